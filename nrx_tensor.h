@@ -26,7 +26,7 @@
 #define NRX_TENSOR_H
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
-#define NRX_CORE_VERSION 991414431
+#define NRX_CORE_VERSION 2048975794
 /* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
 #include <math.h>
 #include <stddef.h>
@@ -218,6 +218,8 @@ typedef struct nrx_env {
 /* ---- random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) ----
    A counter-based generator: block i of stream s under seed k is a pure function of (k, s, i), the same on every machine. */
 
+NRXI_IMPL_BEGIN
+
 typedef struct nrx_rng {
     uint32_t key[2], ctr[4], out[4];
     int      left;        /* unused words in out */
@@ -342,7 +344,9 @@ NRX_INLINE double nrx_rng_normal(nrx_rng *r)
     r->has_normal = 1;
     return radius * c;
 }
-#elif NRX_CORE_VERSION != 991414431
+
+NRXI_IMPL_END
+#elif NRX_CORE_VERSION != 2048975794
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
