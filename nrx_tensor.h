@@ -640,8 +640,529 @@ NRXI_IMPL_BEGIN
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 476511731
-#elif NRXI_GEMM_VERSION != 476511731
+#define NRXI_GEMM_VERSION 2134500732
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
+   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
+   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
+     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
+     packed  both operands are first copied into panels in the caller's workspace; for large problems
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#if defined(NRXI_X86)
+#include <immintrin.h>
+#endif
+#if defined(NRX_USE_CBLAS)
+#if !defined(NRX_CBLAS_HEADER)
+#define NRX_CBLAS_HEADER <cblas.h>
+#endif
+#include NRX_CBLAS_HEADER
+#endif
+
+enum {
+    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
+    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
+    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
+    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_ROW_BYTES = 128
+};
+
+NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+/* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
+#define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
+#define NRXI_GEMM_INIT(r, S) v x##r = zero, y##r = zero;
+#define NRXI_GEMM_STEP(r, S)                                             \
+    {                                                                    \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                           \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                           \
+    }
+#define NRXI_GEMM_STORE(r, S)                                            \
+    x##r *= scale;                                                       \
+    y##r *= scale;                                                       \
+    if (beta != 0) {                                                     \
+        x##r += keep * (v)*(vu *)(c + r * ldc);                          \
+        y##r += keep * (v)*(vu *)(c + r * ldc + lanes);                  \
+    }                                                                    \
+    *(vu *)(c + r * ldc) = x##r;                                         \
+    *(vu *)(c + r * ldc + lanes) = y##r;
+/* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
+#define NRXI_GEMM_TILE(name, target, elem, vec, ROWS, S)                                                  \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT, S)                                                                           \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
+            ROWS(NRXI_GEMM_STEP, S)                                                                       \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE, S)                                                                          \
+    }
+#if defined(NRXI_VEC)
+#define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
+#define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
+#define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
+#define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
+NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, F32X4)
+NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F64X2)
+#endif
+#if defined(NRXI_X86)
+#define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
+#define NRXI_GEMM_SPLAT_F64X4(s) (nrxi_f64x4)_mm256_set1_pd(s)
+#define NRXI_GEMM_SPLAT_F32X16(s) (nrxi_f32x16)_mm512_set1_ps(s)
+#define NRXI_GEMM_SPLAT_F64X8(s) (nrxi_f64x8)_mm512_set1_pd(s)
+#define NRXI_GEMM_FMA_F32X8(a, b, c) (nrxi_f32x8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
+#define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
+#define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
+NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, F32X8)
+NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
+NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
+NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+#endif
+
+/* >>> twin f64 */
+/* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
+                                  double alpha, double beta, double *c, size_t ldc)
+{
+    enum { rows = 4, cols = 32 / sizeof(double) };
+    double t[rows][cols], s;
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < cols; j++) t[r][j] = 0;
+    for (; k > 0; k--, a += acs, b += brs)
+        for (r = 0; r < rows; r++) {
+            s = a[(size_t)r * ars];
+            for (j = 0; j < cols; j++) t[r][j] += s * b[j];
+        }
+    for (r = 0; r < rows; r++, c += ldc)
+        for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
+}
+
+/* One call as its jobs see it. */
+typedef struct nrxi_gemm_call_f64 {
+    size_t m, n, k;
+    const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
+    double *c;
+    size_t ars, acs, brs, bcs, ldc;
+    double alpha, beta;
+    void (*tile)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha, double beta,
+                 double *c, size_t ldc);
+    size_t mr, nr;                 /* its size */
+    size_t width;                  /* direct: columns per chunk */
+    double *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
+    size_t p0, kc, mc, nc;
+} nrxi_gemm_call_f64;
+
+NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
+{
+    g->tile = nrxi_gemm_tile_c_f64;
+    g->mr = 4;
+    g->nr = 32 / sizeof(double);
+#if defined(NRXI_VEC)
+    g->tile = nrxi_gemm_tile_v16_f64;
+    g->mr = 6;
+#endif
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx512()) {
+        g->tile = nrxi_gemm_tile_avx512_f64;
+        g->mr = 8;
+        g->nr = 128 / sizeof(double);
+    } else if (nrxi_cpu_avx2()) {
+        g->tile = nrxi_gemm_tile_avx2_f64;
+        g->nr = 64 / sizeof(double);
+    }
+#endif
+}
+
+/* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+{
+    size_t i, p;
+    if (xs == 1 && count == full)
+        for (p = 0; p < k; p++, x += ps, out += full)
+            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
+    else {
+        for (i = 0; i < count; i++)
+            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+        for (; i < full; i++)
+            for (p = 0; p < k; p++) out[p * full + i] = 0;
+    }
+}
+
+/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
+NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, size_t k, const double *a, size_t ars,
+                                size_t acs, const double *b, size_t brs, double beta, double *c)
+{
+    double t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, j;
+    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double *at = c + i * g->ldc + j;
+            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+        }
+}
+
+/* Direct: the columns of one chunk, panel by panel. */
+NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    for (; j < end; j += g->nr)
+        for (p = 0; p < g->k; p += kc) {
+            const double *a, *b = g->b + p * g->brs + j * g->bcs;
+            double beta = p ? (double)1 : g->beta, *c = g->c + j;
+            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            cols = nrxi_gemm_min(end - j, g->nr);
+            bs = g->brs;
+            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
+                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+                b = panel;
+                bs = g->nr;
+            }
+            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
+                rows = nrxi_gemm_min(g->m - i, g->mr);
+                a = g->a + i * g->ars + p * g->acs;
+                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
+                else if (rows == g->mr) nrxi_gemm_edge_f64(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
+                else {
+                    nrxi_gemm_pack_f64(kc, rows, g->mr, a, g->ars, g->acs, rest);
+                    nrxi_gemm_edge_f64(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
+                }
+            }
+        }
+}
+
+/* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
+NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    if (chunk < a_chunks) {
+        i = chunk * g->mc;
+        end = nrxi_gemm_min(g->rows, i + g->mc);
+        for (; i < end; i += g->mr) {
+            count = nrxi_gemm_min(end - i, g->mr);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
+                               g->pa + i * g->kc);
+        }
+    } else {
+        i = (chunk - a_chunks) * g->nc;
+        end = nrxi_gemm_min(g->cols, i + g->nc);
+        for (; i < end; i += g->nr) {
+            count = nrxi_gemm_min(end - i, g->nr);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
+                               g->pb + i * g->kc);
+        }
+    }
+}
+
+/* Packed, second half: one mc x nc block of C. */
+NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
+    double beta = g->p0 ? (double)1 : g->beta;
+    for (; j < j1; j += g->nr)
+        for (i = i0; i < i1; i += g->mr) {
+            const double *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
+            double *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
+            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
+            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
+            else nrxi_gemm_edge_f64(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
+        }
+}
+
+NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t down, across;
+    g->pb = work;
+    for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
+        g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
+        g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
+        for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
+            g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
+            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
+            down = (g->rows + g->mc - 1) / g->mc;
+            across = (g->cols + g->nc - 1) / g->nc;
+            for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f64, g);
+                nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
+            }
+        }
+    }
+}
+
+/* Elements of workspace nrxi_gemm_f64 can use; 0 when the direct way is as good. Never overflows. */
+NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
+{
+    size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
+    if ((double)m * (double)n * (double)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+}
+
+/* C = beta C; beta 0 never reads C. */
+NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, size_t ldc)
+{
+    size_t i, j;
+    if (beta == 1) return;
+    for (i = 0; i < m; i++, c += ldc)
+        for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
+}
+
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
+   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
+   defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 g;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
+    memset(&g, 0, sizeof g);
+    g.m = m; g.n = n; g.k = k;
+    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
+    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
+    g.c = c; g.ldc = ldc;
+    g.alpha = alpha; g.beta = beta;
+    nrxi_gemm_choose_f64(&g);
+    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
+    g.width = n;
+    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
+    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+}
+/* === twin f32 */
+/* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
+                                  float alpha, float beta, float *c, size_t ldc)
+{
+    enum { rows = 4, cols = 32 / sizeof(float) };
+    float t[rows][cols], s;
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < cols; j++) t[r][j] = 0;
+    for (; k > 0; k--, a += acs, b += brs)
+        for (r = 0; r < rows; r++) {
+            s = a[(size_t)r * ars];
+            for (j = 0; j < cols; j++) t[r][j] += s * b[j];
+        }
+    for (r = 0; r < rows; r++, c += ldc)
+        for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
+}
+
+/* One call as its jobs see it. */
+typedef struct nrxi_gemm_call_f32 {
+    size_t m, n, k;
+    const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
+    float *c;
+    size_t ars, acs, brs, bcs, ldc;
+    float alpha, beta;
+    void (*tile)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha, float beta,
+                 float *c, size_t ldc);
+    size_t mr, nr;                 /* its size */
+    size_t width;                  /* direct: columns per chunk */
+    float *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
+    size_t p0, kc, mc, nc;
+} nrxi_gemm_call_f32;
+
+NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
+{
+    g->tile = nrxi_gemm_tile_c_f32;
+    g->mr = 4;
+    g->nr = 32 / sizeof(float);
+#if defined(NRXI_VEC)
+    g->tile = nrxi_gemm_tile_v16_f32;
+    g->mr = 6;
+#endif
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx512()) {
+        g->tile = nrxi_gemm_tile_avx512_f32;
+        g->mr = 8;
+        g->nr = 128 / sizeof(float);
+    } else if (nrxi_cpu_avx2()) {
+        g->tile = nrxi_gemm_tile_avx2_f32;
+        g->nr = 64 / sizeof(float);
+    }
+#endif
+}
+
+/* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+{
+    size_t i, p;
+    if (xs == 1 && count == full)
+        for (p = 0; p < k; p++, x += ps, out += full)
+            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
+    else {
+        for (i = 0; i < count; i++)
+            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+        for (; i < full; i++)
+            for (p = 0; p < k; p++) out[p * full + i] = 0;
+    }
+}
+
+/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
+NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, size_t k, const float *a, size_t ars,
+                                size_t acs, const float *b, size_t brs, float beta, float *c)
+{
+    float t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, j;
+    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            float *at = c + i * g->ldc + j;
+            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+        }
+}
+
+/* Direct: the columns of one chunk, panel by panel. */
+NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    for (; j < end; j += g->nr)
+        for (p = 0; p < g->k; p += kc) {
+            const float *a, *b = g->b + p * g->brs + j * g->bcs;
+            float beta = p ? (float)1 : g->beta, *c = g->c + j;
+            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            cols = nrxi_gemm_min(end - j, g->nr);
+            bs = g->brs;
+            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
+                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+                b = panel;
+                bs = g->nr;
+            }
+            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
+                rows = nrxi_gemm_min(g->m - i, g->mr);
+                a = g->a + i * g->ars + p * g->acs;
+                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
+                else if (rows == g->mr) nrxi_gemm_edge_f32(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
+                else {
+                    nrxi_gemm_pack_f32(kc, rows, g->mr, a, g->ars, g->acs, rest);
+                    nrxi_gemm_edge_f32(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
+                }
+            }
+        }
+}
+
+/* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
+NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    if (chunk < a_chunks) {
+        i = chunk * g->mc;
+        end = nrxi_gemm_min(g->rows, i + g->mc);
+        for (; i < end; i += g->mr) {
+            count = nrxi_gemm_min(end - i, g->mr);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
+                               g->pa + i * g->kc);
+        }
+    } else {
+        i = (chunk - a_chunks) * g->nc;
+        end = nrxi_gemm_min(g->cols, i + g->nc);
+        for (; i < end; i += g->nr) {
+            count = nrxi_gemm_min(end - i, g->nr);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
+                               g->pb + i * g->kc);
+        }
+    }
+}
+
+/* Packed, second half: one mc x nc block of C. */
+NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
+    float beta = g->p0 ? (float)1 : g->beta;
+    for (; j < j1; j += g->nr)
+        for (i = i0; i < i1; i += g->mr) {
+            const float *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
+            float *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
+            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
+            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
+            else nrxi_gemm_edge_f32(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
+        }
+}
+
+NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t down, across;
+    g->pb = work;
+    for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
+        g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
+        g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
+        for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
+            g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
+            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
+            down = (g->rows + g->mc - 1) / g->mc;
+            across = (g->cols + g->nc - 1) / g->nc;
+            for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f32, g);
+                nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
+            }
+        }
+    }
+}
+
+/* Elements of workspace nrxi_gemm_f32 can use; 0 when the direct way is as good. Never overflows. */
+NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
+{
+    size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
+    if ((float)m * (float)n * (float)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+}
+
+/* C = beta C; beta 0 never reads C. */
+NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_t ldc)
+{
+    size_t i, j;
+    if (beta == 1) return;
+    for (i = 0; i < m; i++, c += ldc)
+        for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
+}
+
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
+   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
+   defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 g;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
+    memset(&g, 0, sizeof g);
+    g.m = m; g.n = n; g.k = k;
+    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
+    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
+    g.c = c; g.ldc = ldc;
+    g.alpha = alpha; g.beta = beta;
+    nrxi_gemm_choose_f32(&g);
+    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
+    g.width = n;
+    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
+    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+}
+/* <<< twin */
+#elif NRXI_GEMM_VERSION != 2134500732
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
