@@ -1175,8 +1175,652 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 220186854
-#elif NRXI_LINALG_VERSION != 220186854
+#define NRXI_LINALG_VERSION 1620441137
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
+   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
+   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
+   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
+   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
+   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+
+     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
+     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
+     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
+     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
+     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
+                                                       (work of the next two: nrxi_qr_work(m, cols))
+     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
+     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
+     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
+     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
+                                                       u and vt may both be NULL (values only)
+     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
+                                                       read, its first n rows get x; diagonal entries of the pivoted R below
+                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 8; Schreiber and Van Loan 1989 (compact WY). */
+
+NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
+{
+    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        s0 += x[i] * y[i];
+        s1 += x[i + 1] * y[i + 1];
+        s2 += x[i + 2] * y[i + 2];
+        s3 += x[i + 3] * y[i + 3];
+    }
+    for (; i < n; i++) s0 += x[i] * y[i];
+    return (s0 + s1) + (s2 + s3);
+}
+
+/* y += alpha x */
+NRXI_FN void nrxi_la_axpy(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+{
+    size_t i;
+    for (i = 0; i < n; i++) y[i] += alpha * x[i];
+}
+
+/* Rows x, y <- c x + s y, c y - s x. */
+NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double a = x[i], b = y[i];
+        x[i] = c * a + s * b;
+        y[i] = c * b - s * a;
+    }
+}
+
+NRXI_FN int nrxi_la_finite(size_t m, size_t n, const double *a, size_t lda)
+{
+    size_t i;
+    for (i = 0; i < m; i++)
+        if (!nrxi_all_finite(a + i * lda, n, NRX_F64)) return 0;
+    return 1;
+}
+
+NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
+{
+    double big = 0.0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double v = fabs(x[i * inc]);
+        if (v > big) big = v;
+    }
+    return big;
+}
+
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+NRXI_FN double nrxi_la_scale(double v)
+{
+    int e;
+    if (!(v > 0.0)) return 1.0;
+    (void)frexp(v, &e);
+    return ldexp(1.0, e > 1000 ? -1000 : e < -1000 ? 1000 : -e);
+}
+
+/* Euclidean norm without overflow or harmful underflow on the way. */
+NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
+{
+    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum = 0.0;
+    size_t i;
+    if (big > 1e-140 && big < 1e140) f = 1.0;
+    for (i = 0; i < n; i++) {
+        double v = x[i * inc] * f;
+        sum += v * v;
+    }
+    return sqrt(sum) / f;
+}
+
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v. */
+NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
+{
+    double alpha, norm, beta, denom;
+    size_t i;
+    if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
+    norm = nrxi_la_norm(n, x, inc);
+    alpha = x[0];
+    beta = alpha > 0.0 ? -norm : norm;
+    denom = alpha - beta;
+    x[0] = beta;
+    if (fabs(denom) > 1e-290) {
+        double inverse = 1.0 / denom;
+        for (i = 1; i < n; i++) x[i * inc] *= inverse;
+    } else {
+        for (i = 1; i < n; i++) x[i * inc] /= denom;
+    }
+    return (beta - alpha) / beta;
+}
+
+/* Rotation with c x + s z = r, c z - s x = 0; returns r. */
+NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
+{
+    double r;
+    if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
+    r = sqrt(x * x + z * z);
+    if (!(r > 1e-140 && r < 1e140)) r = hypot(x, z);
+    *c = x / r;
+    *s = z / r;
+    return r;
+}
+
+NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < m; i0 += 16)
+        for (j0 = 0; j0 < n; j0 += 16)
+            for (i = i0; i < m && i < i0 + 16; i++)
+                for (j = j0; j < n && j < j0 + 16; j++) t[j * ldt + i] = a[i * lda + j];
+}
+
+NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t incy)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double t = x[i * incx];
+        x[i * incx] = y[i * incy];
+        y[i * incy] = t;
+    }
+}
+
+/* a*b*8 + c within size_t, for the work queries; (size_t)-1 otherwise. */
+NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
+{
+    size_t ab, sum, bytes;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    return sum;
+}
+
+/* ---- triangular solves, Cholesky, LU ---- */
+
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+{
+    int forward = upper ? !!trans : !trans; /* which row comes first */
+    size_t step, i, j;
+    if (!unit)
+        for (i = 0; i < n; i++)
+            if (a[i * lda + i] == 0.0 || !nrxi_finite_f64(a + i * lda + i)) return NRX_E_NUMERIC;
+    for (step = 0; step < n; step++) {
+        double *bi;
+        i = forward ? step : n - 1 - step;
+        bi = b + i * nrhs;
+        if (!trans) {
+            size_t from = upper ? i + 1 : 0, to = upper ? n : i;
+            if (nrhs == 1) bi[0] -= nrxi_la_dot(to - from, a + i * lda + from, b + from);
+            else for (j = from; j < to; j++) nrxi_la_axpy(nrhs, -a[i * lda + j], b + j * nrhs, bi);
+        }
+        if (!unit) {
+            double pivot = a[i * lda + i];
+            for (j = 0; j < nrhs; j++) bi[j] /= pivot;
+        }
+        if (trans) {
+            size_t from = upper ? i + 1 : 0, to = upper ? n : i;
+            if (nrhs == 1) nrxi_la_axpy(to - from, -bi[0], a + i * lda + from, b + from);
+            else for (j = from; j < to; j++) nrxi_la_axpy(nrhs, -a[i * lda + j], bi, b + j * nrhs);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
+{
+    size_t i, j;
+    for (i = 0; i < n; i++) {
+        double *ai = a + i * lda, pivot;
+        for (j = 0; j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j, ai, a + j * lda)) / a[j * lda + j];
+        pivot = ai[i] - nrxi_la_dot(i, ai, ai);
+        if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
+        ai[i] = sqrt(pivot);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_cholesky_solve(size_t n, const double *l, size_t lda, double *b, size_t nrhs)
+{
+    nrx_status status = nrxi_trsolve(0, 0, 0, n, l, lda, b, nrhs);
+    return status == NRX_OK ? nrxi_trsolve(0, 1, 0, n, l, lda, b, nrhs) : status;
+}
+
+NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
+{
+    size_t i, j, k;
+    int singular = 0;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (k = 0; k < n; k++) {
+        double *ak = a + k * lda, pivot;
+        size_t best = k;
+        for (i = k + 1; i < n; i++)
+            if (fabs(a[i * lda + k]) > fabs(a[best * lda + k])) best = i;
+        piv[k] = best;
+        if (best != k) nrxi_la_swap(n, ak, 1, a + best * lda, 1);
+        pivot = ak[k];
+        if (pivot == 0.0) { singular = 1; continue; }
+        for (i = k + 1; i < n; i++) {
+            double f = a[i * lda + k] / pivot;
+            a[i * lda + k] = f;
+            if (f != 0.0) nrxi_la_axpy(n - k - 1, -f, ak + k + 1, a + i * lda + k + 1);
+        }
+    }
+    for (j = 0; j < n; j++)
+        if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
+    return singular ? NRX_E_NUMERIC : NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+{
+    size_t i;
+    nrx_status status;
+    for (i = 0; i < n; i++)
+        if (piv[i] != i) nrxi_la_swap(nrhs, b + i * nrhs, 1, b + piv[i] * nrhs, 1);
+    status = nrxi_trsolve(0, 0, 1, n, lu, lda, b, nrhs);
+    return status == NRX_OK ? nrxi_trsolve(1, 0, 0, n, lu, lda, b, nrhs) : status;
+}
+
+/* ---- QR ---- */
+
+/* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+{
+    size_t i;
+    if (tau == 0.0 || cols == 0) return;
+    memcpy(w, c, cols * sizeof *w);
+    for (i = 1; i < m; i++) nrxi_la_axpy(cols, v[i * inc], c + i * ldc, w);
+    nrxi_la_axpy(cols, -tau, w, c);
+    for (i = 1; i < m; i++) nrxi_la_axpy(cols, -tau * v[i * inc], w, c + i * ldc);
+}
+
+NRXI_FN size_t nrxi_qr_work(size_t m, size_t n) { return nrxi_la_count(n, 1, m); }
+
+NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
+{
+    size_t j, k = m < n ? m : n;
+    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
+    for (j = 0; j < k; j++) {
+        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
+        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, work);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
+                                 size_t cols, double *work)
+{
+    size_t step;
+    for (step = 0; step < k; step++) {
+        size_t j = trans ? step : k - 1 - step;
+        nrxi_la_reflect_left(m - j, cols, a + j * lda + j, lda, tau[j], c + j * ldc, ldc, work);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
+                             double *work)
+{
+    size_t i, step;
+    for (i = 0; i < m; i++) {
+        memset(q + i * ldq, 0, cols * sizeof *q);
+        if (i < cols) q[i * ldq + i] = 1.0;
+    }
+    for (step = 0; step < k; step++) {
+        size_t j = k - 1 - step; /* columns before j are still those of the identity below row j */
+        nrxi_la_reflect_left(m - j, cols - j, a + j * lda + j, lda, tau[j], q + j * ldq + j, ldq, work);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
+
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+{
+    double *w = work, *norm = work + n, *exact = work + 2 * n;
+    size_t i, j, k = m < n ? m : n;
+    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
+    for (j = 0; j < n; j++) {
+        perm[j] = j;
+        norm[j] = exact[j] = nrxi_la_norm(m, a + j, lda);
+    }
+    for (j = 0; j < k; j++) {
+        size_t best = j, p;
+        for (i = j + 1; i < n; i++)
+            if (norm[i] > norm[best]) best = i;
+        if (best != j) {
+            nrxi_la_swap(m, a + j, lda, a + best, lda);
+            p = perm[j]; perm[j] = perm[best]; perm[best] = p;
+            norm[best] = norm[j];
+            exact[best] = exact[j];
+        }
+        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
+        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
+        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+            double r, left, ratio;
+            if (norm[i] == 0.0) continue;
+            r = fabs(a[j * lda + i]) / norm[i];
+            left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
+            ratio = norm[i] / exact[i];
+            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            else norm[i] *= sqrt(left);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
+{
+    size_t k = m < n ? m : n, big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    return nrxi_la_count(n, k, sum);
+}
+
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+{
+    size_t k = m < n ? m : n, big = m > n ? m : n, r = 0, i, j;
+    double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
+    double *x = b;
+    size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
+    nrx_status status;
+    if (rank) *rank = 0;
+    if (rcond < 0.0) rcond = 2.220446049250313e-16 * (double)big;
+    if (!nrxi_la_finite(m, nrhs, b, nrhs)) return NRX_E_NUMERIC;
+    status = nrxi_qr_pivot(m, n, a, lda, perm, tau, w);
+    if (status != NRX_OK) return status;
+    while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
+    if (rank) *rank = r;
+    (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
+    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+        for (j = 0; j < n; j++)
+            for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
+        status = nrxi_qr(n, r, z, r, tau2, w);
+        if (status == NRX_OK) status = nrxi_trsolve(1, 1, 0, r, z, r, x, nrhs);
+    } else if (r == n) {
+        status = nrxi_trsolve(1, 0, 0, n, a, lda, x, nrhs);
+    }
+    if (status != NRX_OK) return status;
+    for (i = r; i < n; i++) memset(x + i * nrhs, 0, nrhs * sizeof *x);
+    if (r < n && r > 0) (void)nrxi_qr_apply(0, n, r, z, r, tau2, x, nrhs, nrhs, w);
+    for (i = 0; i < n; i++) /* undo the permutation in place, cycle by cycle */
+        while (perm[i] != i) {
+            size_t p = perm[i];
+            nrxi_la_swap(nrhs, x + i * nrhs, 1, x + p * nrhs, 1);
+            perm[i] = perm[p];
+            perm[p] = p;
+        }
+    return NRX_OK;
+}
+
+/* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
+
+NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+
+/* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
+NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
+{
+    size_t i;
+    if (tau == 0.0) return;
+    for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
+}
+
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+{
+    size_t i, k;
+    for (k = 0; k + 1 < n; k++) {
+        size_t m = n - k - 1;
+        double *v = a + k * lda + k + 1, t, half;
+        tau[k] = t = nrxi_la_reflector(m, v, 1);
+        d[k] = a[k * lda + k];
+        e[k] = v[0];
+        v[0] = 1.0;
+        if (t == 0.0) continue;
+        for (i = 0; i < m; i++) p[i] = t * nrxi_la_dot(m, a + (k + 1 + i) * lda + k + 1, v);
+        half = 0.5 * t * nrxi_la_dot(m, p, v);
+        nrxi_la_axpy(m, -half, v, p);
+        for (i = 0; i < m; i++) {
+            double *row = a + (k + 1 + i) * lda + k + 1;
+            nrxi_la_axpy(m, -v[i], p, row);
+            nrxi_la_axpy(m, -p[i], v, row);
+        }
+    }
+    if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
+}
+
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len)
+{
+    size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
+    while (hi > 0) {
+        double delta, b2, mu, x, z;
+        for (lo = hi; lo > 0; lo--) {
+            double off = fabs(e[lo - 1]);
+            if (off <= 1.1e-16 * (fabs(d[lo]) + fabs(d[lo - 1])) || off < 1e-290) { e[lo - 1] = 0.0; break; }
+        }
+        if (lo == hi) { hi--; continue; }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        delta = 0.5 * (d[hi - 1] - d[hi]);
+        b2 = e[hi - 1];
+        mu = d[hi] - b2 / (delta + (delta > 0.0 ? 1.0 : -1.0) * hypot(delta, b2)) * b2;
+        x = d[lo] - mu;
+        z = e[lo];
+        for (k = lo; k < hi; k++) {
+            double c, s, r = nrxi_la_givens(x, z, &c, &s), g = d[k + 1] - d[k], h;
+            if (k > lo) e[k - 1] = r;
+            h = s * (s * g + 2.0 * c * e[k]);
+            e[k] = c * (s * g) + (c - s) * (c + s) * e[k];
+            d[k] += h;
+            d[k + 1] -= h;
+            x = e[k];
+            if (k + 1 < hi) {
+                z = s * e[k + 1];
+                e[k + 1] *= c;
+            }
+            if (len) nrxi_la_rotate(len, c, s, q + k * ldq, q + (k + 1) * ldq);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double *work)
+{
+    double *qt = work, *e = work + n * n, *tau = e + n, *p = tau + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (!nrxi_all_finite(a + i * lda, i + 1, NRX_F64)) return NRX_E_NUMERIC;
+        v = nrxi_la_max(i + 1, a + i * lda, 1);
+        if (v > f) f = v;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j <= i; j++) a[j * lda + i] = a[i * lda + j] *= f;
+    nrxi_la_tridiagonal(n, a, lda, w, e, tau, p);
+    memset(qt, 0, n * n * sizeof *qt);
+    for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
+    for (k = n; k-- > 0;)
+        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < n; i++) { /* ascending */
+        size_t least = i;
+        for (j = i + 1; j < n; j++)
+            if (w[j] < w[least]) least = j;
+        if (least != i) {
+            nrxi_la_swap(1, w + i, 1, w + least, 1);
+            nrxi_la_swap(n, qt + i * n, 1, qt + least * n, 1);
+        }
+        w[i] /= f;
+    }
+    nrxi_la_transpose(n, n, qt, n, a, lda);
+    return NRX_OK;
+}
+
+/* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
+
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
+   (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+{
+    size_t i, k;
+    (void)v;
+    for (k = 0; k < n; k++) {
+        double *row = a + k * lda + k;
+        size_t r = n - k - 1;
+        tauq[k] = nrxi_la_reflector(m - k, row, lda);
+        d[k] = row[0];
+        nrxi_la_reflect_left(m - k, r, row, lda, tauq[k], row + 1, lda, w);
+        taup[k] = 0.0;
+        e[k] = 0.0;
+        if (r == 0) continue;
+        taup[k] = nrxi_la_reflector(r, row + 1, 1);
+        e[k] = row[1];
+        row[1] = 1.0;
+        if (taup[k] != 0.0)
+            for (i = k + 1; i < m; i++) {
+                double *x = a + i * lda + k + 1;
+                nrxi_la_axpy(r, -taup[k] * nrxi_la_dot(r, x, row + 1), row + 1, x);
+            }
+    }
+}
+
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv)
+{
+    const double eps = 1.1e-16, tiny = 1e-60;
+    size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
+    double c, s;
+    while (hi > 0) {
+        double t11, t12, t22, delta, mu, x, z;
+        for (lo = hi; lo > 0; lo--) {
+            double off = fabs(e[lo - 1]);
+            if (off <= eps * (fabs(d[lo]) + fabs(d[lo - 1])) || off <= tiny) { e[lo - 1] = 0.0; break; }
+        }
+        if (lo == hi) { hi--; continue; }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        for (k = lo; k < hi; k++)
+            if (fabs(d[k]) <= tiny) break;
+        if (k < hi) { /* zero on the diagonal: chase e[k] out of row k to the right */
+            z = e[k];
+            d[k] = e[k] = 0.0;
+            for (i = k + 1; i <= hi && z != 0.0; i++) {
+                d[i] = nrxi_la_givens(d[i], z, &c, &s);
+                z = -s * e[i];
+                if (i < hi) e[i] *= c;
+                if (lu) nrxi_la_rotate(lu, c, s, ut + i * ldu, ut + k * ldu);
+                if (i == hi) break;
+            }
+            continue;
+        }
+        t22 = d[hi] * d[hi] + e[hi - 1] * e[hi - 1];
+        t11 = d[hi - 1] * d[hi - 1] + (hi - 1 > lo ? e[hi - 2] * e[hi - 2] : 0.0);
+        t12 = d[hi - 1] * e[hi - 1];
+        delta = 0.5 * (t11 - t22);
+        z = delta + (delta > 0.0 ? 1.0 : -1.0) * hypot(delta, t12);
+        mu = z != 0.0 ? t22 - t12 / z * t12 : t22;
+        x = d[lo] - mu / d[lo];
+        z = e[lo];
+        for (k = lo; k < hi; k++) {
+            double r = nrxi_la_givens(x, z, &c, &s);
+            if (k > lo) e[k - 1] = r;
+            x = c * d[k] + s * e[k];
+            e[k] = c * e[k] - s * d[k];
+            z = s * d[k + 1];
+            d[k + 1] *= c;
+            if (lv) nrxi_la_rotate(lv, c, s, vt + k * ldv, vt + (k + 1) * ldv);
+            d[k] = nrxi_la_givens(x, z, &c, &s);
+            x = c * e[k] + s * d[k + 1];
+            d[k + 1] = c * d[k + 1] - s * e[k];
+            e[k] = x;
+            if (k + 1 < hi) {
+                z = s * e[k + 1];
+                e[k + 1] *= c;
+            }
+            if (lu) nrxi_la_rotate(lu, c, s, ut + k * ldu, ut + (k + 1) * ldu);
+        }
+    }
+    for (k = 0; k < n; k++)
+        if (d[k] < 0.0) {
+            d[k] = -d[k];
+            for (i = 0; i < lv; i++) vt[k * ldv + i] = -vt[k * ldv + i];
+        }
+    return NRX_OK;
+}
+
+NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
+{
+    size_t big = m > n ? m : n, k = m < n ? m : n, c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
+    return 2 * c + r + 8 * k + big + 64;
+}
+
+/* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
+                                    double *small)
+{
+    double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
+    size_t i, j, k;
+    nrx_status status;
+    nrxi_la_bidiagonal(m, n, a, lda, s, e, tauq, taup, v, w);
+    if (ut) {
+        for (i = 0; i < n; i++) {
+            memset(ut + i * ldu, 0, m * sizeof *ut);
+            memset(vt + i * ldv, 0, n * sizeof *vt);
+            ut[i * ldu + i] = vt[i * ldv + i] = 1.0;
+        }
+        for (k = n; k-- > 0;) {
+            v[0] = 1.0;
+            for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
+            nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
+            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+        }
+    }
+    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < n; i++) { /* descending */
+        size_t most = i;
+        for (j = i + 1; j < n; j++)
+            if (s[j] > s[most]) most = j;
+        if (most == i) continue;
+        nrxi_la_swap(1, s + i, 1, s + most, 1);
+        if (ut) {
+            nrxi_la_swap(m, ut + i * ldu, 1, ut + most * ldu, 1);
+            nrxi_la_swap(n, vt + i * ldv, 1, vt + most * ldv, 1);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
+                            double *work)
+{
+    size_t big = m > n ? m : n, k = m < n ? m : n, i, j;
+    int vectors = u != NULL && vt != NULL;
+    double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
+    nrx_status status;
+    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < m; i++) {
+        double v = nrxi_la_max(n, a + i * lda, 1);
+        if (v > f) f = v;
+    }
+    f = nrxi_la_scale(f);
+    if (m >= n) for (i = 0; i < m; i++) memcpy(t + i * n, a + i * lda, n * sizeof *t);
+    else nrxi_la_transpose(m, n, a, lda, t, k);
+    for (i = 0; i < big * k; i++) t[i] *= f;
+    status = nrxi_la_svd_tall(big, k, t, k, s, vectors ? lt : NULL, big, rt, k, small);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < k; i++) s[i] /= f;
+    if (!vectors) return NRX_OK;
+    if (m >= n) {
+        nrxi_la_transpose(k, m, lt, big, u, ldu);
+        for (i = 0; i < k; i++) memcpy(vt + i * ldvt, rt + i * k, n * sizeof *vt);
+    } else { /* A^T = L S R^T: U = R, V^T = L^T */
+        nrxi_la_transpose(k, k, rt, k, u, ldu);
+        for (i = 0; i < k; i++) memcpy(vt + i * ldvt, lt + i * big, n * sizeof *vt);
+    }
+    (void)j;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1620441137
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
