@@ -1826,8 +1826,621 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 740106954
-#elif NRXI_FILES_VERSION != 740106954
+#define NRXI_FILES_VERSION 3939143142
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
+   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
+   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
+     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
+                              get one more dimension of size 2 at the end (real, imaginary)
+     dtype NRX_I64            from bool and integers
+   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+   Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
+
+     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
+     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+     nrxi_npy_save(path, dtype, data, shape, ndim, env)
+     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
+     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+#ifndef NRX_NO_STDIO
+#include <stdio.h>
+#endif
+
+enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
+
+typedef struct nrxi_npy {
+    char   kind;                 /* 'b' bool, 'i', 'u', 'f', 'c' */
+    int    item;                 /* bytes of one number (half of a complex one) */
+    int    big_endian, fortran;
+    int    ndim;                 /* with the extra dimension of complex numbers */
+    size_t shape[NRXI_NPY_NDIM];
+    size_t count;                /* numbers */
+    size_t offset;               /* of the data in the file */
+} nrxi_npy;
+
+typedef struct nrxi_npz_entry {
+    const char *name;            /* not terminated */
+    size_t name_size;
+    const unsigned char *bytes;  /* the stored file inside the archive */
+    size_t n;
+} nrxi_npz_entry;
+
+typedef struct nrxi_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrxi_npz_item;
+
+NRXI_FN int nrxi_big_endian(void)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+    memcpy(&first, &one, 1);
+    return first == 0;
+}
+
+/* Little-endian number of 1 to 8 bytes. */
+NRXI_FN uint64_t nrxi_get_le(const unsigned char *p, int bytes)
+{
+    uint64_t v = 0;
+    while (bytes-- > 0) v = v << 8 | p[bytes];
+    return v;
+}
+NRXI_FN unsigned char *nrxi_put_le(unsigned char *p, uint64_t v, int bytes)
+{
+    for (; bytes > 0; bytes--, v >>= 8) *p++ = (unsigned char)(v & 0xffu);
+    return p;
+}
+
+/* ---- header: a Python dictionary with the keys descr, fortran_order and shape, once each ---- */
+
+typedef struct nrxi_npy_text { const char *at, *end; const char *who; const nrx_env *env; } nrxi_npy_text;
+
+/* Fails and shows what stands at the current place. */
+NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, const char *expected)
+{
+    char found[28];
+    size_t i;
+    for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
+        found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
+    found[i] = 0;
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+}
+
+NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
+{
+    while (t->at < t->end && (*t->at == ' ' || *t->at == '\n' || *t->at == '\t' || *t->at == '\r')) t->at++;
+}
+NRXI_FN int nrxi_npy_accept(nrxi_npy_text *t, const char *word)
+{
+    size_t n = strlen(word);
+    nrxi_npy_space(t);
+    if ((size_t)(t->end - t->at) < n || memcmp(t->at, word, n) != 0) return 0;
+    t->at += n;
+    return 1;
+}
+
+/* A quoted string without escapes; *s points into the text. */
+NRXI_FN int nrxi_npy_string(nrxi_npy_text *t, const char **s, size_t *n)
+{
+    const char *p;
+    nrxi_npy_space(t);
+    if (t->at >= t->end || (*t->at != '\'' && *t->at != '"')) return 0;
+    for (p = t->at + 1; p < t->end && *p != *t->at; p++)
+        if (*p == '\\') return 0;
+    if (p >= t->end) return 0;
+    *s = t->at + 1;
+    *n = (size_t)(p - t->at) - 1;
+    t->at = p + 1;
+    return 1;
+}
+
+NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
+{
+    const char *s, *start, *types = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 ";
+    size_t n, len;
+    nrxi_npy_space(t);
+    start = t->at;
+    if (!nrxi_npy_string(t, &s, &n))
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+    if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
+        info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
+        s++;
+        n--;
+    } else info->big_endian = nrxi_big_endian();
+    for (; *types; types += len + 1) {
+        for (len = 0; types[len] != ' ';) len++;
+        if (n == len && memcmp(s, types, n) == 0) {
+            info->kind = s[0];
+            info->item = s[0] == 'c' ? (n == 3 ? 8 : 4) : s[1] - '0';
+            return NRX_OK;
+        }
+    }
+    t->at = start;
+    return nrxi_npy_fail(t, NRX_E_UNSUPPORTED, "a dtype of bool, integers, floats or complex numbers");
+}
+
+NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
+{
+    const char *start;
+    if (!nrxi_npy_accept(t, "(")) return nrxi_npy_fail(t, NRX_E_FORMAT, "a shape such as (3, 4)");
+    info->ndim = 0;
+    while (!nrxi_npy_accept(t, ")")) {
+        size_t v = 0;
+        start = t->at;
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
+            if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
+                t->at = start;
+                return nrxi_npy_fail(t, NRX_E_RANGE, "a size that fits this machine");
+            }
+        if (t->at < t->end && *t->at == 'L') t->at++; /* written by Python 2 */
+        if (info->ndim == NRXI_NPY_NDIM) return nrxi_npy_fail(t, NRX_E_UNSUPPORTED, "at most 8 dimensions");
+        info->shape[info->ndim++] = v;
+        if (nrxi_npy_accept(t, ",")) continue;
+        if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
+{
+    static const char *const keys[3] = { "descr", "fortran_order", "shape" };
+    unsigned seen = 0, k;
+    if (!nrxi_npy_accept(t, "{")) return nrxi_npy_fail(t, NRX_E_FORMAT, "'{'");
+    while (!nrxi_npy_accept(t, "}")) {
+        const char *key, *start = t->at;
+        size_t n;
+        nrx_status status = NRX_OK;
+        if (!nrxi_npy_string(t, &key, &n)) return nrxi_npy_fail(t, NRX_E_FORMAT, "a key");
+        for (k = 0; k < 3; k++)
+            if (n == strlen(keys[k]) && memcmp(key, keys[k], n) == 0) break;
+        if (k == 3 || (seen & 1u << k)) t->at = start;
+        if (k == 3) return nrxi_npy_fail(t, NRX_E_FORMAT, "descr, fortran_order or shape");
+        if (seen & 1u << k) return nrxi_npy_fail(t, NRX_E_FORMAT, "each key once");
+        seen |= 1u << k;
+        if (!nrxi_npy_accept(t, ":")) return nrxi_npy_fail(t, NRX_E_FORMAT, "':'");
+        if (k == 0) status = nrxi_npy_descr(t, info);
+        else if (k == 2) status = nrxi_npy_shape(t, info);
+        else if (nrxi_npy_accept(t, "True")) info->fortran = 1;
+        else if (!nrxi_npy_accept(t, "False")) status = nrxi_npy_fail(t, NRX_E_FORMAT, "True or False");
+        if (status != NRX_OK) return status;
+        if (nrxi_npy_accept(t, ",")) continue;
+        if (nrxi_npy_accept(t, "}")) break;
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "',' or '}'");
+    }
+    nrxi_npy_space(t);
+    if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
+    for (k = 0; k < 3; k++)
+        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    size_t length, need, room = 1;
+    nrxi_npy_text t;
+    nrx_status status;
+    int i;
+    memset(info, 0, sizeof *info);
+    if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+    if (p[6] < 1 || p[6] > 3)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+    info->offset = p[6] == 1 ? 10 : 12;
+    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
+    if (length > n - info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+    t.at = (const char *)p + info->offset;
+    t.end = t.at + length;
+    t.who = who;
+    t.env = env;
+    info->offset += length;
+    status = nrxi_npy_dictionary(&t, info);
+    if (status != NRX_OK) return status;
+    if (info->kind == 'c') {
+        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        info->shape[info->ndim++] = 2;
+    }
+    info->count = 1;
+    for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
+        info->count *= info->shape[i];
+        if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
+                             info->shape[i]);
+    }
+    need = info->count * (size_t)info->item;
+    if (need > n - info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
+                         n - info->offset);
+    return NRX_OK;
+}
+
+/* ---- data ---- */
+
+NRXI_FN double nrxi_half_to_double(unsigned h)
+{
+    int e = (int)(h >> 10 & 31u), m = (int)(h & 1023u);
+    double v;
+    if (e == 31) { /* infinity or NaN, by bits */
+        uint64_t bits = (uint64_t)0x7ff << 52 | (uint64_t)m << 42;
+        memcpy(&v, &bits, 8);
+    } else v = e ? ldexp((double)(1024 + m), e - 25) : ldexp((double)m, -24);
+    return h & 0x8000u ? -v : v;
+}
+
+/* Number at p as a double, or as an integer for the integer kinds. */
+NRXI_FN double nrxi_npy_number(const nrxi_npy *info, const unsigned char *p, uint64_t *integer)
+{
+    uint64_t v = 0;
+    double d;
+    float f;
+    int i, size = info->item;
+    if (info->big_endian) for (i = 0; i < size; i++) v = v << 8 | p[i];
+    else v = nrxi_get_le(p, size);
+    *integer = v;
+    switch (info->kind) {
+    case 'b': *integer = v != 0; return v != 0 ? 1.0 : 0.0;
+    case 'u': return (double)v;
+    case 'i':
+        if (size < 8 && (v >> (8 * size - 1) & 1u)) *integer = v |= ~(uint64_t)0 << (8 * size);
+        return v >> 63 ? -(double)(~v + 1u) : (double)v;
+    default:
+        if (size == 2) return nrxi_half_to_double((unsigned)v);
+        if (size == 8) { memcpy(&d, &v, 8); return d; }
+        { uint32_t w = (uint32_t)v; memcpy(&f, &w, 4); }
+        return (double)f;
+    }
+}
+
+/* Converts all numbers to `dtype` in C order; 0 when one does not fit (u64 above the range of i64). */
+NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, int dtype, void *data)
+{
+    size_t stride[NRXI_NPY_NDIM], index[NRXI_NPY_NDIM], i, at = 0, item = (size_t)info->item, step = item;
+    int k, ok = 1, real = info->ndim - (info->kind == 'c');
+    int same = info->kind == 'f' && info->big_endian == nrxi_big_endian() && item == nrxi_dtype_size(dtype);
+    if (info->kind == 'c') { stride[real] = item; step = 2 * item; }
+    for (i = 0; i < (size_t)real; i++) {
+        k = info->fortran ? (int)i : real - 1 - (int)i;
+        stride[k] = step;
+        step *= info->shape[k];
+    }
+    if (same && (!info->fortran || info->ndim < 2)) {
+        if (info->count) memcpy(data, bytes, info->count * item);
+        return 1;
+    }
+    memset(index, 0, sizeof index);
+    for (i = 0; i < info->count; i++) {
+        uint64_t integer;
+        double v = nrxi_npy_number(info, bytes + at, &integer);
+        if (dtype == NRX_F32) ((float *)data)[i] = info->kind == 'u' || info->kind == 'i' || info->kind == 'b'
+            ? (info->kind == 'i' && integer >> 63 ? -(float)(~integer + 1u) : (float)integer) : (float)v;
+        else if (dtype == NRX_F64) ((double *)data)[i] = v;
+        else {
+            if (info->kind == 'u' && integer >> 63) ok = 0;
+            memcpy((int64_t *)data + i, &integer, 8);
+        }
+        for (k = info->ndim - 1; k >= 0; k--) { /* next index in C order */
+            at += stride[k];
+            if (++index[k] < info->shape[k]) break;
+            at -= stride[k] * info->shape[k];
+            index[k] = 0;
+        }
+    }
+    return ok;
+}
+
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
+                                   const nrx_env *env)
+{
+    nrxi_npy info;
+    void *out;
+    nrx_status status;
+    *data = NULL;
+    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+    status = nrxi_npy_read(bytes, n, &info, who, env);
+    if (status != NRX_OK) return status;
+    if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+    out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
+    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
+        nrxi_free(env, out);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+    }
+    memcpy(shape, info.shape, sizeof info.shape);
+    *ndim = info.ndim;
+    *data = out;
+    return NRX_OK;
+}
+
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
+{
+    nrxi_text t;
+    size_t size, room = 1, count = 1;
+    int i;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    for (i = 0; i < ndim; i++) {
+        count *= shape[i];
+        if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
+    }
+    *bytes = count * nrxi_dtype_size(dtype);
+    t.at = (char *)head + 10;
+    t.end = (char *)head + NRXI_NPY_HEAD;
+    nrxi_put_string(&t, "{'descr': '");
+    nrxi_put(&t, nrxi_big_endian() ? '>' : '<');
+    nrxi_put_string(&t, dtype == NRX_F32 ? "f4" : dtype == NRX_F64 ? "f8" : "i8");
+    nrxi_put_string(&t, "', 'fortran_order': False, 'shape': (");
+    for (i = 0; i < ndim; i++) {
+        nrxi_put_unsigned(&t, shape[i]);
+        nrxi_put_string(&t, i + 1 < ndim ? ", " : ndim == 1 ? "," : "");
+    }
+    nrxi_put_string(&t, "), }");
+    while (((size_t)(t.at - (char *)head) + 1) % 64) nrxi_put(&t, ' ');
+    nrxi_put(&t, '\n');
+    size = (size_t)(t.at - (char *)head);
+    memcpy(head, "\223NUMPY\001\000", 8);
+    (void)nrxi_put_le(head + 8, size - 10, 2);
+    return size;
+}
+
+/* ---- whole files ---- */
+
+NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_t *n, const nrx_env *env)
+{
+    *bytes = NULL;
+    *n = 0;
+#ifdef NRX_NO_STDIO
+    return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx file read: '%s': built with NRX_NO_STDIO", path);
+#else
+    {
+        FILE *f = path ? fopen(path, "rb") : NULL;
+        unsigned char *p = NULL, *grown;
+        size_t size = 0, room = 0, got;
+        if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file read: '%s' cannot be opened", path);
+        for (;;) {
+            if (size == room) {
+                room = room ? 2 * room : 65536;
+                grown = room > size ? (unsigned char *)nrxi_realloc(env, p, room, 1) : NULL;
+                if (!grown) {
+                    nrxi_free(env, p);
+                    (void)fclose(f);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                }
+                p = grown;
+            }
+            got = fread(p + size, 1, room - size, f);
+            if (got == 0) break;
+            size += got;
+        }
+        if (ferror(f)) {
+            nrxi_free(env, p);
+            (void)fclose(f);
+            return nrxi_fail(env, NRX_E_IO, "nrx file read: '%s': error after %zu bytes", path, size);
+        }
+        (void)fclose(f);
+        *bytes = p;
+        *n = size;
+        return NRX_OK;
+    }
+#endif
+}
+
+/* Writes two pieces, one after the other; a file that could not be finished is removed. */
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+{
+#ifdef NRX_NO_STDIO
+    (void)head; (void)head_size; (void)bytes; (void)n;
+    return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx file write: '%s': built with NRX_NO_STDIO", path);
+#else
+    FILE *f = path ? fopen(path, "wb") : NULL;
+    int ok;
+    if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s' cannot be opened for writing", path);
+    ok = fwrite(head, 1, head_size, f) == head_size && (n == 0 || fwrite(bytes, 1, n, f) == n);
+    if (fclose(f) != 0) ok = 0;
+    if (ok) return NRX_OK;
+    (void)remove(path);
+    return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s': %zu bytes could not be written", path, n);
+#endif
+}
+
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+{
+    unsigned char *bytes;
+    size_t n;
+    nrx_status status = nrxi_file_read(path, &bytes, &n, env);
+    *data = NULL;
+    if (status != NRX_OK) return status;
+    status = nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, path, env);
+    nrxi_free(env, bytes);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD];
+    size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
+    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    return nrxi_file_write(path, head, size, data, bytes, env);
+}
+
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD];
+    size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
+    *bytes = NULL;
+    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
+    if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
+    memcpy(*bytes, head, total);
+    if (size) memcpy(*bytes + total, data, size);
+    *n = total + size;
+    return NRX_OK;
+}
+
+/* ---- .npz: a zip archive of .npy files, stored ---- */
+
+/* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
+NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
+{
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
+        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    crc = ~crc;
+    for (; n; n--) {
+        crc ^= *p++;
+        crc = table[crc & 15u] ^ crc >> 4;
+        crc = table[crc & 15u] ^ crc >> 4;
+    }
+    return ~crc;
+}
+
+/* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+{
+    int i;
+    value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
+    value[1] = nrxi_get_le(rec + 20, 4);
+    value[2] = nrxi_get_le(rec + 42, 4);
+    while (extra_size >= 4) {
+        size_t id = (size_t)nrxi_get_le(extra, 2), size = (size_t)nrxi_get_le(extra + 2, 2);
+        if (size > extra_size - 4) return 0;
+        if (id == 1)
+            for (extra += 4, i = 0; i < 3; i++) {
+                if (value[i] != 0xffffffffu) continue;
+                if (size < 8) return 0;
+                value[i] = nrxi_get_le(extra, 8);
+                extra += 8;
+                size -= 8;
+            }
+        if (id == 1) return 1;
+        extra += 4 + size;
+        extra_size -= 4 + size;
+    }
+    return 1;
+}
+
+NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
+{
+    size_t m = strlen(name);
+    if (n == m) return memcmp(name, stored, n) == 0;
+    return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
+}
+
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
+                                 const char *who, const nrx_env *env)
+{
+    size_t end, entries, i, at, size, name_size, extra_size, start;
+    const unsigned char *rec = bytes;
+    uint64_t value[3];
+    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
+        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+    entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
+    size = (size_t)nrxi_get_le(bytes + end + 12, 4);
+    at = (size_t)nrxi_get_le(bytes + end + 16, 4);
+    if (entries == 0xffff || at == 0xffffffffu)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+    for (i = 0;; i++) {
+        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        rec = bytes + at;
+        if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+        name_size = (size_t)nrxi_get_le(rec + 28, 2);
+        extra_size = (size_t)nrxi_get_le(rec + 30, 2);
+        size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
+        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
+        at += size;
+    }
+    entry->name = (const char *)rec + 46;
+    entry->name_size = name_size;
+    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 10, 2) != 0)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
+                         (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
+        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+    start = (size_t)value[2];
+    size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
+    if (size > end - start || value[0] > end - start - size)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu is truncated", who, i);
+    entry->bytes = bytes + start + size;
+    entry->n = (size_t)value[0];
+    if (nrxi_crc32(0, entry->bytes, entry->n) != nrxi_get_le(rec + 16, 4))
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu fails its CRC-32", who, i);
+    return NRX_OK;
+}
+
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+{
+    size_t n = strlen(name) + 4;
+    p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
+    if (directory) p = nrxi_put_le(p, 20, 2);
+    p = nrxi_put_le(p, 20, 2);           /* version needed */
+    p = nrxi_put_le(p, 0, 4);            /* flags, method: stored */
+    p = nrxi_put_le(p, 0x00210000u, 4);  /* 1980-01-01 00:00: equal input gives equal bytes */
+    p = nrxi_put_le(p, crc, 4);
+    p = nrxi_put_le(p, size, 4);
+    p = nrxi_put_le(p, size, 4);
+    p = nrxi_put_le(p, n, 2);
+    p = nrxi_put_le(p, 0, 2);            /* no extra field */
+    if (directory) {
+        p = nrxi_put_le(p, 0, 8); /* comment size, disk, internal attributes, low half of the external ones */
+        p = nrxi_put_le(p, 0, 2);
+        p = nrxi_put_le(p, offset, 4);
+    }
+    memcpy(p, name, n - 4);
+    memcpy(p + n - 4, ".npy", 4);
+    return p + n;
+}
+
+NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD], *p, *dir;
+    size_t i, total = 22, directory = 0, size, head_size, name;
+    *bytes = NULL;
+    for (i = 0; i < count; i++) {
+        head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
+        name = strlen(items[i].name) + 4;
+        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        directory += 46 + name;
+    }
+    if (i < count || count > 65534 || total > 0xfffffffeu)
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npz_save: %zu items exceed 65534 or 4 GiB", count);
+    *bytes = p = (unsigned char *)nrxi_alloc(env, total, 1);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npz_save: no memory for %zu bytes", total);
+    dir = p + (total - 22 - directory);
+    for (i = 0; i < count; i++) {
+        size_t offset = (size_t)(p - *bytes);
+        uint32_t crc;
+        head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
+        crc = nrxi_crc32(nrxi_crc32(0, head, head_size), (const unsigned char *)items[i].data, size);
+        p = nrxi_zip_record(p, 0, items[i].name, crc, head_size + size, 0);
+        memcpy(p, head, head_size);
+        if (size) memcpy(p + head_size, items[i].data, size);
+        p += head_size + size;
+        dir = nrxi_zip_record(dir, 1, items[i].name, crc, head_size + size, offset);
+    }
+    p = nrxi_put_le(dir, 0x06054b50u, 4);
+    p = nrxi_put_le(p, 0, 4);
+    p = nrxi_put_le(p, count, 2);
+    p = nrxi_put_le(p, count, 2);
+    p = nrxi_put_le(p, directory, 4);
+    p = nrxi_put_le(p, total - 22 - directory, 4);
+    (void)nrxi_put_le(p, 0, 2);
+    *n = total;
+    return NRX_OK;
+}
+#elif NRXI_FILES_VERSION != 3939143142
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
