@@ -1158,7 +1158,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3074300908
+#define NRXI_GEMM_VERSION 1008060299
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1181,6 +1181,7 @@ enum {
     NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
     NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
     NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
     NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
     NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
@@ -1306,10 +1307,10 @@ NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x16, NRXI_GEMM_ROWS8, NRX
 NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
 #endif
 
-/* Transposes some rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
    there are; the count of entries done. */
 #if defined(NRXI_VEC)
-enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 };  /* rows at a time */
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
     size_t p;
@@ -1500,8 +1501,9 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1571,7 +1573,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
-    o.width = nrxi_gemm_round(65536 / nrxi_gemm_min(o.k, 16384), 4);
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
     nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
 }
@@ -1846,8 +1848,9 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1917,7 +1920,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
-    o.width = nrxi_gemm_round(65536 / nrxi_gemm_min(o.k, 16384), 4);
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
     nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
 }
@@ -2031,7 +2034,7 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3074300908
+#elif NRXI_GEMM_VERSION != 1008060299
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
