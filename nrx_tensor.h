@@ -1158,7 +1158,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 1008060299
+#define NRXI_GEMM_VERSION 2784515496
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1184,6 +1184,7 @@ enum {
     NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
     NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
     NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
     NRXI_GEMM_ROW_BYTES = 128
 };
@@ -1259,7 +1260,7 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, vec, ROWS, HALF, S)                                                            \
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
     NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
     NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
     NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
@@ -1279,7 +1280,10 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
         }                                                                                                                  \
         NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
         for (i = 0; i < 8; i++) {                                                                                          \
-            for (s = lane[i][0], q = 1; q < lanes; q++) s += lane[i][q];                                                   \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
             for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
             sums[i] = s;                                                                                                   \
         }                                                                                                                  \
@@ -1289,8 +1293,8 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
-NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
@@ -1301,10 +1305,10 @@ NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, 
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
-NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
@@ -1527,21 +1531,22 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double few[16 * NRXI_GEMM_KC], sums[8];
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
     const double *x[4], *y[2];
-    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = g->acs == 1 ? NRXI_GEMM_DOT_KC : NRXI_GEMM_KC;
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
     size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
     for (p = 0; p < g->k; p += kc) {
         kc = nrxi_gemm_min(g->k - p, step);
         if (g->acs != 1)
             for (i = 0; i < g->m; i++)
-                for (q = 0; q < kc; q++) few[i * NRXI_GEMM_KC + q] = g->a[i * g->ars + (p + q) * g->acs];
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
         for (j = j0; j < j1; j += 4) {
             for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
             for (i = 0; i < g->m; i += 2) {
                 for (q = 0; q < 2; q++) {
                     size_t row = nrxi_gemm_min(i + q, g->m - 1);
-                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * NRXI_GEMM_KC;
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
                 }
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
@@ -1874,21 +1879,22 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float few[16 * NRXI_GEMM_KC], sums[8];
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
     const float *x[4], *y[2];
-    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = g->acs == 1 ? NRXI_GEMM_DOT_KC : NRXI_GEMM_KC;
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
     size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
     for (p = 0; p < g->k; p += kc) {
         kc = nrxi_gemm_min(g->k - p, step);
         if (g->acs != 1)
             for (i = 0; i < g->m; i++)
-                for (q = 0; q < kc; q++) few[i * NRXI_GEMM_KC + q] = g->a[i * g->ars + (p + q) * g->acs];
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
         for (j = j0; j < j1; j += 4) {
             for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
             for (i = 0; i < g->m; i += 2) {
                 for (q = 0; q < 2; q++) {
                     size_t row = nrxi_gemm_min(i + q, g->m - 1);
-                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * NRXI_GEMM_KC;
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
                 }
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
@@ -2034,7 +2040,7 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 1008060299
+#elif NRXI_GEMM_VERSION != 2784515496
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
