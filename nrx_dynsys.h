@@ -1934,7 +1934,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1620441137
+#define NRXI_LINALG_VERSION 1542020804
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -1958,7 +1958,11 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
      nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
                                                        read, its first n rows get x; diagonal entries of the pivoted R below
                                                        rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 8; Schreiber and Van Loan 1989 (compact WY). */
+     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
+                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
+                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
+                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
 
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
@@ -2579,7 +2583,249 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     (void)j;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1620441137
+
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+
+NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
+   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
+{
+    size_t i, j, sweep, changed = 1;
+    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (sweep = 0; changed && sweep < 40; sweep++)
+        for (changed = 0, i = 0; i < n; i++) {
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            int e;
+            if (!(c > 0.0) || !(r > 0.0)) continue;
+            (void)frexp(r / c, &e);
+            f = ldexp(1.0, e / 2);
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            changed = 1;
+            scale[i] *= f;
+            for (j = 0; j < n; j++) a[i * lda + j] /= f;
+            for (j = 0; j < n; j++) a[j * lda + i] *= f;
+        }
+}
+
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+{
+    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
+    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
+    size_t j;
+    for (j = from; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+    for (j = 0; j <= to; j++) {
+        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
+        row[0] -= t;
+        row[1] -= t * v1;
+        if (size == 3) row[2] -= t * v2;
+    }
+    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
+    for (j = 0; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+}
+
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
+{
+    double p = 0.5 * (a - d), q = p * p + b * c, r;
+    if (q >= 0.0) {
+        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
+        w[0] = d + r;
+        w[2] = r != 0.0 ? d - b / r * c : w[0];
+        w[1] = w[3] = 0.0;
+        return 1;
+    }
+    w[0] = w[2] = 0.5 * (a + d);
+    w[1] = sqrt(-q);
+    w[3] = -w[1];
+    return 0;
+}
+
+/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
+NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
+{
+    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
+    while (end > 0) {
+        double s, t, x[3], *l;
+        hi = end - 1;
+        for (lo = hi; lo > 0; lo--) {
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
+            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+        }
+        l = h + hi * lda;
+        if (lo == hi) {
+            w[2 * hi] = l[hi];
+            w[2 * hi + 1] = 0.0;
+            end--;
+            steps = 0;
+            continue;
+        }
+        if (lo + 1 == hi) {
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
+                x[1] = l[lo];
+                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
+                l[lo] = 0.0;
+            }
+            end -= 2;
+            steps = 0;
+            continue;
+        }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        s = h[(hi - 1) * lda + hi - 1] + l[hi];
+        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
+        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
+            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
+            t = s * s;
+            s *= 1.5;
+        }
+        l = h + lo * lda;
+        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
+        x[1] = l[lo] + l[lda + lo + 1] - s;
+        x[2] = l[2 * lda + lo + 1];
+        for (k = lo; k + 1 <= hi; k++) {
+            size_t size = k + 2 <= hi ? 3 : 2, i;
+            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
+            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
+            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
+NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
+{
+    if (fabs(br) >= fabs(bi)) {
+        double f = bi / br, d = br + bi * f;
+        *qr = (ar + ai * f) / d;
+        *qi = (ai - ar * f) / d;
+    } else {
+        double f = br / bi, d = br * f + bi;
+        *qr = (ar * f + ai) / d;
+        *qi = (ai * f - ar) / d;
+    }
+}
+
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+{
+    double lr = w[2 * k], li = w[2 * k + 1];
+    size_t i = k, j;
+    memset(xr, 0, n * sizeof *xr);
+    memset(xi, 0, n * sizeof *xi);
+    xr[k] = 1.0;
+    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
+        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
+    }
+    while (i-- > 0) {
+        const double *row = t + i * lda;
+        size_t last = li != 0.0 ? k + 1 : k;
+        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
+        for (j = i + 1; j <= last; j++) {
+            r -= row[j] * xr[j];
+            m -= row[j] * xi[j];
+        }
+        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+            const double *up = row - lda;
+            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
+            for (j = i + 1; j <= last; j++) {
+                ur -= up[j] * xr[j];
+                ui -= up[j] * xi[j];
+            }
+            er = ar * dr - di * di - b * c;
+            ei = di * (ar + dr);
+            if (fabs(er) + fabs(ei) < small * small) er = small * small;
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
+            i--;
+        } else {
+            if (fabs(dr) + fabs(di) < small) dr = small;
+            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
+        }
+        big = fabs(xr[i]) + fabs(xi[i]);
+        if (big > 1e100)
+            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
+    }
+}
+
+NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
+{
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < n; i++) {
+        double big = nrxi_la_max(n, a + i * lda, 1);
+        if (big > f) f = big;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= f;
+    nrxi_la_balance(n, a, lda, scale);
+    memset(zt, 0, n * n * sizeof *zt);
+    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
+    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
+        double *col = a + (k + 1) * lda + k, beta;
+        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
+        beta = col[0];
+        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
+        xr[0] = 1.0;
+        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
+        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
+        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
+        memset(xi, 0, sizeof *xi);
+        col[0] = beta;
+        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
+    }
+    status = nrxi_la_schur(n, a, lda, zt, w);
+    if (status != NRX_OK) return status;
+    for (k = 0; v && k < n; k++) {
+        double norm, big = 0.0, c = 1.0, s = 0.0;
+        int pair = w[2 * k + 1] != 0.0;
+        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
+        memset(yr, 0, n * sizeof *yr);
+        memset(yi, 0, n * sizeof *yi);
+        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
+            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
+            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
+        }
+        for (i = 0; i < n; i++) {
+            yr[i] *= scale[i];
+            yi[i] *= scale[i];
+        }
+        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
+        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
+            if (hypot(yr[i], yi[i]) > big) {
+                big = hypot(yr[i], yi[i]);
+                c = yr[i] / big;
+                s = -yi[i] / big;
+            }
+        if (!pair) { c = 1.0; s = 0.0; }
+        for (i = 0; i < n; i++) {
+            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
+            z[0] = c * re - s * im;
+            z[1] = c * im + s * re;
+            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
+        }
+        if (pair) k++;
+    }
+    for (i = 0; i < 2 * n; i++) w[i] /= f;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1542020804
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
