@@ -1474,7 +1474,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2134500732
+#define NRXI_GEMM_VERSION 2495521137
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1506,7 +1506,10 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
 /* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
 #define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT(r, S) v x##r = zero, y##r = zero;
+#define NRXI_GEMM_INIT(r, S)              \
+    v x##r = zero, y##r = zero;           \
+    __builtin_prefetch(c + r * ldc, 1);   \
+    __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
 #define NRXI_GEMM_STEP(r, S)                                             \
     {                                                                    \
         const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
@@ -1559,6 +1562,38 @@ NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_
 NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
 NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
 NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+#endif
+
+/* Transposes some rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+   there are; the count of entries done. */
+#if defined(NRXI_VEC)
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 };  /* rows at a time */
+NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 4 <= k; p += 4, x += 4, out += 4 * full) {
+        const nrxi_f32x4 a = *(const nrxi_f32x4u *)x, b = *(const nrxi_f32x4u *)(x + xs);
+        const nrxi_f32x4 c = *(const nrxi_f32x4u *)(x + 2 * xs), d = *(const nrxi_f32x4u *)(x + 3 * xs);
+        const nrxi_f32x4 e = {a[0], b[0], c[0], d[0]}, f = {a[1], b[1], c[1], d[1]};
+        const nrxi_f32x4 g = {a[2], b[2], c[2], d[2]}, h = {a[3], b[3], c[3], d[3]};
+        *(nrxi_f32x4u *)out = e;
+        *(nrxi_f32x4u *)(out + full) = f;
+        *(nrxi_f32x4u *)(out + 2 * full) = g;
+        *(nrxi_f32x4u *)(out + 3 * full) = h;
+    }
+    return p;
+}
+NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 2 <= k; p += 2, x += 2, out += 2 * full) {
+        const nrxi_f64x2 a = *(const nrxi_f64x2u *)x, b = *(const nrxi_f64x2u *)(x + xs);
+        const nrxi_f64x2 c = {a[0], b[0]}, d = {a[1], b[1]};
+        *(nrxi_f64x2u *)out = c;
+        *(nrxi_f64x2u *)(out + full) = d;
+    }
+    return p;
+}
 #endif
 
 /* >>> twin f64 */
@@ -1620,16 +1655,23 @@ NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        return;
     }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64) {
+        size_t row, done = nrxi_gemm_turn_f64(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F64; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
 /* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
@@ -1646,34 +1688,42 @@ NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t
         }
 }
 
+/* One panel of B (cols columns, at least nr readable) against m rows of A: row i starts at a + i*step; step ars reads A in place, else A
+   is in panels, padded with zeros. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
+                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+{
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
+    size_t i, rows;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->ldc) {
+        rows = nrxi_gemm_min(m - i, g->mr);
+        if (rows == g->mr && cols == g->nr) g->tile(k, a, ars, acs, b, brs, g->alpha, beta, c, g->ldc);
+        else if (rows == g->mr || step != ars) nrxi_gemm_edge_f64(g, rows, cols, k, a, ars, acs, b, brs, beta, c);
+        else {
+            nrxi_gemm_pack_f64(k, rows, g->mr, a, ars, acs, rest);
+            nrxi_gemm_edge_f64(g, rows, cols, k, rest, 1, g->mr, b, brs, beta, c);
+        }
+    }
+}
+
 /* Direct: the columns of one chunk, panel by panel. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const double *a, *b = g->b + p * g->brs + j * g->bcs;
-            double beta = p ? (double)1 : g->beta, *c = g->c + j;
+            const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
+            brs = g->brs;
             if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f64(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f64(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f64(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
         }
 }
 
@@ -1681,7 +1731,7 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -1705,17 +1755,15 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     double beta = g->p0 ? (double)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const double *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            double *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f64(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const double *b = g->pb + j * g->kc;
+        double *c = g->c + (g->i0 + i0) * g->ldc + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
@@ -1732,8 +1780,8 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f64, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
             }
         }
@@ -1837,16 +1885,23 @@ NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        return;
     }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32) {
+        size_t row, done = nrxi_gemm_turn_f32(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F32; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
 /* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
@@ -1863,34 +1918,42 @@ NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t
         }
 }
 
+/* One panel of B (cols columns, at least nr readable) against m rows of A: row i starts at a + i*step; step ars reads A in place, else A
+   is in panels, padded with zeros. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
+                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+{
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
+    size_t i, rows;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->ldc) {
+        rows = nrxi_gemm_min(m - i, g->mr);
+        if (rows == g->mr && cols == g->nr) g->tile(k, a, ars, acs, b, brs, g->alpha, beta, c, g->ldc);
+        else if (rows == g->mr || step != ars) nrxi_gemm_edge_f32(g, rows, cols, k, a, ars, acs, b, brs, beta, c);
+        else {
+            nrxi_gemm_pack_f32(k, rows, g->mr, a, ars, acs, rest);
+            nrxi_gemm_edge_f32(g, rows, cols, k, rest, 1, g->mr, b, brs, beta, c);
+        }
+    }
+}
+
 /* Direct: the columns of one chunk, panel by panel. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const float *a, *b = g->b + p * g->brs + j * g->bcs;
-            float beta = p ? (float)1 : g->beta, *c = g->c + j;
+            const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
+            brs = g->brs;
             if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f32(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f32(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f32(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
         }
 }
 
@@ -1898,7 +1961,7 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -1922,17 +1985,15 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     float beta = g->p0 ? (float)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const float *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            float *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f32(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const float *b = g->pb + j * g->kc;
+        float *c = g->c + (g->i0 + i0) * g->ldc + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
@@ -1949,8 +2010,8 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f32, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
             }
         }
@@ -1996,7 +2057,7 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2134500732
+#elif NRXI_GEMM_VERSION != 2495521137
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
