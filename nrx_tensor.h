@@ -352,8 +352,10 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 4250914062
-#elif NRX_FILES_VERSION != 4250914062
+#define NRX_FILES_VERSION 1430454516
+/* One array of an .npz archive to be written. */
+typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
+#elif NRX_FILES_VERSION != 1430454516
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -369,6 +371,131 @@ NRX_DEF const char *nrx_t_version(void);
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
+
+/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im) pairs. Any length >= 1: products
+   of primes up to 61 run at full speed, others by Bluestein's algorithm (about 6 times slower). Error: a few eps log2(n) in the 2-norm.
+
+   One plan serves forward and inverse and any number of threads at a time, each with its own workspace. Running does not allocate. */
+enum { NRX_FFT_BACKWARD = 0,  /* norm: the inverse is divided by the number of points (NumPy's default) */
+       NRX_FFT_ORTHO = 1,     /* both directions are divided by its root: a unitary transform            */
+       NRX_FFT_UNSCALED = 2   /* neither                                                                 */ };
+typedef struct nrx_fft_desc {
+    int    dtype;          /* NRX_F32 (0) or NRX_F64 */
+    int    real;           /* 0: complex to complex. 1: the forward transform takes reals and gives the half spectrum: the last axis, of length
+                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals */
+    int    norm;           /* NRX_FFT_BACKWARD, NRX_FFT_ORTHO or NRX_FFT_UNSCALED */
+    int    ndim;           /* axes that are transformed, 1 to 8 (0 counts as 1) */
+    size_t shape[8];       /* their lengths, row-major; for real transforms those of the real array */
+    size_t batch;          /* number of arrays (0 counts as 1) */
+    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in elements of that side: complex
+       numbers, or reals on the real side of a real transform. */
+    size_t in_distance, out_distance;
+    /* One axis only: distance between consecutive samples; 0 counts as 1. E.g. the columns of an h x w image: shape h, batch w,
+       distances 1, strides w. */
+    size_t in_stride, out_stride;
+    nrx_env env;
+} nrx_fft_desc;
+typedef struct nrx_fft nrx_fft;
+
+/* Makes a plan: O(n log n) time, memory for about two arrays along each axis. *plan is NULL on failure. */
+NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc);
+NRX_DEF void nrx_fft_destroy(nrx_fft *plan);                     /* NULL is fine */
+/* Bytes of workspace for one run; 64-byte alignment is best, 8 enough. */
+NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan);
+/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal out in complex transforms whose
+   distances and strides agree; otherwise they must not overlap. The inverse of the plan's in is its out: in_distance and in_stride
+   describe what the forward transform reads and the inverse writes. */
+NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work);
+NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work);
+/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to it. */
+NRX_DEF size_t nrx_fft_good_size(size_t n);
+/* >>> twin f64 */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out);
+/* n reals -> n/2 + 1 complex numbers, and back divided by n. */
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out);
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out);
+/* === twin f32 */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out);
+/* n reals -> n/2 + 1 complex numbers, and back divided by n. */
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out);
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out);
+/* <<< twin */
+
+/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j], lda >= n. Inputs are not
+   changed; an output may be the input of the same shape. Right-hand sides are contiguous. Everything is computed in f64 (the _f32
+   functions convert), allocates its workspace (two to four matrices) and is backward stable: residuals are a small multiple of eps times
+   the norm, also for matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input, an
+   exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are then undefined.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
+/* >>> twin f64 */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl);
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv);
+/* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+/* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
+                                    size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
+   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
+   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
+                                 size_t *rank);
+/* === twin f32 */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl);
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv);
+/* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+/* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
+                                    size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
+   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
+   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
+                                 size_t *rank);
+/* <<< twin */
+
+/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32, NRX_F64 (from bool, integers, f16,
+   f32, f64 in either byte order; complex numbers get a last dimension of 2), NRX_I64 (from bool and integers). Arrays come in C order.
+   shape has room for 8 sizes. *data is freed with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or
+   NRX_E_UNSUPPORTED and one line that names what was found. Writing uses the machine's byte order, which the file records. */
+NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim);
+/* The same file in memory; *bytes is freed with nrx_npy_free. */
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n);
+/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name is NULL. */
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count);
+NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n);
+NRX_DEF void nrx_npy_free(void *p); /* NULL is fine */
 
 /* ==== tensors ==== */
 
@@ -2046,14 +2173,1158 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
 /* <<< nrx gemm (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 718827425
-#elif NRXI_FFT_VERSION != 718827425
+#define NRXI_FFT_VERSION 3296914047
+/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real. X_k = sum_j x_j exp(-2 pi i j k / n); the inverse
+   has the other sign and is not normalised. A plan is made once (it allocates) and may then be used by any number of threads at a time;
+   running does not allocate: `work` holds the number of elements the query gives, 64-byte aligned for speed. in may equal out everywhere.
+
+     nrxi_fft_plan_f64(p, n, env), nrxi_fft_drop_f64(p)       complex and real transforms of length n >= 1; drop also clears p
+     nrxi_fft_work_f64(p), nrxi_fft_run_f64(p, inverse, in, out, work)   n complex numbers
+     nrxi_rfft_run_f64(p, in, out, work)                      n reals -> n/2 + 1 complex numbers
+     nrxi_irfft_run_f64(p, in, out, work)                     n/2 + 1 complex numbers (imaginary parts that must vanish are ignored) -> n reals
+     nrxi_fft_columns_work_f64(p, count), nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
+                                                              `count` transforms side by side: sample j of column c is complex number
+                                                              j*stride + c
+
+   Method: Stockham autosort (Van Loan, Computational Frameworks for the FFT, 1.7) on split real and imaginary parts with radices 8, 4, 2,
+   3, 5 and odd primes to 61, vectorised over the columns; one long transform of length 8 m runs as 8 columns of length m and a last
+   transposing radix-8 step; lengths with a larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n), in the 2-norm.
+   Twiddles come from exact octant reduction and a fixed polynomial, so that NRX_REPRODUCIBLE gives the same bits everywhere. */
+
+enum { NRXI_FFT_PASSES = 64, NRXI_FFT_PRIME = 61, NRXI_FFT_VF64 = 4, NRXI_FFT_VF32 = 8 };
+
+/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest. Error below 1.5 eps. */
+NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
+{
+    size_t quarter, rest;
+    double x, z, co, si, t;
+    int flip;
+    quarter = (4 * k) / n;
+    rest = 4 * k - quarter * n;            /* angle = (quarter + rest / n) pi / 2 */
+    flip = 2 * rest > n;
+    if (flip) rest = n - rest;             /* mirrored at pi / 4 */
+    x = (double)rest / (double)n * 1.57079632679489661923;
+    z = x * x;
+    co = z * (1.0 / 12.0) * (1.0 - z * (1.0 / 30.0) * (1.0 - z * (1.0 / 56.0) * (1.0 - z * (1.0 / 90.0) * (1.0 - z * (1.0 / 132.0)
+       * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
+    co = 1.0 - 0.5 * z * (1.0 - co);
+    si = z * (1.0 / 6.0) * (1.0 - z * (1.0 / 20.0) * (1.0 - z * (1.0 / 42.0) * (1.0 - z * (1.0 / 72.0) * (1.0 - z * (1.0 / 110.0)
+       * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
+    si = x - x * si;
+    if (flip) { t = co; co = si; si = t; }
+    switch (quarter & 3u) {
+    case 0:  *c = co;  *s = si;  break;
+    case 1:  *c = -si; *s = co;  break;
+    case 2:  *c = -co; *s = -si; break;
+    default: *c = si;  *s = -co; break;
+    }
+}
+
+typedef double nrxi_fft_wide; /* twiddles are computed in f64 for both precisions */
+
+/* Splits n into radices; their count, or -1 when a prime is too large. */
+NRXI_FN int nrxi_fft_factor(size_t n, unsigned char *radix)
+{
+    int count = 0, twos = 0;
+    size_t r;
+    for (; n % 2 == 0; n /= 2) twos++;
+    if (twos % 2 && twos >= 3) { radix[count++] = 8; twos -= 3; }
+    for (; twos >= 2; twos -= 2) radix[count++] = 4;
+    if (twos) radix[count++] = 2;
+    for (r = 3; r <= NRXI_FFT_PRIME; r += 2)
+        for (; n % r == 0; n /= r) radix[count++] = (unsigned char)r;
+    return n == 1 ? count : -1;
+}
+
+/* The least multiple of 8 of the form 2^a {1, 3, 5, 9, 15} that is at least n. */
+NRXI_FN size_t nrxi_fft_good(size_t n)
+{
+    static const unsigned char odd[5] = { 1, 3, 5, 9, 15 };
+    size_t best = 0, m;
+    int i;
+    for (i = 0; i < 5; i++) {
+        for (m = 8u * odd[i]; m < n;) m *= 2;
+        if (best == 0 || m < best) best = m;
+    }
+    return best;
+}
+
+/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns:
+     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   w = exp(-2 pi i / (r m)), p < m, q < s.
+   The bodies below are shared by the scalar type and the vector types: R element, T vector, TU its unaligned twin, V elements in T.
+   The last vector of a row overlaps its predecessor when V does not divide s (never in place, so writing twice is harmless). */
+#define NRXI_FFT_LD(TU, p) (*(const TU *)(const void *)(p))
+#define NRXI_FFT_ST(TU, p, v) (*(TU *)(void *)(p) = (v))
+#define NRXI_FFT_STEP(q, s, V) ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
+#define NRXI_FFT_STW(TU, o, k, zr, zi) /* times twiddle k of row p, to output o */               \
+    NRXI_FFT_ST(TU, yr + (o), (zr) * wr[(k) * m + p] - (zi) * wi[(k) * m + p]),                    \
+    NRXI_FFT_ST(TU, yi + (o), (zr) * wi[(k) * m + p] + (zi) * wr[(k) * m + p])
+#define NRXI_FFT_ROWS(V, r) for (p = 0; p < m; p++) for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
+
+#define NRXI_FFT_BODY2(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 2) {                                                                          \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T dr = ar - br, di = ai - bi;                                                              \
+        NRXI_FFT_ST(TU, yr + o, ar + br);                                                          \
+        NRXI_FFT_ST(TU, yi + o, ai + bi);                                                          \
+        NRXI_FFT_STW(TU, o + s, 0, dr, di);                                                        \
+    }
+
+#define NRXI_FFT_BODY3(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 3) {                                                                          \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
+        T pr = br + cr, pi = bi + ci, dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676; \
+        T hr = ar - pr * (R)0.5, hi = ai - pi * (R)0.5, ur = hr + di, ui = hi - dr;                \
+        NRXI_FFT_ST(TU, yr + o, ar + pr);                                                          \
+        NRXI_FFT_ST(TU, yi + o, ai + pi);                                                          \
+        NRXI_FFT_STW(TU, o + s, 0, ur, ui);                                                        \
+        ur = hr - di; ui = hi + dr;                                                                \
+        NRXI_FFT_STW(TU, o + 2 * s, 1, ur, ui);                                                    \
+    }
+
+#define NRXI_FFT_BODY4(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 4) {                                                                          \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
+        T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
+        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci, gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di; \
+        NRXI_FFT_ST(TU, yr + o, er + gr);                                                          \
+        NRXI_FFT_ST(TU, yi + o, ei + gi);                                                          \
+        ar = fr + hi; ai = fi - hr;                                                                \
+        NRXI_FFT_STW(TU, o + s, 0, ar, ai);                                                        \
+        ar = er - gr; ai = ei - gi;                                                                \
+        NRXI_FFT_STW(TU, o + 2 * s, 1, ar, ai);                                                    \
+        ar = fr - hi; ai = fi + hr;                                                                \
+        NRXI_FFT_STW(TU, o + 3 * s, 2, ar, ai);                                                    \
+    }
+
+#define NRXI_FFT_BODY5(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 5) {                                                                          \
+        const R c1 = (R)0.30901699437494742410, c2 = (R)-0.80901699437494742410;                   \
+        const R s1 = (R)0.95105651629515357212, s2 = (R)0.58778525229247312917;                    \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
+        T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
+        T er = NRXI_FFT_LD(TU, xr + i + 4 * sm), ei = NRXI_FFT_LD(TU, xi + i + 4 * sm);            \
+        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei, gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di; \
+        NRXI_FFT_ST(TU, yr + o, ar + pr + gr);                                                     \
+        NRXI_FFT_ST(TU, yi + o, ai + pi + gi);                                                     \
+        br = ar + pr * c1 + gr * c2; bi = ai + pi * c1 + gi * c2;                                  \
+        cr = ar + pr * c2 + gr * c1; ci = ai + pi * c2 + gi * c1;                                  \
+        dr = ui * s1 + vi * s2; di = ur * s1 + vr * s2;                                            \
+        er = ui * s2 - vi * s1; ei = ur * s2 - vr * s1;                                            \
+        pr = br + dr; pi = bi - di;                                                                \
+        NRXI_FFT_STW(TU, o + s, 0, pr, pi);                                                        \
+        pr = cr + er; pi = ci - ei;                                                                \
+        NRXI_FFT_STW(TU, o + 2 * s, 1, pr, pi);                                                    \
+        pr = cr - er; pi = ci + ei;                                                                \
+        NRXI_FFT_STW(TU, o + 3 * s, 2, pr, pi);                                                    \
+        pr = br - dr; pi = bi + di;                                                                \
+        NRXI_FFT_STW(TU, o + 4 * s, 3, pr, pi);                                                    \
+    }
+
+/* Radix 8 in place on the arrays ur, ui: ur[k] becomes output k. */
+#define NRXI_FFT_EIGHT(R, T)                                                                       \
+    do {                                                                                           \
+        const R h = (R)0.70710678118654752440;                                                     \
+        T e0r = ur[0] + ur[4], e0i = ui[0] + ui[4], e1r = ur[0] - ur[4], e1i = ui[0] - ui[4];      \
+        T e2r = ur[2] + ur[6], e2i = ui[2] + ui[6], e3r = ur[2] - ur[6], e3i = ui[2] - ui[6];      \
+        T o0r = ur[1] + ur[5], o0i = ui[1] + ui[5], o1r = ur[1] - ur[5], o1i = ui[1] - ui[5];      \
+        T o2r = ur[3] + ur[7], o2i = ui[3] + ui[7], o3r = ur[3] - ur[7], o3i = ui[3] - ui[7];      \
+        T ar = e0r + e2r, ai = e0i + e2i, br = e0r - e2r, bi = e0i - e2i;                          \
+        T cr = e1r + e3i, ci = e1i - e3r, dr = e1r - e3i, di = e1i + e3r;                          \
+        T pr = o0r + o2r, pi = o0i + o2i, qr = o0i - o2i, qi = o2r - o0r;                          \
+        T gr = o1r + o3i, gi = o1i - o3r, vr = o1r - o3i, vi = o1i + o3r;                          \
+        T sr = (gr + gi) * h, si = (gi - gr) * h, tr = (vi - vr) * h, ti = (vr + vi) * -h;         \
+        ur[0] = ar + pr; ui[0] = ai + pi; ur[4] = ar - pr; ui[4] = ai - pi;                        \
+        ur[2] = br + qr; ui[2] = bi + qi; ur[6] = br - qr; ui[6] = bi - qi;                        \
+        ur[1] = cr + sr; ui[1] = ci + si; ur[5] = cr - sr; ui[5] = ci - si;                        \
+        ur[3] = dr + tr; ui[3] = di + ti; ur[7] = dr - tr; ui[7] = di - ti;                        \
+    } while (0)
+
+#define NRXI_FFT_BODY8(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 8) {                                                                          \
+        T ur[8], ui[8];                                                                            \
+        int k;                                                                                     \
+        for (k = 0; k < 8; k++) {                                                                  \
+            ur[k] = NRXI_FFT_LD(TU, xr + i + (size_t)k * sm);                                      \
+            ui[k] = NRXI_FFT_LD(TU, xi + i + (size_t)k * sm);                                      \
+        }                                                                                          \
+        NRXI_FFT_EIGHT(R, T);                                                                      \
+        NRXI_FFT_ST(TU, yr + o, ur[0]);                                                            \
+        NRXI_FFT_ST(TU, yi + o, ui[0]);                                                            \
+        for (k = 1; k < 8; k++) NRXI_FFT_STW(TU, o + (size_t)k * s, (size_t)(k - 1), ur[k], ui[k]);  \
+    }
+
+/* Odd radix r by definition, on sums and differences of the pairs (j, r - j); root: r cosines, r sines. */
+#define NRXI_FFT_BODYN(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, r) {                                                                          \
+        T pr[NRXI_FFT_PRIME / 2], pi[NRXI_FFT_PRIME / 2], dr[NRXI_FFT_PRIME / 2], di[NRXI_FFT_PRIME / 2]; \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i), zr = ar, zi = ai;            \
+        size_t j, k, jk, half = r / 2;                                                             \
+        for (j = 0; j < half; j++) {                                                               \
+            T br = NRXI_FFT_LD(TU, xr + i + (j + 1) * sm), bi = NRXI_FFT_LD(TU, xi + i + (j + 1) * sm);              \
+            T cr = NRXI_FFT_LD(TU, xr + i + (r - 1 - j) * sm), ci = NRXI_FFT_LD(TU, xi + i + (r - 1 - j) * sm);      \
+            pr[j] = br + cr; pi[j] = bi + ci; dr[j] = br - cr; di[j] = bi - ci;                    \
+            zr = zr + pr[j]; zi = zi + pi[j];                                                      \
+        }                                                                                          \
+        NRXI_FFT_ST(TU, yr + o, zr);                                                               \
+        NRXI_FFT_ST(TU, yi + o, zi);                                                               \
+        for (k = 1; k <= half; k++) {                                                              \
+            T cr = ar, ci = ai, er = di[0] * root[r + k], ei = dr[0] * root[r + k];                \
+            cr = cr + pr[0] * root[k]; ci = ci + pi[0] * root[k];                                  \
+            for (j = 1, jk = k; j < half; j++) {                                                   \
+                jk += k;                                                                           \
+                if (jk >= r) jk -= r;                                                              \
+                cr = cr + pr[j] * root[jk]; ci = ci + pi[j] * root[jk];                            \
+                er = er + di[j] * root[r + jk]; ei = ei + dr[j] * root[r + jk];                    \
+            }                                                                                      \
+            zr = cr + er; zi = ci - ei;                                                            \
+            NRXI_FFT_STW(TU, o + k * s, k - 1, zr, zi);                                            \
+            zr = cr - er; zi = ci + ei;                                                            \
+            NRXI_FFT_STW(TU, o + (r - k) * s, r - k - 1, zr, zi);                                  \
+        }                                                                                          \
+    }
+
+#define NRXI_FFT_BODIES(R, T, TU, V)                                                               \
+    const R *wr = w, *wi = w + (r - 1) * m;                                                        \
+    size_t p, q, i, o, t, sm = s * m;                                                              \
+    switch (r) {                                                                                   \
+    case 2: NRXI_FFT_BODY2(R, T, TU, V) break;                                                     \
+    case 3: NRXI_FFT_BODY3(R, T, TU, V) break;                                                     \
+    case 4: NRXI_FFT_BODY4(R, T, TU, V) break;                                                     \
+    case 5: NRXI_FFT_BODY5(R, T, TU, V) break;                                                     \
+    case 8: NRXI_FFT_BODY8(R, T, TU, V) break;                                                     \
+    default: NRXI_FFT_BODYN(R, T, TU, V) break;                                                    \
+    }
+
+/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u, x): u[j] = x[j], x[8 + j], ... */
+#define NRXI_FFT_LAST(R, T, TU, V, LOAD)                                                           \
+    const R *wr = w, *wi = w + 7 * m;                                                              \
+    size_t p, t;                                                                                   \
+    for (p = 0; p < m; t = NRXI_FFT_STEP(p, m, V), p += t) {                                       \
+        T ur[8], ui[8];                                                                            \
+        int k;                                                                                     \
+        LOAD(ur, xr + 8 * p);                                                                      \
+        LOAD(ui, xi + 8 * p);                                                                      \
+        for (k = 1; k < 8; k++) {                                                                  \
+            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p), zr = ur[k]; \
+            ur[k] = zr * cr - ui[k] * ci;                                                          \
+            ui[k] = zr * ci + ui[k] * cr;                                                          \
+        }                                                                                          \
+        NRXI_FFT_EIGHT(R, T);                                                                      \
+        for (k = 0; k < 8; k++) {                                                                  \
+            NRXI_FFT_ST(TU, yr + p + (size_t)k * m, ur[k]);                                        \
+            NRXI_FFT_ST(TU, yi + p + (size_t)k * m, ui[k]);                                        \
+        }                                                                                          \
+    }
+#define NRXI_FFT_LOAD1(u, x) do { int j_; for (j_ = 0; j_ < 8; j_++) (u)[j_] = (x)[j_]; } while (0)
+
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_FFT_VEC 1
+#if NRXI_X86
+#define NRXI_FFT_X86 1
+#endif
+typedef nrxi_f64x4 nrxi_fft_vf64;
+typedef nrxi_f64x4u nrxi_fft_vf64u;
+typedef nrxi_f32x8 nrxi_fft_vf32;
+typedef nrxi_f32x8u nrxi_fft_vf32u;
+#if defined(__clang__) || __GNUC__ >= 12
+#define NRXI_FFT_MIX(a, b, I, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define NRXI_FFT_MIX(a, b, I, ...) __builtin_shuffle(a, b, __extension__ (I){ __VA_ARGS__ })
+#endif
+#define NRXI_FFT_MIX8(a, b, ...) NRXI_FFT_MIX(a, b, nrxi_i32x8, __VA_ARGS__)
+#define NRXI_FFT_MIX4(a, b, ...) NRXI_FFT_MIX(a, b, nrxi_i64x4, __VA_ARGS__)
+#define NRXI_FFT_EVEN_F64(a, b) NRXI_FFT_MIX4(a, b, 0, 2, 4, 6)
+#define NRXI_FFT_ODD_F64(a, b) NRXI_FFT_MIX4(a, b, 1, 3, 5, 7)
+#define NRXI_FFT_LOW_F64(a, b) NRXI_FFT_MIX4(a, b, 0, 4, 1, 5)
+#define NRXI_FFT_HIGH_F64(a, b) NRXI_FFT_MIX4(a, b, 2, 6, 3, 7)
+#define NRXI_FFT_BACK_F64(a) NRXI_FFT_MIX4(a, a, 3, 2, 1, 0)
+#define NRXI_FFT_EVEN_F32(a, b) NRXI_FFT_MIX8(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define NRXI_FFT_ODD_F32(a, b) NRXI_FFT_MIX8(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#define NRXI_FFT_LOW_F32(a, b) NRXI_FFT_MIX8(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define NRXI_FFT_HIGH_F32(a, b) NRXI_FFT_MIX8(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define NRXI_FFT_BACK_F32(a) NRXI_FFT_MIX8(a, a, 7, 6, 5, 4, 3, 2, 1, 0)
+/* u[j] = row j of the transposed block of V rows of 8 at x. */
+#define NRXI_FFT_LOAD_F64(u, x)                                                                    \
+    do {                                                                                           \
+        int b_;                                                                                    \
+        for (b_ = 0; b_ < 2; b_++) {                                                               \
+            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 4 * b_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 8 + 4 * b_);        \
+            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 16 + 4 * b_), r3_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 24 + 4 * b_);  \
+            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6), t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                  \
+            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6), t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                  \
+            (u)[4 * b_] = NRXI_FFT_MIX4(t0_, t2_, 0, 1, 4, 5);                                     \
+            (u)[4 * b_ + 1] = NRXI_FFT_MIX4(t1_, t3_, 0, 1, 4, 5);                                 \
+            (u)[4 * b_ + 2] = NRXI_FFT_MIX4(t0_, t2_, 2, 3, 6, 7);                                 \
+            (u)[4 * b_ + 3] = NRXI_FFT_MIX4(t1_, t3_, 2, 3, 6, 7);                                 \
+        }                                                                                          \
+    } while (0)
+#define NRXI_FFT_LOAD_F32(u, x)                                                                    \
+    do {                                                                                           \
+        nrxi_f32x8 a_[8], c_[8];                                                                   \
+        int b_;                                                                                    \
+        for (b_ = 0; b_ < 8; b_++) a_[b_] = NRXI_FFT_LD(nrxi_f32x8u, (x) + 8 * b_);                \
+        for (b_ = 0; b_ < 8; b_ += 2) {                                                            \
+            c_[b_] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 1], 0, 8, 1, 9, 4, 12, 5, 13);                  \
+            c_[b_ + 1] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 1], 2, 10, 3, 11, 6, 14, 7, 15);            \
+        }                                                                                          \
+        for (b_ = 0; b_ < 8; b_ += 4) {                                                            \
+            a_[b_] = NRXI_FFT_MIX8(c_[b_], c_[b_ + 2], 0, 1, 8, 9, 4, 5, 12, 13);                  \
+            a_[b_ + 1] = NRXI_FFT_MIX8(c_[b_], c_[b_ + 2], 2, 3, 10, 11, 6, 7, 14, 15);            \
+            a_[b_ + 2] = NRXI_FFT_MIX8(c_[b_ + 1], c_[b_ + 3], 0, 1, 8, 9, 4, 5, 12, 13);          \
+            a_[b_ + 3] = NRXI_FFT_MIX8(c_[b_ + 1], c_[b_ + 3], 2, 3, 10, 11, 6, 7, 14, 15);        \
+        }                                                                                          \
+        for (b_ = 0; b_ < 4; b_++) {                                                               \
+            (u)[b_] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 4], 0, 1, 2, 3, 8, 9, 10, 11);                 \
+            (u)[b_ + 4] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 4], 4, 5, 6, 7, 12, 13, 14, 15);           \
+        }                                                                                          \
+    } while (0)
+#endif
+
+/* >>> twin f64 */
+typedef struct nrxi_fft_f64 {
+    size_t n;
+    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int passes;                        /* after that one */
+    unsigned char radix[NRXI_FFT_PASSES];
+    double *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    double *root;
+    struct nrxi_fft_f64 *half;         /* even n: the complex plan behind real transforms */
+    double *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
+    struct nrxi_fft_f64 *sub;          /* Bluestein: plan of the convolution */
+    double *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    nrx_env env;
+} nrxi_fft_f64;
+
+NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
+                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(double, double, double, 1)
+}
+
+NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                               double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(double, double, double, 1, NRXI_FFT_LOAD1)
+}
+
+#if NRXI_FFT_VEC
+NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
+                                   const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+}
+#endif
+
+#if NRXI_FFT_X86
+NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                              const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64, NRXI_FFT_LOAD_F64)
+}
+
+/* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
+NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f64(size_t n, const double *z, double *xr, double *xi)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF64) {
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
+        NRXI_FFT_ST(nrxi_fft_vf64u, xr + i, NRXI_FFT_EVEN_F64(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf64u, xi + i, NRXI_FFT_ODD_F64(a, b));
+    }
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_merge_avx2_f64(size_t n, const double *xr, const double *xi, double *z)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF64) {
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, xr + i), b = NRXI_FFT_LD(nrxi_fft_vf64u, xi + i);
+        NRXI_FFT_ST(nrxi_fft_vf64u, z + 2 * i, NRXI_FFT_LOW_F64(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64, NRXI_FFT_HIGH_F64(a, b));
+    }
+}
+#endif
+
+NRXI_FN void nrxi_fft_split_f64(size_t n, const double *z, double *xr, double *xi)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) nrxi_fft_split_avx2_f64(i = n - n % NRXI_FFT_VF64, z, xr, xi);
+#endif
+    for (; i < n; i++) {
+        double re = z[2 * i], im = z[2 * i + 1];
+        xr[i] = re;
+        xi[i] = im;
+    }
+}
+
+NRXI_FN void nrxi_fft_merge_f64(size_t n, const double *xr, const double *xi, double *z)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) nrxi_fft_merge_avx2_f64(i = n - n % NRXI_FFT_VF64, xr, xi, z);
+#endif
+    for (; i < n; i++) {
+        z[2 * i] = xr[i];
+        z[2 * i + 1] = xi[i];
+    }
+}
+
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+NRXI_FN size_t nrxi_fft_gap_f64(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
+
+NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
+{
+    size_t size = 4 * nrxi_fft_gap_f64(p->n * count);
+    return p->sub ? size + 4 * nrxi_fft_gap_f64(p->sub->n * count) : size;
+}
+NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_columns_work_f64(p, 1); }
+
+NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *x, size_t gap, double *y)
+{
+#if NRXI_FFT_VEC
+#if NRXI_FFT_X86
+    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
+}
+
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
+   flip exchanges the roles of the halves, which makes it the inverse. */
+NRXI_FN double *nrxi_fft_smooth_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
+{
+    const double *w = p->table, *root = p->root, *first = w;
+    size_t left = p->n, s = count;
+    double *t;
+    int i;
+    if (p->eight) {
+        left /= 8;
+        w += 14 * left;
+        if (count > 1) {
+            nrxi_fft_one_pass_f64(8, left, s, first, root, a, gap, b);
+            t = a; a = b; b = t;
+        }
+        s *= 8;
+    }
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        nrxi_fft_one_pass_f64(r, left, s, w, root, a, gap, b);
+        t = a; a = b; b = t;
+        w += 2 * (r - 1) * left;
+        if (r > 5 && r != 8) root += 2 * r;
+        s *= r;
+    }
+    if (p->eight && count == 1) {
+        size_t m = p->n / 8;
+#if NRXI_FFT_X86
+        if (m >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) nrxi_fft_last_avx2_f64(m, first, a, a + gap, b, b + gap);
+        else
+#endif
+        nrxi_fft_last_f64(m, first, a, a + gap, b, b + gap);
+        t = a; a = b; b = t;
+    }
+    return a;
+}
+
+/* Exchanges the halves: forward becomes inverse. */
+NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { double t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
+}
+
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
+{
+    size_t n = p->n, m, gap2, j, c;
+    const double *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    double *u, *v, *r;
+    if (!p->sub) return nrxi_fft_smooth_f64(p, count, a, b, gap);
+    m = p->sub->n;
+    ki = kr + m;
+    gap2 = nrxi_fft_gap_f64(m * count);
+    u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
+    v = u + 2 * gap2;
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            u[c] = a[c] * co[j] + a[gap + c] * si[j];
+            u[gap2 + c] = a[gap + c] * co[j] - a[c] * si[j];
+        }
+    memset(u + n * count, 0, (m - n) * count * sizeof *u);
+    memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
+    r = nrxi_fft_smooth_f64(p->sub, count, u, v, gap2);
+    for (j = 0; j < m; j++)
+        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+            double re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
+            r[c] = im;
+            r[gap2 + c] = re;
+        }
+    r = nrxi_fft_smooth_f64(p->sub, count, r, r == u ? v : u, gap2);
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            b[c] = r[gap2 + c] * co[j] + r[c] * si[j];
+            b[gap + c] = r[c] * co[j] - r[gap2 + c] * si[j];
+        }
+    return b;
+}
+
+NRXI_FN void nrxi_fft_run_f64(const nrxi_fft_f64 *p, int inverse, const double *in, double *out, double *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f64(n), re = inverse ? gap : 0;
+    double *r;
+    nrxi_fft_split_f64(n, in, work + re, work + gap - re);
+    r = nrxi_fft_split_run_f64(p, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f64(n, r + re, r + gap - re, out);
+}
+
+NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in, size_t in_stride, double *out,
+                                  size_t out_stride, double *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f64(n * count), re = inverse ? gap : 0, j;
+    double *r;
+    for (j = 0; j < n; j++) nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    r = nrxi_fft_split_run_f64(p, count, work, work + 2 * gap, gap);
+    for (j = 0; j < n; j++) nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+}
+
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+NRXI_FN void nrxi_rfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    const double *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f64(n);
+        memcpy(work, in, n * sizeof *in);
+        memset(work + gap, 0, n * sizeof *in);
+        r = nrxi_fft_split_run_f64(p, 1, work, work + 2 * gap, gap);
+        nrxi_fft_merge_f64(h + 1, r, r + gap, out);
+        out[1] = 0;
+        return;
+    }
+    gap = nrxi_fft_gap_f64(h);
+    nrxi_fft_split_f64(h, in, work, work + gap);
+    r = nrxi_fft_split_run_f64(p->half, 1, work, work + 2 * gap, gap);
+    out[0] = r[0] + r[gap];
+    out[2 * h] = r[0] - r[gap];
+    out[1] = out[2 * h + 1] = 0;
+    for (k = 1; 2 * k <= h; k++) {
+        double c = p->real[2 * k], s = p->real[2 * k + 1], half = (double)0.5;
+        double er = half * (r[k] + r[h - k]), ei = half * (r[gap + k] - r[gap + h - k]);
+        double or_ = half * (r[gap + k] + r[gap + h - k]), oi = half * (r[h - k] - r[k]);
+        double tr = c * or_ + s * oi, ti = c * oi - s * or_;
+        out[2 * k] = er + tr;
+        out[2 * k + 1] = ei + ti;
+        out[2 * (h - k)] = er - tr;
+        out[2 * (h - k) + 1] = ti - ei;
+    }
+}
+
+NRXI_FN void nrxi_irfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    double *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f64(n);
+        work[gap] = in[0];
+        work[0] = 0;
+        for (k = 1; k <= h; k++) { /* halves exchanged */
+            work[gap + k] = work[gap + n - k] = in[2 * k];
+            work[k] = in[2 * k + 1];
+            work[n - k] = -in[2 * k + 1];
+        }
+        r = nrxi_fft_split_run_f64(p, 1, work, work + 2 * gap, gap);
+        memcpy(out, r + gap, n * sizeof *out);
+        return;
+    }
+    gap = nrxi_fft_gap_f64(h);
+    work[gap] = in[0] + in[2 * h];
+    work[0] = in[0] - in[2 * h];
+    for (k = 1; 2 * k <= h; k++) {
+        double c = p->real[2 * k], s = p->real[2 * k + 1];
+        double er = in[2 * k] + in[2 * (h - k)], ei = in[2 * k + 1] - in[2 * (h - k) + 1];
+        double tr = in[2 * k] - in[2 * (h - k)], ti = in[2 * k + 1] + in[2 * (h - k) + 1];
+        double or_ = c * tr - s * ti, oi = c * ti + s * tr;
+        work[gap + k] = er - oi;
+        work[k] = ei + or_;
+        work[gap + h - k] = er + oi;
+        work[h - k] = or_ - ei;
+    }
+    r = nrxi_fft_split_run_f64(p->half, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f64(h, r + gap, r, out);
+}
+
+/* ---- plans ---- */
+
+NRXI_FN void nrxi_fft_drop_f64(nrxi_fft_f64 *p)
+{
+    nrx_env env = p->env;
+    if (p->half) nrxi_fft_drop_f64(p->half);
+    if (p->sub) nrxi_fft_drop_f64(p->sub);
+    nrxi_free(&env, p->half);
+    nrxi_free(&env, p->sub);
+    nrxi_free(&env, p->table);
+    nrxi_free(&env, p->chirp);
+    nrxi_free(&env, p->real);
+    memset(p, 0, sizeof *p);
+    p->env = env;
+}
+
+/* Twiddles of a pass of radix r over m rows: real parts [k-1][row], then imaginary parts. */
+NRXI_FN double *nrxi_fft_twiddles_f64(double *w, size_t r, size_t m)
+{
+    size_t k, row;
+    nrxi_fft_wide c, s;
+    for (k = 1; k < r; k++)
+        for (row = 0; row < m; row++) {
+            nrxi_fft_root(row * k, r * m, &c, &s);
+            w[(k - 1) * m + row] = (double)c;
+            w[(r + k - 2) * m + row] = (double)-s;
+        }
+    return w + 2 * (r - 1) * m;
+}
+
+/* Plan of a length whose primes are at most NRXI_FFT_PRIME; NRX_E_UNSUPPORTED for others. */
+NRXI_FN nrx_status nrxi_fft_smooth_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *env)
+{
+    size_t left, total = 0, k;
+    nrxi_fft_wide c, s;
+    double *w;
+    int i;
+    memset(p, 0, sizeof *p);
+    if (env) p->env = *env;
+    p->n = n;
+    p->eight = n % 8 == 0;
+    left = p->eight ? n / 8 : n;
+    p->passes = nrxi_fft_factor(left, p->radix);
+    if (p->passes < 0) return NRX_E_UNSUPPORTED;
+    if (p->eight) total = 14 * left;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        total += 2 * (r - 1) * left + 2 * r;
+    }
+    w = p->table = (double *)nrxi_alloc(env, total + 1, sizeof *w);
+    if (!w) return NRX_E_NOMEM;
+    left = n;
+    if (p->eight) w = nrxi_fft_twiddles_f64(w, 8, left /= 8);
+    for (i = 0; i < p->passes; i++) w = nrxi_fft_twiddles_f64(w, p->radix[i], left /= p->radix[i]);
+    p->root = w;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        if (r <= 5 || r == 8) continue;
+        for (k = 0; k < r; k++) {
+            nrxi_fft_root(k, r, &c, &s);
+            w[k] = (double)c;
+            w[r + k] = (double)s;
+        }
+        w += 2 * r;
+    }
+    return NRX_OK;
+}
+
+/* Chirp and transformed kernel of Bluestein's algorithm. */
+NRXI_FN nrx_status nrxi_fft_chirp_plan_f64(nrxi_fft_f64 *p, const nrx_env *env)
+{
+    size_t n = p->n, m = nrxi_fft_good(2 * n - 1), gap = nrxi_fft_gap_f64(m), j, square = 0;
+    double *co, *si, *kernel, *buffer, *r, scale = 1 / (double)m;
+    nrx_status status;
+    p->sub = (struct nrxi_fft_f64 *)nrxi_calloc(env, 1, sizeof *p);
+    if (!p->sub) return NRX_E_NOMEM;
+    status = nrxi_fft_smooth_plan_f64(p->sub, m, env);
+    if (status != NRX_OK) return status;
+    p->chirp = (double *)nrxi_alloc(env, 2 * n + 2 * m, sizeof *co);
+    if (!p->chirp) return NRX_E_NOMEM;
+    buffer = (double *)nrxi_calloc(env, 4 * gap, sizeof *buffer);
+    if (!buffer) return NRX_E_NOMEM;
+    co = p->chirp;
+    si = co + n;
+    kernel = si + n;
+    for (j = 0; j < n; j++) { /* square = j^2 mod 2 n */
+        nrxi_fft_wide c, s;
+        nrxi_fft_root(square, 2 * n, &c, &s);
+        co[j] = (double)c;
+        si[j] = (double)s;
+        buffer[j] = buffer[(m - j) % m] = co[j] * scale;
+        buffer[gap + j] = buffer[gap + (m - j) % m] = si[j] * scale;
+        square = (square + 2 * j + 1) % (2 * n);
+    }
+    r = nrxi_fft_smooth_f64(p->sub, 1, buffer, buffer + 2 * gap, gap);
+    memcpy(kernel, r, m * sizeof *r);
+    memcpy(kernel + m, r + gap, m * sizeof *r);
+    nrxi_free(env, buffer);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_fft_complex_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *env)
+{
+    nrx_status status = nrxi_fft_smooth_plan_f64(p, n, env);
+    if (status == NRX_E_UNSUPPORTED) status = nrxi_fft_chirp_plan_f64(p, env);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_fft_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *env)
+{
+    size_t k;
+    nrxi_fft_wide c, s;
+    nrx_status status;
+    memset(p, 0, sizeof *p);
+    if (n == 0) return nrxi_fail(env, NRX_E_ARG, "nrx fft: length 0");
+    if (n > (size_t)-1 / 2048) return nrxi_fail(env, NRX_E_RANGE, "nrx fft: length %zu overflows", n);
+    status = nrxi_fft_complex_plan_f64(p, n, env);
+    if (status == NRX_OK && n % 2 == 0) {
+        p->half = (struct nrxi_fft_f64 *)nrxi_calloc(env, 1, sizeof *p);
+        p->real = (double *)nrxi_alloc(env, 2 * (n / 4 + 1), sizeof *p->real);
+        status = p->half && p->real ? nrxi_fft_complex_plan_f64(p->half, n / 2, env) : NRX_E_NOMEM;
+        for (k = 0; status == NRX_OK && k <= n / 4; k++) {
+            nrxi_fft_root(k, n, &c, &s);
+            p->real[2 * k] = (double)c;
+            p->real[2 * k + 1] = (double)s;
+        }
+    }
+    if (status == NRX_OK) return status;
+    nrxi_fft_drop_f64(p);
+    return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
+}
+/* === twin f32 */
+typedef struct nrxi_fft_f32 {
+    size_t n;
+    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int passes;                        /* after that one */
+    unsigned char radix[NRXI_FFT_PASSES];
+    float *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    float *root;
+    struct nrxi_fft_f32 *half;         /* even n: the complex plan behind real transforms */
+    float *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
+    struct nrxi_fft_f32 *sub;          /* Bluestein: plan of the convolution */
+    float *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    nrx_env env;
+} nrxi_fft_f32;
+
+NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
+                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(float, float, float, 1)
+}
+
+NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                               float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(float, float, float, 1, NRXI_FFT_LOAD1)
+}
+
+#if NRXI_FFT_VEC
+NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
+                                   const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+}
+#endif
+
+#if NRXI_FFT_X86
+NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                              const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32, NRXI_FFT_LOAD_F32)
+}
+
+/* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
+NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f32(size_t n, const float *z, float *xr, float *xi)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF32) {
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
+        NRXI_FFT_ST(nrxi_fft_vf32u, xr + i, NRXI_FFT_EVEN_F32(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf32u, xi + i, NRXI_FFT_ODD_F32(a, b));
+    }
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_merge_avx2_f32(size_t n, const float *xr, const float *xi, float *z)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF32) {
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, xr + i), b = NRXI_FFT_LD(nrxi_fft_vf32u, xi + i);
+        NRXI_FFT_ST(nrxi_fft_vf32u, z + 2 * i, NRXI_FFT_LOW_F32(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32, NRXI_FFT_HIGH_F32(a, b));
+    }
+}
+#endif
+
+NRXI_FN void nrxi_fft_split_f32(size_t n, const float *z, float *xr, float *xi)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) nrxi_fft_split_avx2_f32(i = n - n % NRXI_FFT_VF32, z, xr, xi);
+#endif
+    for (; i < n; i++) {
+        float re = z[2 * i], im = z[2 * i + 1];
+        xr[i] = re;
+        xi[i] = im;
+    }
+}
+
+NRXI_FN void nrxi_fft_merge_f32(size_t n, const float *xr, const float *xi, float *z)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) nrxi_fft_merge_avx2_f32(i = n - n % NRXI_FFT_VF32, xr, xi, z);
+#endif
+    for (; i < n; i++) {
+        z[2 * i] = xr[i];
+        z[2 * i + 1] = xi[i];
+    }
+}
+
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+NRXI_FN size_t nrxi_fft_gap_f32(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
+
+NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
+{
+    size_t size = 4 * nrxi_fft_gap_f32(p->n * count);
+    return p->sub ? size + 4 * nrxi_fft_gap_f32(p->sub->n * count) : size;
+}
+NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_columns_work_f32(p, 1); }
+
+NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *x, size_t gap, float *y)
+{
+#if NRXI_FFT_VEC
+#if NRXI_FFT_X86
+    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
+}
+
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
+   flip exchanges the roles of the halves, which makes it the inverse. */
+NRXI_FN float *nrxi_fft_smooth_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
+{
+    const float *w = p->table, *root = p->root, *first = w;
+    size_t left = p->n, s = count;
+    float *t;
+    int i;
+    if (p->eight) {
+        left /= 8;
+        w += 14 * left;
+        if (count > 1) {
+            nrxi_fft_one_pass_f32(8, left, s, first, root, a, gap, b);
+            t = a; a = b; b = t;
+        }
+        s *= 8;
+    }
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        nrxi_fft_one_pass_f32(r, left, s, w, root, a, gap, b);
+        t = a; a = b; b = t;
+        w += 2 * (r - 1) * left;
+        if (r > 5 && r != 8) root += 2 * r;
+        s *= r;
+    }
+    if (p->eight && count == 1) {
+        size_t m = p->n / 8;
+#if NRXI_FFT_X86
+        if (m >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) nrxi_fft_last_avx2_f32(m, first, a, a + gap, b, b + gap);
+        else
+#endif
+        nrxi_fft_last_f32(m, first, a, a + gap, b, b + gap);
+        t = a; a = b; b = t;
+    }
+    return a;
+}
+
+/* Exchanges the halves: forward becomes inverse. */
+NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { float t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
+}
+
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
+{
+    size_t n = p->n, m, gap2, j, c;
+    const float *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    float *u, *v, *r;
+    if (!p->sub) return nrxi_fft_smooth_f32(p, count, a, b, gap);
+    m = p->sub->n;
+    ki = kr + m;
+    gap2 = nrxi_fft_gap_f32(m * count);
+    u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
+    v = u + 2 * gap2;
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            u[c] = a[c] * co[j] + a[gap + c] * si[j];
+            u[gap2 + c] = a[gap + c] * co[j] - a[c] * si[j];
+        }
+    memset(u + n * count, 0, (m - n) * count * sizeof *u);
+    memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
+    r = nrxi_fft_smooth_f32(p->sub, count, u, v, gap2);
+    for (j = 0; j < m; j++)
+        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+            float re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
+            r[c] = im;
+            r[gap2 + c] = re;
+        }
+    r = nrxi_fft_smooth_f32(p->sub, count, r, r == u ? v : u, gap2);
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            b[c] = r[gap2 + c] * co[j] + r[c] * si[j];
+            b[gap + c] = r[c] * co[j] - r[gap2 + c] * si[j];
+        }
+    return b;
+}
+
+NRXI_FN void nrxi_fft_run_f32(const nrxi_fft_f32 *p, int inverse, const float *in, float *out, float *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f32(n), re = inverse ? gap : 0;
+    float *r;
+    nrxi_fft_split_f32(n, in, work + re, work + gap - re);
+    r = nrxi_fft_split_run_f32(p, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f32(n, r + re, r + gap - re, out);
+}
+
+NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in, size_t in_stride, float *out,
+                                  size_t out_stride, float *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f32(n * count), re = inverse ? gap : 0, j;
+    float *r;
+    for (j = 0; j < n; j++) nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    r = nrxi_fft_split_run_f32(p, count, work, work + 2 * gap, gap);
+    for (j = 0; j < n; j++) nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+}
+
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+NRXI_FN void nrxi_rfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    const float *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f32(n);
+        memcpy(work, in, n * sizeof *in);
+        memset(work + gap, 0, n * sizeof *in);
+        r = nrxi_fft_split_run_f32(p, 1, work, work + 2 * gap, gap);
+        nrxi_fft_merge_f32(h + 1, r, r + gap, out);
+        out[1] = 0;
+        return;
+    }
+    gap = nrxi_fft_gap_f32(h);
+    nrxi_fft_split_f32(h, in, work, work + gap);
+    r = nrxi_fft_split_run_f32(p->half, 1, work, work + 2 * gap, gap);
+    out[0] = r[0] + r[gap];
+    out[2 * h] = r[0] - r[gap];
+    out[1] = out[2 * h + 1] = 0;
+    for (k = 1; 2 * k <= h; k++) {
+        float c = p->real[2 * k], s = p->real[2 * k + 1], half = (float)0.5;
+        float er = half * (r[k] + r[h - k]), ei = half * (r[gap + k] - r[gap + h - k]);
+        float or_ = half * (r[gap + k] + r[gap + h - k]), oi = half * (r[h - k] - r[k]);
+        float tr = c * or_ + s * oi, ti = c * oi - s * or_;
+        out[2 * k] = er + tr;
+        out[2 * k + 1] = ei + ti;
+        out[2 * (h - k)] = er - tr;
+        out[2 * (h - k) + 1] = ti - ei;
+    }
+}
+
+NRXI_FN void nrxi_irfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    float *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f32(n);
+        work[gap] = in[0];
+        work[0] = 0;
+        for (k = 1; k <= h; k++) { /* halves exchanged */
+            work[gap + k] = work[gap + n - k] = in[2 * k];
+            work[k] = in[2 * k + 1];
+            work[n - k] = -in[2 * k + 1];
+        }
+        r = nrxi_fft_split_run_f32(p, 1, work, work + 2 * gap, gap);
+        memcpy(out, r + gap, n * sizeof *out);
+        return;
+    }
+    gap = nrxi_fft_gap_f32(h);
+    work[gap] = in[0] + in[2 * h];
+    work[0] = in[0] - in[2 * h];
+    for (k = 1; 2 * k <= h; k++) {
+        float c = p->real[2 * k], s = p->real[2 * k + 1];
+        float er = in[2 * k] + in[2 * (h - k)], ei = in[2 * k + 1] - in[2 * (h - k) + 1];
+        float tr = in[2 * k] - in[2 * (h - k)], ti = in[2 * k + 1] + in[2 * (h - k) + 1];
+        float or_ = c * tr - s * ti, oi = c * ti + s * tr;
+        work[gap + k] = er - oi;
+        work[k] = ei + or_;
+        work[gap + h - k] = er + oi;
+        work[h - k] = or_ - ei;
+    }
+    r = nrxi_fft_split_run_f32(p->half, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f32(h, r + gap, r, out);
+}
+
+/* ---- plans ---- */
+
+NRXI_FN void nrxi_fft_drop_f32(nrxi_fft_f32 *p)
+{
+    nrx_env env = p->env;
+    if (p->half) nrxi_fft_drop_f32(p->half);
+    if (p->sub) nrxi_fft_drop_f32(p->sub);
+    nrxi_free(&env, p->half);
+    nrxi_free(&env, p->sub);
+    nrxi_free(&env, p->table);
+    nrxi_free(&env, p->chirp);
+    nrxi_free(&env, p->real);
+    memset(p, 0, sizeof *p);
+    p->env = env;
+}
+
+/* Twiddles of a pass of radix r over m rows: real parts [k-1][row], then imaginary parts. */
+NRXI_FN float *nrxi_fft_twiddles_f32(float *w, size_t r, size_t m)
+{
+    size_t k, row;
+    nrxi_fft_wide c, s;
+    for (k = 1; k < r; k++)
+        for (row = 0; row < m; row++) {
+            nrxi_fft_root(row * k, r * m, &c, &s);
+            w[(k - 1) * m + row] = (float)c;
+            w[(r + k - 2) * m + row] = (float)-s;
+        }
+    return w + 2 * (r - 1) * m;
+}
+
+/* Plan of a length whose primes are at most NRXI_FFT_PRIME; NRX_E_UNSUPPORTED for others. */
+NRXI_FN nrx_status nrxi_fft_smooth_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *env)
+{
+    size_t left, total = 0, k;
+    nrxi_fft_wide c, s;
+    float *w;
+    int i;
+    memset(p, 0, sizeof *p);
+    if (env) p->env = *env;
+    p->n = n;
+    p->eight = n % 8 == 0;
+    left = p->eight ? n / 8 : n;
+    p->passes = nrxi_fft_factor(left, p->radix);
+    if (p->passes < 0) return NRX_E_UNSUPPORTED;
+    if (p->eight) total = 14 * left;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        total += 2 * (r - 1) * left + 2 * r;
+    }
+    w = p->table = (float *)nrxi_alloc(env, total + 1, sizeof *w);
+    if (!w) return NRX_E_NOMEM;
+    left = n;
+    if (p->eight) w = nrxi_fft_twiddles_f32(w, 8, left /= 8);
+    for (i = 0; i < p->passes; i++) w = nrxi_fft_twiddles_f32(w, p->radix[i], left /= p->radix[i]);
+    p->root = w;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        if (r <= 5 || r == 8) continue;
+        for (k = 0; k < r; k++) {
+            nrxi_fft_root(k, r, &c, &s);
+            w[k] = (float)c;
+            w[r + k] = (float)s;
+        }
+        w += 2 * r;
+    }
+    return NRX_OK;
+}
+
+/* Chirp and transformed kernel of Bluestein's algorithm. */
+NRXI_FN nrx_status nrxi_fft_chirp_plan_f32(nrxi_fft_f32 *p, const nrx_env *env)
+{
+    size_t n = p->n, m = nrxi_fft_good(2 * n - 1), gap = nrxi_fft_gap_f32(m), j, square = 0;
+    float *co, *si, *kernel, *buffer, *r, scale = 1 / (float)m;
+    nrx_status status;
+    p->sub = (struct nrxi_fft_f32 *)nrxi_calloc(env, 1, sizeof *p);
+    if (!p->sub) return NRX_E_NOMEM;
+    status = nrxi_fft_smooth_plan_f32(p->sub, m, env);
+    if (status != NRX_OK) return status;
+    p->chirp = (float *)nrxi_alloc(env, 2 * n + 2 * m, sizeof *co);
+    if (!p->chirp) return NRX_E_NOMEM;
+    buffer = (float *)nrxi_calloc(env, 4 * gap, sizeof *buffer);
+    if (!buffer) return NRX_E_NOMEM;
+    co = p->chirp;
+    si = co + n;
+    kernel = si + n;
+    for (j = 0; j < n; j++) { /* square = j^2 mod 2 n */
+        nrxi_fft_wide c, s;
+        nrxi_fft_root(square, 2 * n, &c, &s);
+        co[j] = (float)c;
+        si[j] = (float)s;
+        buffer[j] = buffer[(m - j) % m] = co[j] * scale;
+        buffer[gap + j] = buffer[gap + (m - j) % m] = si[j] * scale;
+        square = (square + 2 * j + 1) % (2 * n);
+    }
+    r = nrxi_fft_smooth_f32(p->sub, 1, buffer, buffer + 2 * gap, gap);
+    memcpy(kernel, r, m * sizeof *r);
+    memcpy(kernel + m, r + gap, m * sizeof *r);
+    nrxi_free(env, buffer);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_fft_complex_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *env)
+{
+    nrx_status status = nrxi_fft_smooth_plan_f32(p, n, env);
+    if (status == NRX_E_UNSUPPORTED) status = nrxi_fft_chirp_plan_f32(p, env);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *env)
+{
+    size_t k;
+    nrxi_fft_wide c, s;
+    nrx_status status;
+    memset(p, 0, sizeof *p);
+    if (n == 0) return nrxi_fail(env, NRX_E_ARG, "nrx fft: length 0");
+    if (n > (size_t)-1 / 2048) return nrxi_fail(env, NRX_E_RANGE, "nrx fft: length %zu overflows", n);
+    status = nrxi_fft_complex_plan_f32(p, n, env);
+    if (status == NRX_OK && n % 2 == 0) {
+        p->half = (struct nrxi_fft_f32 *)nrxi_calloc(env, 1, sizeof *p);
+        p->real = (float *)nrxi_alloc(env, 2 * (n / 4 + 1), sizeof *p->real);
+        status = p->half && p->real ? nrxi_fft_complex_plan_f32(p->half, n / 2, env) : NRX_E_NOMEM;
+        for (k = 0; status == NRX_OK && k <= n / 4; k++) {
+            nrxi_fft_root(k, n, &c, &s);
+            p->real[2 * k] = (float)c;
+            p->real[2 * k + 1] = (float)s;
+        }
+    }
+    if (status == NRX_OK) return status;
+    nrxi_fft_drop_f32(p);
+    return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
+}
+/* <<< twin */
+#elif NRXI_FFT_VERSION != 3296914047
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1620441137
+#define NRXI_LINALG_VERSION 1542020804
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -2077,7 +3348,11 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
      nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
                                                        read, its first n rows get x; diagonal entries of the pivoted R below
                                                        rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 8; Schreiber and Van Loan 1989 (compact WY). */
+     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
+                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
+                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
+                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
 
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
@@ -2698,13 +3973,255 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     (void)j;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1620441137
+
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+
+NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
+   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
+{
+    size_t i, j, sweep, changed = 1;
+    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (sweep = 0; changed && sweep < 40; sweep++)
+        for (changed = 0, i = 0; i < n; i++) {
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            int e;
+            if (!(c > 0.0) || !(r > 0.0)) continue;
+            (void)frexp(r / c, &e);
+            f = ldexp(1.0, e / 2);
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            changed = 1;
+            scale[i] *= f;
+            for (j = 0; j < n; j++) a[i * lda + j] /= f;
+            for (j = 0; j < n; j++) a[j * lda + i] *= f;
+        }
+}
+
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+{
+    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
+    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
+    size_t j;
+    for (j = from; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+    for (j = 0; j <= to; j++) {
+        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
+        row[0] -= t;
+        row[1] -= t * v1;
+        if (size == 3) row[2] -= t * v2;
+    }
+    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
+    for (j = 0; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+}
+
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
+{
+    double p = 0.5 * (a - d), q = p * p + b * c, r;
+    if (q >= 0.0) {
+        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
+        w[0] = d + r;
+        w[2] = r != 0.0 ? d - b / r * c : w[0];
+        w[1] = w[3] = 0.0;
+        return 1;
+    }
+    w[0] = w[2] = 0.5 * (a + d);
+    w[1] = sqrt(-q);
+    w[3] = -w[1];
+    return 0;
+}
+
+/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
+NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
+{
+    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
+    while (end > 0) {
+        double s, t, x[3], *l;
+        hi = end - 1;
+        for (lo = hi; lo > 0; lo--) {
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
+            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+        }
+        l = h + hi * lda;
+        if (lo == hi) {
+            w[2 * hi] = l[hi];
+            w[2 * hi + 1] = 0.0;
+            end--;
+            steps = 0;
+            continue;
+        }
+        if (lo + 1 == hi) {
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
+                x[1] = l[lo];
+                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
+                l[lo] = 0.0;
+            }
+            end -= 2;
+            steps = 0;
+            continue;
+        }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        s = h[(hi - 1) * lda + hi - 1] + l[hi];
+        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
+        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
+            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
+            t = s * s;
+            s *= 1.5;
+        }
+        l = h + lo * lda;
+        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
+        x[1] = l[lo] + l[lda + lo + 1] - s;
+        x[2] = l[2 * lda + lo + 1];
+        for (k = lo; k + 1 <= hi; k++) {
+            size_t size = k + 2 <= hi ? 3 : 2, i;
+            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
+            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
+            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
+NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
+{
+    if (fabs(br) >= fabs(bi)) {
+        double f = bi / br, d = br + bi * f;
+        *qr = (ar + ai * f) / d;
+        *qi = (ai - ar * f) / d;
+    } else {
+        double f = br / bi, d = br * f + bi;
+        *qr = (ar * f + ai) / d;
+        *qi = (ai * f - ar) / d;
+    }
+}
+
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+{
+    double lr = w[2 * k], li = w[2 * k + 1];
+    size_t i = k, j;
+    memset(xr, 0, n * sizeof *xr);
+    memset(xi, 0, n * sizeof *xi);
+    xr[k] = 1.0;
+    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
+        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
+    }
+    while (i-- > 0) {
+        const double *row = t + i * lda;
+        size_t last = li != 0.0 ? k + 1 : k;
+        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
+        for (j = i + 1; j <= last; j++) {
+            r -= row[j] * xr[j];
+            m -= row[j] * xi[j];
+        }
+        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+            const double *up = row - lda;
+            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
+            for (j = i + 1; j <= last; j++) {
+                ur -= up[j] * xr[j];
+                ui -= up[j] * xi[j];
+            }
+            er = ar * dr - di * di - b * c;
+            ei = di * (ar + dr);
+            if (fabs(er) + fabs(ei) < small * small) er = small * small;
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
+            i--;
+        } else {
+            if (fabs(dr) + fabs(di) < small) dr = small;
+            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
+        }
+        big = fabs(xr[i]) + fabs(xi[i]);
+        if (big > 1e100)
+            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
+    }
+}
+
+NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
+{
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < n; i++) {
+        double big = nrxi_la_max(n, a + i * lda, 1);
+        if (big > f) f = big;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= f;
+    nrxi_la_balance(n, a, lda, scale);
+    memset(zt, 0, n * n * sizeof *zt);
+    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
+    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
+        double *col = a + (k + 1) * lda + k, beta;
+        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
+        beta = col[0];
+        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
+        xr[0] = 1.0;
+        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
+        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
+        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
+        memset(xi, 0, sizeof *xi);
+        col[0] = beta;
+        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
+    }
+    status = nrxi_la_schur(n, a, lda, zt, w);
+    if (status != NRX_OK) return status;
+    for (k = 0; v && k < n; k++) {
+        double norm, big = 0.0, c = 1.0, s = 0.0;
+        int pair = w[2 * k + 1] != 0.0;
+        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
+        memset(yr, 0, n * sizeof *yr);
+        memset(yi, 0, n * sizeof *yi);
+        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
+            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
+            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
+        }
+        for (i = 0; i < n; i++) {
+            yr[i] *= scale[i];
+            yi[i] *= scale[i];
+        }
+        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
+        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
+            if (hypot(yr[i], yi[i]) > big) {
+                big = hypot(yr[i], yi[i]);
+                c = yr[i] / big;
+                s = -yi[i] / big;
+            }
+        if (!pair) { c = 1.0; s = 0.0; }
+        for (i = 0; i < n; i++) {
+            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
+            z[0] = c * re - s * im;
+            z[1] = c * im + s * re;
+            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
+        }
+        if (pair) k++;
+    }
+    for (i = 0; i < 2 * n; i++) w[i] /= f;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1542020804
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3939143142
+#define NRXI_FILES_VERSION 1588912310
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
    Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
    status and one line, never more. Arrays come out in C order as f32, f64 or i64:
@@ -2744,8 +4261,6 @@ typedef struct nrxi_npz_entry {
     const unsigned char *bytes;  /* the stored file inside the archive */
     size_t n;
 } nrxi_npz_entry;
-
-typedef struct nrxi_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrxi_npz_item;
 
 NRXI_FN int nrxi_big_endian(void)
 {
@@ -3082,13 +4597,14 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
         for (;;) {
             if (size == room) {
                 room = room ? 2 * room : 65536;
-                grown = room > size ? (unsigned char *)nrxi_realloc(env, p, room, 1) : NULL;
-                if (!grown) {
-                    nrxi_free(env, p);
+                grown = room > size ? (unsigned char *)nrxi_alloc(env, room, 1) : NULL;
+                if (grown && size) memcpy(grown, p, size);
+                nrxi_free(env, p);
+                p = grown;
+                if (!p) {
                     (void)fclose(f);
                     return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
                 }
-                p = grown;
             }
             got = fread(p + size, 1, room - size, f);
             if (got == 0) break;
@@ -3280,7 +4796,7 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -3318,7 +4834,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, uns
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3939143142
+#elif NRXI_FILES_VERSION != 1588912310
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -3329,6 +4845,768 @@ NRXI_IMPL_BEGIN
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
+
+struct nrx_fft {
+    nrx_fft_desc d;          /* with the defaults filled in */
+    size_t points, half;     /* points of one array; length of the last axis on the complex side */
+    size_t in_size, out_size;/* elements of one array on either side */
+    double scale[2];         /* forward, inverse */
+    nrxi_fft_f64 f64[8];     /* one per axis; the other precision is empty */
+    nrxi_fft_f32 f32[8];
+    size_t work;             /* elements of the workspace behind the intermediate array */
+};
+
+/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few enough for the cache. */
+NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
+{
+    size_t block = 8;
+    while (block < 64 && 2 * block * n <= 16384) block *= 2;
+    return block < inner ? block : inner;
+}
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
+{
+    size_t i;
+    if (f == (double)1) return;
+    for (i = 0; i < n; i++) x[i] *= f;
+}
+
+/* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
+NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out, double *work)
+{
+    size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
+    const nrxi_fft_f64 *plan = &p->f64[axis];
+    int k;
+    for (k = 0; k < axis; k++) outer *= p->d.shape[k];
+    for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
+    block = nrxi_fft_block(n, inner);
+    for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
+        if (inner == 1) { nrxi_fft_run_f64(plan, inverse, in, out, work); continue; }
+        for (c = 0; c < inner; c += block)
+            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+    }
+}
+
+/* One contiguous array of the plan; mid: room for the complex array. */
+NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+{
+    int axis, last = p->d.ndim - 1;
+    size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
+    if (!p->d.real) {
+        for (axis = last; axis >= 0; axis--) {
+            nrxi_fft_axis_f64(p, axis, inverse, in, out, work);
+            in = out;
+        }
+        nrxi_fft_scale_f64(out, 2 * p->points, (double)p->scale[inverse]);
+    } else if (!inverse) {
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f64(&p->f64[last], in + i * n, out + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f64(p, axis, 0, out, out, work);
+        nrxi_fft_scale_f64(out, 2 * rows * p->half, (double)p->scale[0]);
+    } else {
+        for (axis = last - 1; axis >= 0; axis--) {
+            nrxi_fft_axis_f64(p, axis, 1, in, mid, work);
+            in = mid;
+        }
+        for (i = 0; i < rows; i++) nrxi_irfft_run_f64(&p->f64[last], in + 2 * i * p->half, out + i * n, work);
+        nrxi_fft_scale_f64(out, p->points, (double)p->scale[1]);
+    }
+}
+
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
+NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out, size_t os, double *mid,
+                                  double *work)
+{
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
+    size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
+    double *x = mid, *y = mid + 2 * p->points + 2;
+    for (i = 0; i < ni; i++) {
+        x[ic * i] = in[ic * is * i];
+        if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
+    }
+    nrxi_fft_array_f64(p, inverse, x, y, NULL, work);
+    for (i = 0; i < no; i++) {
+        out[oc * os * i] = y[oc * i];
+        if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
+    }
+}
+
+NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+{
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
+        block = nrxi_fft_block(n, p->d.batch);
+        for (b = 0; b < p->d.batch; b += block) {
+            size_t count = p->d.batch - b < block ? p->d.batch - b : block;
+            nrxi_fft_columns_f64(&p->f64[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
+            for (c = 0; c < n; c++) nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
+        }
+        return;
+    }
+    for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
+        if (is == 1 && os == 1) nrxi_fft_array_f64(p, inverse, in, out, mid, work);
+        else nrxi_fft_strided_f64(p, inverse, in, is, out, os, mid, work);
+    }
+}
+/* === twin f32 */
+NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
+{
+    size_t i;
+    if (f == (float)1) return;
+    for (i = 0; i < n; i++) x[i] *= f;
+}
+
+/* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
+NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out, float *work)
+{
+    size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
+    const nrxi_fft_f32 *plan = &p->f32[axis];
+    int k;
+    for (k = 0; k < axis; k++) outer *= p->d.shape[k];
+    for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
+    block = nrxi_fft_block(n, inner);
+    for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
+        if (inner == 1) { nrxi_fft_run_f32(plan, inverse, in, out, work); continue; }
+        for (c = 0; c < inner; c += block)
+            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+    }
+}
+
+/* One contiguous array of the plan; mid: room for the complex array. */
+NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+{
+    int axis, last = p->d.ndim - 1;
+    size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
+    if (!p->d.real) {
+        for (axis = last; axis >= 0; axis--) {
+            nrxi_fft_axis_f32(p, axis, inverse, in, out, work);
+            in = out;
+        }
+        nrxi_fft_scale_f32(out, 2 * p->points, (float)p->scale[inverse]);
+    } else if (!inverse) {
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f32(&p->f32[last], in + i * n, out + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f32(p, axis, 0, out, out, work);
+        nrxi_fft_scale_f32(out, 2 * rows * p->half, (float)p->scale[0]);
+    } else {
+        for (axis = last - 1; axis >= 0; axis--) {
+            nrxi_fft_axis_f32(p, axis, 1, in, mid, work);
+            in = mid;
+        }
+        for (i = 0; i < rows; i++) nrxi_irfft_run_f32(&p->f32[last], in + 2 * i * p->half, out + i * n, work);
+        nrxi_fft_scale_f32(out, p->points, (float)p->scale[1]);
+    }
+}
+
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
+NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out, size_t os, float *mid,
+                                  float *work)
+{
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
+    size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
+    float *x = mid, *y = mid + 2 * p->points + 2;
+    for (i = 0; i < ni; i++) {
+        x[ic * i] = in[ic * is * i];
+        if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
+    }
+    nrxi_fft_array_f32(p, inverse, x, y, NULL, work);
+    for (i = 0; i < no; i++) {
+        out[oc * os * i] = y[oc * i];
+        if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
+    }
+}
+
+NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+{
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
+        block = nrxi_fft_block(n, p->d.batch);
+        for (b = 0; b < p->d.batch; b += block) {
+            size_t count = p->d.batch - b < block ? p->d.batch - b : block;
+            nrxi_fft_columns_f32(&p->f32[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
+            for (c = 0; c < n; c++) nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
+        }
+        return;
+    }
+    for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
+        if (is == 1 && os == 1) nrxi_fft_array_f32(p, inverse, in, out, mid, work);
+        else nrxi_fft_strided_f32(p, inverse, in, is, out, os, mid, work);
+    }
+}
+/* <<< twin */
+
+NRX_DEF void nrx_fft_destroy(nrx_fft *plan)
+{
+    nrx_env env;
+    int i;
+    if (!plan) return;
+    env = plan->d.env;
+    for (i = 0; i < 8; i++) {
+        nrxi_fft_drop_f64(&plan->f64[i]);
+        nrxi_fft_drop_f32(&plan->f32[i]);
+    }
+    nrxi_free(&env, plan);
+}
+
+/* Fills in defaults and sizes; all products of sizes are known to fit afterwards. */
+NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
+{
+    nrx_fft_desc *d = &p->d;
+    size_t all = 32, last;
+    int i;
+    if (d->ndim == 0) d->ndim = 1;
+    if (d->ndim < 0 || d->ndim > 8) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
+    if (d->dtype != NRX_F32 && d->dtype != NRX_F64)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: dtype %d is neither NRX_F32 nor NRX_F64", d->dtype);
+    if (d->norm < 0 || d->norm > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
+    d->real = d->real != 0;
+    p->points = 1;
+    for (i = 0; i < d->ndim; i++) {
+        if (d->shape[i] == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: axis %d has length 0", i);
+        p->points *= d->shape[i];
+        if (!nrxi_mul_ok(all, d->shape[i] + 1, &all))
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i, d->shape[i]);
+    }
+    last = d->shape[d->ndim - 1];
+    p->half = d->real ? last / 2 + 1 : last;
+    p->in_size = p->points;
+    p->out_size = p->points / last * p->half;
+    if (d->batch == 0) d->batch = 1;
+    if (d->in_stride == 0) d->in_stride = 1;
+    if (d->out_stride == 0) d->out_stride = 1;
+    if ((d->in_stride != 1 || d->out_stride != 1) && d->ndim > 1)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis", d->in_stride, d->out_stride, d->ndim);
+    if (d->in_distance == 0) d->in_distance = d->in_stride == 1 ? p->in_size : 1;
+    if (d->out_distance == 0) d->out_distance = d->out_stride == 1 ? p->out_size : 1;
+    if (!nrxi_mul_ok(all, d->batch, &all)) return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
+    p->scale[0] = d->norm == NRX_FFT_ORTHO ? 1.0 / sqrt((double)p->points) : 1.0;
+    p->scale[1] = d->norm == NRX_FFT_BACKWARD ? 1.0 / (double)p->points : p->scale[0];
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
+{
+    nrx_fft *p;
+    nrx_status status;
+    int i;
+    if (!plan) return nrxi_fail(NULL, NRX_E_ARG, "nrx_fft_create: plan is NULL");
+    *plan = NULL;
+    if (!desc) return nrxi_fail(NULL, NRX_E_ARG, "nrx_fft_create: desc is NULL");
+    p = (nrx_fft *)nrxi_calloc(&desc->env, 1, sizeof *p);
+    if (!p) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_fft_create: no memory for a plan");
+    p->d = *desc;
+    status = nrxi_fft_layout(p, &desc->env);
+    for (i = 0; status == NRX_OK && i < p->d.ndim; i++) {
+        size_t inner = 1, n = p->d.shape[i], work;
+        int k;
+        for (k = i + 1; k < p->d.ndim; k++) inner *= p->d.shape[k];
+        if (p->d.ndim == 1) inner = p->d.batch;
+        inner = nrxi_fft_block(n, inner);
+        if (p->d.dtype == NRX_F32) {
+            status = nrxi_fft_plan_f32(&p->f32[i], n, &desc->env);
+            work = status == NRX_OK ? nrxi_fft_columns_work_f32(&p->f32[i], inner) : 0;
+        } else {
+            status = nrxi_fft_plan_f64(&p->f64[i], n, &desc->env);
+            work = status == NRX_OK ? nrxi_fft_columns_work_f64(&p->f64[i], inner) : 0;
+        }
+        if (work > p->work) p->work = work;
+    }
+    if (status == NRX_OK) *plan = p;
+    else nrx_fft_destroy(p);
+    return status;
+}
+
+/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and output. */
+NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
+{
+    if (p->d.in_stride != 1 || p->d.out_stride != 1) return (4 * p->points + 4 + 15) & ~(size_t)15;
+    return p->d.real && p->d.ndim > 1 ? (2 * p->out_size + 15) & ~(size_t)15 : 0;
+}
+
+NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan)
+{
+    return plan ? (nrxi_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
+}
+
+NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work, const char *who)
+{
+    void *own = NULL;
+    if (!plan || !in || !out)
+        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !plan ? "plan" : !in ? "in" : "out");
+    if (!work) work = own = nrxi_alloc(&plan->d.env, nrx_fft_workspace_size(plan), 1);
+    if (!work) return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who, nrx_fft_workspace_size(plan));
+    if (plan->d.dtype == NRX_F32)
+        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work, (float *)work + nrxi_fft_mid(plan));
+    else
+        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work, (double *)work + nrxi_fft_mid(plan));
+    nrxi_free(&plan->d.env, own);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work)
+{
+    return nrxi_fft_execute(plan, 0, in, out, work, "nrx_fft_forward");
+}
+
+NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work)
+{
+    return nrxi_fft_execute(plan, 1, in, out, work, "nrx_fft_inverse");
+}
+
+NRX_DEF size_t nrx_fft_good_size(size_t n) { return n > (size_t)-1 / 64 ? n : nrxi_fft_good(n); }
+
+NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, const void *in, void *out)
+{
+    nrx_fft_desc desc = NRX_ZERO;
+    nrx_fft *plan;
+    nrx_status status;
+    desc.dtype = dtype;
+    desc.real = real;
+    desc.ndim = 1;
+    desc.shape[0] = n;
+    status = nrx_fft_create(&plan, &desc);
+    if (status != NRX_OK) return status;
+    status = inverse ? nrx_fft_inverse(plan, in, out, NULL) : nrx_fft_forward(plan, in, out, NULL);
+    nrx_fft_destroy(plan);
+    return status;
+}
+
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out); }
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 0, n, in, out); }
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 1, n, in, out); }
+/* === twin f32 */
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out); }
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 0, n, in, out); }
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 1, n, in, out); }
+/* <<< twin */
+
+/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out -- */
+
+/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed. */
+NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size, double **p)
+{
+    size_t total = 0, padded;
+    int i, ok = 1;
+    for (i = 0; i < count; i++) ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
+    if (!ok) return nrxi_fail(NULL, NRX_E_RANGE, "%s: sizes overflow", who);
+    p[0] = (double *)nrxi_alloc(NULL, total, sizeof(double));
+    if (!p[0]) return nrxi_fail(NULL, NRX_E_NOMEM, "%s: no memory for %zu numbers of workspace", who, total);
+    for (i = 0; i + 1 < count; i++) {
+        padded = (size[i] + 7) & ~(size_t)7;
+        p[i + 1] = p[i] + padded;
+    }
+    return NRX_OK;
+}
+
+/* A matrix argument: not NULL (unless empty), leading dimension at least its columns, size within reach. */
+NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n, size_t ld)
+{
+    size_t bytes;
+    if (m == 0 || n == 0) return NRX_OK;
+    if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, name);
+    if (ld < n) return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who, ld, name, n);
+    if (!nrxi_mul_ok(m, ld, &bytes) || !nrxi_mul_ok(bytes, 16, &bytes))
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name, m, ld);
+    return NRX_OK;
+}
+
+NRXI_FN void nrxi_la_get(int dtype, size_t m, size_t n, const void *from, size_t ld, double *to)
+{
+    size_t i, j;
+    for (i = 0; n && i < m; i++)
+        if (dtype == NRX_F64) memcpy(to + i * n, (const double *)from + i * ld, n * sizeof *to);
+        else for (j = 0; j < n; j++) to[i * n + j] = (double)((const float *)from)[i * ld + j];
+}
+
+NRXI_FN void nrxi_la_put(int dtype, size_t m, size_t n, const double *from, size_t ldf, void *to, size_t ld)
+{
+    size_t i, j;
+    for (i = 0; n && i < m; i++)
+        if (dtype == NRX_F64) memcpy((double *)to + i * ld, from + i * ldf, n * sizeof *from);
+        else for (j = 0; j < n; j++) ((float *)to)[i * ld + j] = (float)from[i * ldf + j];
+}
+
+NRXI_FN nrx_status nrxi_la_done(const char *who, nrx_status status, double *arena, const char *what)
+{
+    nrxi_free(NULL, arena);
+    return status == NRX_OK ? status : nrxi_fail(NULL, status, "%s: %s", who, what);
+}
+
+#define NRXI_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
+
+NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l, size_t ldl)
+{
+    size_t size[1], i, j;
+    double *p[1];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "l", l, n, n, ldl));
+    size[0] = nrxi_la_count(n, n, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_cholesky(n, p[0], n);
+    for (i = 0; i < n; i++)
+        for (j = i + 1; j < n; j++) p[0][i * n + j] = 0.0;
+    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, l, ldl);
+    return nrxi_la_done(who, status, p[0], "the matrix is not positive definite, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu, size_t ldlu, size_t *piv)
+{
+    size_t size[1];
+    double *p[1];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "lu", lu, n, n, ldlu));
+    if (n && !piv) return nrxi_fail(NULL, NRX_E_ARG, "%s: piv is NULL", who);
+    size[0] = nrxi_la_count(n, n, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_lu(n, p[0], n, piv);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, lu, ldlu);
+    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda, const void *b, size_t nrhs, void *x)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, nrhs, 0);
+    size[2] = n;
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    status = nrxi_lu(n, p[0], n, (size_t *)(void *)p[2]);
+    if (status == NRX_OK) status = nrxi_lu_solve(n, p[0], n, (const size_t *)(const void *)p[2], p[1], nrhs);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n, const void *a, size_t lda,
+                                    const void *b, size_t nrhs, void *x)
+{
+    size_t size[2];
+    double *p[2];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, nrhs, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 2, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    status = nrxi_trsolve(upper, trans, unit, n, p[0], n, p[1], nrhs);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *q, size_t ldq, void *r,
+                               size_t ldr, size_t *perm)
+{
+    size_t size[4], k = m < n ? m : n, i, j;
+    double *p[4];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "q", q, m, k, ldq));
+    NRXI_LA_TRY(nrxi_la_check(who, "r", r, k, n, ldr));
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = nrxi_la_count(m, k, 0);
+    size[2] = k;
+    size[3] = perm ? nrxi_qr_pivot_work(m, n) : nrxi_qr_work(m, n);
+    if (size[3] != (size_t)-1 && nrxi_qr_work(m, k) > size[3]) size[3] = nrxi_qr_work(m, k);
+    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    status = perm ? nrxi_qr_pivot(m, n, p[0], n, perm, p[2], p[3]) : nrxi_qr(m, n, p[0], n, p[2], p[3]);
+    if (status == NRX_OK) status = nrxi_qr_q(m, k, p[0], n, p[2], k, p[1], k, p[3]);
+    if (status == NRX_OK) {
+        nrxi_la_put(dtype, m, k, p[1], k, q, ldq);
+        for (i = 0; i < k; i++)
+            for (j = 0; j < i; j++) p[0][i * n + j] = 0.0;
+        nrxi_la_put(dtype, k, n, p[0], n, r, ldr);
+    }
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 1, 1));
+    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = n;
+    size[2] = nrxi_eigh_work(n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_eigh(n, p[0], n, p[1], p[2]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, 1, p[1], 1, w, 1);
+    if (status == NRX_OK && v) nrxi_la_put(dtype, n, n, p[0], n, v, ldv);
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+{
+    size_t size[4];
+    double *p[4];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 2, 2));
+    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, 2, 0);
+    size[2] = v && n <= (size_t)-1 / 4 ? nrxi_la_count(2 * n, n, 0) : 0;
+    size[3] = nrxi_eig_work(n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_eig(n, p[0], n, p[1], v ? p[2] : NULL, n, p[3]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, 2, p[1], 2, w, 2);
+    if (status == NRX_OK && v) nrxi_la_put(dtype, n, 2 * n, p[2], 2 * n, v, 2 * ldv);
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *s, void *u, size_t ldu,
+                                void *vt, size_t ldvt)
+{
+    size_t size[5], k = m < n ? m : n;
+    int vectors = u || vt;
+    double *p[5];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "s", s, k, 1, 1));
+    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "u", u, m, k, ldu));
+    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "vt", vt, k, n, ldvt));
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = k;
+    size[2] = vectors ? nrxi_la_count(m, k, 0) : 0;
+    size[3] = vectors ? nrxi_la_count(k, n, 0) : 0;
+    size[4] = nrxi_svd_work(m, n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 5, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    status = nrxi_svd(m, n, p[0], n, p[1], vectors ? p[2] : NULL, k, vectors ? p[3] : NULL, n, p[4]);
+    if (status == NRX_OK) nrxi_la_put(dtype, k, 1, p[1], 1, s, 1);
+    if (status == NRX_OK && vectors) {
+        nrxi_la_put(dtype, m, k, p[2], k, u, ldu);
+        nrxi_la_put(dtype, k, n, p[3], n, vt, ldvt);
+    }
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, const void *b, size_t nrhs,
+                                  double rcond, void *x, size_t *rank)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, m, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    if (dtype == NRX_F32 && rcond < 0.0) rcond = 1.1920929e-7 * (double)(m > n ? m : n);
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = nrxi_la_count(m > n ? m : n, nrhs, 0);
+    size[2] = nrxi_lstsq_work(m, n, nrhs);
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    nrxi_la_get(dtype, m, nrhs, b, nrhs, p[1]);
+    status = nrxi_lstsq(m, n, p[0], n, p[1], nrhs, rcond, rank, p[2]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the matrix or the right-hand side holds a NaN or infinity");
+}
+
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl)
+{
+    return nrxi_pub_cholesky(NRX_F64, "nrx_cholesky_f64", n, a, lda, l, ldl);
+}
+NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv)
+{
+    return nrxi_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
+}
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+{
+    return nrxi_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+{
+    return nrxi_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr)
+{
+    return nrxi_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
+}
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
+                                    size_t *perm)
+{
+    if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f64: perm is NULL");
+    return nrxi_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
+}
+NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
+{
+    return nrxi_pub_eigh(NRX_F64, "nrx_eigh_f64", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
+{
+    return nrxi_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt)
+{
+    return nrxi_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
+}
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
+                                 size_t *rank)
+{
+    return nrxi_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
+}
+/* === twin f32 */
+NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl)
+{
+    return nrxi_pub_cholesky(NRX_F32, "nrx_cholesky_f32", n, a, lda, l, ldl);
+}
+NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv)
+{
+    return nrxi_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
+}
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+{
+    return nrxi_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+{
+    return nrxi_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr)
+{
+    return nrxi_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
+}
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
+                                    size_t *perm)
+{
+    if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f32: perm is NULL");
+    return nrxi_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
+}
+NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
+{
+    return nrxi_pub_eigh(NRX_F32, "nrx_eigh_f32", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
+{
+    return nrxi_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt)
+{
+    return nrxi_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
+}
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
+                                 size_t *rank)
+{
+    return nrxi_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
+}
+/* <<< twin */
+
+/* -- files -- */
+
+NRX_DEF void nrx_npy_free(void *p) { nrxi_free(NULL, p); }
+
+/* Outputs are never NULL, and empty on failure. */
+NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim, const void *source)
+{
+    if (data) *data = NULL;
+    if (!data || !shape || !ndim || !source)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, !data ? "data" : !shape ? "shape" : !ndim ? "ndim" : "the source");
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_load", data, shape, ndim, path));
+    return nrxi_npy_load(path, dtype, data, shape, ndim, NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
+    return nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, "memory", NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim)
+{
+    if (!path || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
+    return nrxi_npy_save(path, dtype, data, shape, ndim, NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n)
+{
+    unsigned char *p;
+    nrx_status status;
+    if (!bytes || !n || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
+    status = nrxi_npy_encode(dtype, data, shape, ndim, &p, n, NULL);
+    *bytes = p;
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index, int dtype, void **data,
+                                   size_t *shape, int *ndim, const char *who)
+{
+    nrxi_npz_entry entry;
+    NRXI_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
+    return nrxi_npy_decode(entry.bytes, entry.n, dtype, data, shape, ndim, who, NULL);
+}
+
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+{
+    unsigned char *bytes;
+    size_t n;
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_load", data, shape, ndim, path));
+    NRXI_LA_TRY(nrxi_file_read(path, &bytes, &n, NULL));
+    status = nrxi_npz_decode(bytes, n, name, index, dtype, data, shape, ndim, path);
+    nrxi_free(NULL, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
+    return nrxi_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim, "memory");
+}
+
+NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n)
+{
+    unsigned char *p = NULL;
+    size_t i;
+    nrx_status status;
+    if (!bytes || !n || (count && !items)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
+    *bytes = NULL;
+    for (i = 0; i < count; i++)
+        if (!items[i].name || !items[i].data || (items[i].ndim > 0 && !items[i].shape))
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: item %zu has a NULL pointer", i);
+    status = nrxi_npz_encode(items, count, &p, n, NULL);
+    *bytes = p;
+    return status;
+}
+
+NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count)
+{
+    void *bytes;
+    size_t n;
+    nrx_status status;
+    if (!path) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_save: path is NULL");
+    NRXI_LA_TRY(nrx_npz_encode(items, count, &bytes, &n));
+    status = nrxi_file_write(path, bytes, n, NULL, 0, NULL);
+    nrxi_free(NULL, bytes);
+    return status;
+}
 
 /* ==== tensors ==== */
 
