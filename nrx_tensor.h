@@ -3025,7 +3025,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1542020804
+#define NRXI_LINALG_VERSION 602819591
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -3118,46 +3118,50 @@ NRXI_FN double nrxi_la_scale(double v)
 /* Euclidean norm without overflow or harmful underflow on the way. */
 NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
 {
-    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum = 0.0;
+    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i;
     if (big > 1e-140 && big < 1e140) f = 1.0;
     for (i = 0; i < n; i++) {
         double v = x[i * inc] * f;
-        sum += v * v;
+        sum[i & 3] += v * v;
     }
-    return sqrt(sum) / f;
+    return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
+   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
-    double alpha, norm, beta, denom;
+    double norm, beta, denom, tau, back = 1.0;
     size_t i;
     if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
     norm = nrxi_la_norm(n, x, inc);
-    alpha = x[0];
-    beta = alpha > 0.0 ? -norm : norm;
-    denom = alpha - beta;
-    x[0] = beta;
-    if (fabs(denom) > 1e-290) {
-        double inverse = 1.0 / denom;
-        for (i = 1; i < n; i++) x[i * inc] *= inverse;
-    } else {
-        for (i = 1; i < n; i++) x[i * inc] /= denom;
+    if (norm < 1e-280) {
+        for (i = 0; i < n; i++) x[i * inc] *= 4.149515568880993e180;
+        back = 2.409919865102884e-181;
+        norm = nrxi_la_norm(n, x, inc);
     }
-    return (beta - alpha) / beta;
+    beta = x[0] > 0.0 ? -norm : norm;
+    denom = x[0] - beta;
+    tau = -denom / beta;
+    x[0] = beta * back;
+    for (i = 1; i < n; i++) x[i * inc] /= denom;
+    return tau;
 }
 
 /* Rotation with c x + s z = r, c z - s x = 0; returns r. */
 NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
 {
-    double r;
+    double r, back = 1.0;
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
-    if (!(r > 1e-140 && r < 1e140)) r = hypot(x, z);
+    if (!(r > 1e-140 && r < 1e140)) {
+        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        r = hypot(x, z);
+    }
     *c = x / r;
     *s = z / r;
-    return r;
+    return r * back;
 }
 
 NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
@@ -3680,24 +3684,39 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
 NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
 
 /* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
+   result would then no longer be backward stable for A (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
+    double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
     size_t i, j, sweep, changed = 1;
-    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (i = 0; i < n; i++) {
+        scale[i] = 1.0;
+        before += nrxi_la_dot(n, a + i * lda, a + i * lda);
+    }
     for (sweep = 0; changed && sweep < 40; sweep++)
         for (changed = 0, i = 0; i < n; i++) {
-            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f, g;
             int e;
             if (!(c > 0.0) || !(r > 0.0)) continue;
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            g = scale[i] * f;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
             changed = 1;
-            scale[i] *= f;
+            scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
             for (j = 0; j < n; j++) a[j * lda + i] *= f;
         }
+    for (i = 0; i < n; i++) {
+        after += nrxi_la_dot(n, a + i * lda, a + i * lda);
+        if (scale[i] < low) low = scale[i];
+        if (scale[i] > high) high = scale[i];
+    }
+    if (high / low * sqrt(after) <= 32.0 * sqrt(before)) return;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= scale[i] / scale[j];
+    for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
 /* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
@@ -3753,7 +3772,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
             double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+                h[lo * lda + lo - 1] = 0.0;
+                break;
+            }
         }
         l = h + hi * lda;
         if (lo == hi) {
@@ -3916,7 +3938,7 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1542020804
+#elif NRXI_LINALG_VERSION != 602819591
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
