@@ -382,7 +382,8 @@ enum { NRX_FFT_BACKWARD = 0,  /* norm: the inverse is divided by the number of p
 typedef struct nrx_fft_desc {
     int    dtype;          /* NRX_F32 (0) or NRX_F64 */
     int    real;           /* 0: complex to complex. 1: the forward transform takes reals and gives the half spectrum: the last axis, of length
-                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals */
+                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals. 2: the same with the full spectrum
+                              of n complex numbers (its second half is filled in by symmetry, and not read by the inverse) */
     int    norm;           /* NRX_FFT_BACKWARD, NRX_FFT_ORTHO or NRX_FFT_UNSCALED */
     int    ndim;           /* axes that are transformed, 1 to 8 (0 counts as 1) */
     size_t shape[8];       /* their lengths, row-major; for real transforms those of the real array */
@@ -4870,7 +4871,7 @@ NRXI_IMPL_BEGIN
 
 struct nrx_fft {
     nrx_fft_desc d;          /* with the defaults filled in */
-    size_t points, half;     /* points of one array; length of the last axis on the complex side */
+    size_t points, half;     /* points of one array; last axis of what is computed on the complex side */
     size_t in_size, out_size;/* elements of one array on either side */
     double scale[2];         /* forward, inverse */
     nrxi_fft_f64 f64[8];     /* one per axis; the other precision is empty */
@@ -4910,6 +4911,27 @@ NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const do
     }
 }
 
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *full)
+{
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    int axis;
+    for (r = 0; r < rows; r++, full += 2 * n) {
+        const double *from;
+        if (full != half + 2 * r * h) memcpy(full, half + 2 * r * h, 2 * h * sizeof *full);
+        for (mirror = 0, pitch = 1, axis = p->d.ndim - 2; axis >= 0; axis--) {
+            mirror += (p->d.shape[axis] - index[axis]) % p->d.shape[axis] * pitch;
+            pitch *= p->d.shape[axis];
+        }
+        from = half + 2 * mirror * h;
+        for (k = h; k < n; k++) {
+            full[2 * k] = from[2 * (n - k)];
+            full[2 * k + 1] = -from[2 * (n - k) + 1];
+        }
+        for (axis = p->d.ndim - 2; axis >= 0 && ++index[axis] == p->d.shape[axis]; axis--) index[axis] = 0;
+    }
+}
+
 /* One contiguous array of the plan; mid: room for the complex array. */
 NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
 {
@@ -4922,10 +4944,17 @@ NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in,
         }
         nrxi_fft_scale_f64(out, 2 * p->points, (double)p->scale[inverse]);
     } else if (!inverse) {
-        for (i = 0; i < rows; i++) nrxi_rfft_run_f64(&p->f64[last], in + i * n, out + 2 * i * p->half, work);
-        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f64(p, axis, 0, out, out, work);
-        nrxi_fft_scale_f64(out, 2 * rows * p->half, (double)p->scale[0]);
+        double *y = p->d.real == 2 && last > 0 ? mid : out;
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f64(&p->f64[last], in + i * n, y + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f64(p, axis, 0, y, y, work);
+        nrxi_fft_scale_f64(y, 2 * rows * p->half, (double)p->scale[0]);
+        if (p->d.real == 2) nrxi_fft_fill_f64(p, y, out);
     } else {
+        size_t pitch = p->d.real == 2 ? n : p->half;
+        if (last > 0 && pitch != p->half) {
+            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            in = mid;
+        }
         for (axis = last - 1; axis >= 0; axis--) {
             nrxi_fft_axis_f64(p, axis, 1, in, mid, work);
             in = mid;
@@ -4996,6 +5025,27 @@ NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const fl
     }
 }
 
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
+{
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    int axis;
+    for (r = 0; r < rows; r++, full += 2 * n) {
+        const float *from;
+        if (full != half + 2 * r * h) memcpy(full, half + 2 * r * h, 2 * h * sizeof *full);
+        for (mirror = 0, pitch = 1, axis = p->d.ndim - 2; axis >= 0; axis--) {
+            mirror += (p->d.shape[axis] - index[axis]) % p->d.shape[axis] * pitch;
+            pitch *= p->d.shape[axis];
+        }
+        from = half + 2 * mirror * h;
+        for (k = h; k < n; k++) {
+            full[2 * k] = from[2 * (n - k)];
+            full[2 * k + 1] = -from[2 * (n - k) + 1];
+        }
+        for (axis = p->d.ndim - 2; axis >= 0 && ++index[axis] == p->d.shape[axis]; axis--) index[axis] = 0;
+    }
+}
+
 /* One contiguous array of the plan; mid: room for the complex array. */
 NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
 {
@@ -5008,10 +5058,17 @@ NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, 
         }
         nrxi_fft_scale_f32(out, 2 * p->points, (float)p->scale[inverse]);
     } else if (!inverse) {
-        for (i = 0; i < rows; i++) nrxi_rfft_run_f32(&p->f32[last], in + i * n, out + 2 * i * p->half, work);
-        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f32(p, axis, 0, out, out, work);
-        nrxi_fft_scale_f32(out, 2 * rows * p->half, (float)p->scale[0]);
+        float *y = p->d.real == 2 && last > 0 ? mid : out;
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f32(&p->f32[last], in + i * n, y + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f32(p, axis, 0, y, y, work);
+        nrxi_fft_scale_f32(y, 2 * rows * p->half, (float)p->scale[0]);
+        if (p->d.real == 2) nrxi_fft_fill_f32(p, y, out);
     } else {
+        size_t pitch = p->d.real == 2 ? n : p->half;
+        if (last > 0 && pitch != p->half) {
+            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            in = mid;
+        }
         for (axis = last - 1; axis >= 0; axis--) {
             nrxi_fft_axis_f32(p, axis, 1, in, mid, work);
             in = mid;
@@ -5084,7 +5141,7 @@ NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
     if (d->dtype != NRX_F32 && d->dtype != NRX_F64)
         return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: dtype %d is neither NRX_F32 nor NRX_F64", d->dtype);
     if (d->norm < 0 || d->norm > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
-    d->real = d->real != 0;
+    if (d->real < 0 || d->real > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: real %d is not 0, 1 or 2", d->real);
     p->points = 1;
     for (i = 0; i < d->ndim; i++) {
         if (d->shape[i] == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: axis %d has length 0", i);
@@ -5095,7 +5152,7 @@ NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
     last = d->shape[d->ndim - 1];
     p->half = d->real ? last / 2 + 1 : last;
     p->in_size = p->points;
-    p->out_size = p->points / last * p->half;
+    p->out_size = d->real == 2 ? p->points : p->points / last * p->half;
     if (d->batch == 0) d->batch = 1;
     if (d->in_stride == 0) d->in_stride = 1;
     if (d->out_stride == 0) d->out_stride = 1;
