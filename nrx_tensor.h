@@ -3325,7 +3325,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 328199280
+#define NRXI_LINALG_VERSION 1540441893
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -3431,6 +3431,8 @@ NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_
 #endif
 #endif
 
+NRXI_FN size_t nrxi_la_min(size_t a, size_t b) { return a < b ? a : b; }
+
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
     double s[4] = { 0.0, 0.0, 0.0, 0.0 };
@@ -3493,18 +3495,17 @@ NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t
 NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
                           size_t bcs, double *c, size_t ldc)
 {
-    enum { BLOCK = 256 };
-    double pack[8 * BLOCK], t[32];
+    double pack[8 * 256], t[32];
     const double *rows[4];
     size_t l0, j0, i0, l, i, j;
-    for (l0 = 0; l0 < k; l0 += BLOCK) {
-        size_t kb = k - l0 < BLOCK ? k - l0 : BLOCK;
+    for (l0 = 0; l0 < k; l0 += 256) {
+        size_t kb = nrxi_la_min(k - l0, 256);
         for (j0 = 0; j0 < n; j0 += 8) {
-            size_t nb = n - j0 < 8 ? n - j0 : 8;
+            size_t nb = nrxi_la_min(n - j0, 8);
             for (l = 0; l < kb; l++)
                 for (j = 0; j < 8; j++) pack[8 * l + j] = j < nb ? b[(l0 + l) * brs + (j0 + j) * bcs] : 0.0;
             for (i0 = 0; i0 < m; i0 += 4) {
-                size_t mb = m - i0 < 4 ? m - i0 : 4;
+                size_t mb = nrxi_la_min(m - i0, 4);
                 for (i = 0; i < 4; i++) rows[i] = a + (i0 + (i < mb ? i : 0)) * ars + l0 * acs;
 #if NRXI_LA_VEC
 #if NRXI_X86
@@ -3662,13 +3663,13 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
-enum { NRXI_LA_BLOCK = 32 }; /* columns that are factored before the rest is updated by products of matrices */
+#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
 
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
     size_t i, j, k, r;
     for (k = 0; k < n; k += NRXI_LA_BLOCK) {
-        size_t end = n - k < NRXI_LA_BLOCK ? n : k + NRXI_LA_BLOCK;
+        size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (i = k; i < n; i++) { /* columns k .. end of L */
             double *ai = a + i * lda, pivot;
             for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
@@ -3678,7 +3679,7 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
             ai[i] = sqrt(pivot);
         }
         for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
-            size_t rows = n - r < NRXI_LA_BLOCK ? n - r : NRXI_LA_BLOCK;
+            size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
             nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
             for (i = r; i < r + rows; i++)
                 for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
@@ -3699,7 +3700,7 @@ NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
     int singular = 0;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
     for (k = 0; k < n; k = end) {
-        end = n - k < NRXI_LA_BLOCK ? n : k + NRXI_LA_BLOCK;
+        end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (j = k; j < end; j++) {
             double *aj = a + j * lda, pivot;
             size_t best = j;
@@ -3815,10 +3816,10 @@ NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const 
 NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
-    size_t i, j, k, kb, all = m < n ? m : n;
+    size_t i, j, k, kb, all = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
     for (k = 0; k < all; k += kb) {
-        kb = all - k < NRXI_LA_BLOCK ? all - k : NRXI_LA_BLOCK;
+        kb = nrxi_la_min(all - k, NRXI_LA_BLOCK);
         nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv); /* columns become contiguous */
         for (j = 0; j < kb; j++) {
             double *v = b.v + j * b.ldv + j, beta;
@@ -3845,7 +3846,7 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
     for (step = 0; step < blocks; step++) {
-        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = k - j < NRXI_LA_BLOCK ? k - j : NRXI_LA_BLOCK;
+        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
         nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
         nrxi_la_wy_apply(b, trans, m - j, kb, c + j * ldc, ldc, cols);
     }
@@ -3862,7 +3863,7 @@ NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, co
         if (i < cols) q[i * ldq + i] = 1.0;
     }
     for (step = blocks; step-- > 0;) { /* columns before j are still those of the identity below row j */
-        size_t j = step * NRXI_LA_BLOCK, kb = k - j < NRXI_LA_BLOCK ? k - j : NRXI_LA_BLOCK;
+        size_t j = step * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
         nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
         nrxi_la_wy_apply(b, 0, m - j, kb, q + j * ldq + j, ldq, cols - j);
     }
@@ -3874,7 +3875,7 @@ NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 
 NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
-    size_t i, j, k = m < n ? m : n;
+    size_t i, j, k = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
     for (j = 0; j < n; j++) {
         perm[j] = j;
@@ -3907,14 +3908,14 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
     if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
 NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, r = 0, i, j;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
     double *x = b;
     size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
@@ -4154,7 +4155,7 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
@@ -4199,7 +4200,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
 NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
                             double *work)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, i, j;
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
     double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
     nrx_status status;
@@ -4486,7 +4487,7 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 328199280
+#elif NRXI_LINALG_VERSION != 1540441893
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
