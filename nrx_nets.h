@@ -400,8 +400,10 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 4250914062
-#elif NRX_FILES_VERSION != 4250914062
+#define NRX_FILES_VERSION 1430454516
+/* One array of an .npz archive to be written. */
+typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
+#elif NRX_FILES_VERSION != 1430454516
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -1540,7 +1542,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2495521137
+#define NRXI_GEMM_VERSION 2784515496
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1562,6 +1564,11 @@ enum {
     NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
     NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
     NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
+    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
     NRXI_GEMM_ROW_BYTES = 128
 };
@@ -1569,30 +1576,48 @@ enum {
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-/* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
-#define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
+#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
+#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT(r, S)              \
-    v x##r = zero, y##r = zero;           \
-    __builtin_prefetch(c + r * ldc, 1);   \
-    __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
-#define NRXI_GEMM_STEP(r, S)                                             \
-    {                                                                    \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                           \
-        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                           \
+#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
+#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
+#define NRXI_GEMM_STEP1(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
     }
-#define NRXI_GEMM_STORE(r, S)                                            \
-    x##r *= scale;                                                       \
-    y##r *= scale;                                                       \
-    if (beta != 0) {                                                     \
-        x##r += keep * (v)*(vu *)(c + r * ldc);                          \
-        y##r += keep * (v)*(vu *)(c + r * ldc + lanes);                  \
-    }                                                                    \
-    *(vu *)(c + r * ldc) = x##r;                                         \
+#define NRXI_GEMM_STEP2(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
+    }
+#define NRXI_GEMM_STORE1(r, S)                                 \
+    x##r *= scale;                                             \
+    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
+    *(vu *)(c + r * ldc) = x##r;
+#define NRXI_GEMM_STORE2(r, S)                                       \
+    y##r *= scale;                                                   \
+    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
-#define NRXI_GEMM_TILE(name, target, elem, vec, ROWS, S)                                                  \
+#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b;                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+    }
+#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
     target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
                              elem alpha, elem beta, elem *c, size_t ldc)                                  \
     {                                                                                                     \
@@ -1600,20 +1625,60 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
         typedef vec##u vu;                                                                                \
         enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
         const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT, S)                                                                           \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
         for (; k > 0; k--, a += acs, b += brs) {                                                          \
             const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
-            ROWS(NRXI_GEMM_STEP, S)                                                                       \
+            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
         }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE, S)                                                                          \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
+    }
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
+   over 4 rows x and 2 rows y, lanes folded in order. */
+#define NRXI_GEMM_DOT1(i, S)                                             \
+    {                                                                    \
+        const v t = *(const vu *)(x[i] + p);                             \
+        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
+        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+    }
+#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
+#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
+    {                                                                                                                      \
+        typedef vec v;                                                                                                     \
+        typedef vec##u vu;                                                                                                 \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
+        const v zero = {0};                                                                                                \
+        elem lane[8][lanes], s;                                                                                            \
+        size_t p, q, i;                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
+        }                                                                                                                  \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
+        for (i = 0; i < 8; i++) {                                                                                          \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
+            sums[i] = s;                                                                                                   \
+        }                                                                                                                  \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, F32X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
@@ -1624,16 +1689,16 @@ NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F6
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, F32X8)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
 #endif
 
-/* Transposes some rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
    there are; the count of entries done. */
 #if defined(NRXI_VEC)
-enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 };  /* rows at a time */
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
     size_t p;
@@ -1681,40 +1746,56 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
+                                      double beta, double *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
     size_t m, n, k;
     const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    double *c;
-    size_t ars, acs, brs, bcs, ldc;
+    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     double alpha, beta;
-    void (*tile)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha, double beta,
-                 double *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    double *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f64;
-    g->mr = 4;
-    g->nr = 32 / sizeof(double);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f64;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f64;
+        NRXI_GEMM_TAKE(avx512, f64)
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f64;
+        NRXI_GEMM_TAKE(avx2, f64)
         g->nr = 64 / sizeof(double);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f64)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(double);
 #endif
 }
 
@@ -1740,35 +1821,39 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
         for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, size_t k, const double *a, size_t ars,
-                                size_t acs, const double *b, size_t brs, double beta, double *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
 {
-    double t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            double *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            double *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
 }
 
-/* One panel of B (cols columns, at least nr readable) against m rows of A: row i starts at a + i*step; step ars reads A in place, else A
-   is in panels, padded with zeros. */
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
 NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
                                  size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
 {
-    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t i, rows;
-    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->ldc) {
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
         rows = nrxi_gemm_min(m - i, g->mr);
-        if (rows == g->mr && cols == g->nr) g->tile(k, a, ars, acs, b, brs, g->alpha, beta, c, g->ldc);
-        else if (rows == g->mr || step != ars) nrxi_gemm_edge_f64(g, rows, cols, k, a, ars, acs, b, brs, beta, c);
-        else {
-            nrxi_gemm_pack_f64(k, rows, g->mr, a, ars, acs, rest);
-            nrxi_gemm_edge_f64(g, rows, cols, k, rest, 1, g->mr, b, brs, beta, c);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
         }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
     }
 }
 
@@ -1784,7 +1869,7 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
                 nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
@@ -1792,6 +1877,103 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
             nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const double *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
+    const double *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
@@ -1826,7 +2008,7 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     double beta = g->p0 ? (double)1 : g->beta;
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
-        double *c = g->c + (g->i0 + i0) * g->ldc + g->j0 + j;
+        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
         if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
         else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
     }
@@ -1858,7 +2040,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
 NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((double)m * (double)n * (double)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1884,9 +2066,10 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     g.m = m; g.n = n; g.k = k;
     g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
     g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
+    g.c = c; g.crs = ldc; g.ccs = 1;
     g.alpha = alpha; g.beta = beta;
     nrxi_gemm_choose_f64(&g);
+    if (nrxi_gemm_skinny_f64(&g, env)) return;
     if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
     g.width = n;
     if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
@@ -1911,40 +2094,56 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
+                                      float beta, float *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
     size_t m, n, k;
     const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    float *c;
-    size_t ars, acs, brs, bcs, ldc;
+    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     float alpha, beta;
-    void (*tile)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha, float beta,
-                 float *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    float *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f32;
-    g->mr = 4;
-    g->nr = 32 / sizeof(float);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f32;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f32;
+        NRXI_GEMM_TAKE(avx512, f32)
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f32;
+        NRXI_GEMM_TAKE(avx2, f32)
         g->nr = 64 / sizeof(float);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f32)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(float);
 #endif
 }
 
@@ -1970,35 +2169,39 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
         for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, size_t k, const float *a, size_t ars,
-                                size_t acs, const float *b, size_t brs, float beta, float *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
 {
-    float t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            float *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            float *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
 }
 
-/* One panel of B (cols columns, at least nr readable) against m rows of A: row i starts at a + i*step; step ars reads A in place, else A
-   is in panels, padded with zeros. */
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
 NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
                                  size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
 {
-    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t i, rows;
-    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->ldc) {
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
         rows = nrxi_gemm_min(m - i, g->mr);
-        if (rows == g->mr && cols == g->nr) g->tile(k, a, ars, acs, b, brs, g->alpha, beta, c, g->ldc);
-        else if (rows == g->mr || step != ars) nrxi_gemm_edge_f32(g, rows, cols, k, a, ars, acs, b, brs, beta, c);
-        else {
-            nrxi_gemm_pack_f32(k, rows, g->mr, a, ars, acs, rest);
-            nrxi_gemm_edge_f32(g, rows, cols, k, rest, 1, g->mr, b, brs, beta, c);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
         }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
     }
 }
 
@@ -2014,7 +2217,7 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
                 nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
@@ -2022,6 +2225,103 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
             nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const float *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
+    const float *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
@@ -2056,7 +2356,7 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     float beta = g->p0 ? (float)1 : g->beta;
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
-        float *c = g->c + (g->i0 + i0) * g->ldc + g->j0 + j;
+        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
         if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
         else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
     }
@@ -2088,7 +2388,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
 NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((float)m * (float)n * (float)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -2114,22 +2414,23 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     g.m = m; g.n = n; g.k = k;
     g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
     g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
+    g.c = c; g.crs = ldc; g.ccs = 1;
     g.alpha = alpha; g.beta = beta;
     nrxi_gemm_choose_f32(&g);
+    if (nrxi_gemm_skinny_f32(&g, env)) return;
     if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
     g.width = n;
     if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
     nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2495521137
+#elif NRXI_GEMM_VERSION != 2784515496
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3939143142
+#define NRXI_FILES_VERSION 1588912310
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
    Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
    status and one line, never more. Arrays come out in C order as f32, f64 or i64:
@@ -2169,8 +2470,6 @@ typedef struct nrxi_npz_entry {
     const unsigned char *bytes;  /* the stored file inside the archive */
     size_t n;
 } nrxi_npz_entry;
-
-typedef struct nrxi_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrxi_npz_item;
 
 NRXI_FN int nrxi_big_endian(void)
 {
@@ -2507,13 +2806,14 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
         for (;;) {
             if (size == room) {
                 room = room ? 2 * room : 65536;
-                grown = room > size ? (unsigned char *)nrxi_realloc(env, p, room, 1) : NULL;
-                if (!grown) {
-                    nrxi_free(env, p);
+                grown = room > size ? (unsigned char *)nrxi_alloc(env, room, 1) : NULL;
+                if (grown && size) memcpy(grown, p, size);
+                nrxi_free(env, p);
+                p = grown;
+                if (!p) {
                     (void)fclose(f);
                     return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
                 }
-                p = grown;
             }
             got = fread(p + size, 1, room - size, f);
             if (got == 0) break;
@@ -2705,7 +3005,7 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -2743,7 +3043,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, uns
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3939143142
+#elif NRXI_FILES_VERSION != 1588912310
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
