@@ -700,6 +700,83 @@ NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_
                                         const nrx_net_train_desc *desc, nrx_net_train_info *info);
 
 
+/* ==== more ready-made networks ==== */
+
+typedef struct nrx_net_cnn_desc { /* one descriptor for the convolutional families below; zero fields take each family's defaults */
+    size_t inputs, outputs;  /* channels; 0 = 1 */
+    size_t channels;         /* of the finest scale */
+    size_t layers;           /* DnCNN, critics: convolutions; U-Net: convolutions per block */
+    size_t scales;           /* U-Net, DRUNet, TDV: levels */
+    size_t blocks;           /* TDV: macro-blocks */
+    int    activation;       /* NRX_NET_*; 0 = the family's own */
+    int    padding;
+    int    residual;         /* U-Net: +1 = the output is added to the input, -1 = not; 0 = +1 */
+    int    norm;             /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
+    int    noise_map;        /* 1 = the last input channel is a noise-level map, not part of the image */
+    double init_scale;       /* factor on the last layer's initial weights; 0 = 1 */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_cnn_desc;
+
+/* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions up, concatenated skips.
+   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be divisible by 2^(scales-1). */
+NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* DnCNN (Zhang et al. 2017): x - net(x); defaults 17 layers of 64 channels, ReLU. */
+NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive skips, ELU, noise map; defaults 16 channels,
+   3 scales, 2 blocks. */
+NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022); least-squares residual (LSR) is the same
+   form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
+NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* NETT (Li et al. 2020): R(x) = |N(x)|^2 with a plain CNN N; defaults 6 layers of 32 channels, CELU(10). */
+NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a spatial mean and two dense layers; nrx_net_lar the local one
+   (Prost et al. 2021): valid 3 x 3 convolutions with SiLU and the mean over all patches. */
+NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c), K zero-mean, N `blocks` macro-blocks of
+   `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus - log 2. */
+NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Difference of two input-convex networks (arXiv 2502.00240); with smooth activations it is weakly convex. */
+NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
+
+typedef struct nrx_net_lpn_desc {
+    size_t inputs, features, layers; /* dense: 0 = 1 input, 64 features, 2 layers */
+    double beta, strong;             /* softplus(beta t)/beta, 0 = 10; + strong/2 |x|^2, 0 = 1e-6 */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_lpn_desc;
+
+/* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose gradient is the proximal map; here dense.
+   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation softplus, sum and quadratic. */
+NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net);
+/* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time): solves f(y) = x by Newton-free
+   gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y) (Gribonval and Nikolova 2020). */
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior);
+
+typedef struct nrx_net_unrolled_desc {
+    const nrx_linop *op;             /* f32 projector; its norm must be known, or scale given */
+    size_t height, width;            /* of the image: op.cols numbers */
+    size_t data_height, data_width;  /* of the data: op.rows numbers (views, detectors) */
+    double scale;                    /* applied to op and its adjoint; 0 = 1/norm */
+    size_t iterations, channels, memory; /* 0 = 5 iterations, 16 channels, 5 primal and dual memory channels */
+    const nrx_linop *inverse;        /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_unrolled_desc;
+
+/* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and trained end to end.
+   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned ISTA with the filters of a
+   convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net, then a data step through `inverse`). */
+NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net);
+
+/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image part, an ICNN, in one regularizer on
+   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a the modulus of R_a: certify R_a alone. */
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net);
+
 /* ==== checkpoints ==== */
 
 /* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy pickle stream) through an
@@ -4899,6 +4976,18 @@ NRXI_FN void nrxi_name(char *to, size_t size, const char *name, const char *base
     *t.at = 0;
 }
 
+/* prefix + base, + number when it is not 0. */
+NRXI_FN void nrxi_join(char *to, size_t size, const char *prefix, const char *base, size_t number)
+{
+    nrxi_text t;
+    t.at = to;
+    t.end = to + size - 1;
+    nrxi_put_string(&t, prefix);
+    nrxi_put_string(&t, base);
+    if (number) nrxi_put_unsigned(&t, number);
+    *t.at = 0;
+}
+
 /* A new node, or NULL after an error. */
 NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
 {
@@ -6105,70 +6194,77 @@ NRXI_FN nrx_status nrxi_ridge_net(const nrx_net_crr_desc *desc, double rho, cons
 NRX_DEF nrx_status nrx_net_crr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 0, "crr", net); }
 NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 1, "wcrr", net); }
 
-NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+/* The ICNN of a descriptor reading node x; parameter names start with `prefix`. */
+NRXI_FN int nrxi_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, const char *prefix)
 {
-    nrx_net_icnn_desc d = NRX_ZERO;
-    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_icnn_desc d = *desc;
     nrx_net_conv_desc v = NRX_ZERO, w = NRX_ZERO;
-    nrx_net *n;
-    nrx_status s;
     size_t i;
-    int z, smooth = 0;
-    char name[32];
-    if (desc) d = *desc;
-    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_icnn: net is NULL");
-    *net = NULL;
-    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    int z, smooth = x;
+    char name[40], base[32];
     if (d.layers == 0) d.layers = 5;
     if (d.channels == 0) d.channels = 16;
     if (d.activation == 0) d.activation = NRX_NET_LEAKY_RELU;
-    if (d.layers > 1000) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_net_icnn: %zu layers", d.layers);
-    s = nrx_net_create(&nd, &n);
-    if (s != NRX_OK) return s;
-    if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
-        v.channels = d.smooth_channels; v.kernel = d.kernel ? d.kernel : 5; v.padding = d.padding; v.name = "smooth";
-        smooth = nrx_net_activation(n, nrx_net_conv2d(n, 0, &v), NRX_NET_SILU, 0, 0);
-    }
-    v.channels = w.channels = d.channels;
+    if (d.layers > 1000) return NRXI_BUILD_FAIL(n, NRX_E_RANGE, "nrx_net_icnn: %zu layers", d.layers);
     v.kernel = w.kernel = d.kernel ? d.kernel : 5;
     v.padding = w.padding = d.padding;
+    v.name = w.name = name;
+    if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
+        nrxi_join(name, sizeof name, prefix, "smooth", 0);
+        v.channels = d.smooth_channels;
+        smooth = nrx_net_activation(n, nrx_net_conv2d(n, x, &v), NRX_NET_SILU, 0, 0);
+    }
+    v.channels = w.channels = d.channels;
     v.weights = d.zero_mean && !d.smooth_channels ? NRX_NET_W_ZERO_MEAN : NRX_NET_W_FREE;
     w.weights = NRX_NET_W_NONNEGATIVE;
     w.no_bias = 1;
     w.init = d.init > 0 ? d.init : 2.0 / ((double)d.channels * (double)(w.kernel * w.kernel));
-    v.name = "wx0";
+    nrxi_join(name, sizeof name, prefix, "wx0", 0);
     z = nrx_net_activation(n, nrx_net_conv2d(n, smooth, &v), d.activation, d.activation_a, 0);
     for (i = 1; i < d.layers; i++) {
         int a, b;
-        nrxi_name(name, sizeof name, NULL, "wx", i);
-        v.name = name;
+        nrxi_join(name, sizeof name, prefix, "wx", i);
         b = nrx_net_conv2d(n, smooth, &v);
-        nrxi_name(name, sizeof name, NULL, "wz", i);
-        w.name = name;
+        nrxi_join(name, sizeof name, prefix, "wz", i);
         a = nrx_net_conv2d(n, z, &w);
         z = nrx_net_activation(n, nrx_net_add(n, a, b, 1, 1), d.activation, d.activation_a, 0);
     }
     w.channels = 1;
-    w.name = "final";
+    nrxi_join(name, sizeof name, prefix, "final", 0);
     z = nrx_net_conv2d(n, z, &w);
     z = d.sum ? nrx_net_sum(n, z) : nrx_net_mean(n, z);
     if (d.quadratic > 0) {
-        int q = nrx_net_scale_learned(n, nrx_net_sqnorm(n, 0), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, "quadratic");
-        z = nrx_net_add(n, z, q, 1, 1);
+        nrxi_join(base, sizeof base, prefix, "quadratic", 0);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, nrx_net_sqnorm(n, x), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, base), 1, 1);
     }
     if (d.filter_bank) { /* softplus(p) * sum_i |U_i x|_1 */
         int sum = -1, u;
         nrx_net_conv_desc b = NRX_ZERO;
-        b.channels = 32; b.kernel = 7; b.no_bias = 1; b.padding = d.padding;
+        b.channels = 32; b.kernel = 7; b.no_bias = 1; b.padding = d.padding; b.name = name;
         for (i = 0; i < d.filter_bank; i++) {
-            nrxi_name(name, sizeof name, NULL, "sfb", i);
-            b.name = name;
-            u = nrx_net_l1norm(n, nrx_net_conv2d(n, 0, &b));
+            nrxi_join(name, sizeof name, prefix, "sfb", i + 1);
+            u = nrx_net_l1norm(n, nrx_net_conv2d(n, x, &b));
             sum = sum < 0 ? u : nrx_net_add(n, sum, u, 1, 1);
         }
-        z = nrx_net_add(n, z, nrx_net_scale_learned(n, sum, 0, NRX_NET_W_SOFTPLUS, 6.1e-6, 1, "sfb_weight"), 1, 1);
+        nrxi_join(base, sizeof base, prefix, "sfb_weight", 0);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, sum, 0, NRX_NET_W_SOFTPLUS, 6.1e-6, 1, base), 1, 1);
     }
-    return nrxi_net_done(n, z, d.smooth_channels ? "iwcnn" : "icnn", net);
+    return z;
+}
+
+NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_icnn: net is NULL");
+    *net = NULL;
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    return nrxi_net_done(n, nrxi_icnn_nodes(n, 0, &d, ""), d.smooth_channels ? "iwcnn" : "icnn", net);
 }
 
 NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
@@ -6432,6 +6528,457 @@ NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_
     d.predict = NRX_NET_PREDICT_STEP;
     if (images) { d.data.images = images; d.data.count = count; d.data.height = height; d.data.width = width; }
     return nrx_net_train(net, &d, info);
+}
+
+/* ---- more ready-made networks ---- */
+
+NRXI_FN int nrxi_conv_plain(nrx_net *n, int in, size_t channels, size_t kernel, size_t stride, int padding, int bias, const char *name)
+{
+    nrx_net_conv_desc d = NRX_ZERO;
+    d.channels = channels; d.kernel = kernel; d.stride = stride; d.padding = padding; d.no_bias = !bias; d.name = name;
+    return nrx_net_conv2d(n, in, &d);
+}
+
+/* Multiplies the initial weights of a node. */
+NRXI_FN void nrxi_damp(nrx_net *n, int node, double factor)
+{
+    size_t k;
+    const nrxi_net_param *q;
+    if (node < 0 || factor == 0 || n->layer[node].param[0] < 0) return;
+    q = n->param + n->layer[node].param[0];
+    for (k = 0; k < q->rows * q->cols; k++) n->theta[q->offset + k] *= (float)factor;
+}
+
+NRXI_FN int nrxi_normed(nrx_net *n, int x, int norm)
+{
+    return norm == 1 ? nrx_net_group_norm(n, x, 1, 0, NULL) : norm == 2 ? nrx_net_batch_norm(n, x, 0, NULL) : x;
+}
+
+NRXI_FN int nrxi_conv_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
+{
+    size_t i;
+    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_normed(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
+    return x;
+}
+
+NRXI_FN nrx_net_cnn_desc nrxi_cnn_defaults(const nrx_net_cnn_desc *desc, size_t channels, size_t layers, size_t scales, size_t blocks, int activation)
+{
+    nrx_net_cnn_desc d = NRX_ZERO;
+    if (desc) d = *desc;
+    if (d.inputs == 0) d.inputs = 1;
+    if (d.outputs == 0) d.outputs = 1;
+    if (d.channels == 0) d.channels = channels;
+    if (d.layers == 0) d.layers = layers;
+    if (d.scales == 0) d.scales = scales;
+    if (d.blocks == 0) d.blocks = blocks;
+    if (d.activation == 0) d.activation = activation;
+    return d;
+}
+
+NRXI_FN nrx_status nrxi_cnn_begin(const nrx_net_cnn_desc *d, const char *who, nrx_net **result, nrx_net **n)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    if (!result) return nrxi_fail(&d->env, NRX_E_ARG, "%s: net is NULL", who);
+    *result = NULL;
+    if (d->layers > 1000 || d->scales > 12 || d->blocks > 100 || d->channels > 65536) return nrxi_fail(&d->env, NRX_E_RANGE, "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
+    nd.channels = d->inputs;
+    nd.seed = d->seed;
+    nd.env = d->env;
+    return nrx_net_create(&nd, n);
+}
+
+/* U-Net from node x: the node before any residual. */
+NRXI_FN int nrxi_unet_nodes(nrx_net *n, int x, const nrx_net_cnn_desc *d)
+{
+    int skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, last;
+    size_t s;
+    for (s = 0; s < d->scales; s++) {
+        x = nrxi_conv_block(n, x, d->channels << s, d);
+        skip[s] = x;
+        if (s + 1 < d->scales) x = nrx_net_max_pool(n, x, 2);
+    }
+    for (s = d->scales - 1; s-- > 0;) {
+        nrx_net_conv_desc u = NRX_ZERO;
+        u.channels = d->channels << s;
+        u.kernel = 2;
+        u.stride = 2;
+        u.padding = NRX_NET_PAD_VALID;
+        x = nrx_net_conv_transpose2d(n, x, &u);
+        x = nrxi_conv_block(n, nrx_net_concat(n, skip[s], x), d->channels << s, d);
+    }
+    last = nrxi_conv_plain(n, x, d->outputs, 1, 1, d->padding, 1, NULL);
+    nrxi_damp(n, last, d->init_scale);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 2, 3, 1, NRX_NET_RELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_unet", net, &n);
+    int x;
+    if (s != NRX_OK) return s;
+    x = nrxi_unet_nodes(n, 0, &d);
+    if (d.residual >= 0 && d.inputs >= d.outputs) x = nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, 1);
+    return nrxi_net_done(n, x, "unet", net);
+}
+
+NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 64, 17, 1, 1, NRX_NET_RELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_dncnn", net, &n);
+    size_t i;
+    int x = 0, last;
+    if (s != NRX_OK) return s;
+    for (i = 0; i + 1 < d.layers; i++) {
+        x = nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL);
+        x = nrx_net_activation(n, i ? nrxi_normed(n, x, d.norm) : x, d.activation, 0, 0);
+    }
+    last = nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL);
+    nrxi_damp(n, last, d.init_scale);
+    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), last, 1, -1), "dncnn", net);
+}
+
+/* x + conv(act(conv(x))) */
+NRXI_FN int nrxi_res_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
+{
+    int y = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 0, NULL), d->activation, 0, 0), z = nrxi_conv_plain(n, y, channels, 3, 1, d->padding, 0, NULL);
+    return nrx_net_add(n, x, z, 1, 1);
+}
+
+NRXI_FN int nrxi_drunet_nodes(nrx_net *n, int x, const nrx_net_cnn_desc *d)
+{
+    int skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, last;
+    size_t s, b;
+    nrx_net_conv_desc c = NRX_ZERO;
+    c.kernel = 2; c.stride = 2; c.padding = NRX_NET_PAD_VALID; c.no_bias = 1;
+    x = nrxi_conv_plain(n, x, d->channels, 3, 1, d->padding, 0, NULL);
+    for (s = 0; s < d->scales; s++) {
+        for (b = 0; b < d->blocks; b++) x = nrxi_res_block(n, x, d->channels << s, d);
+        skip[s] = x;
+        c.channels = d->channels << (s + 1);
+        if (s + 1 < d->scales) x = nrx_net_conv2d(n, x, &c);
+    }
+    for (s = d->scales - 1; s-- > 0;) {
+        c.channels = d->channels << s;
+        x = nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &c), skip[s], 1, 1);
+        for (b = 0; b < d->blocks; b++) x = nrxi_res_block(n, x, d->channels << s, d);
+    }
+    last = nrxi_conv_plain(n, x, d->outputs, 3, 1, d->padding, 0, NULL);
+    nrxi_damp(n, last, d->init_scale);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_ELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_drunet", net, &n);
+    if (s != NRX_OK) return s;
+    return nrxi_net_done(n, nrxi_drunet_nodes(n, 0, &d), "drunet", net);
+}
+
+NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_ELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_gradient_step", net, &n);
+    int x;
+    if (s != NRX_OK) return s;
+    x = nrxi_drunet_nodes(n, 0, &d);
+    x = nrx_net_sqnorm(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, -1));
+    return nrxi_net_done(n, nrx_net_scale(n, x, 0.5), "gradient_step", net);
+}
+
+NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 32, 6, 1, 1, NRX_NET_CELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_nett", net, &n);
+    size_t i;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    for (i = 0; i + 1 < d.layers; i++) x = nrx_net_activation(n, nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
+    return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL)), "nett", net);
+}
+
+NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 6, 1, 1, NRX_NET_LEAKY_RELU);
+    nrx_net_dense_desc e = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_ar", net, &n);
+    size_t i, c = d.channels;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    for (i = 0; i < d.layers; i++) {
+        size_t stride = i >= 2 && i % 2 == 0 ? 2 : 1;
+        if (i % 2 && c < 8 * d.channels) c *= 2;
+        x = nrx_net_activation(n, nrxi_conv_plain(n, x, c, 5, stride, d.padding, 1, NULL), d.activation, 0.1, 0);
+    }
+    e.features = 4 * d.channels;
+    x = nrx_net_activation(n, nrx_net_dense(n, nrx_net_spatial_mean(n, x), &e), d.activation, 0.1, 0);
+    e.features = 1;
+    return nrxi_net_done(n, nrx_net_dense(n, x, &e), "ar", net);
+}
+
+NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 32, 7, 1, 1, NRX_NET_SILU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_lar", net, &n);
+    nrx_net_conv_desc c = NRX_ZERO;
+    size_t i;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    c.channels = d.channels;
+    c.kernel = 3;
+    c.padding = NRX_NET_PAD_REPLICATE; /* the first layer reaches over the border for all of them */
+    c.pad = d.layers - 1;
+    for (i = 0; i < d.layers; i++) {
+        if (i + 1 == d.layers) c.channels = 1;
+        x = nrx_net_conv2d(n, x, &c);
+        if (i + 1 < d.layers) x = nrx_net_activation(n, x, d.activation, 0, 0);
+        c.padding = NRX_NET_PAD_VALID;
+        c.pad = 0;
+    }
+    return nrxi_net_done(n, nrx_net_mean(n, x), "lar", net);
+}
+
+NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_SOFTPLUS0);
+    nrx_net *n;
+    nrx_net_conv_desc k = NRX_ZERO;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_tdv", net, &n);
+    int x, skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    size_t b, i;
+    if (s != NRX_OK) return s;
+    k.channels = d.channels; k.no_bias = 1; k.weights = NRX_NET_W_ZERO_MEAN; k.padding = d.padding; k.name = "K";
+    x = nrx_net_conv2d(n, 0, &k);
+    for (b = 0; b < d.blocks; b++) {
+        for (i = 0; i < d.scales; i++) {
+            x = nrxi_res_block(n, x, d.channels, &d);
+            skip[i] = x;
+            if (i + 1 < d.scales) x = nrxi_conv_plain(n, x, d.channels, 3, 2, d.padding, 0, NULL);
+        }
+        for (i = d.scales - 1; i-- > 0;) {
+            nrx_net_conv_desc u = NRX_ZERO;
+            u.channels = d.channels; u.stride = 2; u.pad = 1; u.output_padding = 1; u.no_bias = 1;
+            x = nrxi_res_block(n, nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &u), skip[i], 1, 1), d.channels, &d);
+        }
+    }
+    x = nrx_net_sqnorm(n, nrxi_conv_plain(n, x, 1, 1, 1, d.padding, 0, "w"));
+    return nrxi_net_done(n, nrx_net_scale(n, x, 0.5 / (double)d.channels), "tdv", net);
+}
+
+NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    int a, b;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_idcnn: net is NULL");
+    *net = NULL;
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    if (d.activation == 0) d.activation = NRX_NET_ELU;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    a = nrxi_icnn_nodes(n, 0, &d, "a_");
+    b = nrxi_icnn_nodes(n, 0, &d, "b_");
+    return nrxi_net_done(n, nrx_net_add(n, a, b, 1, -1), "idcnn", net);
+}
+
+NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net)
+{
+    nrx_net_lpn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_dense_desc v = NRX_ZERO, w = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    size_t i;
+    int z;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: net is NULL");
+    *net = NULL;
+    if (d.inputs == 0) d.inputs = 1;
+    if (d.features == 0) d.features = 64;
+    if (d.layers == 0) d.layers = 2;
+    if (d.beta == 0) d.beta = 10;
+    if (d.strong == 0) d.strong = 1e-6;
+    if (d.layers > 1000 || d.beta < 0 || d.strong < 0) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: %zu layers, beta %g, strong %g", d.layers, d.beta, d.strong);
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    v.features = w.features = d.features;
+    v.init = -1;
+    w.weights = NRX_NET_W_NONNEGATIVE;
+    w.no_bias = 1;
+    w.init = 2.0 / (double)d.features;
+    z = nrx_net_activation(n, nrx_net_dense(n, 0, &v), NRX_NET_SOFTPLUS, d.beta, 0);
+    for (i = 1; i < d.layers; i++) {
+        int a = nrx_net_dense(n, z, &w), b = nrx_net_dense(n, 0, &v);
+        z = nrx_net_activation(n, nrx_net_add(n, a, b, 1, 1), NRX_NET_SOFTPLUS, d.beta, 0);
+    }
+    w.features = 1;
+    z = nrx_net_sum(n, nrx_net_dense(n, z, &w));
+    return nrxi_net_done(n, nrx_net_add(n, z, nrx_net_sqnorm(n, 0), 1, 0.5 * d.strong), "lpn", net);
+}
+
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior)
+{
+    nrx_net_plan_desc pd;
+    nrx_net_plan *p;
+    nrx_status s;
+    size_t i, k, it, n;
+    float *y, *g, *t, value;
+    if (!net || !x || !prior) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_lpn_prior: an argument is NULL");
+    if (max_iterations == 0) max_iterations = 2000;
+    if (tolerance <= 0) tolerance = 1e-5;
+    memset(&pd, 0, sizeof pd);
+    pd.mode = NRX_NET_GRADIENT;
+    s = nrx_net_plan_create(net, &pd, &p);
+    if (s != NRX_OK) return s;
+    n = p->map[0].size;
+    y = (float *)nrxi_alloc(&net->env, 3 * n, sizeof *y);
+    if (!y) { nrx_net_plan_free(p); return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_lpn_prior: no memory"); }
+    g = y + n;
+    t = g + n;
+    for (i = 0; s == NRX_OK && i < count; i++) {
+        const float *xi = x + i * n;
+        double step = 1, dot, half, f0 = 0, r0 = 0;
+        memcpy(y, xi, n * sizeof *y);
+        for (it = 0; s == NRX_OK && it <= max_iterations; it++) { /* gradient descent on psi(y) - <x,y>, step doubled and halved */
+            s = nrx_net_forward(p, y, &value);
+            if (s == NRX_OK) s = nrx_net_backward(p, NULL, g, NULL);
+            for (k = 0, r0 = 0, dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r; dot += (double)xi[k] * (double)y[k]; }
+            f0 = (double)value - dot;
+            if (s != NRX_OK || sqrt(r0) <= tolerance || it == max_iterations) break;
+            for (step *= 2; step > 1e-9; step *= 0.5) {
+                for (k = 0, dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k] - (double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
+                s = nrx_net_forward(p, t, &value);
+                if (s != NRX_OK || (double)value - dot <= f0 - 0.4 * step * r0 + 1e-7 * fabs(f0)) break;
+            }
+            memcpy(y, t, n * sizeof *y);
+        }
+        for (k = 0, dot = 0, half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k]; half += 0.5 * (double)xi[k] * (double)xi[k]; }
+        prior[i] = dot - half - (f0 + dot);
+    }
+    nrxi_free(&net->env, y);
+    nrx_net_plan_free(p);
+    return s;
+}
+
+NRXI_FN nrx_status nrxi_unrolled_begin(const nrx_net_unrolled_desc *desc, nrx_net_unrolled_desc *d, const char *who, nrx_net **result, nrx_net **n)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
+    *result = NULL;
+    *d = *desc;
+    if (d->iterations == 0) d->iterations = 5;
+    if (d->channels == 0) d->channels = 16;
+    if (d->memory == 0) d->memory = 5;
+    if (d->scale == 0 && d->op->norm > 0) d->scale = 1.0 / d->op->norm;
+    if (d->iterations > 1000 || !(d->scale > 0)) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %zu iterations, scale %g (0 needs the operator's norm)", who, d->iterations, d->scale);
+    nd.seed = d->seed;
+    nd.env = d->env;
+    return nrx_net_create(&nd, n);
+}
+
+/* conv-ReLU-conv-ReLU-conv, the last one small at first. */
+NRXI_FN int nrxi_update_nodes(nrx_net *n, int x, size_t channels, size_t out)
+{
+    int last;
+    x = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, 0, 1, NULL), NRX_NET_LEAKY_RELU, 0.1, 0);
+    x = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, 0, 1, NULL), NRX_NET_LEAKY_RELU, 0.1, 0);
+    last = nrxi_conv_plain(n, x, out, 3, 1, 0, 1, NULL);
+    nrxi_damp(n, last, 0.2);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_lpd", net, &n);
+    int y, x, h, f;
+    size_t i;
+    if (s != NRX_OK) return s;
+    y = nrx_net_scale(n, 0, d.scale); /* data of the operator of norm one */
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    x = nrxi_conv_plain(n, f, d.memory, 1, 1, 0, 0, NULL);
+    h = nrxi_conv_plain(n, y, d.memory, 1, 1, 0, 0, NULL);
+    nrxi_damp(n, h, 0.1);
+    if (x >= 0) for (i = 0; i < d.memory; i++) n->theta[n->param[n->layer[x].param[0]].offset + i] = 1.0f;
+    for (i = 0; i < d.iterations; i++) {
+        int ax = nrx_net_operator(n, nrx_net_slice(n, x, d.memory > 1 ? 1 : 0, 1), d.op, 0, d.data_height, d.data_width, d.scale), ah;
+        h = nrx_net_add(n, h, nrxi_update_nodes(n, nrx_net_concat(n, h, nrx_net_concat(n, ax, y)), d.channels, d.memory), 1, 1);
+        ah = nrx_net_operator(n, nrx_net_slice(n, h, 0, 1), d.op, 1, d.height, d.width, d.scale);
+        x = nrx_net_add(n, x, nrxi_update_nodes(n, nrx_net_concat(n, x, ah), d.channels, d.memory), 1, 1);
+    }
+    return nrxi_net_done(n, nrx_net_slice(n, x, 0, 1), "lpd", net);
+}
+
+NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_learned_gradient", net, &n);
+    int y, f, m = -1, u;
+    size_t i;
+    if (s != NRX_OK) return s;
+    y = nrx_net_scale(n, 0, d.scale);
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    for (i = 0; i < d.iterations; i++) {
+        int r = nrx_net_add(n, nrx_net_operator(n, f, d.op, 0, d.data_height, d.data_width, d.scale), y, 1, -1);
+        int g = nrx_net_operator(n, r, d.op, 1, d.height, d.width, d.scale), in = nrx_net_concat(n, f, g);
+        if (m >= 0) in = nrx_net_concat(n, in, m);
+        u = nrxi_update_nodes(n, in, d.channels, d.memory + 1);
+        f = nrx_net_add(n, f, nrx_net_slice(n, u, d.memory, 1), 1, 1);
+        m = nrx_net_activation(n, nrx_net_slice(n, u, 0, d.memory), NRX_NET_RELU, 0, 0);
+    }
+    return nrxi_net_done(n, f, "learned_gradient", net);
+}
+
+NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net_cnn_desc u = nrxi_cnn_defaults(unet, 8, 2, 3, 1, NRX_NET_RELU);
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_itnet", net, &n);
+    size_t i;
+    int x;
+    if (s != NRX_OK) return s;
+    if (!d.inverse) { nrx_net_free(n); return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_itnet: needs an inverse"); }
+    x = nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1);
+    if (u.init_scale == 0) u.init_scale = 0.1;
+    for (i = 0; i < (desc->iterations ? d.iterations : 4); i++) {
+        int r, z = nrx_net_add(n, x, nrxi_unet_nodes(n, x, &u), 1, 1);
+        r = nrx_net_add(n, nrx_net_operator(n, z, d.op, 0, d.data_height, d.data_width, 1), 0, 1, -1);
+        r = nrx_net_scale_learned(n, nrx_net_operator(n, r, d.inverse, 0, d.height, d.width, 1), 0, NRX_NET_W_FREE, 1, 1, NULL);
+        x = nrx_net_add(n, z, r, 1, -1);
+    }
+    return nrxi_net_done(n, x, "itnet", net);
+}
+
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net_icnn_desc da = NRX_ZERO, di = NRX_ZERO;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(op, &d, "nrx_net_acncr", net, &n);
+    int a, b;
+    if (s != NRX_OK) return s;
+    if (data) da = *data;
+    if (image) di = *image;
+    if (da.smooth_channels == 0) da.smooth_channels = 8;
+    if (da.channels == 0) da.channels = 8;
+    a = nrxi_icnn_nodes(n, nrx_net_operator(n, 0, d.op, 0, d.data_height, d.data_width, d.scale), &da, "data_");
+    b = nrxi_icnn_nodes(n, 0, &di, "image_");
+    return nrxi_net_done(n, nrx_net_add(n, a, b, 0.5, 0.5), "acncr", net);
 }
 
 /* ---- checkpoints: a list of named tensors ---- */
