@@ -3229,7 +3229,7 @@ NRXI_FN void nrxi_tap4_plain(size_t taps, const size_t *off, const float *w, con
 NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *const *out, size_t count)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
-    float tail[4][8];
+    float tail[4][24]; /* stands in for missing channels and for the end of a row */
     size_t x, t, c, step;
     for (x = 0; x < width; x += step) {
         size_t left = width - x;
@@ -3239,8 +3239,8 @@ NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const floa
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
             if (o[c] == tail[c]) {
-                memset(tail[c], 0, sizeof tail[c]);
-                if (c < count) memcpy(tail[c], out[c] + x, left * sizeof(float));
+                memset(tail[c], 0, step * sizeof(float));
+                if (c < count) memcpy(tail[c], out[c] + x, (left < step ? left : step) * sizeof(float));
             }
         }
 #define NRXI_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
@@ -5922,6 +5922,9 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
 {
     size_t i;
     nrx_net_plan_desc d;
+    nrx_net_plan p;
+    void *arrays;
+    nrx_status s;
     if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who, net ? "height or width is 0" : "net is NULL");
     if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "%s: a builder of this network failed before", who);
     *bytes = nrxi_round64(sizeof(nrxi_regularizer));
@@ -5934,8 +5937,10 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     }
     memset(&d, 0, sizeof d);
     d.height = h; d.width = w; d.mode = NRX_NET_GRADIENT;
-    i = nrx_net_plan_size(net, &d);
-    if (i == 0) return NRX_E_SHAPE;
+    s = nrxi_plan_measure(net, &d, &p, &arrays, who);
+    i = s == NRX_OK ? nrxi_plan_bytes(&p) : 0;
+    nrxi_free(&p.env, arrays);
+    if (s != NRX_OK) return s;
     *bytes += nrxi_round64(i) + nrxi_round64(net->layer[0].channels * h * w * 4);
     return NRX_OK;
 }
