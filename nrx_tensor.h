@@ -352,8 +352,10 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 4250914062
-#elif NRX_FILES_VERSION != 4250914062
+#define NRX_FILES_VERSION 1430454516
+/* One array of an .npz archive to be written. */
+typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
+#elif NRX_FILES_VERSION != 1430454516
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -369,6 +371,131 @@ NRX_DEF const char *nrx_t_version(void);
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
+
+/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im) pairs. Any length >= 1: products
+   of primes up to 61 run at full speed, others by Bluestein's algorithm (about 6 times slower). Error: a few eps log2(n) in the 2-norm.
+
+   One plan serves forward and inverse and any number of threads at a time, each with its own workspace. Running does not allocate. */
+enum { NRX_FFT_BACKWARD = 0,  /* norm: the inverse is divided by the number of points (NumPy's default) */
+       NRX_FFT_ORTHO = 1,     /* both directions are divided by its root: a unitary transform            */
+       NRX_FFT_UNSCALED = 2   /* neither                                                                 */ };
+typedef struct nrx_fft_desc {
+    int    dtype;          /* NRX_F32 (0) or NRX_F64 */
+    int    real;           /* 0: complex to complex. 1: the forward transform takes reals and gives the half spectrum: the last axis, of length
+                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals */
+    int    norm;           /* NRX_FFT_BACKWARD, NRX_FFT_ORTHO or NRX_FFT_UNSCALED */
+    int    ndim;           /* axes that are transformed, 1 to 8 (0 counts as 1) */
+    size_t shape[8];       /* their lengths, row-major; for real transforms those of the real array */
+    size_t batch;          /* number of arrays (0 counts as 1) */
+    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in elements of that side: complex
+       numbers, or reals on the real side of a real transform. */
+    size_t in_distance, out_distance;
+    /* One axis only: distance between consecutive samples; 0 counts as 1. E.g. the columns of an h x w image: shape h, batch w,
+       distances 1, strides w. */
+    size_t in_stride, out_stride;
+    nrx_env env;
+} nrx_fft_desc;
+typedef struct nrx_fft nrx_fft;
+
+/* Makes a plan: O(n log n) time, memory for about two arrays along each axis. *plan is NULL on failure. */
+NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc);
+NRX_DEF void nrx_fft_destroy(nrx_fft *plan);                     /* NULL is fine */
+/* Bytes of workspace for one run; 64-byte alignment is best, 8 enough. */
+NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan);
+/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal out in complex transforms whose
+   distances and strides agree; otherwise they must not overlap. The inverse of the plan's in is its out: in_distance and in_stride
+   describe what the forward transform reads and the inverse writes. */
+NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work);
+NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work);
+/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to it. */
+NRX_DEF size_t nrx_fft_good_size(size_t n);
+/* >>> twin f64 */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out);
+/* n reals -> n/2 + 1 complex numbers, and back divided by n. */
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out);
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out);
+/* === twin f32 */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out);
+/* n reals -> n/2 + 1 complex numbers, and back divided by n. */
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out);
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out);
+/* <<< twin */
+
+/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j], lda >= n. Inputs are not
+   changed; an output may be the input of the same shape. Right-hand sides are contiguous. Everything is computed in f64 (the _f32
+   functions convert), allocates its workspace (two to four matrices) and is backward stable: residuals are a small multiple of eps times
+   the norm, also for matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input, an
+   exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are then undefined.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
+/* >>> twin f64 */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl);
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv);
+/* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+/* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
+                                    size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
+   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
+   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
+                                 size_t *rank);
+/* === twin f32 */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl);
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv);
+/* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+/* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
+                                    size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
+   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
+   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
+                                 size_t *rank);
+/* <<< twin */
+
+/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32, NRX_F64 (from bool, integers, f16,
+   f32, f64 in either byte order; complex numbers get a last dimension of 2), NRX_I64 (from bool and integers). Arrays come in C order.
+   shape has room for 8 sizes. *data is freed with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or
+   NRX_E_UNSUPPORTED and one line that names what was found. Writing uses the machine's byte order, which the file records. */
+NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim);
+/* The same file in memory; *bytes is freed with nrx_npy_free. */
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n);
+/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name is NULL. */
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count);
+NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n);
+NRX_DEF void nrx_npy_free(void *p); /* NULL is fine */
 
 /* ==== tensors ==== */
 
@@ -1158,7 +1285,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2134500732
+#define NRXI_GEMM_VERSION 2784515496
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1180,6 +1307,11 @@ enum {
     NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
     NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
     NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
+    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
     NRXI_GEMM_ROW_BYTES = 128
 };
@@ -1187,27 +1319,48 @@ enum {
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-/* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
-#define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
+#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
+#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT(r, S) v x##r = zero, y##r = zero;
-#define NRXI_GEMM_STEP(r, S)                                             \
-    {                                                                    \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                           \
-        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                           \
+#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
+#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
+#define NRXI_GEMM_STEP1(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
     }
-#define NRXI_GEMM_STORE(r, S)                                            \
-    x##r *= scale;                                                       \
-    y##r *= scale;                                                       \
-    if (beta != 0) {                                                     \
-        x##r += keep * (v)*(vu *)(c + r * ldc);                          \
-        y##r += keep * (v)*(vu *)(c + r * ldc + lanes);                  \
-    }                                                                    \
-    *(vu *)(c + r * ldc) = x##r;                                         \
+#define NRXI_GEMM_STEP2(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
+    }
+#define NRXI_GEMM_STORE1(r, S)                                 \
+    x##r *= scale;                                             \
+    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
+    *(vu *)(c + r * ldc) = x##r;
+#define NRXI_GEMM_STORE2(r, S)                                       \
+    y##r *= scale;                                                   \
+    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
-#define NRXI_GEMM_TILE(name, target, elem, vec, ROWS, S)                                                  \
+#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b;                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+    }
+#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
     target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
                              elem alpha, elem beta, elem *c, size_t ldc)                                  \
     {                                                                                                     \
@@ -1215,20 +1368,60 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
         typedef vec##u vu;                                                                                \
         enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
         const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT, S)                                                                           \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
         for (; k > 0; k--, a += acs, b += brs) {                                                          \
             const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
-            ROWS(NRXI_GEMM_STEP, S)                                                                       \
+            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
         }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE, S)                                                                          \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
+    }
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
+   over 4 rows x and 2 rows y, lanes folded in order. */
+#define NRXI_GEMM_DOT1(i, S)                                             \
+    {                                                                    \
+        const v t = *(const vu *)(x[i] + p);                             \
+        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
+        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+    }
+#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
+#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
+    {                                                                                                                      \
+        typedef vec v;                                                                                                     \
+        typedef vec##u vu;                                                                                                 \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
+        const v zero = {0};                                                                                                \
+        elem lane[8][lanes], s;                                                                                            \
+        size_t p, q, i;                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
+        }                                                                                                                  \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
+        for (i = 0; i < 8; i++) {                                                                                          \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
+            sums[i] = s;                                                                                                   \
+        }                                                                                                                  \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, F32X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
@@ -1239,10 +1432,42 @@ NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F6
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, F32X8)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+#endif
+
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+   there are; the count of entries done. */
+#if defined(NRXI_VEC)
+NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 4 <= k; p += 4, x += 4, out += 4 * full) {
+        const nrxi_f32x4 a = *(const nrxi_f32x4u *)x, b = *(const nrxi_f32x4u *)(x + xs);
+        const nrxi_f32x4 c = *(const nrxi_f32x4u *)(x + 2 * xs), d = *(const nrxi_f32x4u *)(x + 3 * xs);
+        const nrxi_f32x4 e = {a[0], b[0], c[0], d[0]}, f = {a[1], b[1], c[1], d[1]};
+        const nrxi_f32x4 g = {a[2], b[2], c[2], d[2]}, h = {a[3], b[3], c[3], d[3]};
+        *(nrxi_f32x4u *)out = e;
+        *(nrxi_f32x4u *)(out + full) = f;
+        *(nrxi_f32x4u *)(out + 2 * full) = g;
+        *(nrxi_f32x4u *)(out + 3 * full) = h;
+    }
+    return p;
+}
+NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 2 <= k; p += 2, x += 2, out += 2 * full) {
+        const nrxi_f64x2 a = *(const nrxi_f64x2u *)x, b = *(const nrxi_f64x2u *)(x + xs);
+        const nrxi_f64x2 c = {a[0], b[0]}, d = {a[1], b[1]};
+        *(nrxi_f64x2u *)out = c;
+        *(nrxi_f64x2u *)(out + full) = d;
+    }
+    return p;
+}
 #endif
 
 /* >>> twin f64 */
@@ -1264,108 +1489,240 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
+                                      double beta, double *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
     size_t m, n, k;
     const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    double *c;
-    size_t ars, acs, brs, bcs, ldc;
+    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     double alpha, beta;
-    void (*tile)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha, double beta,
-                 double *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    double *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f64;
-    g->mr = 4;
-    g->nr = 32 / sizeof(double);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f64;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f64;
+        NRXI_GEMM_TAKE(avx512, f64)
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f64;
+        NRXI_GEMM_TAKE(avx2, f64)
         g->nr = 64 / sizeof(double);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f64)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(double);
 #endif
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        return;
     }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64) {
+        size_t row, done = nrxi_gemm_turn_f64(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F64; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, size_t k, const double *a, size_t ars,
-                                size_t acs, const double *b, size_t brs, double beta, double *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
 {
-    double t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            double *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            double *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
+                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+{
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
+    }
 }
 
 /* Direct: the columns of one chunk, panel by panel. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const double *a, *b = g->b + p * g->brs + j * g->bcs;
-            double beta = p ? (double)1 : g->beta, *c = g->c + j;
+            const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f64(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f64(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f64(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const double *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
+    const double *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -1389,17 +1746,15 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     double beta = g->p0 ? (double)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const double *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            double *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f64(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const double *b = g->pb + j * g->kc;
+        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
@@ -1416,8 +1771,8 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f64, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
             }
         }
@@ -1428,7 +1783,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
 NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((double)m * (double)n * (double)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1454,9 +1809,10 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     g.m = m; g.n = n; g.k = k;
     g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
     g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
+    g.c = c; g.crs = ldc; g.ccs = 1;
     g.alpha = alpha; g.beta = beta;
     nrxi_gemm_choose_f64(&g);
+    if (nrxi_gemm_skinny_f64(&g, env)) return;
     if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
     g.width = n;
     if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
@@ -1481,108 +1837,240 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
+                                      float beta, float *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
     size_t m, n, k;
     const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    float *c;
-    size_t ars, acs, brs, bcs, ldc;
+    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     float alpha, beta;
-    void (*tile)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha, float beta,
-                 float *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    float *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f32;
-    g->mr = 4;
-    g->nr = 32 / sizeof(float);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f32;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f32;
+        NRXI_GEMM_TAKE(avx512, f32)
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f32;
+        NRXI_GEMM_TAKE(avx2, f32)
         g->nr = 64 / sizeof(float);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f32)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(float);
 #endif
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        return;
     }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32) {
+        size_t row, done = nrxi_gemm_turn_f32(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F32; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, size_t k, const float *a, size_t ars,
-                                size_t acs, const float *b, size_t brs, float beta, float *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
 {
-    float t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            float *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            float *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
+                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+{
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
+    }
 }
 
 /* Direct: the columns of one chunk, panel by panel. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const float *a, *b = g->b + p * g->brs + j * g->bcs;
-            float beta = p ? (float)1 : g->beta, *c = g->c + j;
+            const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f32(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f32(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f32(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const float *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
+    const float *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -1606,17 +2094,15 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     float beta = g->p0 ? (float)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const float *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            float *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f32(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const float *b = g->pb + j * g->kc;
+        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
@@ -1633,8 +2119,8 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f32, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
             }
         }
@@ -1645,7 +2131,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
 NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((float)m * (float)n * (float)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1671,16 +2157,17 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     g.m = m; g.n = n; g.k = k;
     g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
     g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
+    g.c = c; g.crs = ldc; g.ccs = 1;
     g.alpha = alpha; g.beta = beta;
     nrxi_gemm_choose_f32(&g);
+    if (nrxi_gemm_skinny_f32(&g, env)) return;
     if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
     g.width = n;
     if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
     nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2134500732
+#elif NRXI_GEMM_VERSION != 2784515496
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
@@ -2837,7 +3324,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1620441137
+#define NRXI_LINALG_VERSION 1542020804
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -2861,7 +3348,11 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
      nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
                                                        read, its first n rows get x; diagonal entries of the pivoted R below
                                                        rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 8; Schreiber and Van Loan 1989 (compact WY). */
+     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
+                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
+                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
+                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
 
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
@@ -3482,13 +3973,255 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     (void)j;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1620441137
+
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+
+NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
+   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
+{
+    size_t i, j, sweep, changed = 1;
+    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (sweep = 0; changed && sweep < 40; sweep++)
+        for (changed = 0, i = 0; i < n; i++) {
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            int e;
+            if (!(c > 0.0) || !(r > 0.0)) continue;
+            (void)frexp(r / c, &e);
+            f = ldexp(1.0, e / 2);
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            changed = 1;
+            scale[i] *= f;
+            for (j = 0; j < n; j++) a[i * lda + j] /= f;
+            for (j = 0; j < n; j++) a[j * lda + i] *= f;
+        }
+}
+
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+{
+    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
+    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
+    size_t j;
+    for (j = from; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+    for (j = 0; j <= to; j++) {
+        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
+        row[0] -= t;
+        row[1] -= t * v1;
+        if (size == 3) row[2] -= t * v2;
+    }
+    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
+    for (j = 0; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+}
+
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
+{
+    double p = 0.5 * (a - d), q = p * p + b * c, r;
+    if (q >= 0.0) {
+        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
+        w[0] = d + r;
+        w[2] = r != 0.0 ? d - b / r * c : w[0];
+        w[1] = w[3] = 0.0;
+        return 1;
+    }
+    w[0] = w[2] = 0.5 * (a + d);
+    w[1] = sqrt(-q);
+    w[3] = -w[1];
+    return 0;
+}
+
+/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
+NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
+{
+    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
+    while (end > 0) {
+        double s, t, x[3], *l;
+        hi = end - 1;
+        for (lo = hi; lo > 0; lo--) {
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
+            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+        }
+        l = h + hi * lda;
+        if (lo == hi) {
+            w[2 * hi] = l[hi];
+            w[2 * hi + 1] = 0.0;
+            end--;
+            steps = 0;
+            continue;
+        }
+        if (lo + 1 == hi) {
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
+                x[1] = l[lo];
+                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
+                l[lo] = 0.0;
+            }
+            end -= 2;
+            steps = 0;
+            continue;
+        }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        s = h[(hi - 1) * lda + hi - 1] + l[hi];
+        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
+        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
+            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
+            t = s * s;
+            s *= 1.5;
+        }
+        l = h + lo * lda;
+        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
+        x[1] = l[lo] + l[lda + lo + 1] - s;
+        x[2] = l[2 * lda + lo + 1];
+        for (k = lo; k + 1 <= hi; k++) {
+            size_t size = k + 2 <= hi ? 3 : 2, i;
+            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
+            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
+            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
+NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
+{
+    if (fabs(br) >= fabs(bi)) {
+        double f = bi / br, d = br + bi * f;
+        *qr = (ar + ai * f) / d;
+        *qi = (ai - ar * f) / d;
+    } else {
+        double f = br / bi, d = br * f + bi;
+        *qr = (ar * f + ai) / d;
+        *qi = (ai * f - ar) / d;
+    }
+}
+
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+{
+    double lr = w[2 * k], li = w[2 * k + 1];
+    size_t i = k, j;
+    memset(xr, 0, n * sizeof *xr);
+    memset(xi, 0, n * sizeof *xi);
+    xr[k] = 1.0;
+    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
+        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
+    }
+    while (i-- > 0) {
+        const double *row = t + i * lda;
+        size_t last = li != 0.0 ? k + 1 : k;
+        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
+        for (j = i + 1; j <= last; j++) {
+            r -= row[j] * xr[j];
+            m -= row[j] * xi[j];
+        }
+        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+            const double *up = row - lda;
+            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
+            for (j = i + 1; j <= last; j++) {
+                ur -= up[j] * xr[j];
+                ui -= up[j] * xi[j];
+            }
+            er = ar * dr - di * di - b * c;
+            ei = di * (ar + dr);
+            if (fabs(er) + fabs(ei) < small * small) er = small * small;
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
+            i--;
+        } else {
+            if (fabs(dr) + fabs(di) < small) dr = small;
+            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
+        }
+        big = fabs(xr[i]) + fabs(xi[i]);
+        if (big > 1e100)
+            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
+    }
+}
+
+NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
+{
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < n; i++) {
+        double big = nrxi_la_max(n, a + i * lda, 1);
+        if (big > f) f = big;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= f;
+    nrxi_la_balance(n, a, lda, scale);
+    memset(zt, 0, n * n * sizeof *zt);
+    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
+    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
+        double *col = a + (k + 1) * lda + k, beta;
+        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
+        beta = col[0];
+        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
+        xr[0] = 1.0;
+        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
+        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
+        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
+        memset(xi, 0, sizeof *xi);
+        col[0] = beta;
+        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
+    }
+    status = nrxi_la_schur(n, a, lda, zt, w);
+    if (status != NRX_OK) return status;
+    for (k = 0; v && k < n; k++) {
+        double norm, big = 0.0, c = 1.0, s = 0.0;
+        int pair = w[2 * k + 1] != 0.0;
+        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
+        memset(yr, 0, n * sizeof *yr);
+        memset(yi, 0, n * sizeof *yi);
+        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
+            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
+            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
+        }
+        for (i = 0; i < n; i++) {
+            yr[i] *= scale[i];
+            yi[i] *= scale[i];
+        }
+        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
+        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
+            if (hypot(yr[i], yi[i]) > big) {
+                big = hypot(yr[i], yi[i]);
+                c = yr[i] / big;
+                s = -yi[i] / big;
+            }
+        if (!pair) { c = 1.0; s = 0.0; }
+        for (i = 0; i < n; i++) {
+            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
+            z[0] = c * re - s * im;
+            z[1] = c * im + s * re;
+            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
+        }
+        if (pair) k++;
+    }
+    for (i = 0; i < 2 * n; i++) w[i] /= f;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1542020804
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3939143142
+#define NRXI_FILES_VERSION 1588912310
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
    Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
    status and one line, never more. Arrays come out in C order as f32, f64 or i64:
@@ -3528,8 +4261,6 @@ typedef struct nrxi_npz_entry {
     const unsigned char *bytes;  /* the stored file inside the archive */
     size_t n;
 } nrxi_npz_entry;
-
-typedef struct nrxi_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrxi_npz_item;
 
 NRXI_FN int nrxi_big_endian(void)
 {
@@ -3866,13 +4597,14 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
         for (;;) {
             if (size == room) {
                 room = room ? 2 * room : 65536;
-                grown = room > size ? (unsigned char *)nrxi_realloc(env, p, room, 1) : NULL;
-                if (!grown) {
-                    nrxi_free(env, p);
+                grown = room > size ? (unsigned char *)nrxi_alloc(env, room, 1) : NULL;
+                if (grown && size) memcpy(grown, p, size);
+                nrxi_free(env, p);
+                p = grown;
+                if (!p) {
                     (void)fclose(f);
                     return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
                 }
-                p = grown;
             }
             got = fread(p + size, 1, room - size, f);
             if (got == 0) break;
@@ -4064,7 +4796,7 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -4102,7 +4834,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, uns
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3939143142
+#elif NRXI_FILES_VERSION != 1588912310
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -4113,6 +4845,768 @@ NRXI_IMPL_BEGIN
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
+
+struct nrx_fft {
+    nrx_fft_desc d;          /* with the defaults filled in */
+    size_t points, half;     /* points of one array; length of the last axis on the complex side */
+    size_t in_size, out_size;/* elements of one array on either side */
+    double scale[2];         /* forward, inverse */
+    nrxi_fft_f64 f64[8];     /* one per axis; the other precision is empty */
+    nrxi_fft_f32 f32[8];
+    size_t work;             /* elements of the workspace behind the intermediate array */
+};
+
+/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few enough for the cache. */
+NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
+{
+    size_t block = 8;
+    while (block < 64 && 2 * block * n <= 16384) block *= 2;
+    return block < inner ? block : inner;
+}
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
+{
+    size_t i;
+    if (f == (double)1) return;
+    for (i = 0; i < n; i++) x[i] *= f;
+}
+
+/* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
+NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out, double *work)
+{
+    size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
+    const nrxi_fft_f64 *plan = &p->f64[axis];
+    int k;
+    for (k = 0; k < axis; k++) outer *= p->d.shape[k];
+    for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
+    block = nrxi_fft_block(n, inner);
+    for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
+        if (inner == 1) { nrxi_fft_run_f64(plan, inverse, in, out, work); continue; }
+        for (c = 0; c < inner; c += block)
+            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+    }
+}
+
+/* One contiguous array of the plan; mid: room for the complex array. */
+NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+{
+    int axis, last = p->d.ndim - 1;
+    size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
+    if (!p->d.real) {
+        for (axis = last; axis >= 0; axis--) {
+            nrxi_fft_axis_f64(p, axis, inverse, in, out, work);
+            in = out;
+        }
+        nrxi_fft_scale_f64(out, 2 * p->points, (double)p->scale[inverse]);
+    } else if (!inverse) {
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f64(&p->f64[last], in + i * n, out + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f64(p, axis, 0, out, out, work);
+        nrxi_fft_scale_f64(out, 2 * rows * p->half, (double)p->scale[0]);
+    } else {
+        for (axis = last - 1; axis >= 0; axis--) {
+            nrxi_fft_axis_f64(p, axis, 1, in, mid, work);
+            in = mid;
+        }
+        for (i = 0; i < rows; i++) nrxi_irfft_run_f64(&p->f64[last], in + 2 * i * p->half, out + i * n, work);
+        nrxi_fft_scale_f64(out, p->points, (double)p->scale[1]);
+    }
+}
+
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
+NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out, size_t os, double *mid,
+                                  double *work)
+{
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
+    size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
+    double *x = mid, *y = mid + 2 * p->points + 2;
+    for (i = 0; i < ni; i++) {
+        x[ic * i] = in[ic * is * i];
+        if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
+    }
+    nrxi_fft_array_f64(p, inverse, x, y, NULL, work);
+    for (i = 0; i < no; i++) {
+        out[oc * os * i] = y[oc * i];
+        if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
+    }
+}
+
+NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+{
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
+        block = nrxi_fft_block(n, p->d.batch);
+        for (b = 0; b < p->d.batch; b += block) {
+            size_t count = p->d.batch - b < block ? p->d.batch - b : block;
+            nrxi_fft_columns_f64(&p->f64[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
+            for (c = 0; c < n; c++) nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
+        }
+        return;
+    }
+    for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
+        if (is == 1 && os == 1) nrxi_fft_array_f64(p, inverse, in, out, mid, work);
+        else nrxi_fft_strided_f64(p, inverse, in, is, out, os, mid, work);
+    }
+}
+/* === twin f32 */
+NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
+{
+    size_t i;
+    if (f == (float)1) return;
+    for (i = 0; i < n; i++) x[i] *= f;
+}
+
+/* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
+NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out, float *work)
+{
+    size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
+    const nrxi_fft_f32 *plan = &p->f32[axis];
+    int k;
+    for (k = 0; k < axis; k++) outer *= p->d.shape[k];
+    for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
+    block = nrxi_fft_block(n, inner);
+    for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
+        if (inner == 1) { nrxi_fft_run_f32(plan, inverse, in, out, work); continue; }
+        for (c = 0; c < inner; c += block)
+            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+    }
+}
+
+/* One contiguous array of the plan; mid: room for the complex array. */
+NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+{
+    int axis, last = p->d.ndim - 1;
+    size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
+    if (!p->d.real) {
+        for (axis = last; axis >= 0; axis--) {
+            nrxi_fft_axis_f32(p, axis, inverse, in, out, work);
+            in = out;
+        }
+        nrxi_fft_scale_f32(out, 2 * p->points, (float)p->scale[inverse]);
+    } else if (!inverse) {
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f32(&p->f32[last], in + i * n, out + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f32(p, axis, 0, out, out, work);
+        nrxi_fft_scale_f32(out, 2 * rows * p->half, (float)p->scale[0]);
+    } else {
+        for (axis = last - 1; axis >= 0; axis--) {
+            nrxi_fft_axis_f32(p, axis, 1, in, mid, work);
+            in = mid;
+        }
+        for (i = 0; i < rows; i++) nrxi_irfft_run_f32(&p->f32[last], in + 2 * i * p->half, out + i * n, work);
+        nrxi_fft_scale_f32(out, p->points, (float)p->scale[1]);
+    }
+}
+
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
+NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out, size_t os, float *mid,
+                                  float *work)
+{
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
+    size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
+    float *x = mid, *y = mid + 2 * p->points + 2;
+    for (i = 0; i < ni; i++) {
+        x[ic * i] = in[ic * is * i];
+        if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
+    }
+    nrxi_fft_array_f32(p, inverse, x, y, NULL, work);
+    for (i = 0; i < no; i++) {
+        out[oc * os * i] = y[oc * i];
+        if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
+    }
+}
+
+NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+{
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
+        block = nrxi_fft_block(n, p->d.batch);
+        for (b = 0; b < p->d.batch; b += block) {
+            size_t count = p->d.batch - b < block ? p->d.batch - b : block;
+            nrxi_fft_columns_f32(&p->f32[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
+            for (c = 0; c < n; c++) nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
+        }
+        return;
+    }
+    for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
+        if (is == 1 && os == 1) nrxi_fft_array_f32(p, inverse, in, out, mid, work);
+        else nrxi_fft_strided_f32(p, inverse, in, is, out, os, mid, work);
+    }
+}
+/* <<< twin */
+
+NRX_DEF void nrx_fft_destroy(nrx_fft *plan)
+{
+    nrx_env env;
+    int i;
+    if (!plan) return;
+    env = plan->d.env;
+    for (i = 0; i < 8; i++) {
+        nrxi_fft_drop_f64(&plan->f64[i]);
+        nrxi_fft_drop_f32(&plan->f32[i]);
+    }
+    nrxi_free(&env, plan);
+}
+
+/* Fills in defaults and sizes; all products of sizes are known to fit afterwards. */
+NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
+{
+    nrx_fft_desc *d = &p->d;
+    size_t all = 32, last;
+    int i;
+    if (d->ndim == 0) d->ndim = 1;
+    if (d->ndim < 0 || d->ndim > 8) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
+    if (d->dtype != NRX_F32 && d->dtype != NRX_F64)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: dtype %d is neither NRX_F32 nor NRX_F64", d->dtype);
+    if (d->norm < 0 || d->norm > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
+    d->real = d->real != 0;
+    p->points = 1;
+    for (i = 0; i < d->ndim; i++) {
+        if (d->shape[i] == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: axis %d has length 0", i);
+        p->points *= d->shape[i];
+        if (!nrxi_mul_ok(all, d->shape[i] + 1, &all))
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i, d->shape[i]);
+    }
+    last = d->shape[d->ndim - 1];
+    p->half = d->real ? last / 2 + 1 : last;
+    p->in_size = p->points;
+    p->out_size = p->points / last * p->half;
+    if (d->batch == 0) d->batch = 1;
+    if (d->in_stride == 0) d->in_stride = 1;
+    if (d->out_stride == 0) d->out_stride = 1;
+    if ((d->in_stride != 1 || d->out_stride != 1) && d->ndim > 1)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis", d->in_stride, d->out_stride, d->ndim);
+    if (d->in_distance == 0) d->in_distance = d->in_stride == 1 ? p->in_size : 1;
+    if (d->out_distance == 0) d->out_distance = d->out_stride == 1 ? p->out_size : 1;
+    if (!nrxi_mul_ok(all, d->batch, &all)) return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
+    p->scale[0] = d->norm == NRX_FFT_ORTHO ? 1.0 / sqrt((double)p->points) : 1.0;
+    p->scale[1] = d->norm == NRX_FFT_BACKWARD ? 1.0 / (double)p->points : p->scale[0];
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
+{
+    nrx_fft *p;
+    nrx_status status;
+    int i;
+    if (!plan) return nrxi_fail(NULL, NRX_E_ARG, "nrx_fft_create: plan is NULL");
+    *plan = NULL;
+    if (!desc) return nrxi_fail(NULL, NRX_E_ARG, "nrx_fft_create: desc is NULL");
+    p = (nrx_fft *)nrxi_calloc(&desc->env, 1, sizeof *p);
+    if (!p) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_fft_create: no memory for a plan");
+    p->d = *desc;
+    status = nrxi_fft_layout(p, &desc->env);
+    for (i = 0; status == NRX_OK && i < p->d.ndim; i++) {
+        size_t inner = 1, n = p->d.shape[i], work;
+        int k;
+        for (k = i + 1; k < p->d.ndim; k++) inner *= p->d.shape[k];
+        if (p->d.ndim == 1) inner = p->d.batch;
+        inner = nrxi_fft_block(n, inner);
+        if (p->d.dtype == NRX_F32) {
+            status = nrxi_fft_plan_f32(&p->f32[i], n, &desc->env);
+            work = status == NRX_OK ? nrxi_fft_columns_work_f32(&p->f32[i], inner) : 0;
+        } else {
+            status = nrxi_fft_plan_f64(&p->f64[i], n, &desc->env);
+            work = status == NRX_OK ? nrxi_fft_columns_work_f64(&p->f64[i], inner) : 0;
+        }
+        if (work > p->work) p->work = work;
+    }
+    if (status == NRX_OK) *plan = p;
+    else nrx_fft_destroy(p);
+    return status;
+}
+
+/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and output. */
+NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
+{
+    if (p->d.in_stride != 1 || p->d.out_stride != 1) return (4 * p->points + 4 + 15) & ~(size_t)15;
+    return p->d.real && p->d.ndim > 1 ? (2 * p->out_size + 15) & ~(size_t)15 : 0;
+}
+
+NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan)
+{
+    return plan ? (nrxi_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
+}
+
+NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work, const char *who)
+{
+    void *own = NULL;
+    if (!plan || !in || !out)
+        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !plan ? "plan" : !in ? "in" : "out");
+    if (!work) work = own = nrxi_alloc(&plan->d.env, nrx_fft_workspace_size(plan), 1);
+    if (!work) return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who, nrx_fft_workspace_size(plan));
+    if (plan->d.dtype == NRX_F32)
+        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work, (float *)work + nrxi_fft_mid(plan));
+    else
+        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work, (double *)work + nrxi_fft_mid(plan));
+    nrxi_free(&plan->d.env, own);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work)
+{
+    return nrxi_fft_execute(plan, 0, in, out, work, "nrx_fft_forward");
+}
+
+NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work)
+{
+    return nrxi_fft_execute(plan, 1, in, out, work, "nrx_fft_inverse");
+}
+
+NRX_DEF size_t nrx_fft_good_size(size_t n) { return n > (size_t)-1 / 64 ? n : nrxi_fft_good(n); }
+
+NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, const void *in, void *out)
+{
+    nrx_fft_desc desc = NRX_ZERO;
+    nrx_fft *plan;
+    nrx_status status;
+    desc.dtype = dtype;
+    desc.real = real;
+    desc.ndim = 1;
+    desc.shape[0] = n;
+    status = nrx_fft_create(&plan, &desc);
+    if (status != NRX_OK) return status;
+    status = inverse ? nrx_fft_inverse(plan, in, out, NULL) : nrx_fft_forward(plan, in, out, NULL);
+    nrx_fft_destroy(plan);
+    return status;
+}
+
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out); }
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 0, n, in, out); }
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 1, n, in, out); }
+/* === twin f32 */
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out); }
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 0, n, in, out); }
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 1, n, in, out); }
+/* <<< twin */
+
+/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out -- */
+
+/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed. */
+NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size, double **p)
+{
+    size_t total = 0, padded;
+    int i, ok = 1;
+    for (i = 0; i < count; i++) ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
+    if (!ok) return nrxi_fail(NULL, NRX_E_RANGE, "%s: sizes overflow", who);
+    p[0] = (double *)nrxi_alloc(NULL, total, sizeof(double));
+    if (!p[0]) return nrxi_fail(NULL, NRX_E_NOMEM, "%s: no memory for %zu numbers of workspace", who, total);
+    for (i = 0; i + 1 < count; i++) {
+        padded = (size[i] + 7) & ~(size_t)7;
+        p[i + 1] = p[i] + padded;
+    }
+    return NRX_OK;
+}
+
+/* A matrix argument: not NULL (unless empty), leading dimension at least its columns, size within reach. */
+NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n, size_t ld)
+{
+    size_t bytes;
+    if (m == 0 || n == 0) return NRX_OK;
+    if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, name);
+    if (ld < n) return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who, ld, name, n);
+    if (!nrxi_mul_ok(m, ld, &bytes) || !nrxi_mul_ok(bytes, 16, &bytes))
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name, m, ld);
+    return NRX_OK;
+}
+
+NRXI_FN void nrxi_la_get(int dtype, size_t m, size_t n, const void *from, size_t ld, double *to)
+{
+    size_t i, j;
+    for (i = 0; n && i < m; i++)
+        if (dtype == NRX_F64) memcpy(to + i * n, (const double *)from + i * ld, n * sizeof *to);
+        else for (j = 0; j < n; j++) to[i * n + j] = (double)((const float *)from)[i * ld + j];
+}
+
+NRXI_FN void nrxi_la_put(int dtype, size_t m, size_t n, const double *from, size_t ldf, void *to, size_t ld)
+{
+    size_t i, j;
+    for (i = 0; n && i < m; i++)
+        if (dtype == NRX_F64) memcpy((double *)to + i * ld, from + i * ldf, n * sizeof *from);
+        else for (j = 0; j < n; j++) ((float *)to)[i * ld + j] = (float)from[i * ldf + j];
+}
+
+NRXI_FN nrx_status nrxi_la_done(const char *who, nrx_status status, double *arena, const char *what)
+{
+    nrxi_free(NULL, arena);
+    return status == NRX_OK ? status : nrxi_fail(NULL, status, "%s: %s", who, what);
+}
+
+#define NRXI_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
+
+NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l, size_t ldl)
+{
+    size_t size[1], i, j;
+    double *p[1];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "l", l, n, n, ldl));
+    size[0] = nrxi_la_count(n, n, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_cholesky(n, p[0], n);
+    for (i = 0; i < n; i++)
+        for (j = i + 1; j < n; j++) p[0][i * n + j] = 0.0;
+    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, l, ldl);
+    return nrxi_la_done(who, status, p[0], "the matrix is not positive definite, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu, size_t ldlu, size_t *piv)
+{
+    size_t size[1];
+    double *p[1];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "lu", lu, n, n, ldlu));
+    if (n && !piv) return nrxi_fail(NULL, NRX_E_ARG, "%s: piv is NULL", who);
+    size[0] = nrxi_la_count(n, n, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_lu(n, p[0], n, piv);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, lu, ldlu);
+    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda, const void *b, size_t nrhs, void *x)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, nrhs, 0);
+    size[2] = n;
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    status = nrxi_lu(n, p[0], n, (size_t *)(void *)p[2]);
+    if (status == NRX_OK) status = nrxi_lu_solve(n, p[0], n, (const size_t *)(const void *)p[2], p[1], nrhs);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n, const void *a, size_t lda,
+                                    const void *b, size_t nrhs, void *x)
+{
+    size_t size[2];
+    double *p[2];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, nrhs, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 2, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    status = nrxi_trsolve(upper, trans, unit, n, p[0], n, p[1], nrhs);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *q, size_t ldq, void *r,
+                               size_t ldr, size_t *perm)
+{
+    size_t size[4], k = m < n ? m : n, i, j;
+    double *p[4];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "q", q, m, k, ldq));
+    NRXI_LA_TRY(nrxi_la_check(who, "r", r, k, n, ldr));
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = nrxi_la_count(m, k, 0);
+    size[2] = k;
+    size[3] = perm ? nrxi_qr_pivot_work(m, n) : nrxi_qr_work(m, n);
+    if (size[3] != (size_t)-1 && nrxi_qr_work(m, k) > size[3]) size[3] = nrxi_qr_work(m, k);
+    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    status = perm ? nrxi_qr_pivot(m, n, p[0], n, perm, p[2], p[3]) : nrxi_qr(m, n, p[0], n, p[2], p[3]);
+    if (status == NRX_OK) status = nrxi_qr_q(m, k, p[0], n, p[2], k, p[1], k, p[3]);
+    if (status == NRX_OK) {
+        nrxi_la_put(dtype, m, k, p[1], k, q, ldq);
+        for (i = 0; i < k; i++)
+            for (j = 0; j < i; j++) p[0][i * n + j] = 0.0;
+        nrxi_la_put(dtype, k, n, p[0], n, r, ldr);
+    }
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 1, 1));
+    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = n;
+    size[2] = nrxi_eigh_work(n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_eigh(n, p[0], n, p[1], p[2]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, 1, p[1], 1, w, 1);
+    if (status == NRX_OK && v) nrxi_la_put(dtype, n, n, p[0], n, v, ldv);
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+{
+    size_t size[4];
+    double *p[4];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 2, 2));
+    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, 2, 0);
+    size[2] = v && n <= (size_t)-1 / 4 ? nrxi_la_count(2 * n, n, 0) : 0;
+    size[3] = nrxi_eig_work(n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_eig(n, p[0], n, p[1], v ? p[2] : NULL, n, p[3]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, 2, p[1], 2, w, 2);
+    if (status == NRX_OK && v) nrxi_la_put(dtype, n, 2 * n, p[2], 2 * n, v, 2 * ldv);
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *s, void *u, size_t ldu,
+                                void *vt, size_t ldvt)
+{
+    size_t size[5], k = m < n ? m : n;
+    int vectors = u || vt;
+    double *p[5];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "s", s, k, 1, 1));
+    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "u", u, m, k, ldu));
+    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "vt", vt, k, n, ldvt));
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = k;
+    size[2] = vectors ? nrxi_la_count(m, k, 0) : 0;
+    size[3] = vectors ? nrxi_la_count(k, n, 0) : 0;
+    size[4] = nrxi_svd_work(m, n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 5, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    status = nrxi_svd(m, n, p[0], n, p[1], vectors ? p[2] : NULL, k, vectors ? p[3] : NULL, n, p[4]);
+    if (status == NRX_OK) nrxi_la_put(dtype, k, 1, p[1], 1, s, 1);
+    if (status == NRX_OK && vectors) {
+        nrxi_la_put(dtype, m, k, p[2], k, u, ldu);
+        nrxi_la_put(dtype, k, n, p[3], n, vt, ldvt);
+    }
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, const void *b, size_t nrhs,
+                                  double rcond, void *x, size_t *rank)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, m, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    if (dtype == NRX_F32 && rcond < 0.0) rcond = 1.1920929e-7 * (double)(m > n ? m : n);
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = nrxi_la_count(m > n ? m : n, nrhs, 0);
+    size[2] = nrxi_lstsq_work(m, n, nrhs);
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    nrxi_la_get(dtype, m, nrhs, b, nrhs, p[1]);
+    status = nrxi_lstsq(m, n, p[0], n, p[1], nrhs, rcond, rank, p[2]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the matrix or the right-hand side holds a NaN or infinity");
+}
+
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl)
+{
+    return nrxi_pub_cholesky(NRX_F64, "nrx_cholesky_f64", n, a, lda, l, ldl);
+}
+NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv)
+{
+    return nrxi_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
+}
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+{
+    return nrxi_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+{
+    return nrxi_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr)
+{
+    return nrxi_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
+}
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
+                                    size_t *perm)
+{
+    if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f64: perm is NULL");
+    return nrxi_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
+}
+NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
+{
+    return nrxi_pub_eigh(NRX_F64, "nrx_eigh_f64", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
+{
+    return nrxi_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt)
+{
+    return nrxi_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
+}
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
+                                 size_t *rank)
+{
+    return nrxi_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
+}
+/* === twin f32 */
+NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl)
+{
+    return nrxi_pub_cholesky(NRX_F32, "nrx_cholesky_f32", n, a, lda, l, ldl);
+}
+NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv)
+{
+    return nrxi_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
+}
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+{
+    return nrxi_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+{
+    return nrxi_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr)
+{
+    return nrxi_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
+}
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
+                                    size_t *perm)
+{
+    if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f32: perm is NULL");
+    return nrxi_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
+}
+NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
+{
+    return nrxi_pub_eigh(NRX_F32, "nrx_eigh_f32", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
+{
+    return nrxi_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt)
+{
+    return nrxi_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
+}
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
+                                 size_t *rank)
+{
+    return nrxi_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
+}
+/* <<< twin */
+
+/* -- files -- */
+
+NRX_DEF void nrx_npy_free(void *p) { nrxi_free(NULL, p); }
+
+/* Outputs are never NULL, and empty on failure. */
+NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim, const void *source)
+{
+    if (data) *data = NULL;
+    if (!data || !shape || !ndim || !source)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, !data ? "data" : !shape ? "shape" : !ndim ? "ndim" : "the source");
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_load", data, shape, ndim, path));
+    return nrxi_npy_load(path, dtype, data, shape, ndim, NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
+    return nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, "memory", NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim)
+{
+    if (!path || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
+    return nrxi_npy_save(path, dtype, data, shape, ndim, NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n)
+{
+    unsigned char *p;
+    nrx_status status;
+    if (!bytes || !n || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
+    status = nrxi_npy_encode(dtype, data, shape, ndim, &p, n, NULL);
+    *bytes = p;
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index, int dtype, void **data,
+                                   size_t *shape, int *ndim, const char *who)
+{
+    nrxi_npz_entry entry;
+    NRXI_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
+    return nrxi_npy_decode(entry.bytes, entry.n, dtype, data, shape, ndim, who, NULL);
+}
+
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+{
+    unsigned char *bytes;
+    size_t n;
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_load", data, shape, ndim, path));
+    NRXI_LA_TRY(nrxi_file_read(path, &bytes, &n, NULL));
+    status = nrxi_npz_decode(bytes, n, name, index, dtype, data, shape, ndim, path);
+    nrxi_free(NULL, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
+    return nrxi_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim, "memory");
+}
+
+NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n)
+{
+    unsigned char *p = NULL;
+    size_t i;
+    nrx_status status;
+    if (!bytes || !n || (count && !items)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
+    *bytes = NULL;
+    for (i = 0; i < count; i++)
+        if (!items[i].name || !items[i].data || (items[i].ndim > 0 && !items[i].shape))
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: item %zu has a NULL pointer", i);
+    status = nrxi_npz_encode(items, count, &p, n, NULL);
+    *bytes = p;
+    return status;
+}
+
+NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count)
+{
+    void *bytes;
+    size_t n;
+    nrx_status status;
+    if (!path) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_save: path is NULL");
+    NRXI_LA_TRY(nrx_npz_encode(items, count, &bytes, &n));
+    status = nrxi_file_write(path, bytes, n, NULL, 0, NULL);
+    nrxi_free(NULL, bytes);
+    return status;
+}
 
 /* ==== tensors ==== */
 
