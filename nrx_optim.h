@@ -729,7 +729,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2134500732
+#define NRXI_GEMM_VERSION 2118826157
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -744,6 +744,8 @@ NRXI_IMPL_BEGIN
 #define NRX_CBLAS_HEADER <cblas.h>
 #endif
 #include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
 #endif
 
 enum {
@@ -751,34 +753,69 @@ enum {
     NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
     NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
     NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
+    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
 
-/* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
-#define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
+#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
+#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT(r, S) v x##r = zero, y##r = zero;
-#define NRXI_GEMM_STEP(r, S)                                             \
-    {                                                                    \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                           \
-        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                           \
+#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
+#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
+#define NRXI_GEMM_STEP1(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
     }
-#define NRXI_GEMM_STORE(r, S)                                            \
-    x##r *= scale;                                                       \
-    y##r *= scale;                                                       \
-    if (beta != 0) {                                                     \
-        x##r += keep * (v)*(vu *)(c + r * ldc);                          \
-        y##r += keep * (v)*(vu *)(c + r * ldc + lanes);                  \
-    }                                                                    \
-    *(vu *)(c + r * ldc) = x##r;                                         \
+#define NRXI_GEMM_STEP2(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
+    }
+#define NRXI_GEMM_STORE1(r, S)                                 \
+    x##r *= scale;                                             \
+    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
+    *(vu *)(c + r * ldc) = x##r;
+#define NRXI_GEMM_STORE2(r, S)                                       \
+    y##r *= scale;                                                   \
+    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
-#define NRXI_GEMM_TILE(name, target, elem, vec, ROWS, S)                                                  \
+#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b;                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+    }
+#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
     target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
                              elem alpha, elem beta, elem *c, size_t ldc)                                  \
     {                                                                                                     \
@@ -786,20 +823,60 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
         typedef vec##u vu;                                                                                \
         enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
         const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT, S)                                                                           \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
         for (; k > 0; k--, a += acs, b += brs) {                                                          \
             const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
-            ROWS(NRXI_GEMM_STEP, S)                                                                       \
+            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
         }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE, S)                                                                          \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
+    }
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
+   over 4 rows x and 2 rows y, lanes folded in order. */
+#define NRXI_GEMM_DOT1(i, S)                                             \
+    {                                                                    \
+        const v t = *(const vu *)(x[i] + p);                             \
+        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
+        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+    }
+#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
+#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
+    {                                                                                                                      \
+        typedef vec v;                                                                                                     \
+        typedef vec##u vu;                                                                                                 \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
+        const v zero = {0};                                                                                                \
+        elem lane[8][lanes], s;                                                                                            \
+        size_t p, q, i;                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
+        }                                                                                                                  \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
+        for (i = 0; i < 8; i++) {                                                                                          \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
+            sums[i] = s;                                                                                                   \
+        }                                                                                                                  \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, F32X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
@@ -810,10 +887,42 @@ NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F6
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, F32X8)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+#endif
+
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+   there are; the count of entries done. */
+#if defined(NRXI_VEC)
+NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 4 <= k; p += 4, x += 4, out += 4 * full) {
+        const nrxi_f32x4 a = *(const nrxi_f32x4u *)x, b = *(const nrxi_f32x4u *)(x + xs);
+        const nrxi_f32x4 c = *(const nrxi_f32x4u *)(x + 2 * xs), d = *(const nrxi_f32x4u *)(x + 3 * xs);
+        const nrxi_f32x4 e = {a[0], b[0], c[0], d[0]}, f = {a[1], b[1], c[1], d[1]};
+        const nrxi_f32x4 g = {a[2], b[2], c[2], d[2]}, h = {a[3], b[3], c[3], d[3]};
+        *(nrxi_f32x4u *)out = e;
+        *(nrxi_f32x4u *)(out + full) = f;
+        *(nrxi_f32x4u *)(out + 2 * full) = g;
+        *(nrxi_f32x4u *)(out + 3 * full) = h;
+    }
+    return p;
+}
+NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 2 <= k; p += 2, x += 2, out += 2 * full) {
+        const nrxi_f64x2 a = *(const nrxi_f64x2u *)x, b = *(const nrxi_f64x2u *)(x + xs);
+        const nrxi_f64x2 c = {a[0], b[0]}, d = {a[1], b[1]};
+        *(nrxi_f64x2u *)out = c;
+        *(nrxi_f64x2u *)(out + full) = d;
+    }
+    return p;
+}
 #endif
 
 /* >>> twin f64 */
@@ -835,108 +944,243 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
+                                      double beta, double *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
     size_t m, n, k;
     const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    double *c;
-    size_t ars, acs, brs, bcs, ldc;
+    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     double alpha, beta;
-    void (*tile)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha, double beta,
-                 double *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    double *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
+    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f64;
-    g->mr = 4;
-    g->nr = 32 / sizeof(double);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f64;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f64;
+        NRXI_GEMM_TAKE(avx512, f64)
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f64;
+        NRXI_GEMM_TAKE(avx2, f64)
         g->nr = 64 / sizeof(double);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f64)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(double);
 #endif
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        return;
+    }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64) {
+        size_t row, done = nrxi_gemm_turn_f64(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F64; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
+}
+
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
+        }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
+                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+{
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
     }
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, size_t k, const double *a, size_t ars,
-                                size_t acs, const double *b, size_t brs, double beta, double *c)
-{
-    double t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            double *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
-        }
-}
-
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const double *a, *b = g->b + p * g->brs + j * g->bcs;
-            double beta = p ? (double)1 : g->beta, *c = g->c + j;
+            const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
+                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f64(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f64(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f64(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const double *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
+    const double *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -960,17 +1204,15 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     double beta = g->p0 ? (double)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const double *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            double *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f64(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const double *b = g->pb + j * g->kc;
+        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
@@ -987,8 +1229,8 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f64, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
             }
         }
@@ -999,7 +1241,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
 NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((double)m * (double)n * (double)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1012,6 +1254,35 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1021,17 +1292,51 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
@@ -1052,108 +1357,243 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
+                                      float beta, float *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
     size_t m, n, k;
     const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    float *c;
-    size_t ars, acs, brs, bcs, ldc;
+    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     float alpha, beta;
-    void (*tile)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha, float beta,
-                 float *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    float *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
+    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f32;
-    g->mr = 4;
-    g->nr = 32 / sizeof(float);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f32;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f32;
+        NRXI_GEMM_TAKE(avx512, f32)
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f32;
+        NRXI_GEMM_TAKE(avx2, f32)
         g->nr = 64 / sizeof(float);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f32)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(float);
 #endif
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        return;
+    }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32) {
+        size_t row, done = nrxi_gemm_turn_f32(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F32; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
+}
+
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            float *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
+        }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
+                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+{
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
     }
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, size_t k, const float *a, size_t ars,
-                                size_t acs, const float *b, size_t brs, float beta, float *c)
-{
-    float t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            float *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
-        }
-}
-
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const float *a, *b = g->b + p * g->brs + j * g->bcs;
-            float beta = p ? (float)1 : g->beta, *c = g->c + j;
+            const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
+                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f32(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f32(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f32(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const float *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
+    const float *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -1177,17 +1617,15 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     float beta = g->p0 ? (float)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const float *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            float *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f32(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const float *b = g->pb + j * g->kc;
+        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
@@ -1204,8 +1642,8 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f32, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
             }
         }
@@ -1216,7 +1654,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
 NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((float)m * (float)n * (float)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1229,6 +1667,35 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1238,26 +1705,60 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2134500732
+#elif NRXI_GEMM_VERSION != 2118826157
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1620441137
+#define NRXI_LINALG_VERSION 1540441893
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -1281,26 +1782,120 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
      nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
                                                        read, its first n rows get x; diagonal entries of the pivoted R below
                                                        rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 8; Schreiber and Van Loan 1989 (compact WY). */
+     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
+                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
+                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
+                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+
+/* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
+
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_LA_VEC 1
+#define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
+#define NRXI_LA_ST(p, v) (*(nrxi_f64x4u *)(void *)(p) = (v))
+#define NRXI_LA_DOT                                                                                \
+    nrxi_f64x4 s0 = { 0.0, 0.0, 0.0, 0.0 }, s1 = s0, s2 = s0, s3 = s0;                             \
+    size_t i = 0;                                                                                  \
+    double sum;                                                                                    \
+    for (; i + 16 <= n; i += 16) {                                                                 \
+        s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                                               \
+        s1 += NRXI_LA_LD(x + i + 4) * NRXI_LA_LD(y + i + 4);                                       \
+        s2 += NRXI_LA_LD(x + i + 8) * NRXI_LA_LD(y + i + 8);                                       \
+        s3 += NRXI_LA_LD(x + i + 12) * NRXI_LA_LD(y + i + 12);                                     \
+    }                                                                                              \
+    for (; i + 4 <= n; i += 4) s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                        \
+    s0 = (s0 + s1) + (s2 + s3);                                                                    \
+    sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);                                                       \
+    for (; i < n; i++) sum += x[i] * y[i];                                                         \
+    return sum;
+#define NRXI_LA_AXPY                                                                               \
+    size_t i = 0;                                                                                  \
+    for (; i + 8 <= n; i += 8) {                                                                   \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        NRXI_LA_ST(y + i, u);                                                                      \
+        NRXI_LA_ST(y + i + 4, v);                                                                  \
+    }                                                                                              \
+    for (; i < n; i++) y[i] += alpha * x[i];
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+#define NRXI_LA_ROTATIONS                                                                          \
+    size_t j = 0, k;                                                                               \
+    for (; j + 16 <= len; j += 16) {                                                               \
+        double *p = q + j;                                                                         \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        for (k = 0; k < count; k++, p += ldq) {                                                    \
+            double c = cs[2 * k], s = cs[2 * k + 1];                                               \
+            nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
+            nrxi_f64x4 b2 = NRXI_LA_LD(p + ldq + 8), b3 = NRXI_LA_LD(p + ldq + 12);                \
+            NRXI_LA_ST(p, a0 * c + b0 * s);                                                        \
+            NRXI_LA_ST(p + 4, a1 * c + b1 * s);                                                    \
+            NRXI_LA_ST(p + 8, a2 * c + b2 * s);                                                    \
+            NRXI_LA_ST(p + 12, a3 * c + b3 * s);                                                   \
+            a0 = b0 * c - a0 * s; a1 = b1 * c - a1 * s; a2 = b2 * c - a2 * s; a3 = b3 * c - a3 * s; \
+        }                                                                                          \
+        NRXI_LA_ST(p, a0); NRXI_LA_ST(p + 4, a1); NRXI_LA_ST(p + 8, a2); NRXI_LA_ST(p + 12, a3);   \
+    }                                                                                              \
+    return j;
+/* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
+#define NRXI_LA_TILE                                                                               \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
+    size_t l;                                                                                      \
+    for (l = 0; l < k; l++, b += 8) {                                                              \
+        nrxi_f64x4 b0 = NRXI_LA_LD(b), b1 = NRXI_LA_LD(b + 4);                                     \
+        size_t at = l * acs;                                                                       \
+        c00 += b0 * a0[at]; c01 += b1 * a0[at]; c10 += b0 * a1[at]; c11 += b1 * a1[at];            \
+        c20 += b0 * a2[at]; c21 += b1 * a2[at]; c30 += b0 * a3[at]; c31 += b1 * a3[at];            \
+    }                                                                                              \
+    NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
+    NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
+
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#if NRXI_X86
+NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
+#endif
+#endif
+
+NRXI_FN size_t nrxi_la_min(size_t a, size_t b) { return a < b ? a : b; }
 
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    double s[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) return nrxi_la_dot_avx2(n, x, y);
+#endif
+    if (n >= 8) return nrxi_la_dot_vec(n, x, y);
+#endif
     for (; i + 4 <= n; i += 4) {
-        s0 += x[i] * y[i];
-        s1 += x[i + 1] * y[i + 1];
-        s2 += x[i + 2] * y[i + 2];
-        s3 += x[i + 3] * y[i + 3];
+        s[0] += x[i] * y[i];
+        s[1] += x[i + 1] * y[i + 1];
+        s[2] += x[i + 2] * y[i + 2];
+        s[3] += x[i + 3] * y[i + 3];
     }
-    for (; i < n; i++) s0 += x[i] * y[i];
-    return (s0 + s1) + (s2 + s3);
+    for (; i < n; i++) s[0] += x[i] * y[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 /* y += alpha x */
 NRXI_FN void nrxi_la_axpy(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
 {
     size_t i;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) { nrxi_la_axpy_avx2(n, alpha, x, y); return; }
+#endif
+    if (n >= 8) { nrxi_la_axpy_vec(n, alpha, x, y); return; }
+#endif
     for (i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
@@ -1312,6 +1907,57 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
         double a = x[i], b = y[i];
         x[i] = c * a + s * b;
         y[i] = c * b - s * a;
+    }
+}
+
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
+{
+    size_t k, j = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(len)) j = nrxi_la_rotations_avx2(count, cs, q, ldq, len);
+    else
+#endif
+    j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
+#endif
+    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+}
+
+/* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
+                          size_t bcs, double *c, size_t ldc)
+{
+    double pack[8 * 256], t[32];
+    const double *rows[4];
+    size_t l0, j0, i0, l, i, j;
+    for (l0 = 0; l0 < k; l0 += 256) {
+        size_t kb = nrxi_la_min(k - l0, 256);
+        for (j0 = 0; j0 < n; j0 += 8) {
+            size_t nb = nrxi_la_min(n - j0, 8);
+            for (l = 0; l < kb; l++)
+                for (j = 0; j < 8; j++) pack[8 * l + j] = j < nb ? b[(l0 + l) * brs + (j0 + j) * bcs] : 0.0;
+            for (i0 = 0; i0 < m; i0 += 4) {
+                size_t mb = nrxi_la_min(m - i0, 4);
+                for (i = 0; i < 4; i++) rows[i] = a + (i0 + (i < mb ? i : 0)) * ars + l0 * acs;
+#if NRXI_LA_VEC
+#if NRXI_X86
+                if (nrxi_cpu_avx2()) nrxi_la_tile_avx2(kb, rows, acs, pack, t);
+                else
+#endif
+                nrxi_la_tile_vec(kb, rows, acs, pack, t);
+#else
+                for (i = 0; i < 4; i++) {
+                    double *ti = t + 8 * i;
+                    for (j = 0; j < 8; j++) ti[j] = 0.0;
+                    for (l = 0; l < kb; l++)
+                        for (j = 0; j < 8; j++) ti[j] += rows[i][l * acs] * pack[8 * l + j];
+                }
+#endif
+                for (i = 0; i < mb; i++)
+                    for (j = 0; j < nb; j++) c[(i0 + i) * ldc + j0 + j] += sign * t[8 * i + j];
+            }
+        }
     }
 }
 
@@ -1346,46 +1992,50 @@ NRXI_FN double nrxi_la_scale(double v)
 /* Euclidean norm without overflow or harmful underflow on the way. */
 NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
 {
-    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum = 0.0;
+    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i;
     if (big > 1e-140 && big < 1e140) f = 1.0;
     for (i = 0; i < n; i++) {
         double v = x[i * inc] * f;
-        sum += v * v;
+        sum[i & 3] += v * v;
     }
-    return sqrt(sum) / f;
+    return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
+   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
-    double alpha, norm, beta, denom;
+    double norm, beta, denom, tau, back = 1.0;
     size_t i;
     if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
     norm = nrxi_la_norm(n, x, inc);
-    alpha = x[0];
-    beta = alpha > 0.0 ? -norm : norm;
-    denom = alpha - beta;
-    x[0] = beta;
-    if (fabs(denom) > 1e-290) {
-        double inverse = 1.0 / denom;
-        for (i = 1; i < n; i++) x[i * inc] *= inverse;
-    } else {
-        for (i = 1; i < n; i++) x[i * inc] /= denom;
+    if (norm < 1e-280) {
+        for (i = 0; i < n; i++) x[i * inc] *= 4.149515568880993e180;
+        back = 2.409919865102884e-181;
+        norm = nrxi_la_norm(n, x, inc);
     }
-    return (beta - alpha) / beta;
+    beta = x[0] > 0.0 ? -norm : norm;
+    denom = x[0] - beta;
+    tau = -denom / beta;
+    x[0] = beta * back;
+    for (i = 1; i < n; i++) x[i * inc] /= denom;
+    return tau;
 }
 
 /* Rotation with c x + s z = r, c z - s x = 0; returns r. */
 NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
 {
-    double r;
+    double r, back = 1.0;
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
-    if (!(r > 1e-140 && r < 1e140)) r = hypot(x, z);
+    if (!(r > 1e-140 && r < 1e140)) {
+        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        r = hypot(x, z);
+    }
     *c = x / r;
     *s = z / r;
-    return r;
+    return r * back;
 }
 
 NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
@@ -1446,15 +2096,27 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
+#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
-    size_t i, j;
-    for (i = 0; i < n; i++) {
-        double *ai = a + i * lda, pivot;
-        for (j = 0; j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j, ai, a + j * lda)) / a[j * lda + j];
-        pivot = ai[i] - nrxi_la_dot(i, ai, ai);
-        if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
-        ai[i] = sqrt(pivot);
+    size_t i, j, k, r;
+    for (k = 0; k < n; k += NRXI_LA_BLOCK) {
+        size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (i = k; i < n; i++) { /* columns k .. end of L */
+            double *ai = a + i * lda, pivot;
+            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            if (i >= end) continue;
+            pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
+            if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
+            ai[i] = sqrt(pivot);
+        }
+        for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
+            size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            for (i = r; i < r + rows; i++)
+                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+        }
     }
     return NRX_OK;
 }
@@ -1467,23 +2129,30 @@ NRXI_FN nrx_status nrxi_cholesky_solve(size_t n, const double *l, size_t lda, do
 
 NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
 {
-    size_t i, j, k;
+    size_t i, j, k, end;
     int singular = 0;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
-    for (k = 0; k < n; k++) {
-        double *ak = a + k * lda, pivot;
-        size_t best = k;
-        for (i = k + 1; i < n; i++)
-            if (fabs(a[i * lda + k]) > fabs(a[best * lda + k])) best = i;
-        piv[k] = best;
-        if (best != k) nrxi_la_swap(n, ak, 1, a + best * lda, 1);
-        pivot = ak[k];
-        if (pivot == 0.0) { singular = 1; continue; }
-        for (i = k + 1; i < n; i++) {
-            double f = a[i * lda + k] / pivot;
-            a[i * lda + k] = f;
-            if (f != 0.0) nrxi_la_axpy(n - k - 1, -f, ak + k + 1, a + i * lda + k + 1);
+    for (k = 0; k < n; k = end) {
+        end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (j = k; j < end; j++) {
+            double *aj = a + j * lda, pivot;
+            size_t best = j;
+            for (i = j + 1; i < n; i++)
+                if (fabs(a[i * lda + j]) > fabs(a[best * lda + j])) best = i;
+            piv[j] = best;
+            if (best != j) nrxi_la_swap(n, aj, 1, a + best * lda, 1);
+            pivot = aj[j];
+            if (pivot == 0.0) { singular = 1; continue; }
+            for (i = j + 1; i < n; i++) {
+                double *ai = a + i * lda, f = ai[j] / pivot;
+                size_t l;
+                ai[j] = f;
+                for (l = j + 1; l < end; l++) ai[l] -= f * aj[l];
+            }
         }
+        for (i = k + 1; i < end; i++) /* rows of U right of the block */
+            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
@@ -1513,15 +2182,93 @@ NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t
     for (i = 1; i < m; i++) nrxi_la_axpy(cols, -tau * v[i * inc], w, c + i * ldc);
 }
 
-NRXI_FN size_t nrxi_qr_work(size_t m, size_t n) { return nrxi_la_count(n, 1, m); }
+NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
+{
+    size_t both;
+    if (!nrxi_add_ok(m, n, &both) || !nrxi_add_ok(both, NRXI_LA_BLOCK + 32, &both)) return (size_t)-1;
+    return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
+}
+
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
+
+NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
+{
+    nrxi_la_wy b;
+    b.ldv = ((m + 7) & ~(size_t)7) + 8; /* not a multiple of the page size */
+    b.v = work;
+    b.t = b.v + NRXI_LA_BLOCK * b.ldv;
+    b.w = b.t + NRXI_LA_BLOCK * NRXI_LA_BLOCK;
+    return b;
+}
+
+/* Upper triangular T with H_0 H_1 ... H_kb-1 = I - V T V^T (Schreiber and Van Loan 1989). */
+NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *tau)
+{
+    size_t i, j, l;
+    for (j = 0; j < kb; j++) {
+        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++) {
+            double s = 0.0;
+            for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
+            b.t[i * NRXI_LA_BLOCK + j] = s;
+        }
+        b.t[j * NRXI_LA_BLOCK + j] = tau[j];
+    }
+}
+
+/* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+{
+    size_t step, i, l;
+    memset(b.w, 0, kb * cols * sizeof *b.w);
+    nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
+    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+        double *wi;
+        i = trans ? kb - 1 - step : step;
+        wi = b.w + i * cols;
+        for (l = 0; l < cols; l++) wi[l] *= b.t[i * NRXI_LA_BLOCK + i];
+        if (trans) for (l = 0; l < i; l++) nrxi_la_axpy(cols, b.t[l * NRXI_LA_BLOCK + i], b.w + l * cols, wi);
+        else for (l = i + 1; l < kb; l++) nrxi_la_axpy(cols, b.t[i * NRXI_LA_BLOCK + l], b.w + l * cols, wi);
+    }
+    nrxi_la_gemm(m, cols, kb, -1.0, b.v, 1, b.ldv, b.w, cols, 1, c, ldc);
+}
+
+/* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+{
+    size_t i;
+    nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
+    for (i = 0; i < kb; i++) {
+        memset(b.v + i * b.ldv, 0, i * sizeof *b.v);
+        b.v[i * b.ldv + i] = 1.0;
+    }
+    nrxi_la_wy_factor(b, m - k, kb, tau + k);
+}
 
 NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
 {
-    size_t j, k = m < n ? m : n;
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, j, k, kb, all = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
-    for (j = 0; j < k; j++) {
-        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
-        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, work);
+    for (k = 0; k < all; k += kb) {
+        kb = nrxi_la_min(all - k, NRXI_LA_BLOCK);
+        nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv); /* columns become contiguous */
+        for (j = 0; j < kb; j++) {
+            double *v = b.v + j * b.ldv + j, beta;
+            tau[k + j] = nrxi_la_reflector(m - k - j, v, 1);
+            beta = v[0];
+            v[0] = 1.0;
+            for (i = j + 1; i < kb; i++) {
+                double *x = b.v + i * b.ldv + j;
+                nrxi_la_axpy(m - k - j, -tau[k + j] * nrxi_la_dot(m - k - j, v, x), v, x);
+            }
+            v[0] = beta;
+        }
+        nrxi_la_transpose(kb, m - k, b.v, b.ldv, a + k * lda + k, lda);
+        if (k + kb >= n) break;
+        nrxi_la_wy_load(b, m, k, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 1, m - k, kb, a + k * lda + k + kb, lda, n - k - kb);
     }
     return NRX_OK;
 }
@@ -1529,10 +2276,12 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
 NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
                                  size_t cols, double *work)
 {
-    size_t step;
-    for (step = 0; step < k; step++) {
-        size_t j = trans ? step : k - 1 - step;
-        nrxi_la_reflect_left(m - j, cols, a + j * lda + j, lda, tau[j], c + j * ldc, ldc, work);
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
+    for (step = 0; step < blocks; step++) {
+        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, trans, m - j, kb, c + j * ldc, ldc, cols);
     }
     return NRX_OK;
 }
@@ -1540,14 +2289,16 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
 NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
                              double *work)
 {
-    size_t i, step;
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
     for (i = 0; i < m; i++) {
-        memset(q + i * ldq, 0, cols * sizeof *q);
+        if (cols) memset(q + i * ldq, 0, cols * sizeof *q);
         if (i < cols) q[i * ldq + i] = 1.0;
     }
-    for (step = 0; step < k; step++) {
-        size_t j = k - 1 - step; /* columns before j are still those of the identity below row j */
-        nrxi_la_reflect_left(m - j, cols - j, a + j * lda + j, lda, tau[j], q + j * ldq + j, ldq, work);
+    for (step = blocks; step-- > 0;) { /* columns before j are still those of the identity below row j */
+        size_t j = step * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 0, m - j, kb, q + j * ldq + j, ldq, cols - j);
     }
     return NRX_OK;
 }
@@ -1557,7 +2308,7 @@ NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 
 NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
-    size_t i, j, k = m < n ? m : n;
+    size_t i, j, k = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
     for (j = 0; j < n; j++) {
         perm[j] = j;
@@ -1590,14 +2341,14 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
     if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
 NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, r = 0, i, j;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
     double *x = b;
     size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
@@ -1667,8 +2418,8 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -1696,8 +2447,10 @@ NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double
                 z = s * e[k + 1];
                 e[k + 1] *= c;
             }
-            if (len) nrxi_la_rotate(len, c, s, q + k * ldq, q + (k + 1) * ldq);
+            cs[2 * (k - lo)] = c;
+            cs[2 * (k - lo) + 1] = s;
         }
+        if (len) nrxi_la_rotations(hi - lo, cs, q + lo * ldq, ldq, len);
     }
     return NRX_OK;
 }
@@ -1721,7 +2474,7 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
         if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
-    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n);
+    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
         size_t least = i;
@@ -1765,12 +2518,13 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
+                                         double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
-    double c, s;
+    double c, s, *cv = cu + 2 * n;
     while (hi > 0) {
         double t11, t12, t22, delta, mu, x, z;
         for (lo = hi; lo > 0; lo--) {
@@ -1808,7 +2562,8 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
             e[k] = c * e[k] - s * d[k];
             z = s * d[k + 1];
             d[k + 1] *= c;
-            if (lv) nrxi_la_rotate(lv, c, s, vt + k * ldv, vt + (k + 1) * ldv);
+            cv[2 * (k - lo)] = c;
+            cv[2 * (k - lo) + 1] = s;
             d[k] = nrxi_la_givens(x, z, &c, &s);
             x = c * e[k] + s * d[k + 1];
             d[k + 1] = c * d[k + 1] - s * e[k];
@@ -1817,8 +2572,11 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
                 z = s * e[k + 1];
                 e[k + 1] *= c;
             }
-            if (lu) nrxi_la_rotate(lu, c, s, ut + k * ldu, ut + (k + 1) * ldu);
+            cu[2 * (k - lo)] = c;
+            cu[2 * (k - lo) + 1] = s;
         }
+        if (lu) nrxi_la_rotations(hi - lo, cu, ut + lo * ldu, ldu, lu);
+        if (lv) nrxi_la_rotations(hi - lo, cv, vt + lo * ldv, ldv, lv);
     }
     for (k = 0; k < n; k++)
         if (d[k] < 0.0) {
@@ -1830,7 +2588,7 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
@@ -1856,7 +2614,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
-    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0);
+    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* descending */
         size_t most = i;
@@ -1875,7 +2633,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
 NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
                             double *work)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, i, j;
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
     double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
     nrx_status status;
@@ -1902,7 +2660,267 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     (void)j;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1620441137
+
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+
+NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
+   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
+   result would then no longer be backward stable for A (Watkins 2006). */
+NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
+{
+    double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
+    size_t i, j, sweep, changed = 1;
+    for (i = 0; i < n; i++) {
+        scale[i] = 1.0;
+        before += nrxi_la_dot(n, a + i * lda, a + i * lda);
+    }
+    for (sweep = 0; changed && sweep < 40; sweep++)
+        for (changed = 0, i = 0; i < n; i++) {
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f, g;
+            int e;
+            if (!(c > 0.0) || !(r > 0.0)) continue;
+            (void)frexp(r / c, &e);
+            f = ldexp(1.0, e / 2);
+            g = scale[i] * f;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            changed = 1;
+            scale[i] = g;
+            for (j = 0; j < n; j++) a[i * lda + j] /= f;
+            for (j = 0; j < n; j++) a[j * lda + i] *= f;
+        }
+    for (i = 0; i < n; i++) {
+        after += nrxi_la_dot(n, a + i * lda, a + i * lda);
+        if (scale[i] < low) low = scale[i];
+        if (scale[i] > high) high = scale[i];
+    }
+    if (high / low * sqrt(after) <= 32.0 * sqrt(before)) return;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= scale[i] / scale[j];
+    for (i = 0; i < n; i++) scale[i] = 1.0;
+}
+
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+{
+    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
+    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
+    size_t j;
+    for (j = from; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+    for (j = 0; j <= to; j++) {
+        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
+        row[0] -= t;
+        row[1] -= t * v1;
+        if (size == 3) row[2] -= t * v2;
+    }
+    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
+    for (j = 0; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+}
+
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
+{
+    double p = 0.5 * (a - d), q = p * p + b * c, r;
+    if (q >= 0.0) {
+        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
+        w[0] = d + r;
+        w[2] = r != 0.0 ? d - b / r * c : w[0];
+        w[1] = w[3] = 0.0;
+        return 1;
+    }
+    w[0] = w[2] = 0.5 * (a + d);
+    w[1] = sqrt(-q);
+    w[3] = -w[1];
+    return 0;
+}
+
+/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
+NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
+{
+    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
+    while (end > 0) {
+        double s, t, x[3], *l;
+        hi = end - 1;
+        for (lo = hi; lo > 0; lo--) {
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
+            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+                h[lo * lda + lo - 1] = 0.0;
+                break;
+            }
+        }
+        l = h + hi * lda;
+        if (lo == hi) {
+            w[2 * hi] = l[hi];
+            w[2 * hi + 1] = 0.0;
+            end--;
+            steps = 0;
+            continue;
+        }
+        if (lo + 1 == hi) {
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
+                x[1] = l[lo];
+                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
+                l[lo] = 0.0;
+            }
+            end -= 2;
+            steps = 0;
+            continue;
+        }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        s = h[(hi - 1) * lda + hi - 1] + l[hi];
+        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
+        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
+            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
+            t = s * s;
+            s *= 1.5;
+        }
+        l = h + lo * lda;
+        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
+        x[1] = l[lo] + l[lda + lo + 1] - s;
+        x[2] = l[2 * lda + lo + 1];
+        for (k = lo; k + 1 <= hi; k++) {
+            size_t size = k + 2 <= hi ? 3 : 2, i;
+            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
+            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
+            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
+NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
+{
+    if (fabs(br) >= fabs(bi)) {
+        double f = bi / br, d = br + bi * f;
+        *qr = (ar + ai * f) / d;
+        *qi = (ai - ar * f) / d;
+    } else {
+        double f = br / bi, d = br * f + bi;
+        *qr = (ar * f + ai) / d;
+        *qi = (ai * f - ar) / d;
+    }
+}
+
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+{
+    double lr = w[2 * k], li = w[2 * k + 1];
+    size_t i = k, j;
+    memset(xr, 0, n * sizeof *xr);
+    memset(xi, 0, n * sizeof *xi);
+    xr[k] = 1.0;
+    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
+        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
+    }
+    while (i-- > 0) {
+        const double *row = t + i * lda;
+        size_t last = li != 0.0 ? k + 1 : k;
+        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
+        for (j = i + 1; j <= last; j++) {
+            r -= row[j] * xr[j];
+            m -= row[j] * xi[j];
+        }
+        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+            const double *up = row - lda;
+            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
+            for (j = i + 1; j <= last; j++) {
+                ur -= up[j] * xr[j];
+                ui -= up[j] * xi[j];
+            }
+            er = ar * dr - di * di - b * c;
+            ei = di * (ar + dr);
+            if (fabs(er) + fabs(ei) < small * small) er = small * small;
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
+            i--;
+        } else {
+            if (fabs(dr) + fabs(di) < small) dr = small;
+            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
+        }
+        big = fabs(xr[i]) + fabs(xi[i]);
+        if (big > 1e100)
+            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
+    }
+}
+
+NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
+{
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < n; i++) {
+        double big = nrxi_la_max(n, a + i * lda, 1);
+        if (big > f) f = big;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= f;
+    nrxi_la_balance(n, a, lda, scale);
+    memset(zt, 0, n * n * sizeof *zt);
+    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
+    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
+        double *col = a + (k + 1) * lda + k, beta;
+        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
+        beta = col[0];
+        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
+        xr[0] = 1.0;
+        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
+        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
+        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
+        memset(xi, 0, sizeof *xi);
+        col[0] = beta;
+        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
+    }
+    status = nrxi_la_schur(n, a, lda, zt, w);
+    if (status != NRX_OK) return status;
+    for (k = 0; v && k < n; k++) {
+        double norm, big = 0.0, c = 1.0, s = 0.0;
+        int pair = w[2 * k + 1] != 0.0;
+        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
+        memset(yr, 0, n * sizeof *yr);
+        memset(yi, 0, n * sizeof *yi);
+        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
+            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
+            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
+        }
+        for (i = 0; i < n; i++) {
+            yr[i] *= scale[i];
+            yi[i] *= scale[i];
+        }
+        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
+        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
+            if (hypot(yr[i], yi[i]) > big) {
+                big = hypot(yr[i], yi[i]);
+                c = yr[i] / big;
+                s = -yi[i] / big;
+            }
+        if (!pair) { c = 1.0; s = 0.0; }
+        for (i = 0; i < n; i++) {
+            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
+            z[0] = c * re - s * im;
+            z[1] = c * im + s * re;
+            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
+        }
+        if (pair) k++;
+    }
+    for (i = 0; i < 2 * n; i++) w[i] /= f;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1540441893
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
