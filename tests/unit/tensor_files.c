@@ -75,7 +75,7 @@ static void number(const char *type, const unsigned char *little, size_t size, d
 
 static void numbers(void)
 {
-    static const struct { const char *type; unsigned char bytes[8]; size_t size; double value; } list[] = {
+    const struct { const char *type; unsigned char bytes[8]; size_t size; double value; } list[] = {
         { "b1", { 1 }, 1, 1 }, { "b1", { 0 }, 1, 0 }, { "u1", { 200 }, 1, 200 }, { "i1", { 200 }, 1, -56 }, { "i2", { 0xfe, 0xff }, 2, -2 },
         { "u2", { 0xfe, 0xff }, 2, 65534 }, { "i4", { 0, 0, 0, 0x80 }, 4, -2147483648.0 }, { "u4", { 0xff, 0xff, 0xff, 0xff }, 4, 4294967295.0 },
         { "i8", { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 8, -1 }, { "i8", { 0, 0, 0, 0, 0, 0, 0, 0x80 }, 8, -9223372036854775808.0 },
@@ -118,13 +118,13 @@ static void hostile(void)
     static const struct { const char *header; int status; const char *text; } list[] = {
         { "", NRX_E_FORMAT, "expected '{', found \"\"" },
         { "{'descr': '<f4', 'fortran_order': False}", NRX_E_FORMAT, "no key 'shape'" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", NRX_E_FORMAT, "found \" 'more': 1}\"" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", NRX_E_FORMAT, "found \"'more': 1}\"" },
         { "{'descr': '<f4', 'descr': '<f4', 'shape': (1,)}", NRX_E_FORMAT, "each key once" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", NRX_E_FORMAT, "found \"-1,), }\"" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1.5,), }", NRX_E_FORMAT, "a comma in the shape" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (3), }", NRX_E_FORMAT, "comma" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': [3, 4], }", NRX_E_FORMAT, "a shape such as (3, 4)" },
-        { "{'descr': '<f4', 'fortran_order': 1, 'shape': (3,), }", NRX_E_FORMAT, "True or False, found \" 1" },
+        { "{'descr': '<f4', 'fortran_order': 1, 'shape': (3,), }", NRX_E_FORMAT, "True or False, found \"1" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999999,), }", NRX_E_RANGE, "fits this machine" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647, 2147483647), }", NRX_E_RANGE, "overflows" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2147483647, 2147483647, 2147483647, 2147483647), }", NRX_E_RANGE, "overflows" },
