@@ -7978,11 +7978,14 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* c[r][j] = bias[r] + sum_p w[p][r] x[off[p] + j] for MR channels r and two vectors of pixels j */
 #define NRXI_CONV_TILE(name, target, elem, vec, ROWS, MR, S)                                   \
-    target NRXI_FN void name(size_t k, const elem *w, const elem *x, const size_t *off, const elem *bias, elem *c, size_t ldc) \
+    target NRXI_FN void name(size_t k, const void *weights, const void *in, const size_t *off, const void *first, void *out, \
+                             size_t ldc)                                                       \
     {                                                                                          \
         typedef vec v;                                                                         \
         typedef vec##u vu;                                                                     \
         enum { lanes = sizeof(v) / sizeof(elem) };                                             \
+        const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first; \
+        elem *c = (elem *)out;                                                                 \
         ROWS(NRXI_CONV_INIT, S)                                                                \
         for (; k > 0; k--, w += MR, off++) {                                                   \
             const elem *b = x + *off;                                                          \
@@ -7991,26 +7994,64 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         }                                                                                      \
         ROWS(NRXI_CONV_STORE, S)                                                               \
     }
-#define NRXI_CONV_ACC(r, S) const v g##r = *(const vu *)(g + r * gs + i); \
-    x##r = NRXI_GEMM_FMA_##S(g##r, t0, x##r); y##r = NRXI_GEMM_FMA_##S(g##r, t1, y##r); z##r = NRXI_GEMM_FMA_##S(g##r, t2, z##r);
-#define NRXI_CONV_OUT(r) for (i = 0; i < lanes; i++) { sum[3 * r] += x##r[i]; sum[3 * r + 1] += y##r[i]; sum[3 * r + 2] += z##r[i]; }
-/* sum[3 r + q] += sum_i g[r][i] x[off[q] + i] for four channels r and three taps q; n is a multiple of 16 */
+#define NRXI_CONV_ACC(r, S) const v g##r = *(const vu *)(g + r * gs + i);                      \
+    x##r = NRXI_GEMM_FMA_##S(g##r, t0, x##r);                                                  \
+    y##r = NRXI_GEMM_FMA_##S(g##r, t1, y##r);                                                  \
+    z##r = NRXI_GEMM_FMA_##S(g##r, t2, z##r);
+#define NRXI_CONV_OUT(r)                                                                       \
+    *(vu *)(t + (3 * r) * lanes) = x##r;                                                       \
+    *(vu *)(t + (3 * r + 1) * lanes) = y##r;                                                   \
+    *(vu *)(t + (3 * r + 2) * lanes) = z##r;
+/* sum[3 r + q] = sum_i g[r][i] x[off[q] + i] for four channels r and three taps q; n is a multiple of 16 */
 #define NRXI_CONV_DOT(name, target, elem, vec, S)                                              \
-    target NRXI_FN void name(size_t n, const elem *g, size_t gs, const elem *x, const size_t *off, elem *sum) \
+    target NRXI_FN void name(size_t n, const void *gradient, size_t gs, const void *in, const size_t *off, double *sum) \
     {                                                                                          \
         typedef vec v;                                                                         \
         typedef vec##u vu;                                                                     \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                             \
+        enum { lanes = sizeof(v) / sizeof(elem), half = lanes / 2 };                           \
+        const elem *g = (const elem *)gradient, *x = (const elem *)in;                         \
         const elem *p0 = x + off[0], *p1 = x + off[1], *p2 = x + off[2];                       \
         const v zero = {0};                                                                    \
-        v x0 = zero, x1 = zero, x2 = zero, x3 = zero, y0 = zero, y1 = zero, y2 = zero, y3 = zero, z0 = zero, z1 = zero, z2 = zero, z3 = zero; \
-        size_t i;                                                                              \
+        v x0 = zero, x1 = zero, x2 = zero, x3 = zero, y0 = zero, y1 = zero, y2 = zero, y3 = zero; \
+        v z0 = zero, z1 = zero, z2 = zero, z3 = zero;                                          \
+        elem t[12 * lanes];                                                                    \
+        size_t i, k;                                                                           \
         for (i = 0; i < n; i += lanes) {                                                       \
             const v t0 = *(const vu *)(p0 + i), t1 = *(const vu *)(p1 + i), t2 = *(const vu *)(p2 + i); \
             NRXI_CONV_ACC(0, S) NRXI_CONV_ACC(1, S) NRXI_CONV_ACC(2, S) NRXI_CONV_ACC(3, S)    \
         }                                                                                      \
         NRXI_CONV_OUT(0) NRXI_CONV_OUT(1) NRXI_CONV_OUT(2) NRXI_CONV_OUT(3)                    \
+        for (k = 0; k < 12; k++) {                                                             \
+            elem a = 0, b = 0;                                                                 \
+            for (i = 0; i < half; i++) { a += t[k * lanes + i]; b += t[k * lanes + half + i]; } \
+            sum[k] = (double)(a + b);                                                          \
+        }                                                                                      \
     }
+/* The same in plain C. */
+#define NRXI_CONV_PLAIN(elem, S)                                                               \
+    NRXI_FN void nrxi_conv_tile_c_##S(size_t k, const void *weights, const void *in, const size_t *off, const void *first, \
+                                      void *out, size_t ldc)                                   \
+    {                                                                                          \
+        const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first; \
+        elem t[4][8], *c = (elem *)out;                                                        \
+        size_t p, r, j;                                                                        \
+        for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] = bias[r];                     \
+        for (p = 0; p < k; p++)                                                                \
+            for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] += w[4 * p + r] * x[off[p] + j]; \
+        for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) c[r * ldc + j] = t[r][j];              \
+    }                                                                                          \
+    NRXI_FN void nrxi_conv_dot_c_##S(size_t n, const void *gradient, size_t gs, const void *in, const size_t *off, double *sum) \
+    {                                                                                          \
+        const elem *g = (const elem *)gradient, *x = (const elem *)in;                         \
+        size_t k, i;                                                                           \
+        for (k = 0; k < 12; k++) {                                                             \
+            double t = 0;                                                                      \
+            for (i = 0; i < n; i++) t += (double)(g[k / 3 * gs + i] * x[off[k % 3] + i]);      \
+            sum[k] = t;                                                                        \
+        }                                                                                      \
+    }
+NRXI_CONV_PLAIN(float, f32)
+NRXI_CONV_PLAIN(double, f64)
 #if defined(NRXI_VEC)
 NRXI_CONV_TILE(nrxi_conv_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, 6, F32X4)
 NRXI_CONV_TILE(nrxi_conv_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, 6, F64X2)
@@ -8027,135 +8068,120 @@ NRXI_CONV_TILE(nrxi_conv_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_
 NRXI_CONV_DOT(nrxi_conv_dot_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, F32X16)
 NRXI_CONV_DOT(nrxi_conv_dot_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, F64X8)
 #endif
-typedef double nrxi_wide; /* for sums: f64 in both precisions */
-enum { NRXI_CONV_MR = 8, NRXI_CONV_WIDTH = 32, NRXI_CONV_BLOCK = 1024 }; /* largest tile; pixels of one pass of the weight gradient */
+enum { NRXI_CONV_TILE_MAX = 8 * 32 * 8, NRXI_CONV_BLOCK = 1024 }; /* bytes of a tile; pixels of one pass of the weight gradient */
 
-/* >>> twin f64 */
-NRXI_FN void nrxi_conv_tile_c_f64(size_t k, const double *w, const double *x, const size_t *off, const double *bias, double *c, size_t ldc)
-{
-    double t[4][8];
-    size_t p, r, j;
-    for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] = bias[r];
-    for (p = 0; p < k; p++) {
-        const double *b = x + off[p];
-        for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] += w[4 * p + r] * b[j];
-    }
-    for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) c[r * ldc + j] = t[r][j];
-}
-NRXI_FN void nrxi_conv_dot_c_f64(size_t n, const double *g, size_t gs, const double *x, const size_t *off, double *sum)
-{
-    size_t r, q, i;
-    for (r = 0; r < 4; r++)
-        for (q = 0; q < 3; q++) {
-            double t = 0;
-            for (i = 0; i < n; i++) t += g[r * gs + i] * x[off[q] + i];
-            sum[3 * r + q] += t;
-        }
-}
-
-typedef struct nrxi_conv_run_f64 {
-    void (*tile)(size_t k, const double *w, const double *x, const size_t *off, const double *bias, double *c, size_t ldc);
-    void (*dot)(size_t n, const double *g, size_t gs, const double *x, const size_t *off, double *sum);
-    size_t mr, width;
-    size_t k, channels, blocks;           /* taps; output channels, in blocks of mr */
-    const size_t *off;
-    const double *w, *bias, *buf;         /* w: blocks x k x mr; bias: blocks x mr; both padded with zeros */
+typedef struct nrxi_conv_run {            /* positions and strides in elements of z bytes; everything else moves by memcpy */
+    void (*tile)(size_t k, const void *w, const void *x, const size_t *off, const void *bias, void *c, size_t ldc);
+    void (*dot)(size_t n, const void *g, size_t gs, const void *x, const size_t *off, double *sum);
+    size_t z, mr, width;
+    size_t k, channels, blocks, *off;     /* taps; output channels, in blocks of mr */
+    unsigned char *w, *bias, *buf, *out;  /* w: blocks x k x mr, bias: blocks x mr, padded with zeros */
     size_t n[3], bd, bh;                  /* output positions; elements of buf from one depth and one row to the next */
     int flat;                             /* rows are walked as one, positions beyond n[2] in a row are left out */
     size_t row, tiles_per_row, tiles, per_chunk;
-    double *out;
     size_t oc, os[3];                     /* strides of the output: channel and axes */
-    const double *g;                      /* weight gradient: rows of g, padded like buf, gd elements per depth, gc per channel */
-    size_t gd, gc;
-    nrxi_wide *sum;                       /* channels x k */
-} nrxi_conv_run_f64;
+    size_t gd, gc;                        /* weight gradient: w holds rows of g, padded like buf, gc per channel, gd per depth */
+    double *sum;                          /* channels x k */
+} nrxi_conv_run;
 
-NRXI_FN void nrxi_conv_choose_f64(nrxi_conv_run_f64 *r)
+NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, const nrxi_conv_buffer *b)
 {
+    int wide = dtype == NRX_F64;
+    memset(r, 0, sizeof *r);
+    r->z = nrxi_dtype_size(dtype);
+    r->bh = b->e[2];
+    r->bd = b->e[1] * b->e[2];
     r->mr = 4;
     r->width = 8;
-    r->tile = nrxi_conv_tile_c_f64;
-    r->dot = nrxi_conv_dot_c_f64;
+    r->tile = wide ? nrxi_conv_tile_c_f64 : nrxi_conv_tile_c_f32;
+    r->dot = wide ? nrxi_conv_dot_c_f64 : nrxi_conv_dot_c_f32;
 #if defined(NRXI_VEC)
     r->mr = 6;
-    r->width = 32 / sizeof(double);
-    r->tile = nrxi_conv_tile_v16_f64;
-    r->dot = nrxi_conv_dot_v16_f64;
+    r->width = 32 / r->z;
+    r->tile = wide ? nrxi_conv_tile_v16_f64 : nrxi_conv_tile_v16_f32;
+    r->dot = wide ? nrxi_conv_dot_v16_f64 : nrxi_conv_dot_v16_f32;
 #endif
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
         r->mr = 8;
-        r->width = 128 / sizeof(double);
-        r->tile = nrxi_conv_tile_avx512_f64;
-        r->dot = nrxi_conv_dot_avx512_f64;
+        r->width = 128 / r->z;
+        r->tile = wide ? nrxi_conv_tile_avx512_f64 : nrxi_conv_tile_avx512_f32;
+        r->dot = wide ? nrxi_conv_dot_avx512_f64 : nrxi_conv_dot_avx512_f32;
     } else if (nrxi_cpu_avx2()) {
-        r->width = 64 / sizeof(double);
-        r->tile = nrxi_conv_tile_avx2_f64;
-        r->dot = nrxi_conv_dot_avx2_f64;
+        r->width = 64 / r->z;
+        r->tile = wide ? nrxi_conv_tile_avx2_f64 : nrxi_conv_tile_avx2_f32;
+        r->dot = wide ? nrxi_conv_dot_avx2_f64 : nrxi_conv_dot_avx2_f32;
     }
 #endif
 }
 
-/* Fills buf from src [channels][n0][n1][n2]. */
-NRXI_FN void nrxi_conv_fill_f64(const nrxi_conv_buffer *b, const double *src, const size_t *n, double *buf)
+/* n elements of z bytes between strided arrays. */
+NRXI_FN void nrxi_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, const unsigned char *from, size_t fs)
 {
-    size_t c, f[3], e0, e1, e, lo, hi;
-    memset(buf, 0, b->size * sizeof *buf);
-    for (c = 0; c < b->channels; c++, src += n[0] * n[1] * n[2])
+    size_t i;
+    if (ts == 1 && fs == 1) memcpy(to, from, n * z);
+    else if (z == 4) for (i = 0; i < n; i++) memcpy(to + 4 * i * ts, from + 4 * i * fs, 4);
+    else for (i = 0; i < n; i++) memcpy(to + 8 * i * ts, from + 8 * i * fs, 8);
+}
+
+/* Fills buf from src [channels][n0][n1][n2]. */
+NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned char *src, const size_t *n, unsigned char *buf)
+{
+    size_t c, f[3], e0, e1, lo, hi;
+    memset(buf, 0, b->size * z);
+    for (c = 0; c < b->channels; c++, src += n[0] * n[1] * n[2] * z)
         for (f[0] = 0; f[0] < b->step[0]; f[0]++)
             for (f[1] = 0; f[1] < b->step[1]; f[1]++)
-                for (f[2] = 0; f[2] < b->step[2]; f[2]++, buf += b->plane) {
-                    ptrdiff_t first = b->lo[2] + (ptrdiff_t)f[2], st = (ptrdiff_t)b->step[2]; /* source of e is first + e st */
+                for (f[2] = 0; f[2] < b->step[2]; f[2]++, buf += b->plane * z) {
+                    ptrdiff_t first = b->lo[2] + (ptrdiff_t)f[2], st = (ptrdiff_t)b->step[2]; /* e reads first + e st */
                     lo = first < 0 ? (size_t)((-first + st - 1) / st) : 0;
                     hi = (ptrdiff_t)n[2] > first ? (size_t)(((ptrdiff_t)n[2] - first + st - 1) / st) : 0;
                     if (hi > b->e[2]) hi = b->e[2];
-                    for (e0 = 0; e0 < b->e[0]; e0++)
+                    for (e0 = 0; e0 < b->e[0] && lo < hi; e0++)
                         for (e1 = 0; e1 < b->e[1]; e1++) {
-                            ptrdiff_t i0 = b->lo[0] + (ptrdiff_t)(f[0] + e0 * b->step[0]), i1 = b->lo[1] + (ptrdiff_t)(f[1] + e1 * b->step[1]);
-                            double *to = buf + (e0 * b->e[1] + e1) * b->e[2];
-                            const double *from;
-                            if (i0 < 0 || i1 < 0 || i0 >= (ptrdiff_t)n[0] || i1 >= (ptrdiff_t)n[1] || lo >= hi) continue;
-                            from = src + ((size_t)i0 * n[1] + (size_t)i1) * n[2];
-                            if (st == 1) memcpy(to + lo, from + first + (ptrdiff_t)lo, (hi - lo) * sizeof *to);
-                            else for (e = lo; e < hi; e++) to[e] = from[first + (ptrdiff_t)e * st];
+                            ptrdiff_t i0 = b->lo[0] + (ptrdiff_t)(f[0] + e0 * b->step[0]);
+                            ptrdiff_t i1 = b->lo[1] + (ptrdiff_t)(f[1] + e1 * b->step[1]);
+                            if (i0 < 0 || i1 < 0 || i0 >= (ptrdiff_t)n[0] || i1 >= (ptrdiff_t)n[1]) continue;
+                            nrxi_conv_move(hi - lo, z, buf + ((e0 * b->e[1] + e1) * b->e[2] + lo) * z, 1,
+                                           src + (((size_t)i0 * n[1] + (size_t)i1) * n[2] + (size_t)(first + (ptrdiff_t)lo * st)) * z, (size_t)st);
                         }
                 }
 }
 
-NRXI_FN void nrxi_conv_job_f64(void *arg, size_t chunk)
+NRXI_FN void nrxi_conv_job(void *arg, size_t chunk)
 {
-    const nrxi_conv_run_f64 *r = (const nrxi_conv_run_f64 *)arg;
-    double t[NRXI_CONV_MR * NRXI_CONV_WIDTH];
-    size_t tile = chunk * r->per_chunk, last = r->tiles - tile > r->per_chunk ? tile + r->per_chunk : r->tiles, b, c, j, part;
+    const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
+    double aligned[NRXI_CONV_TILE_MAX / 8];
+    unsigned char *t = (unsigned char *)aligned;
+    size_t z = r->z, tile = chunk * r->per_chunk, last = r->tiles - tile > r->per_chunk ? tile + r->per_chunk : r->tiles, b, c, j, part;
     for (; tile < last; tile++) {
         size_t row = tile / r->tiles_per_row, q = tile % r->tiles_per_row * r->width;
         size_t d = r->flat ? row : row / r->n[1], h = r->flat ? q / r->bh : row % r->n[1], x = r->flat ? q % r->bh : q;
         size_t valid = r->row - q < r->width ? r->row - q : r->width;
-        const double *in = r->buf + d * r->bd + (r->flat ? 0 : h * r->bh) + q;
+        const unsigned char *in = r->buf + (d * r->bd + (r->flat ? 0 : h * r->bh) + q) * z;
         for (b = 0; b < r->blocks; b++) {
             size_t first = b * r->mr, channels = r->channels - first < r->mr ? r->channels - first : r->mr;
-            double *out = r->out + first * r->oc + d * r->os[0];
+            unsigned char *out = r->out + (first * r->oc + d * r->os[0]) * z;
+            const unsigned char *w = r->w + first * r->k * z, *bias = r->bias + first * z;
             if (channels == r->mr && r->os[2] == 1 && x + r->width <= r->n[2]) {
-                r->tile(r->k, r->w + first * r->k, in, r->off, r->bias + first, out + h * r->os[1] + x, r->oc);
+                r->tile(r->k, w, in, r->off, bias, out + (h * r->os[1] + x) * z, r->oc);
                 continue;
             }
-            r->tile(r->k, r->w + first * r->k, in, r->off, r->bias + first, t, r->width);
+            r->tile(r->k, w, in, r->off, bias, t, r->width);
             for (j = 0; j < valid; j += part) { /* pieces that lie in one row each */
-                size_t hh = r->flat ? (q + j) / r->bh : h, xx = r->flat ? (q + j) % r->bh : x + j, i, keep;
+                size_t hh = r->flat ? (q + j) / r->bh : h, xx = r->flat ? (q + j) % r->bh : x + j, keep;
                 part = valid - j;
                 if (r->flat && part > r->bh - xx) part = r->bh - xx;
                 keep = xx >= r->n[2] ? 0 : part < r->n[2] - xx ? part : r->n[2] - xx;
-                for (c = 0; c < channels; c++) {
-                    double *to = out + c * r->oc + hh * r->os[1] + xx * r->os[2];
-                    for (i = 0; i < keep; i++) to[i * r->os[2]] = t[c * r->width + j + i];
-                }
+                for (c = 0; c < channels && keep; c++)
+                    nrxi_conv_move(keep, z, out + (c * r->oc + hh * r->os[1] + xx * r->os[2]) * z, r->os[2], t + (c * r->width + j) * z, 1);
             }
         }
     }
 }
 
 /* Chooses row or flat order, whichever computes less for nothing, and runs. */
-NRXI_FN void nrxi_conv_go_f64(nrxi_conv_run_f64 *r, const nrx_env *env)
+NRXI_FN void nrxi_conv_go(nrxi_conv_run *r, const nrx_env *env)
 {
     size_t by_rows, flat_row, by_flat, flops;
     if (r->n[0] == 0 || r->n[1] == 0 || r->n[2] == 0) return;
@@ -8168,451 +8194,143 @@ NRXI_FN void nrxi_conv_go_f64(nrxi_conv_run_f64 *r, const nrx_env *env)
     r->tiles = r->tiles_per_row * (r->flat ? r->n[0] : r->n[0] * r->n[1]);
     flops = r->k * r->width * r->channels + 1;
     r->per_chunk = flops > 4000000 ? 1 : 4000000 / flops;
-    nrxi_parallel(env, (r->tiles - 1) / r->per_chunk + 1, nrxi_conv_job_f64, r);
+    nrxi_parallel(env, (r->tiles - 1) / r->per_chunk + 1, nrxi_conv_job, r);
 }
 
-/* F for all images: x [n][ci][in], y [n][co][out]; buf, off and pack are work. bias may be NULL. */
-NRXI_FN void nrxi_conv_forward_f64(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, const double *x, const double *w, const double *bias, double *y,
-                                   double *buf, size_t *off, double *pack, const nrx_env *env)
+NRXI_FN size_t nrxi_volume(const size_t *n) { return n[0] * n[1] * n[2]; }
+
+/* F for all images: x [n][ci][in], y [n][co][out]. pack is work; bias may be NULL. */
+NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const unsigned char *x,
+                               const unsigned char *w, const unsigned char *bias, unsigned char *y, unsigned char *pack, const nrx_env *env)
 {
-    nrxi_conv_run_f64 r;
-    size_t i, group, c, p, in = g->in[0] * g->in[1] * g->in[2], out = g->out[0] * g->out[1] * g->out[2], cog = g->co / g->groups;
-    double *pb;
-    nrxi_conv_choose_f64(&r);
-    r.k = nrxi_conv_taps(g, b, off);
-    r.off = off;
-    r.channels = cog;
-    r.blocks = (cog + r.mr - 1) / r.mr;
-    r.buf = buf;
-    r.bh = b->e[2];
-    r.bd = b->e[1] * b->e[2];
-    memcpy(r.n, g->out, sizeof r.n);
-    r.oc = out;
-    r.os[0] = g->out[1] * g->out[2];
-    r.os[1] = g->out[2];
-    r.os[2] = 1;
-    r.w = pack;
-    r.bias = pb = pack + r.blocks * r.mr * r.k;
+    size_t i, group, c, z = r->z, cog = g->co / g->groups;
+    r->k = nrxi_conv_taps(g, b, r->off);
+    r->channels = cog;
+    r->blocks = (cog + r->mr - 1) / r->mr;
+    memcpy(r->n, g->out, sizeof r->n);
+    r->oc = nrxi_volume(g->out);
+    r->os[0] = g->out[1] * g->out[2];
+    r->os[1] = g->out[2];
+    r->os[2] = 1;
+    r->w = pack;
+    r->bias = pack + r->blocks * r->mr * r->k * z;
     for (group = 0; group < g->groups; group++) {
-        for (c = 0; c < r.blocks * r.mr; c++) {
-            const double *from = w + (group * cog + c) * r.k;
-            double *to = pack + c / r.mr * r.mr * r.k + c % r.mr;
-            for (p = 0; p < r.k; p++) to[p * r.mr] = c < cog ? from[p] : 0;
-            pb[c] = bias && c < cog ? bias[group * cog + c] : 0;
+        memset(pack, 0, r->blocks * r->mr * (r->k + 1) * z);
+        for (c = 0; c < cog; c++) {
+            nrxi_conv_move(r->k, z, pack + (c / r->mr * r->mr * r->k + c % r->mr) * z, r->mr, w + (group * cog + c) * r->k * z, 1);
+            if (bias) memcpy(r->bias + c * z, bias + (group * cog + c) * z, z);
         }
         for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill_f64(b, x + (i * g->ci + group * b->channels) * in, g->in, buf);
-            r.out = y + (i * g->co + group * cog) * out;
-            nrxi_conv_go_f64(&r, env);
+            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in, r->buf);
+            r->out = y + (i * g->co + group * cog) * r->oc * z;
+            nrxi_conv_go(r, env);
         }
     }
 }
 
-/* X for all images: y [n][co][out] -> x [n][ci][in], one run for each phase of the stride. */
-NRXI_FN void nrxi_conv_adjoint_f64(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, const double *y, const double *w, double *x,
-                                   double *buf, size_t *off, double *pack, const nrx_env *env)
+/* Packs for phase f of X the taps that reach it, with q0 its first position; returns their number. */
+NRXI_FN size_t nrxi_conv_phase_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const size_t *f,
+                                    const ptrdiff_t *q0, size_t group, const unsigned char *w)
 {
-    nrxi_conv_run_f64 r;
-    size_t i, group, c, p, o, f[3], t[3], in = g->in[0] * g->in[1] * g->in[2], out = g->out[0] * g->out[1] * g->out[2];
-    size_t cig = g->ci / g->groups, cog = b->channels, kernel = g->k[0] * g->k[1] * g->k[2];
-    double *pb;
+    size_t o, t[3], k, count, total = 0, cig = g->ci / g->groups, kernel = nrxi_volume(g->k), c;
+    for (count = 0; count < 2; count++) /* how many first, then the packing */
+        for (o = 0, k = 0; o < b->channels; o++)
+            for (t[0] = 0; t[0] < g->k[0]; t[0]++)
+                for (t[1] = 0; t[1] < g->k[1]; t[1]++)
+                    for (t[2] = 0; t[2] < g->k[2]; t[2]++) {
+                        size_t at = 0, from;
+                        int a;
+                        for (a = 0; a < 3 && t[a] * g->d[a] % g->s[a] == f[a]; a++)
+                            at = at * b->e[a] + (size_t)(q0[a] - b->lo[a] - (ptrdiff_t)(t[a] * g->d[a] / g->s[a]));
+                        if (a < 3) continue;
+                        if (!count) { total++; continue; }
+                        r->off[k] = o * b->plane + at;
+                        from = (group * b->channels + o) * cig * kernel + (t[0] * g->k[1] + t[1]) * g->k[2] + t[2];
+                        for (c = 0; c < cig; c++)
+                            memcpy(r->w + ((c / r->mr * total + k) * r->mr + c % r->mr) * r->z, w + (from + c * kernel) * r->z, r->z);
+                        k++;
+                    }
+    return total;
+}
+
+/* X for all images: y [n][co][out] -> x [n][ci][in], one run for each phase of the stride: positions i = s q + f - p. */
+NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const unsigned char *y,
+                               const unsigned char *w, unsigned char *x, unsigned char *pack, const nrx_env *env)
+{
+    size_t i, group, f[3], z = r->z, cig = g->ci / g->groups, taps = b->channels * nrxi_volume(g->k);
     int a;
-    nrxi_conv_choose_f64(&r);
-    r.off = off;
-    r.channels = cig;
-    r.blocks = (cig + r.mr - 1) / r.mr;
-    r.buf = buf;
-    r.bh = b->e[2];
-    r.bd = b->e[1] * b->e[2];
-    r.oc = in;
-    for (a = 0; a < 3; a++) r.os[a] = g->s[a] * (a == 0 ? g->in[1] * g->in[2] : a == 1 ? g->in[2] : 1);
-    r.w = pack;
-    r.bias = pb = pack + r.blocks * r.mr * cog * kernel;
-    for (c = 0; c < r.blocks * r.mr; c++) pb[c] = 0;
+    r->channels = cig;
+    r->blocks = (cig + r->mr - 1) / r->mr;
+    r->oc = nrxi_volume(g->in);
+    for (a = 0; a < 3; a++) r->os[a] = g->s[a] * (a == 0 ? g->in[1] * g->in[2] : a == 1 ? g->in[2] : 1);
+    r->w = pack;
+    r->bias = pack + r->blocks * r->mr * taps * z;
+    memset(pack, 0, r->blocks * r->mr * (taps + 1) * z);
     for (i = 0; i < g->n; i++)
         for (group = 0; group < g->groups; group++) {
-            nrxi_conv_fill_f64(b, y + (i * g->co + group * cog) * out, g->out, buf);
+            nrxi_conv_fill(b, z, y + (i * g->co + group * b->channels) * nrxi_volume(g->out) * z, g->out, r->buf);
             for (f[0] = 0; f[0] < g->s[0]; f[0]++)
                 for (f[1] = 0; f[1] < g->s[1]; f[1]++)
-                    for (f[2] = 0; f[2] < g->s[2]; f[2]++) { /* outputs i = s q + f - p */
+                    for (f[2] = 0; f[2] < g->s[2]; f[2]++) {
                         ptrdiff_t q0[3];
                         size_t start = 0;
-                        r.k = 0;
                         for (a = 0; a < 3; a++) {
                             q0[a] = g->p[a] > f[a] ? (ptrdiff_t)((g->p[a] - f[a] + g->s[a] - 1) / g->s[a]) : 0;
-                            r.n[a] = g->p[a] + g->in[a] > f[a] ? (size_t)((ptrdiff_t)((g->p[a] + g->in[a] - 1 - f[a]) / g->s[a]) - q0[a] + 1) : 0;
-                            start += (g->s[a] * (size_t)q0[a] + f[a] - g->p[a]) * (r.os[a] / g->s[a]);
+                            r->n[a] = g->p[a] + g->in[a] <= f[a] ? 0 : (size_t)((ptrdiff_t)((g->p[a] + g->in[a] - 1 - f[a]) / g->s[a]) - q0[a] + 1);
+                            start += (g->s[a] * (size_t)q0[a] + f[a] - g->p[a]) * (r->os[a] / g->s[a]);
                         }
-                        if (r.n[0] == 0 || r.n[1] == 0 || r.n[2] == 0) continue;
-                        for (o = 0; o < cog; o++)
-                            for (t[0] = 0; t[0] < g->k[0]; t[0]++)
-                                for (t[1] = 0; t[1] < g->k[1]; t[1]++)
-                                    for (t[2] = 0; t[2] < g->k[2]; t[2]++) {
-                                        size_t at = 0;
-                                        int hit = 1;
-                                        for (a = 0; a < 3; a++) {
-                                            if (t[a] * g->d[a] % g->s[a] != f[a]) { hit = 0; break; }
-                                            at = at * b->e[a] + (size_t)(q0[a] - b->lo[a] - (ptrdiff_t)(t[a] * g->d[a] / g->s[a]));
-                                        }
-                                        if (!hit) continue;
-                                        off[r.k] = o * b->plane + at;
-                                        for (c = 0; c < r.blocks * r.mr; c++) { /* packed for the largest tap count, squeezed below */
-                                            p = (group * cog + o) * cig + c;
-                                            pack[(c / r.mr * cog * kernel + r.k) * r.mr + c % r.mr] =
-                                                c < cig ? w[p * kernel + (t[0] * g->k[1] + t[1]) * g->k[2] + t[2]] : 0;
-                                        }
-                                        r.k++;
-                                    }
-                        for (c = 1; c < r.blocks; c++) memmove(pack + c * r.k * r.mr, pack + c * cog * kernel * r.mr, r.k * r.mr * sizeof *pack);
-                        r.out = x + (i * g->ci + group * cig) * in + start;
-                        nrxi_conv_go_f64(&r, env);
+                        if (nrxi_volume(r->n) == 0) continue;
+                        r->k = nrxi_conv_phase_taps(g, b, r, f, q0, group, w);
+                        r->out = x + ((i * g->ci + group * cig) * r->oc + start) * z;
+                        nrxi_conv_go(r, env);
                     }
         }
 }
 
-NRXI_FN void nrxi_conv_dot_job_f64(void *arg, size_t chunk) /* four output channels, all taps, all pixels of one image */
+NRXI_FN void nrxi_conv_dot_job(void *arg, size_t chunk) /* four output channels, all taps, all pixels of one image */
 {
-    const nrxi_conv_run_f64 *r = (const nrxi_conv_run_f64 *)arg;
+    const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
     size_t d, q, p, c, j, n;
+    double sum[12];
     for (d = 0; d < r->n[0]; d++)
         for (q = 0; q < r->row; q += n) {
             n = r->row - q < NRXI_CONV_BLOCK ? r->row - q : (size_t)NRXI_CONV_BLOCK;
             for (p = 0; p < r->k; p += 3) {
-                double sum[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-                r->dot(n, r->g + 4 * chunk * r->gc + d * r->gd + q, r->gc, r->buf + d * r->bd + q, r->off + p, sum);
+                r->dot(n, r->w + (4 * chunk * r->gc + d * r->gd + q) * r->z, r->gc, r->buf + (d * r->bd + q) * r->z, r->off + p, sum);
                 for (c = 0; c < 4 && 4 * chunk + c < r->channels; c++)
-                    for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(4 * chunk + c) * r->k + p + j] += (nrxi_wide)sum[3 * c + j];
+                    for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(4 * chunk + c) * r->k + p + j] += sum[3 * c + j];
             }
         }
 }
 
-/* W: x [n][ci][in], y [n][co][out] -> w [co][ci / groups][k]. gbuf: co / groups, rounded up to four, rows of g. */
-NRXI_FN void nrxi_conv_weights_f64(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, const double *x, const double *y, double *w,
-                                   double *buf, size_t *off, double *gbuf, nrxi_wide *sum, const nrx_env *env)
+/* W: x [n][ci][in], y [n][co][out] -> w [co][ci / groups][k]. rows: work for co / groups, rounded up to four, channels of y. */
+NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const unsigned char *x,
+                               const unsigned char *y, nrx_tensor *w, unsigned char *rows, const nrx_env *env)
 {
-    nrxi_conv_run_f64 r;
-    size_t i, group, c, d, h, in = g->in[0] * g->in[1] * g->in[2], out = g->out[0] * g->out[1] * g->out[2], cog = g->co / g->groups;
-    nrxi_conv_choose_f64(&r);
-    r.k = nrxi_conv_taps(g, b, off);
-    off[r.k] = off[r.k + 1] = off[r.k - 1];
-    r.off = off;
-    r.channels = cog;
-    r.buf = buf;
-    r.bh = b->e[2];
-    r.bd = b->e[1] * b->e[2];
-    memcpy(r.n, g->out, sizeof r.n);
-    r.row = (((g->out[1] - 1) * r.bh + g->out[2]) + 15) / 16 * 16;
-    r.gd = r.row;
-    r.gc = r.gd * g->out[0];
-    r.g = gbuf;
-    r.sum = sum;
-    memset(gbuf, 0, (cog + 3) / 4 * 4 * r.gc * sizeof *gbuf);
+    size_t i, group, c, d, h, z = r->z, cog = g->co / g->groups;
+    r->k = nrxi_conv_taps(g, b, r->off);
+    r->off[r->k] = r->off[r->k + 1] = r->off[r->k - 1];
+    r->channels = cog;
+    memcpy(r->n, g->out, sizeof r->n);
+    r->row = ((g->out[1] - 1) * r->bh + g->out[2] + 15) / 16 * 16;
+    r->gd = r->row;
+    r->gc = r->gd * g->out[0];
+    r->w = rows;
+    memset(rows, 0, (cog + 3) / 4 * 4 * r->gc * z);
     for (group = 0; group < g->groups; group++) {
-        for (c = 0; c < cog * r.k; c++) sum[c] = 0;
+        for (c = 0; c < cog * r->k; c++) r->sum[c] = 0;
         for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill_f64(b, x + (i * g->ci + group * b->channels) * in, g->in, buf);
+            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in, r->buf);
             for (c = 0; c < cog; c++)
                 for (d = 0; d < g->out[0]; d++)
                     for (h = 0; h < g->out[1]; h++)
-                        memcpy(gbuf + c * r.gc + d * r.gd + h * r.bh,
-                               y + (i * g->co + group * cog + c) * out + (d * g->out[1] + h) * g->out[2], g->out[2] * sizeof *gbuf);
-            nrxi_parallel(env, (cog + 3) / 4, nrxi_conv_dot_job_f64, &r);
+                        memcpy(rows + (c * r->gc + d * r->gd + h * r->bh) * z,
+                               y + ((i * g->co + group * cog + c) * nrxi_volume(g->out) + (d * g->out[1] + h) * g->out[2]) * z, g->out[2] * z);
+            nrxi_parallel(env, (cog + 3) / 4, nrxi_conv_dot_job, r);
         }
-        for (c = 0; c < cog * r.k; c++) w[group * cog * r.k + c] = (double)sum[c];
+        for (c = 0; c < cog * r->k; c++) nrxi_t_store_value(w, (ptrdiff_t)(group * cog * r->k + c), r->sum[c]);
     }
 }
-/* === twin f32 */
-NRXI_FN void nrxi_conv_tile_c_f32(size_t k, const float *w, const float *x, const size_t *off, const float *bias, float *c, size_t ldc)
-{
-    float t[4][8];
-    size_t p, r, j;
-    for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] = bias[r];
-    for (p = 0; p < k; p++) {
-        const float *b = x + off[p];
-        for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] += w[4 * p + r] * b[j];
-    }
-    for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) c[r * ldc + j] = t[r][j];
-}
-NRXI_FN void nrxi_conv_dot_c_f32(size_t n, const float *g, size_t gs, const float *x, const size_t *off, float *sum)
-{
-    size_t r, q, i;
-    for (r = 0; r < 4; r++)
-        for (q = 0; q < 3; q++) {
-            float t = 0;
-            for (i = 0; i < n; i++) t += g[r * gs + i] * x[off[q] + i];
-            sum[3 * r + q] += t;
-        }
-}
-
-typedef struct nrxi_conv_run_f32 {
-    void (*tile)(size_t k, const float *w, const float *x, const size_t *off, const float *bias, float *c, size_t ldc);
-    void (*dot)(size_t n, const float *g, size_t gs, const float *x, const size_t *off, float *sum);
-    size_t mr, width;
-    size_t k, channels, blocks;           /* taps; output channels, in blocks of mr */
-    const size_t *off;
-    const float *w, *bias, *buf;         /* w: blocks x k x mr; bias: blocks x mr; both padded with zeros */
-    size_t n[3], bd, bh;                  /* output positions; elements of buf from one depth and one row to the next */
-    int flat;                             /* rows are walked as one, positions beyond n[2] in a row are left out */
-    size_t row, tiles_per_row, tiles, per_chunk;
-    float *out;
-    size_t oc, os[3];                     /* strides of the output: channel and axes */
-    const float *g;                      /* weight gradient: rows of g, padded like buf, gd elements per depth, gc per channel */
-    size_t gd, gc;
-    nrxi_wide *sum;                       /* channels x k */
-} nrxi_conv_run_f32;
-
-NRXI_FN void nrxi_conv_choose_f32(nrxi_conv_run_f32 *r)
-{
-    r->mr = 4;
-    r->width = 8;
-    r->tile = nrxi_conv_tile_c_f32;
-    r->dot = nrxi_conv_dot_c_f32;
-#if defined(NRXI_VEC)
-    r->mr = 6;
-    r->width = 32 / sizeof(float);
-    r->tile = nrxi_conv_tile_v16_f32;
-    r->dot = nrxi_conv_dot_v16_f32;
-#endif
-#if defined(NRXI_X86)
-    if (nrxi_cpu_avx512()) {
-        r->mr = 8;
-        r->width = 128 / sizeof(float);
-        r->tile = nrxi_conv_tile_avx512_f32;
-        r->dot = nrxi_conv_dot_avx512_f32;
-    } else if (nrxi_cpu_avx2()) {
-        r->width = 64 / sizeof(float);
-        r->tile = nrxi_conv_tile_avx2_f32;
-        r->dot = nrxi_conv_dot_avx2_f32;
-    }
-#endif
-}
-
-/* Fills buf from src [channels][n0][n1][n2]. */
-NRXI_FN void nrxi_conv_fill_f32(const nrxi_conv_buffer *b, const float *src, const size_t *n, float *buf)
-{
-    size_t c, f[3], e0, e1, e, lo, hi;
-    memset(buf, 0, b->size * sizeof *buf);
-    for (c = 0; c < b->channels; c++, src += n[0] * n[1] * n[2])
-        for (f[0] = 0; f[0] < b->step[0]; f[0]++)
-            for (f[1] = 0; f[1] < b->step[1]; f[1]++)
-                for (f[2] = 0; f[2] < b->step[2]; f[2]++, buf += b->plane) {
-                    ptrdiff_t first = b->lo[2] + (ptrdiff_t)f[2], st = (ptrdiff_t)b->step[2]; /* source of e is first + e st */
-                    lo = first < 0 ? (size_t)((-first + st - 1) / st) : 0;
-                    hi = (ptrdiff_t)n[2] > first ? (size_t)(((ptrdiff_t)n[2] - first + st - 1) / st) : 0;
-                    if (hi > b->e[2]) hi = b->e[2];
-                    for (e0 = 0; e0 < b->e[0]; e0++)
-                        for (e1 = 0; e1 < b->e[1]; e1++) {
-                            ptrdiff_t i0 = b->lo[0] + (ptrdiff_t)(f[0] + e0 * b->step[0]), i1 = b->lo[1] + (ptrdiff_t)(f[1] + e1 * b->step[1]);
-                            float *to = buf + (e0 * b->e[1] + e1) * b->e[2];
-                            const float *from;
-                            if (i0 < 0 || i1 < 0 || i0 >= (ptrdiff_t)n[0] || i1 >= (ptrdiff_t)n[1] || lo >= hi) continue;
-                            from = src + ((size_t)i0 * n[1] + (size_t)i1) * n[2];
-                            if (st == 1) memcpy(to + lo, from + first + (ptrdiff_t)lo, (hi - lo) * sizeof *to);
-                            else for (e = lo; e < hi; e++) to[e] = from[first + (ptrdiff_t)e * st];
-                        }
-                }
-}
-
-NRXI_FN void nrxi_conv_job_f32(void *arg, size_t chunk)
-{
-    const nrxi_conv_run_f32 *r = (const nrxi_conv_run_f32 *)arg;
-    float t[NRXI_CONV_MR * NRXI_CONV_WIDTH];
-    size_t tile = chunk * r->per_chunk, last = r->tiles - tile > r->per_chunk ? tile + r->per_chunk : r->tiles, b, c, j, part;
-    for (; tile < last; tile++) {
-        size_t row = tile / r->tiles_per_row, q = tile % r->tiles_per_row * r->width;
-        size_t d = r->flat ? row : row / r->n[1], h = r->flat ? q / r->bh : row % r->n[1], x = r->flat ? q % r->bh : q;
-        size_t valid = r->row - q < r->width ? r->row - q : r->width;
-        const float *in = r->buf + d * r->bd + (r->flat ? 0 : h * r->bh) + q;
-        for (b = 0; b < r->blocks; b++) {
-            size_t first = b * r->mr, channels = r->channels - first < r->mr ? r->channels - first : r->mr;
-            float *out = r->out + first * r->oc + d * r->os[0];
-            if (channels == r->mr && r->os[2] == 1 && x + r->width <= r->n[2]) {
-                r->tile(r->k, r->w + first * r->k, in, r->off, r->bias + first, out + h * r->os[1] + x, r->oc);
-                continue;
-            }
-            r->tile(r->k, r->w + first * r->k, in, r->off, r->bias + first, t, r->width);
-            for (j = 0; j < valid; j += part) { /* pieces that lie in one row each */
-                size_t hh = r->flat ? (q + j) / r->bh : h, xx = r->flat ? (q + j) % r->bh : x + j, i, keep;
-                part = valid - j;
-                if (r->flat && part > r->bh - xx) part = r->bh - xx;
-                keep = xx >= r->n[2] ? 0 : part < r->n[2] - xx ? part : r->n[2] - xx;
-                for (c = 0; c < channels; c++) {
-                    float *to = out + c * r->oc + hh * r->os[1] + xx * r->os[2];
-                    for (i = 0; i < keep; i++) to[i * r->os[2]] = t[c * r->width + j + i];
-                }
-            }
-        }
-    }
-}
-
-/* Chooses row or flat order, whichever computes less for nothing, and runs. */
-NRXI_FN void nrxi_conv_go_f32(nrxi_conv_run_f32 *r, const nrx_env *env)
-{
-    size_t by_rows, flat_row, by_flat, flops;
-    if (r->n[0] == 0 || r->n[1] == 0 || r->n[2] == 0) return;
-    by_rows = (r->n[2] + r->width - 1) / r->width * r->n[1];
-    flat_row = (r->n[1] - 1) * r->bh + r->n[2];
-    by_flat = (flat_row + r->width - 1) / r->width;
-    r->flat = by_flat < by_rows;
-    r->row = r->flat ? flat_row : r->n[2];
-    r->tiles_per_row = (r->row + r->width - 1) / r->width;
-    r->tiles = r->tiles_per_row * (r->flat ? r->n[0] : r->n[0] * r->n[1]);
-    flops = r->k * r->width * r->channels + 1;
-    r->per_chunk = flops > 4000000 ? 1 : 4000000 / flops;
-    nrxi_parallel(env, (r->tiles - 1) / r->per_chunk + 1, nrxi_conv_job_f32, r);
-}
-
-/* F for all images: x [n][ci][in], y [n][co][out]; buf, off and pack are work. bias may be NULL. */
-NRXI_FN void nrxi_conv_forward_f32(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, const float *x, const float *w, const float *bias, float *y,
-                                   float *buf, size_t *off, float *pack, const nrx_env *env)
-{
-    nrxi_conv_run_f32 r;
-    size_t i, group, c, p, in = g->in[0] * g->in[1] * g->in[2], out = g->out[0] * g->out[1] * g->out[2], cog = g->co / g->groups;
-    float *pb;
-    nrxi_conv_choose_f32(&r);
-    r.k = nrxi_conv_taps(g, b, off);
-    r.off = off;
-    r.channels = cog;
-    r.blocks = (cog + r.mr - 1) / r.mr;
-    r.buf = buf;
-    r.bh = b->e[2];
-    r.bd = b->e[1] * b->e[2];
-    memcpy(r.n, g->out, sizeof r.n);
-    r.oc = out;
-    r.os[0] = g->out[1] * g->out[2];
-    r.os[1] = g->out[2];
-    r.os[2] = 1;
-    r.w = pack;
-    r.bias = pb = pack + r.blocks * r.mr * r.k;
-    for (group = 0; group < g->groups; group++) {
-        for (c = 0; c < r.blocks * r.mr; c++) {
-            const float *from = w + (group * cog + c) * r.k;
-            float *to = pack + c / r.mr * r.mr * r.k + c % r.mr;
-            for (p = 0; p < r.k; p++) to[p * r.mr] = c < cog ? from[p] : 0;
-            pb[c] = bias && c < cog ? bias[group * cog + c] : 0;
-        }
-        for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill_f32(b, x + (i * g->ci + group * b->channels) * in, g->in, buf);
-            r.out = y + (i * g->co + group * cog) * out;
-            nrxi_conv_go_f32(&r, env);
-        }
-    }
-}
-
-/* X for all images: y [n][co][out] -> x [n][ci][in], one run for each phase of the stride. */
-NRXI_FN void nrxi_conv_adjoint_f32(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, const float *y, const float *w, float *x,
-                                   float *buf, size_t *off, float *pack, const nrx_env *env)
-{
-    nrxi_conv_run_f32 r;
-    size_t i, group, c, p, o, f[3], t[3], in = g->in[0] * g->in[1] * g->in[2], out = g->out[0] * g->out[1] * g->out[2];
-    size_t cig = g->ci / g->groups, cog = b->channels, kernel = g->k[0] * g->k[1] * g->k[2];
-    float *pb;
-    int a;
-    nrxi_conv_choose_f32(&r);
-    r.off = off;
-    r.channels = cig;
-    r.blocks = (cig + r.mr - 1) / r.mr;
-    r.buf = buf;
-    r.bh = b->e[2];
-    r.bd = b->e[1] * b->e[2];
-    r.oc = in;
-    for (a = 0; a < 3; a++) r.os[a] = g->s[a] * (a == 0 ? g->in[1] * g->in[2] : a == 1 ? g->in[2] : 1);
-    r.w = pack;
-    r.bias = pb = pack + r.blocks * r.mr * cog * kernel;
-    for (c = 0; c < r.blocks * r.mr; c++) pb[c] = 0;
-    for (i = 0; i < g->n; i++)
-        for (group = 0; group < g->groups; group++) {
-            nrxi_conv_fill_f32(b, y + (i * g->co + group * cog) * out, g->out, buf);
-            for (f[0] = 0; f[0] < g->s[0]; f[0]++)
-                for (f[1] = 0; f[1] < g->s[1]; f[1]++)
-                    for (f[2] = 0; f[2] < g->s[2]; f[2]++) { /* outputs i = s q + f - p */
-                        ptrdiff_t q0[3];
-                        size_t start = 0;
-                        r.k = 0;
-                        for (a = 0; a < 3; a++) {
-                            q0[a] = g->p[a] > f[a] ? (ptrdiff_t)((g->p[a] - f[a] + g->s[a] - 1) / g->s[a]) : 0;
-                            r.n[a] = g->p[a] + g->in[a] > f[a] ? (size_t)((ptrdiff_t)((g->p[a] + g->in[a] - 1 - f[a]) / g->s[a]) - q0[a] + 1) : 0;
-                            start += (g->s[a] * (size_t)q0[a] + f[a] - g->p[a]) * (r.os[a] / g->s[a]);
-                        }
-                        if (r.n[0] == 0 || r.n[1] == 0 || r.n[2] == 0) continue;
-                        for (o = 0; o < cog; o++)
-                            for (t[0] = 0; t[0] < g->k[0]; t[0]++)
-                                for (t[1] = 0; t[1] < g->k[1]; t[1]++)
-                                    for (t[2] = 0; t[2] < g->k[2]; t[2]++) {
-                                        size_t at = 0;
-                                        int hit = 1;
-                                        for (a = 0; a < 3; a++) {
-                                            if (t[a] * g->d[a] % g->s[a] != f[a]) { hit = 0; break; }
-                                            at = at * b->e[a] + (size_t)(q0[a] - b->lo[a] - (ptrdiff_t)(t[a] * g->d[a] / g->s[a]));
-                                        }
-                                        if (!hit) continue;
-                                        off[r.k] = o * b->plane + at;
-                                        for (c = 0; c < r.blocks * r.mr; c++) { /* packed for the largest tap count, squeezed below */
-                                            p = (group * cog + o) * cig + c;
-                                            pack[(c / r.mr * cog * kernel + r.k) * r.mr + c % r.mr] =
-                                                c < cig ? w[p * kernel + (t[0] * g->k[1] + t[1]) * g->k[2] + t[2]] : 0;
-                                        }
-                                        r.k++;
-                                    }
-                        for (c = 1; c < r.blocks; c++) memmove(pack + c * r.k * r.mr, pack + c * cog * kernel * r.mr, r.k * r.mr * sizeof *pack);
-                        r.out = x + (i * g->ci + group * cig) * in + start;
-                        nrxi_conv_go_f32(&r, env);
-                    }
-        }
-}
-
-NRXI_FN void nrxi_conv_dot_job_f32(void *arg, size_t chunk) /* four output channels, all taps, all pixels of one image */
-{
-    const nrxi_conv_run_f32 *r = (const nrxi_conv_run_f32 *)arg;
-    size_t d, q, p, c, j, n;
-    for (d = 0; d < r->n[0]; d++)
-        for (q = 0; q < r->row; q += n) {
-            n = r->row - q < NRXI_CONV_BLOCK ? r->row - q : (size_t)NRXI_CONV_BLOCK;
-            for (p = 0; p < r->k; p += 3) {
-                float sum[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-                r->dot(n, r->g + 4 * chunk * r->gc + d * r->gd + q, r->gc, r->buf + d * r->bd + q, r->off + p, sum);
-                for (c = 0; c < 4 && 4 * chunk + c < r->channels; c++)
-                    for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(4 * chunk + c) * r->k + p + j] += (nrxi_wide)sum[3 * c + j];
-            }
-        }
-}
-
-/* W: x [n][ci][in], y [n][co][out] -> w [co][ci / groups][k]. gbuf: co / groups, rounded up to four, rows of g. */
-NRXI_FN void nrxi_conv_weights_f32(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, const float *x, const float *y, float *w,
-                                   float *buf, size_t *off, float *gbuf, nrxi_wide *sum, const nrx_env *env)
-{
-    nrxi_conv_run_f32 r;
-    size_t i, group, c, d, h, in = g->in[0] * g->in[1] * g->in[2], out = g->out[0] * g->out[1] * g->out[2], cog = g->co / g->groups;
-    nrxi_conv_choose_f32(&r);
-    r.k = nrxi_conv_taps(g, b, off);
-    off[r.k] = off[r.k + 1] = off[r.k - 1];
-    r.off = off;
-    r.channels = cog;
-    r.buf = buf;
-    r.bh = b->e[2];
-    r.bd = b->e[1] * b->e[2];
-    memcpy(r.n, g->out, sizeof r.n);
-    r.row = (((g->out[1] - 1) * r.bh + g->out[2]) + 15) / 16 * 16;
-    r.gd = r.row;
-    r.gc = r.gd * g->out[0];
-    r.g = gbuf;
-    r.sum = sum;
-    memset(gbuf, 0, (cog + 3) / 4 * 4 * r.gc * sizeof *gbuf);
-    for (group = 0; group < g->groups; group++) {
-        for (c = 0; c < cog * r.k; c++) sum[c] = 0;
-        for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill_f32(b, x + (i * g->ci + group * b->channels) * in, g->in, buf);
-            for (c = 0; c < cog; c++)
-                for (d = 0; d < g->out[0]; d++)
-                    for (h = 0; h < g->out[1]; h++)
-                        memcpy(gbuf + c * r.gc + d * r.gd + h * r.bh,
-                               y + (i * g->co + group * cog + c) * out + (d * g->out[1] + h) * g->out[2], g->out[2] * sizeof *gbuf);
-            nrxi_parallel(env, (cog + 3) / 4, nrxi_conv_dot_job_f32, &r);
-        }
-        for (c = 0; c < cog * r.k; c++) w[group * cog * r.k + c] = (float)sum[c];
-    }
-}
-/* <<< twin */
 
 static const size_t nrxi_one3[3] = {1, 1, 1};
 NRXI_FN nrx_shape nrxi_conv_shape(size_t n, size_t c, const size_t *spatial, int nd)
@@ -8655,35 +8373,31 @@ NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx
 {
     nrx_scope *s = a->scope;
     nrxi_conv_buffer buffer;
-    size_t size = nrxi_dtype_size(a->dtype), cig = g->ci / g->groups, cog = g->co / g->groups, kernel = g->k[0] * g->k[1] * g->k[2];
-    size_t taps = (map == 'x' ? cog : cig) * kernel, extra;
-    void *buf, *off, *pack, *sum = NULL;
+    nrxi_conv_run r;
+    size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = (map == 'x' ? cog : cig) * nrxi_volume(g->k), extra;
+    const unsigned char *pa = (const unsigned char *)a->data, *pb = (const unsigned char *)b->data;
+    unsigned char *pack = NULL, *py = (unsigned char *)y->data;
     int ok = map == 'x' ? nrxi_conv_output_buffer(g, &buffer) : nrxi_conv_input_buffer(g, &buffer);
+    nrxi_conv_choose(&r, a->dtype, &buffer);
     if (map == 'w') {
-        size_t row = ((g->out[1] - 1) * buffer.e[2] + g->out[2] + 15) / 16 * 16;
-        ok = ok && nrxi_mul_ok((cog + 3) / 4 * 4, row, &extra) && nrxi_mul_ok(extra, g->out[0], &extra);
-        sum = ok ? nrxi_t_work(s, cog * taps, sizeof(nrxi_wide)) : NULL;
-        ok = ok && sum;
-    } else extra = ((map == 'x' ? cig : cog) + NRXI_CONV_MR) * (taps + 1);
-    buf = ok ? nrxi_t_work(s, buffer.size, size) : NULL;
-    off = ok ? nrxi_t_work(s, taps + 2, sizeof(size_t)) : NULL;
-    pack = ok ? nrxi_t_work(s, extra, size) : NULL;
-    ok = buf && off && pack;
-    if (ok && a->dtype == NRX_F32) {
-        const float *pa = (const float *)a->data, *pb = (const float *)b->data;
-        if (map == 'f') nrxi_conv_forward_f32(g, &buffer, pa, pb, bias ? (const float *)bias->data : NULL, (float *)y->data, (float *)buf, (size_t *)off, (float *)pack, &s->env);
-        else if (map == 'x') nrxi_conv_adjoint_f32(g, &buffer, pa, pb, (float *)y->data, (float *)buf, (size_t *)off, (float *)pack, &s->env);
-        else nrxi_conv_weights_f32(g, &buffer, pa, pb, (float *)y->data, (float *)buf, (size_t *)off, (float *)pack, (nrxi_wide *)sum, &s->env);
-    } else if (ok) {
-        const double *pa = (const double *)a->data, *pb = (const double *)b->data;
-        if (map == 'f') nrxi_conv_forward_f64(g, &buffer, pa, pb, bias ? (const double *)bias->data : NULL, (double *)y->data, (double *)buf, (size_t *)off, (double *)pack, &s->env);
-        else if (map == 'x') nrxi_conv_adjoint_f64(g, &buffer, pa, pb, (double *)y->data, (double *)buf, (size_t *)off, (double *)pack, &s->env);
-        else nrxi_conv_weights_f64(g, &buffer, pa, pb, (double *)y->data, (double *)buf, (size_t *)off, (double *)pack, (nrxi_wide *)sum, &s->env);
-    } else nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_conv: out of memory for its work");
-    nrxi_t_work_drop(s, buf);
-    nrxi_t_work_drop(s, off);
+        ok = ok && nrxi_mul_ok((cog + 3) / 4 * 4, ((g->out[1] - 1) * buffer.e[2] + g->out[2] + 15) / 16 * 16, &extra);
+        ok = ok && nrxi_mul_ok(extra, g->out[0], &extra);
+    } else extra = ((map == 'x' ? cig : cog) + r.mr) * (taps + 1);
+    if (ok) {
+        r.buf = (unsigned char *)nrxi_t_work(s, buffer.size, r.z);
+        r.off = (size_t *)nrxi_t_work(s, taps + 2, sizeof(size_t));
+        r.sum = (double *)nrxi_t_work(s, map == 'w' ? cog * taps : 1, sizeof(double));
+        pack = (unsigned char *)nrxi_t_work(s, extra, r.z);
+    }
+    ok = r.buf && r.off && r.sum && pack;
+    if (!ok) nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_conv: out of memory for its work");
+    else if (map == 'f') nrxi_conv_forward(g, &buffer, &r, pa, pb, bias ? (const unsigned char *)bias->data : NULL, py, pack, &s->env);
+    else if (map == 'x') nrxi_conv_adjoint(g, &buffer, &r, pa, pb, py, pack, &s->env);
+    else nrxi_conv_weights(g, &buffer, &r, pa, pb, y, pack, &s->env);
+    nrxi_t_work_drop(s, r.buf);
+    nrxi_t_work_drop(s, r.off);
     nrxi_t_work_drop(s, pack);
-    nrxi_t_work_drop(s, sum);
+    nrxi_t_work_drop(s, r.sum);
     return ok;
 }
 
