@@ -2271,32 +2271,6 @@ NRXI_FN void nrxi_ct_run_adjoint_f64(const nrxi_ct_rays_f64 *r, const double *y,
     }
 }
 
-/* image -> lines with their zeros, and (by columns) transposed, in tiles that stay in the cache. */
-NRXI_FN void nrxi_ct_pack_f64(const double *image, const unsigned char *mask, size_t rows, size_t cols, int by_columns, double *lines)
-{
-    size_t n_lines = by_columns ? cols : rows, along = by_columns ? rows : cols, stride = along + 2 * NRXI_CT_PAD, l, k, l0;
-    for (l = 0; l < n_lines; l++)
-        for (k = 0; k < NRXI_CT_PAD; k++) lines[l * stride + k] = lines[l * stride + along + NRXI_CT_PAD + k] = 0;
-    for (k = 0; k < NRXI_CT_SLACK; k++) lines[n_lines * stride + k] = 0;
-    for (l0 = 0; l0 < n_lines; l0 += 16)
-        for (k = 0; k < along; k++)
-            for (l = l0; l < n_lines && l < l0 + 16; l++) {
-                size_t at = by_columns ? k * cols + l : l * cols + k;
-                lines[l * stride + NRXI_CT_PAD + k] = mask && !mask[at] ? (double)0 : image[at];
-            }
-}
-
-/* Folds pairs of lines l0 .. l1-1 into the image (added) and clears them. */
-NRXI_FN void nrxi_ct_fold_f64(double *pairs, size_t l0, size_t l1, size_t along, size_t cols, int by_columns, double *image)
-{
-    size_t l, k, stride = 2 * (along + 2 * NRXI_CT_PAD);
-    for (k = 0; k < along; k++)
-        for (l = l0; l < l1; l++) {
-            const double *p = pairs + l * stride + 2 * (k + NRXI_CT_PAD);
-            image[by_columns ? k * cols + l : l * cols + k] += p[0] + p[-1];
-        }
-    memset(pairs + l0 * stride, 0, (l1 - l0) * stride * sizeof *pairs);
-}
 /* === twin f32 */
 NRXI_FN void nrxi_ct_rays_from_f32(const nrxi_ct_run *run, int siddon, nrxi_ct_rays_f32 *r)
 {
@@ -2359,6 +2333,286 @@ NRXI_FN void nrxi_ct_run_adjoint_f32(const nrxi_ct_rays_f32 *r, const float *y, 
     }
 }
 
+/* <<< twin */
+
+/* -- area kernel: the mean of the image over the strip between the edges of a bin --
+
+   On a line, an edge (the ray between two bins) passes at position e and drifts by its slope within the line, so it covers the
+   interval [e - s/2, e + s/2], s <= 1. The mean part of pixel i left of it, with a = e - s/2 - i in [0, 1):
+       L_i = a + s/2 - L_{i+1},   L_{i+1} = max(0, a + s - 1)^2 / (2 s),   1 for pixels further left.
+   The strip's share of pixel c is L_c(right edge) - L_c(left edge); divided by the width of the strip on the line it gives the mean
+   across the bin, times the length w of the central ray. Parallel beams conserve mass exactly: neighbouring bins share an edge. */
+
+/* >>> twin f64 */
+typedef struct nrxi_ct_strips_f64 {
+    size_t n;                          /* bins; edges 0 .. n */
+    double a[NRXI_CT_RUN + 1], b[NRXI_CT_RUN + 1]; /* position e - s/2 on line 0, counted from the padding; drift per line */
+    double s[NRXI_CT_RUN + 1], h[NRXI_CT_RUN + 1]; /* s and 1 / (2 s), 0 for s = 0 */
+    double w[NRXI_CT_RUN];
+} nrxi_ct_strips_f64;
+
+NRXI_FN void nrxi_ct_strips_fill_f64(const nrxi_ct_grid *q, const nrxi_ct_frame *f, const nrxi_ct_run *run, nrxi_ct_strips_f64 *t)
+{
+    size_t k;
+    t->n = run->n;
+    for (k = 0; k <= run->n; k++) {
+        nrxi_ct_wide point[3], dir[3], a, b, w, m;
+        nrxi_ct_ray(f, (run->reversed ? (nrxi_ct_wide)(run->first + run->n - k) : (nrxi_ct_wide)(run->first + k)) - 0.5, f->mid_v, point, dir);
+        nrxi_ct_line_coefficients(q, point, dir, run->by_columns, &a, &b, &w);
+        m = nrxi_ct_wide_abs(b);
+        t->a[k] = (double)(a + NRXI_CT_PAD + 0.5 * (1 - m));
+        t->b[k] = (double)b;
+        t->s[k] = (double)m;
+        t->h[k] = m > 1e-6 ? (double)(0.5 / m) : (double)0;
+    }
+    for (k = 0; k < run->n; k++) t->w[k] = (double)run->w[k];
+}
+
+/* First and last bin of the run that may touch a line: low ends of edges between lo and hi. */
+NRXI_FN void nrxi_ct_strips_span_f64(const nrxi_ct_strips_f64 *t, double l, double lo, double hi, size_t *j0, size_t *j1)
+{
+    size_t a = *j0, b = *j1;
+    while (a < t->n && !(t->a[a + 1] + t->b[a + 1] * l + t->s[a + 1] > lo)) a++;
+    while (a > 0 && t->a[a] + t->b[a] * l + t->s[a] > lo) a--;
+    if (b < a) b = a;
+    while (b > a && !(t->a[b - 1] + t->b[b - 1] * l < hi)) b--;
+    while (b < t->n && t->a[b] + t->b[b] * l < hi) b++;
+    *j0 = a;
+    *j1 = b;
+}
+
+/* Edge k on line l: pixel i and the parts of pixels i and i+1 left of it. Edges off the line are moved to its border. */
+NRXI_FN int nrxi_ct_edge_f64(const nrxi_ct_strips_f64 *t, size_t k, double l, double lo, double hi, double part[2])
+{
+    double e = t->a[k] + t->b[k] * l, over;
+    int i;
+    if (!(e > lo)) { part[0] = part[1] = (double)0; return (int)lo; }
+    if (!(e < hi)) { part[0] = part[1] = (double)0; return (int)hi; }
+    i = (int)e;
+    e -= (double)i;
+    over = e + t->s[k] - (double)1;
+    over = over > (double)0 ? over * over * t->h[k] : (double)0;
+    part[0] = e + (double)0.5 * t->s[k] - over;
+    part[1] = over;
+    return i;
+}
+
+NRXI_FN void nrxi_ct_strips_gather_f64(const nrxi_ct_strips_f64 *t, double l, size_t j0, size_t j1, double lo, double hi, const double *line, double *acc)
+{
+    double left[2], right[2];
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f64(t, j0, l, lo, hi, left);
+    for (j = j0; j < j1; j++) {
+        double width = t->a[j + 1] - t->a[j] + (double)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l, sum;
+        k = nrxi_ct_edge_f64(t, j + 1, l, lo, hi, right);
+        sum = line[k] * right[0] + line[k + 1] * right[1] - line[i] * left[0] - line[i + 1] * left[1];
+        for (c = i; c < k; c++) sum += line[c];
+        acc[j] += sum / width;
+        i = k;
+        left[0] = right[0];
+        left[1] = right[1];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_scatter_f64(const nrxi_ct_strips_f64 *t, double l, size_t j0, size_t j1, double lo, double hi, double *pair, const double *y)
+{
+    double part[2], before = 0;
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f64(t, j0, l, lo, hi, part);
+    for (j = j0; j <= j1; j++) { /* an edge adds to the strip on its left what it takes from the one on its right */
+        double now = 0, change;
+        if (j < j1) now = y[j] / (t->a[j + 1] - t->a[j] + (double)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l);
+        change = before - now;
+        pair[2 * i] += change * part[0];
+        pair[2 * i + 1] += change * part[1];
+        before = now;
+        if (j == j1) break;
+        k = nrxi_ct_edge_f64(t, j + 1, l, lo, hi, part);
+        for (c = i; c < k; c++) pair[2 * c] += now;
+        i = k;
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_forward_f64(const nrxi_ct_strips_f64 *t, const double *lines, size_t n_lines, size_t along, nrxi_ct_wide *sums)
+{
+    double acc[NRXI_CT_RUN];
+    size_t l, l0, j, j0 = 0, j1 = 0, stride = along + 2 * NRXI_CT_PAD;
+    double lo = (double)(NRXI_CT_PAD - 1), hi = (double)(along + NRXI_CT_PAD);
+    for (j = 0; j < t->n; j++) sums[j] = 0;
+    for (l0 = 0; l0 < n_lines; l0 += 64) {
+        size_t l1 = l0 + 64 < n_lines ? l0 + 64 : n_lines;
+        for (j = 0; j < t->n; j++) acc[j] = 0;
+        for (l = l0; l < l1; l++) {
+            nrxi_ct_strips_span_f64(t, (double)l, lo, hi, &j0, &j1);
+            nrxi_ct_strips_gather_f64(t, (double)l, j0, j1, lo, hi, lines + l * stride, acc);
+        }
+        for (j = 0; j < t->n; j++) sums[j] += (nrxi_ct_wide)acc[j];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_adjoint_f64(const nrxi_ct_strips_f64 *t, const double *y, size_t l0, size_t l1, size_t along, double *pairs)
+{
+    size_t l, j0 = 0, j1 = 0, stride = 2 * (along + 2 * NRXI_CT_PAD);
+    double lo = (double)(NRXI_CT_PAD - 1), hi = (double)(along + NRXI_CT_PAD);
+    for (l = l0; l < l1; l++) {
+        nrxi_ct_strips_span_f64(t, (double)l, lo, hi, &j0, &j1);
+        nrxi_ct_strips_scatter_f64(t, (double)l, j0, j1, lo, hi, pairs + l * stride, y);
+    }
+}
+/* === twin f32 */
+typedef struct nrxi_ct_strips_f32 {
+    size_t n;                          /* bins; edges 0 .. n */
+    float a[NRXI_CT_RUN + 1], b[NRXI_CT_RUN + 1]; /* position e - s/2 on line 0, counted from the padding; drift per line */
+    float s[NRXI_CT_RUN + 1], h[NRXI_CT_RUN + 1]; /* s and 1 / (2 s), 0 for s = 0 */
+    float w[NRXI_CT_RUN];
+} nrxi_ct_strips_f32;
+
+NRXI_FN void nrxi_ct_strips_fill_f32(const nrxi_ct_grid *q, const nrxi_ct_frame *f, const nrxi_ct_run *run, nrxi_ct_strips_f32 *t)
+{
+    size_t k;
+    t->n = run->n;
+    for (k = 0; k <= run->n; k++) {
+        nrxi_ct_wide point[3], dir[3], a, b, w, m;
+        nrxi_ct_ray(f, (run->reversed ? (nrxi_ct_wide)(run->first + run->n - k) : (nrxi_ct_wide)(run->first + k)) - 0.5, f->mid_v, point, dir);
+        nrxi_ct_line_coefficients(q, point, dir, run->by_columns, &a, &b, &w);
+        m = nrxi_ct_wide_abs(b);
+        t->a[k] = (float)(a + NRXI_CT_PAD + 0.5 * (1 - m));
+        t->b[k] = (float)b;
+        t->s[k] = (float)m;
+        t->h[k] = m > 1e-6 ? (float)(0.5 / m) : (float)0;
+    }
+    for (k = 0; k < run->n; k++) t->w[k] = (float)run->w[k];
+}
+
+/* First and last bin of the run that may touch a line: low ends of edges between lo and hi. */
+NRXI_FN void nrxi_ct_strips_span_f32(const nrxi_ct_strips_f32 *t, float l, float lo, float hi, size_t *j0, size_t *j1)
+{
+    size_t a = *j0, b = *j1;
+    while (a < t->n && !(t->a[a + 1] + t->b[a + 1] * l + t->s[a + 1] > lo)) a++;
+    while (a > 0 && t->a[a] + t->b[a] * l + t->s[a] > lo) a--;
+    if (b < a) b = a;
+    while (b > a && !(t->a[b - 1] + t->b[b - 1] * l < hi)) b--;
+    while (b < t->n && t->a[b] + t->b[b] * l < hi) b++;
+    *j0 = a;
+    *j1 = b;
+}
+
+/* Edge k on line l: pixel i and the parts of pixels i and i+1 left of it. Edges off the line are moved to its border. */
+NRXI_FN int nrxi_ct_edge_f32(const nrxi_ct_strips_f32 *t, size_t k, float l, float lo, float hi, float part[2])
+{
+    float e = t->a[k] + t->b[k] * l, over;
+    int i;
+    if (!(e > lo)) { part[0] = part[1] = (float)0; return (int)lo; }
+    if (!(e < hi)) { part[0] = part[1] = (float)0; return (int)hi; }
+    i = (int)e;
+    e -= (float)i;
+    over = e + t->s[k] - (float)1;
+    over = over > (float)0 ? over * over * t->h[k] : (float)0;
+    part[0] = e + (float)0.5 * t->s[k] - over;
+    part[1] = over;
+    return i;
+}
+
+NRXI_FN void nrxi_ct_strips_gather_f32(const nrxi_ct_strips_f32 *t, float l, size_t j0, size_t j1, float lo, float hi, const float *line, float *acc)
+{
+    float left[2], right[2];
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f32(t, j0, l, lo, hi, left);
+    for (j = j0; j < j1; j++) {
+        float width = t->a[j + 1] - t->a[j] + (float)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l, sum;
+        k = nrxi_ct_edge_f32(t, j + 1, l, lo, hi, right);
+        sum = line[k] * right[0] + line[k + 1] * right[1] - line[i] * left[0] - line[i + 1] * left[1];
+        for (c = i; c < k; c++) sum += line[c];
+        acc[j] += sum / width;
+        i = k;
+        left[0] = right[0];
+        left[1] = right[1];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_scatter_f32(const nrxi_ct_strips_f32 *t, float l, size_t j0, size_t j1, float lo, float hi, float *pair, const float *y)
+{
+    float part[2], before = 0;
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f32(t, j0, l, lo, hi, part);
+    for (j = j0; j <= j1; j++) { /* an edge adds to the strip on its left what it takes from the one on its right */
+        float now = 0, change;
+        if (j < j1) now = y[j] / (t->a[j + 1] - t->a[j] + (float)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l);
+        change = before - now;
+        pair[2 * i] += change * part[0];
+        pair[2 * i + 1] += change * part[1];
+        before = now;
+        if (j == j1) break;
+        k = nrxi_ct_edge_f32(t, j + 1, l, lo, hi, part);
+        for (c = i; c < k; c++) pair[2 * c] += now;
+        i = k;
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_forward_f32(const nrxi_ct_strips_f32 *t, const float *lines, size_t n_lines, size_t along, nrxi_ct_wide *sums)
+{
+    float acc[NRXI_CT_RUN];
+    size_t l, l0, j, j0 = 0, j1 = 0, stride = along + 2 * NRXI_CT_PAD;
+    float lo = (float)(NRXI_CT_PAD - 1), hi = (float)(along + NRXI_CT_PAD);
+    for (j = 0; j < t->n; j++) sums[j] = 0;
+    for (l0 = 0; l0 < n_lines; l0 += 64) {
+        size_t l1 = l0 + 64 < n_lines ? l0 + 64 : n_lines;
+        for (j = 0; j < t->n; j++) acc[j] = 0;
+        for (l = l0; l < l1; l++) {
+            nrxi_ct_strips_span_f32(t, (float)l, lo, hi, &j0, &j1);
+            nrxi_ct_strips_gather_f32(t, (float)l, j0, j1, lo, hi, lines + l * stride, acc);
+        }
+        for (j = 0; j < t->n; j++) sums[j] += (nrxi_ct_wide)acc[j];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_adjoint_f32(const nrxi_ct_strips_f32 *t, const float *y, size_t l0, size_t l1, size_t along, float *pairs)
+{
+    size_t l, j0 = 0, j1 = 0, stride = 2 * (along + 2 * NRXI_CT_PAD);
+    float lo = (float)(NRXI_CT_PAD - 1), hi = (float)(along + NRXI_CT_PAD);
+    for (l = l0; l < l1; l++) {
+        nrxi_ct_strips_span_f32(t, (float)l, lo, hi, &j0, &j1);
+        nrxi_ct_strips_scatter_f32(t, (float)l, j0, j1, lo, hi, pairs + l * stride, y);
+    }
+}
+/* <<< twin */
+
+/* >>> twin f64 */
+/* image -> lines with their zeros, and (by columns) transposed, in tiles that stay in the cache. */
+NRXI_FN void nrxi_ct_pack_f64(const double *image, const unsigned char *mask, size_t rows, size_t cols, int by_columns, double *lines)
+{
+    size_t n_lines = by_columns ? cols : rows, along = by_columns ? rows : cols, stride = along + 2 * NRXI_CT_PAD, l, k, l0;
+    for (l = 0; l < n_lines; l++)
+        for (k = 0; k < NRXI_CT_PAD; k++) lines[l * stride + k] = lines[l * stride + along + NRXI_CT_PAD + k] = 0;
+    for (k = 0; k < NRXI_CT_SLACK; k++) lines[n_lines * stride + k] = 0;
+    for (l0 = 0; l0 < n_lines; l0 += 16)
+        for (k = 0; k < along; k++)
+            for (l = l0; l < n_lines && l < l0 + 16; l++) {
+                size_t at = by_columns ? k * cols + l : l * cols + k;
+                lines[l * stride + NRXI_CT_PAD + k] = mask && !mask[at] ? (double)0 : image[at];
+            }
+}
+
+/* Folds pairs of lines l0 .. l1-1 into the image (added) and clears them. */
+NRXI_FN void nrxi_ct_fold_f64(double *pairs, size_t l0, size_t l1, size_t along, size_t cols, int by_columns, double *image)
+{
+    size_t l, k, stride = 2 * (along + 2 * NRXI_CT_PAD);
+    for (k = 0; k < along; k++)
+        for (l = l0; l < l1; l++) {
+            const double *p = pairs + l * stride + 2 * (k + NRXI_CT_PAD);
+            image[by_columns ? k * cols + l : l * cols + k] += p[0] + p[-1];
+        }
+    memset(pairs + l0 * stride, 0, (l1 - l0) * stride * sizeof *pairs);
+}
+/* === twin f32 */
 /* image -> lines with their zeros, and (by columns) transposed, in tiles that stay in the cache. */
 NRXI_FN void nrxi_ct_pack_f32(const float *image, const unsigned char *mask, size_t rows, size_t cols, int by_columns, float *lines)
 {
@@ -2622,9 +2876,16 @@ NRXI_FN void nrxi_ct_forward_view_f64(void *arg, size_t view)
         nrxi_ct_rays_f64 rays;
         nrxi_ct_wide sums[NRXI_CT_RUN];
         nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
-        nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
-        nrxi_ct_run_forward_f64(&rays, (const double *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
-                                run.by_columns ? g->rows : g->cols, sums);
+        if (g->kernel == NRX_CT_AREA) {
+            nrxi_ct_strips_f64 strips;
+            nrxi_ct_strips_fill_f64(&p->grid, &f, &run, &strips);
+            nrxi_ct_strips_forward_f64(&strips, (const double *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                       run.by_columns ? g->rows : g->cols, sums);
+        } else {
+            nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
+            nrxi_ct_run_forward_f64(&rays, (const double *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                    run.by_columns ? g->rows : g->cols, sums);
+        }
         for (k = 0; k < run.n; k++) out[run.reversed ? j + run.n - 1 - k : j + k] = (double)(sums[k] * run.w[k]);
         j += run.n;
     }
@@ -2647,9 +2908,15 @@ NRXI_FN void nrxi_ct_adjoint_block_f64(void *arg, size_t block)
             double y[NRXI_CT_RUN];
             nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
             if (run.by_columns == p->by_columns) {
-                nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
                 for (k = 0; k < run.n; k++) y[k] = (double)run.w[k] * in[run.reversed ? j + run.n - 1 - k : j + k];
-                nrxi_ct_run_adjoint_f64(&rays, y, l0, l1, along, pairs);
+                if (g->kernel == NRX_CT_AREA) {
+                    nrxi_ct_strips_f64 strips;
+                    nrxi_ct_strips_fill_f64(&p->grid, &f, &run, &strips);
+                    nrxi_ct_strips_adjoint_f64(&strips, y, l0, l1, along, pairs);
+                } else {
+                    nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
+                    nrxi_ct_run_adjoint_f64(&rays, y, l0, l1, along, pairs);
+                }
             }
             j += run.n;
         }
@@ -2669,9 +2936,16 @@ NRXI_FN void nrxi_ct_forward_view_f32(void *arg, size_t view)
         nrxi_ct_rays_f32 rays;
         nrxi_ct_wide sums[NRXI_CT_RUN];
         nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
-        nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
-        nrxi_ct_run_forward_f32(&rays, (const float *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
-                                run.by_columns ? g->rows : g->cols, sums);
+        if (g->kernel == NRX_CT_AREA) {
+            nrxi_ct_strips_f32 strips;
+            nrxi_ct_strips_fill_f32(&p->grid, &f, &run, &strips);
+            nrxi_ct_strips_forward_f32(&strips, (const float *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                       run.by_columns ? g->rows : g->cols, sums);
+        } else {
+            nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
+            nrxi_ct_run_forward_f32(&rays, (const float *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                    run.by_columns ? g->rows : g->cols, sums);
+        }
         for (k = 0; k < run.n; k++) out[run.reversed ? j + run.n - 1 - k : j + k] = (float)(sums[k] * run.w[k]);
         j += run.n;
     }
@@ -2694,9 +2968,15 @@ NRXI_FN void nrxi_ct_adjoint_block_f32(void *arg, size_t block)
             float y[NRXI_CT_RUN];
             nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
             if (run.by_columns == p->by_columns) {
-                nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
                 for (k = 0; k < run.n; k++) y[k] = (float)run.w[k] * in[run.reversed ? j + run.n - 1 - k : j + k];
-                nrxi_ct_run_adjoint_f32(&rays, y, l0, l1, along, pairs);
+                if (g->kernel == NRX_CT_AREA) {
+                    nrxi_ct_strips_f32 strips;
+                    nrxi_ct_strips_fill_f32(&p->grid, &f, &run, &strips);
+                    nrxi_ct_strips_adjoint_f32(&strips, y, l0, l1, along, pairs);
+                } else {
+                    nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
+                    nrxi_ct_run_adjoint_f32(&rays, y, l0, l1, along, pairs);
+                }
             }
             j += run.n;
         }
