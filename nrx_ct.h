@@ -2077,7 +2077,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1588912310
+#define NRXI_FILES_VERSION 1036792445
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
    Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
    status and one line, never more. Arrays come out in C order as f32, f64 or i64:
@@ -2586,6 +2586,7 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
+    memset(entry, 0, sizeof *entry);
     if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
         if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
@@ -2690,7 +2691,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1588912310
+#elif NRXI_FILES_VERSION != 1036792445
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
