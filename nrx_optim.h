@@ -468,6 +468,80 @@ extern "C" {
 /* Version of the implementation that was linked, "major.minor.patch". */
 NRX_DEF const char *nrx_opt_version(void);
 
+/* ==== matrix functions ====
+   Matrices are rows x cols, row-major, contiguous, of `dtype` NRX_F32 or NRX_F64. Outputs may be the input array unless stated.
+   NULL desc = defaults. A zero matrix gives zero; a matrix with a NaN or infinity gives NRX_E_NUMERIC and nothing is written. */
+
+typedef struct nrx_opt_polar_desc {
+    double lower;          /* lower bound of sigma_min / sigma_max; 0 = 1e-17. Too small only costs an iteration */
+    size_t max_iter;       /* 0 = 12 */
+    int    no_polish;      /* non-zero skips the last Newton-Schulz step in doubled precision */
+    nrx_env env;
+} nrx_opt_polar_desc;
+
+typedef struct nrx_opt_polar_info {
+    size_t iterations;     /* QDWH steps taken */
+    size_t qr_steps;       /* of them by QR (the others by Cholesky) */
+    double change;         /* Frobenius norm of the last change */
+} nrx_opt_polar_info;
+
+/* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham 2013): U rows x cols with
+   orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols, symmetric (NULL = not wanted). At most 6 iterations for
+   condition numbers up to 1e16; |U^T U - I|_2 below 1e-15 in f64 after the polish. Works in f64 inside. Cost: about 2 matrix
+   products per Cholesky iteration, 4.3 per QR iteration (only while the iterate is worse conditioned than about 10), 3 for the polish. */
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
+                                 nrx_opt_polar_info *info);
+
+enum { NRX_NS_MUON = 0,          /* Jordan's quintic (3.4445, -4.7750, 2.0315): singular values >= 2e-3 land in [0.68, 1.21]            */
+       NRX_NS_POLAR_EXPRESS = 1, /* Amsel et al. 2025: a new quintic each step; 6 steps: singular values >= 1e-3 land within 0.7 % of 1 */
+       NRX_NS_DION = 2,          /* five quintics with the safety factor built in                                                        */
+       NRX_NS_CUBIC = 3,         /* (3x - x^3)/2: slow and exact                                                                         */
+       NRX_NS_KAON = 4           /* 4.1 x (1 - x^2)^2: chaotic, for nrx_opt_kaon                                                         */ };
+
+typedef struct nrx_opt_ns_desc {
+    int    coefficients;   /* NRX_NS_* */
+    size_t steps;          /* 0 = 5 */
+    double eps;            /* added to the Frobenius norm; 0 = 1e-7, negative = 0 */
+    nrx_env env;
+} nrx_opt_ns_desc;
+
+/* Approximate polar factor by odd polynomials of G/|G|_F, as Muon does it: only products of matrices. Works in dtype. */
+NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc);
+
+enum { NRX_FREON_POWER_MEAN = 0, /* O = U diag((sigma/M_q)^(q-1)) V^T, M_q = (mean sigma^q)^(1/q): one learning rate for all exponents and widths */
+       NRX_FREON_SUM = 1,        /* the map of G / |G|_Schatten-q: unit Schatten-p norm for q > 1 */
+       NRX_FREON_RAW = 2         /* (G G^T)^-c G itself */ };
+
+typedef struct nrx_opt_freon_desc {
+    double c;              /* exponent: 0 = normalised gradient, 1/2 = polar factor (Muon), > 1/2 inverted spectrum, 1 = pseudo-inverse */
+    int    scale;          /* NRX_FREON_* */
+    double sigma_min;      /* relative singular values down to here are mapped accurately, smaller ones grow linearly from 0.
+                              0 = 1e-3 in f32 (good for condition numbers up to 1e3), 1e-5 in f64 */
+    size_t terms;          /* rational steps; 0 = 3 in f32, 4 in f64 (5 for sigma_min 1e-7) */
+    int    exact;          /* non-zero: by singular value decomposition instead (also used when c is not a/b with b <= 16) */
+    nrx_env env;
+} nrx_opt_freon_desc;
+
+/* Freon's direction D_c = (G G^T)^-c G = U diag(sigma^(1-2c)) V^T without an SVD, scaled (Shumaylov et al. 2026, arXiv 2605.11181): a coupled
+   rational iteration with minimax coefficients, k x k work (k = min(rows, cols)) in f64 always. c in [-2, 2]. */
+NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc);
+
+/* Minimax coefficients (alpha, beta, gamma)_t, t < terms, of the coupled iteration for the b-th root (b >= 2) on relative singular values
+   [sigma_min, 1]: coefficients[3 t ...]. *reached = the lower end of the interval that [sigma_min^(2/b), 1] is mapped to (upper end 1).
+   For b = 2 they are QDWH's. Composite minimax in the sense of Gawlik and Nakatsukasa 2019 (arXiv 1906.11326), by nested bisection. */
+NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached);
+
+/* Kaon's direction: `steps` (0 = 5) of x -> 4.1 x (1 - x^2)^2 on the singular values of G/|G|_F, divided by 1.175. Deterministic and chaotic:
+   other precisions or summation orders give another, equally good spectrum. A rank-one matrix, which the map would send to 0, gets
+   G/|G|_F and *fallback = 1 (fallback may be NULL). */
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env);
+
+/* Singular value thresholding: U diag(max(sigma - tau, 0)) V^T, the prox of tau times the nuclear norm. *rank (may be NULL) = values left. */
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env);
+
+/* Largest singular value, to rounding, from the SVD (k = min(rows, cols), O(rows cols k)). */
+NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env);
+
 #ifdef __cplusplus
 }
 #endif
@@ -729,7 +803,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2134500732
+#define NRXI_GEMM_VERSION 2784515496
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -751,6 +825,11 @@ enum {
     NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
     NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
     NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
+    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
     NRXI_GEMM_ROW_BYTES = 128
 };
@@ -758,27 +837,48 @@ enum {
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-/* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
-#define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
+#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
+#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT(r, S) v x##r = zero, y##r = zero;
-#define NRXI_GEMM_STEP(r, S)                                             \
-    {                                                                    \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                           \
-        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                           \
+#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
+#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
+#define NRXI_GEMM_STEP1(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
     }
-#define NRXI_GEMM_STORE(r, S)                                            \
-    x##r *= scale;                                                       \
-    y##r *= scale;                                                       \
-    if (beta != 0) {                                                     \
-        x##r += keep * (v)*(vu *)(c + r * ldc);                          \
-        y##r += keep * (v)*(vu *)(c + r * ldc + lanes);                  \
-    }                                                                    \
-    *(vu *)(c + r * ldc) = x##r;                                         \
+#define NRXI_GEMM_STEP2(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
+    }
+#define NRXI_GEMM_STORE1(r, S)                                 \
+    x##r *= scale;                                             \
+    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
+    *(vu *)(c + r * ldc) = x##r;
+#define NRXI_GEMM_STORE2(r, S)                                       \
+    y##r *= scale;                                                   \
+    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
-#define NRXI_GEMM_TILE(name, target, elem, vec, ROWS, S)                                                  \
+#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b;                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+    }
+#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
     target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
                              elem alpha, elem beta, elem *c, size_t ldc)                                  \
     {                                                                                                     \
@@ -786,20 +886,60 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
         typedef vec##u vu;                                                                                \
         enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
         const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT, S)                                                                           \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
         for (; k > 0; k--, a += acs, b += brs) {                                                          \
             const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
-            ROWS(NRXI_GEMM_STEP, S)                                                                       \
+            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
         }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE, S)                                                                          \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
+    }
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
+   over 4 rows x and 2 rows y, lanes folded in order. */
+#define NRXI_GEMM_DOT1(i, S)                                             \
+    {                                                                    \
+        const v t = *(const vu *)(x[i] + p);                             \
+        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
+        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+    }
+#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
+#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
+    {                                                                                                                      \
+        typedef vec v;                                                                                                     \
+        typedef vec##u vu;                                                                                                 \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
+        const v zero = {0};                                                                                                \
+        elem lane[8][lanes], s;                                                                                            \
+        size_t p, q, i;                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
+        }                                                                                                                  \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
+        for (i = 0; i < 8; i++) {                                                                                          \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
+            sums[i] = s;                                                                                                   \
+        }                                                                                                                  \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, F32X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
@@ -810,10 +950,42 @@ NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F6
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, F32X8)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+#endif
+
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+   there are; the count of entries done. */
+#if defined(NRXI_VEC)
+NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 4 <= k; p += 4, x += 4, out += 4 * full) {
+        const nrxi_f32x4 a = *(const nrxi_f32x4u *)x, b = *(const nrxi_f32x4u *)(x + xs);
+        const nrxi_f32x4 c = *(const nrxi_f32x4u *)(x + 2 * xs), d = *(const nrxi_f32x4u *)(x + 3 * xs);
+        const nrxi_f32x4 e = {a[0], b[0], c[0], d[0]}, f = {a[1], b[1], c[1], d[1]};
+        const nrxi_f32x4 g = {a[2], b[2], c[2], d[2]}, h = {a[3], b[3], c[3], d[3]};
+        *(nrxi_f32x4u *)out = e;
+        *(nrxi_f32x4u *)(out + full) = f;
+        *(nrxi_f32x4u *)(out + 2 * full) = g;
+        *(nrxi_f32x4u *)(out + 3 * full) = h;
+    }
+    return p;
+}
+NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 2 <= k; p += 2, x += 2, out += 2 * full) {
+        const nrxi_f64x2 a = *(const nrxi_f64x2u *)x, b = *(const nrxi_f64x2u *)(x + xs);
+        const nrxi_f64x2 c = {a[0], b[0]}, d = {a[1], b[1]};
+        *(nrxi_f64x2u *)out = c;
+        *(nrxi_f64x2u *)(out + full) = d;
+    }
+    return p;
+}
 #endif
 
 /* >>> twin f64 */
@@ -835,108 +1007,240 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
+                                      double beta, double *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
     size_t m, n, k;
     const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    double *c;
-    size_t ars, acs, brs, bcs, ldc;
+    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     double alpha, beta;
-    void (*tile)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha, double beta,
-                 double *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    double *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f64;
-    g->mr = 4;
-    g->nr = 32 / sizeof(double);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f64;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f64;
+        NRXI_GEMM_TAKE(avx512, f64)
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f64;
+        NRXI_GEMM_TAKE(avx2, f64)
         g->nr = 64 / sizeof(double);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f64)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(double);
 #endif
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        return;
     }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64) {
+        size_t row, done = nrxi_gemm_turn_f64(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F64; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, size_t k, const double *a, size_t ars,
-                                size_t acs, const double *b, size_t brs, double beta, double *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
 {
-    double t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            double *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            double *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
+                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+{
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
+    }
 }
 
 /* Direct: the columns of one chunk, panel by panel. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const double *a, *b = g->b + p * g->brs + j * g->bcs;
-            double beta = p ? (double)1 : g->beta, *c = g->c + j;
+            const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f64(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f64(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f64(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const double *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
+    const double *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -960,17 +1264,15 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     double beta = g->p0 ? (double)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const double *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            double *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f64(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const double *b = g->pb + j * g->kc;
+        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
@@ -987,8 +1289,8 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f64, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
             }
         }
@@ -999,7 +1301,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
 NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((double)m * (double)n * (double)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1025,9 +1327,10 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     g.m = m; g.n = n; g.k = k;
     g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
     g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
+    g.c = c; g.crs = ldc; g.ccs = 1;
     g.alpha = alpha; g.beta = beta;
     nrxi_gemm_choose_f64(&g);
+    if (nrxi_gemm_skinny_f64(&g, env)) return;
     if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
     g.width = n;
     if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
@@ -1052,108 +1355,240 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
+                                      float beta, float *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
     size_t m, n, k;
     const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    float *c;
-    size_t ars, acs, brs, bcs, ldc;
+    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     float alpha, beta;
-    void (*tile)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha, float beta,
-                 float *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    float *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f32;
-    g->mr = 4;
-    g->nr = 32 / sizeof(float);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f32;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f32;
+        NRXI_GEMM_TAKE(avx512, f32)
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f32;
+        NRXI_GEMM_TAKE(avx2, f32)
         g->nr = 64 / sizeof(float);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f32)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(float);
 #endif
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
 NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
 {
-    size_t i, p;
-    if (xs == 1 && count == full)
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
         for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += 2) memcpy(out + i, x + i, 2 * sizeof *x);
-    else {
-        for (i = 0; i < count; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-        for (; i < full; i++)
-            for (p = 0; p < k; p++) out[p * full + i] = 0;
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        return;
     }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32) {
+        size_t row, done = nrxi_gemm_turn_f32(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F32; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, size_t k, const float *a, size_t ars,
-                                size_t acs, const float *b, size_t brs, float beta, float *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
 {
-    float t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            float *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            float *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
+                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+{
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
+    }
 }
 
 /* Direct: the columns of one chunk, panel by panel. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), i, p, kc, cols, rows, bs;
+    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
-            const float *a, *b = g->b + p * g->brs + j * g->bcs;
-            float beta = p ? (float)1 : g->beta, *c = g->c + j;
+            const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
-            bs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, g->brs, panel);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
-                bs = g->nr;
+                brs = g->nr;
             }
-            for (i = 0; i < g->m; i += rows, c += rows * g->ldc) {
-                rows = nrxi_gemm_min(g->m - i, g->mr);
-                a = g->a + i * g->ars + p * g->acs;
-                if (rows == g->mr && cols == g->nr) g->tile(kc, a, g->ars, g->acs, b, bs, g->alpha, beta, c, g->ldc);
-                else if (rows == g->mr) nrxi_gemm_edge_f32(g, rows, cols, kc, a, g->ars, g->acs, b, bs, beta, c);
-                else {
-                    nrxi_gemm_pack_f32(kc, rows, g->mr, a, g->ars, g->acs, rest);
-                    nrxi_gemm_edge_f32(g, rows, cols, kc, rest, 1, g->mr, b, bs, beta, c);
-                }
-            }
+            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const float *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
+    const float *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t a_chunks = (g->rows + g->mc - 1) / g->mc, i, end, count;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
     if (chunk < a_chunks) {
         i = chunk * g->mc;
         end = nrxi_gemm_min(g->rows, i + g->mc);
@@ -1177,17 +1612,15 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
 NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc, i;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
     float beta = g->p0 ? (float)1 : g->beta;
-    for (; j < j1; j += g->nr)
-        for (i = i0; i < i1; i += g->mr) {
-            const float *a = g->pa + i * g->kc, *b = g->pb + j * g->kc;
-            float *c = g->c + (g->i0 + i) * g->ldc + g->j0 + j;
-            size_t rows = nrxi_gemm_min(i1 - i, g->mr), cols = nrxi_gemm_min(j1 - j, g->nr);
-            if (rows == g->mr && cols == g->nr) g->tile(g->kc, a, 1, g->mr, b, g->nr, g->alpha, beta, c, g->ldc);
-            else nrxi_gemm_edge_f32(g, rows, cols, g->kc, a, 1, g->mr, b, g->nr, beta, c);
-        }
+    for (; j < j1; j += g->nr) {
+        const float *b = g->pb + j * g->kc;
+        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
 }
 
 NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
@@ -1204,8 +1637,8 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
                 g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, down + across, nrxi_gemm_pack_job_f32, g);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
             }
         }
@@ -1216,7 +1649,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
 NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((float)m * (float)n * (float)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1242,22 +1675,23 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     g.m = m; g.n = n; g.k = k;
     g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
     g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
+    g.c = c; g.crs = ldc; g.ccs = 1;
     g.alpha = alpha; g.beta = beta;
     nrxi_gemm_choose_f32(&g);
+    if (nrxi_gemm_skinny_f32(&g, env)) return;
     if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
     g.width = n;
     if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
     nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2134500732
+#elif NRXI_GEMM_VERSION != 2784515496
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1620441137
+#define NRXI_LINALG_VERSION 1542020804
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -1281,7 +1715,11 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
      nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
                                                        read, its first n rows get x; diagonal entries of the pivoted R below
                                                        rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 8; Schreiber and Van Loan 1989 (compact WY). */
+     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
+                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
+                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
+                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
 
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
@@ -1902,7 +2340,249 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     (void)j;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1620441137
+
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+
+NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
+   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
+{
+    size_t i, j, sweep, changed = 1;
+    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (sweep = 0; changed && sweep < 40; sweep++)
+        for (changed = 0, i = 0; i < n; i++) {
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            int e;
+            if (!(c > 0.0) || !(r > 0.0)) continue;
+            (void)frexp(r / c, &e);
+            f = ldexp(1.0, e / 2);
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            changed = 1;
+            scale[i] *= f;
+            for (j = 0; j < n; j++) a[i * lda + j] /= f;
+            for (j = 0; j < n; j++) a[j * lda + i] *= f;
+        }
+}
+
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+{
+    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
+    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
+    size_t j;
+    for (j = from; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+    for (j = 0; j <= to; j++) {
+        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
+        row[0] -= t;
+        row[1] -= t * v1;
+        if (size == 3) row[2] -= t * v2;
+    }
+    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
+    for (j = 0; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+}
+
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
+{
+    double p = 0.5 * (a - d), q = p * p + b * c, r;
+    if (q >= 0.0) {
+        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
+        w[0] = d + r;
+        w[2] = r != 0.0 ? d - b / r * c : w[0];
+        w[1] = w[3] = 0.0;
+        return 1;
+    }
+    w[0] = w[2] = 0.5 * (a + d);
+    w[1] = sqrt(-q);
+    w[3] = -w[1];
+    return 0;
+}
+
+/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
+NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
+{
+    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
+    while (end > 0) {
+        double s, t, x[3], *l;
+        hi = end - 1;
+        for (lo = hi; lo > 0; lo--) {
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
+            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+        }
+        l = h + hi * lda;
+        if (lo == hi) {
+            w[2 * hi] = l[hi];
+            w[2 * hi + 1] = 0.0;
+            end--;
+            steps = 0;
+            continue;
+        }
+        if (lo + 1 == hi) {
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
+                x[1] = l[lo];
+                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
+                l[lo] = 0.0;
+            }
+            end -= 2;
+            steps = 0;
+            continue;
+        }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        s = h[(hi - 1) * lda + hi - 1] + l[hi];
+        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
+        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
+            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
+            t = s * s;
+            s *= 1.5;
+        }
+        l = h + lo * lda;
+        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
+        x[1] = l[lo] + l[lda + lo + 1] - s;
+        x[2] = l[2 * lda + lo + 1];
+        for (k = lo; k + 1 <= hi; k++) {
+            size_t size = k + 2 <= hi ? 3 : 2, i;
+            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
+            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
+            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
+NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
+{
+    if (fabs(br) >= fabs(bi)) {
+        double f = bi / br, d = br + bi * f;
+        *qr = (ar + ai * f) / d;
+        *qi = (ai - ar * f) / d;
+    } else {
+        double f = br / bi, d = br * f + bi;
+        *qr = (ar * f + ai) / d;
+        *qi = (ai * f - ar) / d;
+    }
+}
+
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+{
+    double lr = w[2 * k], li = w[2 * k + 1];
+    size_t i = k, j;
+    memset(xr, 0, n * sizeof *xr);
+    memset(xi, 0, n * sizeof *xi);
+    xr[k] = 1.0;
+    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
+        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
+    }
+    while (i-- > 0) {
+        const double *row = t + i * lda;
+        size_t last = li != 0.0 ? k + 1 : k;
+        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
+        for (j = i + 1; j <= last; j++) {
+            r -= row[j] * xr[j];
+            m -= row[j] * xi[j];
+        }
+        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+            const double *up = row - lda;
+            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
+            for (j = i + 1; j <= last; j++) {
+                ur -= up[j] * xr[j];
+                ui -= up[j] * xi[j];
+            }
+            er = ar * dr - di * di - b * c;
+            ei = di * (ar + dr);
+            if (fabs(er) + fabs(ei) < small * small) er = small * small;
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
+            i--;
+        } else {
+            if (fabs(dr) + fabs(di) < small) dr = small;
+            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
+        }
+        big = fabs(xr[i]) + fabs(xi[i]);
+        if (big > 1e100)
+            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
+    }
+}
+
+NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
+{
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < n; i++) {
+        double big = nrxi_la_max(n, a + i * lda, 1);
+        if (big > f) f = big;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= f;
+    nrxi_la_balance(n, a, lda, scale);
+    memset(zt, 0, n * n * sizeof *zt);
+    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
+    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
+        double *col = a + (k + 1) * lda + k, beta;
+        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
+        beta = col[0];
+        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
+        xr[0] = 1.0;
+        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
+        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
+        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
+        memset(xi, 0, sizeof *xi);
+        col[0] = beta;
+        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
+    }
+    status = nrxi_la_schur(n, a, lda, zt, w);
+    if (status != NRX_OK) return status;
+    for (k = 0; v && k < n; k++) {
+        double norm, big = 0.0, c = 1.0, s = 0.0;
+        int pair = w[2 * k + 1] != 0.0;
+        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
+        memset(yr, 0, n * sizeof *yr);
+        memset(yi, 0, n * sizeof *yi);
+        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
+            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
+            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
+        }
+        for (i = 0; i < n; i++) {
+            yr[i] *= scale[i];
+            yi[i] *= scale[i];
+        }
+        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
+        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
+            if (hypot(yr[i], yi[i]) > big) {
+                big = hypot(yr[i], yi[i]);
+                c = yr[i] / big;
+                s = -yi[i] / big;
+            }
+        if (!pair) { c = 1.0; s = 0.0; }
+        for (i = 0; i < n; i++) {
+            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
+            z[0] = c * re - s * im;
+            z[1] = c * im + s * re;
+            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
+        }
+        if (pair) k++;
+    }
+    for (i = 0; i < 2 * n; i++) w[i] /= f;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1542020804
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
@@ -3282,6 +3962,856 @@ NRXI_IMPL_END
 NRXI_IMPL_BEGIN
 
 NRX_DEF const char *nrx_opt_version(void) { return NRX_OPTIM_VERSION; }
+
+/* ==== matrix functions ==== */
+
+NRXI_FN size_t nrxi_min_size(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+NRXI_FN nrx_status nrxi_matrix_check(const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
+{
+    size_t size, dim;
+    if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
+    if (!nrxi_add_ok(rows, cols, &dim) || !nrxi_mul_ok(dim, dim, &size) || size > (size_t)-1 / 128)
+        return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    if (rows > 0 && cols > 0 && (!a || !out)) return nrxi_fail(env, NRX_E_ARG, "%s: the %s is NULL", who, a ? "output" : "matrix");
+    if (!nrxi_all_finite(a, rows * cols, dtype)) return nrxi_fail(env, NRX_E_NUMERIC, "%s: the %zux%zu matrix is not finite", who, rows, cols);
+    return NRX_OK;
+}
+
+/* f64 copy, transposed when asked for, times factor. */
+NRXI_FN void nrxi_to_f64(int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double v = dtype == NRX_F32 ? (double)((const float *)a)[i * cols + j] : ((const double *)a)[i * cols + j];
+            out[trans ? j * rows + i : i * cols + j] = factor * v;
+        }
+}
+/* The way back: out (rows x cols) = factor a, a being cols x rows when trans. */
+NRXI_FN void nrxi_from_f64(int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double v = factor * a[trans ? j * rows + i : i * cols + j];
+            if (dtype == NRX_F32) ((float *)out)[i * cols + j] = (float)v;
+            else ((double *)out)[i * cols + j] = v;
+        }
+}
+
+/* Frobenius norm without overflow or underflow on the way. */
+NRXI_FN double nrxi_frobenius(int dtype, size_t n, const void *a)
+{
+    double s = nrxi_vec_norm(n, dtype, a), big = 0.0, f;
+    size_t i;
+    if (dtype == NRX_F32 || (s > 1e-140 && nrxi_finite_f64(&s))) return s;
+    big = nrxi_la_max(n, (const double *)a, 1);
+    f = nrxi_la_scale(big);
+    for (i = 0, s = 0.0; i < n; i++) s += (((const double *)a)[i] * f) * (((const double *)a)[i] * f);
+    return sqrt(s) / f;
+}
+
+/* >>> twin f64 */
+/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
+NRXI_FN void nrxi_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 47) / 48 * 48;
+    if (n < 160) { nrxi_gemm_f64(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
+    nrxi_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_gemm_f64(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+}
+NRXI_FN void nrxi_mirror_f64(size_t n, double *c, size_t ldc)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < n; i0 += 32)
+        for (j0 = 0; j0 <= i0; j0 += 32)
+            for (i = i0; i < n && i < i0 + 32; i++)
+                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
+}
+/* C = A A^T or A^T A, whole: about half the work of a product. */
+NRXI_FN void nrxi_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_mirror_f64(n, c, ldc);
+}
+
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
+   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
+NRXI_FN void nrxi_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps, int kaon, double *next, double *gram,
+                              double *poly, double *work, const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
+    int tall = rows > cols;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const double a = (double)coef[0], b = (double)coef[1], c = (double)coef[2];
+        nrxi_syrk_f64(tall, k, other, x, cols, gram, k, work, env);
+        if (kaon)
+            for (i = 0; i < k; i++) {
+                for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
+                gram[i * k + i] += (double)1;
+            }
+        nrxi_syrk_part_f64(0, k, k, gram, k, poly, k, work, env);
+        for (i = 0; i < k; i++) {
+            double *row = poly + i * k;
+            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
+            else {
+                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
+                row[i] += a;
+            }
+        }
+        nrxi_mirror_f64(k, poly, k);
+        if (tall) nrxi_gemm_f64(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
+        else nrxi_gemm_f64(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
+        memcpy(x, next, rows * cols * sizeof *x);
+    }
+}
+/* Elements of workspace for nrxi_orth_f64. */
+NRXI_FN size_t nrxi_orth_work_f64(size_t rows, size_t cols)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f64(k, k, other), w2 = nrxi_gemm_work_f64(k, k, k);
+    size_t w3 = nrxi_gemm_work_f64(rows, cols, k);
+    if (w2 > w) w = w2;
+    if (w3 > w) w = w3;
+    return rows * cols + 2 * k * k + w + 64;
+}
+/* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
+NRXI_FN void nrxi_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x, const double *coef, size_t steps, int kaon, double *work,
+                           const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, i;
+    double *gram = work + rows * cols, *poly = gram + k * k;
+    for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (double)((nrxi_sum)g[i] / norm) : (double)0;
+    if (norm > 0.0) nrxi_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+}
+/* === twin f32 */
+/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
+NRXI_FN void nrxi_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 47) / 48 * 48;
+    if (n < 160) { nrxi_gemm_f32(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
+    nrxi_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_gemm_f32(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+}
+NRXI_FN void nrxi_mirror_f32(size_t n, float *c, size_t ldc)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < n; i0 += 32)
+        for (j0 = 0; j0 <= i0; j0 += 32)
+            for (i = i0; i < n && i < i0 + 32; i++)
+                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
+}
+/* C = A A^T or A^T A, whole: about half the work of a product. */
+NRXI_FN void nrxi_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_mirror_f32(n, c, ldc);
+}
+
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
+   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
+NRXI_FN void nrxi_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps, int kaon, float *next, float *gram,
+                              float *poly, float *work, const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
+    int tall = rows > cols;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const float a = (float)coef[0], b = (float)coef[1], c = (float)coef[2];
+        nrxi_syrk_f32(tall, k, other, x, cols, gram, k, work, env);
+        if (kaon)
+            for (i = 0; i < k; i++) {
+                for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
+                gram[i * k + i] += (float)1;
+            }
+        nrxi_syrk_part_f32(0, k, k, gram, k, poly, k, work, env);
+        for (i = 0; i < k; i++) {
+            float *row = poly + i * k;
+            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
+            else {
+                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
+                row[i] += a;
+            }
+        }
+        nrxi_mirror_f32(k, poly, k);
+        if (tall) nrxi_gemm_f32(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
+        else nrxi_gemm_f32(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
+        memcpy(x, next, rows * cols * sizeof *x);
+    }
+}
+/* Elements of workspace for nrxi_orth_f32. */
+NRXI_FN size_t nrxi_orth_work_f32(size_t rows, size_t cols)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f32(k, k, other), w2 = nrxi_gemm_work_f32(k, k, k);
+    size_t w3 = nrxi_gemm_work_f32(rows, cols, k);
+    if (w2 > w) w = w2;
+    if (w3 > w) w = w3;
+    return rows * cols + 2 * k * k + w + 64;
+}
+/* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
+NRXI_FN void nrxi_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x, const float *coef, size_t steps, int kaon, float *work,
+                           const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, i;
+    float *gram = work + rows * cols, *poly = gram + k * k;
+    for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (float)((nrxi_sum)g[i] / norm) : (float)0;
+    if (norm > 0.0) nrxi_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+}
+/* <<< twin */
+
+enum { NRXI_NS_MAX = 64 }; /* steps */
+
+/* Coefficients of `steps` polynomials and the factor that the norm is multiplied with before. */
+NRXI_FN double nrxi_ns_table(int kind, size_t steps, double *coef)
+{
+    static const double polar[8][3] = {{8.28721201814563, -23.595886519098837, 17.300387312530933},
+        {4.107059111542203, -2.9478499167379106, 0.5448431082926601}, {3.9486908534822946, -2.908902115962949, 0.5518191394370137},
+        {3.3184196573706015, -2.488488024314874, 0.51004894012372}, {2.300652019954817, -1.6689039845747493, 0.4188073119525673},
+        {1.891301407787398, -1.2679958271945868, 0.37680408948524835}, {1.8750014808534479, -1.2500016453999487, 0.3750001645474248},
+        {1.875, -1.25, 0.375}};
+    static const double dion[5][3] = {{8.156554524902461, -22.48329292557795, 15.878769915207462},
+        {4.042929935166739, -2.808917465908714, 0.5000178451051316}, {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+        {3.285753657755655, -2.3681294933425376, 0.46449024233003106}, {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
+    size_t t;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const double *row = NULL;
+        double safety = 1.0;
+        coef[0] = 3.4445; coef[1] = -4.7750; coef[2] = 2.0315;
+        if (kind == NRX_NS_POLAR_EXPRESS) { row = polar[t < 8 ? t : 7]; if (t + 1 < steps) safety = 1.01; }
+        else if (kind == NRX_NS_DION) row = t < 5 ? dion[t] : polar[7];
+        else if (kind == NRX_NS_CUBIC) { coef[0] = 1.5; coef[1] = -0.5; coef[2] = 0.0; }
+        else if (kind == NRX_NS_KAON) { coef[0] = 4.1; coef[1] = coef[2] = 0.0; }
+        if (row) {
+            coef[0] = row[0] / safety;
+            coef[1] = row[1] / (safety * safety * safety);
+            coef[2] = row[2] / (safety * safety * safety * safety * safety);
+        }
+    }
+    return kind == NRX_NS_POLAR_EXPRESS ? 1.01 : kind == NRX_NS_DION ? 1.02 : 1.0;
+}
+
+NRXI_FN size_t nrxi_orth_work(int dtype, size_t rows, size_t cols) /* bytes */
+{
+    return dtype == NRX_F32 ? nrxi_orth_work_f32(rows, cols) * sizeof(float) : nrxi_orth_work_f64(rows, cols) * sizeof(double);
+}
+NRXI_FN void nrxi_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x, const double *coef, size_t steps, int kaon,
+                       void *work, const nrx_env *env)
+{
+    float coef32[3 * NRXI_NS_MAX];
+    size_t i;
+    for (i = 0; i < 3 * steps; i++) coef32[i] = (float)coef[i];
+    if (dtype == NRX_F32) nrxi_orth_f32(rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
+    else nrxi_orth_f64(rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
+}
+
+NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc)
+{
+    nrx_opt_ns_desc d = NRX_ZERO;
+    double coef[3 * NRXI_NS_MAX], norm, eps;
+    void *work;
+    nrx_status status;
+    if (desc) d = *desc;
+    if (d.steps == 0) d.steps = 5;
+    if (d.steps > NRXI_NS_MAX || d.coefficients < 0 || d.coefficients > NRX_NS_KAON)
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_newton_schulz: %zu steps of coefficients %d; expected at most 64 of NRX_NS_*", d.steps, d.coefficients);
+    status = nrxi_matrix_check("nrx_opt_newton_schulz", dtype, rows, cols, g, x, &d.env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    work = nrxi_alloc(&d.env, nrxi_orth_work(dtype, rows, cols), 1);
+    if (!work) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_newton_schulz: no memory for a matrix of %zux%zu", rows, cols);
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    eps = d.eps == 0.0 ? 1e-7 : d.eps < 0.0 ? 0.0 : d.eps;
+    if (norm > 0.0) norm = norm * nrxi_ns_table(d.coefficients, d.steps, coef) + eps;
+    nrxi_orth(dtype, rows, cols, g, norm, x, coef, d.steps, d.coefficients == NRX_NS_KAON, work, &d.env);
+    nrxi_free(&d.env, work);
+    return NRX_OK;
+}
+
+/* ---- Kaon ---- */
+
+/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0; work as nrxi_orth. */
+NRXI_FN int nrxi_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, double norm, void *work, const nrx_env *env)
+{
+    double coef[3 * NRXI_NS_MAX];
+    size_t n = rows * cols;
+    (void)nrxi_ns_table(NRX_NS_KAON, steps, coef);
+    if (rows > 1 && cols > 1) { /* one step shows whether G has rank one: only then does everything vanish */
+        nrxi_orth(dtype, rows, cols, g, norm, d, coef, 1, 1, work, env);
+        if (nrxi_vec_norm(n, dtype, d) >= 1e-3) {
+            if (steps > 1) nrxi_orth(dtype, rows, cols, d, 1.0, d, coef, steps - 1, 1, work, env);
+            nrxi_vec_scale(n, dtype, 1.0 / 1.175, d);
+            return 0;
+        }
+    }
+    nrxi_orth(dtype, rows, cols, g, norm, d, coef, 0, 1, work, env);
+    return 1;
+}
+
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env)
+{
+    size_t bytes, copy = rows * cols * nrxi_dtype_size(dtype);
+    double norm;
+    int guarded = 0;
+    unsigned char *work;
+    nrx_status status;
+    if (fallback) *fallback = 0;
+    if (steps == 0) steps = 5;
+    if (steps > NRXI_NS_MAX) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
+    status = nrxi_matrix_check("nrx_opt_kaon", dtype, rows, cols, g, d, env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    bytes = nrxi_orth_work(dtype, rows, cols);
+    work = (unsigned char *)nrxi_alloc(env, bytes + copy, 1);
+    if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_kaon: no memory for a matrix of %zux%zu", rows, cols);
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    if (d == g) { memcpy(work + bytes, g, copy); g = work + bytes; }
+    if (norm > 0.0) guarded = nrxi_kaon(dtype, rows, cols, g, d, steps, norm, work, env);
+    else memset(d, 0, copy);
+    if (fallback) *fallback = guarded;
+    nrxi_free(env, work);
+    return NRX_OK;
+}
+
+/* ---- polar decomposition by QDWH; everything in f64 ---- */
+
+/* a, b, c of the next step from the lower bound l of the singular values, and the next bound. */
+NRXI_FN void nrxi_qdwh_coefficients(double *l, double *a, double *b, double *c)
+{
+    double l2 = *l * *l, d = cbrt(4.0 * (1.0 - l2) / (l2 * l2)), s = sqrt(1.0 + d), next;
+    *a = s + 0.5 * sqrt(8.0 - 4.0 * d + 8.0 * (2.0 - l2) / (l2 * s));
+    if (!nrxi_finite_f64(a)) *a = 3.0;
+    *b = 0.25 * (*a - 1.0) * (*a - 1.0);
+    *c = *a + *b - 1.0;
+    next = *l * (*a + *b * l2) / (1.0 + *c * l2);
+    *l = next < 1.0 ? next : 1.0;
+}
+
+/* B = B L^-T (trans 0) or B L^-1 (trans 1) for B m x n, L lower n x n: columns in halves, so that most work is products. Leaves go row by
+   row of B, which is as long as it needs to be contiguous. */
+NRXI_FN void nrxi_trsm_right(int trans, size_t m, size_t n, const double *l, size_t ldl, double *b, size_t ldb, double *work, const nrx_env *env)
+{
+    size_t h = n / 2, i, j, k;
+    if (n > 32) {
+        h = (h + 7) / 8 * 8;
+        if (!trans) { /* [B1 B2] with L^T upper: B1 first */
+            nrxi_trsm_right(0, m, h, l, ldl, b, ldb, work, env);
+            nrxi_gemm_f64(0, 1, m, n - h, h, -1.0, b, ldb, l + h * ldl, ldl, 1.0, b + h, ldb, work, env);
+            nrxi_trsm_right(0, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
+        } else {
+            nrxi_trsm_right(1, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
+            nrxi_gemm_f64(0, 0, m, h, n - h, -1.0, b + h, ldb, l + h * ldl, ldl, 1.0, b, ldb, work, env);
+            nrxi_trsm_right(1, m, h, l, ldl, b, ldb, work, env);
+        }
+        return;
+    }
+    for (i = 0; i < m; i++, b += ldb) {
+        if (!trans)
+            for (j = 0; j < n; j++) {
+                double s = b[j];
+                for (k = 0; k < j; k++) s -= l[j * ldl + k] * b[k];
+                b[j] = s / l[j * ldl + j];
+            }
+        else
+            for (j = n; j-- > 0;) {
+                double s = b[j] /= l[j * ldl + j];
+                for (k = 0; k < j; k++) b[k] -= l[j * ldl + k] * s;
+            }
+    }
+}
+
+/* Cholesky of the lower triangle in halves. */
+NRXI_FN nrx_status nrxi_cholesky_blocked(size_t n, double *a, size_t lda, double *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 7) / 8 * 8, i, j;
+    nrx_status status;
+    if (n <= 48) return nrxi_cholesky(n, a, lda);
+    status = nrxi_cholesky_blocked(h, a, lda, work, env);
+    if (status != NRX_OK) return status;
+    nrxi_trsm_right(0, n - h, h, a, lda, a + h * lda, lda, work, env);
+    for (i = h; i < n; i += 96) { /* A22 -= A21 A21^T, row blocks of the lower triangle */
+        j = nrxi_min_size(96, n - i);
+        nrxi_gemm_f64(0, 1, j, i + j - h, h, -1.0, a + i * lda, lda, a + h * lda, lda, 1.0, a + i * lda + h, lda, work, env);
+    }
+    return nrxi_cholesky_blocked(n - h, a + h * lda + h, lda, work, env);
+}
+
+NRXI_FN size_t nrxi_gemm_most(size_t m, size_t n)
+{
+    size_t w = nrxi_gemm_work_f64(m, n, m), w2 = nrxi_gemm_work_f64(m, n, n), w3 = nrxi_gemm_work_f64(n, n, m), w4 = nrxi_gemm_work_f64(m, m, n);
+    return nrxi_max_size(nrxi_max_size(w, w2), nrxi_max_size(w3, w4));
+}
+
+/* Doubles of workspace of nrxi_qdwh for m >= n. */
+NRXI_FN size_t nrxi_qdwh_work(size_t m, size_t n)
+{
+    return 2 * (m + n) * n + m * n + n * n + n + nrxi_qr_work(m + n, n) + nrxi_gemm_most(m + n, n) + 64;
+}
+
+/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after Ozaki et al. 2012). */
+NRXI_FN void nrxi_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram, double *other, double *work, const nrx_env *env)
+{
+    size_t i, j;
+    for (i = 0; i < m * n; i++) {
+        high[i] = floor(x[i] * 67108864.0 + 0.5) / 67108864.0;
+        low[i] = x[i] - high[i];
+    }
+    nrxi_syrk_f64(1, n, m, high, n, gram, n, work, env);
+    for (i = 0; i < m * n; i++) high[i] += 0.5 * low[i];
+    nrxi_gemm_f64(1, 0, n, n, m, 1.0, high, n, low, n, 0.0, other, n, work, env);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) gram[i * n + j] = 0.5 * (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
+    memcpy(high, x, m * n * sizeof *x);
+    nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
+}
+
+/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
+NRXI_FN nrx_status nrxi_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d, nrx_opt_polar_info *info, double *work, const nrx_env *env)
+{
+    double *k = work, *q = k + (m + n) * n, *old = q + (m + n) * n, *z = old + m * n, *tau = z + n * n, *qrw = tau + n;
+    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower > 0.0 ? d->lower : 1e-17, a, b, c;
+    const double eps = 2.220446049250313e-16;
+    size_t i, j;
+    nrx_status status;
+    for (info->iterations = 0; info->iterations < d->max_iter;) {
+        int near = fabs(1.0 - l) <= 5.0 * eps;
+        if (near && info->iterations > 0 && info->change <= cbrt(5.0 * eps)) break;
+        nrxi_qdwh_coefficients(&l, &a, &b, &c);
+        memcpy(old, x, m * n * sizeof *x);
+        if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
+            double rc = sqrt(c);
+            for (i = 0; i < m * n; i++) k[i] = rc * x[i];
+            memset(k + m * n, 0, n * n * sizeof *k);
+            for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
+            if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK) return status;
+            nrxi_gemm_f64(0, 1, m, n, n, (a - b / c) / rc, q, n, q + m * n, n, b / c, x, n, gw, env);
+            info->qr_steps++;
+        } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
+            nrxi_syrk_f64(1, n, m, x, n, z, n, gw, env);
+            for (i = 0; i < n * n; i++) z[i] *= c;
+            for (j = 0; j < n; j++) z[j * n + j] += 1.0;
+            if ((status = nrxi_cholesky_blocked(n, z, n, gw, env)) != NRX_OK) return status;
+            memcpy(k, x, m * n * sizeof *x);
+            nrxi_trsm_right(0, m, n, z, n, k, n, gw, env);
+            nrxi_trsm_right(1, m, n, z, n, k, n, gw, env);
+            for (i = 0; i < m * n; i++) x[i] = b / c * x[i] + (a - b / c) * k[i];
+        }
+        info->iterations++;
+        info->change = nrxi_vec_dist(m * n, NRX_F64, x, old);
+    }
+    if (!d->no_polish) nrxi_polar_polish(m, n, x, k, q, z, k + m * n, gw, env);
+    return NRX_OK;
+}
+
+/* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m x n in f64. */
+NRXI_FN double nrxi_two_norm_bound(size_t m, size_t n, const double *a)
+{
+    double f = nrxi_la_scale(nrxi_la_max(m * n, a, 1)), one = 0.0, inf = 0.0, s, fro;
+    size_t i, j;
+    for (i = 0; i < m; i++) {
+        for (j = 0, s = 0.0; j < n; j++) s += fabs(a[i * n + j] * f);
+        if (s > inf) inf = s;
+    }
+    for (j = 0; j < n; j++) {
+        for (i = 0, s = 0.0; i < m; i++) s += fabs(a[i * n + j] * f);
+        if (s > one) one = s;
+    }
+    fro = nrxi_frobenius(NRX_F64, m * n, a);
+    s = sqrt(one * inf) / f;
+    return fro < s ? fro : s;
+}
+
+/* x (m x n) /= s, also for subnormal s */
+NRXI_FN void nrxi_divide(size_t n, double *x, double s)
+{
+    size_t i;
+    for (i = 0; i < n; i++) x[i] /= s;
+}
+
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
+                                 nrx_opt_polar_info *info)
+{
+    nrx_opt_polar_desc d = NRX_ZERO;
+    nrx_opt_polar_info own;
+    size_t m = nrxi_max_size(rows, cols), n = nrxi_min_size(rows, cols), work_size, i, j;
+    int trans = rows < cols;
+    double *x, *copy, *hh, *work, bound;
+    nrx_status status;
+    if (!info) info = &own;
+    memset(info, 0, sizeof *info);
+    if (desc) d = *desc;
+    if (d.max_iter == 0) d.max_iter = 12;
+    if (!(d.lower >= 0.0 && d.lower < 1.0)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_polar: lower bound %g, expected 0 .. 1", d.lower);
+    status = nrxi_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    work_size = nrxi_qdwh_work(m, n);
+    x = (double *)nrxi_alloc(&d.env, 2 * m * n + (h ? cols * cols : 0) + work_size, sizeof(double));
+    if (!x) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
+    copy = x + m * n;
+    hh = copy + m * n;
+    work = hh + (h ? cols * cols : 0);
+    nrxi_to_f64(dtype, rows, cols, a, trans, 1.0, x);
+    memcpy(copy, x, m * n * sizeof *x);
+    bound = nrxi_two_norm_bound(m, n, x);
+    if (bound > 0.0) {
+        nrxi_divide(m * n, x, bound);
+        status = nrxi_qdwh(m, n, x, &d, info, work, &d.env);
+    }
+    if (status == NRX_OK && h) { /* H = (U^T A + A^T U)/2; transposed data: U^T A = X copy^T with X = U^T */
+        if (!trans) nrxi_gemm_f64(1, 0, cols, cols, rows, 1.0, x, cols, copy, cols, 0.0, hh, cols, NULL, &d.env);
+        else nrxi_gemm_f64(0, 1, cols, cols, rows, 1.0, x, rows, copy, rows, 0.0, hh, cols, NULL, &d.env);
+        for (i = 0; i < cols; i++)
+            for (j = 0; j < i; j++) hh[i * cols + j] = hh[j * cols + i] = 0.5 * (hh[i * cols + j] + hh[j * cols + i]);
+        nrxi_from_f64(dtype, cols, cols, hh, 0, 1.0, h);
+    }
+    if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, x, trans, 1.0, u);
+    else status = nrxi_fail(&d.env, status, "nrx_opt_polar: a factorization broke down at iteration %zu", info->iterations);
+    nrxi_free(&d.env, x);
+    return status;
+}
+
+/* ---- singular values ---- */
+
+/* a = U diag(s) V^T in f64 (thin); s has k, u rows x k, vt k x cols inside one allocation that the caller frees (returned through base). */
+NRXI_FN nrx_status nrxi_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a, double **base, double **s, double **u, double **vt,
+                                 const nrx_env *env)
+{
+    size_t k = nrxi_min_size(rows, cols), w = nrxi_svd_work(rows, cols);
+    double *p;
+    nrx_status status;
+    *base = NULL;
+    if (w == (size_t)-1) return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    p = (double *)nrxi_alloc(env, rows * cols + k + (rows + cols) * k + w, sizeof *p);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "%s: no memory for the SVD of a matrix of %zux%zu", who, rows, cols);
+    *base = p;
+    nrxi_to_f64(dtype, rows, cols, a, 0, 1.0, p);
+    *s = p + rows * cols;
+    *u = *s + k;
+    *vt = *u + rows * k;
+    status = nrxi_svd(rows, cols, p, cols, *s, *u, k, *vt, cols, *vt + k * cols);
+    if (status != NRX_OK) {
+        nrxi_free(env, p);
+        *base = NULL;
+        return nrxi_fail(env, status, "%s: the SVD did not converge", who);
+    }
+    return NRX_OK;
+}
+
+/* out = U diag(s) V^T; u is overwritten */
+NRXI_FN void nrxi_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt, double *product, void *out, const nrx_env *env)
+{
+    size_t k = nrxi_min_size(rows, cols), i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < k; j++) u[i * k + j] *= s[j];
+    nrxi_gemm_f64(0, 0, rows, cols, k, 1.0, u, k, vt, cols, 0.0, product, cols, NULL, env);
+    nrxi_from_f64(dtype, rows, cols, product, 0, 1.0, out);
+}
+
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env)
+{
+    double *base, *s, *u, *vt;
+    size_t k = nrxi_min_size(rows, cols), i, left = 0;
+    nrx_status status = nrxi_matrix_check("nrx_opt_svt", dtype, rows, cols, a, x, env);
+    if (rank) *rank = 0;
+    if (status != NRX_OK || k == 0) return status;
+    if (!(tau >= 0.0)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_svt: threshold %g, expected >= 0", tau);
+    status = nrxi_thin_svd("nrx_opt_svt", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < k; i++) {
+        s[i] = s[i] > tau ? s[i] - tau : 0.0;
+        left += s[i] > 0.0;
+    }
+    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, x, env);
+    if (rank) *rank = left;
+    nrxi_free(env, base);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env)
+{
+    double *base, *s, *u, *vt;
+    nrx_status status = nrxi_matrix_check("nrx_opt_spectral_norm", dtype, rows, cols, a, norm, env);
+    if (status != NRX_OK) return status;
+    *norm = 0.0;
+    if (rows * cols == 0) return NRX_OK;
+    status = nrxi_thin_svd("nrx_opt_spectral_norm", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    if (status == NRX_OK) *norm = s[0];
+    if (status == NRX_OK) nrxi_free(env, base);
+    return status;
+}
+
+/* ---- Freon ---- */
+
+/* log of z w(z^b) / alpha at u = z^b, for w = alpha (1 + e^ld u)/(1 + e^lg u) */
+NRXI_FN double nrxi_minimax_log(double u, double log_u, int b, double d, double g) { return log_u / (double)b + log1p(d * u) - log1p(g * u); }
+
+NRXI_FN void nrxi_minimax_stationary(int b, double d, double g, double *lo, double *hi)
+{
+    double p = d + g + (double)b * (d - g), disc = p * p - 4.0 * d * g, q;
+    if (disc <= 0.0) { *lo = *hi = HUGE_VAL; return; }
+    q = 0.5 * (-p + sqrt(disc));
+    *lo = 1.0 / q;
+    *hi = q / (d * g);
+}
+
+/* d for a given g: the interior maximum equals the value at 1. */
+NRXI_FN double nrxi_minimax_inner(int b, double g)
+{
+    double below = -80.0, above = log(g) + 2.0 * log((double)(b - 1) / (double)(b + 1)), lo, hi;
+    int i;
+    for (i = 0; i < 100; i++) {
+        double mid = 0.5 * (below + above), d = exp(mid);
+        nrxi_minimax_stationary(b, d, g, &lo, &hi);
+        if (hi >= 1.0 || nrxi_minimax_log(lo, log(lo), b, d, g) > nrxi_minimax_log(1.0, 0.0, b, d, g)) below = mid;
+        else above = mid;
+    }
+    return exp(0.5 * (below + above));
+}
+
+NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached)
+{
+    double l; /* lower end in z */
+    size_t t;
+    int i;
+    if (b < 2 || b > 64 || !(sigma_min > 0.0 && sigma_min < 1.0) || !coefficients)
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_freon_coefficients: b %d, sigma_min %g; expected 2 .. 64 and 0 < sigma_min < 1", b, sigma_min);
+    l = pow(sigma_min, 2.0 / (double)b);
+    for (t = 0; t < terms; t++, coefficients += 3) {
+        double base = log((double)(b + 1) / (double)(b - 1)), more = -2.2 * (double)b * log(l) + 5.0, below = base, above = base + (more > 2.0 ? more : 2.0);
+        double d, g, alpha, lu = (double)b * log(l), u = exp(lu), lo, hi;
+        if (1.0 - l < 1e-15) { /* the limit: Pade */
+            coefficients[0] = coefficients[2] = (double)(b + 1) / (double)(b - 1);
+            coefficients[1] = 1.0;
+            continue;
+        }
+        for (i = 0; i < 100; i++) {
+            double mid = 0.5 * (below + above);
+            g = exp(mid);
+            d = nrxi_minimax_inner(b, g);
+            nrxi_minimax_stationary(b, d, g, &lo, &hi);
+            if (u >= lo || nrxi_minimax_log(u, lu, b, d, g) > nrxi_minimax_log(hi, log(hi), b, d, g)) above = mid;
+            else below = mid;
+        }
+        g = exp(0.5 * (below + above));
+        d = nrxi_minimax_inner(b, g);
+        alpha = exp(-nrxi_minimax_log(1.0, 0.0, b, d, g));
+        coefficients[0] = alpha;
+        coefficients[1] = alpha * d;
+        coefficients[2] = g;
+        l = exp(nrxi_minimax_log(u, lu, b, d, g) - nrxi_minimax_log(1.0, 0.0, b, d, g));
+        if (!(l < 1.0)) l = 1.0;
+    }
+    if (reached) *reached = l;
+    return NRX_OK;
+}
+
+enum { NRXI_FREON_TERMS = 16 };
+
+/* What a direction needs, made once: the rational exponent and the coefficients. */
+typedef struct nrxi_freon_plan {
+    int a, b;              /* c = a/b, b even; b = 0: by SVD */
+    int scale;
+    double c;
+    size_t terms;
+    double delta;          /* relative shift of X X^T */
+    double coef[3 * NRXI_FREON_TERMS];
+} nrxi_freon_plan;
+
+NRXI_FN nrx_status nrxi_freon_make(const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_freon_plan *p)
+{
+    double sigma = d->sigma_min, reached;
+    int b;
+    memset(p, 0, sizeof *p);
+    p->c = d->c;
+    p->scale = d->scale;
+    p->terms = d->terms ? d->terms : dtype == NRX_F32 && !(sigma > 0.0 && sigma < 1e-3) ? 3 : sigma > 0.0 && sigma < 1e-5 ? 5 : 4;
+    if (sigma == 0.0) sigma = dtype == NRX_F32 ? 1e-3 : 1e-5;
+    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) || d->scale < 0 || d->scale > NRX_FREON_RAW)
+        return nrxi_fail(&d->env, NRX_E_ARG, "%s: c %g, sigma_min %g, %zu terms, scale %d; expected c in -2 .. 2, sigma_min in 0 .. 1, at most 16 terms", who,
+                         d->c, sigma, p->terms, d->scale);
+    p->delta = sigma * sigma * 1e-16;
+    if (d->exact || d->c < 0.0) return NRX_OK;
+    for (b = 2; b <= 16; b += 2) {
+        double a = d->c * (double)b;
+        if (fabs(a - floor(a + 0.5)) > 1e-9) continue;
+        p->a = (int)floor(a + 0.5);
+        p->b = b;
+        break;
+    }
+    if (p->b && p->a > 0) {
+        nrx_status status = nrx_opt_freon_coefficients(p->b, sigma, p->terms, p->coef, &reached);
+        if (status != NRX_OK) return status;
+        p->coef[3 * p->terms - 3] *= 2.0 / (1.0 + reached); /* centres the error */
+        p->coef[3 * p->terms - 2] *= 2.0 / (1.0 + reached);
+    }
+    return NRX_OK;
+}
+
+/* Doubles of workspace of nrxi_freon_run: n = the larger dimension. */
+NRXI_FN size_t nrxi_freon_work(size_t n, size_t k)
+{
+    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_gemm_most(n + k, k)
+         + 64;
+}
+
+/* V = (I + gamma L L^T)^-1: by QR while gamma is large, by Cholesky afterwards. stack, q: 2k x k. */
+NRXI_FN nrx_status nrxi_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack, double *q, double *tau, double *qrw, double *gw,
+                                        const nrx_env *env)
+{
+    size_t i, j;
+    nrx_status status;
+    if (gamma > 100.0) { /* [L^T; I/sqrt(gamma)] = Q R, V = Q2 Q2^T */
+        for (i = 0; i < k; i++)
+            for (j = 0; j < k; j++) {
+                stack[i * k + j] = l[j * k + i];
+                stack[(k + i) * k + j] = i == j ? 1.0 / sqrt(gamma) : 0.0;
+            }
+        if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK) return status;
+        nrxi_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
+        return NRX_OK;
+    }
+    nrxi_syrk_f64(0, k, k, l, k, stack, k, gw, env);
+    for (i = 0; i < k * k; i++) stack[i] *= gamma;
+    for (i = 0; i < k; i++) stack[i * k + i] += 1.0;
+    if ((status = nrxi_cholesky_blocked(k, stack, k, gw, env)) != NRX_OK) return status;
+    memset(v, 0, k * k * sizeof *v);
+    for (i = 0; i < k; i++) v[i * k + i] = 1.0;
+    nrxi_trsm_right(0, k, k, stack, k, v, k, gw, env);
+    nrxi_trsm_right(1, k, k, stack, k, v, k, gw, env);
+    return NRX_OK;
+}
+
+/* Scale of conventions power mean and sum, from sum sigma^q (or for q = 0 the mean log). */
+NRXI_FN double nrxi_freon_scale(int scale, double q, double sum, double mean_log, size_t k)
+{
+    if (scale == NRX_FREON_RAW || q == 1.0) return 1.0;
+    if (fabs(q) < 1e-9) return scale == NRX_FREON_POWER_MEAN ? exp(mean_log) : 1.0;
+    if (scale == NRX_FREON_POWER_MEAN) sum /= (double)k;
+    return sum > 0.0 ? pow(sum, (1.0 - q) / q) : 1.0;
+}
+
+/* x: G / |G|_F as k x n in f64, overwritten by the scaled direction; norm = |G|_F. Non-zero b only. */
+NRXI_FN nrx_status nrxi_freon_run(const nrxi_freon_plan *p, size_t k, size_t n, double *x, double norm, double *work, const nrx_env *env)
+{
+    double *y = work, *tall = y + n * k, *stack = tall + (n + k) * k, *q = stack + 2 * k * k, *l = q + 2 * k * k, *c = l + k * k, *w = c + k * k, *v = w + k * k;
+    double *tau = v + k * k, *qrw = tau + k, *gw = qrw + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0, exponent = 2.0 - 2.0 * p->c;
+    size_t i, j, t;
+    int e;
+    nrx_status status;
+    if (p->a == 0) { /* c = 0 */
+        sum = p->scale == NRX_FREON_RAW ? norm : p->scale == NRX_FREON_POWER_MEAN ? sqrt((double)k) : 1.0;
+        for (i = 0; i < n * k; i++) x[i] *= sum;
+        return NRX_OK;
+    }
+    /* L L^T = X X^T + delta I by QR of [X^T; sqrt(delta) I]: X X^T itself is never formed */
+    for (i = 0; i < n; i++)
+        for (j = 0; j < k; j++) tall[i * k + j] = x[j * n + i];
+    memset(tall + n * k, 0, k * k * sizeof *tall);
+    for (j = 0; j < k; j++) tall[(n + j) * k + j] = sqrt(p->delta);
+    if ((status = nrxi_qr(n + k, k, tall, k, tau, qrw)) != NRX_OK) return status;
+    for (i = 0; i < k; i++)
+        for (j = 0; j < k; j++) {
+            l[i * k + j] = j <= i ? tall[j * k + i] : 0.0;
+            c[i * k + j] = i == j;
+            if (i == j) mean_log += log(fabs(l[i * k + j])) / (double)k;
+        }
+    for (t = 0; t < p->terms; t++) { /* W = (alpha I + beta A)(I + gamma A)^-1, A = L L^T; L <- W^(b/2) L, C <- W C */
+        const double *co = p->coef + 3 * t;
+        double ratio = co[1] / co[2];
+        if ((status = nrxi_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK) return status;
+        for (i = 0; i < k * k; i++) w[i] *= co[0] - ratio;
+        for (i = 0; i < k; i++) w[i * k + i] += ratio;
+        for (i = 0; i < k; i++)
+            for (j = 0; j < i; j++) w[i * k + j] = w[j * k + i] = 0.5 * (w[i * k + j] + w[j * k + i]);
+        if (t + 1 < p->terms)
+            for (e = 0; e < p->b / 2; e++) {
+                nrxi_gemm_f64(0, 0, k, k, k, 1.0, w, k, l, k, 0.0, v, k, gw, env);
+                memcpy(l, v, k * k * sizeof *l);
+            }
+        nrxi_gemm_f64(0, 0, k, k, k, 1.0, w, k, c, k, 0.0, v, k, gw, env);
+        memcpy(c, v, k * k * sizeof *c);
+    }
+    memcpy(y, x, n * k * sizeof *x); /* D = C^a X */
+    for (e = 0; e < p->a; e++) {
+        double *from = e % 2 == 0 ? x : tall, *to = e % 2 == 0 ? tall : x;
+        nrxi_gemm_f64(0, 0, k, n, k, 1.0, c, k, from, n, 0.0, to, n, gw, env);
+    }
+    if (p->a % 2) memcpy(x, tall, n * k * sizeof *x);
+    sum = nrxi_vec_dot(n * k, NRX_F64, x, y);
+    if (p->scale == NRX_FREON_RAW) sum = pow(norm, 1.0 - 2.0 * p->c);
+    else sum = nrxi_freon_scale(p->scale, exponent, sum, mean_log, k); /* of G/|G|_F: the conventions do not depend on the norm */
+    for (i = 0; i < n * k; i++) x[i] *= sum;
+    return NRX_OK;
+}
+
+/* The same by SVD: any real c; singular values below k eps sigma_max count as zero and give nothing. */
+NRXI_FN nrx_status nrxi_freon_exact(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_env *env)
+{
+    double *base, *s, *u, *vt, q = 2.0 - 2.0 * p->c, sum = 0.0, mean_log = 0.0, scale, top;
+    size_t k = nrxi_min_size(rows, cols), i, r = 0;
+    nrx_status status = nrxi_thin_svd(who, dtype, rows, cols, g, &base, &s, &u, &vt, env);
+    if (status != NRX_OK) return status;
+    top = s[0];
+    while (r < k && s[r] > top * (double)k * (dtype == NRX_F32 ? 1.2e-7 : 2.3e-16)) r++;
+    for (i = 0; i < r; i++) {
+        sum += pow(s[i] / top, q);
+        mean_log += log(s[i] / top) / (double)r;
+    }
+    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c) : nrxi_freon_scale(p->scale, q, sum, mean_log, r);
+    for (i = 0; i < k; i++) s[i] = i < r ? scale * pow(s[i] / top, q - 1.0) : 0.0;
+    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, d, env);
+    nrxi_free(env, base);
+    return NRX_OK;
+}
+
+/* d = scaled Freon direction of g, norm = |g|_F > 0; work: nrxi_freon_bytes. d may be g. */
+NRXI_FN size_t nrxi_freon_bytes(size_t rows, size_t cols)
+{
+    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    return (n * k + nrxi_max_size(nrxi_freon_work(n, k), nrxi_qdwh_work(n, k))) * sizeof(double);
+}
+NRXI_FN nrx_status nrxi_freon(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, double norm, void *d, double *work,
+                              const nrx_env *env)
+{
+    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    int half = p->b == 2 && p->a == 1, tall = rows > cols;
+    nrx_status status;
+    if (p->b == 0) return nrxi_freon_exact(who, p, dtype, rows, cols, g, d, env);
+    if (half) { /* the polar factor: QDWH on the tall form */
+        nrx_opt_polar_desc pd = NRX_ZERO;
+        nrx_opt_polar_info info;
+        memset(&info, 0, sizeof info);
+        pd.max_iter = 12;
+        pd.no_polish = 1;
+        nrxi_to_f64(dtype, rows, cols, g, !tall, 1.0, work);
+        nrxi_divide(n * k, work, norm);
+        status = nrxi_qdwh(n, k, work, &pd, &info, work + n * k, env);
+        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, !tall, 1.0, d);
+    } else {
+        nrxi_to_f64(dtype, rows, cols, g, tall, 1.0, work);
+        nrxi_divide(n * k, work, norm);
+        status = nrxi_freon_run(p, k, n, work, norm, work + n * k, env);
+        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, tall, 1.0, d);
+    }
+    return status == NRX_OK ? status : nrxi_fail(env, status, "%s: a factorization broke down for a matrix of %zux%zu", who, rows, cols);
+}
+
+NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc)
+{
+    nrx_opt_freon_desc o = NRX_ZERO;
+    nrxi_freon_plan plan;
+    double *work, norm;
+    nrx_status status;
+    if (desc) o = *desc;
+    status = nrxi_matrix_check("nrx_opt_freon", dtype, rows, cols, g, d, &o.env);
+    if (status != NRX_OK || (status = nrxi_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK || rows * cols == 0) return status;
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    if (!(norm > 0.0)) { memset(d, 0, rows * cols * nrxi_dtype_size(dtype)); return NRX_OK; }
+    work = (double *)nrxi_alloc(&o.env, plan.b ? nrxi_freon_bytes(rows, cols) : 1, 1);
+    if (!work) return nrxi_fail(&o.env, NRX_E_NOMEM, "nrx_opt_freon: no memory for a matrix of %zux%zu", rows, cols);
+    status = nrxi_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
+    nrxi_free(&o.env, work);
+    return status;
+}
 
 NRXI_IMPL_END
 #endif /* implementation */
