@@ -542,6 +542,118 @@ NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *
 /* Largest singular value, to rounding, from the SVD (k = min(rows, cols), O(rows cols k)). */
 NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env);
 
+/* ==== training optimizers ====
+   One step: gradients are checked (not finite, or too large to be squared: NRX_E_NUMERIC with a line that names the block, nothing
+   changed), clipped, turned into a direction, applied with decoupled decay, then constraints and averages. Formulas: SGD first velocity =
+   gradient; Adam (Kingma, Ba 2015); AdamW (Loshchilov, Hutter 2019); AMSGrad (Reddi et al. 2018); RMSProp (Tieleman, Hinton 2012); AdaGrad (Duchi
+   et al. 2011); AdaBelief (Zhuang et al. 2020); Lion (Chen et al. 2023); Muon (Jordan 2024); Freon, Kaon (Shumaylov et al. 2026); AuON (2509.24320);
+   SOAP (Vyas et al. 2024). The matrix kinds (Muon to SOAP) act on blocks with at least two rows and columns (view a convolution kernel as
+   out x in*kh*kw); every other block, and those a group says, goes to AdamW with the aux_ settings. Give embeddings, heads and gains to a group. */
+
+enum { NRX_OPT_DEFAULT = 0,   /* AdamW in a descriptor, "as the descriptor" in a group */
+       NRX_OPT_ADAMW = 1, NRX_OPT_SGD = 2, NRX_OPT_RMSPROP = 3, NRX_OPT_ADAGRAD = 4,
+       NRX_OPT_ADAM = 5,      /* weight_decay as an L2 term of the gradient */
+       NRX_OPT_ADABELIEF = 6, NRX_OPT_LION = 7, NRX_OPT_MUON = 8, NRX_OPT_FREON = 9, NRX_OPT_KAON = 10, NRX_OPT_AUON = 11, NRX_OPT_SOAP = 12 };
+
+enum { NRX_SCHEDULE_CONSTANT = 0, NRX_SCHEDULE_COSINE = 1, NRX_SCHEDULE_LINEAR = 2,
+       NRX_SCHEDULE_WSD = 3,        /* warm-up, stable, linear decay over the last `decay` steps */
+       NRX_SCHEDULE_WSD_SQRT = 4,   /* the same with 1 - sqrt(x) */
+       NRX_SCHEDULE_ONE_CYCLE = 5   /* cosine up from 1/25, cosine down to `floor` */ };
+
+typedef struct nrx_opt_schedule {
+    int    kind;           /* NRX_SCHEDULE_* */
+    size_t warmup;         /* steps of linear warm-up t/warmup (one-cycle: steps up; 0 = 30 %) */
+    size_t total;          /* steps of the whole run; needed by all but constant */
+    size_t decay;          /* WSD: last steps; 0 = 20 % of total */
+    double floor;          /* factor at the end; 0 = 0 */
+} nrx_opt_schedule;
+
+/* The factor on the learning rate at step 1, 2, ... */
+NRX_DEF double nrx_opt_schedule_factor(const nrx_opt_schedule *schedule, size_t step);
+
+enum { NRX_SCALE_SPECTRAL = 0,      /* sqrt(max(1, rows/cols)) times the direction */
+       NRX_SCALE_RMS = 1,           /* 0.2 sqrt(max(rows, cols)): updates as large as AdamW's */
+       NRX_SCALE_NONE = 2 };
+enum { NRX_MUON_NS = 0, NRX_MUON_POLAR_EXPRESS = 1, NRX_MUON_QDWH = 2 };
+
+typedef struct nrx_opt_group {       /* blocks first .. first+count-1; a later group wins */
+    size_t first, count;
+    int    kind;           /* NRX_OPT_*; NRX_OPT_DEFAULT = as the descriptor */
+    int    frozen;         /* non-zero: never changed */
+    double lr;             /* 0 = as the descriptor (its aux_lr for AdamW blocks of a matrix kind) */
+    double weight_decay;   /* 0 = as the descriptor, negative = none */
+} nrx_opt_group;
+
+typedef struct nrx_opt_desc {
+    int    kind;           /* NRX_OPT_* */
+    int    nesterov;       /* 0 = the kind's habit (on for Muon, Freon, Kaon, AuON; off for SGD), 1 on, -1 off */
+    double lr;             /* 0 = 1e-3; 1e-2 SGD, RMSProp, AdaGrad; 1e-4 Lion; 2e-2 Muon, Freon, AuON; 3e-2 Kaon; 3e-3 SOAP */
+    double momentum;       /* SGD, RMSProp: 0 = none; matrix kinds: 0 = 0.95, negative = none */
+    double beta1, beta2;   /* 0 = 0.9, 0.999; Lion 0.9, 0.99; SOAP 0.95, 0.95; RMSProp beta2 0.99 */
+    double eps;            /* 0 = 1e-8 */
+    double weight_decay;   /* 0 = none */
+    int    amsgrad;        /* Adam, AdamW: divide by the largest second moment seen */
+    double clip_value;     /* > 0: every gradient entry into [-clip_value, clip_value] */
+    double clip_norm;      /* > 0: then the norm over all blocks down to this */
+    size_t accumulate;     /* gradients of this many calls are averaged into one step; 0 = 1 */
+    nrx_opt_schedule schedule;
+    double ema;            /* > 0: average of the weights, w_avg = b w_avg + (1-b) w, b = min(ema, (1+t)/(10+t)); see nrx_opt_swap_average */
+    int    scale;          /* matrix kinds: NRX_SCALE_* */
+    int    muon;           /* Muon: NRX_MUON_*; Newton-Schulz by default */
+    size_t steps;          /* Newton-Schulz or Kaon steps; 0 = 5 */
+    double freon_c;        /* Freon's exponent; 0 = 2/3, negative = 0 */
+    double freon_sigma_min;/* see nrx_opt_freon_desc */
+    size_t freon_terms;
+    int    norm_weight;    /* matrix kinds: non-zero brings each block to |W|_F = sqrt(rows) before the step */
+    size_t refresh;        /* SOAP: steps between eigenbases; 0 = 10 */
+    double aux_lr, aux_beta1, aux_beta2, aux_eps; /* AdamW inside matrix kinds: 0 = 3e-4, 0.9, 0.95, 1e-10 */
+    const nrx_opt_group *groups; /* must outlive the optimizer */
+    size_t group_count;
+    nrx_env env;
+} nrx_opt_desc;
+
+typedef struct nrx_opt {
+    nrx_opt_desc desc;     /* resolved; desc.lr may be changed between steps */
+    const nrx_param *params;
+    size_t count;
+    size_t steps;          /* taken */
+    size_t pending;        /* gradients accumulated for the next one */
+    size_t skipped;        /* calls refused because of a bad gradient */
+    size_t fallbacks;      /* directions replaced by the normalised gradient (rank one under Kaon) */
+    double grad_norm;      /* of the last step, before clip_norm */
+    double lr;             /* of the last step, after the schedule */
+    void  *state, *plan, *work;
+    size_t state_bytes;
+} nrx_opt;
+
+/* Plans an optimizer; params (and what they point to) must outlive it. All memory is allocated here except SVDs of irrational Freon exponents. */
+NRX_DEF nrx_status nrx_opt_init(nrx_opt *opt, const nrx_param *params, size_t count, const nrx_opt_desc *desc);
+/* One step from the gradients (or one more gradient accumulated). NRX_E_NUMERIC: refused, nothing changed. */
+NRX_DEF nrx_status nrx_opt_step(nrx_opt *opt);
+/* Exchanges weights and their average (desc.ema); call again to go on training. */
+NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *opt);
+NRX_DEF void nrx_opt_drop(nrx_opt *opt);
+
+/* Everything a run needs to go on to the bit, besides the weights: save into nrx_opt_state_size bytes, restore into an optimizer made from the
+   same parameters and descriptor (NRX_E_FORMAT otherwise). Same byte order only. */
+NRX_DEF size_t nrx_opt_state_size(const nrx_opt *opt);
+NRX_DEF nrx_status nrx_opt_save(const nrx_opt *opt, void *bytes, size_t size);
+NRX_DEF nrx_status nrx_opt_restore(nrx_opt *opt, const void *bytes, size_t size);
+
+/* The quantities of Shumaylov et al. 2026, section 3.1, for n entries: full gradient g, mini-batch gradient gt, direction d, Hessian times
+   direction hd. The step eta = s <gt,d>/<d,Hd> changes the local quadratic by -potential (alignment s - s^2/2). */
+typedef struct nrx_opt_diagnosis {
+    double alignment;      /* <g,d> / <gt,d> */
+    double potential;      /* <gt,d>^2 / <d,Hd> */
+    double step;           /* best step: <g,d> / <d,Hd> */
+    double decrease;       /* at that step: potential alignment^2 / 2 */
+} nrx_opt_diagnosis;
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out);
+
+/* Largest relative difference between f's gradient at x and central differences along `directions` fixed directions (0 = 3), step h (0 = 1e-5):
+   about 1e-8 for a right gradient in f64. */
+NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
+
 #ifdef __cplusplus
 }
 #endif
@@ -4811,6 +4923,662 @@ NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void
     status = nrxi_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
     nrxi_free(&o.env, work);
     return status;
+}
+
+/* ==== training optimizers ==== */
+
+NRX_DEF double nrx_opt_schedule_factor(const nrx_opt_schedule *s, size_t step)
+{
+    double t = (double)step, total = (double)s->total, warm = (double)s->warmup, x, decay;
+    if (s->kind == NRX_SCHEDULE_ONE_CYCLE) {
+        if (warm <= 0.0) warm = 0.3 * total;
+        if (t <= warm) return 0.04 + 0.96 * 0.5 * (1.0 - cos(NRX_PI * t / warm));
+        x = total > warm ? (t - warm) / (total - warm) : 1.0;
+        return s->floor + (1.0 - s->floor) * 0.5 * (1.0 + cos(NRX_PI * (x < 1.0 ? x : 1.0)));
+    }
+    if (t < warm) return t / warm;
+    x = total > warm ? (t - warm) / (total - warm) : 1.0;
+    if (x > 1.0) x = 1.0;
+    switch (s->kind) {
+    case NRX_SCHEDULE_COSINE: return s->floor + (1.0 - s->floor) * 0.5 * (1.0 + cos(NRX_PI * x));
+    case NRX_SCHEDULE_LINEAR: return s->floor + (1.0 - s->floor) * (1.0 - x);
+    case NRX_SCHEDULE_WSD:
+    case NRX_SCHEDULE_WSD_SQRT:
+        decay = s->decay ? (double)s->decay : 0.2 * total;
+        x = decay > 0.0 ? (t - (total - decay)) / decay : 1.0;
+        x = x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x;
+        return s->floor + (1.0 - s->floor) * (1.0 - (s->kind == NRX_SCHEDULE_WSD ? x : sqrt(x)));
+    default: return 1.0;
+    }
+}
+
+/* What one block needs in a step; offsets are bytes into the state, (size_t)-1 = none. */
+typedef struct nrxi_opt_block {
+    int    kind, frozen, own_lr;
+    double lr, decay;
+    size_t n, m, v, extra, sum, average, soap;
+} nrxi_opt_block;
+
+typedef struct nrxi_opt_plan {
+    nrxi_freon_plan freon;
+    double ns[3 * NRXI_NS_MAX], ns_factor;
+    size_t direction;      /* bytes of work before the matrix workspace */
+    nrxi_opt_block block[1];
+} nrxi_opt_plan;
+
+NRXI_FN int nrxi_opt_matrix_kind(int kind) { return kind >= NRX_OPT_MUON; }
+
+NRXI_FN double nrxi_cosh(double x) { return cosh(x); } /* f64 in f32 twins */
+
+/* The elementwise kinds beyond Adam and SGD: what is added per entry, in one loop each. */
+typedef struct nrxi_opt_loop { int kind, amsgrad; double lr, keep, b1, b2, eps, mom, gscale, bc1, bc2, l2; } nrxi_opt_loop;
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_opt_elementwise_f64(size_t n, double *w, const double *g, double *m, double *v, double *e, const nrxi_opt_loop *c)
+{
+    const double lr = (double)c->lr, keep = (double)c->keep, b1 = (double)c->b1, b2 = (double)c->b2, eps = (double)c->eps, mom = (double)c->mom;
+    const double gs = (double)c->gscale, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2), l2 = (double)c->l2;
+    const double r1 = (double)(1.0 / c->bc1), r2 = (double)(1.0 / nrxi_adam_root(c->bc2));
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i] + l2 * w[i], u;
+        switch (c->kind) {
+        case NRX_OPT_RMSPROP:
+            v[i] = b2 * v[i] + c2 * (x * x);
+            u = x / (sqrt(v[i]) + eps);
+            if (m) m[i] = u = mom * m[i] + u;
+            break;
+        case NRX_OPT_ADAGRAD:
+            v[i] += x * x;
+            u = x / (sqrt(v[i]) + eps);
+            break;
+        case NRX_OPT_ADABELIEF:
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * ((x - m[i]) * (x - m[i])) + eps;
+            u = m[i] * r1 / (sqrt(v[i]) * r2 + eps);
+            break;
+        case NRX_OPT_LION:
+            u = b1 * m[i] + c1 * x;
+            u = (double)((u > 0) - (u < 0));
+            m[i] = b2 * m[i] + c2 * x;
+            break;
+        default: /* Adam and AdamW with AMSGrad, Adam with the L2 term */
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * (x * x);
+            if (c->amsgrad && v[i] > e[i]) e[i] = v[i];
+            u = m[i] * r1 / (sqrt(c->amsgrad ? e[i] : v[i]) * r2 + eps);
+            break;
+        }
+        w[i] = keep * w[i] - lr * u;
+    }
+}
+/* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
+NRXI_FN void nrxi_opt_momentum_f64(size_t n, double *m, const double *g, double *u, double mu, double gs, int nesterov)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i];
+        m[i] = mu * m[i] + x;
+        u[i] = nesterov ? x + mu * m[i] : m[i];
+    }
+}
+/* sum += clamp(g) * part */
+NRXI_FN void nrxi_opt_collect_f64(size_t n, double *sum, const double *g, double part, double clip)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = g[i];
+        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;
+        sum[i] += part * x;
+    }
+}
+NRXI_FN void nrxi_opt_swap_f64(size_t n, double *a, double *b)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { double t = a[i]; a[i] = b[i]; b[i] = t; }
+}
+/* AuON: u = G / (sqrt(mean cosh(G)^2) + 1e-8) of the normalised G in place */
+NRXI_FN void nrxi_opt_auon_f64(size_t n, double *u, nrxi_sum norm)
+{
+    nrxi_sum s = 0.0, x;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        u[i] = (double)((nrxi_sum)u[i] / norm);
+        x = nrxi_cosh((nrxi_sum)u[i]);
+        s += x * x;
+    }
+    s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
+    for (i = 0; i < n; i++) u[i] = (double)((nrxi_sum)u[i] / s);
+}
+/* === twin f32 */
+NRXI_FN void nrxi_opt_elementwise_f32(size_t n, float *w, const float *g, float *m, float *v, float *e, const nrxi_opt_loop *c)
+{
+    const float lr = (float)c->lr, keep = (float)c->keep, b1 = (float)c->b1, b2 = (float)c->b2, eps = (float)c->eps, mom = (float)c->mom;
+    const float gs = (float)c->gscale, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2), l2 = (float)c->l2;
+    const float r1 = (float)(1.0 / c->bc1), r2 = (float)(1.0 / nrxi_adam_root(c->bc2));
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i] + l2 * w[i], u;
+        switch (c->kind) {
+        case NRX_OPT_RMSPROP:
+            v[i] = b2 * v[i] + c2 * (x * x);
+            u = x / (sqrtf(v[i]) + eps);
+            if (m) m[i] = u = mom * m[i] + u;
+            break;
+        case NRX_OPT_ADAGRAD:
+            v[i] += x * x;
+            u = x / (sqrtf(v[i]) + eps);
+            break;
+        case NRX_OPT_ADABELIEF:
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * ((x - m[i]) * (x - m[i])) + eps;
+            u = m[i] * r1 / (sqrtf(v[i]) * r2 + eps);
+            break;
+        case NRX_OPT_LION:
+            u = b1 * m[i] + c1 * x;
+            u = (float)((u > 0) - (u < 0));
+            m[i] = b2 * m[i] + c2 * x;
+            break;
+        default: /* Adam and AdamW with AMSGrad, Adam with the L2 term */
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * (x * x);
+            if (c->amsgrad && v[i] > e[i]) e[i] = v[i];
+            u = m[i] * r1 / (sqrtf(c->amsgrad ? e[i] : v[i]) * r2 + eps);
+            break;
+        }
+        w[i] = keep * w[i] - lr * u;
+    }
+}
+/* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
+NRXI_FN void nrxi_opt_momentum_f32(size_t n, float *m, const float *g, float *u, float mu, float gs, int nesterov)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i];
+        m[i] = mu * m[i] + x;
+        u[i] = nesterov ? x + mu * m[i] : m[i];
+    }
+}
+/* sum += clamp(g) * part */
+NRXI_FN void nrxi_opt_collect_f32(size_t n, float *sum, const float *g, float part, float clip)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = g[i];
+        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;
+        sum[i] += part * x;
+    }
+}
+NRXI_FN void nrxi_opt_swap_f32(size_t n, float *a, float *b)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { float t = a[i]; a[i] = b[i]; b[i] = t; }
+}
+/* AuON: u = G / (sqrtf(mean cosh(G)^2) + 1e-8) of the normalised G in place */
+NRXI_FN void nrxi_opt_auon_f32(size_t n, float *u, nrxi_sum norm)
+{
+    nrxi_sum s = 0.0, x;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        u[i] = (float)((nrxi_sum)u[i] / norm);
+        x = nrxi_cosh((nrxi_sum)u[i]);
+        s += x * x;
+    }
+    s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
+    for (i = 0; i < n; i++) u[i] = (float)((nrxi_sum)u[i] / s);
+}
+/* <<< twin */
+
+NRXI_FN void nrxi_opt_defaults(nrx_opt_desc *d)
+{
+    int k;
+    if (d->kind == NRX_OPT_DEFAULT) d->kind = NRX_OPT_ADAMW;
+    k = d->kind;
+    if (d->lr == 0.0)
+        d->lr = k == NRX_OPT_SGD || k == NRX_OPT_RMSPROP || k == NRX_OPT_ADAGRAD ? 1e-2 : k == NRX_OPT_LION ? 1e-4 : k == NRX_OPT_SOAP ? 3e-3
+              : k == NRX_OPT_KAON ? 3e-2 : k >= NRX_OPT_MUON ? 2e-2 : 1e-3;
+    if (d->beta1 == 0.0) d->beta1 = k == NRX_OPT_SOAP ? 0.95 : 0.9;
+    if (d->beta2 == 0.0) d->beta2 = k == NRX_OPT_SOAP ? 0.95 : k == NRX_OPT_LION || k == NRX_OPT_RMSPROP ? 0.99 : 0.999;
+    if (d->eps == 0.0) d->eps = 1e-8;
+    if (nrxi_opt_matrix_kind(k)) d->momentum = d->momentum == 0.0 ? 0.95 : d->momentum < 0.0 ? 0.0 : d->momentum;
+    if (d->nesterov == 0) d->nesterov = nrxi_opt_matrix_kind(k) ? 1 : -1;
+    if (d->accumulate == 0) d->accumulate = 1;
+    if (d->steps == 0) d->steps = 5;
+    d->freon_c = d->freon_c == 0.0 ? 2.0 / 3.0 : d->freon_c < 0.0 ? 0.0 : d->freon_c;
+    if (d->refresh == 0) d->refresh = 10;
+    if (d->aux_lr == 0.0) d->aux_lr = 3e-4;
+    if (d->aux_beta1 == 0.0) d->aux_beta1 = 0.9;
+    if (d->aux_beta2 == 0.0) d->aux_beta2 = 0.95;
+    if (d->aux_eps == 0.0) d->aux_eps = 1e-10;
+}
+
+/* Bytes of work of a matrix block besides its direction. */
+NRXI_FN size_t nrxi_opt_block_work(const nrx_opt_desc *d, int kind, const nrx_param *p)
+{
+    size_t r = p->rows, c = p->cols, big = nrxi_max_size(r, c);
+    switch (kind) {
+    case NRX_OPT_MUON: return d->muon == NRX_MUON_QDWH ? nrxi_freon_bytes(r, c) : nrxi_orth_work(p->dtype, r, c);
+    case NRX_OPT_KAON: return nrxi_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
+    case NRX_OPT_FREON: return nrxi_freon_bytes(r, c);
+    case NRX_OPT_SOAP: return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_gemm_most(r, c) + nrxi_gemm_most(big, big)) * sizeof(double);
+    default: return 0;
+    }
+}
+
+/* Gives `bytes` (on 64) of the state at *at. */
+NRXI_FN size_t nrxi_opt_place(size_t *at, size_t bytes)
+{
+    size_t here = *at;
+    *at += (bytes + 63) & ~(size_t)63;
+    return here;
+}
+
+NRXI_FN nrx_status nrxi_opt_layout(nrx_opt *o, size_t *state, size_t *work)
+{
+    const nrx_opt_desc *d = &o->desc;
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    size_t k, q, at = 0, most = 0;
+    for (k = 0; k < o->count; k++) {
+        const nrx_param *p = o->params + k;
+        nrxi_opt_block *b = plan->block + k;
+        size_t bytes = p->rows * p->cols * nrxi_dtype_size(p->dtype), dim;
+        int kind = d->kind;
+        b->n = p->rows * p->cols;
+        b->decay = d->weight_decay;
+        for (q = 0; q < d->group_count; q++) {
+            const nrx_opt_group *gr = d->groups + q;
+            if (k < gr->first || k - gr->first >= gr->count) continue;
+            if (gr->kind) kind = gr->kind;
+            b->frozen = gr->frozen;
+            if (gr->lr != 0.0) { b->lr = gr->lr; b->own_lr = 1; }
+            if (gr->weight_decay != 0.0) b->decay = gr->weight_decay < 0.0 ? 0.0 : gr->weight_decay;
+        }
+        if (kind < NRX_OPT_ADAMW || kind > NRX_OPT_SOAP) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_opt_init: kind %d of parameter %zu, expected NRX_OPT_*", kind, k);
+        if (nrxi_opt_matrix_kind(kind) && (p->rows < 2 || p->cols < 2)) kind = NRX_OPT_ADAMW;
+        b->kind = kind;
+        if (!nrxi_add_ok(p->rows, p->cols, &dim) || !nrxi_mul_ok(dim, dim, &dim) || dim > (size_t)-1 / 512 || (nrxi_opt_matrix_kind(kind) && dim > (size_t)-1 / 4096)
+            || bytes > ((size_t)-1 - at) / 16)
+            return nrxi_fail(&d->env, NRX_E_RANGE, "nrx_opt_init: parameter %zu of %zux%zu overflows", k, p->rows, p->cols);
+        b->m = b->v = b->extra = b->sum = b->average = b->soap = (size_t)-1;
+        if (d->ema > 0.0) b->average = nrxi_opt_place(&at, bytes);
+        if (d->accumulate > 1 || d->clip_value > 0.0) b->sum = nrxi_opt_place(&at, bytes);
+        if (!b->frozen) {
+            if (!((kind == NRX_OPT_SGD || kind == NRX_OPT_RMSPROP) && d->momentum == 0.0) && kind != NRX_OPT_ADAGRAD) b->m = nrxi_opt_place(&at, bytes);
+            if (kind != NRX_OPT_SGD && kind != NRX_OPT_LION && (!nrxi_opt_matrix_kind(kind) || kind == NRX_OPT_SOAP)) b->v = nrxi_opt_place(&at, bytes);
+            if (d->amsgrad && (kind == NRX_OPT_ADAM || kind == NRX_OPT_ADAMW)) b->extra = nrxi_opt_place(&at, bytes);
+            if (kind == NRX_OPT_SOAP) b->soap = nrxi_opt_place(&at, 2 * (p->rows * p->rows + p->cols * p->cols) * sizeof(double));
+            if (nrxi_opt_matrix_kind(kind)) {
+                plan->direction = nrxi_max_size(plan->direction, (bytes + 63) & ~(size_t)63);
+                most = nrxi_max_size(most, nrxi_opt_block_work(d, kind, p));
+            }
+        }
+    }
+    *state = at;
+    *work = plan->direction + nrxi_max_size(most, nrxi_params_work(o->params, o->count)) + 64;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_opt_drop(nrx_opt *o)
+{
+    nrx_env env;
+    if (!o) return;
+    env = o->desc.env;
+    nrxi_free(&env, o->state);
+    nrxi_free(&env, o->plan);
+    nrxi_free(&env, o->work);
+    memset(o, 0, sizeof *o);
+}
+
+NRX_DEF nrx_status nrx_opt_init(nrx_opt *o, const nrx_param *params, size_t count, const nrx_opt_desc *desc)
+{
+    nrx_opt_freon_desc fd = NRX_ZERO;
+    nrxi_opt_plan *plan;
+    size_t bytes, work = 0, k, blocks;
+    nrx_status status;
+    if (!o) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_init: opt is NULL");
+    memset(o, 0, sizeof *o);
+    if (desc) o->desc = *desc;
+    nrxi_opt_defaults(&o->desc);
+    if (!(o->desc.lr > 0.0) || !(o->desc.beta1 >= 0.0 && o->desc.beta1 < 1.0) || !(o->desc.beta2 >= 0.0 && o->desc.beta2 < 1.0) || !(o->desc.momentum < 1.0)
+        || !(o->desc.weight_decay >= 0.0) || !(o->desc.ema >= 0.0 && o->desc.ema < 1.0))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: lr %g, betas %g %g, momentum %g, decay %g, ema %g: expected lr > 0, decay >= 0, the others below 1", o->desc.lr,
+                         o->desc.beta1, o->desc.beta2, o->desc.momentum, o->desc.weight_decay, o->desc.ema);
+    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_NS_MAX || o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE
+        || o->desc.muon < 0 || o->desc.muon > NRX_MUON_QDWH || (o->desc.group_count && !o->desc.groups))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: kind %d, %zu steps, scale %d, muon %d, %zu groups at %s", o->desc.kind, o->desc.steps, o->desc.scale,
+                         o->desc.muon, o->desc.group_count, o->desc.groups ? "an address" : "NULL");
+    status = nrxi_params_check("nrx_opt_init", params, count, &bytes, &o->desc.env);
+    if (status != NRX_OK) return status;
+    o->params = params;
+    o->count = count;
+    if (!nrxi_mul_ok(count, sizeof(nrxi_opt_block), &blocks) || !nrxi_add_ok(blocks, sizeof(nrxi_opt_plan), &blocks)
+        || !(o->plan = nrxi_calloc(&o->desc.env, blocks, 1)))
+        return nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu parameters", count);
+    plan = (nrxi_opt_plan *)o->plan;
+    fd.c = o->desc.freon_c;
+    fd.sigma_min = o->desc.freon_sigma_min;
+    fd.terms = o->desc.freon_terms;
+    fd.env = o->desc.env;
+    plan->ns_factor = nrxi_ns_table(o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
+    status = nrxi_freon_make("nrx_opt_init", count ? params[0].dtype : NRX_F64, &fd, &plan->freon);
+    if (status == NRX_OK) status = nrxi_opt_layout(o, &o->state_bytes, &work);
+    if (status == NRX_OK && (!(o->state = nrxi_calloc(&o->desc.env, o->state_bytes, 1)) || !(o->work = nrxi_alloc(&o->desc.env, work, 1))))
+        status = nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu bytes of state and %zu of workspace", o->state_bytes, work);
+    if (status != NRX_OK) { nrx_opt_drop(o); return status; }
+    if (o->desc.ema > 0.0)
+        for (k = 0; k < count; k++) nrxi_vec_copy(plan->block[k].n, params[k].dtype, params[k].value, (unsigned char *)o->state + plan->block[k].average);
+    return NRX_OK;
+}
+
+/* A chunk of an elementwise update. */
+typedef struct nrxi_opt_job { nrxi_opt_loop c; int dtype; size_t n; unsigned char *w, *m, *v, *e; const unsigned char *g; } nrxi_opt_job;
+NRXI_FN void nrxi_opt_chunk(void *arg, size_t chunk)
+{
+    const nrxi_opt_job *j = (const nrxi_opt_job *)arg;
+    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full, s = at * nrxi_dtype_size(j->dtype);
+    void *w = j->w + s, *m = j->m ? j->m + s : NULL, *v = j->v ? j->v + s : NULL, *e = j->e ? j->e + s : NULL;
+    const void *g = j->g + s;
+    if (j->dtype == NRX_F32) nrxi_opt_elementwise_f32(n, (float *)w, (const float *)g, (float *)m, (float *)v, (float *)e, &j->c);
+    else nrxi_opt_elementwise_f64(n, (double *)w, (const double *)g, (double *)m, (double *)v, (double *)e, &j->c);
+}
+
+/* Adam, AdamW and SGD by the kernels of the adam block, the other elementwise kinds by the loop above. */
+NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr, int aux)
+{
+    const nrx_opt_desc *d = &o->desc;
+    unsigned char *s = (unsigned char *)o->state, *m = b->m == (size_t)-1 ? NULL : s + b->m, *v = b->v == (size_t)-1 ? NULL : s + b->v;
+    double b1 = aux ? d->aux_beta1 : d->beta1, b2 = aux ? d->aux_beta2 : d->beta2, eps = aux ? d->aux_eps : d->eps, t = (double)o->steps;
+    double bc1 = 1.0 - pow(b1, t), bc2 = 1.0 - pow(b2, t), keep = 1.0 - lr * b->decay;
+    size_t chunks = (b->n + NRXI_ADAM_CHUNK - 1) / NRXI_ADAM_CHUNK;
+    if (b->kind == NRX_OPT_SGD || (b->kind == NRX_OPT_ADAMW && b->extra == (size_t)-1)) {
+        nrxi_adam_job j;
+        memset(&j, 0, sizeof j);
+        j.kind = b->kind == NRX_OPT_SGD ? NRX_ADAM_SGD : NRX_ADAM_ADAM;
+        j.dtype = p->dtype;
+        j.n = b->n;
+        j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
+        j.c.gscale = gscale;
+        j.c.keep = keep;
+        j.c.b2 = b2;
+        if (b->kind == NRX_OPT_SGD) {
+            int look = d->nesterov > 0 && d->momentum != 0.0;
+            j.c.b1 = d->momentum; j.c.rate = lr; j.c.root = look; j.c.eps = look ? d->momentum : 1.0;
+        } else { j.c.b1 = b1; j.c.rate = lr / bc1; j.c.root = 1.0 / sqrt(bc2); j.c.eps = eps; }
+        nrxi_parallel(&d->env, chunks, nrxi_adam_chunk, &j);
+    } else {
+        nrxi_opt_job j;
+        memset(&j, 0, sizeof j);
+        j.c.kind = b->kind; j.c.amsgrad = b->extra != (size_t)-1;
+        j.c.lr = lr; j.c.keep = b->kind == NRX_OPT_ADAM ? 1.0 : keep; j.c.l2 = b->kind == NRX_OPT_ADAM ? b->decay : 0.0;
+        j.c.b1 = b1; j.c.b2 = b2; j.c.eps = eps; j.c.mom = d->momentum; j.c.gscale = gscale; j.c.bc1 = bc1; j.c.bc2 = bc2;
+        j.dtype = p->dtype;
+        j.n = b->n;
+        j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
+        j.e = b->extra == (size_t)-1 ? NULL : s + b->extra;
+        nrxi_parallel(&d->env, chunks, nrxi_opt_chunk, &j);
+    }
+}
+
+/* SOAP: Adam in the eigenbases of the averaged G G^T and G^T G; u = direction. All in f64. */
+NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, void *u, double *work)
+{
+    const nrx_opt_desc *d = &o->desc;
+    size_t r = p->rows, c = p->cols, n = r * c, big = nrxi_max_size(r, c), i;
+    double *l = (double *)(void *)((unsigned char *)o->state + b->soap), *rr = l + r * r, *ql = rr + c * c, *qr = ql + r * r;
+    double *gd = work, *md = gd + n, *t = md + n, *t2 = t + n, *eig = t2 + n, *w = eig + big, *gw = w + nrxi_eigh_work(big), bc1, bc2;
+    unsigned char *m = (unsigned char *)o->state + b->m, *v = (unsigned char *)o->state + b->v;
+    int pass;
+    nrx_status status;
+    nrxi_to_f64(p->dtype, r, c, g, 0, gscale, gd);
+    nrxi_gemm_f64(0, 1, r, r, c, 1.0 - d->beta2, gd, c, gd, c, d->beta2, l, r, gw, &d->env);
+    nrxi_gemm_f64(1, 0, c, c, r, 1.0 - d->beta2, gd, c, gd, c, d->beta2, rr, c, gw, &d->env);
+    if ((o->steps - 1) % d->refresh == 0) {
+        memcpy(ql, l, r * r * sizeof *l);
+        memcpy(qr, rr, c * c * sizeof *l);
+        if ((status = nrxi_eigh(r, ql, r, eig, w)) != NRX_OK || (status = nrxi_eigh(c, qr, c, eig, w)) != NRX_OK) return status;
+    }
+    nrxi_vec_lin(n, p->dtype, (1.0 - d->beta1) * gscale, g, d->beta1, m, m);
+    nrxi_to_f64(p->dtype, r, c, m, 0, 1.0, md);
+    for (pass = 0; pass < 2; pass++) { /* gradient and momentum into the basis: Ql^T X Qr */
+        double *x = pass ? md : gd;
+        nrxi_gemm_f64(1, 0, r, c, r, 1.0, ql, r, x, c, 0.0, t, c, gw, &d->env);
+        nrxi_gemm_f64(0, 0, r, c, c, 1.0, t, c, qr, c, 0.0, x, c, gw, &d->env);
+    }
+    bc1 = 1.0 - pow(d->beta1, (double)o->steps);
+    bc2 = 1.0 - pow(d->beta2, (double)o->steps);
+    for (i = 0; i < n; i++) {
+        double old = p->dtype == NRX_F32 ? (double)((float *)(void *)v)[i] : ((double *)(void *)v)[i], s = d->beta2 * old + (1.0 - d->beta2) * gd[i] * gd[i];
+        if (p->dtype == NRX_F32) ((float *)(void *)v)[i] = (float)s;
+        else ((double *)(void *)v)[i] = s;
+        md[i] = md[i] / bc1 / (sqrt(s / bc2) + d->eps);
+    }
+    nrxi_gemm_f64(0, 0, r, c, r, 1.0, ql, r, md, c, 0.0, t, c, gw, &d->env);
+    nrxi_gemm_f64(0, 1, r, c, c, 1.0, t, c, qr, c, 0.0, t2, c, gw, &d->env);
+    nrxi_from_f64(p->dtype, r, c, t2, 0, 1.0, u);
+    return NRX_OK;
+}
+
+/* Momentum, direction, decay and step of a matrix block. */
+NRXI_FN nrx_status nrxi_opt_matrix(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr)
+{
+    const nrx_opt_desc *d = &o->desc;
+    const nrxi_opt_plan *plan = (const nrxi_opt_plan *)o->plan;
+    size_t r = p->rows, c = p->cols;
+    unsigned char *u = (unsigned char *)o->work, *work = u + plan->direction, *m = (unsigned char *)o->state + b->m;
+    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_max_size(r, c)) : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c) : 1.0;
+    nrx_status status = NRX_OK;
+    if (b->kind == NRX_OPT_SOAP) {
+        status = nrxi_opt_soap(o, p, b, g, gscale, u, (double *)(void *)work);
+        scale = 1.0;
+    } else {
+        if (p->dtype == NRX_F32) nrxi_opt_momentum_f32(b->n, (float *)(void *)m, (const float *)g, (float *)(void *)u, (float)d->momentum, (float)gscale, d->nesterov > 0);
+        else nrxi_opt_momentum_f64(b->n, (double *)(void *)m, (const double *)g, (double *)(void *)u, d->momentum, gscale, d->nesterov > 0);
+        norm = nrxi_frobenius(p->dtype, b->n, u);
+        if (!nrxi_finite_f64(&norm)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_opt_step: the momentum of '%s' overflowed; the block was not changed", p->name ? p->name : "?");
+        if (!(norm > 0.0)) memset(u, 0, b->n * nrxi_dtype_size(p->dtype));
+        else if (b->kind == NRX_OPT_MUON && d->muon != NRX_MUON_QDWH)
+            nrxi_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u, plan->ns, d->steps, 0, work, &d->env);
+        else if (b->kind == NRX_OPT_AUON) {
+            if (p->dtype == NRX_F32) nrxi_opt_auon_f32(b->n, (float *)(void *)u, norm);
+            else nrxi_opt_auon_f64(b->n, (double *)(void *)u, norm);
+        } else if (b->kind == NRX_OPT_KAON) {
+            /* the guard needs its argument to the end: the direction goes to the workspace */
+            o->fallbacks += (size_t)nrxi_kaon(p->dtype, r, c, u, work, d->steps, norm, work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
+            u = work;
+        } else {
+            nrxi_freon_plan half;
+            const nrxi_freon_plan *f = &plan->freon;
+            if (b->kind == NRX_OPT_MUON) { memset(&half, 0, sizeof half); half.a = 1; half.b = 2; half.c = 0.5; f = &half; }
+            status = nrxi_freon("nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
+        }
+    }
+    if (status != NRX_OK) return status;
+    if (d->norm_weight) {
+        norm = nrxi_frobenius(p->dtype, b->n, p->value);
+        if (norm > 0.0) nrxi_vec_scale(b->n, p->dtype, sqrt((double)r) / norm, p->value);
+    }
+    nrxi_vec_lin(b->n, p->dtype, -lr * scale, u, 1.0 - lr * b->decay, p->value, p->value);
+    return NRX_OK;
+}
+
+/* Adds the gradients to the sums; *ready = this completes a step. */
+NRXI_FN nrx_status nrxi_opt_collect(nrx_opt *o, int *ready)
+{
+    const nrx_opt_desc *d = &o->desc;
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    double norm, part = 1.0 / (double)d->accumulate;
+    size_t k;
+    nrx_status status;
+    *ready = 1;
+    if (d->accumulate <= 1 && !(d->clip_value > 0.0)) return NRX_OK;
+    status = nrxi_grad_norm("nrx_opt_step", o->params, o->count, &norm, &d->env);
+    if (status != NRX_OK) return status;
+    for (k = 0; k < o->count; k++) {
+        unsigned char *sum = (unsigned char *)o->state + plan->block[k].sum;
+        if (o->params[k].dtype == NRX_F32) nrxi_opt_collect_f32(plan->block[k].n, (float *)(void *)sum, (const float *)o->params[k].grad, (float)part, (float)d->clip_value);
+        else nrxi_opt_collect_f64(plan->block[k].n, (double *)(void *)sum, (const double *)o->params[k].grad, part, d->clip_value);
+    }
+    *ready = ++o->pending >= d->accumulate;
+    return NRX_OK;
+}
+
+/* Norm of the gradients that the step will use. */
+NRXI_FN nrx_status nrxi_opt_norm(nrx_opt *o)
+{
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    double s = 0.0;
+    size_t k;
+    if (o->pending == 0) return nrxi_grad_norm("nrx_opt_step", o->params, o->count, &o->grad_norm, &o->desc.env);
+    for (k = 0; k < o->count; k++) s += nrxi_adam_norm2(o->params[k].dtype, plan->block[k].n, (unsigned char *)o->state + plan->block[k].sum);
+    o->grad_norm = sqrt(s);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_step(nrx_opt *o)
+{
+    nrxi_opt_plan *plan;
+    double factor, gscale = 1.0, beta;
+    size_t k;
+    int ready, pending;
+    nrx_status status, first = NRX_OK;
+    if (!o || !o->plan) return nrxi_fail(NULL, NRX_E_STATE, "nrx_opt_step: the optimizer was not initialised");
+    plan = (nrxi_opt_plan *)o->plan;
+    status = nrxi_opt_collect(o, &ready);
+    if (status == NRX_OK && !ready) return NRX_OK;
+    if (status == NRX_OK) status = nrxi_opt_norm(o);
+    if (status != NRX_OK) { o->skipped++; return status; }
+    pending = o->pending > 0;
+    o->pending = 0;
+    o->steps++;
+    factor = nrx_opt_schedule_factor(&o->desc.schedule, o->steps);
+    o->lr = o->desc.lr * factor;
+    if (o->desc.clip_norm > 0.0 && o->grad_norm > o->desc.clip_norm) gscale = o->desc.clip_norm / (o->grad_norm + 1e-6);
+    beta = (1.0 + (double)o->steps) / (10.0 + (double)o->steps);
+    if (o->desc.ema < beta) beta = o->desc.ema;
+    for (k = 0; k < o->count; k++) {
+        const nrx_param *p = o->params + k;
+        nrxi_opt_block *b = plan->block + k;
+        unsigned char *sum = pending ? (unsigned char *)o->state + b->sum : NULL;
+        const void *g = pending ? (const void *)sum : p->grad;
+        int aux = b->kind == NRX_OPT_ADAMW && nrxi_opt_matrix_kind(o->desc.kind);
+        double lr = (b->own_lr ? b->lr : aux ? o->desc.aux_lr : o->desc.lr) * factor;
+        if (b->n > 0 && !b->frozen) {
+            if (nrxi_opt_matrix_kind(b->kind)) status = nrxi_opt_matrix(o, p, b, g, gscale, lr);
+            else nrxi_opt_elementwise(o, p, b, g, gscale, lr, aux);
+            if (status != NRX_OK && first == NRX_OK) first = status;
+            status = NRX_OK;
+            if (p->constraint) nrxi_param_project(p, (double *)(void *)((unsigned char *)o->work + plan->direction));
+            if (o->desc.ema > 0.0) nrxi_vec_lin(b->n, p->dtype, 1.0 - beta, p->value, beta, (unsigned char *)o->state + b->average, (unsigned char *)o->state + b->average);
+        }
+        if (sum) memset(sum, 0, b->n * nrxi_dtype_size(p->dtype));
+    }
+    return first;
+}
+
+NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *o)
+{
+    nrxi_opt_plan *plan;
+    size_t k;
+    if (!o || !o->plan || !(o->desc.ema > 0.0)) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_STATE, "nrx_opt_swap_average: no average is kept (desc.ema)");
+    plan = (nrxi_opt_plan *)o->plan;
+    for (k = 0; k < o->count; k++) {
+        unsigned char *a = (unsigned char *)o->state + plan->block[k].average;
+        if (o->params[k].dtype == NRX_F32) nrxi_opt_swap_f32(plan->block[k].n, (float *)o->params[k].value, (float *)(void *)a);
+        else nrxi_opt_swap_f64(plan->block[k].n, (double *)o->params[k].value, (double *)(void *)a);
+    }
+    return NRX_OK;
+}
+
+/* "nrxO1", kind, blocks, bytes of state, steps, pending, skipped, fallbacks (u64 each), then the state. */
+enum { NRXI_OPT_HEAD = 64 };
+NRX_DEF size_t nrx_opt_state_size(const nrx_opt *o) { return NRXI_OPT_HEAD + o->state_bytes; }
+
+NRX_DEF nrx_status nrx_opt_save(const nrx_opt *o, void *bytes, size_t size)
+{
+    uint64_t head[8];
+    if (!o || !o->plan || !bytes || size < nrx_opt_state_size(o))
+        return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_save: %zu bytes of room, expected %zu", size, o && o->plan ? nrx_opt_state_size(o) : (size_t)0);
+    head[0] = 0x314f78726eu;
+    head[1] = (uint64_t)o->desc.kind;
+    head[2] = (uint64_t)o->count;
+    head[3] = (uint64_t)o->state_bytes;
+    head[4] = (uint64_t)o->steps;
+    head[5] = (uint64_t)o->pending;
+    head[6] = (uint64_t)o->skipped;
+    head[7] = (uint64_t)o->fallbacks;
+    memcpy(bytes, head, sizeof head);
+    memcpy((unsigned char *)bytes + NRXI_OPT_HEAD, o->state, o->state_bytes);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_restore(nrx_opt *o, const void *bytes, size_t size)
+{
+    uint64_t head[8];
+    if (!o || !o->plan || !bytes) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_restore: no optimizer or no bytes");
+    if (size < NRXI_OPT_HEAD) return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: %zu bytes, expected %zu", size, nrx_opt_state_size(o));
+    memcpy(head, bytes, sizeof head);
+    if (head[0] != 0x314f78726eu || head[1] != (uint64_t)o->desc.kind || head[2] != (uint64_t)o->count || head[3] != (uint64_t)o->state_bytes
+        || size - NRXI_OPT_HEAD != o->state_bytes || head[5] >= (uint64_t)o->desc.accumulate)
+        return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: these %zu bytes were not saved by an optimizer of this kind and these parameters", size);
+    o->steps = (size_t)head[4];
+    o->pending = (size_t)head[5];
+    o->skipped = (size_t)head[6];
+    o->fallbacks = (size_t)head[7];
+    memcpy(o->state, (const unsigned char *)bytes + NRXI_OPT_HEAD, o->state_bytes);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out)
+{
+    double gd, gtd, dhd;
+    if ((dtype != NRX_F32 && dtype != NRX_F64) || !g || !gt || !d || !hd || !out) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_diagnose: dtype %d or a NULL array", dtype);
+    memset(out, 0, sizeof *out);
+    gd = nrxi_vec_dot(n, dtype, g, d);
+    gtd = nrxi_vec_dot(n, dtype, gt, d);
+    dhd = nrxi_vec_dot(n, dtype, d, hd);
+    if (gtd == 0.0 || dhd == 0.0 || !nrxi_finite_f64(&gd) || !nrxi_finite_f64(&gtd) || !nrxi_finite_f64(&dhd))
+        return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_opt_diagnose: <gt,d> = %g, <d,Hd> = %g", gtd, dhd);
+    out->alignment = gd / gtd;
+    out->potential = gtd * gtd / dhd;
+    out->step = gd / dhd;
+    out->decrease = 0.5 * gd * gd / dhd;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env)
+{
+    size_t i, k, n;
+    unsigned char *mem, *g, *d, *y;
+    double lo, hi, slope, want, worst = 0.0, scale;
+    nrx_rng r;
+    nrx_status status = NRX_OK;
+    if (!f || !f->eval || !x || !error || (f->dtype != NRX_F32 && f->dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_check_gradient: a functional with eval, x and error are needed");
+    n = f->n;
+    if (directions == 0) directions = 3;
+    if (h == 0.0) h = f->dtype == NRX_F32 ? 1e-2 : 1e-5;
+    if (n > (size_t)-1 / 64 || !(mem = (unsigned char *)nrxi_alloc(env, 3 * n, 8))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_check_gradient: no memory for %zu entries", n);
+    g = mem; d = g + 8 * n; y = d + 8 * n;
+    status = f->eval(f->user, x, NULL, g);
+    nrx_rng_seed(&r, 1, 0);
+    for (k = 0; k < directions && status == NRX_OK; k++) {
+        for (i = 0; i < n; i++) {
+            if (f->dtype == NRX_F32) ((float *)(void *)d)[i] = (float)nrx_rng_normal(&r);
+            else ((double *)(void *)d)[i] = nrx_rng_normal(&r);
+        }
+        scale = h / sqrt((double)(n ? n : 1));
+        nrxi_vec_lin(n, f->dtype, 1.0, x, scale, d, y);
+        if ((status = f->eval(f->user, y, &hi, NULL)) != NRX_OK) break;
+        nrxi_vec_lin(n, f->dtype, 1.0, x, -scale, d, y);
+        if ((status = f->eval(f->user, y, &lo, NULL)) != NRX_OK) break;
+        slope = (hi - lo) / (2.0 * scale);
+        want = nrxi_vec_dot(n, f->dtype, g, d);
+        scale = fabs(want) > fabs(slope) ? fabs(want) : fabs(slope);
+        if (scale > 0.0 && fabs(slope - want) / scale > worst) worst = fabs(slope - want) / scale;
+        if (!nrxi_finite_f64(&slope) || !nrxi_finite_f64(&want)) worst = HUGE_VAL;
+    }
+    *error = worst;
+    nrxi_free(env, mem);
+    return status == NRX_OK ? NRX_OK : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s", nrx_status_string(status));
 }
 
 NRXI_IMPL_END
