@@ -1619,7 +1619,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2784515496
+#define NRXI_GEMM_VERSION 2118826157
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1634,6 +1634,8 @@ NRXI_VFUNCTIONS(double, f64)
 #define NRX_CBLAS_HEADER <cblas.h>
 #endif
 #include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
 #endif
 
 enum {
@@ -1650,8 +1652,17 @@ enum {
     NRXI_GEMM_ROW_BYTES = 128
 };
 
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
 
 /* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
@@ -1836,7 +1847,8 @@ typedef struct nrxi_gemm_call_f64 {
     nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1934,24 +1946,26 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -2035,12 +2049,12 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
 }
 #else
@@ -2130,6 +2144,35 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -2139,18 +2182,51 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (nrxi_gemm_skinny_f64(&g, env)) return;
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
@@ -2184,7 +2260,8 @@ typedef struct nrxi_gemm_call_f32 {
     nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -2282,24 +2359,26 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -2383,12 +2462,12 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
 }
 #else
@@ -2478,6 +2557,35 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -2487,27 +2595,60 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (nrxi_gemm_skinny_f32(&g, env)) return;
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2784515496
+#elif NRXI_GEMM_VERSION != 2118826157
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1588912310
+#define NRXI_FILES_VERSION 1036792445
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
    Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
    status and one line, never more. Arrays come out in C order as f32, f64 or i64:
@@ -3016,6 +3157,7 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
+    memset(entry, 0, sizeof *entry);
     if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
         if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
@@ -3120,7 +3262,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1588912310
+#elif NRXI_FILES_VERSION != 1036792445
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
