@@ -713,6 +713,7 @@ typedef struct nrx_net_icnn_desc {
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
     size_t smooth_channels;  /* > 0: the ICNN reads SiLU(conv x) with so many channels instead of x (weakly convex); IWCNN default 8 */
+    int    unconstrained;    /* 1 = W may be negative: the same network as a plain adversarial critic (AR) */
     double init;             /* of the non-negative weights: uniform in [0, init]; 0 = 2/(channels kernel^2) */
     uint64_t seed;
     nrx_env  env;
@@ -5574,7 +5575,7 @@ NRXI_FN int nrxi_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, co
     }
     v.channels = w.channels = d.channels;
     v.weights = d.zero_mean && !d.smooth_channels ? NRX_NET_W_ZERO_MEAN : NRX_NET_W_FREE;
-    w.weights = NRX_NET_W_NONNEGATIVE;
+    w.weights = d.unconstrained ? NRX_NET_W_FREE : NRX_NET_W_NONNEGATIVE;
     w.no_bias = 1;
     w.init = d.init > 0 ? d.init : 2.0 / ((double)d.channels * (double)(w.kernel * w.kernel));
     nrxi_join(name, sizeof name, prefix, "wx0", 0);
