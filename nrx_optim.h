@@ -915,7 +915,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2118826157
+#define NRXI_GEMM_VERSION 3618331293
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1189,8 +1189,11 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F64 <= full; i += NRXI_GEMM_TURN_F64)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1513,6 +1516,9 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
     double cost = (double)m * (double)n * (double)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (double)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
             nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
@@ -1602,8 +1608,11 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F32 <= full; i += NRXI_GEMM_TURN_F32)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1926,6 +1935,9 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     float cost = (float)m * (float)n * (float)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (float)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
             nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
@@ -1938,7 +1950,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2118826157
+#elif NRXI_GEMM_VERSION != 3618331293
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
