@@ -69,6 +69,9 @@
 #endif
 #ifndef NRX_NETS_H
 #define NRX_NETS_H
+#ifndef NRX_NO_STDIO
+#include <stdio.h>
+#endif
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
 #define NRX_CORE_VERSION 2048975794
@@ -395,6 +398,15 @@ NRXI_IMPL_END
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
+/* >>> nrx files (declarations) */
+#ifndef NRX_FILES_VERSION
+#define NRX_FILES_VERSION 1430454516
+/* One array of an .npz archive to be written. */
+typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
+#elif NRX_FILES_VERSION != 1430454516
+#error "nrx: headers with different versions of the files block are mixed in one translation unit"
+#endif
+/* <<< nrx files (declarations) */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -687,6 +699,139 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
 NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height, size_t width,
                                         const nrx_net_train_desc *desc, nrx_net_train_info *info);
 
+
+/* ==== more ready-made networks ==== */
+
+typedef struct nrx_net_cnn_desc { /* one descriptor for the convolutional families below; zero fields take each family's defaults */
+    size_t inputs, outputs;  /* channels; 0 = 1 */
+    size_t channels;         /* of the finest scale */
+    size_t layers;           /* DnCNN, critics: convolutions; U-Net: convolutions per block */
+    size_t scales;           /* U-Net, DRUNet, TDV: levels */
+    size_t blocks;           /* TDV: macro-blocks */
+    int    activation;       /* NRX_NET_*; 0 = the family's own */
+    int    padding;
+    int    residual;         /* U-Net: +1 = the output is added to the input, -1 = not; 0 = +1 */
+    int    norm;             /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
+    int    noise_map;        /* 1 = the last input channel is a noise-level map, not part of the image */
+    double init_scale;       /* factor on the last layer's initial weights; 0 = 1 */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_cnn_desc;
+
+/* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions up, concatenated skips.
+   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be divisible by 2^(scales-1). */
+NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* DnCNN (Zhang et al. 2017): x - net(x); defaults 17 layers of 64 channels, ReLU. */
+NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive skips, ELU, noise map; defaults 16 channels,
+   3 scales, 2 blocks. */
+NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022); least-squares residual (LSR) is the same
+   form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
+NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* NETT (Li et al. 2020): R(x) = |N(x)|^2 with a plain CNN N; defaults 6 layers of 32 channels, CELU(10). */
+NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a spatial mean and two dense layers; nrx_net_lar the local one
+   (Prost et al. 2021): valid 3 x 3 convolutions with SiLU and the mean over all patches. */
+NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c), K zero-mean, N `blocks` macro-blocks of
+   `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus - log 2. */
+NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Difference of two input-convex networks (arXiv 2502.00240); with smooth activations it is weakly convex. */
+NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
+
+typedef struct nrx_net_lpn_desc {
+    size_t inputs, features, layers; /* dense: 0 = 1 input, 64 features, 2 layers */
+    double beta, strong;             /* softplus(beta t)/beta, 0 = 10; + strong/2 |x|^2, 0 = 1e-6 */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_lpn_desc;
+
+/* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose gradient is the proximal map; here dense.
+   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation softplus, sum and quadratic. */
+NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net);
+/* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time): solves f(y) = x by Newton-free
+   gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y) (Gribonval and Nikolova 2020). */
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior);
+
+typedef struct nrx_net_unrolled_desc {
+    const nrx_linop *op;             /* f32 projector; its norm must be known, or scale given */
+    size_t height, width;            /* of the image: op.cols numbers */
+    size_t data_height, data_width;  /* of the data: op.rows numbers (views, detectors) */
+    double scale;                    /* applied to op and its adjoint; 0 = 1/norm */
+    size_t iterations, channels, memory; /* 0 = 5 iterations, 16 channels, 5 primal and dual memory channels */
+    const nrx_linop *inverse;        /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_unrolled_desc;
+
+/* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and trained end to end.
+   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned ISTA with the filters of a
+   convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net, then a data step through `inverse`). */
+NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net);
+
+/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image part, an ICNN, in one regularizer on
+   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a the modulus of R_a: certify R_a alone. */
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net);
+
+/* ==== checkpoints ==== */
+
+/* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy pickle stream) through an
+   interpreter that knows 29 opcodes and three constructors and can execute nothing; .npz. f16, bf16, f64 and integers are converted. */
+typedef struct nrx_net_checkpoint nrx_net_checkpoint;
+typedef struct nrx_net_weight {
+    const char *name;
+    size_t shape[8];
+    int    ndim;
+    size_t count;
+    const float *data;
+} nrx_net_weight;
+
+NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env, nrx_net_checkpoint **checkpoint);
+NRX_DEF void   nrx_net_checkpoint_free(nrx_net_checkpoint *checkpoint);
+NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *checkpoint);
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *checkpoint, size_t index);
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name); /* NULL when missing */
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key); /* of safetensors; NULL when missing */
+
+typedef struct nrx_net_load_desc {
+    int weakly_convex;   /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in the path */
+    int padding;         /* NRX_NET_PAD_* for architectures whose file does not say */
+    nrx_env env;
+} nrx_net_load_desc;
+
+/* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture is recognised by its keys
+   (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers; ACR of Subhadip-1/data_driven_convex_regularization), parametrizations
+   and the operator scaling (alpha, scale) included. Wrong shapes, missing keys and non-finite weights are refused by name. */
+NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc, nrx_net **net);
+/* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes. prefix ("" or NULL = none)
+   is put before each name. */
+NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *checkpoint, const char *prefix);
+
+/* The network as safetensors bytes with the graph in the metadata (free with nrx_net_free_bytes). state and step: see nrx_net_train_desc
+   (NULL, 0 = weights only). Operator layers cannot be saved: give them again and use nrx_net_load_weights. */
+NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes, size_t *size);
+NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes);
+/* Adam's state and the step from a checkpoint with them; state has 2*nrx_net_param_count() numbers. */
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint, float *state, size_t *step);
+/* Stores with the network the weight and scale that suit an operator (found on validation data): nrx_net_functional uses them when its
+   descriptor says 0, files keep them. */
+NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale);
+NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale);
+
+#ifndef NRX_NO_STDIO
+NRX_DEF nrx_status nrx_net_checkpoint_open(const char *path, const nrx_env *env, nrx_net_checkpoint **checkpoint);
+NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path);                       /* .safetensors */
+NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path);
+/* The safetensors bytes as a C array `static const unsigned char NAME[]`, for machines without files (nrx_net_checkpoint_read reads it). */
+NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name);
+/* Prints name, shape, smallest and largest entry of each tensor, and the count. */
+NRX_DEF void nrx_net_checkpoint_print(const nrx_net_checkpoint *checkpoint, FILE *to);
+#endif
 
 #ifdef __cplusplus
 }
@@ -1474,7 +1619,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2784515496
+#define NRXI_GEMM_VERSION 2118826157
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1489,6 +1634,8 @@ NRXI_VFUNCTIONS(double, f64)
 #define NRX_CBLAS_HEADER <cblas.h>
 #endif
 #include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
 #endif
 
 enum {
@@ -1505,8 +1652,17 @@ enum {
     NRXI_GEMM_ROW_BYTES = 128
 };
 
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
 
 /* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
@@ -1691,7 +1847,8 @@ typedef struct nrxi_gemm_call_f64 {
     nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1789,24 +1946,26 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -1890,12 +2049,12 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
 }
 #else
@@ -1985,6 +2144,35 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1994,18 +2182,51 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (nrxi_gemm_skinny_f64(&g, env)) return;
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
@@ -2039,7 +2260,8 @@ typedef struct nrxi_gemm_call_f32 {
     nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -2137,24 +2359,26 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -2238,12 +2462,12 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
 }
 #else
@@ -2333,6 +2557,35 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -2342,28 +2595,678 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (nrxi_gemm_skinny_f32(&g, env)) return;
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2784515496
+#elif NRXI_GEMM_VERSION != 2118826157
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
-NRXI_IMPL_END
-#if !defined(NRX_NO_STDIO)
+/* >>> nrx files (implementation) */
+#ifndef NRXI_FILES_VERSION
+#define NRXI_FILES_VERSION 1036792445
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
+   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
+   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
+     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
+                              get one more dimension of size 2 at the end (real, imaginary)
+     dtype NRX_I64            from bool and integers
+   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+   Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
+
+     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
+     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+     nrxi_npy_save(path, dtype, data, shape, ndim, env)
+     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
+     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+#ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
+
+enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
+
+typedef struct nrxi_npy {
+    char   kind;                 /* 'b' bool, 'i', 'u', 'f', 'c' */
+    int    item;                 /* bytes of one number (half of a complex one) */
+    int    big_endian, fortran;
+    int    ndim;                 /* with the extra dimension of complex numbers */
+    size_t shape[NRXI_NPY_NDIM];
+    size_t count;                /* numbers */
+    size_t offset;               /* of the data in the file */
+} nrxi_npy;
+
+typedef struct nrxi_npz_entry {
+    const char *name;            /* not terminated */
+    size_t name_size;
+    const unsigned char *bytes;  /* the stored file inside the archive */
+    size_t n;
+} nrxi_npz_entry;
+
+NRXI_FN int nrxi_big_endian(void)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+    memcpy(&first, &one, 1);
+    return first == 0;
+}
+
+/* Little-endian number of 1 to 8 bytes. */
+NRXI_FN uint64_t nrxi_get_le(const unsigned char *p, int bytes)
+{
+    uint64_t v = 0;
+    while (bytes-- > 0) v = v << 8 | p[bytes];
+    return v;
+}
+NRXI_FN unsigned char *nrxi_put_le(unsigned char *p, uint64_t v, int bytes)
+{
+    for (; bytes > 0; bytes--, v >>= 8) *p++ = (unsigned char)(v & 0xffu);
+    return p;
+}
+
+/* ---- header: a Python dictionary with the keys descr, fortran_order and shape, once each ---- */
+
+typedef struct nrxi_npy_text { const char *at, *end; const char *who; const nrx_env *env; } nrxi_npy_text;
+
+/* Fails and shows what stands at the current place. */
+NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, const char *expected)
+{
+    char found[28];
+    size_t i;
+    for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
+        found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
+    found[i] = 0;
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+}
+
+NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
+{
+    while (t->at < t->end && (*t->at == ' ' || *t->at == '\n' || *t->at == '\t' || *t->at == '\r')) t->at++;
+}
+NRXI_FN int nrxi_npy_accept(nrxi_npy_text *t, const char *word)
+{
+    size_t n = strlen(word);
+    nrxi_npy_space(t);
+    if ((size_t)(t->end - t->at) < n || memcmp(t->at, word, n) != 0) return 0;
+    t->at += n;
+    return 1;
+}
+
+/* A quoted string without escapes; *s points into the text. */
+NRXI_FN int nrxi_npy_string(nrxi_npy_text *t, const char **s, size_t *n)
+{
+    const char *p;
+    nrxi_npy_space(t);
+    if (t->at >= t->end || (*t->at != '\'' && *t->at != '"')) return 0;
+    for (p = t->at + 1; p < t->end && *p != *t->at; p++)
+        if (*p == '\\') return 0;
+    if (p >= t->end) return 0;
+    *s = t->at + 1;
+    *n = (size_t)(p - t->at) - 1;
+    t->at = p + 1;
+    return 1;
+}
+
+NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
+{
+    const char *s, *start, *types = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 ";
+    size_t n, len;
+    nrxi_npy_space(t);
+    start = t->at;
+    if (!nrxi_npy_string(t, &s, &n))
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+    if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
+        info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
+        s++;
+        n--;
+    } else info->big_endian = nrxi_big_endian();
+    for (; *types; types += len + 1) {
+        for (len = 0; types[len] != ' ';) len++;
+        if (n == len && memcmp(s, types, n) == 0) {
+            info->kind = s[0];
+            info->item = s[0] == 'c' ? (n == 3 ? 8 : 4) : s[1] - '0';
+            return NRX_OK;
+        }
+    }
+    t->at = start;
+    return nrxi_npy_fail(t, NRX_E_UNSUPPORTED, "a dtype of bool, integers, floats or complex numbers");
+}
+
+NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
+{
+    const char *start;
+    if (!nrxi_npy_accept(t, "(")) return nrxi_npy_fail(t, NRX_E_FORMAT, "a shape such as (3, 4)");
+    info->ndim = 0;
+    while (!nrxi_npy_accept(t, ")")) {
+        size_t v = 0;
+        start = t->at;
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
+            if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
+                t->at = start;
+                return nrxi_npy_fail(t, NRX_E_RANGE, "a size that fits this machine");
+            }
+        if (t->at < t->end && *t->at == 'L') t->at++; /* written by Python 2 */
+        if (info->ndim == NRXI_NPY_NDIM) return nrxi_npy_fail(t, NRX_E_UNSUPPORTED, "at most 8 dimensions");
+        info->shape[info->ndim++] = v;
+        if (nrxi_npy_accept(t, ",")) continue;
+        if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
+{
+    static const char *const keys[3] = { "descr", "fortran_order", "shape" };
+    unsigned seen = 0, k;
+    if (!nrxi_npy_accept(t, "{")) return nrxi_npy_fail(t, NRX_E_FORMAT, "'{'");
+    while (!nrxi_npy_accept(t, "}")) {
+        const char *key, *start = t->at;
+        size_t n;
+        nrx_status status = NRX_OK;
+        if (!nrxi_npy_string(t, &key, &n)) return nrxi_npy_fail(t, NRX_E_FORMAT, "a key");
+        for (k = 0; k < 3; k++)
+            if (n == strlen(keys[k]) && memcmp(key, keys[k], n) == 0) break;
+        if (k == 3 || (seen & 1u << k)) t->at = start;
+        if (k == 3) return nrxi_npy_fail(t, NRX_E_FORMAT, "descr, fortran_order or shape");
+        if (seen & 1u << k) return nrxi_npy_fail(t, NRX_E_FORMAT, "each key once");
+        seen |= 1u << k;
+        if (!nrxi_npy_accept(t, ":")) return nrxi_npy_fail(t, NRX_E_FORMAT, "':'");
+        if (k == 0) status = nrxi_npy_descr(t, info);
+        else if (k == 2) status = nrxi_npy_shape(t, info);
+        else if (nrxi_npy_accept(t, "True")) info->fortran = 1;
+        else if (!nrxi_npy_accept(t, "False")) status = nrxi_npy_fail(t, NRX_E_FORMAT, "True or False");
+        if (status != NRX_OK) return status;
+        if (nrxi_npy_accept(t, ",")) continue;
+        if (nrxi_npy_accept(t, "}")) break;
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "',' or '}'");
+    }
+    nrxi_npy_space(t);
+    if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
+    for (k = 0; k < 3; k++)
+        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    size_t length, need, room = 1;
+    nrxi_npy_text t;
+    nrx_status status;
+    int i;
+    memset(info, 0, sizeof *info);
+    if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+    if (p[6] < 1 || p[6] > 3)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+    info->offset = p[6] == 1 ? 10 : 12;
+    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
+    if (length > n - info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+    t.at = (const char *)p + info->offset;
+    t.end = t.at + length;
+    t.who = who;
+    t.env = env;
+    info->offset += length;
+    status = nrxi_npy_dictionary(&t, info);
+    if (status != NRX_OK) return status;
+    if (info->kind == 'c') {
+        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        info->shape[info->ndim++] = 2;
+    }
+    info->count = 1;
+    for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
+        info->count *= info->shape[i];
+        if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
+                             info->shape[i]);
+    }
+    need = info->count * (size_t)info->item;
+    if (need > n - info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
+                         n - info->offset);
+    return NRX_OK;
+}
+
+/* ---- data ---- */
+
+NRXI_FN double nrxi_half_to_double(unsigned h)
+{
+    int e = (int)(h >> 10 & 31u), m = (int)(h & 1023u);
+    double v;
+    if (e == 31) { /* infinity or NaN, by bits */
+        uint64_t bits = (uint64_t)0x7ff << 52 | (uint64_t)m << 42;
+        memcpy(&v, &bits, 8);
+    } else v = e ? ldexp((double)(1024 + m), e - 25) : ldexp((double)m, -24);
+    return h & 0x8000u ? -v : v;
+}
+
+/* Number at p as a double, or as an integer for the integer kinds. */
+NRXI_FN double nrxi_npy_number(const nrxi_npy *info, const unsigned char *p, uint64_t *integer)
+{
+    uint64_t v = 0;
+    double d;
+    float f;
+    int i, size = info->item;
+    if (info->big_endian) for (i = 0; i < size; i++) v = v << 8 | p[i];
+    else v = nrxi_get_le(p, size);
+    *integer = v;
+    switch (info->kind) {
+    case 'b': *integer = v != 0; return v != 0 ? 1.0 : 0.0;
+    case 'u': return (double)v;
+    case 'i':
+        if (size < 8 && (v >> (8 * size - 1) & 1u)) *integer = v |= ~(uint64_t)0 << (8 * size);
+        return v >> 63 ? -(double)(~v + 1u) : (double)v;
+    default:
+        if (size == 2) return nrxi_half_to_double((unsigned)v);
+        if (size == 8) { memcpy(&d, &v, 8); return d; }
+        { uint32_t w = (uint32_t)v; memcpy(&f, &w, 4); }
+        return (double)f;
+    }
+}
+
+/* Converts all numbers to `dtype` in C order; 0 when one does not fit (u64 above the range of i64). */
+NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, int dtype, void *data)
+{
+    size_t stride[NRXI_NPY_NDIM], index[NRXI_NPY_NDIM], i, at = 0, item = (size_t)info->item, step = item;
+    int k, ok = 1, real = info->ndim - (info->kind == 'c');
+    int same = info->kind == 'f' && info->big_endian == nrxi_big_endian() && item == nrxi_dtype_size(dtype);
+    if (info->kind == 'c') { stride[real] = item; step = 2 * item; }
+    for (i = 0; i < (size_t)real; i++) {
+        k = info->fortran ? (int)i : real - 1 - (int)i;
+        stride[k] = step;
+        step *= info->shape[k];
+    }
+    if (same && (!info->fortran || info->ndim < 2)) {
+        if (info->count) memcpy(data, bytes, info->count * item);
+        return 1;
+    }
+    memset(index, 0, sizeof index);
+    for (i = 0; i < info->count; i++) {
+        uint64_t integer;
+        double v = nrxi_npy_number(info, bytes + at, &integer);
+        if (dtype == NRX_F32) ((float *)data)[i] = info->kind == 'u' || info->kind == 'i' || info->kind == 'b'
+            ? (info->kind == 'i' && integer >> 63 ? -(float)(~integer + 1u) : (float)integer) : (float)v;
+        else if (dtype == NRX_F64) ((double *)data)[i] = v;
+        else {
+            if (info->kind == 'u' && integer >> 63) ok = 0;
+            memcpy((int64_t *)data + i, &integer, 8);
+        }
+        for (k = info->ndim - 1; k >= 0; k--) { /* next index in C order */
+            at += stride[k];
+            if (++index[k] < info->shape[k]) break;
+            at -= stride[k] * info->shape[k];
+            index[k] = 0;
+        }
+    }
+    return ok;
+}
+
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
+                                   const nrx_env *env)
+{
+    nrxi_npy info;
+    void *out;
+    nrx_status status;
+    *data = NULL;
+    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+    status = nrxi_npy_read(bytes, n, &info, who, env);
+    if (status != NRX_OK) return status;
+    if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+    out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
+    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
+        nrxi_free(env, out);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+    }
+    memcpy(shape, info.shape, sizeof info.shape);
+    *ndim = info.ndim;
+    *data = out;
+    return NRX_OK;
+}
+
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
+{
+    nrxi_text t;
+    size_t size, room = 1, count = 1;
+    int i;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    for (i = 0; i < ndim; i++) {
+        count *= shape[i];
+        if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
+    }
+    *bytes = count * nrxi_dtype_size(dtype);
+    t.at = (char *)head + 10;
+    t.end = (char *)head + NRXI_NPY_HEAD;
+    nrxi_put_string(&t, "{'descr': '");
+    nrxi_put(&t, nrxi_big_endian() ? '>' : '<');
+    nrxi_put_string(&t, dtype == NRX_F32 ? "f4" : dtype == NRX_F64 ? "f8" : "i8");
+    nrxi_put_string(&t, "', 'fortran_order': False, 'shape': (");
+    for (i = 0; i < ndim; i++) {
+        nrxi_put_unsigned(&t, shape[i]);
+        nrxi_put_string(&t, i + 1 < ndim ? ", " : ndim == 1 ? "," : "");
+    }
+    nrxi_put_string(&t, "), }");
+    while (((size_t)(t.at - (char *)head) + 1) % 64) nrxi_put(&t, ' ');
+    nrxi_put(&t, '\n');
+    size = (size_t)(t.at - (char *)head);
+    memcpy(head, "\223NUMPY\001\000", 8);
+    (void)nrxi_put_le(head + 8, size - 10, 2);
+    return size;
+}
+
+/* ---- whole files ---- */
+
+NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_t *n, const nrx_env *env)
+{
+    *bytes = NULL;
+    *n = 0;
+#ifdef NRX_NO_STDIO
+    return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx file read: '%s': built with NRX_NO_STDIO", path);
+#else
+    {
+        FILE *f = path ? fopen(path, "rb") : NULL;
+        unsigned char *p = NULL, *grown;
+        size_t size = 0, room = 0, got;
+        if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file read: '%s' cannot be opened", path);
+        for (;;) {
+            if (size == room) {
+                room = room ? 2 * room : 65536;
+                grown = room > size ? (unsigned char *)nrxi_alloc(env, room, 1) : NULL;
+                if (grown && size) memcpy(grown, p, size);
+                nrxi_free(env, p);
+                p = grown;
+                if (!p) {
+                    (void)fclose(f);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                }
+            }
+            got = fread(p + size, 1, room - size, f);
+            if (got == 0) break;
+            size += got;
+        }
+        if (ferror(f)) {
+            nrxi_free(env, p);
+            (void)fclose(f);
+            return nrxi_fail(env, NRX_E_IO, "nrx file read: '%s': error after %zu bytes", path, size);
+        }
+        (void)fclose(f);
+        *bytes = p;
+        *n = size;
+        return NRX_OK;
+    }
+#endif
+}
+
+/* Writes two pieces, one after the other; a file that could not be finished is removed. */
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+{
+#ifdef NRX_NO_STDIO
+    (void)head; (void)head_size; (void)bytes; (void)n;
+    return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx file write: '%s': built with NRX_NO_STDIO", path);
+#else
+    FILE *f = path ? fopen(path, "wb") : NULL;
+    int ok;
+    if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s' cannot be opened for writing", path);
+    ok = fwrite(head, 1, head_size, f) == head_size && (n == 0 || fwrite(bytes, 1, n, f) == n);
+    if (fclose(f) != 0) ok = 0;
+    if (ok) return NRX_OK;
+    (void)remove(path);
+    return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s': %zu bytes could not be written", path, n);
+#endif
+}
+
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+{
+    unsigned char *bytes;
+    size_t n;
+    nrx_status status = nrxi_file_read(path, &bytes, &n, env);
+    *data = NULL;
+    if (status != NRX_OK) return status;
+    status = nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, path, env);
+    nrxi_free(env, bytes);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD];
+    size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
+    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    return nrxi_file_write(path, head, size, data, bytes, env);
+}
+
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD];
+    size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
+    *bytes = NULL;
+    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
+    if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
+    memcpy(*bytes, head, total);
+    if (size) memcpy(*bytes + total, data, size);
+    *n = total + size;
+    return NRX_OK;
+}
+
+/* ---- .npz: a zip archive of .npy files, stored ---- */
+
+/* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
+NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
+{
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
+        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    crc = ~crc;
+    for (; n; n--) {
+        crc ^= *p++;
+        crc = table[crc & 15u] ^ crc >> 4;
+        crc = table[crc & 15u] ^ crc >> 4;
+    }
+    return ~crc;
+}
+
+/* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+{
+    int i;
+    value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
+    value[1] = nrxi_get_le(rec + 20, 4);
+    value[2] = nrxi_get_le(rec + 42, 4);
+    while (extra_size >= 4) {
+        size_t id = (size_t)nrxi_get_le(extra, 2), size = (size_t)nrxi_get_le(extra + 2, 2);
+        if (size > extra_size - 4) return 0;
+        if (id == 1)
+            for (extra += 4, i = 0; i < 3; i++) {
+                if (value[i] != 0xffffffffu) continue;
+                if (size < 8) return 0;
+                value[i] = nrxi_get_le(extra, 8);
+                extra += 8;
+                size -= 8;
+            }
+        if (id == 1) return 1;
+        extra += 4 + size;
+        extra_size -= 4 + size;
+    }
+    return 1;
+}
+
+NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
+{
+    size_t m = strlen(name);
+    if (n == m) return memcmp(name, stored, n) == 0;
+    return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
+}
+
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
+                                 const char *who, const nrx_env *env)
+{
+    size_t end, entries, i, at, size, name_size, extra_size, start;
+    const unsigned char *rec = bytes;
+    uint64_t value[3];
+    memset(entry, 0, sizeof *entry);
+    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
+        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+    entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
+    size = (size_t)nrxi_get_le(bytes + end + 12, 4);
+    at = (size_t)nrxi_get_le(bytes + end + 16, 4);
+    if (entries == 0xffff || at == 0xffffffffu)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+    for (i = 0;; i++) {
+        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        rec = bytes + at;
+        if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+        name_size = (size_t)nrxi_get_le(rec + 28, 2);
+        extra_size = (size_t)nrxi_get_le(rec + 30, 2);
+        size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
+        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
+        at += size;
+    }
+    entry->name = (const char *)rec + 46;
+    entry->name_size = name_size;
+    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 10, 2) != 0)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
+                         (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
+        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+    start = (size_t)value[2];
+    size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
+    if (size > end - start || value[0] > end - start - size)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu is truncated", who, i);
+    entry->bytes = bytes + start + size;
+    entry->n = (size_t)value[0];
+    if (nrxi_crc32(0, entry->bytes, entry->n) != nrxi_get_le(rec + 16, 4))
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu fails its CRC-32", who, i);
+    return NRX_OK;
+}
+
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+{
+    size_t n = strlen(name) + 4;
+    p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
+    if (directory) p = nrxi_put_le(p, 20, 2);
+    p = nrxi_put_le(p, 20, 2);           /* version needed */
+    p = nrxi_put_le(p, 0, 4);            /* flags, method: stored */
+    p = nrxi_put_le(p, 0x00210000u, 4);  /* 1980-01-01 00:00: equal input gives equal bytes */
+    p = nrxi_put_le(p, crc, 4);
+    p = nrxi_put_le(p, size, 4);
+    p = nrxi_put_le(p, size, 4);
+    p = nrxi_put_le(p, n, 2);
+    p = nrxi_put_le(p, 0, 2);            /* no extra field */
+    if (directory) {
+        p = nrxi_put_le(p, 0, 8); /* comment size, disk, internal attributes, low half of the external ones */
+        p = nrxi_put_le(p, 0, 2);
+        p = nrxi_put_le(p, offset, 4);
+    }
+    memcpy(p, name, n - 4);
+    memcpy(p + n - 4, ".npy", 4);
+    return p + n;
+}
+
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD], *p, *dir;
+    size_t i, total = 22, directory = 0, size, head_size, name;
+    *bytes = NULL;
+    for (i = 0; i < count; i++) {
+        head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
+        name = strlen(items[i].name) + 4;
+        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        directory += 46 + name;
+    }
+    if (i < count || count > 65534 || total > 0xfffffffeu)
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npz_save: %zu items exceed 65534 or 4 GiB", count);
+    *bytes = p = (unsigned char *)nrxi_alloc(env, total, 1);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npz_save: no memory for %zu bytes", total);
+    dir = p + (total - 22 - directory);
+    for (i = 0; i < count; i++) {
+        size_t offset = (size_t)(p - *bytes);
+        uint32_t crc;
+        head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
+        crc = nrxi_crc32(nrxi_crc32(0, head, head_size), (const unsigned char *)items[i].data, size);
+        p = nrxi_zip_record(p, 0, items[i].name, crc, head_size + size, 0);
+        memcpy(p, head, head_size);
+        if (size) memcpy(p + head_size, items[i].data, size);
+        p += head_size + size;
+        dir = nrxi_zip_record(dir, 1, items[i].name, crc, head_size + size, offset);
+    }
+    p = nrxi_put_le(dir, 0x06054b50u, 4);
+    p = nrxi_put_le(p, 0, 4);
+    p = nrxi_put_le(p, count, 2);
+    p = nrxi_put_le(p, count, 2);
+    p = nrxi_put_le(p, directory, 4);
+    p = nrxi_put_le(p, total - 22 - directory, 4);
+    (void)nrxi_put_le(p, 0, 2);
+    *n = total;
+    return NRX_OK;
+}
+#elif NRXI_FILES_VERSION != 1036792445
+#error "nrx: headers with different versions of the files block are mixed in one translation unit"
+#endif
+/* <<< nrx files (implementation) */
+NRXI_IMPL_END
 
 NRXI_IMPL_BEGIN
 
@@ -2468,7 +3371,7 @@ NRXI_FN void nrxi_tap4_plain(size_t taps, const size_t *off, const float *w, con
 NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *const *out, size_t count)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
-    float tail[4][8];
+    float tail[4][24]; /* stands in for missing channels and for the end of a row */
     size_t x, t, c, step;
     for (x = 0; x < width; x += step) {
         size_t left = width - x;
@@ -2478,8 +3381,8 @@ NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const floa
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
             if (o[c] == tail[c]) {
-                memset(tail[c], 0, sizeof tail[c]);
-                if (c < count) memcpy(tail[c], out[c] + x, left * sizeof(float));
+                memset(tail[c], 0, step * sizeof(float));
+                if (c < count) memcpy(tail[c], out[c] + x, (left < step ? left : step) * sizeof(float));
             }
         }
 #define NRXI_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
@@ -4215,10 +5118,23 @@ NRXI_FN void nrxi_name(char *to, size_t size, const char *name, const char *base
     *t.at = 0;
 }
 
+/* prefix + base, + number when it is not 0. */
+NRXI_FN void nrxi_join(char *to, size_t size, const char *prefix, const char *base, size_t number)
+{
+    nrxi_text t;
+    t.at = to;
+    t.end = to + size - 1;
+    nrxi_put_string(&t, prefix);
+    nrxi_put_string(&t, base);
+    if (number) nrxi_put_unsigned(&t, number);
+    *t.at = 0;
+}
+
 /* A new node, or NULL after an error. */
 NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
 {
     nrxi_layer *l;
+    size_t k;
     if (!net || net->status != NRX_OK) return NULL;
     if (a < 0 || (size_t)a >= net->layers || (inputs == 2 && (b < 0 || (size_t)b >= net->layers))) {
         net->status = nrxi_fail(&net->env, NRX_E_ARG, "nrx_net: layer %s is fed by node %d, but nodes are 0 to %zu", name ? name : base, a < 0 ? a : b, net->layers - 1);
@@ -4239,6 +5155,8 @@ NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, 
     l->channels = net->layer[a].channels;
     l->kh = l->kw = l->stride = l->dilation = l->groups = 1;
     nrxi_name(l->name, sizeof l->name, name, base, net->layers);
+    for (k = 0; l->name[k]; k++) /* names go into files: no blanks, quotes, separators */
+        if (l->name[k] <= ' ' || l->name[k] == '"' || l->name[k] == '\\' || l->name[k] == ';' || l->name[k] == 127) l->name[k] = '_';
     net->layers++;
     return l;
 }
@@ -4681,13 +5599,18 @@ NRXI_FN int nrxi_is_infinite(double x) { return !nrxi_finite_f64(&x); }
 NRXI_FN nrx_status nrxi_kernel_norm2(const nrx_env *env, const float *w, const double *d, size_t co, size_t ci, size_t kh, size_t kw, double *norm2)
 {
     size_t m = 16, k = kh > kw ? kh : kw, fy, fx, o, i, j, l, y, x, r;
-    double best = 0, *h, *g, *t, edge;
+    double best = 0, *h, *g, *t, *wave, edge;
     while (m < 8 * k && m < 128) m *= 2;
     while (m < 4 * k) m *= 2;
-    h = (double *)nrxi_alloc(env, 2 * co * ci + 4 * ci * ci, sizeof *h);
+    h = (double *)nrxi_alloc(env, 2 * co * ci + 4 * ci * ci + 2 * m, sizeof *h);
     if (!h) return NRX_E_NOMEM;
     g = h + 2 * co * ci;
     t = g + 2 * ci * ci;
+    wave = t + 2 * ci * ci;
+    for (i = 0; i < m; i++) {
+        wave[2 * i] = cos(2 * NRX_PI * (double)i / (double)m);
+        wave[2 * i + 1] = sin(2 * NRX_PI * (double)i / (double)m);
+    }
     for (fy = 0; fy <= m / 2; fy++)
         for (fx = 0; fx < m; fx++) {
             double top = 0;
@@ -4696,9 +5619,10 @@ NRXI_FN nrx_status nrxi_kernel_norm2(const nrx_env *env, const float *w, const d
                 double re = 0, im = 0;
                 for (y = 0; y < kh; y++)
                     for (x = 0; x < kw; x++) {
-                        double a = 2 * NRX_PI * (double)((fy * y + fx * x) % m) / (double)m, v = (double)w[(i * kh + y) * kw + x];
-                        re += v * cos(a);
-                        im += v * sin(a);
+                        double v = (double)w[(i * kh + y) * kw + x];
+                        const double *c = wave + 2 * ((fy * y + fx * x) % m);
+                        re += v * c[0];
+                        im += v * c[1];
                     }
                 h[2 * i] = re;
                 h[2 * i + 1] = im;
@@ -5140,6 +6064,9 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
 {
     size_t i;
     nrx_net_plan_desc d;
+    nrx_net_plan p;
+    void *arrays;
+    nrx_status s;
     if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who, net ? "height or width is 0" : "net is NULL");
     if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "%s: a builder of this network failed before", who);
     *bytes = nrxi_round64(sizeof(nrxi_regularizer));
@@ -5152,8 +6079,10 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     }
     memset(&d, 0, sizeof d);
     d.height = h; d.width = w; d.mode = NRX_NET_GRADIENT;
-    i = nrx_net_plan_size(net, &d);
-    if (i == 0) return NRX_E_SHAPE;
+    s = nrxi_plan_measure(net, &d, &p, &arrays, who);
+    i = s == NRX_OK ? nrxi_plan_bytes(&p) : 0;
+    nrxi_free(&p.env, arrays);
+    if (s != NRX_OK) return s;
     *bytes += nrxi_round64(i) + nrxi_round64(net->layer[0].channels * h * w * 4);
     return NRX_OK;
 }
@@ -5412,70 +6341,77 @@ NRXI_FN nrx_status nrxi_ridge_net(const nrx_net_crr_desc *desc, double rho, cons
 NRX_DEF nrx_status nrx_net_crr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 0, "crr", net); }
 NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 1, "wcrr", net); }
 
-NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+/* The ICNN of a descriptor reading node x; parameter names start with `prefix`. */
+NRXI_FN int nrxi_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, const char *prefix)
 {
-    nrx_net_icnn_desc d = NRX_ZERO;
-    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_icnn_desc d = *desc;
     nrx_net_conv_desc v = NRX_ZERO, w = NRX_ZERO;
-    nrx_net *n;
-    nrx_status s;
     size_t i;
-    int z, smooth = 0;
-    char name[32];
-    if (desc) d = *desc;
-    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_icnn: net is NULL");
-    *net = NULL;
-    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    int z, smooth = x;
+    char name[40], base[32];
     if (d.layers == 0) d.layers = 5;
     if (d.channels == 0) d.channels = 16;
     if (d.activation == 0) d.activation = NRX_NET_LEAKY_RELU;
-    if (d.layers > 1000) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_net_icnn: %zu layers", d.layers);
-    s = nrx_net_create(&nd, &n);
-    if (s != NRX_OK) return s;
-    if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
-        v.channels = d.smooth_channels; v.kernel = d.kernel ? d.kernel : 5; v.padding = d.padding; v.name = "smooth";
-        smooth = nrx_net_activation(n, nrx_net_conv2d(n, 0, &v), NRX_NET_SILU, 0, 0);
-    }
-    v.channels = w.channels = d.channels;
+    if (d.layers > 1000) return NRXI_BUILD_FAIL(n, NRX_E_RANGE, "nrx_net_icnn: %zu layers", d.layers);
     v.kernel = w.kernel = d.kernel ? d.kernel : 5;
     v.padding = w.padding = d.padding;
+    v.name = w.name = name;
+    if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
+        nrxi_join(name, sizeof name, prefix, "smooth", 0);
+        v.channels = d.smooth_channels;
+        smooth = nrx_net_activation(n, nrx_net_conv2d(n, x, &v), NRX_NET_SILU, 0, 0);
+    }
+    v.channels = w.channels = d.channels;
     v.weights = d.zero_mean && !d.smooth_channels ? NRX_NET_W_ZERO_MEAN : NRX_NET_W_FREE;
     w.weights = NRX_NET_W_NONNEGATIVE;
     w.no_bias = 1;
     w.init = d.init > 0 ? d.init : 2.0 / ((double)d.channels * (double)(w.kernel * w.kernel));
-    v.name = "wx0";
+    nrxi_join(name, sizeof name, prefix, "wx0", 0);
     z = nrx_net_activation(n, nrx_net_conv2d(n, smooth, &v), d.activation, d.activation_a, 0);
     for (i = 1; i < d.layers; i++) {
         int a, b;
-        nrxi_name(name, sizeof name, NULL, "wx", i);
-        v.name = name;
+        nrxi_join(name, sizeof name, prefix, "wx", i);
         b = nrx_net_conv2d(n, smooth, &v);
-        nrxi_name(name, sizeof name, NULL, "wz", i);
-        w.name = name;
+        nrxi_join(name, sizeof name, prefix, "wz", i);
         a = nrx_net_conv2d(n, z, &w);
         z = nrx_net_activation(n, nrx_net_add(n, a, b, 1, 1), d.activation, d.activation_a, 0);
     }
     w.channels = 1;
-    w.name = "final";
+    nrxi_join(name, sizeof name, prefix, "final", 0);
     z = nrx_net_conv2d(n, z, &w);
     z = d.sum ? nrx_net_sum(n, z) : nrx_net_mean(n, z);
     if (d.quadratic > 0) {
-        int q = nrx_net_scale_learned(n, nrx_net_sqnorm(n, 0), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, "quadratic");
-        z = nrx_net_add(n, z, q, 1, 1);
+        nrxi_join(base, sizeof base, prefix, "quadratic", 0);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, nrx_net_sqnorm(n, x), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, base), 1, 1);
     }
     if (d.filter_bank) { /* softplus(p) * sum_i |U_i x|_1 */
         int sum = -1, u;
         nrx_net_conv_desc b = NRX_ZERO;
-        b.channels = 32; b.kernel = 7; b.no_bias = 1; b.padding = d.padding;
+        b.channels = 32; b.kernel = 7; b.no_bias = 1; b.padding = d.padding; b.name = name;
         for (i = 0; i < d.filter_bank; i++) {
-            nrxi_name(name, sizeof name, NULL, "sfb", i);
-            b.name = name;
-            u = nrx_net_l1norm(n, nrx_net_conv2d(n, 0, &b));
+            nrxi_join(name, sizeof name, prefix, "sfb", i + 1);
+            u = nrx_net_l1norm(n, nrx_net_conv2d(n, x, &b));
             sum = sum < 0 ? u : nrx_net_add(n, sum, u, 1, 1);
         }
-        z = nrx_net_add(n, z, nrx_net_scale_learned(n, sum, 0, NRX_NET_W_SOFTPLUS, 6.1e-6, 1, "sfb_weight"), 1, 1);
+        nrxi_join(base, sizeof base, prefix, "sfb_weight", 0);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, sum, 0, NRX_NET_W_SOFTPLUS, 6.1e-6, 1, base), 1, 1);
     }
-    return nrxi_net_done(n, z, d.smooth_channels ? "iwcnn" : "icnn", net);
+    return z;
+}
+
+NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_icnn: net is NULL");
+    *net = NULL;
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    return nrxi_net_done(n, nrxi_icnn_nodes(n, 0, &d, ""), d.smooth_channels ? "iwcnn" : "icnn", net);
 }
 
 NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
@@ -5740,6 +6676,1863 @@ NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_
     if (images) { d.data.images = images; d.data.count = count; d.data.height = height; d.data.width = width; }
     return nrx_net_train(net, &d, info);
 }
+
+/* ---- more ready-made networks ---- */
+
+NRXI_FN int nrxi_conv_plain(nrx_net *n, int in, size_t channels, size_t kernel, size_t stride, int padding, int bias, const char *name)
+{
+    nrx_net_conv_desc d = NRX_ZERO;
+    d.channels = channels; d.kernel = kernel; d.stride = stride; d.padding = padding; d.no_bias = !bias; d.name = name;
+    return nrx_net_conv2d(n, in, &d);
+}
+
+/* Multiplies the initial weights of a node. */
+NRXI_FN void nrxi_damp(nrx_net *n, int node, double factor)
+{
+    size_t k;
+    const nrxi_net_param *q;
+    if (node < 0 || factor == 0 || n->layer[node].param[0] < 0) return;
+    q = n->param + n->layer[node].param[0];
+    for (k = 0; k < q->rows * q->cols; k++) n->theta[q->offset + k] *= (float)factor;
+}
+
+NRXI_FN int nrxi_normed(nrx_net *n, int x, int norm)
+{
+    return norm == 1 ? nrx_net_group_norm(n, x, 1, 0, NULL) : norm == 2 ? nrx_net_batch_norm(n, x, 0, NULL) : x;
+}
+
+NRXI_FN int nrxi_conv_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
+{
+    size_t i;
+    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_normed(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
+    return x;
+}
+
+NRXI_FN nrx_net_cnn_desc nrxi_cnn_defaults(const nrx_net_cnn_desc *desc, size_t channels, size_t layers, size_t scales, size_t blocks, int activation)
+{
+    nrx_net_cnn_desc d = NRX_ZERO;
+    if (desc) d = *desc;
+    if (d.inputs == 0) d.inputs = 1;
+    if (d.outputs == 0) d.outputs = 1;
+    if (d.channels == 0) d.channels = channels;
+    if (d.layers == 0) d.layers = layers;
+    if (d.scales == 0) d.scales = scales;
+    if (d.blocks == 0) d.blocks = blocks;
+    if (d.activation == 0) d.activation = activation;
+    return d;
+}
+
+NRXI_FN nrx_status nrxi_cnn_begin(const nrx_net_cnn_desc *d, const char *who, nrx_net **result, nrx_net **n)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    if (!result) return nrxi_fail(&d->env, NRX_E_ARG, "%s: net is NULL", who);
+    *result = NULL;
+    if (d->layers > 1000 || d->scales > 12 || d->blocks > 100 || d->channels > 65536) return nrxi_fail(&d->env, NRX_E_RANGE, "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
+    nd.channels = d->inputs;
+    nd.seed = d->seed;
+    nd.env = d->env;
+    return nrx_net_create(&nd, n);
+}
+
+/* U-Net from node x: the node before any residual. */
+NRXI_FN int nrxi_unet_nodes(nrx_net *n, int x, const nrx_net_cnn_desc *d)
+{
+    int skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, last;
+    size_t s;
+    for (s = 0; s < d->scales; s++) {
+        x = nrxi_conv_block(n, x, d->channels << s, d);
+        skip[s] = x;
+        if (s + 1 < d->scales) x = nrx_net_max_pool(n, x, 2);
+    }
+    for (s = d->scales - 1; s-- > 0;) {
+        nrx_net_conv_desc u = NRX_ZERO;
+        u.channels = d->channels << s;
+        u.kernel = 2;
+        u.stride = 2;
+        u.padding = NRX_NET_PAD_VALID;
+        x = nrx_net_conv_transpose2d(n, x, &u);
+        x = nrxi_conv_block(n, nrx_net_concat(n, skip[s], x), d->channels << s, d);
+    }
+    last = nrxi_conv_plain(n, x, d->outputs, 1, 1, d->padding, 1, NULL);
+    nrxi_damp(n, last, d->init_scale);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 2, 3, 1, NRX_NET_RELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_unet", net, &n);
+    int x;
+    if (s != NRX_OK) return s;
+    x = nrxi_unet_nodes(n, 0, &d);
+    if (d.residual >= 0 && d.inputs >= d.outputs) x = nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, 1);
+    return nrxi_net_done(n, x, "unet", net);
+}
+
+NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 64, 17, 1, 1, NRX_NET_RELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_dncnn", net, &n);
+    size_t i;
+    int x = 0, last;
+    if (s != NRX_OK) return s;
+    for (i = 0; i + 1 < d.layers; i++) {
+        x = nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL);
+        x = nrx_net_activation(n, i ? nrxi_normed(n, x, d.norm) : x, d.activation, 0, 0);
+    }
+    last = nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL);
+    nrxi_damp(n, last, d.init_scale);
+    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), last, 1, -1), "dncnn", net);
+}
+
+/* x + conv(act(conv(x))) */
+NRXI_FN int nrxi_res_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
+{
+    int y = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 0, NULL), d->activation, 0, 0), z = nrxi_conv_plain(n, y, channels, 3, 1, d->padding, 0, NULL);
+    return nrx_net_add(n, x, z, 1, 1);
+}
+
+NRXI_FN int nrxi_drunet_nodes(nrx_net *n, int x, const nrx_net_cnn_desc *d)
+{
+    int skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, last;
+    size_t s, b;
+    nrx_net_conv_desc c = NRX_ZERO;
+    c.kernel = 2; c.stride = 2; c.padding = NRX_NET_PAD_VALID; c.no_bias = 1;
+    x = nrxi_conv_plain(n, x, d->channels, 3, 1, d->padding, 0, NULL);
+    for (s = 0; s < d->scales; s++) {
+        for (b = 0; b < d->blocks; b++) x = nrxi_res_block(n, x, d->channels << s, d);
+        skip[s] = x;
+        c.channels = d->channels << (s + 1);
+        if (s + 1 < d->scales) x = nrx_net_conv2d(n, x, &c);
+    }
+    for (s = d->scales - 1; s-- > 0;) {
+        c.channels = d->channels << s;
+        x = nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &c), skip[s], 1, 1);
+        for (b = 0; b < d->blocks; b++) x = nrxi_res_block(n, x, d->channels << s, d);
+    }
+    last = nrxi_conv_plain(n, x, d->outputs, 3, 1, d->padding, 0, NULL);
+    nrxi_damp(n, last, d->init_scale);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_ELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_drunet", net, &n);
+    if (s != NRX_OK) return s;
+    return nrxi_net_done(n, nrxi_drunet_nodes(n, 0, &d), "drunet", net);
+}
+
+NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_ELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_gradient_step", net, &n);
+    int x;
+    if (s != NRX_OK) return s;
+    x = nrxi_drunet_nodes(n, 0, &d);
+    x = nrx_net_sqnorm(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, -1));
+    return nrxi_net_done(n, nrx_net_scale(n, x, 0.5), "gradient_step", net);
+}
+
+NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 32, 6, 1, 1, NRX_NET_CELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_nett", net, &n);
+    size_t i;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    for (i = 0; i + 1 < d.layers; i++) x = nrx_net_activation(n, nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
+    return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL)), "nett", net);
+}
+
+NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 6, 1, 1, NRX_NET_LEAKY_RELU);
+    nrx_net_dense_desc e = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_ar", net, &n);
+    size_t i, c = d.channels;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    for (i = 0; i < d.layers; i++) {
+        size_t stride = i >= 2 && i % 2 == 0 ? 2 : 1;
+        if (i % 2 && c < 8 * d.channels) c *= 2;
+        x = nrx_net_activation(n, nrxi_conv_plain(n, x, c, 5, stride, d.padding, 1, NULL), d.activation, 0.1, 0);
+    }
+    e.features = 4 * d.channels;
+    x = nrx_net_activation(n, nrx_net_dense(n, nrx_net_spatial_mean(n, x), &e), d.activation, 0.1, 0);
+    e.features = 1;
+    return nrxi_net_done(n, nrx_net_dense(n, x, &e), "ar", net);
+}
+
+NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 32, 7, 1, 1, NRX_NET_SILU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_lar", net, &n);
+    nrx_net_conv_desc c = NRX_ZERO;
+    size_t i;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    c.channels = d.channels;
+    c.kernel = 3;
+    c.padding = NRX_NET_PAD_REPLICATE; /* the first layer reaches over the border for all of them */
+    c.pad = d.layers - 1;
+    for (i = 0; i < d.layers; i++) {
+        if (i + 1 == d.layers) c.channels = 1;
+        x = nrx_net_conv2d(n, x, &c);
+        if (i + 1 < d.layers) x = nrx_net_activation(n, x, d.activation, 0, 0);
+        c.padding = NRX_NET_PAD_VALID;
+        c.pad = 0;
+    }
+    return nrxi_net_done(n, nrx_net_mean(n, x), "lar", net);
+}
+
+NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_SOFTPLUS0);
+    nrx_net *n;
+    nrx_net_conv_desc k = NRX_ZERO;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_tdv", net, &n);
+    int x, skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    size_t b, i;
+    if (s != NRX_OK) return s;
+    k.channels = d.channels; k.no_bias = 1; k.weights = NRX_NET_W_ZERO_MEAN; k.padding = d.padding; k.name = "K";
+    x = nrx_net_conv2d(n, 0, &k);
+    for (b = 0; b < d.blocks; b++) {
+        for (i = 0; i < d.scales; i++) {
+            x = nrxi_res_block(n, x, d.channels, &d);
+            skip[i] = x;
+            if (i + 1 < d.scales) x = nrxi_conv_plain(n, x, d.channels, 3, 2, d.padding, 0, NULL);
+        }
+        for (i = d.scales - 1; i-- > 0;) {
+            nrx_net_conv_desc u = NRX_ZERO;
+            u.channels = d.channels; u.stride = 2; u.pad = 1; u.output_padding = 1; u.no_bias = 1;
+            x = nrxi_res_block(n, nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &u), skip[i], 1, 1), d.channels, &d);
+        }
+    }
+    x = nrx_net_sqnorm(n, nrxi_conv_plain(n, x, 1, 1, 1, d.padding, 0, "w"));
+    return nrxi_net_done(n, nrx_net_scale(n, x, 0.5 / (double)d.channels), "tdv", net);
+}
+
+NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    int a, b;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_idcnn: net is NULL");
+    *net = NULL;
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    if (d.activation == 0) d.activation = NRX_NET_ELU;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    a = nrxi_icnn_nodes(n, 0, &d, "a_");
+    b = nrxi_icnn_nodes(n, 0, &d, "b_");
+    return nrxi_net_done(n, nrx_net_add(n, a, b, 1, -1), "idcnn", net);
+}
+
+NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net)
+{
+    nrx_net_lpn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_dense_desc v = NRX_ZERO, w = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    size_t i;
+    int z;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: net is NULL");
+    *net = NULL;
+    if (d.inputs == 0) d.inputs = 1;
+    if (d.features == 0) d.features = 64;
+    if (d.layers == 0) d.layers = 2;
+    if (d.beta == 0) d.beta = 10;
+    if (d.strong == 0) d.strong = 1e-6;
+    if (d.layers > 1000 || d.beta < 0 || d.strong < 0) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: %zu layers, beta %g, strong %g", d.layers, d.beta, d.strong);
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    v.features = w.features = d.features;
+    v.init = -1;
+    w.weights = NRX_NET_W_NONNEGATIVE;
+    w.no_bias = 1;
+    w.init = 2.0 / (double)d.features;
+    z = nrx_net_activation(n, nrx_net_dense(n, 0, &v), NRX_NET_SOFTPLUS, d.beta, 0);
+    for (i = 1; i < d.layers; i++) {
+        int a = nrx_net_dense(n, z, &w), b = nrx_net_dense(n, 0, &v);
+        z = nrx_net_activation(n, nrx_net_add(n, a, b, 1, 1), NRX_NET_SOFTPLUS, d.beta, 0);
+    }
+    w.features = 1;
+    z = nrx_net_sum(n, nrx_net_dense(n, z, &w));
+    return nrxi_net_done(n, nrx_net_add(n, z, nrx_net_sqnorm(n, 0), 1, 0.5 * d.strong), "lpn", net);
+}
+
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior)
+{
+    nrx_net_plan_desc pd;
+    nrx_net_plan *p;
+    nrx_status s;
+    size_t i, k, it, n;
+    float *y, *g, *t, value;
+    if (!net || !x || !prior) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_lpn_prior: an argument is NULL");
+    if (max_iterations == 0) max_iterations = 2000;
+    if (tolerance <= 0) tolerance = 1e-5;
+    memset(&pd, 0, sizeof pd);
+    pd.mode = NRX_NET_GRADIENT;
+    s = nrx_net_plan_create(net, &pd, &p);
+    if (s != NRX_OK) return s;
+    n = p->map[0].size;
+    y = (float *)nrxi_alloc(&net->env, 3 * n, sizeof *y);
+    if (!y) { nrx_net_plan_free(p); return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_lpn_prior: no memory"); }
+    g = y + n;
+    t = g + n;
+    for (i = 0; s == NRX_OK && i < count; i++) {
+        const float *xi = x + i * n;
+        double step = 1, dot, half, f0 = 0, r0 = 0;
+        memcpy(y, xi, n * sizeof *y);
+        for (it = 0; s == NRX_OK && it <= max_iterations; it++) { /* gradient descent on psi(y) - <x,y>, step doubled and halved */
+            s = nrx_net_forward(p, y, &value);
+            if (s == NRX_OK) s = nrx_net_backward(p, NULL, g, NULL);
+            for (k = 0, r0 = 0, dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r; dot += (double)xi[k] * (double)y[k]; }
+            f0 = (double)value - dot;
+            if (s != NRX_OK || sqrt(r0) <= tolerance || it == max_iterations) break;
+            for (step *= 2; step > 1e-9; step *= 0.5) {
+                for (k = 0, dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k] - (double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
+                s = nrx_net_forward(p, t, &value);
+                if (s != NRX_OK || (double)value - dot <= f0 - 0.4 * step * r0 + 1e-7 * fabs(f0)) break;
+            }
+            memcpy(y, t, n * sizeof *y);
+        }
+        for (k = 0, dot = 0, half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k]; half += 0.5 * (double)xi[k] * (double)xi[k]; }
+        prior[i] = dot - half - (f0 + dot);
+    }
+    nrxi_free(&net->env, y);
+    nrx_net_plan_free(p);
+    return s;
+}
+
+NRXI_FN nrx_status nrxi_unrolled_begin(const nrx_net_unrolled_desc *desc, nrx_net_unrolled_desc *d, const char *who, nrx_net **result, nrx_net **n)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
+    *result = NULL;
+    *d = *desc;
+    if (d->iterations == 0) d->iterations = 5;
+    if (d->channels == 0) d->channels = 16;
+    if (d->memory == 0) d->memory = 5;
+    if (d->scale == 0 && d->op->norm > 0) d->scale = 1.0 / d->op->norm;
+    if (d->iterations > 1000 || !(d->scale > 0)) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %zu iterations, scale %g (0 needs the operator's norm)", who, d->iterations, d->scale);
+    nd.seed = d->seed;
+    nd.env = d->env;
+    return nrx_net_create(&nd, n);
+}
+
+/* conv-ReLU-conv-ReLU-conv, the last one small at first. */
+NRXI_FN int nrxi_update_nodes(nrx_net *n, int x, size_t channels, size_t out)
+{
+    int last;
+    x = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, 0, 1, NULL), NRX_NET_LEAKY_RELU, 0.1, 0);
+    x = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, 0, 1, NULL), NRX_NET_LEAKY_RELU, 0.1, 0);
+    last = nrxi_conv_plain(n, x, out, 3, 1, 0, 1, NULL);
+    nrxi_damp(n, last, 0.2);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_lpd", net, &n);
+    int y, x, h, f;
+    size_t i;
+    if (s != NRX_OK) return s;
+    y = nrx_net_scale(n, 0, d.scale); /* data of the operator of norm one */
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    x = nrxi_conv_plain(n, f, d.memory, 1, 1, 0, 0, NULL);
+    h = nrxi_conv_plain(n, y, d.memory, 1, 1, 0, 0, NULL);
+    nrxi_damp(n, h, 0.1);
+    if (x >= 0) for (i = 0; i < d.memory; i++) n->theta[n->param[n->layer[x].param[0]].offset + i] = 1.0f;
+    for (i = 0; i < d.iterations; i++) {
+        int ax = nrx_net_operator(n, nrx_net_slice(n, x, d.memory > 1 ? 1 : 0, 1), d.op, 0, d.data_height, d.data_width, d.scale), ah;
+        h = nrx_net_add(n, h, nrxi_update_nodes(n, nrx_net_concat(n, h, nrx_net_concat(n, ax, y)), d.channels, d.memory), 1, 1);
+        ah = nrx_net_operator(n, nrx_net_slice(n, h, 0, 1), d.op, 1, d.height, d.width, d.scale);
+        x = nrx_net_add(n, x, nrxi_update_nodes(n, nrx_net_concat(n, x, ah), d.channels, d.memory), 1, 1);
+    }
+    return nrxi_net_done(n, nrx_net_slice(n, x, 0, 1), "lpd", net);
+}
+
+NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_learned_gradient", net, &n);
+    int y, f, m = -1, u;
+    size_t i;
+    if (s != NRX_OK) return s;
+    y = nrx_net_scale(n, 0, d.scale);
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    for (i = 0; i < d.iterations; i++) {
+        int r = nrx_net_add(n, nrx_net_operator(n, f, d.op, 0, d.data_height, d.data_width, d.scale), y, 1, -1);
+        int g = nrx_net_operator(n, r, d.op, 1, d.height, d.width, d.scale), in = nrx_net_concat(n, f, g);
+        if (m >= 0) in = nrx_net_concat(n, in, m);
+        u = nrxi_update_nodes(n, in, d.channels, d.memory + 1);
+        f = nrx_net_add(n, f, nrx_net_slice(n, u, d.memory, 1), 1, 1);
+        m = nrx_net_activation(n, nrx_net_slice(n, u, 0, d.memory), NRX_NET_RELU, 0, 0);
+    }
+    return nrxi_net_done(n, f, "learned_gradient", net);
+}
+
+NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net_cnn_desc u = nrxi_cnn_defaults(unet, 8, 2, 3, 1, NRX_NET_RELU);
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_itnet", net, &n);
+    size_t i;
+    int x;
+    if (s != NRX_OK) return s;
+    if (!d.inverse) { nrx_net_free(n); return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_itnet: needs an inverse"); }
+    x = nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1);
+    if (u.init_scale == 0) u.init_scale = 0.1;
+    for (i = 0; i < (desc->iterations ? d.iterations : 4); i++) {
+        int r, z = nrx_net_add(n, x, nrxi_unet_nodes(n, x, &u), 1, 1);
+        r = nrx_net_add(n, nrx_net_operator(n, z, d.op, 0, d.data_height, d.data_width, 1), 0, 1, -1);
+        r = nrx_net_scale_learned(n, nrx_net_operator(n, r, d.inverse, 0, d.height, d.width, 1), 0, NRX_NET_W_FREE, 1, 1, NULL);
+        x = nrx_net_add(n, z, r, 1, -1);
+    }
+    return nrxi_net_done(n, x, "itnet", net);
+}
+
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net_icnn_desc da = NRX_ZERO, di = NRX_ZERO;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(op, &d, "nrx_net_acncr", net, &n);
+    int a, b;
+    if (s != NRX_OK) return s;
+    if (data) da = *data;
+    if (image) di = *image;
+    if (da.smooth_channels == 0) da.smooth_channels = 8;
+    if (da.channels == 0) da.channels = 8;
+    a = nrxi_icnn_nodes(n, nrx_net_operator(n, 0, d.op, 0, d.data_height, d.data_width, d.scale), &da, "data_");
+    b = nrxi_icnn_nodes(n, 0, &di, "image_");
+    return nrxi_net_done(n, nrx_net_add(n, a, b, 0.5, 0.5), "acncr", net);
+}
+
+/* ---- checkpoints: a list of named tensors ---- */
+
+#ifndef NRX_MAX_ELEMS
+#define NRX_MAX_ELEMS ((size_t)1 << 28)
+#endif
+
+struct nrx_net_checkpoint {
+    nrx_env env;
+    nrx_net_weight *item;
+    size_t  count, room, elements;
+    char  **meta;            /* key, value, key, value ... */
+    size_t  metas, meta_room;
+};
+
+NRXI_FN char *nrxi_copy_text(const nrx_env *env, const char *s, size_t n)
+{
+    char *t = (char *)nrxi_alloc(env, n + 1, 1);
+    if (!t) return NULL;
+    memcpy(t, s, n);
+    t[n] = 0;
+    return t;
+}
+
+NRX_DEF void nrx_net_checkpoint_free(nrx_net_checkpoint *c)
+{
+    nrx_env env;
+    size_t i;
+    if (!c) return;
+    env = c->env;
+    for (i = 0; i < c->count; i++) {
+        nrxi_free(&env, (void *)(uintptr_t)c->item[i].name);
+        nrxi_free(&env, (void *)(uintptr_t)c->item[i].data);
+    }
+    for (i = 0; i < c->metas; i++) nrxi_free(&env, c->meta[i]);
+    nrxi_free(&env, c->item);
+    nrxi_free(&env, c->meta);
+    nrxi_free(&env, c);
+}
+
+NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *c) { return c ? c->count : 0; }
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *c, size_t i) { return c && i < c->count ? c->item + i : NULL; }
+
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *c, const char *name)
+{
+    size_t i;
+    if (c && name) for (i = 0; i < c->count; i++) if (strcmp(c->item[i].name, name) == 0) return c->item + i;
+    return NULL;
+}
+
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *c, const char *key)
+{
+    size_t i;
+    if (c && key) for (i = 0; i + 1 < c->metas; i += 2) if (strcmp(c->meta[i], key) == 0) return c->meta[i + 1];
+    return NULL;
+}
+
+/* Element formats of files. */
+enum { NRXI_E_F32, NRXI_E_F64, NRXI_E_F16, NRXI_E_BF16, NRXI_E_I64, NRXI_E_I32, NRXI_E_I16, NRXI_E_I8, NRXI_E_U8, NRXI_E_BOOL };
+
+NRXI_FN size_t nrxi_elem_size(int e)
+{
+    switch (e) {
+    case NRXI_E_F64: case NRXI_E_I64: return 8;
+    case NRXI_E_F32: case NRXI_E_I32: return 4;
+    case NRXI_E_F16: case NRXI_E_BF16: case NRXI_E_I16: return 2;
+    default: return 1;
+    }
+}
+
+NRXI_FN float nrxi_elem(int e, const unsigned char *p)
+{
+    uint64_t u = nrxi_get_le(p, (int)nrxi_elem_size(e));
+    uint32_t w = (uint32_t)(u & 0xffffffffu);
+    float f;
+    double d;
+    switch (e) {
+    case NRXI_E_F32: memcpy(&f, &w, 4); return f;
+    case NRXI_E_F64: memcpy(&d, &u, 8); return (float)d;
+    case NRXI_E_F16: return (float)nrxi_half_to_double((unsigned)w);
+    case NRXI_E_BF16: w <<= 16; memcpy(&f, &w, 4); return f;
+    case NRXI_E_I64: return u >> 63 ? -(float)(~u + 1u) : (float)u;
+    case NRXI_E_I32: return w >> 31 ? -(float)(~w + 1u) : (float)w;
+    case NRXI_E_I16: return w >> 15 ? (float)w - 65536.0f : (float)w;
+    case NRXI_E_I8: return w >> 7 ? (float)w - 256.0f : (float)w;
+    default: return (float)w;
+    }
+}
+
+/* Appends a tensor of `count` numbers, to be filled; NULL after an error (logged). */
+NRXI_FN float *nrxi_checkpoint_add(nrx_net_checkpoint *c, const char *name, size_t name_size, const size_t *shape, int ndim, nrx_status *status)
+{
+    nrx_net_weight *w;
+    size_t i, count = 1;
+    for (i = 0; i < (size_t)ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) count = (size_t)-1;
+    if (count > NRX_MAX_ELEMS || count + c->elements > NRX_MAX_ELEMS) {
+        *status = nrxi_fail(&c->env, NRX_E_RANGE, "nrx_net_checkpoint_read: more than %zu elements (NRX_MAX_ELEMS)", (size_t)NRX_MAX_ELEMS);
+        return NULL;
+    }
+    if (c->count == c->room) {
+        size_t room = c->room ? 2 * c->room : 16;
+        w = (nrx_net_weight *)nrxi_realloc(&c->env, c->item, room, sizeof *w);
+        if (!w) { *status = nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory"); return NULL; }
+        c->item = w;
+        c->room = room;
+    }
+    w = c->item + c->count;
+    memset(w, 0, sizeof *w);
+    w->name = nrxi_copy_text(&c->env, name, name_size);
+    w->data = (float *)nrxi_alloc(&c->env, count ? count : 1, sizeof(float));
+    if (!w->name || !w->data) {
+        nrxi_free(&c->env, (void *)(uintptr_t)w->name);
+        nrxi_free(&c->env, (void *)(uintptr_t)w->data);
+        *status = nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory for %zu numbers", count);
+        return NULL;
+    }
+    for (i = 0; i < (size_t)ndim; i++) w->shape[i] = shape[i];
+    w->ndim = ndim;
+    w->count = count;
+    c->elements += count;
+    c->count++;
+    return (float *)(uintptr_t)w->data;
+}
+
+NRXI_FN nrx_status nrxi_checkpoint_meta_add(nrx_net_checkpoint *c, const char *s, size_t n)
+{
+    if (c->metas == c->meta_room) {
+        size_t room = c->meta_room ? 2 * c->meta_room : 8;
+        char **m = (char **)nrxi_realloc(&c->env, c->meta, room, sizeof *m);
+        if (!m) return nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+        c->meta = m;
+        c->meta_room = room;
+    }
+    c->meta[c->metas] = nrxi_copy_text(&c->env, s, n);
+    if (!c->meta[c->metas]) return nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+    c->metas++;
+    return NRX_OK;
+}
+
+/* ---- safetensors: 8 bytes of header size, a JSON object, raw little-endian data ---- */
+
+typedef struct nrxi_json { const char *at, *end; } nrxi_json;
+
+NRXI_FN void nrxi_json_space(nrxi_json *j) { while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++; }
+
+NRXI_FN int nrxi_json_take(nrxi_json *j, char c)
+{
+    nrxi_json_space(j);
+    if (j->at >= j->end || *j->at != c) return 0;
+    j->at++;
+    return 1;
+}
+
+/* A string without its quotes; escapes other than \" \\ \/ \n are refused, nothing is unescaped. */
+NRXI_FN int nrxi_json_string(nrxi_json *j, const char **s, size_t *n)
+{
+    if (!nrxi_json_take(j, '"')) return 0;
+    *s = j->at;
+    while (j->at < j->end && *j->at != '"') {
+        if (*j->at == '\\') {
+            if (j->end - j->at < 2 || !strchr("\"\\/n", j->at[1]) || j->at[1] == 0) return 0;
+            j->at++;
+        } else if ((unsigned char)*j->at < 0x20) return 0;
+        j->at++;
+    }
+    if (j->at >= j->end) return 0;
+    *n = (size_t)(j->at - *s);
+    j->at++;
+    return 1;
+}
+
+NRXI_FN int nrxi_json_size(nrxi_json *j, size_t *v)
+{
+    size_t x = 0, digits = 0;
+    nrxi_json_space(j);
+    while (j->at < j->end && *j->at >= '0' && *j->at <= '9') {
+        if (!nrxi_mul_ok(x, 10, &x) || !nrxi_add_ok(x, (size_t)(*j->at - '0'), &x)) return 0;
+        j->at++;
+        digits++;
+    }
+    *v = x;
+    return digits > 0;
+}
+
+NRXI_FN int nrxi_same_text(const char *s, size_t n, const char *word) { return strlen(word) == n && memcmp(s, word, n) == 0; }
+
+NRXI_FN int nrxi_json_list(nrxi_json *j, size_t *v, size_t max, size_t *n)
+{
+    *n = 0;
+    if (!nrxi_json_take(j, '[')) return 0;
+    if (nrxi_json_take(j, ']')) return 1;
+    do if (*n == max || !nrxi_json_size(j, v + (*n)++)) return 0; while (nrxi_json_take(j, ','));
+    return nrxi_json_take(j, ']');
+}
+
+/* One tensor's object after its key. */
+NRXI_FN nrx_status nrxi_safetensors_entry(nrx_net_checkpoint *c, nrxi_json *j, const char *name, size_t name_size, const unsigned char *data, size_t data_size)
+{
+    static const struct { const char *name; int elem; } types[] = { {"F32", NRXI_E_F32}, {"F64", NRXI_E_F64}, {"F16", NRXI_E_F16}, {"BF16", NRXI_E_BF16},
+        {"I64", NRXI_E_I64}, {"I32", NRXI_E_I32}, {"I16", NRXI_E_I16}, {"I8", NRXI_E_I8}, {"U8", NRXI_E_U8}, {"BOOL", NRXI_E_BOOL} };
+    const char *key, *type = NULL;
+    size_t n, type_size = 0, shape[8], ndim = 0, range[2] = {0, 0}, two = 0, i, count, bytes;
+    int elem = -1, seen = 0;
+    nrx_status s = NRX_OK;
+    float *to;
+    if (!nrxi_json_take(j, '{')) return NRX_E_FORMAT;
+    do {
+        if (!nrxi_json_string(j, &key, &n) || !nrxi_json_take(j, ':')) return NRX_E_FORMAT;
+        if (nrxi_same_text(key, n, "dtype")) { if (!nrxi_json_string(j, &type, &type_size)) return NRX_E_FORMAT; seen |= 1; }
+        else if (nrxi_same_text(key, n, "shape")) { if (!nrxi_json_list(j, shape, 8, &ndim)) return NRX_E_FORMAT; seen |= 2; }
+        else if (nrxi_same_text(key, n, "data_offsets")) { if (!nrxi_json_list(j, range, 2, &two)) return NRX_E_FORMAT; seen |= 4; }
+        else return NRX_E_FORMAT;
+    } while (nrxi_json_take(j, ','));
+    if (!nrxi_json_take(j, '}') || seen != 7 || two != 2) return NRX_E_FORMAT;
+    for (i = 0; i < sizeof types / sizeof types[0]; i++) if (nrxi_same_text(type, type_size, types[i].name)) elem = types[i].elem;
+    if (elem < 0) return NRX_E_UNSUPPORTED;
+    for (i = 0, count = 1; i < ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) return NRX_E_FORMAT;
+    if (range[0] > range[1] || range[1] > data_size || !nrxi_mul_ok(count, nrxi_elem_size(elem), &bytes) || bytes != range[1] - range[0]) return NRX_E_FORMAT;
+    to = nrxi_checkpoint_add(c, name, name_size, shape, (int)ndim, &s);
+    if (!to) return s;
+    for (i = 0; i < count; i++) to[i] = nrxi_elem(elem, data + range[0] + i * nrxi_elem_size(elem));
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_read_safetensors(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
+{
+    uint64_t head = nrxi_get_le(bytes, 8);
+    nrxi_json j;
+    const char *key, *value;
+    size_t n, m;
+    nrx_status s;
+    if (head > size - 8) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header longer than the file");
+    j.at = (const char *)bytes + 8;
+    j.end = j.at + head;
+    if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is not an object");
+    if (nrxi_json_take(&j, '}')) return NRX_OK;
+    do {
+        char shown[48];
+        if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
+        if (nrxi_same_text(key, n, "__metadata__")) {
+            if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+            if (nrxi_json_take(&j, '}')) continue;
+            do {
+                if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':') || !nrxi_json_string(&j, &value, &m))
+                    return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+                s = nrxi_checkpoint_meta_add(c, key, n);
+                if (s == NRX_OK) s = nrxi_checkpoint_meta_add(c, value, m);
+                if (s != NRX_OK) return s;
+            } while (nrxi_json_take(&j, ','));
+            if (!nrxi_json_take(&j, '}')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+            continue;
+        }
+        s = nrxi_safetensors_entry(c, &j, key, n, bytes + 8 + head, size - 8 - (size_t)head);
+        m = n < sizeof shown - 1 ? n : sizeof shown - 1;
+        memcpy(shown, key, m);
+        shown[m] = 0;
+        if (s != NRX_OK) return nrxi_fail(&c->env, s, "nrx_net_checkpoint_read: safetensors entry '%s': %s", shown, nrx_status_string(s));
+    } while (nrxi_json_take(&j, ','));
+    return nrxi_json_take(&j, '}') ? NRX_OK : nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
+}
+
+/* ---- pickle: a stack machine that builds plain values and tensors, nothing else ---- */
+
+enum { NRXI_P_NONE, NRXI_P_MARK, NRXI_P_BOOL, NRXI_P_INT, NRXI_P_FLOAT, NRXI_P_TEXT, NRXI_P_LIST /* also tuple: chain of cells */, NRXI_P_DICT,
+       NRXI_P_GLOBAL, NRXI_P_STORAGE, NRXI_P_TENSOR };
+enum { NRXI_G_ORDERED_DICT, NRXI_G_TENSOR, NRXI_G_PARAMETER, NRXI_G_STORAGE /* + element format */ };
+
+typedef struct nrxi_pvalue { int kind; int64_t i; const char *s; size_t n; } nrxi_pvalue; /* list, dict: i = container index */
+typedef struct nrxi_pcell { nrxi_pvalue v; size_t next; } nrxi_pcell;                     /* dict: keys and values alternate */
+typedef struct nrxi_pbox { size_t head, tail, length; } nrxi_pbox;
+typedef struct nrxi_pstorage { const char *key; size_t key_size, count; int elem; const unsigned char *bytes; } nrxi_pstorage;
+typedef struct nrxi_ptensor { size_t storage, offset, shape[8], stride[8]; int ndim; } nrxi_ptensor;
+
+typedef struct nrxi_pickle {
+    nrx_env env;
+    const unsigned char *at, *end;
+    nrxi_pvalue *stack, *memo;
+    nrxi_pcell  *cell;
+    nrxi_pbox   *box;
+    nrxi_pstorage *storage;
+    nrxi_ptensor  *tensor;
+    size_t stack_n, stack_room, memo_room, cell_n, cell_room, box_n, box_room, storage_n, storage_room, tensor_n, tensor_room;
+} nrxi_pickle;
+
+#define NRXI_NIL ((size_t)-1)
+
+NRXI_FN void nrxi_pickle_drop(nrxi_pickle *p)
+{
+    nrxi_free(&p->env, p->stack); nrxi_free(&p->env, p->memo); nrxi_free(&p->env, p->cell);
+    nrxi_free(&p->env, p->box); nrxi_free(&p->env, p->storage); nrxi_free(&p->env, p->tensor);
+}
+
+/* Makes room for one more element of an array. */
+NRXI_FN nrx_status nrxi_grow(const nrx_env *env, void **array, size_t n, size_t *room, size_t size)
+{
+    size_t more = *room ? 2 * *room : 64;
+    void *q;
+    if (n < *room) return NRX_OK;
+    while (more <= n) more *= 2;
+    q = nrxi_realloc(env, *array, more, size);
+    if (!q) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+    *array = q;
+    *room = more;
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_push(nrxi_pickle *p, nrxi_pvalue v)
+{
+    void *a = p->stack;
+    nrx_status s = nrxi_grow(&p->env, &a, p->stack_n, &p->stack_room, sizeof v);
+    p->stack = (nrxi_pvalue *)a;
+    if (s == NRX_OK) p->stack[p->stack_n++] = v;
+    return s;
+}
+
+NRXI_FN nrxi_pvalue nrxi_pvalue_of(int kind, int64_t i)
+{
+    nrxi_pvalue v;
+    v.kind = kind;
+    v.i = i;
+    v.s = NULL;
+    v.n = 0;
+    return v;
+}
+
+NRXI_FN nrx_status nrxi_box_new(nrxi_pickle *p, int kind, nrxi_pvalue *v)
+{
+    void *a = p->box;
+    nrx_status s = nrxi_grow(&p->env, &a, p->box_n, &p->box_room, sizeof *p->box);
+    p->box = (nrxi_pbox *)a;
+    if (s != NRX_OK) return s;
+    p->box[p->box_n].head = p->box[p->box_n].tail = NRXI_NIL;
+    p->box[p->box_n].length = 0;
+    *v = nrxi_pvalue_of(kind, (int64_t)p->box_n++);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_box_append(nrxi_pickle *p, nrxi_pvalue box, nrxi_pvalue v)
+{
+    nrxi_pbox *b = p->box + box.i;
+    void *a = p->cell;
+    nrx_status s = nrxi_grow(&p->env, &a, p->cell_n, &p->cell_room, sizeof *p->cell);
+    p->cell = (nrxi_pcell *)a;
+    if (s != NRX_OK) return s;
+    p->cell[p->cell_n].v = v;
+    p->cell[p->cell_n].next = NRXI_NIL;
+    if (b->tail == NRXI_NIL) b->head = p->cell_n;
+    else p->cell[b->tail].next = p->cell_n;
+    b->tail = p->cell_n++;
+    b->length++;
+    return NRX_OK;
+}
+
+/* Cell k of a box as a value; kind NONE when there is none. */
+NRXI_FN nrxi_pvalue nrxi_box_at(const nrxi_pickle *p, nrxi_pvalue box, size_t k)
+{
+    size_t c = p->box[box.i].head;
+    while (c != NRXI_NIL && k-- > 0) c = p->cell[c].next;
+    return c == NRXI_NIL ? nrxi_pvalue_of(NRXI_P_NONE, 0) : p->cell[c].v;
+}
+
+NRXI_FN nrx_status nrxi_pickle_fail(const nrxi_pickle *p, const char *what)
+{
+    return nrxi_fail(&p->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: pickle: %s", what);
+}
+
+/* Moves what lies above the last mark into a new box; or, with `into`, appends it there. */
+NRXI_FN nrx_status nrxi_pop_mark(nrxi_pickle *p, nrxi_pvalue box)
+{
+    size_t m = p->stack_n, i;
+    while (m > 0 && p->stack[m - 1].kind != NRXI_P_MARK) m--;
+    if (m == 0) return nrxi_pickle_fail(p, "no mark on the stack");
+    for (i = m; i < p->stack_n; i++) {
+        nrx_status s = nrxi_box_append(p, box, p->stack[i]);
+        if (s != NRX_OK) return s;
+    }
+    p->stack_n = m - 1;
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_pickle_global(nrxi_pickle *p)
+{
+    static const struct { const char *name; int elem; } storages[] = { {"FloatStorage", NRXI_E_F32}, {"DoubleStorage", NRXI_E_F64}, {"HalfStorage", NRXI_E_F16},
+        {"BFloat16Storage", NRXI_E_BF16}, {"LongStorage", NRXI_E_I64}, {"IntStorage", NRXI_E_I32}, {"ShortStorage", NRXI_E_I16}, {"CharStorage", NRXI_E_I8},
+        {"ByteStorage", NRXI_E_U8}, {"BoolStorage", NRXI_E_BOOL} };
+    const char *module = (const char *)p->at, *name;
+    size_t m = 0, n = 0, i;
+    char shown[64];
+    nrxi_text t;
+    while (p->at < p->end && *p->at != '\n') { p->at++; m++; }
+    if (p->at++ >= p->end) return nrxi_pickle_fail(p, "truncated");
+    name = (const char *)p->at;
+    while (p->at < p->end && *p->at != '\n') { p->at++; n++; }
+    if (p->at++ >= p->end) return nrxi_pickle_fail(p, "truncated");
+    if (nrxi_same_text(module, m, "collections") && nrxi_same_text(name, n, "OrderedDict")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_ORDERED_DICT));
+    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n, "_rebuild_tensor_v2")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_TENSOR));
+    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n, "_rebuild_parameter")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_PARAMETER));
+    if (nrxi_same_text(module, m, "torch"))
+        for (i = 0; i < sizeof storages / sizeof storages[0]; i++)
+            if (nrxi_same_text(name, n, storages[i].name)) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_STORAGE + storages[i].elem));
+    t.at = shown;
+    t.end = shown + sizeof shown - 1;
+    for (i = 0; i < m; i++) nrxi_put(&t, module[i] >= 32 && module[i] < 127 ? module[i] : '?');
+    nrxi_put(&t, '.');
+    for (i = 0; i < n; i++) nrxi_put(&t, name[i] >= 32 && name[i] < 127 ? name[i] : '?');
+    *t.at = 0;
+    return nrxi_fail(&p->env, NRX_E_UNSUPPORTED, "nrx_net_checkpoint_read: pickle wants '%s', which is not on the list of three constructors; nothing was executed", shown);
+}
+
+/* ('storage', torch.XStorage, key, location, count): the persistent id of a storage. */
+NRXI_FN nrx_status nrxi_pickle_storage(nrxi_pickle *p)
+{
+    nrxi_pvalue id, type, key, count;
+    void *a = p->storage;
+    size_t i;
+    nrx_status s;
+    if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST) return nrxi_pickle_fail(p, "a persistent id is not a tuple");
+    id = p->stack[--p->stack_n];
+    type = nrxi_box_at(p, id, 1);
+    key = nrxi_box_at(p, id, 2);
+    count = nrxi_box_at(p, id, 4);
+    if (type.kind != NRXI_P_GLOBAL || type.i < NRXI_G_STORAGE || key.kind != NRXI_P_TEXT || count.kind != NRXI_P_INT || count.i < 0 || (uint64_t)count.i > NRX_MAX_ELEMS)
+        return nrxi_pickle_fail(p, "a persistent id is not a storage");
+    for (i = 0; i < p->storage_n; i++)
+        if (p->storage[i].key_size == key.n && memcmp(p->storage[i].key, key.s, key.n) == 0) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_STORAGE, (int64_t)i));
+    s = nrxi_grow(&p->env, &a, p->storage_n, &p->storage_room, sizeof *p->storage);
+    p->storage = (nrxi_pstorage *)a;
+    if (s != NRX_OK) return s;
+    p->storage[p->storage_n].key = key.s;
+    p->storage[p->storage_n].key_size = key.n;
+    p->storage[p->storage_n].count = (size_t)count.i;
+    p->storage[p->storage_n].elem = (int)(type.i - NRXI_G_STORAGE);
+    p->storage[p->storage_n].bytes = NULL;
+    return nrxi_push(p, nrxi_pvalue_of(NRXI_P_STORAGE, (int64_t)p->storage_n++));
+}
+
+/* _rebuild_tensor_v2(storage, offset, size, stride, ...) */
+NRXI_FN nrx_status nrxi_pickle_tensor(nrxi_pickle *p, nrxi_pvalue args, nrxi_pvalue *out)
+{
+    nrxi_pvalue st = nrxi_box_at(p, args, 0), off = nrxi_box_at(p, args, 1), size = nrxi_box_at(p, args, 2), stride = nrxi_box_at(p, args, 3);
+    nrxi_ptensor *t;
+    void *a = p->tensor;
+    size_t i, last, n;
+    nrx_status s;
+    if (st.kind != NRXI_P_STORAGE || off.kind != NRXI_P_INT || off.i < 0 || size.kind != NRXI_P_LIST || stride.kind != NRXI_P_LIST
+        || p->box[size.i].length > 8 || p->box[size.i].length != p->box[stride.i].length) return nrxi_pickle_fail(p, "a tensor has wrong arguments");
+    s = nrxi_grow(&p->env, &a, p->tensor_n, &p->tensor_room, sizeof *p->tensor);
+    p->tensor = (nrxi_ptensor *)a;
+    if (s != NRX_OK) return s;
+    t = p->tensor + p->tensor_n;
+    t->storage = (size_t)st.i;
+    t->ndim = (int)p->box[size.i].length;
+    if ((uint64_t)off.i > NRX_MAX_ELEMS) return nrxi_pickle_fail(p, "a tensor lies outside its storage");
+    t->offset = last = (size_t)off.i;
+    for (i = 0, n = 1; i < (size_t)t->ndim; i++) {
+        nrxi_pvalue d = nrxi_box_at(p, size, i), r = nrxi_box_at(p, stride, i);
+        size_t reach;
+        if (d.kind != NRXI_P_INT || r.kind != NRXI_P_INT || d.i < 0 || r.i < 0 || (uint64_t)d.i > NRX_MAX_ELEMS || (uint64_t)r.i > NRX_MAX_ELEMS)
+            return nrxi_pickle_fail(p, "a tensor has a wrong size or stride");
+        t->shape[i] = (size_t)d.i;
+        t->stride[i] = (size_t)r.i;
+        if (!nrxi_mul_ok(n, t->shape[i], &n)) return nrxi_pickle_fail(p, "a tensor is too large");
+        if (t->shape[i] && (!nrxi_mul_ok(t->shape[i] - 1, t->stride[i], &reach) || !nrxi_add_ok(last, reach, &last))) return nrxi_pickle_fail(p, "a tensor is too large");
+    }
+    if (n > 0 && last >= p->storage[t->storage].count) return nrxi_pickle_fail(p, "a tensor lies outside its storage");
+    *out = nrxi_pvalue_of(NRXI_P_TENSOR, (int64_t)p->tensor_n++);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_pickle_reduce(nrxi_pickle *p)
+{
+    nrxi_pvalue f, args, out;
+    nrx_status s;
+    if (p->stack_n < 2 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST || p->stack[p->stack_n - 2].kind != NRXI_P_GLOBAL) return nrxi_pickle_fail(p, "REDUCE of something else than a constructor");
+    args = p->stack[--p->stack_n];
+    f = p->stack[--p->stack_n];
+    if (f.i == NRXI_G_ORDERED_DICT) s = nrxi_box_new(p, NRXI_P_DICT, &out);
+    else if (f.i == NRXI_G_TENSOR) s = nrxi_pickle_tensor(p, args, &out);
+    else if (f.i == NRXI_G_PARAMETER) {
+        out = nrxi_box_at(p, args, 0);
+        s = out.kind == NRXI_P_TENSOR ? NRX_OK : nrxi_pickle_fail(p, "a parameter that is no tensor");
+    } else s = nrxi_pickle_fail(p, "REDUCE of a storage type");
+    return s == NRX_OK ? nrxi_push(p, out) : s;
+}
+
+NRXI_FN nrx_status nrxi_pickle_memo(nrxi_pickle *p, size_t k)
+{
+    void *a = p->memo;
+    size_t before = p->memo_room;
+    nrx_status s;
+    if (p->stack_n == 0 || k > (size_t)(p->end - p->at) + p->cell_n + p->stack_n + 100000u) return nrxi_pickle_fail(p, "memo index out of range");
+    s = nrxi_grow(&p->env, &a, k, &p->memo_room, sizeof *p->memo);
+    p->memo = (nrxi_pvalue *)a;
+    if (s != NRX_OK) return s;
+    for (; before < p->memo_room; before++) p->memo[before] = nrxi_pvalue_of(NRXI_P_MARK, 0);
+    p->memo[k] = p->stack[p->stack_n - 1];
+    return NRX_OK;
+}
+
+/* Runs one pickle to its STOP; *result is the top of the stack then. */
+NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
+{
+    p->stack_n = 0;
+    while (p->at < p->end) {
+        unsigned op = *p->at++;
+        nrx_status s = NRX_OK;
+        nrxi_pvalue v = nrxi_pvalue_of(NRXI_P_NONE, 0);
+        size_t left = (size_t)(p->end - p->at), k;
+#define NRXI_NEED(n) do { if (left < (size_t)(n)) return nrxi_pickle_fail(p, "truncated"); } while (0)
+        switch (op) {
+        case 0x80: NRXI_NEED(1); if (*p->at > 4) return nrxi_pickle_fail(p, "protocol above 4"); p->at++; break;
+        case '(': s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_MARK, 0)); break;
+        case 'N': s = nrxi_push(p, v); break;
+        case 0x88: case 0x89: s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_BOOL, op == 0x88)); break;
+        case 'K': NRXI_NEED(1); s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, *p->at)); p->at += 1; break;
+        case 'M': NRXI_NEED(2); s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, (int64_t)nrxi_get_le(p->at, 2))); p->at += 2; break;
+        case 'J': {
+            int64_t i;
+            NRXI_NEED(4);
+            i = (int64_t)nrxi_get_le(p->at, 4);
+            if (i >= ((int64_t)1 << 31)) i -= (int64_t)1 << 32;
+            s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, i));
+            p->at += 4;
+            break;
+        }
+        case 0x8a: { /* LONG1 */
+            uint64_t u;
+            NRXI_NEED(1);
+            k = *p->at++;
+            left--;
+            NRXI_NEED(k);
+            if (k > 8) v.kind = NRXI_P_FLOAT; /* the magic number of the legacy format: kept as bytes only */
+            else {
+                u = nrxi_get_le(p->at, (int)k);
+                if (k > 0 && k < 8 && p->at[k - 1] & 0x80u) u |= ~(uint64_t)0 << (8 * k);
+                memcpy(&v.i, &u, 8);
+                v.kind = NRXI_P_INT;
+            }
+            p->at += k;
+            s = nrxi_push(p, v);
+            break;
+        }
+        case 'G': NRXI_NEED(8); v.kind = NRXI_P_FLOAT; p->at += 8; s = nrxi_push(p, v); break;
+        case 'X': case 0x8c:
+            k = op == 'X' ? 4 : 1;
+            NRXI_NEED(k);
+            v.kind = NRXI_P_TEXT;
+            v.n = (size_t)nrxi_get_le(p->at, (int)k);
+            p->at += k;
+            left -= k;
+            NRXI_NEED(v.n);
+            v.s = (const char *)p->at;
+            p->at += v.n;
+            s = nrxi_push(p, v);
+            break;
+        case '}': s = nrxi_box_new(p, NRXI_P_DICT, &v); if (s == NRX_OK) s = nrxi_push(p, v); break;
+        case ']': case ')': s = nrxi_box_new(p, NRXI_P_LIST, &v); if (s == NRX_OK) s = nrxi_push(p, v); break;
+        case 't':
+            s = nrxi_box_new(p, NRXI_P_LIST, &v);
+            if (s == NRX_OK) s = nrxi_pop_mark(p, v);
+            if (s == NRX_OK) s = nrxi_push(p, v);
+            break;
+        case 0x85: case 0x86: case 0x87: {
+            size_t n = op - 0x84u, i;
+            if (p->stack_n < n) return nrxi_pickle_fail(p, "stack underflow");
+            s = nrxi_box_new(p, NRXI_P_LIST, &v);
+            for (i = 0; s == NRX_OK && i < n; i++) s = nrxi_box_append(p, v, p->stack[p->stack_n - n + i]);
+            p->stack_n -= n;
+            if (s == NRX_OK) s = nrxi_push(p, v);
+            break;
+        }
+        case 'a':
+            if (p->stack_n < 2 || p->stack[p->stack_n - 2].kind != NRXI_P_LIST) return nrxi_pickle_fail(p, "APPEND to something else than a list");
+            p->stack_n--;
+            s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
+            break;
+        case 's':
+            if (p->stack_n < 3 || p->stack[p->stack_n - 3].kind != NRXI_P_DICT) return nrxi_pickle_fail(p, "SETITEM on something else than a dictionary");
+            p->stack_n -= 2;
+            s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
+            if (s == NRX_OK) s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n + 1]);
+            break;
+        case 'e': case 'u': {
+            size_t m = p->stack_n;
+            while (m > 0 && p->stack[m - 1].kind != NRXI_P_MARK) m--;
+            if (m < 2 || p->stack[m - 2].kind != (op == 'e' ? NRXI_P_LIST : NRXI_P_DICT) || (op == 'u' && (p->stack_n - m) % 2))
+                return nrxi_pickle_fail(p, "APPENDS or SETITEMS on the wrong kind of value");
+            s = nrxi_pop_mark(p, p->stack[m - 2]);
+            break;
+        }
+        case 'c': s = nrxi_pickle_global(p); break;
+        case 'Q': s = nrxi_pickle_storage(p); break;
+        case 'R': s = nrxi_pickle_reduce(p); break;
+        case 'b': /* BUILD: the state (metadata of the dictionary) is dropped */
+            if (p->stack_n < 2) return nrxi_pickle_fail(p, "stack underflow");
+            p->stack_n--;
+            break;
+        case 'q': NRXI_NEED(1); k = *p->at++; s = nrxi_pickle_memo(p, k); break;
+        case 'r': NRXI_NEED(4); k = (size_t)nrxi_get_le(p->at, 4); p->at += 4; s = nrxi_pickle_memo(p, k); break;
+        case 'h': case 'j':
+            NRXI_NEED(op == 'h' ? 1 : 4);
+            k = op == 'h' ? *p->at : (size_t)nrxi_get_le(p->at, 4);
+            p->at += op == 'h' ? 1 : 4;
+            if (k >= p->memo_room || p->memo[k].kind == NRXI_P_MARK) return nrxi_pickle_fail(p, "memo entry that was never stored");
+            s = nrxi_push(p, p->memo[k]);
+            break;
+        case '.':
+            if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind == NRXI_P_MARK) return nrxi_pickle_fail(p, "nothing on the stack at STOP");
+            *result = p->stack[p->stack_n - 1];
+            return NRX_OK;
+        default: return nrxi_fail(&p->env, NRX_E_UNSUPPORTED, "nrx_net_checkpoint_read: pickle opcode %d is not among the known ones; nothing was executed", (int)op);
+        }
+        if (s != NRX_OK) return s;
+    }
+    return nrxi_pickle_fail(p, "no STOP");
+}
+
+/* Copies a tensor through its strides. */
+NRXI_FN nrx_status nrxi_pickle_give(nrxi_pickle *p, nrx_net_checkpoint *c, const nrxi_ptensor *t, const char *name, size_t name_size)
+{
+    const nrxi_pstorage *st = p->storage + t->storage;
+    size_t index[8] = {0, 0, 0, 0, 0, 0, 0, 0}, size = nrxi_elem_size(st->elem), at = t->offset, i, count;
+    nrx_status s = NRX_OK;
+    float *to;
+    int k;
+    if (!st->bytes) return nrxi_pickle_fail(p, "a storage is missing from the archive");
+    to = nrxi_checkpoint_add(c, name, name_size, t->shape, t->ndim, &s);
+    if (!to) return s;
+    count = c->item[c->count - 1].count;
+    for (i = 0; i < count; i++) {
+        to[i] = nrxi_elem(st->elem, st->bytes + at * size);
+        for (k = t->ndim - 1; k >= 0; k--) {
+            at += t->stride[k];
+            if (++index[k] < t->shape[k]) break;
+            at -= t->stride[k] * t->shape[k];
+            index[k] = 0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* Walks dictionaries and lists; names are joined with dots. *budget bounds the work on shared or cyclic containers. */
+NRXI_FN nrx_status nrxi_pickle_walk(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_pvalue v, char *name, size_t length, size_t size, int depth, size_t *budget)
+{
+    size_t cell, k = 0;
+    if (v.kind == NRXI_P_TENSOR) return nrxi_pickle_give(p, c, p->tensor + v.i, name, length);
+    if (v.kind != NRXI_P_LIST && v.kind != NRXI_P_DICT) return NRX_OK;
+    if (depth > 16) return nrxi_pickle_fail(p, "containers nested deeper than 16");
+    for (cell = p->box[v.i].head; cell != NRXI_NIL; k++) {
+        nrxi_text t;
+        size_t n;
+        nrx_status s;
+        nrxi_pvalue item;
+        if ((*budget)-- == 0) return nrxi_pickle_fail(p, "containers with too many entries");
+        t.at = name + length;
+        t.end = name + size - 1;
+        if (length) nrxi_put(&t, '.');
+        if (v.kind == NRXI_P_DICT) {
+            nrxi_pvalue key = p->cell[cell].v;
+            if (key.kind == NRXI_P_TEXT) for (n = 0; n < key.n; n++) nrxi_put(&t, key.s[n] >= 32 && key.s[n] < 127 ? key.s[n] : '?');
+            else if (key.kind == NRXI_P_INT) nrxi_put_signed(&t, key.i);
+            cell = p->cell[cell].next;
+            if (cell == NRXI_NIL) break;
+        } else nrxi_put_unsigned(&t, k);
+        item = p->cell[cell].v;
+        cell = p->cell[cell].next;
+        s = nrxi_pickle_walk(p, c, item, name, (size_t)(t.at - name), size, depth + 1, budget);
+        if (s != NRX_OK) return s;
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_pickle_collect(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_pvalue top)
+{
+    char name[300];
+    size_t budget = 1000000u;
+    return nrxi_pickle_walk(p, c, top, name, 0, sizeof name, 0, &budget);
+}
+
+/* PyTorch's zip: <root>/data.pkl and <root>/data/<key>, all stored. Also .npz when no data.pkl is there. */
+NRXI_FN nrx_status nrxi_read_zip(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
+{
+    nrxi_npz_entry e, pkl;
+    nrxi_pickle p;
+    nrxi_pvalue top;
+    nrx_status s = NRX_OK;
+    size_t i, k, root = 0, entries, end;
+    int found = 0;
+    if (size < 22) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: zip archive without an end");
+    for (end = size - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
+        if (end == 0 || size - end > 22 + 65535) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: zip archive without an end record (truncated?)");
+    entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
+    for (i = 0; i < entries && !found; i++) {
+        s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
+        if (s != NRX_OK) return s;
+        for (k = 0; k < e.name_size; k++)
+            if (e.name[k] == '/' && nrxi_same_text(e.name + k + 1, e.name_size - k - 1, "data.pkl")) { found = 1; root = k + 1; pkl = e; break; }
+    }
+    if (!found) { /* .npz */
+        for (i = 0; i < entries; i++) {
+            void *data;
+            size_t shape[NRXI_NPY_NDIM], n;
+            int ndim = 0;
+            float *to;
+            s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
+            if (s == NRX_OK) s = nrxi_npy_decode(e.bytes, e.n, NRX_F32, &data, shape, &ndim, "checkpoint", &c->env);
+            if (s != NRX_OK) return s;
+            n = e.name_size > 4 && memcmp(e.name + e.name_size - 4, ".npy", 4) == 0 ? e.name_size - 4 : e.name_size;
+            to = nrxi_checkpoint_add(c, e.name, n, shape, ndim, &s);
+            if (to) memcpy(to, data, c->item[c->count - 1].count * sizeof *to);
+            nrxi_free(&c->env, data);
+            if (!to) return s;
+        }
+        return NRX_OK;
+    }
+    memset(&p, 0, sizeof p);
+    p.env = c->env;
+    p.at = pkl.bytes;
+    p.end = pkl.bytes + pkl.n;
+    s = nrxi_pickle_run(&p, &top);
+    for (i = 0; s == NRX_OK && i < entries; i++) { /* hand the data entries to their storages */
+        s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
+        if (s != NRX_OK || e.name_size <= root + 5 || memcmp(e.name, pkl.name, root) != 0 || memcmp(e.name + root, "data/", 5) != 0) continue;
+        for (k = 0; k < p.storage_n; k++) {
+            nrxi_pstorage *st = p.storage + k;
+            if (st->key_size != e.name_size - root - 5 || memcmp(st->key, e.name + root + 5, st->key_size) != 0) continue;
+            if (e.n / nrxi_elem_size(st->elem) < st->count) s = nrxi_pickle_fail(&p, "a storage is shorter than the pickle says");
+            else st->bytes = e.bytes;
+        }
+    }
+    if (s == NRX_OK) s = nrxi_pickle_collect(&p, c, top);
+    nrxi_pickle_drop(&p);
+    return s;
+}
+
+/* The stream of before 2020: pickles of magic, protocol 1001, system, the state and the list of storage keys; then per key an
+   int64 count and the raw elements. */
+NRXI_FN nrx_status nrxi_read_legacy(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
+{
+    nrxi_pickle p;
+    nrxi_pvalue v = nrxi_pvalue_of(NRXI_P_NONE, 0), state = v, keys = v;
+    nrx_status s = NRX_OK;
+    size_t i, k, cell;
+    memset(&p, 0, sizeof p);
+    p.env = c->env;
+    p.at = bytes;
+    p.end = bytes + size;
+    for (i = 0; s == NRX_OK && i < 5; i++) {
+        s = nrxi_pickle_run(&p, &v);
+        if (i == 1 && s == NRX_OK && (v.kind != NRXI_P_INT || v.i != 1001)) s = nrxi_pickle_fail(&p, "legacy protocol is not 1001");
+        if (i == 3) state = v;
+        if (i == 4) keys = v;
+    }
+    if (s == NRX_OK && keys.kind != NRXI_P_LIST) s = nrxi_pickle_fail(&p, "the list of storages is missing");
+    for (cell = s == NRX_OK ? p.box[keys.i].head : NRXI_NIL; s == NRX_OK && cell != NRXI_NIL; cell = p.cell[cell].next) {
+        nrxi_pvalue key = p.cell[cell].v;
+        uint64_t count;
+        for (k = 0; k < p.storage_n; k++) if (key.kind == NRXI_P_TEXT && p.storage[k].key_size == key.n && memcmp(p.storage[k].key, key.s, key.n) == 0) break;
+        if (k == p.storage_n) { s = nrxi_pickle_fail(&p, "data of an unknown storage"); break; }
+        if ((size_t)(p.end - p.at) < 8) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
+        count = nrxi_get_le(p.at, 8);
+        p.at += 8;
+        if (count > (size_t)(p.end - p.at) / nrxi_elem_size(p.storage[k].elem) || count < p.storage[k].count) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
+        p.storage[k].bytes = p.at;
+        p.at += (size_t)count * nrxi_elem_size(p.storage[k].elem);
+    }
+    if (s == NRX_OK) s = nrxi_pickle_collect(&p, c, state);
+    nrxi_pickle_drop(&p);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env, nrx_net_checkpoint **checkpoint)
+{
+    static const unsigned char legacy[14] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+    const unsigned char *b = (const unsigned char *)bytes;
+    nrx_net_checkpoint *c;
+    nrx_status s;
+    if (!checkpoint || !bytes) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_read: %s is NULL", bytes ? "checkpoint" : "bytes");
+    *checkpoint = NULL;
+    c = (nrx_net_checkpoint *)nrxi_calloc(env, 1, sizeof *c);
+    if (!c) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+    if (env) c->env = *env;
+    if (size >= 4 && memcmp(b, "PK\003\004", 4) == 0) s = nrxi_read_zip(c, b, size);
+    else if (size >= 14 && memcmp(b, legacy, 14) == 0) s = nrxi_read_legacy(c, b, size);
+    else if (size >= 10 && b[8] == '{') s = nrxi_read_safetensors(c, b, size);
+    else s = nrxi_fail(env, NRX_E_FORMAT, "nrx_net_checkpoint_read: neither safetensors nor a PyTorch archive nor .npz (%zu bytes)", size);
+    if (s != NRX_OK) { nrx_net_checkpoint_free(c); return s; }
+    *checkpoint = c;
+    return NRX_OK;
+}
+
+/* ---- networks from checkpoints ---- */
+
+NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *c, const char *prefix)
+{
+    size_t i, k;
+    int pass;
+    if (!net || !c) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_weights: %s is NULL", net ? "checkpoint" : "net");
+    for (pass = 0; pass < 2; pass++) /* everything is checked before the first write */
+        for (i = 0; i < net->params; i++) {
+            nrxi_net_param *q = net->param + i;
+            const nrx_net_weight *w;
+            char name[200];
+            nrxi_text t;
+            t.at = name;
+            t.end = name + sizeof name - 1;
+            nrxi_put_string(&t, prefix ? prefix : "");
+            nrxi_put_string(&t, q->name);
+            *t.at = 0;
+            w = nrx_net_checkpoint_find(c, name);
+            if (pass) { memcpy(net->theta + q->offset, w->data, w->count * sizeof(float)); continue; }
+            if (!w) return nrxi_fail(&net->env, NRX_E_FORMAT, "nrx_net_load_weights: key '%s' is missing", name);
+            if (w->count != q->rows * q->cols)
+                return nrxi_fail(&net->env, NRX_E_SHAPE, "nrx_net_load_weights: key '%s' has %zu numbers, expected %zu x %zu", name, w->count, q->rows, q->cols);
+            for (k = 0; k < (size_t)w->ndim && k < 4 && w->ndim == q->ndim; k++)
+                if (w->shape[k] != q->shape[k]) return nrxi_fail(&net->env, NRX_E_SHAPE, "nrx_net_load_weights: key '%s' has size %zu in dimension %zu, expected %zu", name, w->shape[k], k, q->shape[k]);
+            for (k = 0; k < w->count; k++)
+                if (!nrxi_finite_f32(w->data + k)) return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_load_weights: key '%s' holds %g at %zu", name, (double)w->data[k], k);
+        }
+    return NRX_OK;
+}
+
+/* The graph as text: per layer its numbers, blank separated, doubles as the hexadecimal of their bits; layers end with ';'. */
+NRXI_FN void nrxi_put_bits(nrxi_text *t, double v)
+{
+    uint64_t u;
+    int i;
+    memcpy(&u, &v, 8);
+    for (i = 60; i >= 0; i -= 4) nrxi_put(t, "0123456789abcdef"[u >> i & 15u]);
+    nrxi_put(t, ' ');
+}
+
+NRXI_FN void nrxi_put_number(nrxi_text *t, size_t v) { nrxi_put_unsigned(t, v); nrxi_put(t, ' '); }
+
+NRXI_FN void nrxi_put_graph(const nrx_net *net, nrxi_text *t)
+{
+    size_t i;
+    nrxi_put_number(t, net->layer[0].channels);
+    nrxi_put_number(t, (size_t)nrxi_net_out(net));
+    nrxi_put_bits(t, net->user_weight);
+    nrxi_put_bits(t, net->user_scale);
+    nrxi_put(t, ';');
+    for (i = 1; i < net->layers; i++) {
+        const nrxi_layer *l = net->layer + i;
+        const nrxi_net_param *q = l->param[0] >= 0 ? net->param + l->param[0] : NULL;
+        size_t numbers[18], k;
+        nrxi_put_string(t, l->name);
+        nrxi_put(t, ' ');
+        numbers[0] = (size_t)l->kind; numbers[1] = (size_t)l->in[0]; numbers[2] = (size_t)(l->in[1] + 1); numbers[3] = l->channels;
+        numbers[4] = l->kh; numbers[5] = l->kw; numbers[6] = l->stride; numbers[7] = l->dilation; numbers[8] = l->groups;
+        numbers[9] = l->pad_y; numbers[10] = l->pad_x; numbers[11] = l->out_pad; numbers[12] = (size_t)l->padding; numbers[13] = (size_t)l->act;
+        numbers[14] = l->kind == NRXI_SPLINE ? l->knots : l->first;
+        numbers[15] = (size_t)l->adjoint;
+        numbers[16] = q ? (size_t)(q->transform ? q->transform : q->constraint) : 0;
+        numbers[17] = (size_t)(l->param[1] >= 0);
+        for (k = 0; k < 18; k++) nrxi_put_number(t, numbers[k]);
+        nrxi_put_bits(t, l->a);
+        nrxi_put_bits(t, l->b);
+        nrxi_put_bits(t, q ? q->rate : 1);
+        nrxi_put(t, ';');
+    }
+}
+
+NRXI_FN int nrxi_get_number(const char **s, size_t *v)
+{
+    nrxi_json j;
+    j.at = *s;
+    j.end = *s + strlen(*s);
+    if (!nrxi_json_size(&j, v)) return 0;
+    *s = j.at;
+    return 1;
+}
+
+NRXI_FN int nrxi_get_bits(const char **s, double *v)
+{
+    uint64_t u = 0;
+    int i;
+    while (**s == ' ') ++*s;
+    for (i = 0; i < 16; i++, ++*s) {
+        char ch = **s;
+        int d = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+        if (d < 0) return 0;
+        u = u << 4 | (uint64_t)d;
+    }
+    memcpy(v, &u, 8);
+    return nrxi_finite_f64(v);
+}
+
+/* Rebuilds one layer through the builders, which check everything again. */
+NRXI_FN int nrxi_build_from(nrx_net *net, const char *name, const size_t *v, double a, double b, double rate)
+{
+    nrx_net_conv_desc c = NRX_ZERO;
+    nrx_net_dense_desc d = NRX_ZERO;
+    int in0 = (int)v[1], in1 = (int)v[2] - 1, node = -1;
+    switch ((int)v[0]) {
+    case NRXI_CONV: case NRXI_CONVT:
+        c.channels = v[3]; c.kernel_height = v[4]; c.kernel = v[5]; c.stride = v[6]; c.dilation = v[7]; c.groups = v[8];
+        c.output_padding = v[11]; c.padding = (int)v[12]; c.weights = (int)v[16]; c.no_bias = !v[17]; c.name = name; c.learning_rate = rate; c.init = 1;
+        if (v[9] > 65536 || v[10] > 65536) return -1;
+        node = v[0] == NRXI_CONV ? nrx_net_conv2d(net, in0, &c) : nrx_net_conv_transpose2d(net, in0, &c);
+        if (node >= 0) { net->layer[node].pad_y = v[9]; net->layer[node].pad_x = v[10]; }
+        return node;
+    case NRXI_DENSE:
+        d.inputs = v[14]; d.features = v[3]; d.weights = (int)v[16]; d.no_bias = !v[17]; d.name = name; d.learning_rate = rate; d.init = 1;
+        return nrx_net_dense(net, in0, &d);
+    case NRXI_ACT: return nrx_net_activation(net, in0, (int)v[13], a, b);
+    case NRXI_RIDGE: return nrx_net_ridge(net, in0, a, 0, 0, 0, rate, name);
+    case NRXI_SPLINE: return nrx_net_spline(net, in0, v[14], a, (int)v[15], NRX_NET_IDENTITY, 0, name);
+    case NRXI_BIAS: return nrx_net_bias(net, in0, name);
+    case NRXI_ADD: return nrx_net_add(net, in0, in1, a, b);
+    case NRXI_GAIN: return nrx_net_scale_learned(net, in0, (int)v[14], (int)v[16], 1, rate, name);
+    case NRXI_MUL: return nrx_net_multiply(net, in0, in1);
+    case NRXI_CONCAT: return nrx_net_concat(net, in0, in1);
+    case NRXI_SLICE: return nrx_net_slice(net, in0, v[14], v[3]);
+    case NRXI_AVGPOOL: return nrx_net_avg_pool(net, in0, v[14]);
+    case NRXI_MAXPOOL: return nrx_net_max_pool(net, in0, v[14]);
+    case NRXI_SUM: return nrx_net_sum(net, in0);
+    case NRXI_MEAN: return nrx_net_mean(net, in0);
+    case NRXI_SPATIAL_MEAN: return nrx_net_spatial_mean(net, in0);
+    case NRXI_RESIZE: return nrx_net_resize(net, in0, v[14], (int)v[15]);
+    case NRXI_GROUPNORM: return nrx_net_group_norm(net, in0, v[8], b, name);
+    case NRXI_BATCHNORM: return nrx_net_batch_norm(net, in0, a, name);
+    default: return -1;
+    }
+}
+
+NRXI_FN nrx_status nrxi_graph_load(const nrx_net_checkpoint *c, const char *graph, const nrx_env *env, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    size_t channels, out, v[18], k;
+    double weight, scale, a, b, rate;
+    const char *t = graph, *arch;
+    if (!nrxi_get_number(&t, &channels) || !nrxi_get_number(&t, &out) || !nrxi_get_bits(&t, &weight) || !nrxi_get_bits(&t, &scale) || channels == 0 || channels > 65536)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_net_load: the graph in the metadata is malformed");
+    nd.channels = channels;
+    if (env) nd.env = *env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    n->user_weight = weight;
+    n->user_scale = scale;
+    while (*t == ' ') t++;
+    while (s == NRX_OK && *t == ';' && t[1] != 0) {
+        char name[40];
+        size_t len = 0;
+        for (t++; *t && *t != ' ' && len < sizeof name - 1; t++) name[len++] = *t;
+        name[len] = 0;
+        for (k = 0; k < 18; k++) if (!nrxi_get_number(&t, v + k) || v[k] > ((size_t)1 << 28)) { s = NRX_E_FORMAT; break; }
+        if (s == NRX_OK && (!nrxi_get_bits(&t, &a) || !nrxi_get_bits(&t, &b) || !nrxi_get_bits(&t, &rate))) s = NRX_E_FORMAT;
+        if (s == NRX_OK && nrxi_build_from(n, name, v, a, b, rate) < 0) s = n->status != NRX_OK ? n->status : NRX_E_FORMAT;
+        if (n->count > NRX_MAX_ELEMS) s = NRX_E_RANGE;
+        while (*t == ' ') t++;
+    }
+    if (s == NRX_OK && (*t != ';' || out == 0 || out >= n->layers)) s = NRX_E_FORMAT;
+    if (s == NRX_OK) n->output = (int)out;
+    arch = nrx_net_checkpoint_meta(c, "arch");
+    if (arch) nrxi_name(n->arch, sizeof n->arch, arch, "", 0);
+    if (s != NRX_OK) (void)nrxi_fail(env, s, "nrx_net_load: the graph in the metadata is malformed at node %zu", n->layers);
+    else s = nrx_net_load_weights(n, c, NULL);
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    *net = n;
+    return NRX_OK;
+}
+
+/* ---- foreign architectures, recognised by their keys ---- */
+
+/* The tensor whose name is `prefix`, then `suffix`. */
+NRXI_FN const nrx_net_weight *nrxi_key(const nrx_net_checkpoint *c, const char *prefix, const char *suffix)
+{
+    char name[300];
+    nrxi_text t;
+    t.at = name;
+    t.end = name + sizeof name - 1;
+    nrxi_put_string(&t, prefix);
+    nrxi_put_string(&t, suffix);
+    *t.at = 0;
+    return nrx_net_checkpoint_find(c, name);
+}
+
+/* Whether some key ends with `suffix`; what stands before it goes to prefix[256]. */
+NRXI_FN int nrxi_key_prefix(const nrx_net_checkpoint *c, const char *suffix, char *prefix)
+{
+    size_t i, n = strlen(suffix), m;
+    for (i = 0; i < c->count; i++) {
+        m = strlen(c->item[i].name);
+        if (m < n || m - n > 255 || strcmp(c->item[i].name + m - n, suffix) != 0) continue;
+        memcpy(prefix, c->item[i].name, m - n);
+        prefix[m - n] = 0;
+        return 1;
+    }
+    return 0;
+}
+
+/* The tensor, checked: ndim sizes, 0 = any; NULL and a line when it is missing, has another shape or is not finite. */
+NRXI_FN const nrx_net_weight *nrxi_expect(const nrx_net_checkpoint *c, const char *prefix, const char *suffix, size_t count, int ndim, nrx_status *s)
+{
+    const nrx_net_weight *w = nrxi_key(c, prefix, suffix);
+    size_t i;
+    if (!w) { *s = nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_load: key '%s%s' is missing", prefix, suffix); return NULL; }
+    if ((ndim >= 0 && w->ndim != ndim) || (count && w->count != count) || w->count == 0) {
+        *s = nrxi_fail(&c->env, NRX_E_SHAPE, "nrx_net_load: key '%s%s' has %d dimensions and %zu numbers, expected %d and %zu", prefix, suffix, w->ndim, w->count, ndim, count);
+        return NULL;
+    }
+    for (i = 0; i < w->count; i++)
+        if (!nrxi_finite_f32(w->data + i)) {
+            *s = nrxi_fail(&c->env, NRX_E_NUMERIC, "nrx_net_load: key '%s%s' holds %g at %zu", prefix, suffix, (double)w->data[i], i);
+            return NULL;
+        }
+    return w;
+}
+
+/* A convolution node from a checkpoint's kernel [co][ci][k][k]. */
+NRXI_FN int nrxi_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *bias, int padding, int weights, const char *name)
+{
+    nrx_net_conv_desc d = NRX_ZERO;
+    nrxi_layer *l;
+    int node;
+    if (!w || input < 0) return -1;
+    if (w->ndim != 4 || w->shape[2] > 64 || w->shape[3] > 64 || w->shape[1] != n->layer[input].channels || (bias && bias->count != w->shape[0]))
+        return NRXI_BUILD_FAIL(n, NRX_E_SHAPE, "nrx_net_load: key '%s' is no kernel for %zu input channels", w->name, n->layer[input].channels);
+    d.channels = w->shape[0]; d.kernel_height = w->shape[2]; d.kernel = w->shape[3];
+    d.padding = padding; d.no_bias = bias == NULL; d.weights = weights; d.name = name; d.init = 1;
+    node = nrx_net_conv2d(n, input, &d);
+    if (node < 0) return -1;
+    l = n->layer + node;
+    memcpy(n->theta + n->param[l->param[0]].offset, w->data, w->count * sizeof(float));
+    if (bias) memcpy(n->theta + n->param[l->param[1]].offset, bias->data, bias->count * sizeof(float));
+    return node;
+}
+
+/* Largest |sum over channels of filter spectra|^2 on a 256 x 256 grid, of the composed kernel of a chain of convolutions from one channel:
+   what the published code divides by. kernel [channels][size][size]. */
+NRXI_FN double nrxi_composed_norm2(const nrx_env *env, const float *kernel, size_t channels, size_t size, nrx_status *s)
+{
+    size_t m = 2 * size - 1, c, y, x, u, v, fy, fx;
+    double best = 0, *r = (double *)nrxi_calloc(env, m * m + 2 * m, sizeof *r), *col = r + m * m;
+    if (!r) { *s = NRX_E_NOMEM; return 1; }
+    for (c = 0; c < channels; c++) { /* summed autocorrelation */
+        const float *k = kernel + c * size * size;
+        for (y = 0; y < size; y++) for (x = 0; x < size; x++)
+            for (u = 0; u < size; u++) for (v = 0; v < size; v++)
+                r[(y + size - 1 - u) * m + x + size - 1 - v] += (double)k[y * size + x] * (double)k[u * size + v];
+    }
+    for (fy = 0; fy <= 128; fy++) {
+        for (x = 0; x < m; x++) {
+            col[2 * x] = col[2 * x + 1] = 0;
+            for (y = 0; y < m; y++) {
+                double a = 2 * NRX_PI * (double)fy * ((double)y - (double)(size - 1)) / 256;
+                col[2 * x] += r[y * m + x] * cos(a);
+                col[2 * x + 1] -= r[y * m + x] * sin(a);
+            }
+        }
+        for (fx = 0; fx < 256; fx++) {
+            double sum = 0;
+            for (x = 0; x < m; x++) {
+                double a = 2 * NRX_PI * (double)fx * ((double)x - (double)(size - 1)) / 256;
+                sum += col[2 * x] * cos(a) + col[2 * x + 1] * sin(a);
+            }
+            if (sum > best) best = sum;
+        }
+    }
+    nrxi_free(env, r);
+    return best;
+}
+
+/* CRR and WCRR of the comparative study (arXiv 2510.01755): three convolutions normalised to norm one, then
+   e^{-2s} (e^{-b} h(e^b e^s t) - rho h(e^s t)). */
+NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *prefix, int weak, int padding, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = NRX_OK;
+    const nrx_net_weight *w[3], *scaling, *beta;
+    size_t i, o, in, mid, y, x, u, v, size = 1, ch = 1, k;
+    float *kernel = NULL, *next;
+    double norm;
+    int node = 0;
+    w[0] = nrxi_expect(c, prefix, "filters.0.parametrizations.weight.original", 0, 4, &s);
+    w[1] = s == NRX_OK ? nrxi_expect(c, prefix, "filters.1.weight", 0, 4, &s) : NULL;
+    w[2] = s == NRX_OK ? nrxi_expect(c, prefix, "filters.2.weight", 0, 4, &s) : NULL;
+    scaling = s == NRX_OK ? nrxi_expect(c, prefix, "scaling", w[2]->shape[0], -1, &s) : NULL;
+    beta = s == NRX_OK ? nrxi_expect(c, prefix, "beta", 1, -1, &s) : NULL;
+    if (s != NRX_OK) return s;
+    nd.env = c->env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    for (i = 0; i < 3; i++) node = nrxi_load_conv(n, node, w[i], NULL, padding, i ? NRX_NET_W_FREE : NRX_NET_W_ZERO_MEAN, i == 0 ? "filters0" : i == 1 ? "filters1" : "filters2");
+    for (i = 0; node >= 0 && i < 3; i++) { /* the composed kernel */
+        size_t kk = w[i]->shape[2], grown = size + kk - 1;
+        if (w[i]->shape[2] != w[i]->shape[3]) { node = -1; n->status = nrxi_fail(&c->env, NRX_E_SHAPE, "nrx_net_load: key '%s' is not square", w[i]->name); break; }
+        next = (float *)nrxi_calloc(&c->env, w[i]->shape[0] * grown * grown, sizeof *next);
+        if (!next) { node = -1; n->status = NRX_E_NOMEM; break; }
+        for (o = 0; o < w[i]->shape[0]; o++)
+            for (in = 0; in < ch; in++) {
+                const float *q = w[i]->data + (o * ch + in) * kk * kk;
+                double mean = 0;
+                if (i == 0) { for (mid = 0; mid < kk * kk; mid++) mean += (double)q[mid]; mean /= (double)(kk * kk); }
+                for (y = 0; y < kk; y++) for (x = 0; x < kk; x++)
+                    for (u = 0; u < size; u++) for (v = 0; v < size; v++)
+                        next[(o * grown + y + u) * grown + x + v] += (q[y * kk + x] - (float)mean) * (kernel ? kernel[(in * size + u) * size + v] : 1.0f);
+            }
+        nrxi_free(&c->env, kernel);
+        kernel = next;
+        size = grown;
+        ch = w[i]->shape[0];
+    }
+    if (node >= 0) {
+        norm = sqrt(nrxi_composed_norm2(&c->env, kernel, ch, size, &n->status));
+        if (norm > 0) for (k = 0; k < w[0]->count; k++) n->theta[n->param[n->layer[1].param[0]].offset + k] = (float)((double)w[0]->data[k] / norm);
+        node = nrx_net_ridge(n, node, weak ? 1 : 0, 0, (double)beta->data[0], 0, 0, "profile");
+    }
+    nrxi_free(&c->env, kernel);
+    if (node >= 0) memcpy(n->theta + n->param[n->layer[node].param[0]].offset, scaling->data, scaling->count * sizeof(float));
+    return nrxi_net_done(n, nrx_net_sum(n, node), weak ? "wcrr" : "crr", net);
+}
+
+/* One two-layer ICNN of the study: sum_c e^{s_c} act(wz act(wx x)), act the smoothed ReLU of width e^{smoothing}. */
+NRXI_FN int nrxi_load_icnn2(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net *n, const char *names[3])
+{
+    nrx_status s = NRX_OK;
+    const nrx_net_weight *wx = nrxi_expect(c, prefix, "wx.parametrizations.weight.original", 0, 4, &s), *bx, *wz, *bz, *scale, *smooth;
+    double eps;
+    int z;
+    bx = s == NRX_OK ? nrxi_expect(c, prefix, "wx.bias", wx->shape[0], 1, &s) : NULL;
+    wz = s == NRX_OK ? nrxi_expect(c, prefix, "wz.weight", 0, 4, &s) : NULL;
+    bz = s == NRX_OK ? nrxi_expect(c, prefix, "wz.bias", wz->shape[0], 1, &s) : NULL;
+    scale = s == NRX_OK ? nrxi_expect(c, prefix, "scaling", wz->shape[0], -1, &s) : NULL;
+    smooth = s == NRX_OK && nrxi_key(c, prefix, "smoothing") ? nrxi_expect(c, prefix, "smoothing", 1, -1, &s) : NULL;
+    if (s != NRX_OK) { n->status = s; return -1; }
+    eps = smooth ? exp((double)smooth->data[0]) : 0.01;
+    z = nrx_net_activation(n, nrxi_load_conv(n, 0, wx, bx, padding, NRX_NET_W_ZERO_MEAN, names[0]), NRX_NET_SMOOTH_RELU, eps, 0);
+    z = nrx_net_activation(n, nrxi_load_conv(n, z, wz, bz, padding, NRX_NET_W_NONNEGATIVE, names[1]), NRX_NET_SMOOTH_RELU, eps, 0);
+    z = nrx_net_scale_learned(n, z, 1, NRX_NET_W_EXP, 1, 1, names[2]);
+    if (z >= 0) memcpy(n->theta + n->param[n->layer[z].param[0]].offset, scale->data, scale->count * sizeof(float));
+    return nrx_net_sum(n, z);
+}
+
+/* ACR: wz.K.weight (K = 0 ... L-1), wx_quad absent, wx.K.{weight,bias} for K = 0 ... L, final_conv2d.weight, leaky ReLU 0.2, mean. */
+NRXI_FN nrx_status nrxi_load_acr(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrx_net_create((nd.env = c->env, &nd), &n);
+    size_t k;
+    int z = -1;
+    if (s != NRX_OK) return s;
+    for (k = 0; s == NRX_OK && k < 200; k++) {
+        char key[48], name[24];
+        const nrx_net_weight *w, *b;
+        int v;
+        nrxi_text t;
+        t.at = key; t.end = key + sizeof key - 1;
+        nrxi_put_string(&t, "wx."); nrxi_put_unsigned(&t, k); nrxi_put_string(&t, ".weight"); *t.at = 0;
+        if (!nrxi_key(c, prefix, key)) break;
+        w = nrxi_expect(c, prefix, key, 0, 4, &s);
+        t.at = key;
+        nrxi_put_string(&t, "wx."); nrxi_put_unsigned(&t, k); nrxi_put_string(&t, ".bias"); *t.at = 0;
+        b = s == NRX_OK ? nrxi_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
+        if (s != NRX_OK) break;
+        nrxi_name(name, sizeof name, NULL, "wx", k);
+        v = nrxi_load_conv(n, 0, w, b, padding, NRX_NET_W_FREE, name);
+        if (k > 0) {
+            t.at = key;
+            nrxi_put_string(&t, "wz."); nrxi_put_unsigned(&t, k - 1); nrxi_put_string(&t, ".weight"); *t.at = 0;
+            w = nrxi_expect(c, prefix, key, 0, 4, &s);
+            nrxi_name(name, sizeof name, NULL, "wz", k);
+            z = s == NRX_OK ? nrxi_load_conv(n, z, w, NULL, padding, NRX_NET_W_NONNEGATIVE, name) : -1;
+            z = nrx_net_add(n, z, v, 1, 1);
+        } else z = v;
+        z = nrx_net_activation(n, z, NRX_NET_LEAKY_RELU, 0.2, 0);
+    }
+    if (s == NRX_OK) {
+        const nrx_net_weight *w = nrxi_expect(c, prefix, "final_conv2d.weight", 0, 4, &s);
+        if (s == NRX_OK) z = nrx_net_mean(n, nrxi_load_conv(n, z, w, NULL, padding, NRX_NET_W_NONNEGATIVE, "final"));
+    }
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    return nrxi_net_done(n, z, "acr", net);
+}
+
+NRXI_FN nrx_status nrxi_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d, const char *path, nrx_net **net)
+{
+    const char *first[3], *second[3];
+    const char *graph;
+    char prefix[256];
+    nrx_status s;
+    const nrx_net_weight *alpha, *scale;
+    nrx_net *n = NULL;
+    int weak = d->weakly_convex > 0 || (d->weakly_convex == 0 && path && (strstr(path, "WCRR") || strstr(path, "wcrr")));
+    if (!c || !net) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_load: %s is NULL", c ? "net" : "checkpoint");
+    first[0] = "wx"; first[1] = "wz"; first[2] = "scale";
+    second[0] = "wx_b"; second[1] = "wz_b"; second[2] = "scale_b";
+    *net = NULL;
+    graph = nrx_net_checkpoint_meta(c, "nrx_graph");
+    if (graph) return nrxi_graph_load(c, graph, &c->env, net);
+    if (nrxi_key_prefix(c, "filters.0.parametrizations.weight.original", prefix)) s = nrxi_load_ridge(c, prefix, weak, d->padding, &n);
+    else if (nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix) || nrxi_key_prefix(c, "icnn.wx.parametrizations.weight.original", prefix)) {
+        nrx_net_desc nd = NRX_ZERO;
+        char part[272];
+        int a, b = -1, two = nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix);
+        nd.env = c->env;
+        s = nrx_net_create(&nd, &n);
+        if (s != NRX_OK) return s;
+        nrxi_name(part, sizeof part, prefix, "", 0);
+        strcat(part, two ? "icnn1." : "icnn.");
+        a = nrxi_load_icnn2(c, part, d->padding, n, first);
+        if (two && a >= 0) {
+            nrxi_name(part, sizeof part, prefix, "", 0);
+            strcat(part, "icnn2.");
+            b = nrxi_load_icnn2(c, part, d->padding, n, second);
+            a = nrx_net_add(n, a, b, 1, -1);
+        }
+        s = nrxi_net_done(n, a, two ? "idcnn" : "icnn", &n);
+    } else if (nrxi_key_prefix(c, "final_conv2d.weight", prefix)) s = nrxi_load_acr(c, prefix, d->padding, &n);
+    else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED, "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights",
+                          c->count ? c->item[0].name : "", c->count);
+    if (s != NRX_OK) return s;
+    alpha = nrx_net_checkpoint_find(c, "alpha");
+    scale = nrx_net_checkpoint_find(c, "scale");
+    if (alpha && scale && alpha->count == 1 && scale->count == 1) nrx_net_set_scaling(n, exp((double)alpha->data[0]), exp((double)scale->data[0]));
+    *net = n;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc, nrx_net **net)
+{
+    nrx_net_load_desc d = NRX_ZERO;
+    if (desc) d = *desc;
+    return nrxi_load_any(checkpoint, &d, NULL, net);
+}
+
+NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale)
+{
+    if (!net || !(weight > 0) || !(scale > 0) || nrxi_is_infinite(weight) || nrxi_is_infinite(scale)) return;
+    net->user_weight = weight;
+    net->user_scale = scale;
+}
+
+NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale)
+{
+    if (weight) *weight = net && net->user_weight > 0 ? net->user_weight : 1;
+    if (scale) *scale = net && net->user_scale > 0 ? net->user_scale : 1;
+}
+
+/* ---- writing ---- */
+
+NRXI_FN void nrxi_put_entry(nrxi_text *t, const char *name, const size_t *shape, int ndim, size_t begin, size_t end)
+{
+    int k;
+    nrxi_put_string(t, ",\"");
+    nrxi_put_string(t, name);
+    nrxi_put_string(t, "\":{\"dtype\":\"F32\",\"shape\":[");
+    for (k = 0; k < ndim; k++) { if (k) nrxi_put(t, ','); nrxi_put_unsigned(t, shape[k]); }
+    nrxi_put_string(t, "],\"data_offsets\":[");
+    nrxi_put_unsigned(t, begin);
+    nrxi_put(t, ',');
+    nrxi_put_unsigned(t, end);
+    nrxi_put_string(t, "]}");
+}
+
+NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes, size_t *size)
+{
+    size_t i, room, head, data, numbers;
+    unsigned char *out, *at;
+    nrxi_text t;
+    if (!net || !bytes || !size) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_save: %s is NULL", net ? "bytes or size" : "net");
+    *bytes = NULL;
+    *size = 0;
+    if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "nrx_net_save: a builder of this network failed before");
+    room = 600 + net->layers * 700 + net->params * 260;
+    numbers = net->count + (state ? 2 * net->count : 0);
+    if (!nrxi_mul_ok(numbers, 4, &data)) return nrxi_fail(&net->env, NRX_E_RANGE, "nrx_net_save: %zu weights", net->count);
+    out = (unsigned char *)nrxi_alloc(&net->env, room + data + 16, 1);
+    if (!out) return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_save: no memory for %zu bytes", room + data);
+    t.at = (char *)out + 8;
+    t.end = t.at + room;
+    nrxi_put_string(&t, "{\"__metadata__\":{\"format\":\"pt\",\"arch\":\"");
+    nrxi_put_string(&t, net->arch[0] ? net->arch : "net");
+    nrxi_put_string(&t, "\",\"step\":\"");
+    nrxi_put_unsigned(&t, step);
+    for (i = 1; i < net->layers && net->layer[i].kind != NRXI_OPERATOR; i++) {}
+    if (i == net->layers) {
+        nrxi_put_string(&t, "\",\"nrx_graph\":\"");
+        nrxi_put_graph(net, &t);
+    }
+    nrxi_put_string(&t, "\"}");
+    for (i = 0; i < net->params; i++) {
+        const nrxi_net_param *q = net->param + i;
+        nrxi_put_entry(&t, q->name, q->shape, q->ndim, q->offset * 4, (q->offset + q->rows * q->cols) * 4);
+    }
+    if (state) {
+        nrxi_put_entry(&t, "nrx_adam.m", &net->count, 1, net->count * 4, net->count * 8);
+        nrxi_put_entry(&t, "nrx_adam.v", &net->count, 1, net->count * 8, net->count * 12);
+    }
+    nrxi_put(&t, '}');
+    while ((size_t)(t.at - (char *)out) % 8) nrxi_put(&t, ' ');
+    head = (size_t)(t.at - (char *)out) - 8;
+    (void)nrxi_put_le(out, head, 8);
+    at = out + 8 + head;
+    for (i = 0; i < numbers; i++) {
+        uint32_t w;
+        memcpy(&w, i < net->count ? net->theta + i : state + (i - net->count), 4);
+        at = nrxi_put_le(at, w, 4);
+    }
+    *bytes = out;
+    *size = 8 + head + data;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes) { nrxi_free(net ? &net->env : NULL, bytes); }
+
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *c, float *state, size_t *step)
+{
+    const nrx_net_weight *m = nrx_net_checkpoint_find(c, "nrx_adam.m"), *v = nrx_net_checkpoint_find(c, "nrx_adam.v");
+    const char *text = nrx_net_checkpoint_meta(c, "step");
+    if (!net || !state || !step) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_state: an argument is NULL");
+    if (!m || !v || !text || m->count != net->count || v->count != net->count || !nrxi_get_number(&text, step))
+        return nrxi_fail(&net->env, NRX_E_FORMAT, "nrx_net_load_state: the checkpoint holds no training state for %zu weights", net->count);
+    memcpy(state, m->data, net->count * sizeof *state);
+    memcpy(state + net->count, v->data, net->count * sizeof *state);
+    return NRX_OK;
+}
+
+#ifndef NRX_NO_STDIO
+NRX_DEF nrx_status nrx_net_checkpoint_open(const char *path, const nrx_env *env, nrx_net_checkpoint **checkpoint)
+{
+    unsigned char *bytes;
+    size_t size;
+    nrx_status s;
+    if (!path || !checkpoint) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_open: %s is NULL", path ? "checkpoint" : "path");
+    *checkpoint = NULL;
+    s = nrxi_file_read(path, &bytes, &size, env);
+    if (s != NRX_OK) return s;
+    s = nrx_net_checkpoint_read(bytes, size, env, checkpoint);
+    nrxi_free(env, bytes);
+    return s == NRX_OK ? s : nrxi_fail(env, s, "nrx_net_checkpoint_open: '%s' could not be used", path);
+}
+
+NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc, nrx_net **net)
+{
+    nrx_net_load_desc d = NRX_ZERO;
+    nrx_net_checkpoint *c;
+    nrx_status s;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_load: net is NULL");
+    *net = NULL;
+    s = nrx_net_checkpoint_open(path, &d.env, &c);
+    if (s != NRX_OK) return s;
+    s = nrxi_load_any(c, &d, path, net);
+    nrx_net_checkpoint_free(c);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    nrx_status s = nrx_net_save_bytes(net, state, step, &bytes, &size);
+    if (s != NRX_OK) return s;
+    s = nrxi_file_write(path, bytes, 8, bytes + 8, size - 8, &net->env);
+    nrx_net_free_bytes(net, bytes);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path) { return nrx_net_save_state(net, NULL, 0, path); }
+
+NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name)
+{
+    unsigned char *bytes;
+    size_t size, i;
+    FILE *f;
+    int ok;
+    nrx_status s;
+    if (!path || !name) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_write_c: %s is NULL", path ? "name" : "path");
+    s = nrx_net_save_bytes(net, NULL, 0, &bytes, &size);
+    if (s != NRX_OK) return s;
+    f = fopen(path, "wb");
+    ok = f != NULL;
+    if (ok) {
+        ok = fprintf(f, "/* %s: %lu weights; read with nrx_net_checkpoint_read(%s, sizeof %s, NULL, &checkpoint) */\nstatic const unsigned char %s[%lu] = {",
+                     net->arch[0] ? net->arch : "network", (unsigned long)net->count, name, name, name, (unsigned long)size) > 0;
+        for (i = 0; ok && i < size; i++) ok = fprintf(f, "%s%d,", i % 24 ? "" : "\n", (int)bytes[i]) > 0;
+        ok = fprintf(f, "\n};\n") > 0 && ok;
+        ok = fclose(f) == 0 && ok;
+        if (!ok) (void)remove(path);
+    }
+    nrx_net_free_bytes(net, bytes);
+    return ok ? NRX_OK : nrxi_fail(&net->env, NRX_E_IO, "nrx_net_write_c: '%s' could not be written", path);
+}
+
+NRX_DEF void nrx_net_checkpoint_print(const nrx_net_checkpoint *c, FILE *to)
+{
+    size_t i, k, total = 0;
+    if (!c || !to) return;
+    for (i = 0; i < c->count; i++) {
+        const nrx_net_weight *w = c->item + i;
+        double lo = HUGE_VAL, hi = -HUGE_VAL;
+        for (k = 0; k < w->count; k++) { double v = (double)w->data[k]; lo = v < lo ? v : lo; hi = v > hi ? v : hi; }
+        fprintf(to, "%-56s (", w->name);
+        for (k = 0; k < (size_t)w->ndim; k++) fprintf(to, k ? ",%lu" : "%lu", (unsigned long)w->shape[k]);
+        fprintf(to, ")  %.4g .. %.4g\n", lo, hi);
+        total += w->count;
+    }
+    fprintf(to, "%lu tensors, %lu numbers\n", (unsigned long)c->count, (unsigned long)total);
+}
+#endif
 
 NRX_DEF const char *nrx_net_version(void) { return NRX_NETS_VERSION; }
 

@@ -376,6 +376,61 @@ NRX_DEF const char *nrx_t_version(void);
 
 /* ==== kernels on raw arrays: math and gemm ==== */
 
+/* -- matrix products -- CBLAS argument order, row-major. From 64 upwards level with tuned BLAS libraries on one thread; OpenMP (when the
+   compiler is told) shares large products, with the same bits for any number of threads. NRX_USE_CBLAS: cblas_sgemm and cblas_dgemm from
+   NRX_CBLAS_HEADER (default <cblas.h>) do the work. Sums are folded in blocks of 256 terms. */
+/* >>> twin f64 */
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
+   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
+   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f64: 13 MB) of workspace from
+   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                                const double *b, size_t ldb, double beta, double *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
+                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
+                                      size_t batch);
+/* === twin f32 */
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
+   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
+   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f32: 13 MB) of workspace from
+   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                                const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
+                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
+                                      size_t batch);
+/* <<< twin */
+
+/* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap. Vectorised; right at infinities,
+   NaN, subnormals and signed zeros; a value does not depend on its place in the array. Only NRX_E_ARG (NULL with n > 0) can happen. With
+   NRX_REPRODUCIBLE: the same bits on every platform. Largest errors measured in ulp (f32: over all values; f64: over 10^8):
+       ULP_TABLE */
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_vexp_f64(size_t n, const double *x, double *y);
+NRX_DEF nrx_status nrx_vexpm1_f64(size_t n, const double *x, double *y);     /* exp(x) - 1 */
+NRX_DEF nrx_status nrx_vlog_f64(size_t n, const double *x, double *y);       /* 0: -infinity; negative: NaN */
+NRX_DEF nrx_status nrx_vlog1p_f64(size_t n, const double *x, double *y);     /* log(1 + x) */
+NRX_DEF nrx_status nrx_vtanh_f64(size_t n, const double *x, double *y);
+NRX_DEF nrx_status nrx_vsigmoid_f64(size_t n, const double *x, double *y);   /* 1/(1 + exp(-x)) */
+NRX_DEF nrx_status nrx_vsoftplus_f64(size_t n, const double *x, double *y);  /* log(1 + exp(x)) */
+NRX_DEF nrx_status nrx_verf_f64(size_t n, const double *x, double *y);
+NRX_DEF nrx_status nrx_vsin_f64(size_t n, const double *x, double *y);       /* any argument, also 1e300 */
+NRX_DEF nrx_status nrx_vcos_f64(size_t n, const double *x, double *y);
+/* === twin f32 */
+NRX_DEF nrx_status nrx_vexp_f32(size_t n, const float *x, float *y);
+NRX_DEF nrx_status nrx_vexpm1_f32(size_t n, const float *x, float *y);     /* expf(x) - 1 */
+NRX_DEF nrx_status nrx_vlog_f32(size_t n, const float *x, float *y);       /* 0: -infinity; negative: NaN */
+NRX_DEF nrx_status nrx_vlog1p_f32(size_t n, const float *x, float *y);     /* logf(1 + x) */
+NRX_DEF nrx_status nrx_vtanh_f32(size_t n, const float *x, float *y);
+NRX_DEF nrx_status nrx_vsigmoid_f32(size_t n, const float *x, float *y);   /* 1/(1 + expf(-x)) */
+NRX_DEF nrx_status nrx_vsoftplus_f32(size_t n, const float *x, float *y);  /* logf(1 + expf(x)) */
+NRX_DEF nrx_status nrx_verf_f32(size_t n, const float *x, float *y);
+NRX_DEF nrx_status nrx_vsin_f32(size_t n, const float *x, float *y);       /* any argument, also 1e300 */
+NRX_DEF nrx_status nrx_vcos_f32(size_t n, const float *x, float *y);
+/* <<< twin */
+
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
 
 /* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im)
@@ -1326,7 +1381,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2784515496
+#define NRXI_GEMM_VERSION 2118826157
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1341,6 +1396,8 @@ NRXI_VFUNCTIONS(double, f64)
 #define NRX_CBLAS_HEADER <cblas.h>
 #endif
 #include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
 #endif
 
 enum {
@@ -1357,8 +1414,17 @@ enum {
     NRXI_GEMM_ROW_BYTES = 128
 };
 
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
 
 /* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
@@ -1543,7 +1609,8 @@ typedef struct nrxi_gemm_call_f64 {
     nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1641,24 +1708,26 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -1742,12 +1811,12 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
 }
 #else
@@ -1837,6 +1906,35 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1846,18 +1944,51 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (nrxi_gemm_skinny_f64(&g, env)) return;
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
@@ -1891,7 +2022,8 @@ typedef struct nrxi_gemm_call_f32 {
     nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1989,24 +2121,26 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -2090,12 +2224,12 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
 }
 #else
@@ -2185,6 +2319,35 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -2194,21 +2357,54 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (nrxi_gemm_skinny_f32(&g, env)) return;
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2784515496
+#elif NRXI_GEMM_VERSION != 2118826157
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
@@ -5338,6 +5534,146 @@ NRXI_IMPL_END
 NRXI_IMPL_BEGIN
 
 /* ==== kernels on raw arrays: math and gemm ==== */
+
+/* One matrix of a product, `rows` x `cols` with rows ld apart, batch of them stride apart: can it exist? */
+NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows, size_t cols, size_t ld, size_t batch,
+                                   size_t stride)
+{
+    size_t span, more;
+    if (rows == 0 || cols == 0 || batch == 0) return NRX_OK;
+    if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %c is NULL, %zux%zu expected", who, which, rows, cols);
+    if (ld < cols)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: ld%c is %zu, rows of %c as stored have %zu entries", who, which, ld, which, cols);
+    if (!nrxi_mul_ok(rows - 1, ld, &span) || !nrxi_mul_ok(batch - 1, stride, &more) || !nrxi_add_ok(span, cols, &span)
+        || !nrxi_add_ok(span, more, &span) || !nrxi_mul_ok(span, elem, &span) || span > (size_t)-1 / 2)
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %c, %zux%zu with ld%c %zu, is larger than memory", who, which, rows, cols, which, ld);
+    return NRX_OK;
+}
+
+/* 0 or 1; CBLAS's numbers too; else -1 */
+NRXI_FN int nrxi_gemm_flag(int t) { return t == 0 || t == 111 ? 0 : t == 1 || t == 112 ? 1 : -1; }
+
+/* >>> twin f64 */
+NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                              size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta, double *c,
+                                              size_t ldc, size_t sc, size_t batch)
+{
+    nrx_status status;
+    double *work = NULL;
+    size_t size;
+    ta = nrxi_gemm_flag(ta);
+    tb = nrxi_gemm_flag(tb);
+    if (ta < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: ta must be 0 or 1", who);
+    if (tb < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: tb must be 0 or 1", who);
+    if (m == 0 || n == 0 || batch == 0) return NRX_OK;
+    if (alpha != 0 && k != 0) {
+        status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
+        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status != NRX_OK) return status;
+    }
+    status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
+    if (status != NRX_OK) return status;
+    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    size = nrxi_gemm_work_f64(m, n, k);
+    if (size) work = (double *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
+    if (batch == 1) nrxi_gemm_f64(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
+    else nrxi_gemm_batch_f64(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    nrxi_free(NULL, work);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                                const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
+                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
+                                      size_t batch)
+{
+    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
+                                      stride_c, batch);
+}
+
+#define NRXI_VPUBLIC_F64(fn)                                                                                   \
+    NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                   \
+    {                                                                                                          \
+        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f64: %c is NULL", x ? 'y' : 'x'); \
+        nrxi_v##fn##_f64(n, x, y);                                                                             \
+        return NRX_OK;                                                                                         \
+    }
+NRXI_VPUBLIC_F64(exp)
+NRXI_VPUBLIC_F64(expm1)
+NRXI_VPUBLIC_F64(log)
+NRXI_VPUBLIC_F64(log1p)
+NRXI_VPUBLIC_F64(tanh)
+NRXI_VPUBLIC_F64(sigmoid)
+NRXI_VPUBLIC_F64(softplus)
+NRXI_VPUBLIC_F64(erf)
+NRXI_VPUBLIC_F64(sin)
+NRXI_VPUBLIC_F64(cos)
+/* === twin f32 */
+NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                              size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta, float *c,
+                                              size_t ldc, size_t sc, size_t batch)
+{
+    nrx_status status;
+    float *work = NULL;
+    size_t size;
+    ta = nrxi_gemm_flag(ta);
+    tb = nrxi_gemm_flag(tb);
+    if (ta < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: ta must be 0 or 1", who);
+    if (tb < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: tb must be 0 or 1", who);
+    if (m == 0 || n == 0 || batch == 0) return NRX_OK;
+    if (alpha != 0 && k != 0) {
+        status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
+        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status != NRX_OK) return status;
+    }
+    status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
+    if (status != NRX_OK) return status;
+    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    size = nrxi_gemm_work_f32(m, n, k);
+    if (size) work = (float *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
+    if (batch == 1) nrxi_gemm_f32(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
+    else nrxi_gemm_batch_f32(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    nrxi_free(NULL, work);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                                const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
+                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
+                                      size_t batch)
+{
+    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
+                                      stride_c, batch);
+}
+
+#define NRXI_VPUBLIC_F32(fn)                                                                                   \
+    NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                   \
+    {                                                                                                          \
+        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f32: %c is NULL", x ? 'y' : 'x'); \
+        nrxi_v##fn##_f32(n, x, y);                                                                             \
+        return NRX_OK;                                                                                         \
+    }
+NRXI_VPUBLIC_F32(exp)
+NRXI_VPUBLIC_F32(expm1)
+NRXI_VPUBLIC_F32(log)
+NRXI_VPUBLIC_F32(log1p)
+NRXI_VPUBLIC_F32(tanh)
+NRXI_VPUBLIC_F32(sigmoid)
+NRXI_VPUBLIC_F32(softplus)
+NRXI_VPUBLIC_F32(erf)
+NRXI_VPUBLIC_F32(sin)
+NRXI_VPUBLIC_F32(cos)
+/* <<< twin */
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
 
