@@ -219,6 +219,7 @@ static void round_trip(void)
     {
         nrxi_npz_entry e;
         CHECK(nrxi_npz_find(copy, n, 0, NULL, &e, "x.npz", &env) == NRX_E_UNSUPPORTED && strstr(seen.last, "compressed (method 8); write it with numpy.savez"));
+        copy[i + 10] = 0;
         nrxi_put_le(copy + i + 20, 0x7ffffff0u, 4); /* both sizes beyond the end, and beyond it by one */
         nrxi_put_le(copy + i + 24, 0x7ffffff0u, 4);
         CHECK(nrxi_npz_find(copy, n, 0, NULL, &e, "x.npz", &env) == NRX_E_FORMAT && strstr(seen.last, "entry 0 is truncated"));
