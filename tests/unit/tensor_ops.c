@@ -142,7 +142,7 @@ static void rules(void)
     CHECK(at(nrx_t_add(a, b), 1) == -5 && at(nrx_t_mul(a, b), 0) == 10 && at(nrx_t_maximum(a, b), 1) == 2 && at(nrx_t_lt(a, b), 1) == 1);
     v[0] = 1; v[1] = nan_bits; v[2] = 3; v[3] = -2;
     x = nrx_t_from(s, NRX_F64, nrx_s1(4), v);
-    CHECK(at(nrx_t_argmax(x, 0), 0) == 1 && at(nrx_t_argmin(x, 0), 0) == 3);
+    CHECK(at(nrx_t_argmax(x, 0), 0) == 1 && at(nrx_t_argmin(x, 0), 0) == 1);
     CHECK(at(nrx_t_argsort(x, 0, 0), 3) == 1 && at(nrx_t_argsort(x, 0, 1), 0) == 1);
     u = nrx_t_relu(x);
     CHECK(at(u, 1) != at(u, 1));
@@ -154,11 +154,11 @@ static void rules(void)
     CHECK_REL(nrx_t_item(nrx_t_sum(x, NRX_ALL_AXES, 0)), 1e6 * (double)0.1f, 6e-8);
     u = nrx_t_sum(x, 1, 0);
     for (i = 0; i < 1000; i++) CHECK_REL(at(u, i), 1000 * (double)0.1f, 6e-8);
-    /* f64: 1 + 1e6 times 1e-16 */
+    /* f64: 1 + 1e6 times 1e-16; the lane of 32 terms that holds the 1 loses up to 31 half ulps */
     x = nrx_t_full(s, NRX_F64, nrx_s2(1000, 1000), 1e-16);
     nrx_t_set(nrx_t_slice(nrx_t_slice(x, 0, 0, 1, 1), 1, 0, 1, 1), nrx_t_ones(s, NRX_F64, nrx_s2(1, 1)));
-    CHECK_REL(nrx_t_item(nrx_t_sum(x, NRX_ALL_AXES, 0)), 1 + 1e-10, 2e-15);
-    CHECK_REL(at(nrx_t_sum(x, 1, 0), 0), 1 + 1e-13, 3e-16);
+    CHECK_REL(nrx_t_item(nrx_t_sum(x, NRX_ALL_AXES, 0)), 1 + 1e-10, 5e-15);
+    CHECK_REL(at(nrx_t_sum(x, 1, 0), 0), 1 + 1e-13, 3e-16); /* over rows: compensated */
 }
 
 static void randoms(void)
