@@ -352,8 +352,10 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 4250914062
-#elif NRX_FILES_VERSION != 4250914062
+#define NRX_FILES_VERSION 1430454516
+/* One array of an .npz archive to be written. */
+typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
+#elif NRX_FILES_VERSION != 1430454516
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -368,7 +370,188 @@ NRX_DEF const char *nrx_t_version(void);
 
 /* ==== kernels on raw arrays: math and gemm ==== */
 
+/* -- matrix products -- CBLAS argument order, row-major. From 64 upwards level with tuned BLAS libraries on one thread; OpenMP (when the
+   compiler is told) shares large products, with the same bits for any number of threads. NRX_USE_CBLAS: cblas_sgemm and cblas_dgemm from
+   NRX_CBLAS_HEADER (default <cblas.h>) do the work. Sums are folded in blocks of 256 terms. */
+/* >>> twin f64 */
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
+   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
+   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f64: 13 MB) of workspace from
+   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                                const double *b, size_t ldb, double beta, double *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
+                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
+                                      size_t batch);
+/* === twin f32 */
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
+   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
+   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f32: 13 MB) of workspace from
+   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                                const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
+                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
+                                      size_t batch);
+/* <<< twin */
+
+/* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap. Vectorised; right at infinities,
+   NaN, subnormals and signed zeros; a value does not depend on its place in the array. Only NRX_E_ARG (NULL with n > 0) can happen. With
+   NRX_REPRODUCIBLE: the same bits on every platform. Largest errors measured in ulp (f32: over all values; f64: over 10^8):
+       ULP_TABLE */
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_vexp_f64(size_t n, const double *x, double *y);
+NRX_DEF nrx_status nrx_vexpm1_f64(size_t n, const double *x, double *y);     /* exp(x) - 1 */
+NRX_DEF nrx_status nrx_vlog_f64(size_t n, const double *x, double *y);       /* 0: -infinity; negative: NaN */
+NRX_DEF nrx_status nrx_vlog1p_f64(size_t n, const double *x, double *y);     /* log(1 + x) */
+NRX_DEF nrx_status nrx_vtanh_f64(size_t n, const double *x, double *y);
+NRX_DEF nrx_status nrx_vsigmoid_f64(size_t n, const double *x, double *y);   /* 1/(1 + exp(-x)) */
+NRX_DEF nrx_status nrx_vsoftplus_f64(size_t n, const double *x, double *y);  /* log(1 + exp(x)) */
+NRX_DEF nrx_status nrx_verf_f64(size_t n, const double *x, double *y);
+NRX_DEF nrx_status nrx_vsin_f64(size_t n, const double *x, double *y);       /* any argument, also 1e300 */
+NRX_DEF nrx_status nrx_vcos_f64(size_t n, const double *x, double *y);
+/* === twin f32 */
+NRX_DEF nrx_status nrx_vexp_f32(size_t n, const float *x, float *y);
+NRX_DEF nrx_status nrx_vexpm1_f32(size_t n, const float *x, float *y);     /* expf(x) - 1 */
+NRX_DEF nrx_status nrx_vlog_f32(size_t n, const float *x, float *y);       /* 0: -infinity; negative: NaN */
+NRX_DEF nrx_status nrx_vlog1p_f32(size_t n, const float *x, float *y);     /* logf(1 + x) */
+NRX_DEF nrx_status nrx_vtanh_f32(size_t n, const float *x, float *y);
+NRX_DEF nrx_status nrx_vsigmoid_f32(size_t n, const float *x, float *y);   /* 1/(1 + expf(-x)) */
+NRX_DEF nrx_status nrx_vsoftplus_f32(size_t n, const float *x, float *y);  /* logf(1 + expf(x)) */
+NRX_DEF nrx_status nrx_verf_f32(size_t n, const float *x, float *y);
+NRX_DEF nrx_status nrx_vsin_f32(size_t n, const float *x, float *y);       /* any argument, also 1e300 */
+NRX_DEF nrx_status nrx_vcos_f32(size_t n, const float *x, float *y);
+/* <<< twin */
+
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
+
+/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im) pairs. Any length >= 1: products
+   of primes up to 61 run at full speed, others by Bluestein's algorithm (about 6 times slower). Error: a few eps log2(n) in the 2-norm.
+
+   One plan serves forward and inverse and any number of threads at a time, each with its own workspace. Running does not allocate. */
+enum { NRX_FFT_BACKWARD = 0,  /* norm: the inverse is divided by the number of points (NumPy's default) */
+       NRX_FFT_ORTHO = 1,     /* both directions are divided by its root: a unitary transform            */
+       NRX_FFT_UNSCALED = 2   /* neither                                                                 */ };
+typedef struct nrx_fft_desc {
+    int    dtype;          /* NRX_F32 (0) or NRX_F64 */
+    int    real;           /* 0: complex to complex. 1: the forward transform takes reals and gives the half spectrum: the last axis, of length
+                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals. 2: the same with the full spectrum
+                              of n complex numbers (its second half is filled in by symmetry, and not read by the inverse) */
+    int    norm;           /* NRX_FFT_BACKWARD, NRX_FFT_ORTHO or NRX_FFT_UNSCALED */
+    int    ndim;           /* axes that are transformed, 1 to 8 (0 counts as 1) */
+    size_t shape[8];       /* their lengths, row-major; for real transforms those of the real array */
+    size_t batch;          /* number of arrays (0 counts as 1) */
+    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in elements of that side: complex
+       numbers, or reals on the real side of a real transform. */
+    size_t in_distance, out_distance;
+    /* One axis only: distance between consecutive samples; 0 counts as 1. E.g. the columns of an h x w image: shape h, batch w,
+       distances 1, strides w. */
+    size_t in_stride, out_stride;
+    nrx_env env;
+} nrx_fft_desc;
+typedef struct nrx_fft nrx_fft;
+
+/* Makes a plan: O(n log n) time, memory for about two arrays along each axis. *plan is NULL on failure. */
+NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc);
+NRX_DEF void nrx_fft_destroy(nrx_fft *plan);                     /* NULL is fine */
+/* Bytes of workspace for one run; 64-byte alignment is best, 8 enough. */
+NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan);
+/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal out in complex transforms whose
+   distances and strides agree; otherwise they must not overlap. The inverse of the plan's in is its out: in_distance and in_stride
+   describe what the forward transform reads and the inverse writes. */
+NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work);
+NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work);
+/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to it. */
+NRX_DEF size_t nrx_fft_good_size(size_t n);
+/* >>> twin f64 */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out);
+/* n reals -> n/2 + 1 complex numbers, and back divided by n. */
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out);
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out);
+/* === twin f32 */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out);
+/* n reals -> n/2 + 1 complex numbers, and back divided by n. */
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out);
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out);
+/* <<< twin */
+
+/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j], lda >= n. Inputs are not
+   changed; an output may be the input of the same shape. Right-hand sides are contiguous. Everything is computed in f64 (the _f32
+   functions convert), allocates its workspace (two to four matrices) and is backward stable: residuals are a small multiple of eps times
+   the norm, also for matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input, an
+   exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are then undefined.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
+/* >>> twin f64 */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl);
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv);
+/* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+/* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
+                                    size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
+   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
+   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
+                                 size_t *rank);
+/* === twin f32 */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl);
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv);
+/* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+/* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
+                                    size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
+   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
+   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
+                                 size_t *rank);
+/* <<< twin */
+
+/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32, NRX_F64 (from bool, integers, f16,
+   f32, f64 in either byte order; complex numbers get a last dimension of 2), NRX_I64 (from bool and integers). Arrays come in C order.
+   shape has room for 8 sizes. *data is freed with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or
+   NRX_E_UNSUPPORTED and one line that names what was found. Writing uses the machine's byte order, which the file records. */
+NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim);
+/* The same file in memory; *bytes is freed with nrx_npy_free. */
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n);
+/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name is NULL. */
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count);
+NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n);
+NRX_DEF void nrx_npy_free(void *p); /* NULL is fine */
 
 /* ==== tensors ====
 
@@ -1500,7 +1683,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2495521137
+#define NRXI_GEMM_VERSION 2118826157
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1515,6 +1698,8 @@ NRXI_VFUNCTIONS(double, f64)
 #define NRX_CBLAS_HEADER <cblas.h>
 #endif
 #include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
 #endif
 
 enum {
@@ -1522,37 +1707,69 @@ enum {
     NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
     NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
     NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
+    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
     NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
 
-/* Steps of a vector tile of two vectors per row; X is applied to each row number, S names the vector's SPLAT and FMA. */
-#define NRXI_GEMM_ROWS6(X, S) X(0, S) X(1, S) X(2, S) X(3, S) X(4, S) X(5, S)
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
+#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
+#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT(r, S)              \
-    v x##r = zero, y##r = zero;           \
-    __builtin_prefetch(c + r * ldc, 1);   \
-    __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
-#define NRXI_GEMM_STEP(r, S)                                             \
-    {                                                                    \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);                     \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                           \
-        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                           \
+#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
+#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
+#define NRXI_GEMM_STEP1(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
     }
-#define NRXI_GEMM_STORE(r, S)                                            \
-    x##r *= scale;                                                       \
-    y##r *= scale;                                                       \
-    if (beta != 0) {                                                     \
-        x##r += keep * (v)*(vu *)(c + r * ldc);                          \
-        y##r += keep * (v)*(vu *)(c + r * ldc + lanes);                  \
-    }                                                                    \
-    *(vu *)(c + r * ldc) = x##r;                                         \
+#define NRXI_GEMM_STEP2(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
+    }
+#define NRXI_GEMM_STORE1(r, S)                                 \
+    x##r *= scale;                                             \
+    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
+    *(vu *)(c + r * ldc) = x##r;
+#define NRXI_GEMM_STORE2(r, S)                                       \
+    y##r *= scale;                                                   \
+    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
-#define NRXI_GEMM_TILE(name, target, elem, vec, ROWS, S)                                                  \
+#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b;                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+    }
+#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
     target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
                              elem alpha, elem beta, elem *c, size_t ldc)                                  \
     {                                                                                                     \
@@ -1560,20 +1777,60 @@ NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / 
         typedef vec##u vu;                                                                                \
         enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
         const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT, S)                                                                           \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
         for (; k > 0; k--, a += acs, b += brs) {                                                          \
             const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
-            ROWS(NRXI_GEMM_STEP, S)                                                                       \
+            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
         }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE, S)                                                                          \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
+    }
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
+   over 4 rows x and 2 rows y, lanes folded in order. */
+#define NRXI_GEMM_DOT1(i, S)                                             \
+    {                                                                    \
+        const v t = *(const vu *)(x[i] + p);                             \
+        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
+        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+    }
+#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
+#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
+    {                                                                                                                      \
+        typedef vec v;                                                                                                     \
+        typedef vec##u vu;                                                                                                 \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
+        const v zero = {0};                                                                                                \
+        elem lane[8][lanes], s;                                                                                            \
+        size_t p, q, i;                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
+        }                                                                                                                  \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
+        for (i = 0; i < 8; i++) {                                                                                          \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
+            sums[i] = s;                                                                                                   \
+        }                                                                                                                  \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, F32X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
@@ -1584,16 +1841,16 @@ NRXI_GEMM_TILE(nrxi_gemm_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, F6
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, F32X8)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, F64X4)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, F32X16)
-NRXI_GEMM_TILE(nrxi_gemm_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
 #endif
 
-/* Transposes some rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
    there are; the count of entries done. */
 #if defined(NRXI_VEC)
-enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 };  /* rows at a time */
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
     size_t p;
@@ -1641,40 +1898,57 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
+                                      double beta, double *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
     size_t m, n, k;
     const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    double *c;
-    size_t ars, acs, brs, bcs, ldc;
+    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     double alpha, beta;
-    void (*tile)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha, double beta,
-                 double *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    double *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
+    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f64;
-    g->mr = 4;
-    g->nr = 32 / sizeof(double);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f64;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f64;
+        NRXI_GEMM_TAKE(avx512, f64)
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f64;
+        NRXI_GEMM_TAKE(avx2, f64)
         g->nr = 64 / sizeof(double);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f64)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(double);
 #endif
 }
 
@@ -1700,58 +1974,161 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
         for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, size_t k, const double *a, size_t ars,
-                                size_t acs, const double *b, size_t brs, double beta, double *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
 {
-    double t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            double *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            double *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
 }
 
-/* One panel of B (cols columns, at least nr readable) against m rows of A: row i starts at a + i*step; step ars reads A in place, else A
-   is in panels, padded with zeros. */
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
 NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
                                  size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
 {
-    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t i, rows;
-    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->ldc) {
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
         rows = nrxi_gemm_min(m - i, g->mr);
-        if (rows == g->mr && cols == g->nr) g->tile(k, a, ars, acs, b, brs, g->alpha, beta, c, g->ldc);
-        else if (rows == g->mr || step != ars) nrxi_gemm_edge_f64(g, rows, cols, k, a, ars, acs, b, brs, beta, c);
-        else {
-            nrxi_gemm_pack_f64(k, rows, g->mr, a, ars, acs, rest);
-            nrxi_gemm_edge_f64(g, rows, cols, k, rest, 1, g->mr, b, brs, beta, c);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
         }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const double *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
+    const double *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
@@ -1786,7 +2163,7 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     double beta = g->p0 ? (double)1 : g->beta;
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
-        double *c = g->c + (g->i0 + i0) * g->ldc + g->j0 + j;
+        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
         if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
         else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
     }
@@ -1818,7 +2195,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
 NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((double)m * (double)n * (double)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -1831,6 +2208,35 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1840,17 +2246,51 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
@@ -1871,40 +2311,57 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
+                                      float beta, float *c, size_t ldc);
+
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
     size_t m, n, k;
     const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    float *c;
-    size_t ars, acs, brs, bcs, ldc;
+    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
     float alpha, beta;
-    void (*tile)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha, float beta,
-                 float *c, size_t ldc);
-    size_t mr, nr;                 /* its size */
-    size_t width;                  /* direct: columns per chunk */
-    float *pa, *pb;               /* packed: panels of mr rows of A, of nr columns of B, each for kc terms */
+    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
+    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
 
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
-    g->tile = nrxi_gemm_tile_c_f32;
-    g->mr = 4;
-    g->nr = 32 / sizeof(float);
+    g->dot = NULL;
 #if defined(NRXI_VEC)
-    g->tile = nrxi_gemm_tile_v16_f32;
     g->mr = 6;
-#endif
+    g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        g->tile = nrxi_gemm_tile_avx512_f32;
+        NRXI_GEMM_TAKE(avx512, f32)
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
-        g->tile = nrxi_gemm_tile_avx2_f32;
+        NRXI_GEMM_TAKE(avx2, f32)
         g->nr = 64 / sizeof(float);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f32)
     }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(float);
 #endif
 }
 
@@ -1930,58 +2387,161 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
         for (p = 0; p < k; p++) out[p * full + i] = 0;
 }
 
-/* A tile at the edge: computed whole from zero-padded operands, its rows x cols corner goes to C. */
-NRXI_FN void nrxi_gemm_edge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, size_t k, const float *a, size_t ars,
-                                size_t acs, const float *b, size_t brs, float beta, float *c)
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
 {
-    float t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, j;
-    g->tile(k, a, ars, acs, b, brs, g->alpha, 0, t, g->nr);
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            float *at = c + i * g->ldc + j;
-            *at = beta == 0 ? t[i * g->nr + j] : t[i * g->nr + j] + beta * *at;
+            float *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
         }
 }
 
-/* One panel of B (cols columns, at least nr readable) against m rows of A: row i starts at a + i*step; step ars reads A in place, else A
-   is in panels, padded with zeros. */
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
 NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
                                  size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
 {
-    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR];
-    size_t i, rows;
-    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->ldc) {
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
         rows = nrxi_gemm_min(m - i, g->mr);
-        if (rows == g->mr && cols == g->nr) g->tile(k, a, ars, acs, b, brs, g->alpha, beta, c, g->ldc);
-        else if (rows == g->mr || step != ars) nrxi_gemm_edge_f32(g, rows, cols, k, a, ars, acs, b, brs, beta, c);
-        else {
-            nrxi_gemm_pack_f32(k, rows, g->mr, a, ars, acs, rest);
-            nrxi_gemm_edge_f32(g, rows, cols, k, rest, 1, g->mr, b, brs, beta, c);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
         }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || cols < g->nr || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const float *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
+    const float *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
 
 /* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
 NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
@@ -2016,7 +2576,7 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     float beta = g->p0 ? (float)1 : g->beta;
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
-        float *c = g->c + (g->i0 + i0) * g->ldc + g->j0 + j;
+        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
         if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
         else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
     }
@@ -2048,7 +2608,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
 NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if ((float)m * (float)n * (float)k < 200.0 * 200.0 * 200.0 || m < 32 || n < 32) return 0;
+    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
@@ -2061,6 +2621,35 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -2070,20 +2659,54 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.ldc = ldc;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2495521137
+#elif NRXI_GEMM_VERSION != 2118826157
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
@@ -3240,7 +3863,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1542020804
+#define NRXI_LINALG_VERSION 1540441893
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -3270,24 +3893,114 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
                                                        A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
    Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
 
+/* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
+
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_LA_VEC 1
+#define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
+#define NRXI_LA_ST(p, v) (*(nrxi_f64x4u *)(void *)(p) = (v))
+#define NRXI_LA_DOT                                                                                \
+    nrxi_f64x4 s0 = { 0.0, 0.0, 0.0, 0.0 }, s1 = s0, s2 = s0, s3 = s0;                             \
+    size_t i = 0;                                                                                  \
+    double sum;                                                                                    \
+    for (; i + 16 <= n; i += 16) {                                                                 \
+        s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                                               \
+        s1 += NRXI_LA_LD(x + i + 4) * NRXI_LA_LD(y + i + 4);                                       \
+        s2 += NRXI_LA_LD(x + i + 8) * NRXI_LA_LD(y + i + 8);                                       \
+        s3 += NRXI_LA_LD(x + i + 12) * NRXI_LA_LD(y + i + 12);                                     \
+    }                                                                                              \
+    for (; i + 4 <= n; i += 4) s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                        \
+    s0 = (s0 + s1) + (s2 + s3);                                                                    \
+    sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);                                                       \
+    for (; i < n; i++) sum += x[i] * y[i];                                                         \
+    return sum;
+#define NRXI_LA_AXPY                                                                               \
+    size_t i = 0;                                                                                  \
+    for (; i + 8 <= n; i += 8) {                                                                   \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        NRXI_LA_ST(y + i, u);                                                                      \
+        NRXI_LA_ST(y + i + 4, v);                                                                  \
+    }                                                                                              \
+    for (; i < n; i++) y[i] += alpha * x[i];
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+#define NRXI_LA_ROTATIONS                                                                          \
+    size_t j = 0, k;                                                                               \
+    for (; j + 16 <= len; j += 16) {                                                               \
+        double *p = q + j;                                                                         \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        for (k = 0; k < count; k++, p += ldq) {                                                    \
+            double c = cs[2 * k], s = cs[2 * k + 1];                                               \
+            nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
+            nrxi_f64x4 b2 = NRXI_LA_LD(p + ldq + 8), b3 = NRXI_LA_LD(p + ldq + 12);                \
+            NRXI_LA_ST(p, a0 * c + b0 * s);                                                        \
+            NRXI_LA_ST(p + 4, a1 * c + b1 * s);                                                    \
+            NRXI_LA_ST(p + 8, a2 * c + b2 * s);                                                    \
+            NRXI_LA_ST(p + 12, a3 * c + b3 * s);                                                   \
+            a0 = b0 * c - a0 * s; a1 = b1 * c - a1 * s; a2 = b2 * c - a2 * s; a3 = b3 * c - a3 * s; \
+        }                                                                                          \
+        NRXI_LA_ST(p, a0); NRXI_LA_ST(p + 4, a1); NRXI_LA_ST(p + 8, a2); NRXI_LA_ST(p + 12, a3);   \
+    }                                                                                              \
+    return j;
+/* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
+#define NRXI_LA_TILE                                                                               \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
+    size_t l;                                                                                      \
+    for (l = 0; l < k; l++, b += 8) {                                                              \
+        nrxi_f64x4 b0 = NRXI_LA_LD(b), b1 = NRXI_LA_LD(b + 4);                                     \
+        size_t at = l * acs;                                                                       \
+        c00 += b0 * a0[at]; c01 += b1 * a0[at]; c10 += b0 * a1[at]; c11 += b1 * a1[at];            \
+        c20 += b0 * a2[at]; c21 += b1 * a2[at]; c30 += b0 * a3[at]; c31 += b1 * a3[at];            \
+    }                                                                                              \
+    NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
+    NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
+
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#if NRXI_X86
+NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
+#endif
+#endif
+
+NRXI_FN size_t nrxi_la_min(size_t a, size_t b) { return a < b ? a : b; }
+
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    double s[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) return nrxi_la_dot_avx2(n, x, y);
+#endif
+    if (n >= 8) return nrxi_la_dot_vec(n, x, y);
+#endif
     for (; i + 4 <= n; i += 4) {
-        s0 += x[i] * y[i];
-        s1 += x[i + 1] * y[i + 1];
-        s2 += x[i + 2] * y[i + 2];
-        s3 += x[i + 3] * y[i + 3];
+        s[0] += x[i] * y[i];
+        s[1] += x[i + 1] * y[i + 1];
+        s[2] += x[i + 2] * y[i + 2];
+        s[3] += x[i + 3] * y[i + 3];
     }
-    for (; i < n; i++) s0 += x[i] * y[i];
-    return (s0 + s1) + (s2 + s3);
+    for (; i < n; i++) s[0] += x[i] * y[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 /* y += alpha x */
 NRXI_FN void nrxi_la_axpy(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
 {
     size_t i;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) { nrxi_la_axpy_avx2(n, alpha, x, y); return; }
+#endif
+    if (n >= 8) { nrxi_la_axpy_vec(n, alpha, x, y); return; }
+#endif
     for (i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
@@ -3299,6 +4012,57 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
         double a = x[i], b = y[i];
         x[i] = c * a + s * b;
         y[i] = c * b - s * a;
+    }
+}
+
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
+{
+    size_t k, j = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(len)) j = nrxi_la_rotations_avx2(count, cs, q, ldq, len);
+    else
+#endif
+    j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
+#endif
+    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+}
+
+/* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
+                          size_t bcs, double *c, size_t ldc)
+{
+    double pack[8 * 256], t[32];
+    const double *rows[4];
+    size_t l0, j0, i0, l, i, j;
+    for (l0 = 0; l0 < k; l0 += 256) {
+        size_t kb = nrxi_la_min(k - l0, 256);
+        for (j0 = 0; j0 < n; j0 += 8) {
+            size_t nb = nrxi_la_min(n - j0, 8);
+            for (l = 0; l < kb; l++)
+                for (j = 0; j < 8; j++) pack[8 * l + j] = j < nb ? b[(l0 + l) * brs + (j0 + j) * bcs] : 0.0;
+            for (i0 = 0; i0 < m; i0 += 4) {
+                size_t mb = nrxi_la_min(m - i0, 4);
+                for (i = 0; i < 4; i++) rows[i] = a + (i0 + (i < mb ? i : 0)) * ars + l0 * acs;
+#if NRXI_LA_VEC
+#if NRXI_X86
+                if (nrxi_cpu_avx2()) nrxi_la_tile_avx2(kb, rows, acs, pack, t);
+                else
+#endif
+                nrxi_la_tile_vec(kb, rows, acs, pack, t);
+#else
+                for (i = 0; i < 4; i++) {
+                    double *ti = t + 8 * i;
+                    for (j = 0; j < 8; j++) ti[j] = 0.0;
+                    for (l = 0; l < kb; l++)
+                        for (j = 0; j < 8; j++) ti[j] += rows[i][l * acs] * pack[8 * l + j];
+                }
+#endif
+                for (i = 0; i < mb; i++)
+                    for (j = 0; j < nb; j++) c[(i0 + i) * ldc + j0 + j] += sign * t[8 * i + j];
+            }
+        }
     }
 }
 
@@ -3333,46 +4097,50 @@ NRXI_FN double nrxi_la_scale(double v)
 /* Euclidean norm without overflow or harmful underflow on the way. */
 NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
 {
-    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum = 0.0;
+    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i;
     if (big > 1e-140 && big < 1e140) f = 1.0;
     for (i = 0; i < n; i++) {
         double v = x[i * inc] * f;
-        sum += v * v;
+        sum[i & 3] += v * v;
     }
-    return sqrt(sum) / f;
+    return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
+   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
-    double alpha, norm, beta, denom;
+    double norm, beta, denom, tau, back = 1.0;
     size_t i;
     if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
     norm = nrxi_la_norm(n, x, inc);
-    alpha = x[0];
-    beta = alpha > 0.0 ? -norm : norm;
-    denom = alpha - beta;
-    x[0] = beta;
-    if (fabs(denom) > 1e-290) {
-        double inverse = 1.0 / denom;
-        for (i = 1; i < n; i++) x[i * inc] *= inverse;
-    } else {
-        for (i = 1; i < n; i++) x[i * inc] /= denom;
+    if (norm < 1e-280) {
+        for (i = 0; i < n; i++) x[i * inc] *= 4.149515568880993e180;
+        back = 2.409919865102884e-181;
+        norm = nrxi_la_norm(n, x, inc);
     }
-    return (beta - alpha) / beta;
+    beta = x[0] > 0.0 ? -norm : norm;
+    denom = x[0] - beta;
+    tau = -denom / beta;
+    x[0] = beta * back;
+    for (i = 1; i < n; i++) x[i * inc] /= denom;
+    return tau;
 }
 
 /* Rotation with c x + s z = r, c z - s x = 0; returns r. */
 NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
 {
-    double r;
+    double r, back = 1.0;
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
-    if (!(r > 1e-140 && r < 1e140)) r = hypot(x, z);
+    if (!(r > 1e-140 && r < 1e140)) {
+        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        r = hypot(x, z);
+    }
     *c = x / r;
     *s = z / r;
-    return r;
+    return r * back;
 }
 
 NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
@@ -3433,15 +4201,27 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
+#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
-    size_t i, j;
-    for (i = 0; i < n; i++) {
-        double *ai = a + i * lda, pivot;
-        for (j = 0; j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j, ai, a + j * lda)) / a[j * lda + j];
-        pivot = ai[i] - nrxi_la_dot(i, ai, ai);
-        if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
-        ai[i] = sqrt(pivot);
+    size_t i, j, k, r;
+    for (k = 0; k < n; k += NRXI_LA_BLOCK) {
+        size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (i = k; i < n; i++) { /* columns k .. end of L */
+            double *ai = a + i * lda, pivot;
+            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            if (i >= end) continue;
+            pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
+            if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
+            ai[i] = sqrt(pivot);
+        }
+        for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
+            size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            for (i = r; i < r + rows; i++)
+                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+        }
     }
     return NRX_OK;
 }
@@ -3454,23 +4234,30 @@ NRXI_FN nrx_status nrxi_cholesky_solve(size_t n, const double *l, size_t lda, do
 
 NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
 {
-    size_t i, j, k;
+    size_t i, j, k, end;
     int singular = 0;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
-    for (k = 0; k < n; k++) {
-        double *ak = a + k * lda, pivot;
-        size_t best = k;
-        for (i = k + 1; i < n; i++)
-            if (fabs(a[i * lda + k]) > fabs(a[best * lda + k])) best = i;
-        piv[k] = best;
-        if (best != k) nrxi_la_swap(n, ak, 1, a + best * lda, 1);
-        pivot = ak[k];
-        if (pivot == 0.0) { singular = 1; continue; }
-        for (i = k + 1; i < n; i++) {
-            double f = a[i * lda + k] / pivot;
-            a[i * lda + k] = f;
-            if (f != 0.0) nrxi_la_axpy(n - k - 1, -f, ak + k + 1, a + i * lda + k + 1);
+    for (k = 0; k < n; k = end) {
+        end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (j = k; j < end; j++) {
+            double *aj = a + j * lda, pivot;
+            size_t best = j;
+            for (i = j + 1; i < n; i++)
+                if (fabs(a[i * lda + j]) > fabs(a[best * lda + j])) best = i;
+            piv[j] = best;
+            if (best != j) nrxi_la_swap(n, aj, 1, a + best * lda, 1);
+            pivot = aj[j];
+            if (pivot == 0.0) { singular = 1; continue; }
+            for (i = j + 1; i < n; i++) {
+                double *ai = a + i * lda, f = ai[j] / pivot;
+                size_t l;
+                ai[j] = f;
+                for (l = j + 1; l < end; l++) ai[l] -= f * aj[l];
+            }
         }
+        for (i = k + 1; i < end; i++) /* rows of U right of the block */
+            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
@@ -3500,15 +4287,93 @@ NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t
     for (i = 1; i < m; i++) nrxi_la_axpy(cols, -tau * v[i * inc], w, c + i * ldc);
 }
 
-NRXI_FN size_t nrxi_qr_work(size_t m, size_t n) { return nrxi_la_count(n, 1, m); }
+NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
+{
+    size_t both;
+    if (!nrxi_add_ok(m, n, &both) || !nrxi_add_ok(both, NRXI_LA_BLOCK + 32, &both)) return (size_t)-1;
+    return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
+}
+
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
+
+NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
+{
+    nrxi_la_wy b;
+    b.ldv = ((m + 7) & ~(size_t)7) + 8; /* not a multiple of the page size */
+    b.v = work;
+    b.t = b.v + NRXI_LA_BLOCK * b.ldv;
+    b.w = b.t + NRXI_LA_BLOCK * NRXI_LA_BLOCK;
+    return b;
+}
+
+/* Upper triangular T with H_0 H_1 ... H_kb-1 = I - V T V^T (Schreiber and Van Loan 1989). */
+NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *tau)
+{
+    size_t i, j, l;
+    for (j = 0; j < kb; j++) {
+        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++) {
+            double s = 0.0;
+            for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
+            b.t[i * NRXI_LA_BLOCK + j] = s;
+        }
+        b.t[j * NRXI_LA_BLOCK + j] = tau[j];
+    }
+}
+
+/* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+{
+    size_t step, i, l;
+    memset(b.w, 0, kb * cols * sizeof *b.w);
+    nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
+    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+        double *wi;
+        i = trans ? kb - 1 - step : step;
+        wi = b.w + i * cols;
+        for (l = 0; l < cols; l++) wi[l] *= b.t[i * NRXI_LA_BLOCK + i];
+        if (trans) for (l = 0; l < i; l++) nrxi_la_axpy(cols, b.t[l * NRXI_LA_BLOCK + i], b.w + l * cols, wi);
+        else for (l = i + 1; l < kb; l++) nrxi_la_axpy(cols, b.t[i * NRXI_LA_BLOCK + l], b.w + l * cols, wi);
+    }
+    nrxi_la_gemm(m, cols, kb, -1.0, b.v, 1, b.ldv, b.w, cols, 1, c, ldc);
+}
+
+/* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+{
+    size_t i;
+    nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
+    for (i = 0; i < kb; i++) {
+        memset(b.v + i * b.ldv, 0, i * sizeof *b.v);
+        b.v[i * b.ldv + i] = 1.0;
+    }
+    nrxi_la_wy_factor(b, m - k, kb, tau + k);
+}
 
 NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
 {
-    size_t j, k = m < n ? m : n;
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, j, k, kb, all = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
-    for (j = 0; j < k; j++) {
-        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
-        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, work);
+    for (k = 0; k < all; k += kb) {
+        kb = nrxi_la_min(all - k, NRXI_LA_BLOCK);
+        nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv); /* columns become contiguous */
+        for (j = 0; j < kb; j++) {
+            double *v = b.v + j * b.ldv + j, beta;
+            tau[k + j] = nrxi_la_reflector(m - k - j, v, 1);
+            beta = v[0];
+            v[0] = 1.0;
+            for (i = j + 1; i < kb; i++) {
+                double *x = b.v + i * b.ldv + j;
+                nrxi_la_axpy(m - k - j, -tau[k + j] * nrxi_la_dot(m - k - j, v, x), v, x);
+            }
+            v[0] = beta;
+        }
+        nrxi_la_transpose(kb, m - k, b.v, b.ldv, a + k * lda + k, lda);
+        if (k + kb >= n) break;
+        nrxi_la_wy_load(b, m, k, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 1, m - k, kb, a + k * lda + k + kb, lda, n - k - kb);
     }
     return NRX_OK;
 }
@@ -3516,10 +4381,12 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
 NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
                                  size_t cols, double *work)
 {
-    size_t step;
-    for (step = 0; step < k; step++) {
-        size_t j = trans ? step : k - 1 - step;
-        nrxi_la_reflect_left(m - j, cols, a + j * lda + j, lda, tau[j], c + j * ldc, ldc, work);
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
+    for (step = 0; step < blocks; step++) {
+        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, trans, m - j, kb, c + j * ldc, ldc, cols);
     }
     return NRX_OK;
 }
@@ -3527,14 +4394,16 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
 NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
                              double *work)
 {
-    size_t i, step;
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
     for (i = 0; i < m; i++) {
-        memset(q + i * ldq, 0, cols * sizeof *q);
+        if (cols) memset(q + i * ldq, 0, cols * sizeof *q);
         if (i < cols) q[i * ldq + i] = 1.0;
     }
-    for (step = 0; step < k; step++) {
-        size_t j = k - 1 - step; /* columns before j are still those of the identity below row j */
-        nrxi_la_reflect_left(m - j, cols - j, a + j * lda + j, lda, tau[j], q + j * ldq + j, ldq, work);
+    for (step = blocks; step-- > 0;) { /* columns before j are still those of the identity below row j */
+        size_t j = step * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 0, m - j, kb, q + j * ldq + j, ldq, cols - j);
     }
     return NRX_OK;
 }
@@ -3544,7 +4413,7 @@ NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 
 NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
-    size_t i, j, k = m < n ? m : n;
+    size_t i, j, k = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
     for (j = 0; j < n; j++) {
         perm[j] = j;
@@ -3577,14 +4446,14 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
     if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
 NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, r = 0, i, j;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
     double *x = b;
     size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
@@ -3654,8 +4523,8 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -3683,8 +4552,10 @@ NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double
                 z = s * e[k + 1];
                 e[k + 1] *= c;
             }
-            if (len) nrxi_la_rotate(len, c, s, q + k * ldq, q + (k + 1) * ldq);
+            cs[2 * (k - lo)] = c;
+            cs[2 * (k - lo) + 1] = s;
         }
+        if (len) nrxi_la_rotations(hi - lo, cs, q + lo * ldq, ldq, len);
     }
     return NRX_OK;
 }
@@ -3708,7 +4579,7 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
         if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
-    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n);
+    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
         size_t least = i;
@@ -3752,12 +4623,13 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
+                                         double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
-    double c, s;
+    double c, s, *cv = cu + 2 * n;
     while (hi > 0) {
         double t11, t12, t22, delta, mu, x, z;
         for (lo = hi; lo > 0; lo--) {
@@ -3795,7 +4667,8 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
             e[k] = c * e[k] - s * d[k];
             z = s * d[k + 1];
             d[k + 1] *= c;
-            if (lv) nrxi_la_rotate(lv, c, s, vt + k * ldv, vt + (k + 1) * ldv);
+            cv[2 * (k - lo)] = c;
+            cv[2 * (k - lo) + 1] = s;
             d[k] = nrxi_la_givens(x, z, &c, &s);
             x = c * e[k] + s * d[k + 1];
             d[k + 1] = c * d[k + 1] - s * e[k];
@@ -3804,8 +4677,11 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
                 z = s * e[k + 1];
                 e[k + 1] *= c;
             }
-            if (lu) nrxi_la_rotate(lu, c, s, ut + k * ldu, ut + (k + 1) * ldu);
+            cu[2 * (k - lo)] = c;
+            cu[2 * (k - lo) + 1] = s;
         }
+        if (lu) nrxi_la_rotations(hi - lo, cu, ut + lo * ldu, ldu, lu);
+        if (lv) nrxi_la_rotations(hi - lo, cv, vt + lo * ldv, ldv, lv);
     }
     for (k = 0; k < n; k++)
         if (d[k] < 0.0) {
@@ -3817,7 +4693,7 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
@@ -3843,7 +4719,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
-    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0);
+    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* descending */
         size_t most = i;
@@ -3862,7 +4738,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
 NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
                             double *work)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, i, j;
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
     double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
     nrx_status status;
@@ -3895,24 +4771,39 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
 NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
 
 /* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
+   result would then no longer be backward stable for A (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
+    double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
     size_t i, j, sweep, changed = 1;
-    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (i = 0; i < n; i++) {
+        scale[i] = 1.0;
+        before += nrxi_la_dot(n, a + i * lda, a + i * lda);
+    }
     for (sweep = 0; changed && sweep < 40; sweep++)
         for (changed = 0, i = 0; i < n; i++) {
-            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f, g;
             int e;
             if (!(c > 0.0) || !(r > 0.0)) continue;
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            g = scale[i] * f;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
             changed = 1;
-            scale[i] *= f;
+            scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
             for (j = 0; j < n; j++) a[j * lda + i] *= f;
         }
+    for (i = 0; i < n; i++) {
+        after += nrxi_la_dot(n, a + i * lda, a + i * lda);
+        if (scale[i] < low) low = scale[i];
+        if (scale[i] > high) high = scale[i];
+    }
+    if (high / low * sqrt(after) <= 32.0 * sqrt(before)) return;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= scale[i] / scale[j];
+    for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
 /* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
@@ -3968,7 +4859,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
             double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+                h[lo * lda + lo - 1] = 0.0;
+                break;
+            }
         }
         l = h + hi * lda;
         if (lo == hi) {
@@ -4131,13 +5025,13 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1542020804
+#elif NRXI_LINALG_VERSION != 1540441893
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3939143142
+#define NRXI_FILES_VERSION 1036792445
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
    Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
    status and one line, never more. Arrays come out in C order as f32, f64 or i64:
@@ -4177,8 +5071,6 @@ typedef struct nrxi_npz_entry {
     const unsigned char *bytes;  /* the stored file inside the archive */
     size_t n;
 } nrxi_npz_entry;
-
-typedef struct nrxi_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrxi_npz_item;
 
 NRXI_FN int nrxi_big_endian(void)
 {
@@ -4515,13 +5407,14 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
         for (;;) {
             if (size == room) {
                 room = room ? 2 * room : 65536;
-                grown = room > size ? (unsigned char *)nrxi_realloc(env, p, room, 1) : NULL;
-                if (!grown) {
-                    nrxi_free(env, p);
+                grown = room > size ? (unsigned char *)nrxi_alloc(env, room, 1) : NULL;
+                if (grown && size) memcpy(grown, p, size);
+                nrxi_free(env, p);
+                p = grown;
+                if (!p) {
                     (void)fclose(f);
                     return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
                 }
-                p = grown;
             }
             got = fread(p + size, 1, room - size, f);
             if (got == 0) break;
@@ -4647,6 +5540,7 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
+    memset(entry, 0, sizeof *entry);
     if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
         if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
@@ -4713,7 +5607,7 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -4751,7 +5645,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrxi_npz_item *items, size_t count, uns
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3939143142
+#elif NRXI_FILES_VERSION != 1036792445
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -4761,7 +5655,965 @@ NRXI_IMPL_BEGIN
 
 /* ==== kernels on raw arrays: math and gemm ==== */
 
+/* One matrix of a product, `rows` x `cols` with rows ld apart, batch of them stride apart: can it exist? */
+NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows, size_t cols, size_t ld, size_t batch,
+                                   size_t stride)
+{
+    size_t span, more;
+    if (rows == 0 || cols == 0 || batch == 0) return NRX_OK;
+    if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %c is NULL, %zux%zu expected", who, which, rows, cols);
+    if (ld < cols)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: ld%c is %zu, rows of %c as stored have %zu entries", who, which, ld, which, cols);
+    if (!nrxi_mul_ok(rows - 1, ld, &span) || !nrxi_mul_ok(batch - 1, stride, &more) || !nrxi_add_ok(span, cols, &span)
+        || !nrxi_add_ok(span, more, &span) || !nrxi_mul_ok(span, elem, &span) || span > (size_t)-1 / 2)
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %c, %zux%zu with ld%c %zu, is larger than memory", who, which, rows, cols, which, ld);
+    return NRX_OK;
+}
+
+/* 0 or 1; CBLAS's numbers too; else -1 */
+NRXI_FN int nrxi_gemm_flag(int t) { return t == 0 || t == 111 ? 0 : t == 1 || t == 112 ? 1 : -1; }
+
+/* >>> twin f64 */
+NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                              size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta, double *c,
+                                              size_t ldc, size_t sc, size_t batch)
+{
+    nrx_status status;
+    double *work = NULL;
+    size_t size;
+    ta = nrxi_gemm_flag(ta);
+    tb = nrxi_gemm_flag(tb);
+    if (ta < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: ta must be 0 or 1", who);
+    if (tb < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: tb must be 0 or 1", who);
+    if (m == 0 || n == 0 || batch == 0) return NRX_OK;
+    if (alpha != 0 && k != 0) {
+        status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
+        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status != NRX_OK) return status;
+    }
+    status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
+    if (status != NRX_OK) return status;
+    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    size = nrxi_gemm_work_f64(m, n, k);
+    if (size) work = (double *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
+    if (batch == 1) nrxi_gemm_f64(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
+    else nrxi_gemm_batch_f64(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    nrxi_free(NULL, work);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                                const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
+                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
+                                      size_t batch)
+{
+    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
+                                      stride_c, batch);
+}
+
+#define NRXI_VPUBLIC_F64(fn)                                                                                   \
+    NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                   \
+    {                                                                                                          \
+        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f64: %c is NULL", x ? 'y' : 'x'); \
+        nrxi_v##fn##_f64(n, x, y);                                                                             \
+        return NRX_OK;                                                                                         \
+    }
+NRXI_VPUBLIC_F64(exp)
+NRXI_VPUBLIC_F64(expm1)
+NRXI_VPUBLIC_F64(log)
+NRXI_VPUBLIC_F64(log1p)
+NRXI_VPUBLIC_F64(tanh)
+NRXI_VPUBLIC_F64(sigmoid)
+NRXI_VPUBLIC_F64(softplus)
+NRXI_VPUBLIC_F64(erf)
+NRXI_VPUBLIC_F64(sin)
+NRXI_VPUBLIC_F64(cos)
+/* === twin f32 */
+NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                              size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta, float *c,
+                                              size_t ldc, size_t sc, size_t batch)
+{
+    nrx_status status;
+    float *work = NULL;
+    size_t size;
+    ta = nrxi_gemm_flag(ta);
+    tb = nrxi_gemm_flag(tb);
+    if (ta < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: ta must be 0 or 1", who);
+    if (tb < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: tb must be 0 or 1", who);
+    if (m == 0 || n == 0 || batch == 0) return NRX_OK;
+    if (alpha != 0 && k != 0) {
+        status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
+        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status != NRX_OK) return status;
+    }
+    status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
+    if (status != NRX_OK) return status;
+    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    size = nrxi_gemm_work_f32(m, n, k);
+    if (size) work = (float *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
+    if (batch == 1) nrxi_gemm_f32(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
+    else nrxi_gemm_batch_f32(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    nrxi_free(NULL, work);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                                const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+}
+
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
+                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
+                                      size_t batch)
+{
+    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
+                                      stride_c, batch);
+}
+
+#define NRXI_VPUBLIC_F32(fn)                                                                                   \
+    NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                   \
+    {                                                                                                          \
+        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f32: %c is NULL", x ? 'y' : 'x'); \
+        nrxi_v##fn##_f32(n, x, y);                                                                             \
+        return NRX_OK;                                                                                         \
+    }
+NRXI_VPUBLIC_F32(exp)
+NRXI_VPUBLIC_F32(expm1)
+NRXI_VPUBLIC_F32(log)
+NRXI_VPUBLIC_F32(log1p)
+NRXI_VPUBLIC_F32(tanh)
+NRXI_VPUBLIC_F32(sigmoid)
+NRXI_VPUBLIC_F32(softplus)
+NRXI_VPUBLIC_F32(erf)
+NRXI_VPUBLIC_F32(sin)
+NRXI_VPUBLIC_F32(cos)
+/* <<< twin */
+
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
+
+struct nrx_fft {
+    nrx_fft_desc d;          /* with the defaults filled in */
+    size_t points, half;     /* points of one array; last axis of what is computed on the complex side */
+    size_t in_size, out_size;/* elements of one array on either side */
+    double scale[2];         /* forward, inverse */
+    nrxi_fft_f64 f64[8];     /* one per axis; the other precision is empty */
+    nrxi_fft_f32 f32[8];
+    size_t work;             /* elements of the workspace behind the intermediate array */
+};
+
+/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few enough for the cache. */
+NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
+{
+    size_t block = 8;
+    while (block < 64 && 2 * block * n <= 16384) block *= 2;
+    return block < inner ? block : inner;
+}
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
+{
+    size_t i;
+    if (f == (double)1) return;
+    for (i = 0; i < n; i++) x[i] *= f;
+}
+
+/* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
+NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out, double *work)
+{
+    size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
+    const nrxi_fft_f64 *plan = &p->f64[axis];
+    int k;
+    for (k = 0; k < axis; k++) outer *= p->d.shape[k];
+    for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
+    block = nrxi_fft_block(n, inner);
+    for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
+        if (inner == 1) { nrxi_fft_run_f64(plan, inverse, in, out, work); continue; }
+        for (c = 0; c < inner; c += block)
+            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+    }
+}
+
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *full)
+{
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    int axis;
+    for (r = 0; r < rows; r++, full += 2 * n) {
+        const double *from;
+        if (full != half + 2 * r * h) memcpy(full, half + 2 * r * h, 2 * h * sizeof *full);
+        for (mirror = 0, pitch = 1, axis = p->d.ndim - 2; axis >= 0; axis--) {
+            mirror += (p->d.shape[axis] - index[axis]) % p->d.shape[axis] * pitch;
+            pitch *= p->d.shape[axis];
+        }
+        from = half + 2 * mirror * h;
+        for (k = h; k < n; k++) {
+            full[2 * k] = from[2 * (n - k)];
+            full[2 * k + 1] = -from[2 * (n - k) + 1];
+        }
+        for (axis = p->d.ndim - 2; axis >= 0 && ++index[axis] == p->d.shape[axis]; axis--) index[axis] = 0;
+    }
+}
+
+/* One contiguous array of the plan; mid: room for the complex array. */
+NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+{
+    int axis, last = p->d.ndim - 1;
+    size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
+    if (!p->d.real) {
+        for (axis = last; axis >= 0; axis--) {
+            nrxi_fft_axis_f64(p, axis, inverse, in, out, work);
+            in = out;
+        }
+        nrxi_fft_scale_f64(out, 2 * p->points, (double)p->scale[inverse]);
+    } else if (!inverse) {
+        double *y = p->d.real == 2 && last > 0 ? mid : out;
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f64(&p->f64[last], in + i * n, y + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f64(p, axis, 0, y, y, work);
+        nrxi_fft_scale_f64(y, 2 * rows * p->half, (double)p->scale[0]);
+        if (p->d.real == 2) nrxi_fft_fill_f64(p, y, out);
+    } else {
+        size_t pitch = p->d.real == 2 ? n : p->half;
+        if (last > 0 && pitch != p->half) {
+            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            in = mid;
+        }
+        for (axis = last - 1; axis >= 0; axis--) {
+            nrxi_fft_axis_f64(p, axis, 1, in, mid, work);
+            in = mid;
+        }
+        for (i = 0; i < rows; i++) nrxi_irfft_run_f64(&p->f64[last], in + 2 * i * p->half, out + i * n, work);
+        nrxi_fft_scale_f64(out, p->points, (double)p->scale[1]);
+    }
+}
+
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
+NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out, size_t os, double *mid,
+                                  double *work)
+{
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
+    size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
+    double *x = mid, *y = mid + 2 * p->points + 2;
+    for (i = 0; i < ni; i++) {
+        x[ic * i] = in[ic * is * i];
+        if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
+    }
+    nrxi_fft_array_f64(p, inverse, x, y, NULL, work);
+    for (i = 0; i < no; i++) {
+        out[oc * os * i] = y[oc * i];
+        if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
+    }
+}
+
+NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+{
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
+        block = nrxi_fft_block(n, p->d.batch);
+        for (b = 0; b < p->d.batch; b += block) {
+            size_t count = p->d.batch - b < block ? p->d.batch - b : block;
+            nrxi_fft_columns_f64(&p->f64[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
+            for (c = 0; c < n; c++) nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
+        }
+        return;
+    }
+    for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
+        if (is == 1 && os == 1) nrxi_fft_array_f64(p, inverse, in, out, mid, work);
+        else nrxi_fft_strided_f64(p, inverse, in, is, out, os, mid, work);
+    }
+}
+/* === twin f32 */
+NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
+{
+    size_t i;
+    if (f == (float)1) return;
+    for (i = 0; i < n; i++) x[i] *= f;
+}
+
+/* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
+NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out, float *work)
+{
+    size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
+    const nrxi_fft_f32 *plan = &p->f32[axis];
+    int k;
+    for (k = 0; k < axis; k++) outer *= p->d.shape[k];
+    for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
+    block = nrxi_fft_block(n, inner);
+    for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
+        if (inner == 1) { nrxi_fft_run_f32(plan, inverse, in, out, work); continue; }
+        for (c = 0; c < inner; c += block)
+            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+    }
+}
+
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
+{
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    int axis;
+    for (r = 0; r < rows; r++, full += 2 * n) {
+        const float *from;
+        if (full != half + 2 * r * h) memcpy(full, half + 2 * r * h, 2 * h * sizeof *full);
+        for (mirror = 0, pitch = 1, axis = p->d.ndim - 2; axis >= 0; axis--) {
+            mirror += (p->d.shape[axis] - index[axis]) % p->d.shape[axis] * pitch;
+            pitch *= p->d.shape[axis];
+        }
+        from = half + 2 * mirror * h;
+        for (k = h; k < n; k++) {
+            full[2 * k] = from[2 * (n - k)];
+            full[2 * k + 1] = -from[2 * (n - k) + 1];
+        }
+        for (axis = p->d.ndim - 2; axis >= 0 && ++index[axis] == p->d.shape[axis]; axis--) index[axis] = 0;
+    }
+}
+
+/* One contiguous array of the plan; mid: room for the complex array. */
+NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+{
+    int axis, last = p->d.ndim - 1;
+    size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
+    if (!p->d.real) {
+        for (axis = last; axis >= 0; axis--) {
+            nrxi_fft_axis_f32(p, axis, inverse, in, out, work);
+            in = out;
+        }
+        nrxi_fft_scale_f32(out, 2 * p->points, (float)p->scale[inverse]);
+    } else if (!inverse) {
+        float *y = p->d.real == 2 && last > 0 ? mid : out;
+        for (i = 0; i < rows; i++) nrxi_rfft_run_f32(&p->f32[last], in + i * n, y + 2 * i * p->half, work);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f32(p, axis, 0, y, y, work);
+        nrxi_fft_scale_f32(y, 2 * rows * p->half, (float)p->scale[0]);
+        if (p->d.real == 2) nrxi_fft_fill_f32(p, y, out);
+    } else {
+        size_t pitch = p->d.real == 2 ? n : p->half;
+        if (last > 0 && pitch != p->half) {
+            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            in = mid;
+        }
+        for (axis = last - 1; axis >= 0; axis--) {
+            nrxi_fft_axis_f32(p, axis, 1, in, mid, work);
+            in = mid;
+        }
+        for (i = 0; i < rows; i++) nrxi_irfft_run_f32(&p->f32[last], in + 2 * i * p->half, out + i * n, work);
+        nrxi_fft_scale_f32(out, p->points, (float)p->scale[1]);
+    }
+}
+
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
+NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out, size_t os, float *mid,
+                                  float *work)
+{
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
+    size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
+    float *x = mid, *y = mid + 2 * p->points + 2;
+    for (i = 0; i < ni; i++) {
+        x[ic * i] = in[ic * is * i];
+        if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
+    }
+    nrxi_fft_array_f32(p, inverse, x, y, NULL, work);
+    for (i = 0; i < no; i++) {
+        out[oc * os * i] = y[oc * i];
+        if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
+    }
+}
+
+NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+{
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
+        block = nrxi_fft_block(n, p->d.batch);
+        for (b = 0; b < p->d.batch; b += block) {
+            size_t count = p->d.batch - b < block ? p->d.batch - b : block;
+            nrxi_fft_columns_f32(&p->f32[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
+            for (c = 0; c < n; c++) nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
+        }
+        return;
+    }
+    for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
+        if (is == 1 && os == 1) nrxi_fft_array_f32(p, inverse, in, out, mid, work);
+        else nrxi_fft_strided_f32(p, inverse, in, is, out, os, mid, work);
+    }
+}
+/* <<< twin */
+
+NRX_DEF void nrx_fft_destroy(nrx_fft *plan)
+{
+    nrx_env env;
+    int i;
+    if (!plan) return;
+    env = plan->d.env;
+    for (i = 0; i < 8; i++) {
+        nrxi_fft_drop_f64(&plan->f64[i]);
+        nrxi_fft_drop_f32(&plan->f32[i]);
+    }
+    nrxi_free(&env, plan);
+}
+
+/* Fills in defaults and sizes; all products of sizes are known to fit afterwards. */
+NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
+{
+    nrx_fft_desc *d = &p->d;
+    size_t all = 32, last;
+    int i;
+    if (d->ndim == 0) d->ndim = 1;
+    if (d->ndim < 0 || d->ndim > 8) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
+    if (d->dtype != NRX_F32 && d->dtype != NRX_F64)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: dtype %d is neither NRX_F32 nor NRX_F64", d->dtype);
+    if (d->norm < 0 || d->norm > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
+    if (d->real < 0 || d->real > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: real %d is not 0, 1 or 2", d->real);
+    p->points = 1;
+    for (i = 0; i < d->ndim; i++) {
+        if (d->shape[i] == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: axis %d has length 0", i);
+        p->points *= d->shape[i];
+        if (!nrxi_mul_ok(all, d->shape[i] + 1, &all))
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i, d->shape[i]);
+    }
+    last = d->shape[d->ndim - 1];
+    p->half = d->real ? last / 2 + 1 : last;
+    p->in_size = p->points;
+    p->out_size = d->real == 2 ? p->points : p->points / last * p->half;
+    if (d->batch == 0) d->batch = 1;
+    if (d->in_stride == 0) d->in_stride = 1;
+    if (d->out_stride == 0) d->out_stride = 1;
+    if ((d->in_stride != 1 || d->out_stride != 1) && d->ndim > 1)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis", d->in_stride, d->out_stride, d->ndim);
+    if (d->in_distance == 0) d->in_distance = d->in_stride == 1 ? p->in_size : 1;
+    if (d->out_distance == 0) d->out_distance = d->out_stride == 1 ? p->out_size : 1;
+    if (!nrxi_mul_ok(all, d->batch, &all)) return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
+    p->scale[0] = d->norm == NRX_FFT_ORTHO ? 1.0 / sqrt((double)p->points) : 1.0;
+    p->scale[1] = d->norm == NRX_FFT_BACKWARD ? 1.0 / (double)p->points : p->scale[0];
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
+{
+    nrx_fft *p;
+    nrx_status status;
+    int i;
+    if (!plan) return nrxi_fail(NULL, NRX_E_ARG, "nrx_fft_create: plan is NULL");
+    *plan = NULL;
+    if (!desc) return nrxi_fail(NULL, NRX_E_ARG, "nrx_fft_create: desc is NULL");
+    p = (nrx_fft *)nrxi_calloc(&desc->env, 1, sizeof *p);
+    if (!p) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_fft_create: no memory for a plan");
+    p->d = *desc;
+    status = nrxi_fft_layout(p, &desc->env);
+    for (i = 0; status == NRX_OK && i < p->d.ndim; i++) {
+        size_t inner = 1, n = p->d.shape[i], work;
+        int k;
+        for (k = i + 1; k < p->d.ndim; k++) inner *= p->d.shape[k];
+        if (p->d.ndim == 1) inner = p->d.batch;
+        inner = nrxi_fft_block(n, inner);
+        if (p->d.dtype == NRX_F32) {
+            status = nrxi_fft_plan_f32(&p->f32[i], n, &desc->env);
+            work = status == NRX_OK ? nrxi_fft_columns_work_f32(&p->f32[i], inner) : 0;
+        } else {
+            status = nrxi_fft_plan_f64(&p->f64[i], n, &desc->env);
+            work = status == NRX_OK ? nrxi_fft_columns_work_f64(&p->f64[i], inner) : 0;
+        }
+        if (work > p->work) p->work = work;
+    }
+    if (status == NRX_OK) *plan = p;
+    else nrx_fft_destroy(p);
+    return status;
+}
+
+/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and output. */
+NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
+{
+    if (p->d.in_stride != 1 || p->d.out_stride != 1) return (4 * p->points + 4 + 15) & ~(size_t)15;
+    return p->d.real && p->d.ndim > 1 ? (2 * p->out_size + 15) & ~(size_t)15 : 0;
+}
+
+NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan)
+{
+    return plan ? (nrxi_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
+}
+
+NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work, const char *who)
+{
+    void *own = NULL;
+    if (!plan || !in || !out)
+        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !plan ? "plan" : !in ? "in" : "out");
+    if (!work) work = own = nrxi_alloc(&plan->d.env, nrx_fft_workspace_size(plan), 1);
+    if (!work) return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who, nrx_fft_workspace_size(plan));
+    if (plan->d.dtype == NRX_F32)
+        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work, (float *)work + nrxi_fft_mid(plan));
+    else
+        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work, (double *)work + nrxi_fft_mid(plan));
+    nrxi_free(&plan->d.env, own);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work)
+{
+    return nrxi_fft_execute(plan, 0, in, out, work, "nrx_fft_forward");
+}
+
+NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work)
+{
+    return nrxi_fft_execute(plan, 1, in, out, work, "nrx_fft_inverse");
+}
+
+NRX_DEF size_t nrx_fft_good_size(size_t n) { return n > (size_t)-1 / 64 ? n : nrxi_fft_good(n); }
+
+NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, const void *in, void *out)
+{
+    nrx_fft_desc desc = NRX_ZERO;
+    nrx_fft *plan;
+    nrx_status status;
+    desc.dtype = dtype;
+    desc.real = real;
+    desc.ndim = 1;
+    desc.shape[0] = n;
+    status = nrx_fft_create(&plan, &desc);
+    if (status != NRX_OK) return status;
+    status = inverse ? nrx_fft_inverse(plan, in, out, NULL) : nrx_fft_forward(plan, in, out, NULL);
+    nrx_fft_destroy(plan);
+    return status;
+}
+
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out); }
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 0, n, in, out); }
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 1, n, in, out); }
+/* === twin f32 */
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out); }
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 0, n, in, out); }
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 1, n, in, out); }
+/* <<< twin */
+
+/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out -- */
+
+/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed. */
+NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size, double **p)
+{
+    size_t total = 0, padded;
+    int i, ok = 1;
+    for (i = 0; i < count; i++) ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
+    if (!ok) return nrxi_fail(NULL, NRX_E_RANGE, "%s: sizes overflow", who);
+    p[0] = (double *)nrxi_alloc(NULL, total, sizeof(double));
+    if (!p[0]) return nrxi_fail(NULL, NRX_E_NOMEM, "%s: no memory for %zu numbers of workspace", who, total);
+    for (i = 0; i + 1 < count; i++) {
+        padded = (size[i] + 7) & ~(size_t)7;
+        p[i + 1] = p[i] + padded;
+    }
+    return NRX_OK;
+}
+
+/* A matrix argument: not NULL (unless empty), leading dimension at least its columns, size within reach. */
+NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n, size_t ld)
+{
+    size_t bytes;
+    if (m == 0 || n == 0) return NRX_OK;
+    if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, name);
+    if (ld < n) return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who, ld, name, n);
+    if (!nrxi_mul_ok(m, ld, &bytes) || !nrxi_mul_ok(bytes, 16, &bytes))
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name, m, ld);
+    return NRX_OK;
+}
+
+NRXI_FN void nrxi_la_get(int dtype, size_t m, size_t n, const void *from, size_t ld, double *to)
+{
+    size_t i, j;
+    for (i = 0; n && i < m; i++)
+        if (dtype == NRX_F64) memcpy(to + i * n, (const double *)from + i * ld, n * sizeof *to);
+        else for (j = 0; j < n; j++) to[i * n + j] = (double)((const float *)from)[i * ld + j];
+}
+
+NRXI_FN void nrxi_la_put(int dtype, size_t m, size_t n, const double *from, size_t ldf, void *to, size_t ld)
+{
+    size_t i, j;
+    for (i = 0; n && i < m; i++)
+        if (dtype == NRX_F64) memcpy((double *)to + i * ld, from + i * ldf, n * sizeof *from);
+        else for (j = 0; j < n; j++) ((float *)to)[i * ld + j] = (float)from[i * ldf + j];
+}
+
+NRXI_FN nrx_status nrxi_la_done(const char *who, nrx_status status, double *arena, const char *what)
+{
+    nrxi_free(NULL, arena);
+    return status == NRX_OK ? status : nrxi_fail(NULL, status, "%s: %s", who, what);
+}
+
+#define NRXI_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
+
+NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l, size_t ldl)
+{
+    size_t size[1], i, j;
+    double *p[1];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "l", l, n, n, ldl));
+    size[0] = nrxi_la_count(n, n, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_cholesky(n, p[0], n);
+    for (i = 0; i < n; i++)
+        for (j = i + 1; j < n; j++) p[0][i * n + j] = 0.0;
+    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, l, ldl);
+    return nrxi_la_done(who, status, p[0], "the matrix is not positive definite, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu, size_t ldlu, size_t *piv)
+{
+    size_t size[1];
+    double *p[1];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "lu", lu, n, n, ldlu));
+    if (n && !piv) return nrxi_fail(NULL, NRX_E_ARG, "%s: piv is NULL", who);
+    size[0] = nrxi_la_count(n, n, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_lu(n, p[0], n, piv);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, lu, ldlu);
+    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda, const void *b, size_t nrhs, void *x)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, nrhs, 0);
+    size[2] = n;
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    status = nrxi_lu(n, p[0], n, (size_t *)(void *)p[2]);
+    if (status == NRX_OK) status = nrxi_lu_solve(n, p[0], n, (const size_t *)(const void *)p[2], p[1], nrhs);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n, const void *a, size_t lda,
+                                    const void *b, size_t nrhs, void *x)
+{
+    size_t size[2];
+    double *p[2];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, nrhs, 0);
+    NRXI_LA_TRY(nrxi_la_carve(who, 2, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    status = nrxi_trsolve(upper, trans, unit, n, p[0], n, p[1], nrhs);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *q, size_t ldq, void *r,
+                               size_t ldr, size_t *perm)
+{
+    size_t size[4], k = m < n ? m : n, i, j;
+    double *p[4];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "q", q, m, k, ldq));
+    NRXI_LA_TRY(nrxi_la_check(who, "r", r, k, n, ldr));
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = nrxi_la_count(m, k, 0);
+    size[2] = k;
+    size[3] = perm ? nrxi_qr_pivot_work(m, n) : nrxi_qr_work(m, n);
+    if (size[3] != (size_t)-1 && nrxi_qr_work(m, k) > size[3]) size[3] = nrxi_qr_work(m, k);
+    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    status = perm ? nrxi_qr_pivot(m, n, p[0], n, perm, p[2], p[3]) : nrxi_qr(m, n, p[0], n, p[2], p[3]);
+    if (status == NRX_OK) status = nrxi_qr_q(m, k, p[0], n, p[2], k, p[1], k, p[3]);
+    if (status == NRX_OK) {
+        nrxi_la_put(dtype, m, k, p[1], k, q, ldq);
+        for (i = 0; i < k; i++)
+            for (j = 0; j < i; j++) p[0][i * n + j] = 0.0;
+        nrxi_la_put(dtype, k, n, p[0], n, r, ldr);
+    }
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 1, 1));
+    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = n;
+    size[2] = nrxi_eigh_work(n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_eigh(n, p[0], n, p[1], p[2]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, 1, p[1], 1, w, 1);
+    if (status == NRX_OK && v) nrxi_la_put(dtype, n, n, p[0], n, v, ldv);
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+{
+    size_t size[4];
+    double *p[4];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 2, 2));
+    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    size[0] = nrxi_la_count(n, n, 0);
+    size[1] = nrxi_la_count(n, 2, 0);
+    size[2] = v && n <= (size_t)-1 / 4 ? nrxi_la_count(2 * n, n, 0) : 0;
+    size[3] = nrxi_eig_work(n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
+    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    status = nrxi_eig(n, p[0], n, p[1], v ? p[2] : NULL, n, p[3]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, 2, p[1], 2, w, 2);
+    if (status == NRX_OK && v) nrxi_la_put(dtype, n, 2 * n, p[2], 2 * n, v, 2 * ldv);
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *s, void *u, size_t ldu,
+                                void *vt, size_t ldvt)
+{
+    size_t size[5], k = m < n ? m : n;
+    int vectors = u || vt;
+    double *p[5];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "s", s, k, 1, 1));
+    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "u", u, m, k, ldu));
+    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "vt", vt, k, n, ldvt));
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = k;
+    size[2] = vectors ? nrxi_la_count(m, k, 0) : 0;
+    size[3] = vectors ? nrxi_la_count(k, n, 0) : 0;
+    size[4] = nrxi_svd_work(m, n);
+    NRXI_LA_TRY(nrxi_la_carve(who, 5, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    status = nrxi_svd(m, n, p[0], n, p[1], vectors ? p[2] : NULL, k, vectors ? p[3] : NULL, n, p[4]);
+    if (status == NRX_OK) nrxi_la_put(dtype, k, 1, p[1], 1, s, 1);
+    if (status == NRX_OK && vectors) {
+        nrxi_la_put(dtype, m, k, p[2], k, u, ldu);
+        nrxi_la_put(dtype, k, n, p[3], n, vt, ldvt);
+    }
+    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+}
+
+NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, const void *b, size_t nrhs,
+                                  double rcond, void *x, size_t *rank)
+{
+    size_t size[3];
+    double *p[3];
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
+    NRXI_LA_TRY(nrxi_la_check(who, "b", b, m, nrhs, nrhs));
+    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    if (dtype == NRX_F32 && rcond < 0.0) rcond = 1.1920929e-7 * (double)(m > n ? m : n);
+    size[0] = nrxi_la_count(m, n, 0);
+    size[1] = nrxi_la_count(m > n ? m : n, nrhs, 0);
+    size[2] = nrxi_lstsq_work(m, n, nrhs);
+    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
+    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    nrxi_la_get(dtype, m, nrhs, b, nrhs, p[1]);
+    status = nrxi_lstsq(m, n, p[0], n, p[1], nrhs, rcond, rank, p[2]);
+    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_la_done(who, status, p[0], "the matrix or the right-hand side holds a NaN or infinity");
+}
+
+/* >>> twin f64 */
+NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl)
+{
+    return nrxi_pub_cholesky(NRX_F64, "nrx_cholesky_f64", n, a, lda, l, ldl);
+}
+NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv)
+{
+    return nrxi_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
+}
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+{
+    return nrxi_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+{
+    return nrxi_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr)
+{
+    return nrxi_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
+}
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
+                                    size_t *perm)
+{
+    if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f64: perm is NULL");
+    return nrxi_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
+}
+NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
+{
+    return nrxi_pub_eigh(NRX_F64, "nrx_eigh_f64", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
+{
+    return nrxi_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt)
+{
+    return nrxi_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
+}
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
+                                 size_t *rank)
+{
+    return nrxi_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
+}
+/* === twin f32 */
+NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl)
+{
+    return nrxi_pub_cholesky(NRX_F32, "nrx_cholesky_f32", n, a, lda, l, ldl);
+}
+NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv)
+{
+    return nrxi_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
+}
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+{
+    return nrxi_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+{
+    return nrxi_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
+}
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr)
+{
+    return nrxi_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
+}
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
+                                    size_t *perm)
+{
+    if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f32: perm is NULL");
+    return nrxi_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
+}
+NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
+{
+    return nrxi_pub_eigh(NRX_F32, "nrx_eigh_f32", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
+{
+    return nrxi_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
+}
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt)
+{
+    return nrxi_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
+}
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
+                                 size_t *rank)
+{
+    return nrxi_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
+}
+/* <<< twin */
+
+/* -- files -- */
+
+NRX_DEF void nrx_npy_free(void *p) { nrxi_free(NULL, p); }
+
+/* Outputs are never NULL, and empty on failure. */
+NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim, const void *source)
+{
+    if (data) *data = NULL;
+    if (!data || !shape || !ndim || !source)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, !data ? "data" : !shape ? "shape" : !ndim ? "ndim" : "the source");
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_load", data, shape, ndim, path));
+    return nrxi_npy_load(path, dtype, data, shape, ndim, NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
+    return nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, "memory", NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim)
+{
+    if (!path || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
+    return nrxi_npy_save(path, dtype, data, shape, ndim, NULL);
+}
+
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n)
+{
+    unsigned char *p;
+    nrx_status status;
+    if (!bytes || !n || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
+    status = nrxi_npy_encode(dtype, data, shape, ndim, &p, n, NULL);
+    *bytes = p;
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index, int dtype, void **data,
+                                   size_t *shape, int *ndim, const char *who)
+{
+    nrxi_npz_entry entry;
+    NRXI_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
+    return nrxi_npy_decode(entry.bytes, entry.n, dtype, data, shape, ndim, who, NULL);
+}
+
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+{
+    unsigned char *bytes;
+    size_t n;
+    nrx_status status;
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_load", data, shape, ndim, path));
+    NRXI_LA_TRY(nrxi_file_read(path, &bytes, &n, NULL));
+    status = nrxi_npz_decode(bytes, n, name, index, dtype, data, shape, ndim, path);
+    nrxi_free(NULL, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+{
+    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
+    return nrxi_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim, "memory");
+}
+
+NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n)
+{
+    unsigned char *p = NULL;
+    size_t i;
+    nrx_status status;
+    if (!bytes || !n || (count && !items)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
+    *bytes = NULL;
+    for (i = 0; i < count; i++)
+        if (!items[i].name || !items[i].data || (items[i].ndim > 0 && !items[i].shape))
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: item %zu has a NULL pointer", i);
+    status = nrxi_npz_encode(items, count, &p, n, NULL);
+    *bytes = p;
+    return status;
+}
+
+NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count)
+{
+    void *bytes;
+    size_t n;
+    nrx_status status;
+    if (!path) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_save: path is NULL");
+    NRXI_LA_TRY(nrx_npz_encode(items, count, &bytes, &n));
+    status = nrxi_file_write(path, bytes, n, NULL, 0, NULL);
+    nrxi_free(NULL, bytes);
+    return status;
+}
 
 /* ==== tensors ==== */
 
@@ -6852,14 +8704,14 @@ NRXI_FN double nrxi_sum_f32(size_t n, const float *x, ptrdiff_t st)
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
-typedef struct nrxi_sum {
+typedef struct nrxi_t_sum {
     int dtype, nk, nr;                     /* kept and reduced axes, merged */
     size_t kn[NRX_MAX_DIMS], rn[NRX_MAX_DIMS], outputs, outer, per_chunk;
     ptrdiff_t ks[NRX_MAX_DIMS], rs[NRX_MAX_DIMS];
     const unsigned char *x;
     void *y;
     double *partial;                       /* one output from one long contiguous array: sums of its chunks */
-} nrxi_sum;
+} nrxi_t_sum;
 
 NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n, ptrdiff_t *st) /* merges the axes of a set */
 {
@@ -6881,7 +8733,7 @@ NRXI_FN ptrdiff_t nrxi_sum_offset(size_t index, int nd, const size_t *n, const p
     return offset;
 }
 
-NRXI_FN double nrxi_sum_one(const nrxi_sum *m, ptrdiff_t base)
+NRXI_FN double nrxi_sum_one(const nrxi_t_sum *m, ptrdiff_t base)
 {
     size_t k, run = m->rn[m->nr - 1];
     double sum = 0, lost = 0;
@@ -6906,7 +8758,7 @@ NRXI_FN double nrxi_sum_one(const nrxi_sum *m, ptrdiff_t base)
             acc[i] = t;                                                                       \
         }                                                                                     \
     }
-NRXI_FN void nrxi_sum_tile(const nrxi_sum *m, ptrdiff_t base, size_t width, double *acc)
+NRXI_FN void nrxi_sum_tile(const nrxi_t_sum *m, ptrdiff_t base, size_t width, double *acc)
 {
     double lost[32];
     size_t i, k, count = m->outer * m->rn[m->nr - 1];
@@ -6918,7 +8770,7 @@ NRXI_FN void nrxi_sum_tile(const nrxi_sum *m, ptrdiff_t base, size_t width, doub
 
 NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
 {
-    const nrxi_sum *m = (const nrxi_sum *)arg;
+    const nrxi_t_sum *m = (const nrxi_t_sum *)arg;
     size_t o, hi, width, i, row = m->kn[m->nk - 1];
     int tiled = m->ks[m->nk - 1] == 1 && m->rs[m->nr - 1] != 1 && row >= 4;
     double acc[32];
@@ -6972,7 +8824,7 @@ NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_sum", x, NRXI_FLOAT);
     nrx_tensor *y;
-    nrxi_sum m;
+    nrxi_t_sum m;
     size_t chunks, work;
     int i;
     if (!s) return NULL;
@@ -10160,13 +12012,13 @@ NRX_DEF nrx_tensor *nrx_t_load_npz(nrx_scope *s, const char *path, const char *m
 NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, nrx_tensor *const *x, size_t n)
 {
     nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_save_npz", x, n, 0) : NULL;
-    nrxi_npz_item *items;
+    nrx_npz_item *items;
     unsigned char *bytes = NULL;
     nrx_status status = NRX_OK;
     size_t size = 0, i;
     if (!s) return x && n && x[0] ? x[0]->scope->status : NRX_E_ARG;
     if (!path || !members) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_save_npz: path or members is NULL"); return NRX_E_ARG; }
-    items = (nrxi_npz_item *)nrxi_t_work(s, n, sizeof *items);
+    items = (nrx_npz_item *)nrxi_t_work(s, n, sizeof *items);
     if (!items) { nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_save_npz: out of memory"); return NRX_E_NOMEM; }
     nrx_t_begin(s);
     for (i = 0; i < n && status == NRX_OK; i++) {

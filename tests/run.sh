@@ -18,7 +18,7 @@ for arg; do
     case $arg in
     --quick) quick=1 ;;
     --long) long=1 ;;
-    */*) only="$only $arg"; groups="$groups ${arg%%/*}" ;;
+    */*) only="$only $arg"; case " $groups " in *" ${arg%%/*} "*) ;; *) groups="$groups ${arg%%/*}" ;; esac ;;
     -*) sed -n '4,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
     *) case " $all_groups long " in *" $arg "*) groups="$groups $arg" ;; *) echo "run.sh: no group '$arg' (groups: $all_groups)" >&2; exit 2 ;; esac ;;
     esac
@@ -225,7 +225,7 @@ E
 cp "$root"/nrx_*.h .
 set -- $(echo $headers)
 if [ \$# -gt 1 ]; then
-    sed 's/NRX_CORE_VERSION [0-9]*/NRX_CORE_VERSION 1/; s/NRX_CORE_VERSION != [0-9]*/NRX_CORE_VERSION != 1/' \$2 > skew.h
+    sed 's/NRX_CORE_VERSION [0-9][0-9]*/NRX_CORE_VERSION 1/; s/NRX_CORE_VERSION != [0-9][0-9]*/NRX_CORE_VERSION != 1/' \$2 > skew.h
     printf '#include "%s"\n#include "skew.h"\nint main(void) { return 0; }\n' \$1 > skew.c
     if $cc -c skew.c -o skew.o 2> err; then echo "version skew was accepted"; exit 1; fi
     grep -q "different versions" err

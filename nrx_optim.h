@@ -1,0 +1,6008 @@
+/* nrx_optim.h - v0.1.0 - optimizers and solvers, from SGD to Freon and Kaon, from CG to PDHG
+   SPDX-License-Identifier: MIT-0 OR Unlicense
+
+   DO THIS in one .c or .cpp file of your program (and include the header plainly elsewhere):
+       #define NRX_OPTIM_IMPLEMENTATION
+       #include "nrx_optim.h"
+
+   A COMPLETE PROGRAM   cc -O2 example.c -lm
+ * >>> example
+ *  #define NRX_OPTIM_IMPLEMENTATION
+ *  #include "nrx_optim.h"
+ *  #include <stdio.h>
+ *  int main(void)
+ *  {
+ *      printf("nrx %s: %s\n", nrx_opt_version(), nrx_stop_string(NRX_STOP_TOL));
+ *      return 0;
+ *  }
+ * <<< example
+*/
+#if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
+#error "NRX_STATIC must be defined before the first nrx include of this translation unit"
+#endif
+#ifndef NRX_OPTIM_H
+#define NRX_OPTIM_H
+/* >>> nrx core (declarations) */
+#ifndef NRX_CORE_VERSION
+#define NRX_CORE_VERSION 2048975794
+/* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(NRX_STATIC)
+#define NRX_LINKAGE_ 1
+#else
+#define NRX_LINKAGE_ 2
+#endif
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
+#define NRXI_UNUSED __attribute__((unused))
+#else
+#define NRXI_UNUSED
+#endif
+#if defined(NRX_STATIC)
+#undef NRX_DEF
+#define NRX_DEF NRXI_UNUSED static
+#elif !defined(NRX_DEF)
+#define NRX_DEF extern
+#endif
+#define NRX_INLINE NRXI_UNUSED static inline
+#define NRXI_FN NRXI_UNUSED static /* private function of an implementation part */
+
+#if defined(__cplusplus)
+#define NRX_ZERO {}  /* zero-initialises any struct: nrx_env env = NRX_ZERO; */
+#else
+#define NRX_ZERO {0} /* zero-initialises any struct: nrx_env env = NRX_ZERO; */
+#endif
+#if defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)
+#define NRX_RESTRICT __restrict
+#elif !defined(__cplusplus) && !defined(__TINYC__)
+#define NRX_RESTRICT restrict
+#else
+#define NRX_RESTRICT
+#endif
+#define NRX_PI 3.14159265358979323846
+
+/* NRX_REPRODUCIBLE: the same bits on every platform and compiler for the documented set of functions. */
+#if defined(NRX_REPRODUCIBLE)
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#error "NRX_REPRODUCIBLE cannot hold under -ffast-math or -ffinite-math-only"
+#endif
+#if defined(NRX_USE_CBLAS)
+#error "NRX_REPRODUCIBLE cannot hold with NRX_USE_CBLAS"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+#error "NRX_REPRODUCIBLE needs arithmetic without excess precision (on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+#if defined(__clang__)
+#define NRXI_IMPL_BEGIN _Pragma("STDC FP_CONTRACT OFF")
+#define NRXI_IMPL_END
+#elif defined(__GNUC__) && !defined(__TINYC__)
+#define NRXI_IMPL_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"fp-contract=off\")")
+#define NRXI_IMPL_END _Pragma("GCC pop_options")
+#endif
+#endif
+#if !defined(NRXI_IMPL_BEGIN)
+#define NRXI_IMPL_BEGIN
+#define NRXI_IMPL_END
+#endif
+
+/* SIMD by GCC vector extensions: NRXI_VEC says they may be used, NRXI_X86 that wider x86 sets may be chosen at run time.
+   (GCC on Windows is left out: it does not align the stack for 32-byte spills.) */
+#if !defined(NRX_NO_SIMD) && !defined(NRX_REPRODUCIBLE) && (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
+#define NRXI_VEC 1
+#define NRXI_VTYPE_(name, elem, bytes)                       \
+    typedef elem name __attribute__((vector_size(bytes)));   \
+    typedef elem name##u __attribute__((vector_size(bytes), aligned(sizeof(elem)), may_alias));
+NRXI_VTYPE_(nrxi_f32x4, float, 16)   /* nrxi_f32x4 for values, nrxi_f32x4u for unaligned loads and stores */
+NRXI_VTYPE_(nrxi_f64x2, double, 16)
+NRXI_VTYPE_(nrxi_i32x4, int32_t, 16)
+NRXI_VTYPE_(nrxi_f32x8, float, 32)
+NRXI_VTYPE_(nrxi_f64x4, double, 32)
+NRXI_VTYPE_(nrxi_i32x8, int32_t, 32)
+NRXI_VTYPE_(nrxi_i64x4, int64_t, 32)
+NRXI_VTYPE_(nrxi_f32x16, float, 64)
+NRXI_VTYPE_(nrxi_f64x8, double, 64)
+NRXI_VTYPE_(nrxi_i32x16, int32_t, 64)
+NRXI_VTYPE_(nrxi_i64x8, int64_t, 64)
+#if (defined(__x86_64__) || defined(__i386__)) && !(defined(__MINGW32__) && !defined(__clang__))
+#define NRXI_X86 1
+#define NRXI_AVX2 __attribute__((target("avx2,fma")))
+#define NRXI_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
+#define nrxi_cpu_avx2() (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#define nrxi_cpu_avx512() \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+#endif
+#endif
+
+/* Status codes. Every function that can fail returns one; NRX_OK is 0, errors are negative. */
+#define NRX_STATUS_LIST(X)                                                                        \
+    X(NRX_OK, 0, "ok")                                                                            \
+    X(NRX_E_NOMEM, -1, "out of memory")                                                           \
+    X(NRX_E_ARG, -2, "bad argument")                                                              \
+    X(NRX_E_SHAPE, -3, "shapes do not match")                                                     \
+    X(NRX_E_RANGE, -4, "size overflow or value out of range")                                     \
+    X(NRX_E_STATE, -5, "object is not in the state this call needs")                              \
+    X(NRX_E_IO, -6, "file could not be read or written")                                          \
+    X(NRX_E_FORMAT, -7, "malformed or unknown file content")                                      \
+    X(NRX_E_NUMERIC, -8, "singular, not finite or broken down")                                   \
+    X(NRX_E_UNSUPPORTED, -9, "not supported")                                                     \
+    X(NRX_E_CANCELLED, -10, "cancelled by the progress callback")
+typedef enum nrx_status {
+#define NRX_X_(name, value, text) name = value,
+    NRX_STATUS_LIST(NRX_X_)
+#undef NRX_X_
+    NRX_STATUS_FORCE_INT_ = 0x7fffffff
+} nrx_status;
+
+/* One sentence for a status; never NULL. */
+NRX_INLINE const char *nrx_status_string(nrx_status status)
+{
+    switch (status) {
+#define NRX_X_(name, value, text) case name: return text;
+    NRX_STATUS_LIST(NRX_X_)
+#undef NRX_X_
+    case NRX_STATUS_FORCE_INT_: break;
+    }
+    return "unknown status";
+}
+
+enum { NRX_F32 = 0, NRX_F64 = 1, NRX_I64 = 2 };                 /* dtype: element types of arrays */
+enum { NRX_CONVEX = 1, NRX_WEAKLY_CONVEX = 2 };                 /* nrx_functional.convexity; 0 = unknown */
+enum { NRX_FREE = 0,          /* nrx_param.constraint: none                                              */
+       NRX_NONNEGATIVE = 1,   /* every entry >= 0                                                        */
+       NRX_ZERO_MEAN = 2,     /* every row sums to zero                                                  */
+       NRX_UNIT_NORM = 3,     /* every row has Euclidean norm <= 1                                       */
+       NRX_UNIT_SPECTRAL = 4  /* the matrix has spectral norm <= 1                                       */ };
+
+/* ---- the four doors through which nrx headers, and your code, meet ---- */
+
+typedef struct nrx_linop {              /* A: R^cols -> R^rows */
+    nrx_status (*apply)(void *user, const void *x, void *y);     /* y = A x;   overwrites y, never aliases */
+    nrx_status (*adjoint)(void *user, const void *y, void *x);   /* x = A^T y; overwrites x, never aliases */
+    void  *user;
+    size_t rows, cols;
+    int    dtype;                       /* NRX_F32 or NRX_F64: element type of x and y */
+    double norm;                        /* proven upper bound of ||A||; 0 = unknown */
+} nrx_linop;
+
+typedef struct nrx_functional {         /* f: R^n -> R */
+    nrx_status (*eval)(void *user, const void *x, double *value, void *grad);   /* either output may be NULL */
+    nrx_status (*prox)(void *user, double tau, const void *v, void *x);         /* argmin f(x) + |x-v|^2/(2 tau); x may be v; NULL = none */
+    void  *user;
+    size_t n;
+    int    dtype;                       /* NRX_F32 or NRX_F64: element type of x, v and grad */
+    int    convexity;                   /* 0 unknown, NRX_CONVEX, NRX_WEAKLY_CONVEX */
+    double lip;                         /* Lipschitz constant of the gradient; 0 = unknown */
+    double mu;                          /* strong convexity modulus, >= 0 */
+    double rho;                         /* f + rho/2 |x|^2 is convex, >= 0 */
+} nrx_functional;
+
+typedef struct nrx_param {              /* one block of parameters, rows x cols, row-major */
+    const char *name;
+    void  *value, *grad;
+    size_t rows, cols;
+    int    dtype, constraint;           /* NRX_F32 or NRX_F64; NRX_FREE, NRX_NONNEGATIVE, ... */
+} nrx_param;
+
+typedef struct nrx_vfield {             /* dy/dt = f(t, y) */
+    nrx_status (*f)(void *user, double t, const double *y, double *dydt);
+    nrx_status (*jac)(void *user, double t, const double *y, double *J);   /* n x n row-major; NULL = none */
+    void  *user;
+    size_t n;
+} nrx_vfield;
+
+/* Progress of anything that can take more than a second: `done` of `total` units, `value` is what the call documents
+   (objective, loss, time). A non-zero return cancels the call at its next safe point. */
+typedef int (*nrx_progress_fn)(void *user, size_t done, size_t total, double value);
+
+/* What a descriptor's `env` says about its surroundings. All zero = the defaults: NRX_MALLOC/NRX_FREE, NRX_LOG, OpenMP when
+   the compiler was told to use it (else one thread), no progress. The hooks must stay valid as long as the object made with them. */
+typedef struct nrx_env {
+    /* One-function allocator: ptr NULL allocates new_size bytes, new_size 0 frees, else resizes. NULL = failure, ptr stays valid. */
+    void *(*alloc)(void *user, void *ptr, size_t old_size, size_t new_size);
+    void *alloc_user;
+    /* One line of text without a newline for each error. */
+    void (*log)(void *user, nrx_status status, const char *line);
+    void *log_user;
+    /* Runs job(arg, c) once for each c in 0 .. chunks-1, in any order, on any threads, and returns after all. */
+    void (*parallel_for)(void *user, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg);
+    void *parallel_user;
+    nrx_progress_fn progress;
+    void *progress_user;
+} nrx_env;
+
+/* ---- random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) ----
+   A counter-based generator: block i of stream s under seed k is a pure function of (k, s, i), the same on every machine. */
+
+NRXI_IMPL_BEGIN
+
+typedef struct nrx_rng {
+    uint32_t key[2], ctr[4], out[4];
+    int      left;        /* unused words in out */
+    int      has_normal;  /* a second normal is stored */
+    double   normal;
+} nrx_rng;
+
+/* out = ten Philox rounds of ctr under key; out may be ctr. */
+NRX_INLINE void nrx_philox4x32(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4])
+{
+    uint32_t c0 = ctr[0], c1 = ctr[1], c2 = ctr[2], c3 = ctr[3], k0 = key[0], k1 = key[1];
+    int round;
+    for (round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)(p1 & 0xffffffffu);
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)(p0 & 0xffffffffu);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    out[0] = c0; out[1] = c1; out[2] = c2; out[3] = c3;
+}
+
+/* Starts stream `stream` of `seed`. Different streams of one seed never overlap (each has 2^64 blocks of four words). */
+NRX_INLINE void nrx_rng_seed(nrx_rng *r, uint64_t seed, uint64_t stream)
+{
+    memset(r, 0, sizeof *r);
+    r->key[0] = (uint32_t)(seed & 0xffffffffu);
+    r->key[1] = (uint32_t)(seed >> 32);
+    r->ctr[2] = (uint32_t)(stream & 0xffffffffu);
+    r->ctr[3] = (uint32_t)(stream >> 32);
+}
+
+/* Jumps to block `block` of the stream; each block holds four 32-bit words. */
+NRX_INLINE void nrx_rng_seek(nrx_rng *r, uint64_t block)
+{
+    r->ctr[0] = (uint32_t)(block & 0xffffffffu);
+    r->ctr[1] = (uint32_t)(block >> 32);
+    r->left = r->has_normal = 0;
+}
+
+/* 32 uniform bits. */
+NRX_INLINE uint32_t nrx_rng_u32(nrx_rng *r)
+{
+    if (r->left == 0) {
+        nrx_philox4x32(r->ctr, r->key, r->out);
+        if (++r->ctr[0] == 0) ++r->ctr[1];
+        r->left = 4;
+    }
+    return r->out[4 - r->left--];
+}
+
+/* 64 uniform bits: the first word is the low half. */
+NRX_INLINE uint64_t nrx_rng_u64(nrx_rng *r)
+{
+    uint64_t low = nrx_rng_u32(r);
+    return low | ((uint64_t)nrx_rng_u32(r) << 32);
+}
+
+/* Uniform in [0, 1) on multiples of 2^-53. */
+NRX_INLINE double nrx_rng_uniform(nrx_rng *r)
+{
+    return (double)(nrx_rng_u64(r) >> 11) * (1.0 / 9007199254740992.0);
+}
+
+/* Uniform integer in 0 .. n-1 without bias; n = 0 gives 0. */
+NRX_INLINE uint64_t nrx_rng_below(nrx_rng *r, uint64_t n)
+{
+    uint64_t x, reject;
+    if (n == 0) return 0;
+    reject = ((uint64_t)0 - n) % n; /* 2^64 mod n */
+    do x = nrx_rng_u64(r); while (x < reject);
+    return x % n;
+}
+
+/* log on (0, 1] for the normals, from + - * / alone so that every platform gives the same bits; error below 2 ulp. */
+NRX_INLINE double nrxi_rng_log(double x)
+{
+    uint64_t bits;
+    int64_t e;
+    double m, s, z, p;
+    memcpy(&bits, &x, 8);
+    e = (int64_t)(bits >> 52) - 1023;
+    bits = (bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL;
+    memcpy(&m, &bits, 8);
+    if (m > 1.4142135623730951) { m *= 0.5; e++; }
+    s = (m - 1.0) / (m + 1.0);
+    z = s * s;
+    p = 1.0 / 23.0;
+    p = p * z + 1.0 / 21.0; p = p * z + 1.0 / 19.0; p = p * z + 1.0 / 17.0; p = p * z + 1.0 / 15.0;
+    p = p * z + 1.0 / 13.0; p = p * z + 1.0 / 11.0; p = p * z + 1.0 / 9.0;  p = p * z + 1.0 / 7.0;
+    p = p * z + 1.0 / 5.0;  p = p * z + 1.0 / 3.0;
+    return (double)e * 0.69314718055994530942 + (2.0 * s + 2.0 * s * z * p);
+}
+
+/* cos and sin of 2 pi u, u in [0, 1), likewise: the nearest quarter turn is taken off, Taylor series do the rest. */
+NRX_INLINE void nrxi_rng_cos_sin(double u, double *c, double *s)
+{
+    int quarter = (int)(4.0 * u + 0.5);
+    double x = (u - 0.25 * (double)quarter) * 6.28318530717958647693, z = x * x, co, si;
+    co = 1.0 - z / 2.0 * (1.0 - z / 12.0 * (1.0 - z / 30.0 * (1.0 - z / 56.0 * (1.0 - z / 90.0 * (1.0 - z / 132.0
+       * (1.0 - z / 182.0 * (1.0 - z / 240.0)))))));
+    si = x * (1.0 - z / 6.0 * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 * (1.0 - z / 110.0 * (1.0 - z / 156.0
+       * (1.0 - z / 210.0)))))));
+    switch (quarter & 3) {
+    case 0:  *c = co;  *s = si;  break;
+    case 1:  *c = -si; *s = co;  break;
+    case 2:  *c = -co; *s = -si; break;
+    default: *c = si;  *s = -co; break;
+    }
+}
+
+/* Standard normal by Box and Muller: of each pair first the cosine, then the sine branch. */
+NRX_INLINE double nrx_rng_normal(nrx_rng *r)
+{
+    double radius, c, s;
+    if (r->has_normal) { r->has_normal = 0; return r->normal; }
+    radius = sqrt(-2.0 * nrxi_rng_log(1.0 - nrx_rng_uniform(r)));
+    nrxi_rng_cos_sin(nrx_rng_uniform(r), &c, &s);
+    r->normal = radius * s;
+    r->has_normal = 1;
+    return radius * c;
+}
+
+NRXI_IMPL_END
+#elif NRX_CORE_VERSION != 2048975794
+#error "nrx: headers with different versions of the core block are mixed in one translation unit"
+#endif
+/* <<< nrx core (declarations) */
+/* >>> nrx solve (declarations) */
+#ifndef NRX_SOLVE_VERSION
+#define NRX_SOLVE_VERSION 3311959833
+/* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
+
+#define NRX_STOP_LIST(X)                                                                      \
+    X(NRX_STOP_NONE, 0, "did not run")                                                        \
+    X(NRX_STOP_TOL, 1, "residual below the tolerance")                                        \
+    X(NRX_STOP_GAP, 2, "certified gap below the tolerance")                                   \
+    X(NRX_STOP_DISCREPANCY, 3, "data fitted to the given noise level")                        \
+    X(NRX_STOP_EXACT, 4, "the starting point is already a solution")                          \
+    X(NRX_STOP_MAX_ITER, 5, "iteration limit")                                                \
+    X(NRX_STOP_STALLED, 6, "no further progress at this precision")                           \
+    X(NRX_STOP_LINESEARCH, 7, "line search found no acceptable step")                         \
+    X(NRX_STOP_INDEFINITE, 8, "operator is not positive definite")                            \
+    X(NRX_STOP_CONDITION, 9, "condition number above the limit")                              \
+    X(NRX_STOP_NUMERIC, 10, "a value was not finite; the last good iterate is returned")      \
+    X(NRX_STOP_CALLBACK, 11, "an operator or functional reported an error")                   \
+    X(NRX_STOP_CANCELLED, 12, "cancelled by the progress callback")
+enum {
+#define NRX_X_(name, value, text) name = value,
+    NRX_STOP_LIST(NRX_X_)
+#undef NRX_X_
+    NRX_STOP_COUNT_ = 13
+};
+
+/* One sentence for nrx_solve_info.stop; never NULL. */
+NRX_INLINE const char *nrx_stop_string(int stop)
+{
+    switch (stop) {
+#define NRX_X_(name, value, text) case name: return text;
+    NRX_STOP_LIST(NRX_X_)
+#undef NRX_X_
+    default: return "unknown stop reason";
+    }
+}
+
+enum { NRX_SOLVE_AUTO = 0,        /* accelerated when everything is known to be convex, else nmAPG                     */
+       NRX_SOLVE_GRADIENT = 1,    /* gradient / proximal gradient (ISTA): monotone                                     */
+       NRX_SOLVE_ACCELERATED = 2, /* Nesterov / FISTA with adaptive restart                                            */
+       NRX_SOLVE_NMAPG = 3        /* nonmonotone accelerated proximal gradient: for non-convex and weakly convex terms */ };
+
+typedef struct nrx_solve_desc {
+    size_t max_iter;       /* 0 = 1000 */
+    double tol;            /* relative tolerance; 0 = 1e-5 in f32, 1e-8 in f64; negative = never stop on it */
+    double discrepancy;    /* > 0: stop once |A x - b| <= this (noise level; Morozov: 1.01 times the noise norm) */
+    double damp;           /* CGLS, LSQR: min |A x - b|^2 + damp^2 |x|^2 */
+    double step;           /* > 0: primal step, taken as given; 0 = from norms and moduli, else estimated and checked on the way */
+    double ratio;          /* PDHG: step / dual step when both come from |K|; 0 = 1 */
+    double gamma;          /* PDHG: > 0 accelerates for a gamma-strongly convex g; < 0 never; 0 = use g's mu / 2 when known */
+    int    method;         /* NRX_SOLVE_*; for the smooth solver */
+    int    no_restart;     /* non-zero: plain FISTA without restart */
+    int    adaptive;       /* PDHG: non-zero balances primal and dual residual (Goldstein et al. 2013) */
+    int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
+    double lower, upper;
+    size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
+    size_t history_size;
+    nrx_env env;
+} nrx_solve_desc;
+
+typedef struct nrx_solve_info {
+    size_t iterations;
+    size_t applies;        /* operator applications: A and A^T counted alike */
+    size_t evals;          /* functional evaluations (value, gradient or prox) */
+    size_t restarts;       /* restarts of the acceleration, or steps that had to be shortened */
+    size_t history_count;  /* values written to history */
+    double objective;      /* at the returned x, as the solver documents */
+    double residual;       /* what was compared with tol, relative */
+    double gap;            /* certified upper bound of objective - minimum; negative = no bound is available */
+    double step;           /* last (primal) step */
+    double norm;           /* operator norm used; 0 = none */
+    int    stop;           /* NRX_STOP_* */
+} nrx_solve_info;
+#elif NRX_SOLVE_VERSION != 3311959833
+#error "nrx: headers with different versions of the solve block are mixed in one translation unit"
+#endif
+/* <<< nrx solve (declarations) */
+/* >>> nrx adam (declarations) */
+#ifndef NRX_ADAM_VERSION
+#define NRX_ADAM_VERSION 573486238
+/* Adam, AdamW and SGD with momentum over an nrx_param list. The caller owns parameters and gradients; they must stay in place. */
+
+enum { NRX_ADAM_ADAM = 0, NRX_ADAM_SGD = 1 };
+
+typedef struct nrx_adam_desc {
+    int    kind;           /* NRX_ADAM_ADAM (AdamW when weight_decay > 0), NRX_ADAM_SGD */
+    int    nesterov;       /* SGD: non-zero looks ahead */
+    double lr;             /* 0 = 1e-3 for Adam, 1e-2 for SGD */
+    double beta1, beta2;   /* Adam: 0 = 0.9, 0.999 */
+    double eps;            /* Adam: 0 = 1e-8 */
+    double momentum;       /* SGD: 0 = none */
+    double weight_decay;   /* decoupled: w *= 1 - lr*weight_decay before the step */
+    double clip_norm;      /* > 0: the gradient over all parameters is scaled down to this norm */
+    nrx_env env;
+} nrx_adam_desc;
+
+typedef struct nrx_adam {
+    nrx_adam_desc desc;    /* resolved; lr may be changed between steps */
+    const nrx_param *params;
+    size_t count;          /* of params */
+    size_t steps;          /* taken */
+    size_t skipped;        /* steps refused because a gradient was not finite */
+    double grad_norm;      /* of the last step, before clipping */
+    void  *moments;        /* all first moments, then (Adam) all second moments, each in the parameter's dtype */
+    size_t moment_bytes;
+} nrx_adam;
+#elif NRX_ADAM_VERSION != 573486238
+#error "nrx: headers with different versions of the adam block are mixed in one translation unit"
+#endif
+/* <<< nrx adam (declarations) */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NRX_OPTIM_VERSION "0.1.0"
+
+/* Version of the implementation that was linked, "major.minor.patch". */
+NRX_DEF const char *nrx_opt_version(void);
+
+/* ==== matrix functions ====
+   Matrices are rows x cols, row-major, contiguous, of `dtype` NRX_F32 or NRX_F64. Outputs may be the input array unless stated.
+   NULL desc = defaults. A zero matrix gives zero; a matrix with a NaN or infinity gives NRX_E_NUMERIC and nothing is written. */
+
+typedef struct nrx_opt_polar_desc {
+    double lower;          /* lower bound of sigma_min / sigma_max; 0 = 1e-17. Too small only costs an iteration */
+    size_t max_iter;       /* 0 = 12 */
+    int    no_polish;      /* non-zero skips the last Newton-Schulz step in doubled precision */
+    nrx_env env;
+} nrx_opt_polar_desc;
+
+typedef struct nrx_opt_polar_info {
+    size_t iterations;     /* QDWH steps taken */
+    size_t qr_steps;       /* of them by QR (the others by Cholesky) */
+    double change;         /* Frobenius norm of the last change */
+} nrx_opt_polar_info;
+
+/* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham 2013): U rows x cols with
+   orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols, symmetric (NULL = not wanted). At most 6 iterations for
+   condition numbers up to 1e16; |U^T U - I|_2 below 1e-15 in f64 after the polish. Works in f64 inside. Cost: about 2 matrix
+   products per Cholesky iteration, 4.3 per QR iteration (only while the iterate is worse conditioned than about 10), 3 for the polish. */
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
+                                 nrx_opt_polar_info *info);
+
+enum { NRX_NS_MUON = 0,          /* Jordan's quintic (3.4445, -4.7750, 2.0315): singular values >= 2e-3 land in [0.68, 1.21]            */
+       NRX_NS_POLAR_EXPRESS = 1, /* Amsel et al. 2025: a new quintic each step; 6 steps: singular values >= 1e-3 land within 0.7 % of 1 */
+       NRX_NS_DION = 2,          /* five quintics with the safety factor built in                                                        */
+       NRX_NS_CUBIC = 3,         /* (3x - x^3)/2: slow and exact                                                                         */
+       NRX_NS_KAON = 4           /* 4.1 x (1 - x^2)^2: chaotic, for nrx_opt_kaon                                                         */ };
+
+typedef struct nrx_opt_ns_desc {
+    int    coefficients;   /* NRX_NS_* */
+    size_t steps;          /* 0 = 5 */
+    double eps;            /* added to the Frobenius norm; 0 = 1e-7, negative = 0 */
+    nrx_env env;
+} nrx_opt_ns_desc;
+
+/* Approximate polar factor by odd polynomials of G/|G|_F, as Muon does it: only products of matrices. Works in dtype. */
+NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc);
+
+enum { NRX_FREON_POWER_MEAN = 0, /* O = U diag((sigma/M_q)^(q-1)) V^T, M_q = (mean sigma^q)^(1/q): one learning rate for all exponents and widths */
+       NRX_FREON_SUM = 1,        /* the map of G / |G|_Schatten-q: unit Schatten-p norm for q > 1 */
+       NRX_FREON_RAW = 2         /* (G G^T)^-c G itself */ };
+
+typedef struct nrx_opt_freon_desc {
+    double c;              /* exponent: 0 = normalised gradient, 1/2 = polar factor (Muon), > 1/2 inverted spectrum, 1 = pseudo-inverse */
+    int    scale;          /* NRX_FREON_* */
+    double sigma_min;      /* relative singular values down to here are mapped accurately, smaller ones grow linearly from 0.
+                              0 = 1e-3 in f32 (good for condition numbers up to 1e3), 1e-5 in f64 */
+    size_t terms;          /* rational steps; 0 = 3 in f32, 4 in f64 (5 for sigma_min 1e-7) */
+    int    exact;          /* non-zero: by singular value decomposition instead (also used when c is not a/b with b <= 16) */
+    nrx_env env;
+} nrx_opt_freon_desc;
+
+/* Freon's direction D_c = (G G^T)^-c G = U diag(sigma^(1-2c)) V^T without an SVD, scaled (Shumaylov et al. 2026, arXiv 2605.11181): a coupled
+   rational iteration with minimax coefficients, k x k work (k = min(rows, cols)) in f64 always. c in [-2, 2]. */
+NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc);
+
+/* Minimax coefficients (alpha, beta, gamma)_t, t < terms, of the coupled iteration for the b-th root (b >= 2) on relative singular values
+   [sigma_min, 1]: coefficients[3 t ...]. *reached = the lower end of the interval that [sigma_min^(2/b), 1] is mapped to (upper end 1).
+   For b = 2 they are QDWH's. Composite minimax in the sense of Gawlik and Nakatsukasa 2019 (arXiv 1906.11326), by nested bisection. */
+NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached);
+
+/* Kaon's direction: `steps` (0 = 5) of x -> 4.1 x (1 - x^2)^2 on the singular values of G/|G|_F, divided by 1.175. Deterministic and chaotic:
+   other precisions or summation orders give another, equally good spectrum. A rank-one matrix, which the map would send to 0, gets
+   G/|G|_F and *fallback = 1 (fallback may be NULL). */
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env);
+
+/* Singular value thresholding: U diag(max(sigma - tau, 0)) V^T, the prox of tau times the nuclear norm. *rank (may be NULL) = values left. */
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env);
+
+/* Largest singular value, to rounding, from the SVD (k = min(rows, cols), O(rows cols k)). */
+NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env);
+
+/* ==== training optimizers ====
+   One step: gradients are checked (not finite, or too large to be squared: NRX_E_NUMERIC with a line that names the block, nothing
+   changed), clipped, turned into a direction, applied with decoupled decay, then constraints and averages. Formulas: SGD first velocity =
+   gradient; Adam (Kingma, Ba 2015); AdamW (Loshchilov, Hutter 2019); AMSGrad (Reddi et al. 2018); RMSProp (Tieleman, Hinton 2012); AdaGrad (Duchi
+   et al. 2011); AdaBelief (Zhuang et al. 2020); Lion (Chen et al. 2023); Muon (Jordan 2024); Freon, Kaon (Shumaylov et al. 2026); AuON (2509.24320);
+   SOAP (Vyas et al. 2024). The matrix kinds (Muon to SOAP) act on blocks with at least two rows and columns (view a convolution kernel as
+   out x in*kh*kw); every other block, and those a group says, goes to AdamW with the aux_ settings. Give embeddings, heads and gains to a group. */
+
+enum { NRX_OPT_DEFAULT = 0,   /* AdamW in a descriptor, "as the descriptor" in a group */
+       NRX_OPT_ADAMW = 1, NRX_OPT_SGD = 2, NRX_OPT_RMSPROP = 3, NRX_OPT_ADAGRAD = 4,
+       NRX_OPT_ADAM = 5,      /* weight_decay as an L2 term of the gradient */
+       NRX_OPT_ADABELIEF = 6, NRX_OPT_LION = 7, NRX_OPT_MUON = 8, NRX_OPT_FREON = 9, NRX_OPT_KAON = 10, NRX_OPT_AUON = 11, NRX_OPT_SOAP = 12 };
+
+enum { NRX_SCHEDULE_CONSTANT = 0, NRX_SCHEDULE_COSINE = 1, NRX_SCHEDULE_LINEAR = 2,
+       NRX_SCHEDULE_WSD = 3,        /* warm-up, stable, linear decay over the last `decay` steps */
+       NRX_SCHEDULE_WSD_SQRT = 4,   /* the same with 1 - sqrt(x) */
+       NRX_SCHEDULE_ONE_CYCLE = 5   /* cosine up from 1/25, cosine down to `floor` */ };
+
+typedef struct nrx_opt_schedule {
+    int    kind;           /* NRX_SCHEDULE_* */
+    size_t warmup;         /* steps of linear warm-up t/warmup (one-cycle: steps up; 0 = 30 %) */
+    size_t total;          /* steps of the whole run; needed by all but constant */
+    size_t decay;          /* WSD: last steps; 0 = 20 % of total */
+    double floor;          /* factor at the end; 0 = 0 */
+} nrx_opt_schedule;
+
+/* The factor on the learning rate at step 1, 2, ... */
+NRX_DEF double nrx_opt_schedule_factor(const nrx_opt_schedule *schedule, size_t step);
+
+enum { NRX_SCALE_SPECTRAL = 0,      /* sqrt(max(1, rows/cols)) times the direction */
+       NRX_SCALE_RMS = 1,           /* 0.2 sqrt(max(rows, cols)): updates as large as AdamW's */
+       NRX_SCALE_NONE = 2 };
+enum { NRX_MUON_NS = 0, NRX_MUON_POLAR_EXPRESS = 1, NRX_MUON_QDWH = 2 };
+
+typedef struct nrx_opt_group {       /* blocks first .. first+count-1; a later group wins */
+    size_t first, count;
+    int    kind;           /* NRX_OPT_*; NRX_OPT_DEFAULT = as the descriptor */
+    int    frozen;         /* non-zero: never changed */
+    double lr;             /* 0 = as the descriptor (its aux_lr for AdamW blocks of a matrix kind) */
+    double weight_decay;   /* 0 = as the descriptor, negative = none */
+} nrx_opt_group;
+
+typedef struct nrx_opt_desc {
+    int    kind;           /* NRX_OPT_* */
+    int    nesterov;       /* 0 = the kind's habit (on for Muon, Freon, Kaon, AuON; off for SGD), 1 on, -1 off */
+    double lr;             /* 0 = 1e-3; 1e-2 SGD, RMSProp, AdaGrad; 1e-4 Lion; 2e-2 Muon, Freon, AuON; 3e-2 Kaon; 3e-3 SOAP */
+    double momentum;       /* SGD, RMSProp: 0 = none; matrix kinds: 0 = 0.95, negative = none */
+    double beta1, beta2;   /* 0 = 0.9, 0.999; Lion 0.9, 0.99; SOAP 0.95, 0.95; RMSProp beta2 0.99 */
+    double eps;            /* 0 = 1e-8 */
+    double weight_decay;   /* 0 = none */
+    int    amsgrad;        /* Adam, AdamW: divide by the largest second moment seen */
+    double clip_value;     /* > 0: every gradient entry into [-clip_value, clip_value] */
+    double clip_norm;      /* > 0: then the norm over all blocks down to this */
+    size_t accumulate;     /* gradients of this many calls are averaged into one step; 0 = 1 */
+    nrx_opt_schedule schedule;
+    double ema;            /* > 0: average of the weights, w_avg = b w_avg + (1-b) w, b = min(ema, (1+t)/(10+t)); see nrx_opt_swap_average */
+    int    scale;          /* matrix kinds: NRX_SCALE_* */
+    int    muon;           /* Muon: NRX_MUON_*; Newton-Schulz by default */
+    size_t steps;          /* Newton-Schulz or Kaon steps; 0 = 5 */
+    double freon_c;        /* Freon's exponent; 0 = 2/3, negative = 0 */
+    double freon_sigma_min;/* see nrx_opt_freon_desc */
+    size_t freon_terms;
+    int    norm_weight;    /* matrix kinds: non-zero brings each block to |W|_F = sqrt(rows) before the step */
+    size_t refresh;        /* SOAP: steps between eigenbases; 0 = 10 */
+    double aux_lr, aux_beta1, aux_beta2, aux_eps; /* AdamW inside matrix kinds: 0 = 3e-4, 0.9, 0.95, 1e-10 */
+    const nrx_opt_group *groups; /* must outlive the optimizer */
+    size_t group_count;
+    nrx_env env;
+} nrx_opt_desc;
+
+typedef struct nrx_opt {
+    nrx_opt_desc desc;     /* resolved; desc.lr may be changed between steps */
+    const nrx_param *params;
+    size_t count;
+    size_t steps;          /* taken */
+    size_t pending;        /* gradients accumulated for the next one */
+    size_t skipped;        /* calls refused because of a bad gradient */
+    size_t fallbacks;      /* directions replaced by the normalised gradient (rank one under Kaon) */
+    double grad_norm;      /* of the last step, before clip_norm */
+    double lr;             /* of the last step, after the schedule */
+    void  *state, *plan, *work;
+    size_t state_bytes;
+} nrx_opt;
+
+/* Plans an optimizer; params (and what they point to) must outlive it. All memory is allocated here except SVDs of irrational Freon exponents. */
+NRX_DEF nrx_status nrx_opt_init(nrx_opt *opt, const nrx_param *params, size_t count, const nrx_opt_desc *desc);
+/* One step from the gradients (or one more gradient accumulated). NRX_E_NUMERIC: refused, nothing changed. */
+NRX_DEF nrx_status nrx_opt_step(nrx_opt *opt);
+/* Exchanges weights and their average (desc.ema); call again to go on training. */
+NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *opt);
+NRX_DEF void nrx_opt_drop(nrx_opt *opt);
+
+/* Everything a run needs to go on to the bit, besides the weights: save into nrx_opt_state_size bytes, restore into an optimizer made from the
+   same parameters and descriptor (NRX_E_FORMAT otherwise). Same byte order only. */
+NRX_DEF size_t nrx_opt_state_size(const nrx_opt *opt);
+NRX_DEF nrx_status nrx_opt_save(const nrx_opt *opt, void *bytes, size_t size);
+NRX_DEF nrx_status nrx_opt_restore(nrx_opt *opt, const void *bytes, size_t size);
+
+/* The quantities of Shumaylov et al. 2026, section 3.1, for n entries: full gradient g, mini-batch gradient gt, direction d, Hessian times
+   direction hd. The step eta = s <gt,d>/<d,Hd> changes the local quadratic by -potential (alignment s - s^2/2). */
+typedef struct nrx_opt_diagnosis {
+    double alignment;      /* <g,d> / <gt,d> */
+    double potential;      /* <gt,d>^2 / <d,Hd> */
+    double step;           /* best step: <g,d> / <d,Hd> */
+    double decrease;       /* at that step: potential alignment^2 / 2 */
+} nrx_opt_diagnosis;
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out);
+
+/* Largest relative difference between f's gradient at x and central differences along `directions` fixed directions (0 = 3), step h (0 = 1e-5):
+   about 1e-8 for a right gradient in f64. */
+NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* NRX_OPTIM_H */
+
+#if (defined(NRX_OPTIM_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) && !defined(NRX_OPTIM_IMPL_DONE_)
+#define NRX_OPTIM_IMPL_DONE_
+/* >>> nrx core (implementation) */
+#ifndef NRXI_CORE_VERSION
+#define NRXI_CORE_VERSION 4263832547
+#include <float.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#if defined(NRX_MALLOC) && defined(NRX_REALLOC) && defined(NRX_FREE)
+#elif !defined(NRX_MALLOC) && !defined(NRX_REALLOC) && !defined(NRX_FREE)
+#define NRX_MALLOC(size) malloc(size)
+#define NRX_REALLOC(ptr, size) realloc(ptr, size)
+#define NRX_FREE(ptr) free(ptr)
+#else
+#error "define all or none of NRX_MALLOC, NRX_REALLOC and NRX_FREE"
+#endif
+#if !defined(NRX_LOG)
+#if defined(NRX_VERBOSE) && !defined(NRX_NO_STDIO)
+#include <stdio.h>
+#define NRX_LOG(line) ((void)fprintf(stderr, "%s\n", line))
+#else
+#define NRX_LOG(line) ((void)(line))
+#endif
+#endif
+
+/* *out = a*b or a+b; 0 when that overflows. */
+NRXI_FN int nrxi_mul_ok(size_t a, size_t b, size_t *out)
+{
+    if (b != 0 && a > (size_t)-1 / b) return 0;
+    *out = a * b;
+    return 1;
+}
+NRXI_FN int nrxi_add_ok(size_t a, size_t b, size_t *out)
+{
+    if (a > (size_t)-1 - b) return 0;
+    *out = a + b;
+    return 1;
+}
+
+NRXI_FN size_t nrxi_dtype_size(int dtype) { return dtype == NRX_F32 ? 4u : 8u; }
+
+/* -- memory: 64-byte aligned blocks over the allocator of env; what the raw allocator gave stands just before each block -- */
+
+typedef struct nrxi_block { unsigned char *raw; size_t total; } nrxi_block;
+
+NRXI_FN void *nrxi_place(unsigned char *raw, size_t total)
+{
+    nrxi_block head;
+    size_t offset = sizeof head;
+    offset += (64u - (size_t)((uintptr_t)(raw + offset) & 63u)) & 63u;
+    head.raw = raw;
+    head.total = total;
+    memcpy(raw + offset - sizeof head, &head, sizeof head);
+    return raw + offset;
+}
+
+/* count * size bytes, aligned to 64; NULL on overflow or failure. Zero bytes give a valid pointer. */
+NRXI_FN void *nrxi_alloc(const nrx_env *env, size_t count, size_t size)
+{
+    size_t bytes, total;
+    void *raw;
+    if (!nrxi_mul_ok(count, size, &bytes) || !nrxi_add_ok(bytes, sizeof(nrxi_block) + 63u, &total)) return NULL;
+    if (env && env->alloc) raw = env->alloc(env->alloc_user, NULL, 0, total);
+    else raw = NRX_MALLOC(total);
+    return raw ? nrxi_place((unsigned char *)raw, total) : NULL;
+}
+
+NRXI_FN void *nrxi_calloc(const nrx_env *env, size_t count, size_t size)
+{
+    void *p = nrxi_alloc(env, count, size);
+    if (p) memset(p, 0, count * size);
+    return p;
+}
+
+NRXI_FN void nrxi_free(const nrx_env *env, void *p)
+{
+    nrxi_block head;
+    if (!p) return;
+    memcpy(&head, (unsigned char *)p - sizeof head, sizeof head);
+    if (env && env->alloc) (void)env->alloc(env->alloc_user, head.raw, head.total, 0);
+    else NRX_FREE(head.raw);
+}
+
+/* Resizes a block of nrxi_alloc (or NULL) and keeps its content; NULL on failure, p stays valid. */
+NRXI_FN void *nrxi_realloc(const nrx_env *env, void *p, size_t count, size_t size)
+{
+    nrxi_block head;
+    size_t bytes, total, before, after, keep;
+    unsigned char *raw, *q;
+    if (!p) return nrxi_alloc(env, count, size);
+    memcpy(&head, (unsigned char *)p - sizeof head, sizeof head);
+    if (!nrxi_mul_ok(count, size, &bytes) || !nrxi_add_ok(bytes, sizeof head + 63u, &total)) return NULL;
+    before = (size_t)((unsigned char *)p - head.raw);
+    keep = head.total - before < bytes ? head.total - before : bytes;
+    if (env && env->alloc) raw = (unsigned char *)env->alloc(env->alloc_user, head.raw, head.total, total);
+    else raw = (unsigned char *)NRX_REALLOC(head.raw, total);
+    if (!raw) return NULL;
+    after = sizeof head + ((64u - (size_t)((uintptr_t)(raw + sizeof head) & 63u)) & 63u);
+    q = raw + after;
+    if (after != before) memmove(q, raw + before, keep);
+    return nrxi_place(raw, total);
+}
+
+/* -- one line of text for the log: %s %c %d %ld %zu %g; the same with and without stdio, and in every locale -- */
+
+typedef struct nrxi_text { char *at, *end; } nrxi_text;
+
+NRXI_FN void nrxi_put(nrxi_text *t, char c) { if (t->at < t->end) *t->at++ = c; }
+
+NRXI_FN void nrxi_put_string(nrxi_text *t, const char *s)
+{
+    if (!s) s = "(null)";
+    while (*s) nrxi_put(t, *s++);
+}
+
+NRXI_FN void nrxi_put_unsigned(nrxi_text *t, uint64_t v)
+{
+    char digits[24];
+    int n = 0;
+    do digits[n++] = (char)('0' + (int)(v % 10u)); while (v /= 10u);
+    while (n) nrxi_put(t, digits[--n]);
+}
+
+NRXI_FN void nrxi_put_signed(nrxi_text *t, int64_t v)
+{
+    if (v < 0) nrxi_put(t, '-');
+    nrxi_put_unsigned(t, v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v);
+}
+
+/* Six significant digits as %g shows them. */
+NRXI_FN void nrxi_put_double(nrxi_text *t, double v)
+{
+    uint64_t bits, digits;
+    int e = 0, i, kept = 6;
+    char d[6];
+    memcpy(&bits, &v, 8);
+    if ((bits >> 52 & 0x7ff) == 0x7ff) { nrxi_put_string(t, bits << 12 ? "nan" : bits >> 63 ? "-inf" : "inf"); return; }
+    if (bits >> 63) { nrxi_put(t, '-'); v = -v; }
+    if (v == 0.0) { nrxi_put(t, '0'); return; }
+    while (v >= 1e6) { v /= 10.0; e++; }
+    while (v < 1e5) { v *= 10.0; e--; }
+    digits = (uint64_t)(v + 0.5);
+    if (digits >= 1000000u) { digits /= 10u; e++; }
+    for (i = 5; i >= 0; i--) { d[i] = (char)('0' + (int)(digits % 10u)); digits /= 10u; }
+    e += 5; /* value = d[0].d[1]... * 10^e */
+    while (kept > 1 && d[kept - 1] == '0') kept--;
+    if (e < -5 || e > 5) {
+        nrxi_put(t, d[0]);
+        if (kept > 1) nrxi_put(t, '.');
+        for (i = 1; i < kept; i++) nrxi_put(t, d[i]);
+        nrxi_put(t, 'e');
+        nrxi_put_signed(t, e);
+        return;
+    }
+    if (e < 0) {
+        nrxi_put_string(t, "0.");
+        for (i = -1; i > e; i--) nrxi_put(t, '0');
+        for (i = 0; i < kept; i++) nrxi_put(t, d[i]);
+        return;
+    }
+    for (i = 0; i <= e; i++) nrxi_put(t, d[i]);
+    if (kept > e + 1) nrxi_put(t, '.');
+    for (i = e + 1; i < kept; i++) nrxi_put(t, d[i]);
+}
+
+NRXI_FN void nrxi_format(char *line, size_t size, const char *fmt, va_list args)
+{
+    nrxi_text t;
+    t.at = line;
+    t.end = line + size - 1;
+    for (; *fmt; fmt++) {
+        if (*fmt != '%') { nrxi_put(&t, *fmt); continue; }
+        switch (*++fmt) {
+        case 's': nrxi_put_string(&t, va_arg(args, const char *)); break;
+        case 'c': nrxi_put(&t, (char)va_arg(args, int)); break;
+        case 'd': nrxi_put_signed(&t, va_arg(args, int)); break;
+        case 'g': nrxi_put_double(&t, va_arg(args, double)); break;
+        case 'l': fmt++; nrxi_put_signed(&t, va_arg(args, long)); break;
+        case 'z': fmt++; nrxi_put_unsigned(&t, va_arg(args, size_t)); break;
+        case '%': nrxi_put(&t, '%'); break;
+        default: nrxi_put(&t, '?'); fmt--; break;
+        }
+    }
+    *t.at = 0;
+}
+
+/* Logs one line ("nrx_ct_project: image 128x127, geometry expects 128x128") and returns the status. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__) && !defined(__MINGW32__)
+__attribute__((format(printf, 3, 4)))
+#endif
+NRXI_FN nrx_status nrxi_fail(const nrx_env *env, nrx_status status, const char *fmt, ...)
+{
+    char line[400];
+    va_list args;
+    va_start(args, fmt);
+    nrxi_format(line, sizeof line, fmt, args);
+    va_end(args);
+    if (env && env->log) env->log(env->log_user, status, line);
+    else NRX_LOG(line);
+    return status;
+}
+
+/* -- finiteness on copied bits: -ffast-math cannot fold it away -- */
+
+NRXI_FN int nrxi_finite_f32(const float *x)
+{
+    uint32_t bits;
+    memcpy(&bits, x, 4);
+    return (bits & 0x7f800000u) != 0x7f800000u;
+}
+NRXI_FN int nrxi_finite_f64(const double *x)
+{
+    uint64_t bits;
+    memcpy(&bits, x, 8);
+    return (bits >> 52 & 0x7ffu) != 0x7ffu;
+}
+NRXI_FN int nrxi_all_finite(const void *x, size_t n, int dtype)
+{
+    size_t i, bad = 0;
+    if (dtype == NRX_F32) for (i = 0; i < n; i++) bad += !nrxi_finite_f32((const float *)x + i);
+    else if (dtype == NRX_F64) for (i = 0; i < n; i++) bad += !nrxi_finite_f64((const double *)x + i);
+    return bad == 0;
+}
+
+/* -- threads: the caller's pool, else OpenMP, else a loop. Chunks depend on the problem only, so results do not on threads. -- */
+
+NRXI_FN void nrxi_parallel(const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t c;
+    if (env && env->parallel_for && chunks > 1) {
+        env->parallel_for(env->parallel_user, chunks, job, arg);
+        return;
+    }
+#if defined(_OPENMP)
+    if (chunks > 1) {
+        ptrdiff_t i, n = (ptrdiff_t)chunks;
+#pragma omp parallel for schedule(dynamic, 1)
+        for (i = 0; i < n; i++) job(arg, (size_t)i);
+        return;
+    }
+#endif
+    for (c = 0; c < chunks; c++) job(arg, c);
+}
+
+/* Non-zero when the caller's progress callback cancels. */
+NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double value)
+{
+    return env && env->progress ? env->progress(env->progress_user, done, total, value) : 0;
+}
+#elif NRXI_CORE_VERSION != 4263832547
+#error "nrx: headers with different versions of the core block are mixed in one translation unit"
+#endif
+/* <<< nrx core (implementation) */
+NRXI_IMPL_BEGIN
+/* >>> nrx gemm (implementation) */
+#ifndef NRXI_GEMM_VERSION
+#define NRXI_GEMM_VERSION 2118826157
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
+   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
+   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
+     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
+     packed  both operands are first copied into panels in the caller's workspace; for large problems
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#if defined(NRXI_X86)
+#include <immintrin.h>
+#endif
+#if defined(NRX_USE_CBLAS)
+#if !defined(NRX_CBLAS_HEADER)
+#define NRX_CBLAS_HEADER <cblas.h>
+#endif
+#include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
+#endif
+
+enum {
+    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
+    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
+    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
+    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
+    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
+    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
+    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
+    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
+    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_ROW_BYTES = 128
+};
+
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
+NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
+
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
+#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
+#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
+#define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
+#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
+#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
+#define NRXI_GEMM_STEP1(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+    }
+#define NRXI_GEMM_STEP2(r, S)                                  \
+    {                                                          \
+        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
+        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
+        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
+    }
+#define NRXI_GEMM_STORE1(r, S)                                 \
+    x##r *= scale;                                             \
+    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
+    *(vu *)(c + r * ldc) = x##r;
+#define NRXI_GEMM_STORE2(r, S)                                       \
+    y##r *= scale;                                                   \
+    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
+    *(vu *)(c + r * ldc + lanes) = y##r;
+/* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
+#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b;                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+    }
+#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
+    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
+    {                                                                                                     \
+        typedef vec v;                                                                                    \
+        typedef vec##u vu;                                                                                \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
+        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
+        for (; k > 0; k--, a += acs, b += brs) {                                                          \
+            const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
+            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
+        }                                                                                                 \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
+        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
+    }
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
+   over 4 rows x and 2 rows y, lanes folded in order. */
+#define NRXI_GEMM_DOT1(i, S)                                             \
+    {                                                                    \
+        const v t = *(const vu *)(x[i] + p);                             \
+        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
+        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+    }
+#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
+#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
+    {                                                                                                                      \
+        typedef vec v;                                                                                                     \
+        typedef vec##u vu;                                                                                                 \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
+        const v zero = {0};                                                                                                \
+        elem lane[8][lanes], s;                                                                                            \
+        size_t p, q, i;                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
+        }                                                                                                                  \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
+        for (i = 0; i < 8; i++) {                                                                                          \
+            part sum = *(const part##u *)lane[i];                                                                          \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
+                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
+            sums[i] = s;                                                                                                   \
+        }                                                                                                                  \
+    }
+#if defined(NRXI_VEC)
+#define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
+#define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
+#define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
+#define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
+#endif
+#if defined(NRXI_X86)
+#define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
+#define NRXI_GEMM_SPLAT_F64X4(s) (nrxi_f64x4)_mm256_set1_pd(s)
+#define NRXI_GEMM_SPLAT_F32X16(s) (nrxi_f32x16)_mm512_set1_ps(s)
+#define NRXI_GEMM_SPLAT_F64X8(s) (nrxi_f64x8)_mm512_set1_pd(s)
+#define NRXI_GEMM_FMA_F32X8(a, b, c) (nrxi_f32x8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
+#define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
+#define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+#endif
+
+enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
+   there are; the count of entries done. */
+#if defined(NRXI_VEC)
+NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 4 <= k; p += 4, x += 4, out += 4 * full) {
+        const nrxi_f32x4 a = *(const nrxi_f32x4u *)x, b = *(const nrxi_f32x4u *)(x + xs);
+        const nrxi_f32x4 c = *(const nrxi_f32x4u *)(x + 2 * xs), d = *(const nrxi_f32x4u *)(x + 3 * xs);
+        const nrxi_f32x4 e = {a[0], b[0], c[0], d[0]}, f = {a[1], b[1], c[1], d[1]};
+        const nrxi_f32x4 g = {a[2], b[2], c[2], d[2]}, h = {a[3], b[3], c[3], d[3]};
+        *(nrxi_f32x4u *)out = e;
+        *(nrxi_f32x4u *)(out + full) = f;
+        *(nrxi_f32x4u *)(out + 2 * full) = g;
+        *(nrxi_f32x4u *)(out + 3 * full) = h;
+    }
+    return p;
+}
+NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *out, size_t full)
+{
+    size_t p;
+    for (p = 0; p + 2 <= k; p += 2, x += 2, out += 2 * full) {
+        const nrxi_f64x2 a = *(const nrxi_f64x2u *)x, b = *(const nrxi_f64x2u *)(x + xs);
+        const nrxi_f64x2 c = {a[0], b[0]}, d = {a[1], b[1]};
+        *(nrxi_f64x2u *)out = c;
+        *(nrxi_f64x2u *)(out + full) = d;
+    }
+    return p;
+}
+#endif
+
+/* >>> twin f64 */
+/* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
+                                  double alpha, double beta, double *c, size_t ldc)
+{
+    enum { rows = 4, cols = 32 / sizeof(double) };
+    double t[rows][cols], s;
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < cols; j++) t[r][j] = 0;
+    for (; k > 0; k--, a += acs, b += brs)
+        for (r = 0; r < rows; r++) {
+            s = a[(size_t)r * ars];
+            for (j = 0; j < cols; j++) t[r][j] += s * b[j];
+        }
+    for (r = 0; r < rows; r++, c += ldc)
+        for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
+}
+
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
+                                      double beta, double *c, size_t ldc);
+
+/* One call as its jobs see it. */
+typedef struct nrxi_gemm_call_f64 {
+    size_t m, n, k;
+    const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
+    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
+    double alpha, beta;
+    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
+    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
+    size_t p0, kc, mc, nc;
+} nrxi_gemm_call_f64;
+
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
+NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
+{
+    g->dot = NULL;
+#if defined(NRXI_VEC)
+    g->mr = 6;
+    g->nr = 32 / sizeof(double);
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx512()) {
+        NRXI_GEMM_TAKE(avx512, f64)
+        g->mr = 8;
+        g->nr = 128 / sizeof(double);
+    } else if (nrxi_cpu_avx2()) {
+        NRXI_GEMM_TAKE(avx2, f64)
+        g->nr = 64 / sizeof(double);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f64)
+    }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(double);
+#endif
+}
+
+/* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+{
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
+        for (p = 0; p < k; p++, x += ps, out += full)
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        return;
+    }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64) {
+        size_t row, done = nrxi_gemm_turn_f64(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F64; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
+}
+
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
+        }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
+                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+{
+    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
+    }
+}
+
+/* Direct: one chunk of C, panel by panel of B. */
+NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    for (; j < end; j += g->nr)
+        for (p = 0; p < g->k; p += kc) {
+            const double *b = g->b + p * g->brs + j * g->bcs;
+            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            cols = nrxi_gemm_min(end - j, g->nr);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
+                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
+                b = panel;
+                brs = g->nr;
+            }
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
+        }
+}
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const double *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
+    const double *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
+
+/* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
+NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
+    if (chunk < a_chunks) {
+        i = chunk * g->mc;
+        end = nrxi_gemm_min(g->rows, i + g->mc);
+        for (; i < end; i += g->mr) {
+            count = nrxi_gemm_min(end - i, g->mr);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
+                               g->pa + i * g->kc);
+        }
+    } else {
+        i = (chunk - a_chunks) * g->nc;
+        end = nrxi_gemm_min(g->cols, i + g->nc);
+        for (; i < end; i += g->nr) {
+            count = nrxi_gemm_min(end - i, g->nr);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
+                               g->pb + i * g->kc);
+        }
+    }
+}
+
+/* Packed, second half: one mc x nc block of C. */
+NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
+    size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
+    double beta = g->p0 ? (double)1 : g->beta;
+    for (; j < j1; j += g->nr) {
+        const double *b = g->pb + j * g->kc;
+        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
+}
+
+NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t down, across;
+    g->pb = work;
+    for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
+        g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
+        g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
+        for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
+            g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
+            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
+            down = (g->rows + g->mc - 1) / g->mc;
+            across = (g->cols + g->nc - 1) / g->nc;
+            for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
+                nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
+            }
+        }
+    }
+}
+
+/* Elements of workspace nrxi_gemm_f64 can use; 0 when the direct way is as good. Never overflows. */
+NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
+{
+    size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
+    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+}
+
+/* C = beta C; beta 0 never reads C. */
+NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, size_t ldc)
+{
+    size_t i, j;
+    if (beta == 1) return;
+    for (i = 0; i < m; i++, c += ldc)
+        for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
+}
+
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
+   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
+   defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_gemm_call_f64 g;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
+}
+/* === twin f32 */
+/* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
+                                  float alpha, float beta, float *c, size_t ldc)
+{
+    enum { rows = 4, cols = 32 / sizeof(float) };
+    float t[rows][cols], s;
+    int r, j;
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < cols; j++) t[r][j] = 0;
+    for (; k > 0; k--, a += acs, b += brs)
+        for (r = 0; r < rows; r++) {
+            s = a[(size_t)r * ars];
+            for (j = 0; j < cols; j++) t[r][j] += s * b[j];
+        }
+    for (r = 0; r < rows; r++, c += ldc)
+        for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
+}
+
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
+                                      float beta, float *c, size_t ldc);
+
+/* One call as its jobs see it. */
+typedef struct nrxi_gemm_call_f32 {
+    size_t m, n, k;
+    const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
+    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
+    size_t ars, acs, brs, bcs, crs, ccs;
+    float alpha, beta;
+    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
+    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
+    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
+    size_t p0, kc, mc, nc;
+} nrxi_gemm_call_f32;
+
+#define NRXI_GEMM_TAKE(set, F)                            \
+    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
+    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
+    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
+    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
+    g->dot = nrxi_gemm_dot_##set##_##F;
+NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
+{
+    g->dot = NULL;
+#if defined(NRXI_VEC)
+    g->mr = 6;
+    g->nr = 32 / sizeof(float);
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx512()) {
+        NRXI_GEMM_TAKE(avx512, f32)
+        g->mr = 8;
+        g->nr = 128 / sizeof(float);
+    } else if (nrxi_cpu_avx2()) {
+        NRXI_GEMM_TAKE(avx2, f32)
+        g->nr = 64 / sizeof(float);
+    } else
+#endif
+    {
+        NRXI_GEMM_TAKE(v16, f32)
+    }
+    g->mh = g->mr / 2;
+    g->nh = g->nr / 2;
+#else
+    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
+    g->mr = g->mh = 4;
+    g->nr = g->nh = 32 / sizeof(float);
+#endif
+}
+
+/* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+{
+    size_t i = 0, p;
+    if (xs == 1 && count == full) {
+        for (p = 0; p < k; p++, x += ps, out += full)
+            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        return;
+    }
+#if defined(NRXI_VEC)
+    for (; ps == 1 && i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32) {
+        size_t row, done = nrxi_gemm_turn_f32(k, x + i * xs, xs, out + i, full);
+        for (p = done; p < k; p++)
+            for (row = i; row < i + NRXI_GEMM_TURN_F32; row++) out[p * full + row] = x[row * xs + p];
+    }
+#endif
+    for (; i < count; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
+    for (; i < full; i++)
+        for (p = 0; p < k; p++) out[p * full + i] = 0;
+}
+
+/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            float *at = c + i * g->crs + j * g->ccs;
+            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
+        }
+}
+
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
+   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
+                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+{
+    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
+        size_t few, height;
+        rows = nrxi_gemm_min(m - i, g->mr);
+        few = rows <= g->mh;
+        height = few ? g->mh : g->mr;
+        if (rows == height && cols == width) {
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+            continue;
+        }
+        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        else {
+            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
+            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+        }
+        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
+    }
+}
+
+/* Direct: one chunk of C, panel by panel of B. */
+NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    for (; j < end; j += g->nr)
+        for (p = 0; p < g->k; p += kc) {
+            const float *b = g->b + p * g->brs + j * g->bcs;
+            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            cols = nrxi_gemm_min(end - j, g->nr);
+            brs = g->brs;
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
+                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
+                b = panel;
+                brs = g->nr;
+            }
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
+        }
+}
+
+#if defined(NRXI_VEC)
+/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
+   transpose C) so that B is the long one. */
+
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
+   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
+    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        for (i = 0; i < g->m; i += rows) {
+            rows = nrxi_gemm_min(g->m - i, g->mr);
+            height = rows <= g->mh ? g->mh : g->mr;
+            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
+            for (j = 0; j < count; j += g->nr) {
+                const float *b = g->b + p * g->brs + j0 + j;
+                size_t brs = g->brs;
+                if (count - j < g->nr) {
+                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
+                    b = wide;
+                    brs = g->nr;
+                }
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+            }
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
+    const float *x[4], *y[2];
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
+    size_t i, j, p, kc, q;
+    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, step);
+        if (g->acs != 1)
+            for (i = 0; i < g->m; i++)
+                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
+        for (j = j0; j < j1; j += 4) {
+            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
+            for (i = 0; i < g->m; i += 2) {
+                for (q = 0; q < 2; q++) {
+                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
+                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
+                }
+                g->dot(kc, x, y, sums);
+                for (q = 0; q < 8; q++)
+                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
+                    }
+            }
+        }
+    }
+}
+
+/* Does a skinny call; 0 when it is not one. */
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 o = *g;
+    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
+        o.m = g->n; o.n = g->m;
+        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
+        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
+        o.crs = g->ccs; o.ccs = g->crs;
+    }
+    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1) {
+        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
+        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        return 1;
+    }
+    if (o.brs != 1 || o.k < 32) return 0;
+    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    return 1;
+}
+#else
+NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
+{
+    (void)g;
+    (void)env;
+    return 0;
+}
+#endif
+
+/* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
+NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
+    if (chunk < a_chunks) {
+        i = chunk * g->mc;
+        end = nrxi_gemm_min(g->rows, i + g->mc);
+        for (; i < end; i += g->mr) {
+            count = nrxi_gemm_min(end - i, g->mr);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
+                               g->pa + i * g->kc);
+        }
+    } else {
+        i = (chunk - a_chunks) * g->nc;
+        end = nrxi_gemm_min(g->cols, i + g->nc);
+        for (; i < end; i += g->nr) {
+            count = nrxi_gemm_min(end - i, g->nr);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
+                               g->pb + i * g->kc);
+        }
+    }
+}
+
+/* Packed, second half: one mc x nc block of C. */
+NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
+    size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
+    float beta = g->p0 ? (float)1 : g->beta;
+    for (; j < j1; j += g->nr) {
+        const float *b = g->pb + j * g->kc;
+        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
+        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
+        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+    }
+}
+
+NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t down, across;
+    g->pb = work;
+    for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
+        g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
+        g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
+        for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
+            g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
+            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
+            down = (g->rows + g->mc - 1) / g->mc;
+            across = (g->cols + g->nc - 1) / g->nc;
+            for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
+                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
+                nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
+            }
+        }
+    }
+}
+
+/* Elements of workspace nrxi_gemm_f32 can use; 0 when the direct way is as good. Never overflows. */
+NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
+{
+    size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
+    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+}
+
+/* C = beta C; beta 0 never reads C. */
+NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_t ldc)
+{
+    size_t i, j;
+    if (beta == 1) return;
+    for (i = 0; i < m; i++, c += ldc)
+        for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
+}
+
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
+   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
+   defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_gemm_call_f32 g;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
+}
+/* <<< twin */
+#elif NRXI_GEMM_VERSION != 2118826157
+#error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
+#endif
+/* <<< nrx gemm (implementation) */
+/* >>> nrx linalg (implementation) */
+#ifndef NRXI_LINALG_VERSION
+#define NRXI_LINALG_VERSION 1540441893
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
+   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
+   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
+   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
+   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
+   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+
+     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
+     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
+     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
+     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
+     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
+                                                       (work of the next two: nrxi_qr_work(m, cols))
+     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
+     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
+     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
+     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
+                                                       u and vt may both be NULL (values only)
+     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
+                                                       read, its first n rows get x; diagonal entries of the pivoted R below
+                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
+     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
+                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
+                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
+                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+
+/* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
+
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_LA_VEC 1
+#define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
+#define NRXI_LA_ST(p, v) (*(nrxi_f64x4u *)(void *)(p) = (v))
+#define NRXI_LA_DOT                                                                                \
+    nrxi_f64x4 s0 = { 0.0, 0.0, 0.0, 0.0 }, s1 = s0, s2 = s0, s3 = s0;                             \
+    size_t i = 0;                                                                                  \
+    double sum;                                                                                    \
+    for (; i + 16 <= n; i += 16) {                                                                 \
+        s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                                               \
+        s1 += NRXI_LA_LD(x + i + 4) * NRXI_LA_LD(y + i + 4);                                       \
+        s2 += NRXI_LA_LD(x + i + 8) * NRXI_LA_LD(y + i + 8);                                       \
+        s3 += NRXI_LA_LD(x + i + 12) * NRXI_LA_LD(y + i + 12);                                     \
+    }                                                                                              \
+    for (; i + 4 <= n; i += 4) s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                        \
+    s0 = (s0 + s1) + (s2 + s3);                                                                    \
+    sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);                                                       \
+    for (; i < n; i++) sum += x[i] * y[i];                                                         \
+    return sum;
+#define NRXI_LA_AXPY                                                                               \
+    size_t i = 0;                                                                                  \
+    for (; i + 8 <= n; i += 8) {                                                                   \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        NRXI_LA_ST(y + i, u);                                                                      \
+        NRXI_LA_ST(y + i + 4, v);                                                                  \
+    }                                                                                              \
+    for (; i < n; i++) y[i] += alpha * x[i];
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+#define NRXI_LA_ROTATIONS                                                                          \
+    size_t j = 0, k;                                                                               \
+    for (; j + 16 <= len; j += 16) {                                                               \
+        double *p = q + j;                                                                         \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        for (k = 0; k < count; k++, p += ldq) {                                                    \
+            double c = cs[2 * k], s = cs[2 * k + 1];                                               \
+            nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
+            nrxi_f64x4 b2 = NRXI_LA_LD(p + ldq + 8), b3 = NRXI_LA_LD(p + ldq + 12);                \
+            NRXI_LA_ST(p, a0 * c + b0 * s);                                                        \
+            NRXI_LA_ST(p + 4, a1 * c + b1 * s);                                                    \
+            NRXI_LA_ST(p + 8, a2 * c + b2 * s);                                                    \
+            NRXI_LA_ST(p + 12, a3 * c + b3 * s);                                                   \
+            a0 = b0 * c - a0 * s; a1 = b1 * c - a1 * s; a2 = b2 * c - a2 * s; a3 = b3 * c - a3 * s; \
+        }                                                                                          \
+        NRXI_LA_ST(p, a0); NRXI_LA_ST(p + 4, a1); NRXI_LA_ST(p + 8, a2); NRXI_LA_ST(p + 12, a3);   \
+    }                                                                                              \
+    return j;
+/* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
+#define NRXI_LA_TILE                                                                               \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
+    size_t l;                                                                                      \
+    for (l = 0; l < k; l++, b += 8) {                                                              \
+        nrxi_f64x4 b0 = NRXI_LA_LD(b), b1 = NRXI_LA_LD(b + 4);                                     \
+        size_t at = l * acs;                                                                       \
+        c00 += b0 * a0[at]; c01 += b1 * a0[at]; c10 += b0 * a1[at]; c11 += b1 * a1[at];            \
+        c20 += b0 * a2[at]; c21 += b1 * a2[at]; c30 += b0 * a3[at]; c31 += b1 * a3[at];            \
+    }                                                                                              \
+    NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
+    NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
+
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#if NRXI_X86
+NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
+#endif
+#endif
+
+NRXI_FN size_t nrxi_la_min(size_t a, size_t b) { return a < b ? a : b; }
+
+NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
+{
+    double s[4] = { 0.0, 0.0, 0.0, 0.0 };
+    size_t i = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) return nrxi_la_dot_avx2(n, x, y);
+#endif
+    if (n >= 8) return nrxi_la_dot_vec(n, x, y);
+#endif
+    for (; i + 4 <= n; i += 4) {
+        s[0] += x[i] * y[i];
+        s[1] += x[i + 1] * y[i + 1];
+        s[2] += x[i + 2] * y[i + 2];
+        s[3] += x[i + 3] * y[i + 3];
+    }
+    for (; i < n; i++) s[0] += x[i] * y[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* y += alpha x */
+NRXI_FN void nrxi_la_axpy(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+{
+    size_t i;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) { nrxi_la_axpy_avx2(n, alpha, x, y); return; }
+#endif
+    if (n >= 8) { nrxi_la_axpy_vec(n, alpha, x, y); return; }
+#endif
+    for (i = 0; i < n; i++) y[i] += alpha * x[i];
+}
+
+/* Rows x, y <- c x + s y, c y - s x. */
+NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double a = x[i], b = y[i];
+        x[i] = c * a + s * b;
+        y[i] = c * b - s * a;
+    }
+}
+
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
+{
+    size_t k, j = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(len)) j = nrxi_la_rotations_avx2(count, cs, q, ldq, len);
+    else
+#endif
+    j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
+#endif
+    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+}
+
+/* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
+                          size_t bcs, double *c, size_t ldc)
+{
+    double pack[8 * 256], t[32];
+    const double *rows[4];
+    size_t l0, j0, i0, l, i, j;
+    for (l0 = 0; l0 < k; l0 += 256) {
+        size_t kb = nrxi_la_min(k - l0, 256);
+        for (j0 = 0; j0 < n; j0 += 8) {
+            size_t nb = nrxi_la_min(n - j0, 8);
+            for (l = 0; l < kb; l++)
+                for (j = 0; j < 8; j++) pack[8 * l + j] = j < nb ? b[(l0 + l) * brs + (j0 + j) * bcs] : 0.0;
+            for (i0 = 0; i0 < m; i0 += 4) {
+                size_t mb = nrxi_la_min(m - i0, 4);
+                for (i = 0; i < 4; i++) rows[i] = a + (i0 + (i < mb ? i : 0)) * ars + l0 * acs;
+#if NRXI_LA_VEC
+#if NRXI_X86
+                if (nrxi_cpu_avx2()) nrxi_la_tile_avx2(kb, rows, acs, pack, t);
+                else
+#endif
+                nrxi_la_tile_vec(kb, rows, acs, pack, t);
+#else
+                for (i = 0; i < 4; i++) {
+                    double *ti = t + 8 * i;
+                    for (j = 0; j < 8; j++) ti[j] = 0.0;
+                    for (l = 0; l < kb; l++)
+                        for (j = 0; j < 8; j++) ti[j] += rows[i][l * acs] * pack[8 * l + j];
+                }
+#endif
+                for (i = 0; i < mb; i++)
+                    for (j = 0; j < nb; j++) c[(i0 + i) * ldc + j0 + j] += sign * t[8 * i + j];
+            }
+        }
+    }
+}
+
+NRXI_FN int nrxi_la_finite(size_t m, size_t n, const double *a, size_t lda)
+{
+    size_t i;
+    for (i = 0; i < m; i++)
+        if (!nrxi_all_finite(a + i * lda, n, NRX_F64)) return 0;
+    return 1;
+}
+
+NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
+{
+    double big = 0.0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double v = fabs(x[i * inc]);
+        if (v > big) big = v;
+    }
+    return big;
+}
+
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+NRXI_FN double nrxi_la_scale(double v)
+{
+    int e;
+    if (!(v > 0.0)) return 1.0;
+    (void)frexp(v, &e);
+    return ldexp(1.0, e > 1000 ? -1000 : e < -1000 ? 1000 : -e);
+}
+
+/* Euclidean norm without overflow or harmful underflow on the way. */
+NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
+{
+    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum[4] = { 0.0, 0.0, 0.0, 0.0 };
+    size_t i;
+    if (big > 1e-140 && big < 1e140) f = 1.0;
+    for (i = 0; i < n; i++) {
+        double v = x[i * inc] * f;
+        sum[i & 3] += v * v;
+    }
+    return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
+}
+
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
+   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
+NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
+{
+    double norm, beta, denom, tau, back = 1.0;
+    size_t i;
+    if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
+    norm = nrxi_la_norm(n, x, inc);
+    if (norm < 1e-280) {
+        for (i = 0; i < n; i++) x[i * inc] *= 4.149515568880993e180;
+        back = 2.409919865102884e-181;
+        norm = nrxi_la_norm(n, x, inc);
+    }
+    beta = x[0] > 0.0 ? -norm : norm;
+    denom = x[0] - beta;
+    tau = -denom / beta;
+    x[0] = beta * back;
+    for (i = 1; i < n; i++) x[i * inc] /= denom;
+    return tau;
+}
+
+/* Rotation with c x + s z = r, c z - s x = 0; returns r. */
+NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
+{
+    double r, back = 1.0;
+    if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
+    r = sqrt(x * x + z * z);
+    if (!(r > 1e-140 && r < 1e140)) {
+        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        r = hypot(x, z);
+    }
+    *c = x / r;
+    *s = z / r;
+    return r * back;
+}
+
+NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < m; i0 += 16)
+        for (j0 = 0; j0 < n; j0 += 16)
+            for (i = i0; i < m && i < i0 + 16; i++)
+                for (j = j0; j < n && j < j0 + 16; j++) t[j * ldt + i] = a[i * lda + j];
+}
+
+NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t incy)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double t = x[i * incx];
+        x[i * incx] = y[i * incy];
+        y[i * incy] = t;
+    }
+}
+
+/* a*b*8 + c within size_t, for the work queries; (size_t)-1 otherwise. */
+NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
+{
+    size_t ab, sum, bytes;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    return sum;
+}
+
+/* ---- triangular solves, Cholesky, LU ---- */
+
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+{
+    int forward = upper ? !!trans : !trans; /* which row comes first */
+    size_t step, i, j;
+    if (!unit)
+        for (i = 0; i < n; i++)
+            if (a[i * lda + i] == 0.0 || !nrxi_finite_f64(a + i * lda + i)) return NRX_E_NUMERIC;
+    for (step = 0; step < n; step++) {
+        double *bi;
+        i = forward ? step : n - 1 - step;
+        bi = b + i * nrhs;
+        if (!trans) {
+            size_t from = upper ? i + 1 : 0, to = upper ? n : i;
+            if (nrhs == 1) bi[0] -= nrxi_la_dot(to - from, a + i * lda + from, b + from);
+            else for (j = from; j < to; j++) nrxi_la_axpy(nrhs, -a[i * lda + j], b + j * nrhs, bi);
+        }
+        if (!unit) {
+            double pivot = a[i * lda + i];
+            for (j = 0; j < nrhs; j++) bi[j] /= pivot;
+        }
+        if (trans) {
+            size_t from = upper ? i + 1 : 0, to = upper ? n : i;
+            if (nrhs == 1) nrxi_la_axpy(to - from, -bi[0], a + i * lda + from, b + from);
+            else for (j = from; j < to; j++) nrxi_la_axpy(nrhs, -a[i * lda + j], bi, b + j * nrhs);
+        }
+    }
+    return NRX_OK;
+}
+
+#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+
+NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
+{
+    size_t i, j, k, r;
+    for (k = 0; k < n; k += NRXI_LA_BLOCK) {
+        size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (i = k; i < n; i++) { /* columns k .. end of L */
+            double *ai = a + i * lda, pivot;
+            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            if (i >= end) continue;
+            pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
+            if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
+            ai[i] = sqrt(pivot);
+        }
+        for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
+            size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            for (i = r; i < r + rows; i++)
+                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_cholesky_solve(size_t n, const double *l, size_t lda, double *b, size_t nrhs)
+{
+    nrx_status status = nrxi_trsolve(0, 0, 0, n, l, lda, b, nrhs);
+    return status == NRX_OK ? nrxi_trsolve(0, 1, 0, n, l, lda, b, nrhs) : status;
+}
+
+NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
+{
+    size_t i, j, k, end;
+    int singular = 0;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (k = 0; k < n; k = end) {
+        end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (j = k; j < end; j++) {
+            double *aj = a + j * lda, pivot;
+            size_t best = j;
+            for (i = j + 1; i < n; i++)
+                if (fabs(a[i * lda + j]) > fabs(a[best * lda + j])) best = i;
+            piv[j] = best;
+            if (best != j) nrxi_la_swap(n, aj, 1, a + best * lda, 1);
+            pivot = aj[j];
+            if (pivot == 0.0) { singular = 1; continue; }
+            for (i = j + 1; i < n; i++) {
+                double *ai = a + i * lda, f = ai[j] / pivot;
+                size_t l;
+                ai[j] = f;
+                for (l = j + 1; l < end; l++) ai[l] -= f * aj[l];
+            }
+        }
+        for (i = k + 1; i < end; i++) /* rows of U right of the block */
+            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
+    }
+    for (j = 0; j < n; j++)
+        if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
+    return singular ? NRX_E_NUMERIC : NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+{
+    size_t i;
+    nrx_status status;
+    for (i = 0; i < n; i++)
+        if (piv[i] != i) nrxi_la_swap(nrhs, b + i * nrhs, 1, b + piv[i] * nrhs, 1);
+    status = nrxi_trsolve(0, 0, 1, n, lu, lda, b, nrhs);
+    return status == NRX_OK ? nrxi_trsolve(1, 0, 0, n, lu, lda, b, nrhs) : status;
+}
+
+/* ---- QR ---- */
+
+/* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+{
+    size_t i;
+    if (tau == 0.0 || cols == 0) return;
+    memcpy(w, c, cols * sizeof *w);
+    for (i = 1; i < m; i++) nrxi_la_axpy(cols, v[i * inc], c + i * ldc, w);
+    nrxi_la_axpy(cols, -tau, w, c);
+    for (i = 1; i < m; i++) nrxi_la_axpy(cols, -tau * v[i * inc], w, c + i * ldc);
+}
+
+NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
+{
+    size_t both;
+    if (!nrxi_add_ok(m, n, &both) || !nrxi_add_ok(both, NRXI_LA_BLOCK + 32, &both)) return (size_t)-1;
+    return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
+}
+
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
+
+NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
+{
+    nrxi_la_wy b;
+    b.ldv = ((m + 7) & ~(size_t)7) + 8; /* not a multiple of the page size */
+    b.v = work;
+    b.t = b.v + NRXI_LA_BLOCK * b.ldv;
+    b.w = b.t + NRXI_LA_BLOCK * NRXI_LA_BLOCK;
+    return b;
+}
+
+/* Upper triangular T with H_0 H_1 ... H_kb-1 = I - V T V^T (Schreiber and Van Loan 1989). */
+NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *tau)
+{
+    size_t i, j, l;
+    for (j = 0; j < kb; j++) {
+        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++) {
+            double s = 0.0;
+            for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
+            b.t[i * NRXI_LA_BLOCK + j] = s;
+        }
+        b.t[j * NRXI_LA_BLOCK + j] = tau[j];
+    }
+}
+
+/* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+{
+    size_t step, i, l;
+    memset(b.w, 0, kb * cols * sizeof *b.w);
+    nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
+    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+        double *wi;
+        i = trans ? kb - 1 - step : step;
+        wi = b.w + i * cols;
+        for (l = 0; l < cols; l++) wi[l] *= b.t[i * NRXI_LA_BLOCK + i];
+        if (trans) for (l = 0; l < i; l++) nrxi_la_axpy(cols, b.t[l * NRXI_LA_BLOCK + i], b.w + l * cols, wi);
+        else for (l = i + 1; l < kb; l++) nrxi_la_axpy(cols, b.t[i * NRXI_LA_BLOCK + l], b.w + l * cols, wi);
+    }
+    nrxi_la_gemm(m, cols, kb, -1.0, b.v, 1, b.ldv, b.w, cols, 1, c, ldc);
+}
+
+/* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+{
+    size_t i;
+    nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
+    for (i = 0; i < kb; i++) {
+        memset(b.v + i * b.ldv, 0, i * sizeof *b.v);
+        b.v[i * b.ldv + i] = 1.0;
+    }
+    nrxi_la_wy_factor(b, m - k, kb, tau + k);
+}
+
+NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
+{
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, j, k, kb, all = nrxi_la_min(m, n);
+    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
+    for (k = 0; k < all; k += kb) {
+        kb = nrxi_la_min(all - k, NRXI_LA_BLOCK);
+        nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv); /* columns become contiguous */
+        for (j = 0; j < kb; j++) {
+            double *v = b.v + j * b.ldv + j, beta;
+            tau[k + j] = nrxi_la_reflector(m - k - j, v, 1);
+            beta = v[0];
+            v[0] = 1.0;
+            for (i = j + 1; i < kb; i++) {
+                double *x = b.v + i * b.ldv + j;
+                nrxi_la_axpy(m - k - j, -tau[k + j] * nrxi_la_dot(m - k - j, v, x), v, x);
+            }
+            v[0] = beta;
+        }
+        nrxi_la_transpose(kb, m - k, b.v, b.ldv, a + k * lda + k, lda);
+        if (k + kb >= n) break;
+        nrxi_la_wy_load(b, m, k, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 1, m - k, kb, a + k * lda + k + kb, lda, n - k - kb);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
+                                 size_t cols, double *work)
+{
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
+    for (step = 0; step < blocks; step++) {
+        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, trans, m - j, kb, c + j * ldc, ldc, cols);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
+                             double *work)
+{
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
+    for (i = 0; i < m; i++) {
+        if (cols) memset(q + i * ldq, 0, cols * sizeof *q);
+        if (i < cols) q[i * ldq + i] = 1.0;
+    }
+    for (step = blocks; step-- > 0;) { /* columns before j are still those of the identity below row j */
+        size_t j = step * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 0, m - j, kb, q + j * ldq + j, ldq, cols - j);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
+
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+{
+    double *w = work, *norm = work + n, *exact = work + 2 * n;
+    size_t i, j, k = nrxi_la_min(m, n);
+    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
+    for (j = 0; j < n; j++) {
+        perm[j] = j;
+        norm[j] = exact[j] = nrxi_la_norm(m, a + j, lda);
+    }
+    for (j = 0; j < k; j++) {
+        size_t best = j, p;
+        for (i = j + 1; i < n; i++)
+            if (norm[i] > norm[best]) best = i;
+        if (best != j) {
+            nrxi_la_swap(m, a + j, lda, a + best, lda);
+            p = perm[j]; perm[j] = perm[best]; perm[best] = p;
+            norm[best] = norm[j];
+            exact[best] = exact[j];
+        }
+        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
+        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
+        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+            double r, left, ratio;
+            if (norm[i] == 0.0) continue;
+            r = fabs(a[j * lda + i]) / norm[i];
+            left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
+            ratio = norm[i] / exact[i];
+            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            else norm[i] *= sqrt(left);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
+{
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    return nrxi_la_count(n, k, sum);
+}
+
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+{
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
+    double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
+    double *x = b;
+    size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
+    nrx_status status;
+    if (rank) *rank = 0;
+    if (rcond < 0.0) rcond = 2.220446049250313e-16 * (double)big;
+    if (!nrxi_la_finite(m, nrhs, b, nrhs)) return NRX_E_NUMERIC;
+    status = nrxi_qr_pivot(m, n, a, lda, perm, tau, w);
+    if (status != NRX_OK) return status;
+    while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
+    if (rank) *rank = r;
+    (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
+    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+        for (j = 0; j < n; j++)
+            for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
+        status = nrxi_qr(n, r, z, r, tau2, w);
+        if (status == NRX_OK) status = nrxi_trsolve(1, 1, 0, r, z, r, x, nrhs);
+    } else if (r == n) {
+        status = nrxi_trsolve(1, 0, 0, n, a, lda, x, nrhs);
+    }
+    if (status != NRX_OK) return status;
+    for (i = r; i < n; i++) memset(x + i * nrhs, 0, nrhs * sizeof *x);
+    if (r < n && r > 0) (void)nrxi_qr_apply(0, n, r, z, r, tau2, x, nrhs, nrhs, w);
+    for (i = 0; i < n; i++) /* undo the permutation in place, cycle by cycle */
+        while (perm[i] != i) {
+            size_t p = perm[i];
+            nrxi_la_swap(nrhs, x + i * nrhs, 1, x + p * nrhs, 1);
+            perm[i] = perm[p];
+            perm[p] = p;
+        }
+    return NRX_OK;
+}
+
+/* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
+
+NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+
+/* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
+NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
+{
+    size_t i;
+    if (tau == 0.0) return;
+    for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
+}
+
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+{
+    size_t i, k;
+    for (k = 0; k + 1 < n; k++) {
+        size_t m = n - k - 1;
+        double *v = a + k * lda + k + 1, t, half;
+        tau[k] = t = nrxi_la_reflector(m, v, 1);
+        d[k] = a[k * lda + k];
+        e[k] = v[0];
+        v[0] = 1.0;
+        if (t == 0.0) continue;
+        for (i = 0; i < m; i++) p[i] = t * nrxi_la_dot(m, a + (k + 1 + i) * lda + k + 1, v);
+        half = 0.5 * t * nrxi_la_dot(m, p, v);
+        nrxi_la_axpy(m, -half, v, p);
+        for (i = 0; i < m; i++) {
+            double *row = a + (k + 1 + i) * lda + k + 1;
+            nrxi_la_axpy(m, -v[i], p, row);
+            nrxi_la_axpy(m, -p[i], v, row);
+        }
+    }
+    if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
+}
+
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
+{
+    size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
+    while (hi > 0) {
+        double delta, b2, mu, x, z;
+        for (lo = hi; lo > 0; lo--) {
+            double off = fabs(e[lo - 1]);
+            if (off <= 1.1e-16 * (fabs(d[lo]) + fabs(d[lo - 1])) || off < 1e-290) { e[lo - 1] = 0.0; break; }
+        }
+        if (lo == hi) { hi--; continue; }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        delta = 0.5 * (d[hi - 1] - d[hi]);
+        b2 = e[hi - 1];
+        mu = d[hi] - b2 / (delta + (delta > 0.0 ? 1.0 : -1.0) * hypot(delta, b2)) * b2;
+        x = d[lo] - mu;
+        z = e[lo];
+        for (k = lo; k < hi; k++) {
+            double c, s, r = nrxi_la_givens(x, z, &c, &s), g = d[k + 1] - d[k], h;
+            if (k > lo) e[k - 1] = r;
+            h = s * (s * g + 2.0 * c * e[k]);
+            e[k] = c * (s * g) + (c - s) * (c + s) * e[k];
+            d[k] += h;
+            d[k + 1] -= h;
+            x = e[k];
+            if (k + 1 < hi) {
+                z = s * e[k + 1];
+                e[k + 1] *= c;
+            }
+            cs[2 * (k - lo)] = c;
+            cs[2 * (k - lo) + 1] = s;
+        }
+        if (len) nrxi_la_rotations(hi - lo, cs, q + lo * ldq, ldq, len);
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double *work)
+{
+    double *qt = work, *e = work + n * n, *tau = e + n, *p = tau + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (!nrxi_all_finite(a + i * lda, i + 1, NRX_F64)) return NRX_E_NUMERIC;
+        v = nrxi_la_max(i + 1, a + i * lda, 1);
+        if (v > f) f = v;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j <= i; j++) a[j * lda + i] = a[i * lda + j] *= f;
+    nrxi_la_tridiagonal(n, a, lda, w, e, tau, p);
+    memset(qt, 0, n * n * sizeof *qt);
+    for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
+    for (k = n; k-- > 0;)
+        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < n; i++) { /* ascending */
+        size_t least = i;
+        for (j = i + 1; j < n; j++)
+            if (w[j] < w[least]) least = j;
+        if (least != i) {
+            nrxi_la_swap(1, w + i, 1, w + least, 1);
+            nrxi_la_swap(n, qt + i * n, 1, qt + least * n, 1);
+        }
+        w[i] /= f;
+    }
+    nrxi_la_transpose(n, n, qt, n, a, lda);
+    return NRX_OK;
+}
+
+/* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
+
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
+   (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+{
+    size_t i, k;
+    (void)v;
+    for (k = 0; k < n; k++) {
+        double *row = a + k * lda + k;
+        size_t r = n - k - 1;
+        tauq[k] = nrxi_la_reflector(m - k, row, lda);
+        d[k] = row[0];
+        nrxi_la_reflect_left(m - k, r, row, lda, tauq[k], row + 1, lda, w);
+        taup[k] = 0.0;
+        e[k] = 0.0;
+        if (r == 0) continue;
+        taup[k] = nrxi_la_reflector(r, row + 1, 1);
+        e[k] = row[1];
+        row[1] = 1.0;
+        if (taup[k] != 0.0)
+            for (i = k + 1; i < m; i++) {
+                double *x = a + i * lda + k + 1;
+                nrxi_la_axpy(r, -taup[k] * nrxi_la_dot(r, x, row + 1), row + 1, x);
+            }
+    }
+}
+
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
+                                         double *cu)
+{
+    const double eps = 1.1e-16, tiny = 1e-60;
+    size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
+    double c, s, *cv = cu + 2 * n;
+    while (hi > 0) {
+        double t11, t12, t22, delta, mu, x, z;
+        for (lo = hi; lo > 0; lo--) {
+            double off = fabs(e[lo - 1]);
+            if (off <= eps * (fabs(d[lo]) + fabs(d[lo - 1])) || off <= tiny) { e[lo - 1] = 0.0; break; }
+        }
+        if (lo == hi) { hi--; continue; }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        for (k = lo; k < hi; k++)
+            if (fabs(d[k]) <= tiny) break;
+        if (k < hi) { /* zero on the diagonal: chase e[k] out of row k to the right */
+            z = e[k];
+            d[k] = e[k] = 0.0;
+            for (i = k + 1; i <= hi && z != 0.0; i++) {
+                d[i] = nrxi_la_givens(d[i], z, &c, &s);
+                z = -s * e[i];
+                if (i < hi) e[i] *= c;
+                if (lu) nrxi_la_rotate(lu, c, s, ut + i * ldu, ut + k * ldu);
+                if (i == hi) break;
+            }
+            continue;
+        }
+        t22 = d[hi] * d[hi] + e[hi - 1] * e[hi - 1];
+        t11 = d[hi - 1] * d[hi - 1] + (hi - 1 > lo ? e[hi - 2] * e[hi - 2] : 0.0);
+        t12 = d[hi - 1] * e[hi - 1];
+        delta = 0.5 * (t11 - t22);
+        z = delta + (delta > 0.0 ? 1.0 : -1.0) * hypot(delta, t12);
+        mu = z != 0.0 ? t22 - t12 / z * t12 : t22;
+        x = d[lo] - mu / d[lo];
+        z = e[lo];
+        for (k = lo; k < hi; k++) {
+            double r = nrxi_la_givens(x, z, &c, &s);
+            if (k > lo) e[k - 1] = r;
+            x = c * d[k] + s * e[k];
+            e[k] = c * e[k] - s * d[k];
+            z = s * d[k + 1];
+            d[k + 1] *= c;
+            cv[2 * (k - lo)] = c;
+            cv[2 * (k - lo) + 1] = s;
+            d[k] = nrxi_la_givens(x, z, &c, &s);
+            x = c * e[k] + s * d[k + 1];
+            d[k + 1] = c * d[k + 1] - s * e[k];
+            e[k] = x;
+            if (k + 1 < hi) {
+                z = s * e[k + 1];
+                e[k + 1] *= c;
+            }
+            cu[2 * (k - lo)] = c;
+            cu[2 * (k - lo) + 1] = s;
+        }
+        if (lu) nrxi_la_rotations(hi - lo, cu, ut + lo * ldu, ldu, lu);
+        if (lv) nrxi_la_rotations(hi - lo, cv, vt + lo * ldv, ldv, lv);
+    }
+    for (k = 0; k < n; k++)
+        if (d[k] < 0.0) {
+            d[k] = -d[k];
+            for (i = 0; i < lv; i++) vt[k * ldv + i] = -vt[k * ldv + i];
+        }
+    return NRX_OK;
+}
+
+NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
+{
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
+    return 2 * c + r + 8 * k + big + 64;
+}
+
+/* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
+                                    double *small)
+{
+    double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
+    size_t i, j, k;
+    nrx_status status;
+    nrxi_la_bidiagonal(m, n, a, lda, s, e, tauq, taup, v, w);
+    if (ut) {
+        for (i = 0; i < n; i++) {
+            memset(ut + i * ldu, 0, m * sizeof *ut);
+            memset(vt + i * ldv, 0, n * sizeof *vt);
+            ut[i * ldu + i] = vt[i * ldv + i] = 1.0;
+        }
+        for (k = n; k-- > 0;) {
+            v[0] = 1.0;
+            for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
+            nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
+            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+        }
+    }
+    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < n; i++) { /* descending */
+        size_t most = i;
+        for (j = i + 1; j < n; j++)
+            if (s[j] > s[most]) most = j;
+        if (most == i) continue;
+        nrxi_la_swap(1, s + i, 1, s + most, 1);
+        if (ut) {
+            nrxi_la_swap(m, ut + i * ldu, 1, ut + most * ldu, 1);
+            nrxi_la_swap(n, vt + i * ldv, 1, vt + most * ldv, 1);
+        }
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
+                            double *work)
+{
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
+    int vectors = u != NULL && vt != NULL;
+    double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
+    nrx_status status;
+    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < m; i++) {
+        double v = nrxi_la_max(n, a + i * lda, 1);
+        if (v > f) f = v;
+    }
+    f = nrxi_la_scale(f);
+    if (m >= n) for (i = 0; i < m; i++) memcpy(t + i * n, a + i * lda, n * sizeof *t);
+    else nrxi_la_transpose(m, n, a, lda, t, k);
+    for (i = 0; i < big * k; i++) t[i] *= f;
+    status = nrxi_la_svd_tall(big, k, t, k, s, vectors ? lt : NULL, big, rt, k, small);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < k; i++) s[i] /= f;
+    if (!vectors) return NRX_OK;
+    if (m >= n) {
+        nrxi_la_transpose(k, m, lt, big, u, ldu);
+        for (i = 0; i < k; i++) memcpy(vt + i * ldvt, rt + i * k, n * sizeof *vt);
+    } else { /* A^T = L S R^T: U = R, V^T = L^T */
+        nrxi_la_transpose(k, k, rt, k, u, ldu);
+        for (i = 0; i < k; i++) memcpy(vt + i * ldvt, lt + i * big, n * sizeof *vt);
+    }
+    (void)j;
+    return NRX_OK;
+}
+
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+
+NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
+   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
+   result would then no longer be backward stable for A (Watkins 2006). */
+NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
+{
+    double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
+    size_t i, j, sweep, changed = 1;
+    for (i = 0; i < n; i++) {
+        scale[i] = 1.0;
+        before += nrxi_la_dot(n, a + i * lda, a + i * lda);
+    }
+    for (sweep = 0; changed && sweep < 40; sweep++)
+        for (changed = 0, i = 0; i < n; i++) {
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f, g;
+            int e;
+            if (!(c > 0.0) || !(r > 0.0)) continue;
+            (void)frexp(r / c, &e);
+            f = ldexp(1.0, e / 2);
+            g = scale[i] * f;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            changed = 1;
+            scale[i] = g;
+            for (j = 0; j < n; j++) a[i * lda + j] /= f;
+            for (j = 0; j < n; j++) a[j * lda + i] *= f;
+        }
+    for (i = 0; i < n; i++) {
+        after += nrxi_la_dot(n, a + i * lda, a + i * lda);
+        if (scale[i] < low) low = scale[i];
+        if (scale[i] > high) high = scale[i];
+    }
+    if (high / low * sqrt(after) <= 32.0 * sqrt(before)) return;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= scale[i] / scale[j];
+    for (i = 0; i < n; i++) scale[i] = 1.0;
+}
+
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+{
+    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
+    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
+    size_t j;
+    for (j = from; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+    for (j = 0; j <= to; j++) {
+        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
+        row[0] -= t;
+        row[1] -= t * v1;
+        if (size == 3) row[2] -= t * v2;
+    }
+    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
+    for (j = 0; j < n; j++) {
+        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
+        r0[j] -= t;
+        r1[j] -= t * v1;
+        if (size == 3) r2[j] -= t * v2;
+    }
+}
+
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
+{
+    double p = 0.5 * (a - d), q = p * p + b * c, r;
+    if (q >= 0.0) {
+        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
+        w[0] = d + r;
+        w[2] = r != 0.0 ? d - b / r * c : w[0];
+        w[1] = w[3] = 0.0;
+        return 1;
+    }
+    w[0] = w[2] = 0.5 * (a + d);
+    w[1] = sqrt(-q);
+    w[3] = -w[1];
+    return 0;
+}
+
+/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
+NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
+{
+    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
+    while (end > 0) {
+        double s, t, x[3], *l;
+        hi = end - 1;
+        for (lo = hi; lo > 0; lo--) {
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
+            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+                h[lo * lda + lo - 1] = 0.0;
+                break;
+            }
+        }
+        l = h + hi * lda;
+        if (lo == hi) {
+            w[2 * hi] = l[hi];
+            w[2 * hi + 1] = 0.0;
+            end--;
+            steps = 0;
+            continue;
+        }
+        if (lo + 1 == hi) {
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
+                x[1] = l[lo];
+                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
+                l[lo] = 0.0;
+            }
+            end -= 2;
+            steps = 0;
+            continue;
+        }
+        if (left-- == 0) return NRX_E_NUMERIC;
+        s = h[(hi - 1) * lda + hi - 1] + l[hi];
+        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
+        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
+            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
+            t = s * s;
+            s *= 1.5;
+        }
+        l = h + lo * lda;
+        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
+        x[1] = l[lo] + l[lda + lo + 1] - s;
+        x[2] = l[2 * lda + lo + 1];
+        for (k = lo; k + 1 <= hi; k++) {
+            size_t size = k + 2 <= hi ? 3 : 2, i;
+            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
+            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
+            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
+NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
+{
+    if (fabs(br) >= fabs(bi)) {
+        double f = bi / br, d = br + bi * f;
+        *qr = (ar + ai * f) / d;
+        *qi = (ai - ar * f) / d;
+    } else {
+        double f = br / bi, d = br * f + bi;
+        *qr = (ar * f + ai) / d;
+        *qi = (ai * f - ar) / d;
+    }
+}
+
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+{
+    double lr = w[2 * k], li = w[2 * k + 1];
+    size_t i = k, j;
+    memset(xr, 0, n * sizeof *xr);
+    memset(xi, 0, n * sizeof *xi);
+    xr[k] = 1.0;
+    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
+        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
+    }
+    while (i-- > 0) {
+        const double *row = t + i * lda;
+        size_t last = li != 0.0 ? k + 1 : k;
+        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
+        for (j = i + 1; j <= last; j++) {
+            r -= row[j] * xr[j];
+            m -= row[j] * xi[j];
+        }
+        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+            const double *up = row - lda;
+            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
+            for (j = i + 1; j <= last; j++) {
+                ur -= up[j] * xr[j];
+                ui -= up[j] * xi[j];
+            }
+            er = ar * dr - di * di - b * c;
+            ei = di * (ar + dr);
+            if (fabs(er) + fabs(ei) < small * small) er = small * small;
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
+            i--;
+        } else {
+            if (fabs(dr) + fabs(di) < small) dr = small;
+            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
+        }
+        big = fabs(xr[i]) + fabs(xi[i]);
+        if (big > 1e100)
+            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
+    }
+}
+
+NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
+{
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    size_t i, j, k;
+    nrx_status status;
+    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
+    for (i = 0; i < n; i++) {
+        double big = nrxi_la_max(n, a + i * lda, 1);
+        if (big > f) f = big;
+    }
+    f = nrxi_la_scale(f);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= f;
+    nrxi_la_balance(n, a, lda, scale);
+    memset(zt, 0, n * n * sizeof *zt);
+    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
+    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
+        double *col = a + (k + 1) * lda + k, beta;
+        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
+        beta = col[0];
+        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
+        xr[0] = 1.0;
+        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
+        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
+        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
+        memset(xi, 0, sizeof *xi);
+        col[0] = beta;
+        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
+    }
+    status = nrxi_la_schur(n, a, lda, zt, w);
+    if (status != NRX_OK) return status;
+    for (k = 0; v && k < n; k++) {
+        double norm, big = 0.0, c = 1.0, s = 0.0;
+        int pair = w[2 * k + 1] != 0.0;
+        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
+        memset(yr, 0, n * sizeof *yr);
+        memset(yi, 0, n * sizeof *yi);
+        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
+            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
+            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
+        }
+        for (i = 0; i < n; i++) {
+            yr[i] *= scale[i];
+            yi[i] *= scale[i];
+        }
+        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
+        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
+            if (hypot(yr[i], yi[i]) > big) {
+                big = hypot(yr[i], yi[i]);
+                c = yr[i] / big;
+                s = -yi[i] / big;
+            }
+        if (!pair) { c = 1.0; s = 0.0; }
+        for (i = 0; i < n; i++) {
+            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
+            z[0] = c * re - s * im;
+            z[1] = c * im + s * re;
+            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
+        }
+        if (pair) k++;
+    }
+    for (i = 0; i < 2 * n; i++) w[i] /= f;
+    return NRX_OK;
+}
+#elif NRXI_LINALG_VERSION != 1540441893
+#error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
+#endif
+/* <<< nrx linalg (implementation) */
+/* >>> nrx solve (implementation) */
+#ifndef NRXI_SOLVE_VERSION
+#define NRXI_SOLVE_VERSION 668024902
+/* Iterative solvers over nrx_linop and nrx_functional. One body serves both precisions: vectors are void pointers, and the few
+   vector primitives choose by dtype. Scalars are f64 throughout. Needs the core block only. `who` names the public caller in
+   messages. A solver may return NRX_E_CANCELLED, NRX_E_NUMERIC or the status of a failed callback; x is then its last good iterate.
+
+     nrxi_solve_cg(who, A, b, x, d, info)       A symmetric positive definite, from x; history: |r| / |b|
+     nrxi_solve_cgls(who, A, b, x, d, info)     min |Ax - b|^2 + damp^2 |x|^2, from x; history: |A^T r - damp^2 x| / |A^T b|
+     nrxi_solve_lsqr(who, A, b, x, d, info)     the same by Golub-Kahan bidiagonalization; history: |r|
+     nrxi_solve_smooth(who, A, b, f, g, x, d, info)   min 1/2 |Ax - b|^2 + f(x) + g(x) over the box; f by gradient, g by prox; A, f or
+                                                g may be NULL; history: objective
+     nrxi_solve_pdhg(who, K, g, h, f, x, y, d, info)  min g(x) + h(Kx) + f(x); g, h by prox (g NULL: the box), f by gradient or NULL;
+                                                y (K->rows, may be NULL) is the dual variable; history: relative residual
+     nrxi_solve_norm(who, A, iterations, norm, env)   ||A|| by the power method: a lower bound, from a fixed starting vector */
+
+typedef double nrxi_sum; /* stays f64 in f32 twins */
+
+/* total + carry += block, compensated (Neumaier) */
+NRXI_FN void nrxi_sum_add(nrxi_sum *total, nrxi_sum *carry, nrxi_sum block)
+{
+    nrxi_sum t = *total + block;
+    *carry += fabs(*total) >= fabs(block) ? (*total - t) + block : (block - t) + *total;
+    *total = t;
+}
+
+/* >>> twin f64 */
+/* Eight running sums, folded every 1024 terms into a compensated total. */
+NRXI_FN nrxi_sum nrxi_vec_dot_f64(size_t n, const double *x, const double *y)
+{
+    nrxi_sum total = 0.0, carry = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) s[j] += (nrxi_sum)x[i + j] * (nrxi_sum)y[i + j];
+        for (; i < end; i++) s[i & 7] += (nrxi_sum)x[i] * (nrxi_sum)y[i];
+        nrxi_sum_add(&total, &carry, ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])));
+    }
+    return total + carry;
+}
+
+/* |x - y|^2 */
+NRXI_FN nrxi_sum nrxi_vec_dist2_f64(size_t n, const double *x, const double *y)
+{
+    nrxi_sum total = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) { nrxi_sum d = (nrxi_sum)x[i + j] - (nrxi_sum)y[i + j]; s[j] += d * d; }
+        for (; i < end; i++) { nrxi_sum d = (nrxi_sum)x[i] - (nrxi_sum)y[i]; s[i & 7] += d * d; }
+        total += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    }
+    return total;
+}
+
+/* z = a x + b y; z may be x or y, b = 0 never reads y */
+NRXI_FN void nrxi_vec_lin_f64(size_t n, double a, const double *x, double b, const double *y, double *z)
+{
+    size_t i = 0, j;
+    if (b == 0) {
+        for (i = 0; i < n; i++) z[i] = a * x[i];
+        return;
+    }
+    for (; i + 8 <= n; i += 8) {
+        double t[8]; /* loads before stores: the compiler may use vectors */
+        for (j = 0; j < 8; j++) t[j] = a * x[i + j] + b * y[i + j];
+        for (j = 0; j < 8; j++) z[i + j] = t[j];
+    }
+    for (; i < n; i++) z[i] = a * x[i] + b * y[i];
+}
+
+NRXI_FN void nrxi_vec_clamp_f64(size_t n, double *x, int use_lower, double lower, int use_upper, double upper)
+{
+    size_t i;
+    if (use_lower) for (i = 0; i < n; i++) if (x[i] < lower) x[i] = lower;
+    if (use_upper) for (i = 0; i < n; i++) if (x[i] > upper) x[i] = upper;
+}
+/* === twin f32 */
+/* Eight running sums, folded every 1024 terms into a compensated total. */
+NRXI_FN nrxi_sum nrxi_vec_dot_f32(size_t n, const float *x, const float *y)
+{
+    nrxi_sum total = 0.0, carry = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) s[j] += (nrxi_sum)x[i + j] * (nrxi_sum)y[i + j];
+        for (; i < end; i++) s[i & 7] += (nrxi_sum)x[i] * (nrxi_sum)y[i];
+        nrxi_sum_add(&total, &carry, ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])));
+    }
+    return total + carry;
+}
+
+/* |x - y|^2 */
+NRXI_FN nrxi_sum nrxi_vec_dist2_f32(size_t n, const float *x, const float *y)
+{
+    nrxi_sum total = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) { nrxi_sum d = (nrxi_sum)x[i + j] - (nrxi_sum)y[i + j]; s[j] += d * d; }
+        for (; i < end; i++) { nrxi_sum d = (nrxi_sum)x[i] - (nrxi_sum)y[i]; s[i & 7] += d * d; }
+        total += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    }
+    return total;
+}
+
+/* z = a x + b y; z may be x or y, b = 0 never reads y */
+NRXI_FN void nrxi_vec_lin_f32(size_t n, float a, const float *x, float b, const float *y, float *z)
+{
+    size_t i = 0, j;
+    if (b == 0) {
+        for (i = 0; i < n; i++) z[i] = a * x[i];
+        return;
+    }
+    for (; i + 8 <= n; i += 8) {
+        float t[8]; /* loads before stores: the compiler may use vectors */
+        for (j = 0; j < 8; j++) t[j] = a * x[i + j] + b * y[i + j];
+        for (j = 0; j < 8; j++) z[i + j] = t[j];
+    }
+    for (; i < n; i++) z[i] = a * x[i] + b * y[i];
+}
+
+NRXI_FN void nrxi_vec_clamp_f32(size_t n, float *x, int use_lower, float lower, int use_upper, float upper)
+{
+    size_t i;
+    if (use_lower) for (i = 0; i < n; i++) if (x[i] < lower) x[i] = lower;
+    if (use_upper) for (i = 0; i < n; i++) if (x[i] > upper) x[i] = upper;
+}
+/* <<< twin */
+
+NRXI_FN double nrxi_vec_dot(size_t n, int dtype, const void *x, const void *y)
+{
+    return dtype == NRX_F32 ? nrxi_vec_dot_f32(n, (const float *)x, (const float *)y)
+                            : nrxi_vec_dot_f64(n, (const double *)x, (const double *)y);
+}
+NRXI_FN double nrxi_vec_norm(size_t n, int dtype, const void *x) { return sqrt(nrxi_vec_dot(n, dtype, x, x)); }
+NRXI_FN double nrxi_vec_dist(size_t n, int dtype, const void *x, const void *y)
+{
+    return sqrt(dtype == NRX_F32 ? nrxi_vec_dist2_f32(n, (const float *)x, (const float *)y)
+                                 : nrxi_vec_dist2_f64(n, (const double *)x, (const double *)y));
+}
+NRXI_FN void nrxi_vec_lin(size_t n, int dtype, double a, const void *x, double b, const void *y, void *z)
+{
+    if (dtype == NRX_F32) nrxi_vec_lin_f32(n, (float)a, (const float *)x, (float)b, (const float *)y, (float *)z);
+    else nrxi_vec_lin_f64(n, a, (const double *)x, b, (const double *)y, (double *)z);
+}
+/* y += a x */
+NRXI_FN void nrxi_vec_axpy(size_t n, int dtype, double a, const void *x, void *y) { nrxi_vec_lin(n, dtype, a, x, 1.0, y, y); }
+NRXI_FN void nrxi_vec_copy(size_t n, int dtype, const void *x, void *y)
+{
+    if (x != y && n) memcpy(y, x, n * nrxi_dtype_size(dtype));
+}
+NRXI_FN void nrxi_vec_clamp(size_t n, int dtype, void *x, const nrx_solve_desc *d)
+{
+    if (dtype == NRX_F32) nrxi_vec_clamp_f32(n, (float *)x, d->use_lower, (float)d->lower, d->use_upper, (float)d->upper);
+    else nrxi_vec_clamp_f64(n, (double *)x, d->use_lower, d->lower, d->use_upper, d->upper);
+}
+NRXI_FN void nrxi_vec_scale(size_t n, int dtype, double a, void *x) { nrxi_vec_lin(n, dtype, a, x, 0.0, x, x); }
+
+/* ---- what all solvers share ---- */
+
+typedef struct nrxi_solver {
+    const char *who;
+    nrx_solve_desc d;      /* resolved */
+    nrx_solve_info *info;
+    nrx_solve_info own;    /* used when the caller passes no info */
+    int dtype;
+    double eps;            /* unit roundoff of dtype, times 2 */
+    unsigned char *memory; /* all vectors */
+    size_t used;
+    nrx_status status;
+} nrxi_solver;
+
+NRXI_FN nrx_status nrxi_solver_begin(nrxi_solver *s, const char *who, int dtype, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    memset(s, 0, sizeof *s);
+    s->who = who;
+    if (d) s->d = *d;
+    s->info = info ? info : &s->own;
+    memset(s->info, 0, sizeof *s->info);
+    s->info->gap = -1.0;
+    s->dtype = dtype;
+    s->eps = dtype == NRX_F32 ? 1.1920928955078125e-7 : 2.220446049250313e-16;
+    if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
+    if (s->d.max_iter == 0) s->d.max_iter = 1000;
+    if (s->d.tol == 0.0) s->d.tol = dtype == NRX_F32 ? 1e-5 : 1e-8;
+    if (s->d.check_every == 0) s->d.check_every = 10;
+    if (s->d.ratio == 0.0) s->d.ratio = 1.0;
+    if (!nrxi_finite_f64(&s->d.tol) || !(s->d.step >= 0.0) || !(s->d.ratio > 0.0) || !(s->d.damp >= 0.0))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: tol %g, step %g, ratio %g, damp %g: expected finite values, step and damp >= 0, ratio > 0", who,
+                         s->d.tol, s->d.step, s->d.ratio, s->d.damp);
+    if (s->d.use_lower && s->d.use_upper && !(s->d.lower <= s->d.upper))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: lower bound %g is above the upper bound %g", who, s->d.lower, s->d.upper);
+    return NRX_OK;
+}
+
+/* Room for `vectors` of n and `rows` of m elements, each starting on 64 bytes. */
+NRXI_FN nrx_status nrxi_solver_room(nrxi_solver *s, size_t vectors, size_t n, size_t rows, size_t m)
+{
+    size_t size = nrxi_dtype_size(s->dtype), a, b;
+    if (n > (size_t)-1 / 64 || m > (size_t)-1 / 64) return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: %zu unknowns, %zu rows overflow", s->who, n, m);
+    if (!nrxi_mul_ok((n * size + 63) & ~(size_t)63, vectors, &a) || !nrxi_mul_ok((m * size + 63) & ~(size_t)63, rows, &b)
+        || !nrxi_add_ok(a, b, &a))
+        return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: workspace for %zu unknowns, %zu rows overflows", s->who, n, m);
+    s->memory = (unsigned char *)nrxi_calloc(&s->d.env, a, 1);
+    if (!s->memory) return nrxi_fail(&s->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", s->who, a);
+    return NRX_OK;
+}
+
+NRXI_FN void *nrxi_solver_vector(nrxi_solver *s, size_t n)
+{
+    unsigned char *p = s->memory + s->used;
+    s->used += (n * nrxi_dtype_size(s->dtype) + 63) & ~(size_t)63;
+    return p;
+}
+
+NRXI_FN int nrxi_solver_stop(nrxi_solver *s, int stop)
+{
+    s->info->stop = stop;
+    if (stop == NRX_STOP_CANCELLED) s->status = NRX_E_CANCELLED;
+    if (stop == NRX_STOP_NUMERIC)
+        s->status = nrxi_fail(&s->d.env, NRX_E_NUMERIC, "%s: a value is not finite after %zu iterations", s->who, s->info->iterations);
+    return 1;
+}
+
+NRXI_FN nrx_status nrxi_solver_end(nrxi_solver *s)
+{
+    nrxi_free(&s->d.env, s->memory);
+    if (s->info->stop == NRX_STOP_NONE) s->info->stop = NRX_STOP_MAX_ITER;
+    return s->status;
+}
+
+/* Callbacks; non-zero when the caller must stop. */
+NRXI_FN int nrxi_solver_called(nrxi_solver *s, nrx_status status, const char *what)
+{
+    if (status == NRX_OK) return 0;
+    s->info->stop = status == NRX_E_CANCELLED ? NRX_STOP_CANCELLED : NRX_STOP_CALLBACK;
+    s->status = nrxi_fail(&s->d.env, status, "%s: %s failed: %s", s->who, what, nrx_status_string(status));
+    return 1;
+}
+NRXI_FN int nrxi_solver_apply(nrxi_solver *s, const nrx_linop *a, const void *x, void *y)
+{
+    s->info->applies++;
+    return nrxi_solver_called(s, a->apply(a->user, x, y), "the operator's apply");
+}
+NRXI_FN int nrxi_solver_adjoint(nrxi_solver *s, const nrx_linop *a, const void *y, void *x)
+{
+    s->info->applies++;
+    return nrxi_solver_called(s, a->adjoint(a->user, y, x), "the operator's adjoint");
+}
+NRXI_FN int nrxi_solver_eval(nrxi_solver *s, const nrx_functional *f, const void *x, double *value, void *grad)
+{
+    s->info->evals++;
+    return nrxi_solver_called(s, f->eval(f->user, x, value, grad), "the functional's eval");
+}
+NRXI_FN int nrxi_solver_prox(nrxi_solver *s, const nrx_functional *f, double tau, const void *v, void *x)
+{
+    s->info->evals++;
+    return nrxi_solver_called(s, f->prox(f->user, tau, v, x), "the functional's prox");
+}
+
+/* End of iteration `done`: history and progress; non-zero when the user cancels. */
+NRXI_FN int nrxi_solver_report(nrxi_solver *s, size_t done, double value)
+{
+    s->info->iterations = done;
+    if (s->d.history && s->info->history_count < s->d.history_size) s->d.history[s->info->history_count++] = value;
+    if (nrxi_progress(&s->d.env, done, s->d.max_iter, value)) return nrxi_solver_stop(s, NRX_STOP_CANCELLED);
+    return 0;
+}
+
+NRXI_FN nrx_status nrxi_solver_check_linop(nrxi_solver *s, const nrx_linop *a, int square, int adjoint)
+{
+    if (!a->apply || (adjoint && !a->adjoint))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: the operator has no %s function", s->who, a->apply ? "adjoint" : "apply");
+    if (a->dtype != s->dtype) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: operator of dtype %d, expected %d", s->who, a->dtype, s->dtype);
+    if (square && a->rows != a->cols)
+        return nrxi_fail(&s->d.env, NRX_E_SHAPE, "%s: operator of %zux%zu, expected a square one", s->who, a->rows, a->cols);
+    return NRX_OK;
+}
+NRXI_FN nrx_status nrxi_solver_check_functional(nrxi_solver *s, const nrx_functional *f, size_t n, int eval, int prox)
+{
+    if (!f) return NRX_OK;
+    if ((eval && !f->eval) || (prox && !f->prox))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: a functional has no %s function", s->who, eval && !f->eval ? "eval" : "prox");
+    if (f->n != n || f->dtype != s->dtype)
+        return nrxi_fail(&s->d.env, NRX_E_SHAPE, "%s: functional of %zu entries, dtype %d; expected %zu, %d", s->who, f->n, f->dtype, n, s->dtype);
+    return NRX_OK;
+}
+
+/* ||A|| from below; v: n, w: m elements of workspace. Non-zero: stop. */
+NRXI_FN int nrxi_solver_power(nrxi_solver *s, const nrx_linop *a, int iterations, void *v, void *w, double *norm)
+{
+    size_t i, n = a->cols;
+    uint32_t h = 12345u;
+    double len;
+    int k;
+    *norm = 0.0;
+    for (i = 0; i < n; i++) { /* a fixed vector with entries in [0.5, 1.5): overlaps smooth and rough leading vectors alike */
+        h = h * 1664525u + 1013904223u;
+        len = 0.5 + (double)(h >> 8) / 16777216.0;
+        if (s->dtype == NRX_F32) ((float *)v)[i] = (float)len;
+        else ((double *)v)[i] = len;
+    }
+    for (k = 0; k < iterations; k++) {
+        len = nrxi_vec_norm(n, s->dtype, v);
+        if (!nrxi_finite_f64(&len)) return nrxi_solver_stop(s, NRX_STOP_NUMERIC);
+        if (!(len > 0.0)) return 0;
+        nrxi_vec_scale(n, s->dtype, 1.0 / len, v);
+        if (nrxi_solver_apply(s, a, v, w)) return 1;
+        len = nrxi_vec_norm(a->rows, s->dtype, w);
+        if (len > *norm) *norm = len;
+        if (nrxi_solver_adjoint(s, a, w, v)) return 1;
+    }
+    return 0;
+}
+
+NRXI_FN nrx_status nrxi_solve_norm(const char *who, const nrx_linop *a, int iterations, double *norm, const nrx_env *env)
+{
+    nrxi_solver s;
+    nrx_solve_desc d = NRX_ZERO;
+    void *v, *w;
+    *norm = 0.0;
+    if (env) d.env = *env;
+    s.status = nrxi_solver_begin(&s, who, a->dtype, &d, NULL);
+    if (s.status != NRX_OK || (s.status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK
+        || (s.status = nrxi_solver_room(&s, 1, a->cols, 1, a->rows)) != NRX_OK) return s.status;
+    v = nrxi_solver_vector(&s, a->cols);
+    w = nrxi_solver_vector(&s, a->rows);
+    (void)nrxi_solver_power(&s, a, iterations, v, w, norm);
+    return nrxi_solver_end(&s);
+}
+
+/* ---- Krylov methods ---- */
+
+/* Conjugate gradients (Hestenes and Stiefel 1952); the residual is recomputed every 50 iterations. */
+NRXI_FN nrx_status nrxi_solve_cg(const char *who, const nrx_linop *a, const void *b, void *x, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = a->cols, k;
+    int t = a->dtype;
+    void *r, *p, *q;
+    double rr, bb, pq, old;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 1, 0)) != NRX_OK || (status = nrxi_solver_room(&s, 3, n, 0, 0)) != NRX_OK)
+        return status;
+    r = nrxi_solver_vector(&s, n);
+    p = nrxi_solver_vector(&s, n);
+    q = nrxi_solver_vector(&s, n);
+    bb = nrxi_vec_norm(n, t, b);
+    if (nrxi_solver_apply(&s, a, x, q)) return nrxi_solver_end(&s);
+    nrxi_vec_lin(n, t, 1.0, b, -1.0, q, r);
+    nrxi_vec_copy(n, t, r, p);
+    rr = nrxi_vec_dot(n, t, r, r);
+    if (!nrxi_finite_f64(&rr)) nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+    else if (rr == 0.0) nrxi_solver_stop(&s, NRX_STOP_EXACT);
+    if (bb == 0.0) bb = sqrt(rr);
+    s.info->residual = bb > 0.0 ? sqrt(rr) / bb : 0.0;
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        if (nrxi_solver_apply(&s, a, p, q)) break;
+        pq = nrxi_vec_dot(n, t, p, q);
+        if (!nrxi_finite_f64(&pq)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (pq <= 0.0) { nrxi_solver_stop(&s, sqrt(rr) <= 4.0 * s.eps * bb ? NRX_STOP_STALLED : NRX_STOP_INDEFINITE); break; }
+        nrxi_vec_axpy(n, t, rr / pq, p, x);
+        if (k % 50 == 0) {
+            if (nrxi_solver_apply(&s, a, x, q)) break;
+            nrxi_vec_lin(n, t, 1.0, b, -1.0, q, r);
+        } else nrxi_vec_axpy(n, t, -rr / pq, q, r);
+        old = rr;
+        rr = nrxi_vec_dot(n, t, r, r);
+        s.info->residual = sqrt(rr) / bb;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.d.discrepancy > 0.0 && sqrt(rr) <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        if (s.info->residual <= s.d.tol || rr == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_lin(n, t, 1.0, r, rr / old, p, p);
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* CGLS (Hestenes and Stiefel 1952; Bjorck, Numerical Methods for Least Squares Problems, sec. 7.4). */
+NRXI_FN nrx_status nrxi_solve_cgls(const char *who, const nrx_linop *a, const void *b, void *x, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = a->cols, m = a->rows, k;
+    int t = a->dtype;
+    void *r, *q, *g, *p;
+    double gg, old, qq, scale, d2;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK || (status = nrxi_solver_room(&s, 2, n, 2, m)) != NRX_OK)
+        return status;
+    r = nrxi_solver_vector(&s, m);
+    q = nrxi_solver_vector(&s, m);
+    g = nrxi_solver_vector(&s, n);
+    p = nrxi_solver_vector(&s, n);
+    d2 = s.d.damp * s.d.damp;
+    if (nrxi_solver_adjoint(&s, a, b, g)) return nrxi_solver_end(&s);
+    scale = nrxi_vec_norm(n, t, g);
+    if (nrxi_vec_dot(n, t, x, x) != 0.0) {
+        if (nrxi_solver_apply(&s, a, x, q)) return nrxi_solver_end(&s);
+        nrxi_vec_lin(m, t, 1.0, b, -1.0, q, r);
+        if (nrxi_solver_adjoint(&s, a, r, g)) return nrxi_solver_end(&s);
+        nrxi_vec_axpy(n, t, -d2, x, g);
+    } else nrxi_vec_copy(m, t, b, r);
+    nrxi_vec_copy(n, t, g, p);
+    gg = nrxi_vec_dot(n, t, g, g);
+    if (scale == 0.0) scale = sqrt(gg);
+    if (!nrxi_finite_f64(&gg) || !nrxi_finite_f64(&scale)) nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+    else if (gg == 0.0) nrxi_solver_stop(&s, NRX_STOP_EXACT);
+    else s.info->residual = sqrt(gg) / scale;
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        if (nrxi_solver_apply(&s, a, p, q)) break;
+        qq = nrxi_vec_dot(m, t, q, q) + d2 * nrxi_vec_dot(n, t, p, p);
+        if (!nrxi_finite_f64(&qq)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (qq <= 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        nrxi_vec_axpy(n, t, gg / qq, p, x);
+        nrxi_vec_axpy(m, t, -gg / qq, q, r);
+        if (nrxi_solver_adjoint(&s, a, r, g)) break;
+        if (d2 > 0.0) nrxi_vec_axpy(n, t, -d2, x, g);
+        old = gg;
+        gg = nrxi_vec_dot(n, t, g, g);
+        s.info->residual = sqrt(gg) / scale;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.d.discrepancy > 0.0 && nrxi_vec_norm(m, t, r) <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        if (s.info->residual <= s.d.tol || gg == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_lin(n, t, 1.0, g, gg / old, p, p);
+    }
+    s.info->objective = 0.5 * nrxi_vec_dot(m, t, r, r) + 0.5 * d2 * nrxi_vec_dot(n, t, x, x);
+    return nrxi_solver_end(&s);
+}
+
+/* LSQR (Paige and Saunders 1982), with their stopping tests; damping by a second rotation. */
+NRXI_FN nrx_status nrxi_solve_lsqr(const char *who, const nrx_linop *a, const void *b, void *x, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = a->cols, m = a->rows, k;
+    int t = a->dtype;
+    void *u, *v, *w, *q, *z;
+    double alpha, beta, rhobar, phibar, bnorm, anorm2 = 0.0, ddnorm = 0.0, res2 = 0.0, test2, damp;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK || (status = nrxi_solver_room(&s, 3, n, 2, m)) != NRX_OK)
+        return status;
+    u = nrxi_solver_vector(&s, m);
+    q = nrxi_solver_vector(&s, m);
+    v = nrxi_solver_vector(&s, n);
+    w = nrxi_solver_vector(&s, n);
+    z = nrxi_solver_vector(&s, n);
+    damp = s.d.damp;
+    bnorm = nrxi_vec_norm(m, t, b);
+    if (nrxi_solver_apply(&s, a, x, q)) return nrxi_solver_end(&s);
+    nrxi_vec_lin(m, t, 1.0, b, -1.0, q, u);
+    beta = nrxi_vec_norm(m, t, u);
+    if (bnorm == 0.0) bnorm = beta;
+    if (!nrxi_finite_f64(&beta)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    if (damp > 0.0 && nrxi_vec_dot(n, t, x, x) != 0.0)
+        s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "%s: damping needs the starting point 0", who);
+    if (beta > 0.0) nrxi_vec_scale(m, t, 1.0 / beta, u);
+    if (s.status != NRX_OK || nrxi_solver_adjoint(&s, a, u, v)) return nrxi_solver_end(&s);
+    alpha = nrxi_vec_norm(n, t, v);
+    if (!nrxi_finite_f64(&alpha)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    if (alpha * beta == 0.0) nrxi_solver_stop(&s, NRX_STOP_EXACT);
+    else nrxi_vec_scale(n, t, 1.0 / alpha, v);
+    nrxi_vec_copy(n, t, v, w);
+    rhobar = alpha;
+    phibar = beta;
+    s.info->residual = 1.0;
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        double rho1, c, sn, theta, phi, psi = 0.0, rnorm;
+        if (nrxi_solver_apply(&s, a, v, q)) break;
+        nrxi_vec_lin(m, t, 1.0, q, -alpha, u, u);
+        beta = nrxi_vec_norm(m, t, u);
+        if (!nrxi_finite_f64(&beta)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        anorm2 += alpha * alpha + beta * beta + damp * damp;
+        if (beta > 0.0) nrxi_vec_scale(m, t, 1.0 / beta, u);
+        if (nrxi_solver_adjoint(&s, a, u, z)) break;
+        nrxi_vec_lin(n, t, 1.0, z, -beta, v, v);
+        alpha = nrxi_vec_norm(n, t, v);
+        if (!nrxi_finite_f64(&alpha)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (alpha > 0.0) nrxi_vec_scale(n, t, 1.0 / alpha, v);
+        rho1 = rhobar;
+        if (damp > 0.0) {
+            rho1 = hypot(rhobar, damp);
+            psi = damp / rho1 * phibar;
+            phibar *= rhobar / rho1;
+        }
+        {
+            double rho = hypot(rho1, beta);
+            if (!(rho > 0.0)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+            c = rho1 / rho;
+            sn = beta / rho;
+            theta = sn * alpha;
+            rhobar = -c * alpha;
+            phi = c * phibar;
+            phibar *= sn;
+            nrxi_vec_axpy(n, t, phi / rho, w, x);
+            ddnorm += nrxi_vec_dot(n, t, w, w) / (rho * rho);
+            nrxi_vec_lin(n, t, 1.0, v, -theta / rho, w, w);
+        }
+        res2 += psi * psi;
+        rnorm = sqrt(phibar * phibar + res2);
+        /* |A^T r| = alpha |c phi| (Paige and Saunders, sec. 5) */
+        test2 = rnorm > 0.0 ? alpha * fabs(sn * phi) / (sqrt(anorm2) * rnorm) : 0.0;
+        s.info->residual = test2;
+        s.info->objective = 0.5 * rnorm * rnorm;
+        s.info->norm = sqrt(anorm2);
+        if (nrxi_solver_report(&s, k, rnorm)) break;
+        if (s.d.discrepancy > 0.0 && rnorm <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        if (test2 <= s.d.tol || rnorm <= s.d.tol * bnorm || alpha == 0.0 || beta == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        if (sqrt(anorm2 * ddnorm) > 0.1 / s.eps) { nrxi_solver_stop(&s, NRX_STOP_CONDITION); break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- gradient methods: min 1/2 |Ax - b|^2 + f(x) + g(x) over the box ---- */
+
+typedef struct nrxi_composite {
+    const nrx_linop *a;
+    const void *b;
+    const nrx_functional *f, *g;
+    size_t n, m;
+    double step;
+    int known;             /* step comes from proven moduli: nothing to check */
+    double value_y;        /* f at the point of the last gradient */
+    double value_n;        /* f at the last checked step, when have_n */
+    int    have_n;
+} nrxi_composite;
+
+/* grad of the smooth part at y, whose image A y is ay; res: m elements of workspace, part: n (keeps grad f). Non-zero: stop. */
+NRXI_FN int nrxi_composite_grad(nrxi_solver *s, nrxi_composite *p, const void *y, const void *ay, void *res, void *part, void *grad)
+{
+    p->value_y = 0.0;
+    p->have_n = 0;
+    if (p->a) {
+        nrxi_vec_lin(p->m, s->dtype, 1.0, ay, -1.0, p->b, res);
+        if (nrxi_solver_adjoint(s, p->a, res, grad)) return 1;
+    } else memset(grad, 0, p->n * nrxi_dtype_size(s->dtype));
+    if (p->f) {
+        if (nrxi_solver_eval(s, p->f, y, p->known ? NULL : &p->value_y, part)) return 1;
+        nrxi_vec_axpy(p->n, s->dtype, 1.0, part, grad);
+    }
+    return 0;
+}
+
+/* xn = prox(y - step grad), an = A xn; shortens the step until the quadratic model bounds the smooth part. Non-zero: stop. */
+NRXI_FN int nrxi_composite_step(nrxi_solver *s, nrxi_composite *p, const void *y, const void *ay, const void *part, const void *grad,
+                                void *xn, void *an)
+{
+    int t = s->dtype, tries;
+    for (tries = 0;; tries++) {
+        double d2, curve = 0.0, ad, value, slack;
+        nrxi_vec_lin(p->n, t, 1.0, y, -p->step, grad, xn);
+        if (p->g && nrxi_solver_prox(s, p->g, p->step, xn, xn)) return 1;
+        nrxi_vec_clamp(p->n, t, xn, &s->d);
+        d2 = nrxi_vec_dist(p->n, t, xn, y);
+        d2 *= d2;
+        if (!nrxi_finite_f64(&d2)) return nrxi_solver_stop(s, NRX_STOP_NUMERIC);
+        if (p->a) {
+            if (nrxi_solver_apply(s, p->a, xn, an)) return 1;
+            if (!p->known) { ad = nrxi_vec_dist(p->m, t, an, ay); curve = 0.5 * ad * ad; }
+        }
+        if (p->known) return 0;
+        slack = 0.0;
+        if (p->f) {
+            if (nrxi_solver_eval(s, p->f, xn, &value, NULL)) return 1;
+            p->value_n = value;
+            p->have_n = 1;
+            if (!nrxi_finite_f64(&value)) value = 1e300; /* shorten until it is */
+            curve += value - p->value_y - (nrxi_vec_dot(p->n, t, part, xn) - nrxi_vec_dot(p->n, t, part, y));
+            slack = 8.0 * s->eps * (fabs(value) + fabs(p->value_y)) + 8.0 * s->eps * nrxi_vec_norm(p->n, t, part) * nrxi_vec_norm(p->n, t, y);
+        }
+        if (curve <= 0.5 * d2 / p->step * (1.0 + 64.0 * s->eps) + slack || tries >= 60) return 0;
+        s->info->restarts++;
+        p->step *= 0.5;
+    }
+}
+
+/* Objective at x with image ax; fresh: x was not just reached by nrxi_composite_step. Non-zero: stop. */
+NRXI_FN int nrxi_composite_value(nrxi_solver *s, nrxi_composite *p, const void *x, const void *ax, int fresh, double *value)
+{
+    double v = 0.0, r;
+    if (p->a) { r = nrxi_vec_dist(p->m, s->dtype, ax, p->b); v = 0.5 * r * r; }
+    if (p->f && p->have_n && !fresh) v += p->value_n;
+    else if (p->f) { if (nrxi_solver_eval(s, p->f, x, &r, NULL)) return 1; v += r; }
+    if (p->g && p->g->eval) { if (nrxi_solver_eval(s, p->g, x, &r, NULL)) return 1; v += r; }
+    *value = v;
+    return 0;
+}
+
+/* First step: given, from moduli, or from the power method and a gradient difference. x0 with gradient part at hand. */
+NRXI_FN int nrxi_composite_start(nrxi_solver *s, nrxi_composite *p, const void *x, const void *part, void *v, void *v2, void *w)
+{
+    double lip = 0.0, norm, h, g0;
+    p->known = 1;
+    if (s->d.step > 0.0) { p->step = s->d.step; return 0; }
+    if (p->a) {
+        norm = p->a->norm;
+        if (!(norm > 0.0)) {
+            if (nrxi_solver_power(s, p->a, 12, v, w, &norm)) return 1;
+            p->known = 0;
+        }
+        s->info->norm = norm;
+        lip += norm * norm;
+    }
+    if (p->f && p->f->lip > 0.0) lip += p->f->lip;
+    else if (p->f) { /* |grad f(x - h grad) - grad f(x)| / |h grad| */
+        p->known = 0;
+        g0 = nrxi_vec_norm(p->n, s->dtype, part);
+        if (g0 > 0.0) {
+            h = 1e-3 * (1.0 + nrxi_vec_norm(p->n, s->dtype, x)) / g0;
+            nrxi_vec_lin(p->n, s->dtype, 1.0, x, -h, part, v);
+            if (nrxi_solver_eval(s, p->f, v, NULL, v2)) return 1;
+            norm = nrxi_vec_dist(p->n, s->dtype, v2, part) / (h * g0);
+            if (nrxi_finite_f64(&norm)) lip += norm;
+        }
+    }
+    p->step = lip > 0.0 ? 1.0 / lip : 1.0;
+    if (!nrxi_finite_f64(&p->step)) p->step = 1.0;
+    return 0;
+}
+
+/* Proximal gradient, with Nesterov's extrapolation and gradient restart (Beck and Teboulle 2009; O'Donoghue and Candes 2015). */
+NRXI_FN void nrxi_composite_accelerated(nrxi_solver *s, nrxi_composite *p, void *x, int momentum)
+{
+    size_t n = p->n, m = p->m, k;
+    int t = s->dtype, judge = s->d.history != NULL || s->d.env.progress != NULL;
+    void *x1 = nrxi_solver_vector(s, n), *y = nrxi_solver_vector(s, n), *grad = nrxi_solver_vector(s, n), *part = nrxi_solver_vector(s, n);
+    void *ax = nrxi_solver_vector(s, m), *a1 = nrxi_solver_vector(s, m), *ay = nrxi_solver_vector(s, m), *res = nrxi_solver_vector(s, m);
+    double tk = 1.0, tn, scale = 0.0, objective = 0.0, best = HUGE_VAL, mu = (p->f ? p->f->mu : 0.0) + (p->g ? p->g->mu : 0.0), move;
+    nrxi_vec_clamp(n, t, x, &s->d);
+    nrxi_vec_copy(n, t, x, y);
+    if (p->a) {
+        if (nrxi_solver_adjoint(s, p->a, p->b, grad)) return;
+        scale = nrxi_vec_norm(n, t, grad);
+        if (nrxi_solver_apply(s, p->a, x, ax)) return;
+        nrxi_vec_copy(m, t, ax, ay);
+    }
+    if (nrxi_composite_grad(s, p, y, ay, res, part, grad) || nrxi_composite_start(s, p, x, part, x1, y, a1)) return;
+    nrxi_vec_copy(n, t, x, y);
+    move = nrxi_vec_norm(n, t, grad);
+    if (!nrxi_finite_f64(&move)) { nrxi_solver_stop(s, NRX_STOP_NUMERIC); return; }
+    if (scale == 0.0) scale = move > 0.0 ? move : 1.0;
+    for (k = 1; k <= s->d.max_iter; k++) {
+        if (k > 1 && nrxi_composite_grad(s, p, y, ay, res, part, grad)) return;
+        if (!momentum && !p->known) p->step *= 1.2; /* let an unlucky estimate recover; the check below guards it */
+        if (nrxi_composite_step(s, p, y, ay, part, grad, x1, a1)) return;
+        move = nrxi_vec_dist(n, t, x1, y) / p->step;
+        s->info->residual = move / scale;
+        if (judge) {
+            if (nrxi_composite_value(s, p, x1, a1, 0, &objective)) return;
+            if (momentum && objective > best && tk > 1.0 && !s->d.no_restart) { /* step back to x and drop the momentum */
+                tk = 1.0;
+                s->info->restarts++;
+                nrxi_vec_copy(n, t, x, y);
+                nrxi_vec_copy(m, t, ax, ay);
+                if (nrxi_solver_report(s, k, best)) return;
+                continue;
+            }
+            best = objective;
+        }
+        tn = 0.0;
+        if (momentum) {
+            /* <y - x1, x1 - x> > 0: the momentum points uphill */
+            double turn = nrxi_vec_dot(n, t, y, x1) - nrxi_vec_dot(n, t, y, x) - nrxi_vec_dot(n, t, x1, x1) + nrxi_vec_dot(n, t, x1, x);
+            if (turn > 0.0 && !s->d.no_restart) { tk = 1.0; s->info->restarts++; }
+            tn = 0.5 * (1.0 + sqrt(1.0 + 4.0 * tk * tk));
+        }
+        move = momentum ? (tk - 1.0) / tn : 0.0;
+        nrxi_vec_lin(n, t, 1.0 + move, x1, -move, x, y);
+        if (p->a) nrxi_vec_lin(m, t, 1.0 + move, a1, -move, ax, ay);
+        nrxi_vec_copy(n, t, x1, x);
+        nrxi_vec_copy(m, t, a1, ax);
+        tk = tn;
+        if (nrxi_solver_report(s, k, objective)) return;
+        if (s->d.discrepancy > 0.0 && p->a && nrxi_vec_dist(m, t, ax, p->b) <= s->d.discrepancy) { nrxi_solver_stop(s, NRX_STOP_DISCREPANCY); break; }
+        if (s->info->residual <= s->d.tol) { nrxi_solver_stop(s, NRX_STOP_TOL); break; }
+    }
+    /* a subgradient at x1 is no longer than (L + 1/step) |x1 - y| = 2 |x1 - y| / step when the step is 1/L */
+    if (mu > 0.0 && p->known && !(s->d.step > 0.0)) {
+        move = 2.0 * s->info->residual * scale;
+        s->info->gap = move * move / (2.0 * mu);
+    }
+    (void)nrxi_composite_value(s, p, x, ax, 1, &s->info->objective);
+}
+
+/* nmAPG (Li and Lin 2015, algorithm 4): extrapolation where it helps, a plain proximal step where it does not, judged against a running
+   average of objectives; unknown steps grow until the curvature check shortens them. */
+NRXI_FN void nrxi_composite_nmapg(nrxi_solver *s, nrxi_composite *p, void *x)
+{
+    size_t n = p->n, m = p->m, k, shortened = 0;
+    int t = s->dtype, fixed, tries;
+    void *xp = nrxi_solver_vector(s, n), *y = nrxi_solver_vector(s, n), *grad = nrxi_solver_vector(s, n), *part = nrxi_solver_vector(s, n);
+    void *z = nrxi_solver_vector(s, n), *v = nrxi_solver_vector(s, n);
+    void *ax = nrxi_solver_vector(s, m), *ap = nrxi_solver_vector(s, m), *ay = nrxi_solver_vector(s, m), *res = nrxi_solver_vector(s, m);
+    void *az = nrxi_solver_vector(s, m), *av = nrxi_solver_vector(s, m);
+    double tk = 1.0, told = 0.0, c, q = 1.0, fx, fz, fv, scale = 0.0, d2, best_step, first;
+    const double delta = 1e-4, eta = 0.8;
+    nrxi_vec_clamp(n, t, x, &s->d);
+    if (p->a) {
+        if (nrxi_solver_adjoint(s, p->a, p->b, grad) || nrxi_solver_apply(s, p->a, x, ax)) return;
+        scale = nrxi_vec_norm(n, t, grad);
+    }
+    if (nrxi_composite_grad(s, p, x, ax, res, part, grad) || nrxi_composite_start(s, p, x, part, v, z, az)) return;
+    if (nrxi_composite_value(s, p, x, ax, 1, &fx)) return;
+    first = nrxi_vec_norm(n, t, grad);
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&first)) { nrxi_solver_stop(s, NRX_STOP_NUMERIC); return; }
+    if (scale == 0.0) scale = first > 0.0 ? first : 1.0;
+    fixed = p->known;
+    nrxi_vec_copy(n, t, x, z);
+    nrxi_vec_copy(n, t, x, xp);
+    nrxi_vec_copy(m, t, ax, az);
+    nrxi_vec_copy(m, t, ax, ap);
+    c = fx;
+    for (k = 1; k <= s->d.max_iter; k++) {
+        double a = told / tk, b = (told - 1.0) / tk, noise = 8.0 * s->eps * (fabs(fx) + fabs(c));
+        int good;
+        nrxi_vec_lin(n, t, 1.0 - a + b, x, a, z, y);
+        nrxi_vec_axpy(n, t, -b, xp, y);
+        if (p->a) {
+            nrxi_vec_lin(m, t, 1.0 - a + b, ax, a, az, ay);
+            nrxi_vec_axpy(m, t, -b, ap, ay);
+        }
+        nrxi_vec_copy(n, t, x, xp);
+        nrxi_vec_copy(m, t, ax, ap);
+        if (nrxi_composite_grad(s, p, y, ay, res, part, grad)) return;
+        for (tries = 0;; tries++) { /* z = prox(y - step grad(y)) */
+            if (nrxi_composite_step(s, p, y, ay, part, grad, z, az) || nrxi_composite_value(s, p, z, az, 0, &fz)) return;
+            d2 = nrxi_vec_dist(n, t, z, y);
+            d2 *= d2;
+            good = fz <= c - delta * d2 + noise;
+            if (good || fixed || tries >= 6) break;
+            s->info->restarts++;
+            p->step *= 0.5;
+        }
+        best_step = sqrt(d2) / p->step;
+        if (good && nrxi_finite_f64(&fz)) {
+            nrxi_vec_copy(n, t, z, x);
+            nrxi_vec_copy(m, t, az, ax);
+            fx = fz;
+        } else { /* v = prox(x - step grad(x)): some step decreases */
+            if (nrxi_composite_grad(s, p, xp, ap, res, part, grad)) return;
+            for (tries = 0;; tries++) {
+                if (nrxi_composite_step(s, p, xp, ap, part, grad, v, av) || nrxi_composite_value(s, p, v, av, 0, &fv)) return;
+                d2 = nrxi_vec_dist(n, t, v, xp);
+                d2 *= d2;
+                good = fv <= c - delta * d2 + noise;
+                if (good || fixed || tries >= 50) break;
+                p->step *= 0.5;
+            }
+            if (!good || !nrxi_finite_f64(&fv)) { nrxi_solver_stop(s, nrxi_finite_f64(&fv) ? NRX_STOP_STALLED : NRX_STOP_NUMERIC); break; }
+            best_step = sqrt(d2) / p->step;
+            if (nrxi_finite_f64(&fz) && fz < fv) { nrxi_vec_copy(n, t, z, x); nrxi_vec_copy(m, t, az, ax); fx = fz; }
+            else { nrxi_vec_copy(n, t, v, x); nrxi_vec_copy(m, t, av, ax); fx = fv; }
+        }
+        s->info->residual = best_step / scale;
+        if (!fixed && s->info->restarts == shortened) p->step *= 1.2; /* nrxi_composite_step checks it against the curvature */
+        shortened = s->info->restarts;
+        told = tk;
+        tk = 0.5 * (1.0 + sqrt(1.0 + 4.0 * tk * tk));
+        c = (eta * q * c + fx) / (eta * q + 1.0);
+        q = eta * q + 1.0;
+        if (nrxi_solver_report(s, k, fx)) break;
+        if (s->d.discrepancy > 0.0 && p->a && nrxi_vec_dist(m, t, ax, p->b) <= s->d.discrepancy) { nrxi_solver_stop(s, NRX_STOP_DISCREPANCY); break; }
+        if (s->info->residual <= s->d.tol) { nrxi_solver_stop(s, NRX_STOP_TOL); break; }
+    }
+    s->info->objective = fx;
+}
+
+NRXI_FN nrx_status nrxi_solve_smooth(const char *who, const nrx_linop *a, const void *b, const nrx_functional *f, const nrx_functional *g, void *x,
+                                     const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_composite p;
+    int method;
+    nrx_status status = nrxi_solver_begin(&s, who, a ? a->dtype : f ? f->dtype : g ? g->dtype : -1, d, info);
+    if (status != NRX_OK) return status;
+    memset(&p, 0, sizeof p);
+    p.a = a; p.b = b; p.f = f; p.g = g;
+    p.n = a ? a->cols : f ? f->n : g->n;
+    p.m = a ? a->rows : 0;
+    if ((a && (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK) || (status = nrxi_solver_check_functional(&s, f, p.n, 1, 0)) != NRX_OK
+        || (status = nrxi_solver_check_functional(&s, g, p.n, 0, 1)) != NRX_OK) return status;
+    method = s.d.method;
+    if (method == NRX_SOLVE_AUTO)
+        method = (!f || f->convexity == NRX_CONVEX) && (!g || g->convexity == NRX_CONVEX) ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
+    if (method < 0 || method > NRX_SOLVE_NMAPG) return nrxi_fail(&s.d.env, NRX_E_ARG, "%s: method %d, expected NRX_SOLVE_*", who, method);
+    if ((status = nrxi_solver_room(&s, 6, p.n, 6, p.m)) != NRX_OK) return status;
+    if (method == NRX_SOLVE_NMAPG) nrxi_composite_nmapg(&s, &p, x);
+    else nrxi_composite_accelerated(&s, &p, x, method == NRX_SOLVE_ACCELERATED);
+    s.info->step = p.step;
+    return nrxi_solver_end(&s);
+}
+
+/* ---- primal-dual hybrid gradient ---- */
+
+/* Steps tau and sigma with tau sigma |K|^2 < 1 (and the conditions of smooth and weakly convex terms). */
+NRXI_FN nrx_status nrxi_pdhg_steps(nrxi_solver *s, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, double norm,
+                                   double *tau, double *sigma)
+{
+    double lip = f ? f->lip : 0.0, rho = g ? g->rho : 0.0, omega = h->rho;
+    norm = norm > 0.0 ? norm : 1.0;
+    if (omega > 0.0) *sigma = 2.0 * omega; /* Moellenhoff et al. 2015: the prox of h / sigma must be single-valued */
+    else if (s->d.step > 0.0) *sigma = 0.99 / (s->d.step * norm * norm);
+    else *sigma = 0.99 / (norm * s->d.ratio);
+    *tau = s->d.step > 0.0 ? s->d.step : 0.99 / (*sigma * norm * norm);
+    if (lip > 0.0) { /* Condat 2013: 1/tau - sigma |K|^2 >= lip/2; this choice leaves lip */
+        if (!(s->d.step > 0.0)) *tau = 0.99 / (*sigma * norm * norm + lip);
+    }
+    if (rho > 0.0 && *tau * rho >= 1.0) {
+        if (s->d.step > 0.0)
+            return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: step %g times the weak convexity %g of g is not below 1", s->who, *tau, rho);
+        *tau = 0.5 / rho;
+    }
+    return NRX_OK;
+}
+
+/* Chambolle and Pock 2011 (their algorithm 2 when accelerated), Condat 2013 and Vu 2013 with a smooth term. The step of h* comes from the
+   prox of h by Moreau's identity. Certified gap when g is mu-strongly convex: with y = sigma (v/sigma - p), p = prox_{h/sigma}(v/sigma),
+   h*(y) = <y,p> - h(p) holds exactly, and the strong convexity bounds g*(-K^T y) from above at x by its subgradient there:
+   gap <= h(Kx) + h*(y) - <Kx, y> + |x_old - x|^2 / (2 mu tau^2). */
+NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const nrx_functional *g, const nrx_functional *h,
+                                   const nrx_functional *f, void *x, void *y, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = op->cols, m = op->rows, k;
+    int t = op->dtype, certify, last;
+    void *xo, *grad, *kty, *yo, *kx, *ko, *kb, *p, *pv;
+    double tau, sigma, theta = 1.0, norm, gamma, alpha = 0.5, mu = g ? g->mu : 0.0, dx, dk, hstar = 0.0;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, op, 0, 1)) != NRX_OK
+        || (status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK || (status = nrxi_solver_check_functional(&s, h, m, 0, 1)) != NRX_OK
+        || (status = nrxi_solver_check_functional(&s, f, n, 1, 0)) != NRX_OK) return status;
+    if (!h) return nrxi_fail(&s.d.env, NRX_E_ARG, "%s: no functional h for the dual side", who);
+    if (f && !(f->lip > 0.0)) return nrxi_fail(&s.d.env, NRX_E_ARG, "%s: the smooth term needs its Lipschitz constant `lip`", who);
+    if ((status = nrxi_solver_room(&s, 3, n, 7, m)) != NRX_OK) return status;
+    xo = nrxi_solver_vector(&s, n);
+    grad = nrxi_solver_vector(&s, n);
+    kty = nrxi_solver_vector(&s, n);
+    kx = nrxi_solver_vector(&s, m);
+    ko = nrxi_solver_vector(&s, m);
+    kb = nrxi_solver_vector(&s, m);
+    yo = nrxi_solver_vector(&s, m);
+    p = nrxi_solver_vector(&s, m);
+    pv = nrxi_solver_vector(&s, m);
+    if (!y) y = nrxi_solver_vector(&s, m);
+    norm = op->norm;
+    if (!(norm > 0.0)) { /* from below: 5 % more, and each step checks it */
+        if (nrxi_solver_power(&s, op, 30, xo, kx, &norm)) return nrxi_solver_end(&s);
+        norm *= 1.05;
+    }
+    s.info->norm = norm;
+    gamma = s.d.gamma < 0.0 || h->rho > 0.0 ? 0.0 : s.d.gamma > 0.0 ? s.d.gamma : 0.5 * mu;
+    if (s.d.adaptive) gamma = 0.0;
+    s.status = nrxi_pdhg_steps(&s, g, h, f, norm, &tau, &sigma);
+    if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    certify = mu > 0.0 && h->eval && !f && h->rho == 0.0;
+    nrxi_vec_clamp(n, t, x, &s.d);
+    if (nrxi_solver_apply(&s, op, x, kx)) return nrxi_solver_end(&s);
+    nrxi_vec_copy(m, t, kx, ko);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        last = k == s.d.max_iter || k % s.d.check_every == 0;
+        /* y = prox_{sigma h*}(y + sigma K xbar) with xbar = x + theta (x - x_old) */
+        nrxi_vec_lin(m, t, 1.0 + theta, kx, -theta, ko, kb);
+        nrxi_vec_copy(m, t, y, yo);
+        nrxi_vec_lin(m, t, 1.0 / sigma, y, 1.0, kb, pv);
+        if (nrxi_solver_prox(&s, h, 1.0 / sigma, pv, p)) break;
+        nrxi_vec_lin(m, t, sigma, pv, -sigma, p, y);
+        /* x = prox_{tau g}(x - tau (grad f + K^T y)) */
+        if (nrxi_solver_adjoint(&s, op, y, kty)) break;
+        nrxi_vec_copy(n, t, x, xo);
+        nrxi_vec_lin(n, t, 1.0, xo, -tau, kty, grad);
+        if (f) {
+            if (nrxi_solver_eval(&s, f, xo, NULL, kty)) break;
+            nrxi_vec_axpy(n, t, -tau, kty, grad);
+        }
+        if (g && nrxi_solver_prox(&s, g, tau, grad, grad)) break;
+        nrxi_vec_clamp(n, t, grad, &s.d);
+        dx = nrxi_vec_dist(n, t, grad, xo);
+        if (!nrxi_finite_f64(&dx)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        nrxi_vec_copy(n, t, grad, x);
+        nrxi_vec_copy(m, t, kx, ko);
+        if (nrxi_solver_apply(&s, op, x, kx)) break;
+        dk = nrxi_vec_dist(m, t, kx, ko);
+        if (!(op->norm > 0.0) && dk > norm * dx * (1.0 + 8.0 * s.eps)) { /* the estimate of |K| was too low */
+            double ratio = norm * dx / dk;
+            tau *= ratio * 0.99;
+            if (h->rho == 0.0) sigma *= ratio;
+            else tau *= ratio;
+            norm = s.info->norm = dk / dx;
+            s.info->restarts++;
+        }
+        if (last || s.d.adaptive || s.d.history) { /* optimality residuals at (x, y): p = (x_old - x)/tau, d = (y_old - y)/sigma + K(xbar - x) */
+            double pr = dx / tau, du, sx, sy;
+            nrxi_vec_lin(m, t, 1.0 / sigma, yo, -1.0 / sigma, y, pv);
+            nrxi_vec_axpy(m, t, 1.0, kb, pv);
+            du = nrxi_vec_dist(m, t, pv, kx);
+            sx = f ? nrxi_vec_norm(n, t, x) / tau : nrxi_vec_norm(n, t, kty);
+            sy = nrxi_vec_norm(m, t, kx);
+            s.info->residual = pr / (sx > 0.0 ? sx : 1.0);
+            if (sy > 0.0 && du / sy > s.info->residual) s.info->residual = du / sy;
+            else if (sy == 0.0 && du > s.info->residual) s.info->residual = du;
+            if (s.d.adaptive) {
+                double grow = pr > 1.5 * du ? 1.0 / (1.0 - alpha) : du > 1.5 * pr ? 1.0 - alpha : 1.0;
+                if (grow != 1.0 && h->rho == 0.0 && !(g && g->rho > 0.0 && grow > 1.0 && tau * grow * g->rho >= 1.0) && !f) {
+                    tau *= grow;
+                    sigma /= grow;
+                    alpha *= 0.95;
+                }
+            }
+        }
+        if (certify && last) {
+            double hp, hk;
+            if (nrxi_solver_eval(&s, h, p, &hp, NULL) || nrxi_solver_eval(&s, h, kx, &hk, NULL)) break;
+            hstar = nrxi_vec_dot(m, t, y, p) - hp;
+            s.info->gap = hk + hstar - nrxi_vec_dot(m, t, kx, y) + dx * dx / (2.0 * mu * tau * tau);
+            if (s.info->gap < 0.0) s.info->gap = 0.0; /* rounding */
+            if (g->eval) {
+                if (nrxi_solver_eval(&s, g, x, &hp, NULL)) break;
+                s.info->objective = hk + hp;
+            }
+        }
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (last && certify && s.info->gap <= s.d.tol * (fabs(s.info->objective) > 1e-300 ? fabs(s.info->objective) : 1.0)) { nrxi_solver_stop(&s, NRX_STOP_GAP); break; }
+        if (last && !certify && s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        if (gamma > 0.0) {
+            theta = 1.0 / sqrt(1.0 + 2.0 * gamma * tau);
+            tau *= theta;
+            sigma /= theta;
+        }
+    }
+    s.info->step = tau;
+    if (!certify && s.info->stop != NRX_STOP_CALLBACK && h->eval) { /* objective at x */
+        double v = 0.0, sum = 0.0;
+        if (!nrxi_solver_eval(&s, h, kx, &v, NULL)) sum = v;
+        if (g && g->eval && !nrxi_solver_eval(&s, g, x, &v, NULL)) sum += v;
+        if (f && !nrxi_solver_eval(&s, f, x, &v, NULL)) sum += v;
+        s.info->objective = sum;
+    }
+    return nrxi_solver_end(&s);
+}
+#elif NRXI_SOLVE_VERSION != 668024902
+#error "nrx: headers with different versions of the solve block are mixed in one translation unit"
+#endif
+/* <<< nrx solve (implementation) */
+/* >>> nrx adam (implementation) */
+#ifndef NRXI_ADAM_VERSION
+#define NRXI_ADAM_VERSION 1430145472
+/* Adam (Kingma and Ba 2015) with decoupled decay (Loshchilov and Hutter 2019), SGD with momentum (first velocity = gradient).
+   Needs the core block only. A gradient that is not finite is found before anything is written: the step is refused.
+
+     nrxi_adam_init(who, a, params, count, d)   plans the state; params must outlive it
+     nrxi_adam_step(who, a)                     one step from the gradients, then the constraints; NRX_E_NUMERIC = step refused
+     nrxi_adam_drop(a)
+     nrxi_adam_save(a, bytes) / nrxi_adam_restore(who, a, bytes, n)   nrxi_adam_save_size(a) bytes; resumes to the bit on this byte order
+     nrxi_param_project(p, work)                the constraint of one block; work: rows + cols doubles */
+#if defined(NRXI_X86)
+#include <immintrin.h>
+#endif
+
+/* Adam: w = keep w - rate m / (root sqrt(v) + eps). SGD: m = b1 m + g, w = keep w - rate (root g + eps m). All see gscale g for g. */
+typedef struct nrxi_adam_coef { double b1, b2, keep, rate, root, eps, gscale; } nrxi_adam_coef;
+typedef double nrxi_adam_sum; /* stays f64 in f32 twins */
+NRXI_FN double nrxi_adam_root(double x) { return sqrt(x); }
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_adam_loop_f64(size_t n, double *w, const double *g, double *m, double *v, const nrxi_adam_coef *c)
+{
+    const double b1 = (double)c->b1, b2 = (double)c->b2, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2), keep = (double)c->keep;
+    const double rate = (double)c->rate, root = (double)c->root, eps = (double)c->eps, gs = (double)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i];
+        m[i] = b1 * m[i] + c1 * x;
+        v[i] = b2 * v[i] + c2 * (x * x);
+        w[i] = keep * w[i] - rate * m[i] / (sqrt(v[i]) * root + eps);
+    }
+}
+
+NRXI_FN void nrxi_sgd_loop_f64(size_t n, double *NRX_RESTRICT w, const double *NRX_RESTRICT g, double *NRX_RESTRICT m, const nrxi_adam_coef *c)
+{
+    const double b1 = (double)c->b1, keep = (double)c->keep, rate = (double)c->rate, look = (double)c->root, use = (double)c->eps;
+    const double gs = (double)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i], u = x;
+        if (m) m[i] = u = b1 * m[i] + x;
+        w[i] = keep * w[i] - rate * (look * x + use * u);
+    }
+}
+
+NRXI_FN nrxi_adam_sum nrxi_adam_norm2_f64(size_t n, const double *g)
+{
+    nrxi_adam_sum s[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i;
+    for (i = 0; i < n; i++) s[i & 3] += (nrxi_adam_sum)g[i] * (nrxi_adam_sum)g[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* Spectral norm by the power method, from below; work: rows + cols. */
+NRXI_FN nrxi_adam_sum nrxi_adam_spectral_f64(size_t rows, size_t cols, const double *w, int iterations, nrxi_adam_sum *work)
+{
+    nrxi_adam_sum *u = work, *x = work + rows, norm = 0.0, s;
+    size_t i, j;
+    for (j = 0; j < cols; j++) x[j] = 1.0 + 0.5 * (nrxi_adam_sum)((j * 7919u) % 101u) / 101.0;
+    for (; iterations > 0; iterations--) {
+        for (j = 0, s = 0.0; j < cols; j++) s += x[j] * x[j];
+        if (!(s > 0.0)) return norm;
+        s = 1.0 / nrxi_adam_root(s);
+        for (j = 0; j < cols; j++) x[j] *= s;
+        for (i = 0, norm = 0.0; i < rows; i++) {
+            for (j = 0, s = 0.0; j < cols; j++) s += (nrxi_adam_sum)w[i * cols + j] * x[j];
+            u[i] = s;
+            norm += s * s;
+        }
+        norm = nrxi_adam_root(norm);
+        memset(x, 0, cols * sizeof *x);
+        for (i = 0; i < rows; i++)
+            for (j = 0; j < cols; j++) x[j] += (nrxi_adam_sum)w[i * cols + j] * u[i];
+    }
+    return norm;
+}
+
+NRXI_FN void nrxi_param_project_f64(double *w, size_t rows, size_t cols, int constraint, nrxi_adam_sum *work)
+{
+    size_t i, j;
+    nrxi_adam_sum s;
+    if (constraint == NRX_NONNEGATIVE) {
+        for (i = 0; i < rows * cols; i++) if (w[i] < 0) w[i] = 0;
+    } else if (constraint == NRX_ZERO_MEAN || constraint == NRX_UNIT_NORM) {
+        for (i = 0; i < rows; i++, w += cols) {
+            for (j = 0, s = 0.0; j < cols; j++) s += constraint == NRX_ZERO_MEAN ? (nrxi_adam_sum)w[j] : (nrxi_adam_sum)w[j] * (nrxi_adam_sum)w[j];
+            if (constraint == NRX_ZERO_MEAN) for (j = 0; j < cols; j++) w[j] -= (double)(s / (nrxi_adam_sum)cols);
+            else if (s > 1.0) for (j = 0; j < cols; j++) w[j] = (double)((nrxi_adam_sum)w[j] / nrxi_adam_root(s));
+        }
+    } else if (constraint == NRX_UNIT_SPECTRAL) {
+        s = nrxi_adam_spectral_f64(rows, cols, w, 30, work);
+        if (s > 1.0) for (i = 0; i < rows * cols; i++) w[i] = (double)((nrxi_adam_sum)w[i] / s);
+    }
+}
+/* === twin f32 */
+NRXI_FN void nrxi_adam_loop_f32(size_t n, float *w, const float *g, float *m, float *v, const nrxi_adam_coef *c)
+{
+    const float b1 = (float)c->b1, b2 = (float)c->b2, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2), keep = (float)c->keep;
+    const float rate = (float)c->rate, root = (float)c->root, eps = (float)c->eps, gs = (float)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i];
+        m[i] = b1 * m[i] + c1 * x;
+        v[i] = b2 * v[i] + c2 * (x * x);
+        w[i] = keep * w[i] - rate * m[i] / (sqrtf(v[i]) * root + eps);
+    }
+}
+
+NRXI_FN void nrxi_sgd_loop_f32(size_t n, float *NRX_RESTRICT w, const float *NRX_RESTRICT g, float *NRX_RESTRICT m, const nrxi_adam_coef *c)
+{
+    const float b1 = (float)c->b1, keep = (float)c->keep, rate = (float)c->rate, look = (float)c->root, use = (float)c->eps;
+    const float gs = (float)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i], u = x;
+        if (m) m[i] = u = b1 * m[i] + x;
+        w[i] = keep * w[i] - rate * (look * x + use * u);
+    }
+}
+
+NRXI_FN nrxi_adam_sum nrxi_adam_norm2_f32(size_t n, const float *g)
+{
+    nrxi_adam_sum s[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i;
+    for (i = 0; i < n; i++) s[i & 3] += (nrxi_adam_sum)g[i] * (nrxi_adam_sum)g[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* Spectral norm by the power method, from below; work: rows + cols. */
+NRXI_FN nrxi_adam_sum nrxi_adam_spectral_f32(size_t rows, size_t cols, const float *w, int iterations, nrxi_adam_sum *work)
+{
+    nrxi_adam_sum *u = work, *x = work + rows, norm = 0.0, s;
+    size_t i, j;
+    for (j = 0; j < cols; j++) x[j] = 1.0 + 0.5 * (nrxi_adam_sum)((j * 7919u) % 101u) / 101.0;
+    for (; iterations > 0; iterations--) {
+        for (j = 0, s = 0.0; j < cols; j++) s += x[j] * x[j];
+        if (!(s > 0.0)) return norm;
+        s = 1.0 / nrxi_adam_root(s);
+        for (j = 0; j < cols; j++) x[j] *= s;
+        for (i = 0, norm = 0.0; i < rows; i++) {
+            for (j = 0, s = 0.0; j < cols; j++) s += (nrxi_adam_sum)w[i * cols + j] * x[j];
+            u[i] = s;
+            norm += s * s;
+        }
+        norm = nrxi_adam_root(norm);
+        memset(x, 0, cols * sizeof *x);
+        for (i = 0; i < rows; i++)
+            for (j = 0; j < cols; j++) x[j] += (nrxi_adam_sum)w[i * cols + j] * u[i];
+    }
+    return norm;
+}
+
+NRXI_FN void nrxi_param_project_f32(float *w, size_t rows, size_t cols, int constraint, nrxi_adam_sum *work)
+{
+    size_t i, j;
+    nrxi_adam_sum s;
+    if (constraint == NRX_NONNEGATIVE) {
+        for (i = 0; i < rows * cols; i++) if (w[i] < 0) w[i] = 0;
+    } else if (constraint == NRX_ZERO_MEAN || constraint == NRX_UNIT_NORM) {
+        for (i = 0; i < rows; i++, w += cols) {
+            for (j = 0, s = 0.0; j < cols; j++) s += constraint == NRX_ZERO_MEAN ? (nrxi_adam_sum)w[j] : (nrxi_adam_sum)w[j] * (nrxi_adam_sum)w[j];
+            if (constraint == NRX_ZERO_MEAN) for (j = 0; j < cols; j++) w[j] -= (float)(s / (nrxi_adam_sum)cols);
+            else if (s > 1.0) for (j = 0; j < cols; j++) w[j] = (float)((nrxi_adam_sum)w[j] / nrxi_adam_root(s));
+        }
+    } else if (constraint == NRX_UNIT_SPECTRAL) {
+        s = nrxi_adam_spectral_f32(rows, cols, w, 30, work);
+        if (s > 1.0) for (i = 0; i < rows * cols; i++) w[i] = (float)((nrxi_adam_sum)w[i] / s);
+    }
+}
+/* <<< twin */
+
+#if defined(NRXI_X86) /* the f32 loops eight at a time; each returns how many entries it did */
+NRXI_AVX2 NRXI_FN size_t nrxi_adam_avx2(size_t n, float *w, const float *g, float *m, float *v, const nrxi_adam_coef *c)
+{
+    const __m256 b1 = _mm256_set1_ps((float)c->b1), b2 = _mm256_set1_ps((float)c->b2), c1 = _mm256_set1_ps((float)(1.0 - c->b1));
+    const __m256 c2 = _mm256_set1_ps((float)(1.0 - c->b2)), keep = _mm256_set1_ps((float)c->keep), rate = _mm256_set1_ps((float)c->rate);
+    const __m256 root = _mm256_set1_ps((float)c->root), eps = _mm256_set1_ps((float)c->eps), gs = _mm256_set1_ps((float)c->gscale);
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        __m256 x = _mm256_mul_ps(gs, _mm256_loadu_ps(g + i)), mi, vi, d;
+        mi = _mm256_fmadd_ps(b1, _mm256_loadu_ps(m + i), _mm256_mul_ps(c1, x));
+        vi = _mm256_fmadd_ps(b2, _mm256_loadu_ps(v + i), _mm256_mul_ps(c2, _mm256_mul_ps(x, x)));
+        d = _mm256_fmadd_ps(_mm256_sqrt_ps(vi), root, eps);
+        _mm256_storeu_ps(m + i, mi);
+        _mm256_storeu_ps(v + i, vi);
+        _mm256_storeu_ps(w + i, _mm256_fmsub_ps(keep, _mm256_loadu_ps(w + i), _mm256_div_ps(_mm256_mul_ps(rate, mi), d)));
+    }
+    return i;
+}
+NRXI_AVX2 NRXI_FN size_t nrxi_sgd_avx2(size_t n, float *w, const float *g, float *m, const nrxi_adam_coef *c)
+{
+    const __m256 b1 = _mm256_set1_ps((float)c->b1), keep = _mm256_set1_ps((float)c->keep), rate = _mm256_set1_ps((float)-c->rate);
+    const __m256 look = _mm256_set1_ps((float)c->root), use = _mm256_set1_ps((float)c->eps), gs = _mm256_set1_ps((float)c->gscale);
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        __m256 x = _mm256_mul_ps(gs, _mm256_loadu_ps(g + i)), u = x;
+        if (m) {
+            u = _mm256_fmadd_ps(b1, _mm256_loadu_ps(m + i), x);
+            _mm256_storeu_ps(m + i, u);
+        }
+        u = _mm256_fmadd_ps(look, x, _mm256_mul_ps(use, u));
+        _mm256_storeu_ps(w + i, _mm256_fmadd_ps(rate, u, _mm256_mul_ps(keep, _mm256_loadu_ps(w + i))));
+    }
+    return i;
+}
+/* f32 sums over 1024 entries (32 a lane), folded in f64; n a multiple of 1024 */
+NRXI_AVX2 NRXI_FN double nrxi_adam_norm2_avx2(size_t n, const float *g)
+{
+    double total = 0.0;
+    size_t i, j;
+    for (i = 0; i + 1024 <= n; i += 1024) {
+        __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a, x;
+        __m256d e;
+        double lane[4];
+        for (j = i; j < i + 1024; j += 32) {
+            x = _mm256_loadu_ps(g + j);      a = _mm256_fmadd_ps(x, x, a);
+            x = _mm256_loadu_ps(g + j + 8);  b = _mm256_fmadd_ps(x, x, b);
+            x = _mm256_loadu_ps(g + j + 16); c = _mm256_fmadd_ps(x, x, c);
+            x = _mm256_loadu_ps(g + j + 24); d = _mm256_fmadd_ps(x, x, d);
+        }
+        a = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
+        e = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
+        _mm256_storeu_pd(lane, e);
+        total += (lane[0] + lane[1]) + (lane[2] + lane[3]);
+    }
+    return total;
+}
+#endif
+
+NRXI_FN void nrxi_adam_update(int dtype, size_t n, void *w, const void *g, void *m, void *v, const nrxi_adam_coef *c)
+{
+    size_t i = 0;
+    if (dtype == NRX_F64) { nrxi_adam_loop_f64(n, (double *)w, (const double *)g, (double *)m, (double *)v, c); return; }
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_adam_avx2(n, (float *)w, (const float *)g, (float *)m, (float *)v, c);
+#endif
+    nrxi_adam_loop_f32(n - i, (float *)w + i, (const float *)g + i, (float *)m + i, (float *)v + i, c);
+}
+NRXI_FN void nrxi_sgd_update(int dtype, size_t n, void *w, const void *g, void *m, const nrxi_adam_coef *c)
+{
+    size_t i = 0;
+    if (dtype == NRX_F64) { nrxi_sgd_loop_f64(n, (double *)w, (const double *)g, (double *)m, c); return; }
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_sgd_avx2(n, (float *)w, (const float *)g, (float *)m, c);
+#endif
+    nrxi_sgd_loop_f32(n - i, (float *)w + i, (const float *)g + i, m ? (float *)m + i : NULL, c);
+}
+NRXI_FN double nrxi_adam_norm2(int dtype, size_t n, const void *g)
+{
+    double s = 0.0;
+    size_t i = 0;
+    if (dtype == NRX_F64) return nrxi_adam_norm2_f64(n, (const double *)g);
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) { i = n / 1024 * 1024; s = nrxi_adam_norm2_avx2(i, (const float *)g); }
+#endif
+    return s + nrxi_adam_norm2_f32(n - i, (const float *)g + i);
+}
+NRXI_FN void nrxi_param_project(const nrx_param *p, double *work)
+{
+    if (p->dtype == NRX_F32) nrxi_param_project_f32((float *)p->value, p->rows, p->cols, p->constraint, work);
+    else nrxi_param_project_f64((double *)p->value, p->rows, p->cols, p->constraint, work);
+}
+
+/* Norm of all gradients. Refuses (NRX_E_NUMERIC, with a line naming the block) what is not finite or too large to be squared. */
+NRXI_FN nrx_status nrxi_grad_norm(const char *who, const nrx_param *params, size_t count, double *norm, const nrx_env *env)
+{
+    double s = 0.0;
+    size_t k;
+    *norm = 0.0;
+    for (k = 0; k < count; k++) {
+        const nrx_param *p = params + k;
+        double part = nrxi_adam_norm2(p->dtype, p->rows * p->cols, p->grad);
+        if (!nrxi_finite_f64(&part) || (p->dtype == NRX_F32 && part > 1e36))
+            return nrxi_fail(env, NRX_E_NUMERIC, "%s: the gradient of '%s' %s; nothing was changed", who, p->name ? p->name : "?",
+                             nrxi_all_finite(p->grad, p->rows * p->cols, p->dtype) ? "is too large to be squared" : "is not finite");
+        s += part;
+    }
+    *norm = sqrt(s);
+    return NRX_OK;
+}
+
+/* Sizes, pointers and dtypes of a list; *bytes = room for one number per parameter, every block on 64 bytes. */
+NRXI_FN nrx_status nrxi_params_check(const char *who, const nrx_param *params, size_t count, size_t *bytes, const nrx_env *env)
+{
+    size_t k, size;
+    *bytes = 0;
+    if (count && !params) return nrxi_fail(env, NRX_E_ARG, "%s: params is NULL, count is %zu", who, count);
+    for (k = 0; k < count; k++) {
+        const nrx_param *p = params + k;
+        if (p->dtype != NRX_F32 && p->dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: parameter %zu has dtype %d", who, k, p->dtype);
+        if (!nrxi_mul_ok(p->rows, p->cols, &size) || !nrxi_mul_ok(size, nrxi_dtype_size(p->dtype), &size) || size > (size_t)-1 / 4
+            || !nrxi_add_ok(*bytes, (size + 63) & ~(size_t)63, bytes))
+            return nrxi_fail(env, NRX_E_RANGE, "%s: parameter %zu of %zux%zu overflows", who, k, p->rows, p->cols);
+        if (size && (!p->value || !p->grad)) return nrxi_fail(env, NRX_E_ARG, "%s: parameter %zu has no %s", who, k, p->value ? "grad" : "value");
+        if (p->constraint < NRX_FREE || p->constraint > NRX_UNIT_SPECTRAL)
+            return nrxi_fail(env, NRX_E_ARG, "%s: parameter %zu has the unknown constraint %d", who, k, p->constraint);
+    }
+    return NRX_OK;
+}
+
+/* Bytes of work for the constraints of a list. */
+NRXI_FN size_t nrxi_params_work(const nrx_param *params, size_t count)
+{
+    size_t k, most = 0;
+    for (k = 0; k < count; k++)
+        if (params[k].constraint == NRX_UNIT_SPECTRAL && params[k].rows + params[k].cols > most) most = params[k].rows + params[k].cols;
+    return most * sizeof(double);
+}
+
+NRXI_FN nrx_status nrxi_adam_init(const char *who, nrx_adam *a, const nrx_param *params, size_t count, const nrx_adam_desc *d)
+{
+    nrx_status status;
+    size_t work;
+    memset(a, 0, sizeof *a);
+    if (d) a->desc = *d;
+    if (a->desc.kind != NRX_ADAM_ADAM && a->desc.kind != NRX_ADAM_SGD) return nrxi_fail(&a->desc.env, NRX_E_ARG, "%s: kind %d, expected NRX_ADAM_*", who, a->desc.kind);
+    if (a->desc.lr == 0.0) a->desc.lr = a->desc.kind == NRX_ADAM_SGD ? 1e-2 : 1e-3;
+    if (a->desc.beta1 == 0.0) a->desc.beta1 = 0.9;
+    if (a->desc.beta2 == 0.0) a->desc.beta2 = 0.999;
+    if (a->desc.eps == 0.0) a->desc.eps = 1e-8;
+    if (!(a->desc.lr > 0.0) || !(a->desc.beta1 < 1.0) || !(a->desc.beta2 < 1.0) || !(a->desc.weight_decay >= 0.0))
+        return nrxi_fail(&a->desc.env, NRX_E_ARG, "%s: lr %g, beta1 %g, beta2 %g, weight_decay %g: expected lr > 0, betas < 1, decay >= 0", who,
+                         a->desc.lr, a->desc.beta1, a->desc.beta2, a->desc.weight_decay);
+    status = nrxi_params_check(who, params, count, &a->moment_bytes, &a->desc.env);
+    if (status != NRX_OK) return status;
+    a->params = params;
+    a->count = count;
+    work = nrxi_params_work(params, count);
+    if (a->desc.kind == NRX_ADAM_ADAM) a->moment_bytes *= 2;
+    if (!nrxi_add_ok(a->moment_bytes, work, &work) || !(a->moments = nrxi_calloc(&a->desc.env, work, 1)))
+        return nrxi_fail(&a->desc.env, NRX_E_NOMEM, "%s: no memory for %zu bytes of state", who, a->moment_bytes);
+    return NRX_OK;
+}
+
+NRXI_FN void nrxi_adam_drop(nrx_adam *a)
+{
+    nrxi_free(&a->desc.env, a->moments);
+    memset(a, 0, sizeof *a);
+}
+
+typedef struct nrxi_adam_job { int kind, dtype; size_t n; unsigned char *w, *m, *v; const unsigned char *g; nrxi_adam_coef c; } nrxi_adam_job;
+enum { NRXI_ADAM_CHUNK = 32768 }; /* entries: four f32 arrays of this size stay in the second-level cache */
+
+NRXI_FN void nrxi_adam_chunk(void *arg, size_t chunk)
+{
+    const nrxi_adam_job *j = (const nrxi_adam_job *)arg;
+    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full, o = at * nrxi_dtype_size(j->dtype);
+    if (j->kind == NRX_ADAM_ADAM) nrxi_adam_update(j->dtype, n, j->w + o, j->g + o, j->m + o, j->v + o, &j->c);
+    else nrxi_sgd_update(j->dtype, n, j->w + o, j->g + o, j->m ? j->m + o : NULL, &j->c);
+}
+
+NRXI_FN nrx_status nrxi_adam_step(const char *who, nrx_adam *a)
+{
+    const nrx_adam_desc *d = &a->desc;
+    nrxi_adam_job job;
+    unsigned char *m = (unsigned char *)a->moments, *v = m + a->moment_bytes / 2;
+    double *work = (double *)(void *)(m + a->moment_bytes);
+    size_t k;
+    nrx_status status = nrxi_grad_norm(who, a->params, a->count, &a->grad_norm, &d->env);
+    if (status != NRX_OK) { a->skipped++; return status; }
+    a->steps++;
+    job.kind = d->kind;
+    job.c.gscale = d->clip_norm > 0.0 && a->grad_norm > d->clip_norm ? d->clip_norm / (a->grad_norm + 1e-6) : 1.0;
+    job.c.keep = 1.0 - d->lr * d->weight_decay;
+    job.c.b1 = d->kind == NRX_ADAM_ADAM ? d->beta1 : d->momentum;
+    job.c.b2 = d->beta2;
+    if (d->kind == NRX_ADAM_ADAM) {
+        job.c.rate = d->lr / (1.0 - pow(d->beta1, (double)a->steps));
+        job.c.root = 1.0 / sqrt(1.0 - pow(d->beta2, (double)a->steps));
+        job.c.eps = d->eps;
+    } else {
+        job.c.rate = d->lr;
+        job.c.root = d->nesterov && d->momentum != 0.0 ? 1.0 : 0.0;
+        job.c.eps = d->nesterov && d->momentum != 0.0 ? d->momentum : 1.0;
+    }
+    for (k = 0; k < a->count; k++) {
+        const nrx_param *p = a->params + k;
+        size_t size;
+        job.dtype = p->dtype;
+        job.n = p->rows * p->cols;
+        size = (job.n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63;
+        job.w = (unsigned char *)p->value;
+        job.g = (const unsigned char *)p->grad;
+        job.m = d->kind == NRX_ADAM_SGD && d->momentum == 0.0 ? NULL : m;
+        job.v = v;
+        nrxi_parallel(&d->env, (job.n + NRXI_ADAM_CHUNK - 1) / NRXI_ADAM_CHUNK, nrxi_adam_chunk, &job);
+        if (p->constraint) nrxi_param_project(p, work);
+        m += size;
+        v += size;
+    }
+    return NRX_OK;
+}
+
+/* State: "nrxA", kind, steps, moment bytes (u64 each but the tag), moments. */
+NRXI_FN size_t nrxi_adam_save_size(const nrx_adam *a) { return 32 + a->moment_bytes; }
+NRXI_FN void nrxi_adam_save(const nrx_adam *a, void *bytes)
+{
+    unsigned char *p = (unsigned char *)bytes;
+    uint64_t head[4];
+    head[0] = 0x314178726eu; /* "nrxA1" */
+    head[1] = (uint64_t)a->desc.kind;
+    head[2] = (uint64_t)a->steps;
+    head[3] = (uint64_t)a->moment_bytes;
+    memcpy(p, head, sizeof head);
+    memcpy(p + 32, a->moments, a->moment_bytes);
+}
+NRXI_FN nrx_status nrxi_adam_restore(const char *who, nrx_adam *a, const void *bytes, size_t n)
+{
+    uint64_t head[4];
+    if (n < 32) return nrxi_fail(&a->desc.env, NRX_E_FORMAT, "%s: state of %zu bytes is truncated", who, n);
+    memcpy(head, bytes, sizeof head);
+    if (head[0] != 0x314178726eu || head[1] != (uint64_t)a->desc.kind || head[3] != (uint64_t)a->moment_bytes || n - 32 != a->moment_bytes)
+        return nrxi_fail(&a->desc.env, NRX_E_FORMAT, "%s: the state (%zu bytes) was not saved by an optimizer of this kind and size", who, n);
+    a->steps = (size_t)head[2];
+    memcpy(a->moments, (const unsigned char *)bytes + 32, a->moment_bytes);
+    return NRX_OK;
+}
+#elif NRXI_ADAM_VERSION != 1430145472
+#error "nrx: headers with different versions of the adam block are mixed in one translation unit"
+#endif
+/* <<< nrx adam (implementation) */
+NRXI_IMPL_END
+
+NRXI_IMPL_BEGIN
+
+NRX_DEF const char *nrx_opt_version(void) { return NRX_OPTIM_VERSION; }
+
+/* ==== matrix functions ==== */
+
+NRXI_FN size_t nrxi_min_size(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+NRXI_FN nrx_status nrxi_matrix_check(const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
+{
+    size_t size, dim;
+    if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
+    if (!nrxi_add_ok(rows, cols, &dim) || !nrxi_mul_ok(dim, dim, &size) || size > (size_t)-1 / 128)
+        return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    if (rows > 0 && cols > 0 && (!a || !out)) return nrxi_fail(env, NRX_E_ARG, "%s: the %s is NULL", who, a ? "output" : "matrix");
+    if (!nrxi_all_finite(a, rows * cols, dtype)) return nrxi_fail(env, NRX_E_NUMERIC, "%s: the %zux%zu matrix is not finite", who, rows, cols);
+    return NRX_OK;
+}
+
+/* f64 copy, transposed when asked for, times factor. */
+NRXI_FN void nrxi_to_f64(int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double v = dtype == NRX_F32 ? (double)((const float *)a)[i * cols + j] : ((const double *)a)[i * cols + j];
+            out[trans ? j * rows + i : i * cols + j] = factor * v;
+        }
+}
+/* The way back: out (rows x cols) = factor a, a being cols x rows when trans. */
+NRXI_FN void nrxi_from_f64(int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double v = factor * a[trans ? j * rows + i : i * cols + j];
+            if (dtype == NRX_F32) ((float *)out)[i * cols + j] = (float)v;
+            else ((double *)out)[i * cols + j] = v;
+        }
+}
+
+/* Frobenius norm without overflow or underflow on the way. */
+NRXI_FN double nrxi_frobenius(int dtype, size_t n, const void *a)
+{
+    double s = nrxi_vec_norm(n, dtype, a), big = 0.0, f;
+    size_t i;
+    if (dtype == NRX_F32 || (s > 1e-140 && nrxi_finite_f64(&s))) return s;
+    big = nrxi_la_max(n, (const double *)a, 1);
+    f = nrxi_la_scale(big);
+    for (i = 0, s = 0.0; i < n; i++) s += (((const double *)a)[i] * f) * (((const double *)a)[i] * f);
+    return sqrt(s) / f;
+}
+
+/* >>> twin f64 */
+/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
+NRXI_FN void nrxi_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 47) / 48 * 48;
+    if (n < 160) { nrxi_gemm_f64(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
+    nrxi_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_gemm_f64(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+}
+NRXI_FN void nrxi_mirror_f64(size_t n, double *c, size_t ldc)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < n; i0 += 32)
+        for (j0 = 0; j0 <= i0; j0 += 32)
+            for (i = i0; i < n && i < i0 + 32; i++)
+                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
+}
+/* C = A A^T or A^T A, whole: about half the work of a product. */
+NRXI_FN void nrxi_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_mirror_f64(n, c, ldc);
+}
+
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
+   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
+NRXI_FN void nrxi_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps, int kaon, double *next, double *gram,
+                              double *poly, double *work, const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
+    int tall = rows > cols;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const double a = (double)coef[0], b = (double)coef[1], c = (double)coef[2];
+        nrxi_syrk_f64(tall, k, other, x, cols, gram, k, work, env);
+        if (kaon)
+            for (i = 0; i < k; i++) {
+                for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
+                gram[i * k + i] += (double)1;
+            }
+        nrxi_syrk_part_f64(0, k, k, gram, k, poly, k, work, env);
+        for (i = 0; i < k; i++) {
+            double *row = poly + i * k;
+            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
+            else {
+                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
+                row[i] += a;
+            }
+        }
+        nrxi_mirror_f64(k, poly, k);
+        if (tall) nrxi_gemm_f64(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
+        else nrxi_gemm_f64(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
+        memcpy(x, next, rows * cols * sizeof *x);
+    }
+}
+/* Elements of workspace for nrxi_orth_f64. */
+NRXI_FN size_t nrxi_orth_work_f64(size_t rows, size_t cols)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f64(k, k, other), w2 = nrxi_gemm_work_f64(k, k, k);
+    size_t w3 = nrxi_gemm_work_f64(rows, cols, k);
+    if (w2 > w) w = w2;
+    if (w3 > w) w = w3;
+    return rows * cols + 2 * k * k + w + 64;
+}
+/* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
+NRXI_FN void nrxi_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x, const double *coef, size_t steps, int kaon, double *work,
+                           const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, i;
+    double *gram = work + rows * cols, *poly = gram + k * k;
+    for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (double)((nrxi_sum)g[i] / norm) : (double)0;
+    if (norm > 0.0) nrxi_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+}
+/* === twin f32 */
+/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
+NRXI_FN void nrxi_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 47) / 48 * 48;
+    if (n < 160) { nrxi_gemm_f32(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
+    nrxi_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_gemm_f32(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+}
+NRXI_FN void nrxi_mirror_f32(size_t n, float *c, size_t ldc)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < n; i0 += 32)
+        for (j0 = 0; j0 <= i0; j0 += 32)
+            for (i = i0; i < n && i < i0 + 32; i++)
+                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
+}
+/* C = A A^T or A^T A, whole: about half the work of a product. */
+NRXI_FN void nrxi_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_mirror_f32(n, c, ldc);
+}
+
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
+   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
+NRXI_FN void nrxi_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps, int kaon, float *next, float *gram,
+                              float *poly, float *work, const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
+    int tall = rows > cols;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const float a = (float)coef[0], b = (float)coef[1], c = (float)coef[2];
+        nrxi_syrk_f32(tall, k, other, x, cols, gram, k, work, env);
+        if (kaon)
+            for (i = 0; i < k; i++) {
+                for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
+                gram[i * k + i] += (float)1;
+            }
+        nrxi_syrk_part_f32(0, k, k, gram, k, poly, k, work, env);
+        for (i = 0; i < k; i++) {
+            float *row = poly + i * k;
+            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
+            else {
+                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
+                row[i] += a;
+            }
+        }
+        nrxi_mirror_f32(k, poly, k);
+        if (tall) nrxi_gemm_f32(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
+        else nrxi_gemm_f32(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
+        memcpy(x, next, rows * cols * sizeof *x);
+    }
+}
+/* Elements of workspace for nrxi_orth_f32. */
+NRXI_FN size_t nrxi_orth_work_f32(size_t rows, size_t cols)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f32(k, k, other), w2 = nrxi_gemm_work_f32(k, k, k);
+    size_t w3 = nrxi_gemm_work_f32(rows, cols, k);
+    if (w2 > w) w = w2;
+    if (w3 > w) w = w3;
+    return rows * cols + 2 * k * k + w + 64;
+}
+/* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
+NRXI_FN void nrxi_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x, const float *coef, size_t steps, int kaon, float *work,
+                           const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, i;
+    float *gram = work + rows * cols, *poly = gram + k * k;
+    for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (float)((nrxi_sum)g[i] / norm) : (float)0;
+    if (norm > 0.0) nrxi_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+}
+/* <<< twin */
+
+enum { NRXI_NS_MAX = 64 }; /* steps */
+
+/* Coefficients of `steps` polynomials and the factor that the norm is multiplied with before. */
+NRXI_FN double nrxi_ns_table(int kind, size_t steps, double *coef)
+{
+    static const double polar[8][3] = {{8.28721201814563, -23.595886519098837, 17.300387312530933},
+        {4.107059111542203, -2.9478499167379106, 0.5448431082926601}, {3.9486908534822946, -2.908902115962949, 0.5518191394370137},
+        {3.3184196573706015, -2.488488024314874, 0.51004894012372}, {2.300652019954817, -1.6689039845747493, 0.4188073119525673},
+        {1.891301407787398, -1.2679958271945868, 0.37680408948524835}, {1.8750014808534479, -1.2500016453999487, 0.3750001645474248},
+        {1.875, -1.25, 0.375}};
+    static const double dion[5][3] = {{8.156554524902461, -22.48329292557795, 15.878769915207462},
+        {4.042929935166739, -2.808917465908714, 0.5000178451051316}, {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+        {3.285753657755655, -2.3681294933425376, 0.46449024233003106}, {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
+    size_t t;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const double *row = NULL;
+        double safety = 1.0;
+        coef[0] = 3.4445; coef[1] = -4.7750; coef[2] = 2.0315;
+        if (kind == NRX_NS_POLAR_EXPRESS) { row = polar[t < 8 ? t : 7]; if (t + 1 < steps) safety = 1.01; }
+        else if (kind == NRX_NS_DION) row = t < 5 ? dion[t] : polar[7];
+        else if (kind == NRX_NS_CUBIC) { coef[0] = 1.5; coef[1] = -0.5; coef[2] = 0.0; }
+        else if (kind == NRX_NS_KAON) { coef[0] = 4.1; coef[1] = coef[2] = 0.0; }
+        if (row) {
+            coef[0] = row[0] / safety;
+            coef[1] = row[1] / (safety * safety * safety);
+            coef[2] = row[2] / (safety * safety * safety * safety * safety);
+        }
+    }
+    return kind == NRX_NS_POLAR_EXPRESS ? 1.01 : kind == NRX_NS_DION ? 1.02 : 1.0;
+}
+
+NRXI_FN size_t nrxi_orth_work(int dtype, size_t rows, size_t cols) /* bytes */
+{
+    return dtype == NRX_F32 ? nrxi_orth_work_f32(rows, cols) * sizeof(float) : nrxi_orth_work_f64(rows, cols) * sizeof(double);
+}
+NRXI_FN void nrxi_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x, const double *coef, size_t steps, int kaon,
+                       void *work, const nrx_env *env)
+{
+    float coef32[3 * NRXI_NS_MAX];
+    size_t i;
+    for (i = 0; i < 3 * steps; i++) coef32[i] = (float)coef[i];
+    if (dtype == NRX_F32) nrxi_orth_f32(rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
+    else nrxi_orth_f64(rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
+}
+
+NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc)
+{
+    nrx_opt_ns_desc d = NRX_ZERO;
+    double coef[3 * NRXI_NS_MAX], norm, eps;
+    void *work;
+    nrx_status status;
+    if (desc) d = *desc;
+    if (d.steps == 0) d.steps = 5;
+    if (d.steps > NRXI_NS_MAX || d.coefficients < 0 || d.coefficients > NRX_NS_KAON)
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_newton_schulz: %zu steps of coefficients %d; expected at most 64 of NRX_NS_*", d.steps, d.coefficients);
+    status = nrxi_matrix_check("nrx_opt_newton_schulz", dtype, rows, cols, g, x, &d.env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    work = nrxi_alloc(&d.env, nrxi_orth_work(dtype, rows, cols), 1);
+    if (!work) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_newton_schulz: no memory for a matrix of %zux%zu", rows, cols);
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    eps = d.eps == 0.0 ? 1e-7 : d.eps < 0.0 ? 0.0 : d.eps;
+    if (norm > 0.0) norm = norm * nrxi_ns_table(d.coefficients, d.steps, coef) + eps;
+    nrxi_orth(dtype, rows, cols, g, norm, x, coef, d.steps, d.coefficients == NRX_NS_KAON, work, &d.env);
+    nrxi_free(&d.env, work);
+    return NRX_OK;
+}
+
+/* ---- Kaon ---- */
+
+/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0; work as nrxi_orth. */
+NRXI_FN int nrxi_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, double norm, void *work, const nrx_env *env)
+{
+    double coef[3 * NRXI_NS_MAX];
+    size_t n = rows * cols;
+    (void)nrxi_ns_table(NRX_NS_KAON, steps, coef);
+    if (rows > 1 && cols > 1) { /* one step shows whether G has rank one: only then does everything vanish */
+        nrxi_orth(dtype, rows, cols, g, norm, d, coef, 1, 1, work, env);
+        if (nrxi_vec_norm(n, dtype, d) >= 1e-3) {
+            if (steps > 1) nrxi_orth(dtype, rows, cols, d, 1.0, d, coef, steps - 1, 1, work, env);
+            nrxi_vec_scale(n, dtype, 1.0 / 1.175, d);
+            return 0;
+        }
+    }
+    nrxi_orth(dtype, rows, cols, g, norm, d, coef, 0, 1, work, env);
+    return 1;
+}
+
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env)
+{
+    size_t bytes, copy = rows * cols * nrxi_dtype_size(dtype);
+    double norm;
+    int guarded = 0;
+    unsigned char *work;
+    nrx_status status;
+    if (fallback) *fallback = 0;
+    if (steps == 0) steps = 5;
+    if (steps > NRXI_NS_MAX) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
+    status = nrxi_matrix_check("nrx_opt_kaon", dtype, rows, cols, g, d, env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    bytes = nrxi_orth_work(dtype, rows, cols);
+    work = (unsigned char *)nrxi_alloc(env, bytes + copy, 1);
+    if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_kaon: no memory for a matrix of %zux%zu", rows, cols);
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    if (d == g) { memcpy(work + bytes, g, copy); g = work + bytes; }
+    if (norm > 0.0) guarded = nrxi_kaon(dtype, rows, cols, g, d, steps, norm, work, env);
+    else memset(d, 0, copy);
+    if (fallback) *fallback = guarded;
+    nrxi_free(env, work);
+    return NRX_OK;
+}
+
+/* ---- polar decomposition by QDWH; everything in f64 ---- */
+
+/* a, b, c of the next step from the lower bound l of the singular values, and the next bound. */
+NRXI_FN void nrxi_qdwh_coefficients(double *l, double *a, double *b, double *c)
+{
+    double l2 = *l * *l, d = cbrt(4.0 * (1.0 - l2) / (l2 * l2)), s = sqrt(1.0 + d), next;
+    *a = s + 0.5 * sqrt(8.0 - 4.0 * d + 8.0 * (2.0 - l2) / (l2 * s));
+    if (!nrxi_finite_f64(a)) *a = 3.0;
+    *b = 0.25 * (*a - 1.0) * (*a - 1.0);
+    *c = *a + *b - 1.0;
+    next = *l * (*a + *b * l2) / (1.0 + *c * l2);
+    *l = next < 1.0 ? next : 1.0;
+}
+
+/* B = B L^-T (trans 0) or B L^-1 (trans 1) for B m x n, L lower n x n: columns in halves, so that most work is products. Leaves go row by
+   row of B, which is as long as it needs to be contiguous. */
+NRXI_FN void nrxi_trsm_right(int trans, size_t m, size_t n, const double *l, size_t ldl, double *b, size_t ldb, double *work, const nrx_env *env)
+{
+    size_t h = n / 2, i, j, k;
+    if (n > 32) {
+        h = (h + 7) / 8 * 8;
+        if (!trans) { /* [B1 B2] with L^T upper: B1 first */
+            nrxi_trsm_right(0, m, h, l, ldl, b, ldb, work, env);
+            nrxi_gemm_f64(0, 1, m, n - h, h, -1.0, b, ldb, l + h * ldl, ldl, 1.0, b + h, ldb, work, env);
+            nrxi_trsm_right(0, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
+        } else {
+            nrxi_trsm_right(1, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
+            nrxi_gemm_f64(0, 0, m, h, n - h, -1.0, b + h, ldb, l + h * ldl, ldl, 1.0, b, ldb, work, env);
+            nrxi_trsm_right(1, m, h, l, ldl, b, ldb, work, env);
+        }
+        return;
+    }
+    for (i = 0; i < m; i++, b += ldb) {
+        if (!trans)
+            for (j = 0; j < n; j++) {
+                double s = b[j];
+                for (k = 0; k < j; k++) s -= l[j * ldl + k] * b[k];
+                b[j] = s / l[j * ldl + j];
+            }
+        else
+            for (j = n; j-- > 0;) {
+                double s = b[j] /= l[j * ldl + j];
+                for (k = 0; k < j; k++) b[k] -= l[j * ldl + k] * s;
+            }
+    }
+}
+
+/* Cholesky of the lower triangle in halves. */
+NRXI_FN nrx_status nrxi_cholesky_blocked(size_t n, double *a, size_t lda, double *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 7) / 8 * 8, i, j;
+    nrx_status status;
+    if (n <= 48) return nrxi_cholesky(n, a, lda);
+    status = nrxi_cholesky_blocked(h, a, lda, work, env);
+    if (status != NRX_OK) return status;
+    nrxi_trsm_right(0, n - h, h, a, lda, a + h * lda, lda, work, env);
+    for (i = h; i < n; i += 96) { /* A22 -= A21 A21^T, row blocks of the lower triangle */
+        j = nrxi_min_size(96, n - i);
+        nrxi_gemm_f64(0, 1, j, i + j - h, h, -1.0, a + i * lda, lda, a + h * lda, lda, 1.0, a + i * lda + h, lda, work, env);
+    }
+    return nrxi_cholesky_blocked(n - h, a + h * lda + h, lda, work, env);
+}
+
+NRXI_FN size_t nrxi_gemm_most(size_t m, size_t n)
+{
+    size_t w = nrxi_gemm_work_f64(m, n, m), w2 = nrxi_gemm_work_f64(m, n, n), w3 = nrxi_gemm_work_f64(n, n, m), w4 = nrxi_gemm_work_f64(m, m, n);
+    return nrxi_max_size(nrxi_max_size(w, w2), nrxi_max_size(w3, w4));
+}
+
+/* Doubles of workspace of nrxi_qdwh for m >= n. */
+NRXI_FN size_t nrxi_qdwh_work(size_t m, size_t n)
+{
+    return 2 * (m + n) * n + m * n + n * n + n + nrxi_qr_work(m + n, n) + nrxi_gemm_most(m + n, n) + 64;
+}
+
+/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after Ozaki et al. 2012). */
+NRXI_FN void nrxi_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram, double *other, double *work, const nrx_env *env)
+{
+    size_t i, j;
+    for (i = 0; i < m * n; i++) {
+        high[i] = floor(x[i] * 67108864.0 + 0.5) / 67108864.0;
+        low[i] = x[i] - high[i];
+    }
+    nrxi_syrk_f64(1, n, m, high, n, gram, n, work, env);
+    for (i = 0; i < m * n; i++) high[i] += 0.5 * low[i];
+    nrxi_gemm_f64(1, 0, n, n, m, 1.0, high, n, low, n, 0.0, other, n, work, env);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) gram[i * n + j] = 0.5 * (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
+    memcpy(high, x, m * n * sizeof *x);
+    nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
+}
+
+/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
+NRXI_FN nrx_status nrxi_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d, nrx_opt_polar_info *info, double *work, const nrx_env *env)
+{
+    double *k = work, *q = k + (m + n) * n, *old = q + (m + n) * n, *z = old + m * n, *tau = z + n * n, *qrw = tau + n;
+    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower > 0.0 ? d->lower : 1e-17, a, b, c;
+    const double eps = 2.220446049250313e-16;
+    size_t i, j;
+    nrx_status status;
+    for (info->iterations = 0; info->iterations < d->max_iter;) {
+        int near = fabs(1.0 - l) <= 5.0 * eps;
+        if (near && info->iterations > 0 && info->change <= cbrt(5.0 * eps)) break;
+        nrxi_qdwh_coefficients(&l, &a, &b, &c);
+        memcpy(old, x, m * n * sizeof *x);
+        if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
+            double rc = sqrt(c);
+            for (i = 0; i < m * n; i++) k[i] = rc * x[i];
+            memset(k + m * n, 0, n * n * sizeof *k);
+            for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
+            if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK) return status;
+            nrxi_gemm_f64(0, 1, m, n, n, (a - b / c) / rc, q, n, q + m * n, n, b / c, x, n, gw, env);
+            info->qr_steps++;
+        } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
+            nrxi_syrk_f64(1, n, m, x, n, z, n, gw, env);
+            for (i = 0; i < n * n; i++) z[i] *= c;
+            for (j = 0; j < n; j++) z[j * n + j] += 1.0;
+            if ((status = nrxi_cholesky_blocked(n, z, n, gw, env)) != NRX_OK) return status;
+            memcpy(k, x, m * n * sizeof *x);
+            nrxi_trsm_right(0, m, n, z, n, k, n, gw, env);
+            nrxi_trsm_right(1, m, n, z, n, k, n, gw, env);
+            for (i = 0; i < m * n; i++) x[i] = b / c * x[i] + (a - b / c) * k[i];
+        }
+        info->iterations++;
+        info->change = nrxi_vec_dist(m * n, NRX_F64, x, old);
+    }
+    if (!d->no_polish) nrxi_polar_polish(m, n, x, k, q, z, k + m * n, gw, env);
+    return NRX_OK;
+}
+
+/* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m x n in f64. */
+NRXI_FN double nrxi_two_norm_bound(size_t m, size_t n, const double *a)
+{
+    double f = nrxi_la_scale(nrxi_la_max(m * n, a, 1)), one = 0.0, inf = 0.0, s, fro;
+    size_t i, j;
+    for (i = 0; i < m; i++) {
+        for (j = 0, s = 0.0; j < n; j++) s += fabs(a[i * n + j] * f);
+        if (s > inf) inf = s;
+    }
+    for (j = 0; j < n; j++) {
+        for (i = 0, s = 0.0; i < m; i++) s += fabs(a[i * n + j] * f);
+        if (s > one) one = s;
+    }
+    fro = nrxi_frobenius(NRX_F64, m * n, a);
+    s = sqrt(one * inf) / f;
+    return fro < s ? fro : s;
+}
+
+/* x (m x n) /= s, also for subnormal s */
+NRXI_FN void nrxi_divide(size_t n, double *x, double s)
+{
+    size_t i;
+    for (i = 0; i < n; i++) x[i] /= s;
+}
+
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
+                                 nrx_opt_polar_info *info)
+{
+    nrx_opt_polar_desc d = NRX_ZERO;
+    nrx_opt_polar_info own;
+    size_t m = nrxi_max_size(rows, cols), n = nrxi_min_size(rows, cols), work_size, i, j;
+    int trans = rows < cols;
+    double *x, *copy, *hh, *work, bound;
+    nrx_status status;
+    if (!info) info = &own;
+    memset(info, 0, sizeof *info);
+    if (desc) d = *desc;
+    if (d.max_iter == 0) d.max_iter = 12;
+    if (!(d.lower >= 0.0 && d.lower < 1.0)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_polar: lower bound %g, expected 0 .. 1", d.lower);
+    status = nrxi_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    work_size = nrxi_qdwh_work(m, n);
+    x = (double *)nrxi_alloc(&d.env, 2 * m * n + (h ? cols * cols : 0) + work_size, sizeof(double));
+    if (!x) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
+    copy = x + m * n;
+    hh = copy + m * n;
+    work = hh + (h ? cols * cols : 0);
+    nrxi_to_f64(dtype, rows, cols, a, trans, 1.0, x);
+    memcpy(copy, x, m * n * sizeof *x);
+    bound = nrxi_two_norm_bound(m, n, x);
+    if (bound > 0.0) {
+        nrxi_divide(m * n, x, bound);
+        status = nrxi_qdwh(m, n, x, &d, info, work, &d.env);
+    }
+    if (status == NRX_OK && h) { /* H = (U^T A + A^T U)/2; transposed data: U^T A = X copy^T with X = U^T */
+        if (!trans) nrxi_gemm_f64(1, 0, cols, cols, rows, 1.0, x, cols, copy, cols, 0.0, hh, cols, NULL, &d.env);
+        else nrxi_gemm_f64(0, 1, cols, cols, rows, 1.0, x, rows, copy, rows, 0.0, hh, cols, NULL, &d.env);
+        for (i = 0; i < cols; i++)
+            for (j = 0; j < i; j++) hh[i * cols + j] = hh[j * cols + i] = 0.5 * (hh[i * cols + j] + hh[j * cols + i]);
+        nrxi_from_f64(dtype, cols, cols, hh, 0, 1.0, h);
+    }
+    if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, x, trans, 1.0, u);
+    else status = nrxi_fail(&d.env, status, "nrx_opt_polar: a factorization broke down at iteration %zu", info->iterations);
+    nrxi_free(&d.env, x);
+    return status;
+}
+
+/* ---- singular values ---- */
+
+/* a = U diag(s) V^T in f64 (thin); s has k, u rows x k, vt k x cols inside one allocation that the caller frees (returned through base). */
+NRXI_FN nrx_status nrxi_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a, double **base, double **s, double **u, double **vt,
+                                 const nrx_env *env)
+{
+    size_t k = nrxi_min_size(rows, cols), w = nrxi_svd_work(rows, cols);
+    double *p;
+    nrx_status status;
+    *base = NULL;
+    if (w == (size_t)-1) return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    p = (double *)nrxi_alloc(env, rows * cols + k + (rows + cols) * k + w, sizeof *p);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "%s: no memory for the SVD of a matrix of %zux%zu", who, rows, cols);
+    *base = p;
+    nrxi_to_f64(dtype, rows, cols, a, 0, 1.0, p);
+    *s = p + rows * cols;
+    *u = *s + k;
+    *vt = *u + rows * k;
+    status = nrxi_svd(rows, cols, p, cols, *s, *u, k, *vt, cols, *vt + k * cols);
+    if (status != NRX_OK) {
+        nrxi_free(env, p);
+        *base = NULL;
+        return nrxi_fail(env, status, "%s: the SVD did not converge", who);
+    }
+    return NRX_OK;
+}
+
+/* out = U diag(s) V^T; u is overwritten */
+NRXI_FN void nrxi_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt, double *product, void *out, const nrx_env *env)
+{
+    size_t k = nrxi_min_size(rows, cols), i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < k; j++) u[i * k + j] *= s[j];
+    nrxi_gemm_f64(0, 0, rows, cols, k, 1.0, u, k, vt, cols, 0.0, product, cols, NULL, env);
+    nrxi_from_f64(dtype, rows, cols, product, 0, 1.0, out);
+}
+
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env)
+{
+    double *base, *s, *u, *vt;
+    size_t k = nrxi_min_size(rows, cols), i, left = 0;
+    nrx_status status = nrxi_matrix_check("nrx_opt_svt", dtype, rows, cols, a, x, env);
+    if (rank) *rank = 0;
+    if (status != NRX_OK || k == 0) return status;
+    if (!(tau >= 0.0)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_svt: threshold %g, expected >= 0", tau);
+    status = nrxi_thin_svd("nrx_opt_svt", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < k; i++) {
+        s[i] = s[i] > tau ? s[i] - tau : 0.0;
+        left += s[i] > 0.0;
+    }
+    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, x, env);
+    if (rank) *rank = left;
+    nrxi_free(env, base);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env)
+{
+    double *base, *s, *u, *vt;
+    nrx_status status = nrxi_matrix_check("nrx_opt_spectral_norm", dtype, rows, cols, a, norm, env);
+    if (status != NRX_OK) return status;
+    *norm = 0.0;
+    if (rows * cols == 0) return NRX_OK;
+    status = nrxi_thin_svd("nrx_opt_spectral_norm", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    if (status == NRX_OK) *norm = s[0];
+    if (status == NRX_OK) nrxi_free(env, base);
+    return status;
+}
+
+/* ---- Freon ---- */
+
+/* log of z w(z^b) / alpha at u = z^b, for w = alpha (1 + e^ld u)/(1 + e^lg u) */
+NRXI_FN double nrxi_minimax_log(double u, double log_u, int b, double d, double g) { return log_u / (double)b + log1p(d * u) - log1p(g * u); }
+
+NRXI_FN void nrxi_minimax_stationary(int b, double d, double g, double *lo, double *hi)
+{
+    double p = d + g + (double)b * (d - g), disc = p * p - 4.0 * d * g, q;
+    if (disc <= 0.0) { *lo = *hi = HUGE_VAL; return; }
+    q = 0.5 * (-p + sqrt(disc));
+    *lo = 1.0 / q;
+    *hi = q / (d * g);
+}
+
+/* d for a given g: the interior maximum equals the value at 1. */
+NRXI_FN double nrxi_minimax_inner(int b, double g)
+{
+    double below = -80.0, above = log(g) + 2.0 * log((double)(b - 1) / (double)(b + 1)), lo, hi;
+    int i;
+    for (i = 0; i < 100; i++) {
+        double mid = 0.5 * (below + above), d = exp(mid);
+        nrxi_minimax_stationary(b, d, g, &lo, &hi);
+        if (hi >= 1.0 || nrxi_minimax_log(lo, log(lo), b, d, g) > nrxi_minimax_log(1.0, 0.0, b, d, g)) below = mid;
+        else above = mid;
+    }
+    return exp(0.5 * (below + above));
+}
+
+NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached)
+{
+    double l; /* lower end in z */
+    size_t t;
+    int i;
+    if (b < 2 || b > 64 || !(sigma_min > 0.0 && sigma_min < 1.0) || !coefficients)
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_freon_coefficients: b %d, sigma_min %g; expected 2 .. 64 and 0 < sigma_min < 1", b, sigma_min);
+    l = pow(sigma_min, 2.0 / (double)b);
+    for (t = 0; t < terms; t++, coefficients += 3) {
+        double base = log((double)(b + 1) / (double)(b - 1)), more = -2.2 * (double)b * log(l) + 5.0, below = base, above = base + (more > 2.0 ? more : 2.0);
+        double d, g, alpha, lu = (double)b * log(l), u = exp(lu), lo, hi;
+        if (1.0 - l < 1e-15) { /* the limit: Pade */
+            coefficients[0] = coefficients[2] = (double)(b + 1) / (double)(b - 1);
+            coefficients[1] = 1.0;
+            continue;
+        }
+        for (i = 0; i < 100; i++) {
+            double mid = 0.5 * (below + above);
+            g = exp(mid);
+            d = nrxi_minimax_inner(b, g);
+            nrxi_minimax_stationary(b, d, g, &lo, &hi);
+            if (u >= lo || nrxi_minimax_log(u, lu, b, d, g) > nrxi_minimax_log(hi, log(hi), b, d, g)) above = mid;
+            else below = mid;
+        }
+        g = exp(0.5 * (below + above));
+        d = nrxi_minimax_inner(b, g);
+        alpha = exp(-nrxi_minimax_log(1.0, 0.0, b, d, g));
+        coefficients[0] = alpha;
+        coefficients[1] = alpha * d;
+        coefficients[2] = g;
+        l = exp(nrxi_minimax_log(u, lu, b, d, g) - nrxi_minimax_log(1.0, 0.0, b, d, g));
+        if (!(l < 1.0)) l = 1.0;
+    }
+    if (reached) *reached = l;
+    return NRX_OK;
+}
+
+enum { NRXI_FREON_TERMS = 16 };
+
+/* What a direction needs, made once: the rational exponent and the coefficients. */
+typedef struct nrxi_freon_plan {
+    int a, b;              /* c = a/b, b even; b = 0: by SVD */
+    int scale;
+    double c;
+    size_t terms;
+    double delta;          /* relative shift of X X^T */
+    double coef[3 * NRXI_FREON_TERMS];
+} nrxi_freon_plan;
+
+NRXI_FN nrx_status nrxi_freon_make(const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_freon_plan *p)
+{
+    double sigma = d->sigma_min, reached;
+    int b;
+    memset(p, 0, sizeof *p);
+    p->c = d->c;
+    p->scale = d->scale;
+    p->terms = d->terms ? d->terms : dtype == NRX_F32 && !(sigma > 0.0 && sigma < 1e-3) ? 3 : sigma > 0.0 && sigma < 1e-5 ? 5 : 4;
+    if (sigma == 0.0) sigma = dtype == NRX_F32 ? 1e-3 : 1e-5;
+    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) || d->scale < 0 || d->scale > NRX_FREON_RAW)
+        return nrxi_fail(&d->env, NRX_E_ARG, "%s: c %g, sigma_min %g, %zu terms, scale %d; expected c in -2 .. 2, sigma_min in 0 .. 1, at most 16 terms", who,
+                         d->c, sigma, p->terms, d->scale);
+    p->delta = sigma * sigma * 1e-16;
+    if (d->exact || d->c < 0.0) return NRX_OK;
+    for (b = 2; b <= 16; b += 2) {
+        double a = d->c * (double)b;
+        if (fabs(a - floor(a + 0.5)) > 1e-9) continue;
+        p->a = (int)floor(a + 0.5);
+        p->b = b;
+        break;
+    }
+    if (p->b && p->a > 0) {
+        nrx_status status = nrx_opt_freon_coefficients(p->b, sigma, p->terms, p->coef, &reached);
+        if (status != NRX_OK) return status;
+        p->coef[3 * p->terms - 3] *= 2.0 / (1.0 + reached); /* centres the error */
+        p->coef[3 * p->terms - 2] *= 2.0 / (1.0 + reached);
+    }
+    return NRX_OK;
+}
+
+/* Doubles of workspace of nrxi_freon_run: n = the larger dimension. */
+NRXI_FN size_t nrxi_freon_work(size_t n, size_t k)
+{
+    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_gemm_most(n + k, k)
+         + 64;
+}
+
+/* V = (I + gamma L L^T)^-1: by QR while gamma is large, by Cholesky afterwards. stack, q: 2k x k. */
+NRXI_FN nrx_status nrxi_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack, double *q, double *tau, double *qrw, double *gw,
+                                        const nrx_env *env)
+{
+    size_t i, j;
+    nrx_status status;
+    if (gamma > 100.0) { /* [L^T; I/sqrt(gamma)] = Q R, V = Q2 Q2^T */
+        for (i = 0; i < k; i++)
+            for (j = 0; j < k; j++) {
+                stack[i * k + j] = l[j * k + i];
+                stack[(k + i) * k + j] = i == j ? 1.0 / sqrt(gamma) : 0.0;
+            }
+        if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK) return status;
+        nrxi_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
+        return NRX_OK;
+    }
+    nrxi_syrk_f64(0, k, k, l, k, stack, k, gw, env);
+    for (i = 0; i < k * k; i++) stack[i] *= gamma;
+    for (i = 0; i < k; i++) stack[i * k + i] += 1.0;
+    if ((status = nrxi_cholesky_blocked(k, stack, k, gw, env)) != NRX_OK) return status;
+    memset(v, 0, k * k * sizeof *v);
+    for (i = 0; i < k; i++) v[i * k + i] = 1.0;
+    nrxi_trsm_right(0, k, k, stack, k, v, k, gw, env);
+    nrxi_trsm_right(1, k, k, stack, k, v, k, gw, env);
+    return NRX_OK;
+}
+
+/* Scale of conventions power mean and sum, from sum sigma^q (or for q = 0 the mean log). */
+NRXI_FN double nrxi_freon_scale(int scale, double q, double sum, double mean_log, size_t k)
+{
+    if (scale == NRX_FREON_RAW || q == 1.0) return 1.0;
+    if (fabs(q) < 1e-9) return scale == NRX_FREON_POWER_MEAN ? exp(mean_log) : 1.0;
+    if (scale == NRX_FREON_POWER_MEAN) sum /= (double)k;
+    return sum > 0.0 ? pow(sum, (1.0 - q) / q) : 1.0;
+}
+
+/* x: G / |G|_F as k x n in f64, overwritten by the scaled direction; norm = |G|_F. Non-zero b only. */
+NRXI_FN nrx_status nrxi_freon_run(const nrxi_freon_plan *p, size_t k, size_t n, double *x, double norm, double *work, const nrx_env *env)
+{
+    double *y = work, *tall = y + n * k, *stack = tall + (n + k) * k, *q = stack + 2 * k * k, *l = q + 2 * k * k, *c = l + k * k, *w = c + k * k, *v = w + k * k;
+    double *tau = v + k * k, *qrw = tau + k, *gw = qrw + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0, exponent = 2.0 - 2.0 * p->c;
+    size_t i, j, t;
+    int e;
+    nrx_status status;
+    if (p->a == 0) { /* c = 0 */
+        sum = p->scale == NRX_FREON_RAW ? norm : p->scale == NRX_FREON_POWER_MEAN ? sqrt((double)k) : 1.0;
+        for (i = 0; i < n * k; i++) x[i] *= sum;
+        return NRX_OK;
+    }
+    /* L L^T = X X^T + delta I by QR of [X^T; sqrt(delta) I]: X X^T itself is never formed */
+    for (i = 0; i < n; i++)
+        for (j = 0; j < k; j++) tall[i * k + j] = x[j * n + i];
+    memset(tall + n * k, 0, k * k * sizeof *tall);
+    for (j = 0; j < k; j++) tall[(n + j) * k + j] = sqrt(p->delta);
+    if ((status = nrxi_qr(n + k, k, tall, k, tau, qrw)) != NRX_OK) return status;
+    for (i = 0; i < k; i++)
+        for (j = 0; j < k; j++) {
+            l[i * k + j] = j <= i ? tall[j * k + i] : 0.0;
+            c[i * k + j] = i == j;
+            if (i == j) mean_log += log(fabs(l[i * k + j])) / (double)k;
+        }
+    for (t = 0; t < p->terms; t++) { /* W = (alpha I + beta A)(I + gamma A)^-1, A = L L^T; L <- W^(b/2) L, C <- W C */
+        const double *co = p->coef + 3 * t;
+        double ratio = co[1] / co[2];
+        if ((status = nrxi_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK) return status;
+        for (i = 0; i < k * k; i++) w[i] *= co[0] - ratio;
+        for (i = 0; i < k; i++) w[i * k + i] += ratio;
+        for (i = 0; i < k; i++)
+            for (j = 0; j < i; j++) w[i * k + j] = w[j * k + i] = 0.5 * (w[i * k + j] + w[j * k + i]);
+        if (t + 1 < p->terms)
+            for (e = 0; e < p->b / 2; e++) {
+                nrxi_gemm_f64(0, 0, k, k, k, 1.0, w, k, l, k, 0.0, v, k, gw, env);
+                memcpy(l, v, k * k * sizeof *l);
+            }
+        nrxi_gemm_f64(0, 0, k, k, k, 1.0, w, k, c, k, 0.0, v, k, gw, env);
+        memcpy(c, v, k * k * sizeof *c);
+    }
+    memcpy(y, x, n * k * sizeof *x); /* D = C^a X */
+    for (e = 0; e < p->a; e++) {
+        double *from = e % 2 == 0 ? x : tall, *to = e % 2 == 0 ? tall : x;
+        nrxi_gemm_f64(0, 0, k, n, k, 1.0, c, k, from, n, 0.0, to, n, gw, env);
+    }
+    if (p->a % 2) memcpy(x, tall, n * k * sizeof *x);
+    sum = nrxi_vec_dot(n * k, NRX_F64, x, y);
+    if (p->scale == NRX_FREON_RAW) sum = pow(norm, 1.0 - 2.0 * p->c);
+    else sum = nrxi_freon_scale(p->scale, exponent, sum, mean_log, k); /* of G/|G|_F: the conventions do not depend on the norm */
+    for (i = 0; i < n * k; i++) x[i] *= sum;
+    return NRX_OK;
+}
+
+/* The same by SVD: any real c; singular values below k eps sigma_max count as zero and give nothing. */
+NRXI_FN nrx_status nrxi_freon_exact(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_env *env)
+{
+    double *base, *s, *u, *vt, q = 2.0 - 2.0 * p->c, sum = 0.0, mean_log = 0.0, scale, top;
+    size_t k = nrxi_min_size(rows, cols), i, r = 0;
+    nrx_status status = nrxi_thin_svd(who, dtype, rows, cols, g, &base, &s, &u, &vt, env);
+    if (status != NRX_OK) return status;
+    top = s[0];
+    while (r < k && s[r] > top * (double)k * (dtype == NRX_F32 ? 1.2e-7 : 2.3e-16)) r++;
+    for (i = 0; i < r; i++) {
+        sum += pow(s[i] / top, q);
+        mean_log += log(s[i] / top) / (double)r;
+    }
+    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c) : nrxi_freon_scale(p->scale, q, sum, mean_log, r);
+    for (i = 0; i < k; i++) s[i] = i < r ? scale * pow(s[i] / top, q - 1.0) : 0.0;
+    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, d, env);
+    nrxi_free(env, base);
+    return NRX_OK;
+}
+
+/* d = scaled Freon direction of g, norm = |g|_F > 0; work: nrxi_freon_bytes. d may be g. */
+NRXI_FN size_t nrxi_freon_bytes(size_t rows, size_t cols)
+{
+    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    return (n * k + nrxi_max_size(nrxi_freon_work(n, k), nrxi_qdwh_work(n, k))) * sizeof(double);
+}
+NRXI_FN nrx_status nrxi_freon(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, double norm, void *d, double *work,
+                              const nrx_env *env)
+{
+    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    int half = p->b == 2 && p->a == 1, tall = rows > cols;
+    nrx_status status;
+    if (p->b == 0) return nrxi_freon_exact(who, p, dtype, rows, cols, g, d, env);
+    if (half) { /* the polar factor: QDWH on the tall form */
+        nrx_opt_polar_desc pd = NRX_ZERO;
+        nrx_opt_polar_info info;
+        memset(&info, 0, sizeof info);
+        pd.max_iter = 12;
+        pd.no_polish = 1;
+        nrxi_to_f64(dtype, rows, cols, g, !tall, 1.0, work);
+        nrxi_divide(n * k, work, norm);
+        status = nrxi_qdwh(n, k, work, &pd, &info, work + n * k, env);
+        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, !tall, 1.0, d);
+    } else {
+        nrxi_to_f64(dtype, rows, cols, g, tall, 1.0, work);
+        nrxi_divide(n * k, work, norm);
+        status = nrxi_freon_run(p, k, n, work, norm, work + n * k, env);
+        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, tall, 1.0, d);
+    }
+    return status == NRX_OK ? status : nrxi_fail(env, status, "%s: a factorization broke down for a matrix of %zux%zu", who, rows, cols);
+}
+
+NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc)
+{
+    nrx_opt_freon_desc o = NRX_ZERO;
+    nrxi_freon_plan plan;
+    double *work, norm;
+    nrx_status status;
+    if (desc) o = *desc;
+    status = nrxi_matrix_check("nrx_opt_freon", dtype, rows, cols, g, d, &o.env);
+    if (status != NRX_OK || (status = nrxi_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK || rows * cols == 0) return status;
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    if (!(norm > 0.0)) { memset(d, 0, rows * cols * nrxi_dtype_size(dtype)); return NRX_OK; }
+    work = (double *)nrxi_alloc(&o.env, plan.b ? nrxi_freon_bytes(rows, cols) : 1, 1);
+    if (!work) return nrxi_fail(&o.env, NRX_E_NOMEM, "nrx_opt_freon: no memory for a matrix of %zux%zu", rows, cols);
+    status = nrxi_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
+    nrxi_free(&o.env, work);
+    return status;
+}
+
+/* ==== training optimizers ==== */
+
+NRX_DEF double nrx_opt_schedule_factor(const nrx_opt_schedule *s, size_t step)
+{
+    double t = (double)step, total = (double)s->total, warm = (double)s->warmup, x, decay;
+    if (s->kind == NRX_SCHEDULE_ONE_CYCLE) {
+        if (warm <= 0.0) warm = 0.3 * total;
+        if (t <= warm) return 0.04 + 0.96 * 0.5 * (1.0 - cos(NRX_PI * t / warm));
+        x = total > warm ? (t - warm) / (total - warm) : 1.0;
+        return s->floor + (1.0 - s->floor) * 0.5 * (1.0 + cos(NRX_PI * (x < 1.0 ? x : 1.0)));
+    }
+    if (t < warm) return t / warm;
+    x = total > warm ? (t - warm) / (total - warm) : 1.0;
+    if (x > 1.0) x = 1.0;
+    switch (s->kind) {
+    case NRX_SCHEDULE_COSINE: return s->floor + (1.0 - s->floor) * 0.5 * (1.0 + cos(NRX_PI * x));
+    case NRX_SCHEDULE_LINEAR: return s->floor + (1.0 - s->floor) * (1.0 - x);
+    case NRX_SCHEDULE_WSD:
+    case NRX_SCHEDULE_WSD_SQRT:
+        decay = s->decay ? (double)s->decay : 0.2 * total;
+        x = decay > 0.0 ? (t - (total - decay)) / decay : 1.0;
+        x = x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x;
+        return s->floor + (1.0 - s->floor) * (1.0 - (s->kind == NRX_SCHEDULE_WSD ? x : sqrt(x)));
+    default: return 1.0;
+    }
+}
+
+/* What one block needs in a step; offsets are bytes into the state, (size_t)-1 = none. */
+typedef struct nrxi_opt_block {
+    int    kind, frozen, own_lr;
+    double lr, decay;
+    size_t n, m, v, extra, sum, average, soap;
+} nrxi_opt_block;
+
+typedef struct nrxi_opt_plan {
+    nrxi_freon_plan freon;
+    double ns[3 * NRXI_NS_MAX], ns_factor;
+    size_t direction;      /* bytes of work before the matrix workspace */
+    nrxi_opt_block block[1];
+} nrxi_opt_plan;
+
+NRXI_FN int nrxi_opt_matrix_kind(int kind) { return kind >= NRX_OPT_MUON; }
+
+NRXI_FN double nrxi_cosh(double x) { return cosh(x); } /* f64 in f32 twins */
+
+/* The elementwise kinds beyond Adam and SGD: what is added per entry, in one loop each. */
+typedef struct nrxi_opt_loop { int kind, amsgrad; double lr, keep, b1, b2, eps, mom, gscale, bc1, bc2, l2; } nrxi_opt_loop;
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_opt_elementwise_f64(size_t n, double *w, const double *g, double *m, double *v, double *e, const nrxi_opt_loop *c)
+{
+    const double lr = (double)c->lr, keep = (double)c->keep, b1 = (double)c->b1, b2 = (double)c->b2, eps = (double)c->eps, mom = (double)c->mom;
+    const double gs = (double)c->gscale, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2), l2 = (double)c->l2;
+    const double r1 = (double)(1.0 / c->bc1), r2 = (double)(1.0 / nrxi_adam_root(c->bc2));
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i] + l2 * w[i], u;
+        switch (c->kind) {
+        case NRX_OPT_RMSPROP:
+            v[i] = b2 * v[i] + c2 * (x * x);
+            u = x / (sqrt(v[i]) + eps);
+            if (m) m[i] = u = mom * m[i] + u;
+            break;
+        case NRX_OPT_ADAGRAD:
+            v[i] += x * x;
+            u = x / (sqrt(v[i]) + eps);
+            break;
+        case NRX_OPT_ADABELIEF:
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * ((x - m[i]) * (x - m[i])) + eps;
+            u = m[i] * r1 / (sqrt(v[i]) * r2 + eps);
+            break;
+        case NRX_OPT_LION:
+            u = b1 * m[i] + c1 * x;
+            u = (double)((u > 0) - (u < 0));
+            m[i] = b2 * m[i] + c2 * x;
+            break;
+        default: /* Adam and AdamW with AMSGrad, Adam with the L2 term */
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * (x * x);
+            if (c->amsgrad && v[i] > e[i]) e[i] = v[i];
+            u = m[i] * r1 / (sqrt(c->amsgrad ? e[i] : v[i]) * r2 + eps);
+            break;
+        }
+        w[i] = keep * w[i] - lr * u;
+    }
+}
+/* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
+NRXI_FN void nrxi_opt_momentum_f64(size_t n, double *m, const double *g, double *u, double mu, double gs, int nesterov)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i];
+        m[i] = mu * m[i] + x;
+        u[i] = nesterov ? x + mu * m[i] : m[i];
+    }
+}
+/* sum += clamp(g) * part */
+NRXI_FN void nrxi_opt_collect_f64(size_t n, double *sum, const double *g, double part, double clip)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = g[i];
+        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;
+        sum[i] += part * x;
+    }
+}
+NRXI_FN void nrxi_opt_swap_f64(size_t n, double *a, double *b)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { double t = a[i]; a[i] = b[i]; b[i] = t; }
+}
+/* AuON: u = G / (sqrt(mean cosh(G)^2) + 1e-8) of the normalised G in place */
+NRXI_FN void nrxi_opt_auon_f64(size_t n, double *u, nrxi_sum norm)
+{
+    nrxi_sum s = 0.0, x;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        u[i] = (double)((nrxi_sum)u[i] / norm);
+        x = nrxi_cosh((nrxi_sum)u[i]);
+        s += x * x;
+    }
+    s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
+    for (i = 0; i < n; i++) u[i] = (double)((nrxi_sum)u[i] / s);
+}
+/* === twin f32 */
+NRXI_FN void nrxi_opt_elementwise_f32(size_t n, float *w, const float *g, float *m, float *v, float *e, const nrxi_opt_loop *c)
+{
+    const float lr = (float)c->lr, keep = (float)c->keep, b1 = (float)c->b1, b2 = (float)c->b2, eps = (float)c->eps, mom = (float)c->mom;
+    const float gs = (float)c->gscale, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2), l2 = (float)c->l2;
+    const float r1 = (float)(1.0 / c->bc1), r2 = (float)(1.0 / nrxi_adam_root(c->bc2));
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i] + l2 * w[i], u;
+        switch (c->kind) {
+        case NRX_OPT_RMSPROP:
+            v[i] = b2 * v[i] + c2 * (x * x);
+            u = x / (sqrtf(v[i]) + eps);
+            if (m) m[i] = u = mom * m[i] + u;
+            break;
+        case NRX_OPT_ADAGRAD:
+            v[i] += x * x;
+            u = x / (sqrtf(v[i]) + eps);
+            break;
+        case NRX_OPT_ADABELIEF:
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * ((x - m[i]) * (x - m[i])) + eps;
+            u = m[i] * r1 / (sqrtf(v[i]) * r2 + eps);
+            break;
+        case NRX_OPT_LION:
+            u = b1 * m[i] + c1 * x;
+            u = (float)((u > 0) - (u < 0));
+            m[i] = b2 * m[i] + c2 * x;
+            break;
+        default: /* Adam and AdamW with AMSGrad, Adam with the L2 term */
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * (x * x);
+            if (c->amsgrad && v[i] > e[i]) e[i] = v[i];
+            u = m[i] * r1 / (sqrtf(c->amsgrad ? e[i] : v[i]) * r2 + eps);
+            break;
+        }
+        w[i] = keep * w[i] - lr * u;
+    }
+}
+/* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
+NRXI_FN void nrxi_opt_momentum_f32(size_t n, float *m, const float *g, float *u, float mu, float gs, int nesterov)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i];
+        m[i] = mu * m[i] + x;
+        u[i] = nesterov ? x + mu * m[i] : m[i];
+    }
+}
+/* sum += clamp(g) * part */
+NRXI_FN void nrxi_opt_collect_f32(size_t n, float *sum, const float *g, float part, float clip)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = g[i];
+        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;
+        sum[i] += part * x;
+    }
+}
+NRXI_FN void nrxi_opt_swap_f32(size_t n, float *a, float *b)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { float t = a[i]; a[i] = b[i]; b[i] = t; }
+}
+/* AuON: u = G / (sqrtf(mean cosh(G)^2) + 1e-8) of the normalised G in place */
+NRXI_FN void nrxi_opt_auon_f32(size_t n, float *u, nrxi_sum norm)
+{
+    nrxi_sum s = 0.0, x;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        u[i] = (float)((nrxi_sum)u[i] / norm);
+        x = nrxi_cosh((nrxi_sum)u[i]);
+        s += x * x;
+    }
+    s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
+    for (i = 0; i < n; i++) u[i] = (float)((nrxi_sum)u[i] / s);
+}
+/* <<< twin */
+
+NRXI_FN void nrxi_opt_defaults(nrx_opt_desc *d)
+{
+    int k;
+    if (d->kind == NRX_OPT_DEFAULT) d->kind = NRX_OPT_ADAMW;
+    k = d->kind;
+    if (d->lr == 0.0)
+        d->lr = k == NRX_OPT_SGD || k == NRX_OPT_RMSPROP || k == NRX_OPT_ADAGRAD ? 1e-2 : k == NRX_OPT_LION ? 1e-4 : k == NRX_OPT_SOAP ? 3e-3
+              : k == NRX_OPT_KAON ? 3e-2 : k >= NRX_OPT_MUON ? 2e-2 : 1e-3;
+    if (d->beta1 == 0.0) d->beta1 = k == NRX_OPT_SOAP ? 0.95 : 0.9;
+    if (d->beta2 == 0.0) d->beta2 = k == NRX_OPT_SOAP ? 0.95 : k == NRX_OPT_LION || k == NRX_OPT_RMSPROP ? 0.99 : 0.999;
+    if (d->eps == 0.0) d->eps = 1e-8;
+    if (nrxi_opt_matrix_kind(k)) d->momentum = d->momentum == 0.0 ? 0.95 : d->momentum < 0.0 ? 0.0 : d->momentum;
+    if (d->nesterov == 0) d->nesterov = nrxi_opt_matrix_kind(k) ? 1 : -1;
+    if (d->accumulate == 0) d->accumulate = 1;
+    if (d->steps == 0) d->steps = 5;
+    d->freon_c = d->freon_c == 0.0 ? 2.0 / 3.0 : d->freon_c < 0.0 ? 0.0 : d->freon_c;
+    if (d->refresh == 0) d->refresh = 10;
+    if (d->aux_lr == 0.0) d->aux_lr = 3e-4;
+    if (d->aux_beta1 == 0.0) d->aux_beta1 = 0.9;
+    if (d->aux_beta2 == 0.0) d->aux_beta2 = 0.95;
+    if (d->aux_eps == 0.0) d->aux_eps = 1e-10;
+}
+
+/* Bytes of work of a matrix block besides its direction. */
+NRXI_FN size_t nrxi_opt_block_work(const nrx_opt_desc *d, int kind, const nrx_param *p)
+{
+    size_t r = p->rows, c = p->cols, big = nrxi_max_size(r, c);
+    switch (kind) {
+    case NRX_OPT_MUON: return d->muon == NRX_MUON_QDWH ? nrxi_freon_bytes(r, c) : nrxi_orth_work(p->dtype, r, c);
+    case NRX_OPT_KAON: return nrxi_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
+    case NRX_OPT_FREON: return nrxi_freon_bytes(r, c);
+    case NRX_OPT_SOAP: return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_gemm_most(r, c) + nrxi_gemm_most(big, big)) * sizeof(double);
+    default: return 0;
+    }
+}
+
+/* Gives `bytes` (on 64) of the state at *at. */
+NRXI_FN size_t nrxi_opt_place(size_t *at, size_t bytes)
+{
+    size_t here = *at;
+    *at += (bytes + 63) & ~(size_t)63;
+    return here;
+}
+
+NRXI_FN nrx_status nrxi_opt_layout(nrx_opt *o, size_t *state, size_t *work)
+{
+    const nrx_opt_desc *d = &o->desc;
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    size_t k, q, at = 0, most = 0;
+    for (k = 0; k < o->count; k++) {
+        const nrx_param *p = o->params + k;
+        nrxi_opt_block *b = plan->block + k;
+        size_t bytes = p->rows * p->cols * nrxi_dtype_size(p->dtype), dim;
+        int kind = d->kind;
+        b->n = p->rows * p->cols;
+        b->decay = d->weight_decay;
+        for (q = 0; q < d->group_count; q++) {
+            const nrx_opt_group *gr = d->groups + q;
+            if (k < gr->first || k - gr->first >= gr->count) continue;
+            if (gr->kind) kind = gr->kind;
+            b->frozen = gr->frozen;
+            if (gr->lr != 0.0) { b->lr = gr->lr; b->own_lr = 1; }
+            if (gr->weight_decay != 0.0) b->decay = gr->weight_decay < 0.0 ? 0.0 : gr->weight_decay;
+        }
+        if (kind < NRX_OPT_ADAMW || kind > NRX_OPT_SOAP) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_opt_init: kind %d of parameter %zu, expected NRX_OPT_*", kind, k);
+        if (nrxi_opt_matrix_kind(kind) && (p->rows < 2 || p->cols < 2)) kind = NRX_OPT_ADAMW;
+        b->kind = kind;
+        if (!nrxi_add_ok(p->rows, p->cols, &dim) || !nrxi_mul_ok(dim, dim, &dim) || dim > (size_t)-1 / 512 || (nrxi_opt_matrix_kind(kind) && dim > (size_t)-1 / 4096)
+            || bytes > ((size_t)-1 - at) / 16)
+            return nrxi_fail(&d->env, NRX_E_RANGE, "nrx_opt_init: parameter %zu of %zux%zu overflows", k, p->rows, p->cols);
+        b->m = b->v = b->extra = b->sum = b->average = b->soap = (size_t)-1;
+        if (d->ema > 0.0) b->average = nrxi_opt_place(&at, bytes);
+        if (d->accumulate > 1 || d->clip_value > 0.0) b->sum = nrxi_opt_place(&at, bytes);
+        if (!b->frozen) {
+            if (!((kind == NRX_OPT_SGD || kind == NRX_OPT_RMSPROP) && d->momentum == 0.0) && kind != NRX_OPT_ADAGRAD) b->m = nrxi_opt_place(&at, bytes);
+            if (kind != NRX_OPT_SGD && kind != NRX_OPT_LION && (!nrxi_opt_matrix_kind(kind) || kind == NRX_OPT_SOAP)) b->v = nrxi_opt_place(&at, bytes);
+            if (d->amsgrad && (kind == NRX_OPT_ADAM || kind == NRX_OPT_ADAMW)) b->extra = nrxi_opt_place(&at, bytes);
+            if (kind == NRX_OPT_SOAP) b->soap = nrxi_opt_place(&at, 2 * (p->rows * p->rows + p->cols * p->cols) * sizeof(double));
+            if (nrxi_opt_matrix_kind(kind)) {
+                plan->direction = nrxi_max_size(plan->direction, (bytes + 63) & ~(size_t)63);
+                most = nrxi_max_size(most, nrxi_opt_block_work(d, kind, p));
+            }
+        }
+    }
+    *state = at;
+    *work = plan->direction + nrxi_max_size(most, nrxi_params_work(o->params, o->count)) + 64;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_opt_drop(nrx_opt *o)
+{
+    nrx_env env;
+    if (!o) return;
+    env = o->desc.env;
+    nrxi_free(&env, o->state);
+    nrxi_free(&env, o->plan);
+    nrxi_free(&env, o->work);
+    memset(o, 0, sizeof *o);
+}
+
+NRX_DEF nrx_status nrx_opt_init(nrx_opt *o, const nrx_param *params, size_t count, const nrx_opt_desc *desc)
+{
+    nrx_opt_freon_desc fd = NRX_ZERO;
+    nrxi_opt_plan *plan;
+    size_t bytes, work = 0, k, blocks;
+    nrx_status status;
+    if (!o) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_init: opt is NULL");
+    memset(o, 0, sizeof *o);
+    if (desc) o->desc = *desc;
+    nrxi_opt_defaults(&o->desc);
+    if (!(o->desc.lr > 0.0) || !(o->desc.beta1 >= 0.0 && o->desc.beta1 < 1.0) || !(o->desc.beta2 >= 0.0 && o->desc.beta2 < 1.0) || !(o->desc.momentum < 1.0)
+        || !(o->desc.weight_decay >= 0.0) || !(o->desc.ema >= 0.0 && o->desc.ema < 1.0))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: lr %g, betas %g %g, momentum %g, decay %g, ema %g: expected lr > 0, decay >= 0, the others below 1", o->desc.lr,
+                         o->desc.beta1, o->desc.beta2, o->desc.momentum, o->desc.weight_decay, o->desc.ema);
+    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_NS_MAX || o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE
+        || o->desc.muon < 0 || o->desc.muon > NRX_MUON_QDWH || (o->desc.group_count && !o->desc.groups))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: kind %d, %zu steps, scale %d, muon %d, %zu groups at %s", o->desc.kind, o->desc.steps, o->desc.scale,
+                         o->desc.muon, o->desc.group_count, o->desc.groups ? "an address" : "NULL");
+    status = nrxi_params_check("nrx_opt_init", params, count, &bytes, &o->desc.env);
+    if (status != NRX_OK) return status;
+    o->params = params;
+    o->count = count;
+    if (!nrxi_mul_ok(count, sizeof(nrxi_opt_block), &blocks) || !nrxi_add_ok(blocks, sizeof(nrxi_opt_plan), &blocks)
+        || !(o->plan = nrxi_calloc(&o->desc.env, blocks, 1)))
+        return nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu parameters", count);
+    plan = (nrxi_opt_plan *)o->plan;
+    fd.c = o->desc.freon_c;
+    fd.sigma_min = o->desc.freon_sigma_min;
+    fd.terms = o->desc.freon_terms;
+    fd.env = o->desc.env;
+    plan->ns_factor = nrxi_ns_table(o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
+    status = nrxi_freon_make("nrx_opt_init", count ? params[0].dtype : NRX_F64, &fd, &plan->freon);
+    if (status == NRX_OK) status = nrxi_opt_layout(o, &o->state_bytes, &work);
+    if (status == NRX_OK && (!(o->state = nrxi_calloc(&o->desc.env, o->state_bytes, 1)) || !(o->work = nrxi_alloc(&o->desc.env, work, 1))))
+        status = nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu bytes of state and %zu of workspace", o->state_bytes, work);
+    if (status != NRX_OK) { nrx_opt_drop(o); return status; }
+    if (o->desc.ema > 0.0)
+        for (k = 0; k < count; k++) nrxi_vec_copy(plan->block[k].n, params[k].dtype, params[k].value, (unsigned char *)o->state + plan->block[k].average);
+    return NRX_OK;
+}
+
+/* A chunk of an elementwise update. */
+typedef struct nrxi_opt_job { nrxi_opt_loop c; int dtype; size_t n; unsigned char *w, *m, *v, *e; const unsigned char *g; } nrxi_opt_job;
+NRXI_FN void nrxi_opt_chunk(void *arg, size_t chunk)
+{
+    const nrxi_opt_job *j = (const nrxi_opt_job *)arg;
+    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full, s = at * nrxi_dtype_size(j->dtype);
+    void *w = j->w + s, *m = j->m ? j->m + s : NULL, *v = j->v ? j->v + s : NULL, *e = j->e ? j->e + s : NULL;
+    const void *g = j->g + s;
+    if (j->dtype == NRX_F32) nrxi_opt_elementwise_f32(n, (float *)w, (const float *)g, (float *)m, (float *)v, (float *)e, &j->c);
+    else nrxi_opt_elementwise_f64(n, (double *)w, (const double *)g, (double *)m, (double *)v, (double *)e, &j->c);
+}
+
+/* Adam, AdamW and SGD by the kernels of the adam block, the other elementwise kinds by the loop above. */
+NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr, int aux)
+{
+    const nrx_opt_desc *d = &o->desc;
+    unsigned char *s = (unsigned char *)o->state, *m = b->m == (size_t)-1 ? NULL : s + b->m, *v = b->v == (size_t)-1 ? NULL : s + b->v;
+    double b1 = aux ? d->aux_beta1 : d->beta1, b2 = aux ? d->aux_beta2 : d->beta2, eps = aux ? d->aux_eps : d->eps, t = (double)o->steps;
+    double bc1 = 1.0 - pow(b1, t), bc2 = 1.0 - pow(b2, t), keep = 1.0 - lr * b->decay;
+    size_t chunks = (b->n + NRXI_ADAM_CHUNK - 1) / NRXI_ADAM_CHUNK;
+    if (b->kind == NRX_OPT_SGD || (b->kind == NRX_OPT_ADAMW && b->extra == (size_t)-1)) {
+        nrxi_adam_job j;
+        memset(&j, 0, sizeof j);
+        j.kind = b->kind == NRX_OPT_SGD ? NRX_ADAM_SGD : NRX_ADAM_ADAM;
+        j.dtype = p->dtype;
+        j.n = b->n;
+        j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
+        j.c.gscale = gscale;
+        j.c.keep = keep;
+        j.c.b2 = b2;
+        if (b->kind == NRX_OPT_SGD) {
+            int look = d->nesterov > 0 && d->momentum != 0.0;
+            j.c.b1 = d->momentum; j.c.rate = lr; j.c.root = look; j.c.eps = look ? d->momentum : 1.0;
+        } else { j.c.b1 = b1; j.c.rate = lr / bc1; j.c.root = 1.0 / sqrt(bc2); j.c.eps = eps; }
+        nrxi_parallel(&d->env, chunks, nrxi_adam_chunk, &j);
+    } else {
+        nrxi_opt_job j;
+        memset(&j, 0, sizeof j);
+        j.c.kind = b->kind; j.c.amsgrad = b->extra != (size_t)-1;
+        j.c.lr = lr; j.c.keep = b->kind == NRX_OPT_ADAM ? 1.0 : keep; j.c.l2 = b->kind == NRX_OPT_ADAM ? b->decay : 0.0;
+        j.c.b1 = b1; j.c.b2 = b2; j.c.eps = eps; j.c.mom = d->momentum; j.c.gscale = gscale; j.c.bc1 = bc1; j.c.bc2 = bc2;
+        j.dtype = p->dtype;
+        j.n = b->n;
+        j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
+        j.e = b->extra == (size_t)-1 ? NULL : s + b->extra;
+        nrxi_parallel(&d->env, chunks, nrxi_opt_chunk, &j);
+    }
+}
+
+/* SOAP: Adam in the eigenbases of the averaged G G^T and G^T G; u = direction. All in f64. */
+NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, void *u, double *work)
+{
+    const nrx_opt_desc *d = &o->desc;
+    size_t r = p->rows, c = p->cols, n = r * c, big = nrxi_max_size(r, c), i;
+    double *l = (double *)(void *)((unsigned char *)o->state + b->soap), *rr = l + r * r, *ql = rr + c * c, *qr = ql + r * r;
+    double *gd = work, *md = gd + n, *t = md + n, *t2 = t + n, *eig = t2 + n, *w = eig + big, *gw = w + nrxi_eigh_work(big), bc1, bc2;
+    unsigned char *m = (unsigned char *)o->state + b->m, *v = (unsigned char *)o->state + b->v;
+    int pass;
+    nrx_status status;
+    nrxi_to_f64(p->dtype, r, c, g, 0, gscale, gd);
+    nrxi_gemm_f64(0, 1, r, r, c, 1.0 - d->beta2, gd, c, gd, c, d->beta2, l, r, gw, &d->env);
+    nrxi_gemm_f64(1, 0, c, c, r, 1.0 - d->beta2, gd, c, gd, c, d->beta2, rr, c, gw, &d->env);
+    if ((o->steps - 1) % d->refresh == 0) {
+        memcpy(ql, l, r * r * sizeof *l);
+        memcpy(qr, rr, c * c * sizeof *l);
+        if ((status = nrxi_eigh(r, ql, r, eig, w)) != NRX_OK || (status = nrxi_eigh(c, qr, c, eig, w)) != NRX_OK) return status;
+    }
+    nrxi_vec_lin(n, p->dtype, (1.0 - d->beta1) * gscale, g, d->beta1, m, m);
+    nrxi_to_f64(p->dtype, r, c, m, 0, 1.0, md);
+    for (pass = 0; pass < 2; pass++) { /* gradient and momentum into the basis: Ql^T X Qr */
+        double *x = pass ? md : gd;
+        nrxi_gemm_f64(1, 0, r, c, r, 1.0, ql, r, x, c, 0.0, t, c, gw, &d->env);
+        nrxi_gemm_f64(0, 0, r, c, c, 1.0, t, c, qr, c, 0.0, x, c, gw, &d->env);
+    }
+    bc1 = 1.0 - pow(d->beta1, (double)o->steps);
+    bc2 = 1.0 - pow(d->beta2, (double)o->steps);
+    for (i = 0; i < n; i++) {
+        double old = p->dtype == NRX_F32 ? (double)((float *)(void *)v)[i] : ((double *)(void *)v)[i], s = d->beta2 * old + (1.0 - d->beta2) * gd[i] * gd[i];
+        if (p->dtype == NRX_F32) ((float *)(void *)v)[i] = (float)s;
+        else ((double *)(void *)v)[i] = s;
+        md[i] = md[i] / bc1 / (sqrt(s / bc2) + d->eps);
+    }
+    nrxi_gemm_f64(0, 0, r, c, r, 1.0, ql, r, md, c, 0.0, t, c, gw, &d->env);
+    nrxi_gemm_f64(0, 1, r, c, c, 1.0, t, c, qr, c, 0.0, t2, c, gw, &d->env);
+    nrxi_from_f64(p->dtype, r, c, t2, 0, 1.0, u);
+    return NRX_OK;
+}
+
+/* Momentum, direction, decay and step of a matrix block. */
+NRXI_FN nrx_status nrxi_opt_matrix(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr)
+{
+    const nrx_opt_desc *d = &o->desc;
+    const nrxi_opt_plan *plan = (const nrxi_opt_plan *)o->plan;
+    size_t r = p->rows, c = p->cols;
+    unsigned char *u = (unsigned char *)o->work, *work = u + plan->direction, *m = (unsigned char *)o->state + b->m;
+    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_max_size(r, c)) : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c) : 1.0;
+    nrx_status status = NRX_OK;
+    if (b->kind == NRX_OPT_SOAP) {
+        status = nrxi_opt_soap(o, p, b, g, gscale, u, (double *)(void *)work);
+        scale = 1.0;
+    } else {
+        if (p->dtype == NRX_F32) nrxi_opt_momentum_f32(b->n, (float *)(void *)m, (const float *)g, (float *)(void *)u, (float)d->momentum, (float)gscale, d->nesterov > 0);
+        else nrxi_opt_momentum_f64(b->n, (double *)(void *)m, (const double *)g, (double *)(void *)u, d->momentum, gscale, d->nesterov > 0);
+        norm = nrxi_frobenius(p->dtype, b->n, u);
+        if (!nrxi_finite_f64(&norm)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_opt_step: the momentum of '%s' overflowed; the block was not changed", p->name ? p->name : "?");
+        if (!(norm > 0.0)) memset(u, 0, b->n * nrxi_dtype_size(p->dtype));
+        else if (b->kind == NRX_OPT_MUON && d->muon != NRX_MUON_QDWH)
+            nrxi_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u, plan->ns, d->steps, 0, work, &d->env);
+        else if (b->kind == NRX_OPT_AUON) {
+            if (p->dtype == NRX_F32) nrxi_opt_auon_f32(b->n, (float *)(void *)u, norm);
+            else nrxi_opt_auon_f64(b->n, (double *)(void *)u, norm);
+        } else if (b->kind == NRX_OPT_KAON) {
+            /* the guard needs its argument to the end: the direction goes to the workspace */
+            o->fallbacks += (size_t)nrxi_kaon(p->dtype, r, c, u, work, d->steps, norm, work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
+            u = work;
+        } else {
+            nrxi_freon_plan half;
+            const nrxi_freon_plan *f = &plan->freon;
+            if (b->kind == NRX_OPT_MUON) { memset(&half, 0, sizeof half); half.a = 1; half.b = 2; half.c = 0.5; f = &half; }
+            status = nrxi_freon("nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
+        }
+    }
+    if (status != NRX_OK) return status;
+    if (d->norm_weight) {
+        norm = nrxi_frobenius(p->dtype, b->n, p->value);
+        if (norm > 0.0) nrxi_vec_scale(b->n, p->dtype, sqrt((double)r) / norm, p->value);
+    }
+    nrxi_vec_lin(b->n, p->dtype, -lr * scale, u, 1.0 - lr * b->decay, p->value, p->value);
+    return NRX_OK;
+}
+
+/* Adds the gradients to the sums; *ready = this completes a step. */
+NRXI_FN nrx_status nrxi_opt_collect(nrx_opt *o, int *ready)
+{
+    const nrx_opt_desc *d = &o->desc;
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    double norm, part = 1.0 / (double)d->accumulate;
+    size_t k;
+    nrx_status status;
+    *ready = 1;
+    if (d->accumulate <= 1 && !(d->clip_value > 0.0)) return NRX_OK;
+    status = nrxi_grad_norm("nrx_opt_step", o->params, o->count, &norm, &d->env);
+    if (status != NRX_OK) return status;
+    for (k = 0; k < o->count; k++) {
+        unsigned char *sum = (unsigned char *)o->state + plan->block[k].sum;
+        if (o->params[k].dtype == NRX_F32) nrxi_opt_collect_f32(plan->block[k].n, (float *)(void *)sum, (const float *)o->params[k].grad, (float)part, (float)d->clip_value);
+        else nrxi_opt_collect_f64(plan->block[k].n, (double *)(void *)sum, (const double *)o->params[k].grad, part, d->clip_value);
+    }
+    *ready = ++o->pending >= d->accumulate;
+    return NRX_OK;
+}
+
+/* Norm of the gradients that the step will use. */
+NRXI_FN nrx_status nrxi_opt_norm(nrx_opt *o)
+{
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    double s = 0.0;
+    size_t k;
+    if (o->pending == 0) return nrxi_grad_norm("nrx_opt_step", o->params, o->count, &o->grad_norm, &o->desc.env);
+    for (k = 0; k < o->count; k++) s += nrxi_adam_norm2(o->params[k].dtype, plan->block[k].n, (unsigned char *)o->state + plan->block[k].sum);
+    o->grad_norm = sqrt(s);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_step(nrx_opt *o)
+{
+    nrxi_opt_plan *plan;
+    double factor, gscale = 1.0, beta;
+    size_t k;
+    int ready, pending;
+    nrx_status status, first = NRX_OK;
+    if (!o || !o->plan) return nrxi_fail(NULL, NRX_E_STATE, "nrx_opt_step: the optimizer was not initialised");
+    plan = (nrxi_opt_plan *)o->plan;
+    status = nrxi_opt_collect(o, &ready);
+    if (status == NRX_OK && !ready) return NRX_OK;
+    if (status == NRX_OK) status = nrxi_opt_norm(o);
+    if (status != NRX_OK) { o->skipped++; return status; }
+    pending = o->pending > 0;
+    o->pending = 0;
+    o->steps++;
+    factor = nrx_opt_schedule_factor(&o->desc.schedule, o->steps);
+    o->lr = o->desc.lr * factor;
+    if (o->desc.clip_norm > 0.0 && o->grad_norm > o->desc.clip_norm) gscale = o->desc.clip_norm / (o->grad_norm + 1e-6);
+    beta = (1.0 + (double)o->steps) / (10.0 + (double)o->steps);
+    if (o->desc.ema < beta) beta = o->desc.ema;
+    for (k = 0; k < o->count; k++) {
+        const nrx_param *p = o->params + k;
+        nrxi_opt_block *b = plan->block + k;
+        unsigned char *sum = pending ? (unsigned char *)o->state + b->sum : NULL;
+        const void *g = pending ? (const void *)sum : p->grad;
+        int aux = b->kind == NRX_OPT_ADAMW && nrxi_opt_matrix_kind(o->desc.kind);
+        double lr = (b->own_lr ? b->lr : aux ? o->desc.aux_lr : o->desc.lr) * factor;
+        if (b->n > 0 && !b->frozen) {
+            if (nrxi_opt_matrix_kind(b->kind)) status = nrxi_opt_matrix(o, p, b, g, gscale, lr);
+            else nrxi_opt_elementwise(o, p, b, g, gscale, lr, aux);
+            if (status != NRX_OK && first == NRX_OK) first = status;
+            status = NRX_OK;
+            if (p->constraint) nrxi_param_project(p, (double *)(void *)((unsigned char *)o->work + plan->direction));
+            if (o->desc.ema > 0.0) nrxi_vec_lin(b->n, p->dtype, 1.0 - beta, p->value, beta, (unsigned char *)o->state + b->average, (unsigned char *)o->state + b->average);
+        }
+        if (sum) memset(sum, 0, b->n * nrxi_dtype_size(p->dtype));
+    }
+    return first;
+}
+
+NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *o)
+{
+    nrxi_opt_plan *plan;
+    size_t k;
+    if (!o || !o->plan || !(o->desc.ema > 0.0)) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_STATE, "nrx_opt_swap_average: no average is kept (desc.ema)");
+    plan = (nrxi_opt_plan *)o->plan;
+    for (k = 0; k < o->count; k++) {
+        unsigned char *a = (unsigned char *)o->state + plan->block[k].average;
+        if (o->params[k].dtype == NRX_F32) nrxi_opt_swap_f32(plan->block[k].n, (float *)o->params[k].value, (float *)(void *)a);
+        else nrxi_opt_swap_f64(plan->block[k].n, (double *)o->params[k].value, (double *)(void *)a);
+    }
+    return NRX_OK;
+}
+
+/* "nrxO1", kind, blocks, bytes of state, steps, pending, skipped, fallbacks (u64 each), then the state. */
+enum { NRXI_OPT_HEAD = 64 };
+NRX_DEF size_t nrx_opt_state_size(const nrx_opt *o) { return NRXI_OPT_HEAD + o->state_bytes; }
+
+NRX_DEF nrx_status nrx_opt_save(const nrx_opt *o, void *bytes, size_t size)
+{
+    uint64_t head[8];
+    if (!o || !o->plan || !bytes || size < nrx_opt_state_size(o))
+        return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_save: %zu bytes of room, expected %zu", size, o && o->plan ? nrx_opt_state_size(o) : (size_t)0);
+    head[0] = 0x314f78726eu;
+    head[1] = (uint64_t)o->desc.kind;
+    head[2] = (uint64_t)o->count;
+    head[3] = (uint64_t)o->state_bytes;
+    head[4] = (uint64_t)o->steps;
+    head[5] = (uint64_t)o->pending;
+    head[6] = (uint64_t)o->skipped;
+    head[7] = (uint64_t)o->fallbacks;
+    memcpy(bytes, head, sizeof head);
+    memcpy((unsigned char *)bytes + NRXI_OPT_HEAD, o->state, o->state_bytes);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_restore(nrx_opt *o, const void *bytes, size_t size)
+{
+    uint64_t head[8];
+    if (!o || !o->plan || !bytes) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_restore: no optimizer or no bytes");
+    if (size < NRXI_OPT_HEAD) return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: %zu bytes, expected %zu", size, nrx_opt_state_size(o));
+    memcpy(head, bytes, sizeof head);
+    if (head[0] != 0x314f78726eu || head[1] != (uint64_t)o->desc.kind || head[2] != (uint64_t)o->count || head[3] != (uint64_t)o->state_bytes
+        || size - NRXI_OPT_HEAD != o->state_bytes || head[5] >= (uint64_t)o->desc.accumulate)
+        return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: these %zu bytes were not saved by an optimizer of this kind and these parameters", size);
+    o->steps = (size_t)head[4];
+    o->pending = (size_t)head[5];
+    o->skipped = (size_t)head[6];
+    o->fallbacks = (size_t)head[7];
+    memcpy(o->state, (const unsigned char *)bytes + NRXI_OPT_HEAD, o->state_bytes);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out)
+{
+    double gd, gtd, dhd;
+    if ((dtype != NRX_F32 && dtype != NRX_F64) || !g || !gt || !d || !hd || !out) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_diagnose: dtype %d or a NULL array", dtype);
+    memset(out, 0, sizeof *out);
+    gd = nrxi_vec_dot(n, dtype, g, d);
+    gtd = nrxi_vec_dot(n, dtype, gt, d);
+    dhd = nrxi_vec_dot(n, dtype, d, hd);
+    if (gtd == 0.0 || dhd == 0.0 || !nrxi_finite_f64(&gd) || !nrxi_finite_f64(&gtd) || !nrxi_finite_f64(&dhd))
+        return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_opt_diagnose: <gt,d> = %g, <d,Hd> = %g", gtd, dhd);
+    out->alignment = gd / gtd;
+    out->potential = gtd * gtd / dhd;
+    out->step = gd / dhd;
+    out->decrease = 0.5 * gd * gd / dhd;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env)
+{
+    size_t i, k, n;
+    unsigned char *mem, *g, *d, *y;
+    double lo, hi, slope, want, worst = 0.0, scale;
+    nrx_rng r;
+    nrx_status status = NRX_OK;
+    if (!f || !f->eval || !x || !error || (f->dtype != NRX_F32 && f->dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_check_gradient: a functional with eval, x and error are needed");
+    n = f->n;
+    if (directions == 0) directions = 3;
+    if (h == 0.0) h = f->dtype == NRX_F32 ? 1e-2 : 1e-5;
+    if (n > (size_t)-1 / 64 || !(mem = (unsigned char *)nrxi_alloc(env, 3 * n, 8))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_check_gradient: no memory for %zu entries", n);
+    g = mem; d = g + 8 * n; y = d + 8 * n;
+    status = f->eval(f->user, x, NULL, g);
+    nrx_rng_seed(&r, 1, 0);
+    for (k = 0; k < directions && status == NRX_OK; k++) {
+        for (i = 0; i < n; i++) {
+            if (f->dtype == NRX_F32) ((float *)(void *)d)[i] = (float)nrx_rng_normal(&r);
+            else ((double *)(void *)d)[i] = nrx_rng_normal(&r);
+        }
+        scale = h / sqrt((double)(n ? n : 1));
+        nrxi_vec_lin(n, f->dtype, 1.0, x, scale, d, y);
+        if ((status = f->eval(f->user, y, &hi, NULL)) != NRX_OK) break;
+        nrxi_vec_lin(n, f->dtype, 1.0, x, -scale, d, y);
+        if ((status = f->eval(f->user, y, &lo, NULL)) != NRX_OK) break;
+        slope = (hi - lo) / (2.0 * scale);
+        want = nrxi_vec_dot(n, f->dtype, g, d);
+        scale = fabs(want) > fabs(slope) ? fabs(want) : fabs(slope);
+        if (scale > 0.0 && fabs(slope - want) / scale > worst) worst = fabs(slope - want) / scale;
+        if (!nrxi_finite_f64(&slope) || !nrxi_finite_f64(&want)) worst = HUGE_VAL;
+    }
+    *error = worst;
+    nrxi_free(env, mem);
+    return status == NRX_OK ? NRX_OK : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s", nrx_status_string(status));
+}
+
+NRXI_IMPL_END
+#endif /* implementation */
+
+/* ---- recent history ----
+   0.1.0  first version
+
+   ---- licence: your choice of ----
+   MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+   documentation files, to deal in the software without restriction, including without limitation the rights to use, copy,
+   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is", without warranty
+   of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other liability.
+   Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
+*/
