@@ -121,7 +121,7 @@ int main(void)
     BAD(nrx_t_add(a, NULL), NRX_E_ARG, "nrx_t_add: argument 2 is NULL");
     CHECK(nrx_t_exp(NULL) == NULL && nrx_t_add(NULL, NULL) == NULL && nrx_t_status(NULL) == NRX_E_ARG && nrx_t_status(s) == NRX_OK);
     CHECK(nrx_t_zeros(NULL, NRX_F32, nrx_s0()) == NULL && nrx_t_backward(NULL, 0) == NRX_E_ARG && nrx_t_shape(NULL).ndim == 0);
-    nrx_t_free(NULL); nrx_t_scope_close(NULL); nrx_t_begin(NULL); nrx_t_end(NULL, NULL); nrx_t_print(NULL);
+    nrx_t_free(NULL); nrx_t_scope_close(NULL); nrx_t_begin(NULL); nrx_t_end(NULL, NULL);
     CHECK(nrx_t_item(NULL) != nrx_t_item(NULL));
     CHECK(nrx_t_add(a, nrx_t_zeros(other, NRX_F32, nrx_s0())) == NULL);
     BAD(NULL, NRX_E_ARG, "nrx_t_add: argument 2 belongs to another scope");
