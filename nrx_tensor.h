@@ -811,7 +811,7 @@ NRX_DEF nrx_tensor *nrx_t_norm(nrx_tensor *x, unsigned axes, int keepdim);    /*
 NRX_DEF nrx_tensor *nrx_t_logsumexp(nrx_tensor *x, unsigned axes, int keepdim);
 NRX_DEF nrx_tensor *nrx_t_max(nrx_tensor *x, unsigned axes, int keepdim);     /* gradient to the first largest element */
 NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim);
-NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis);                    /* i64, the axis is dropped; first of ties; NaN counts as largest */
+NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis);                    /* i64, the axis is dropped; first of ties; a NaN wins */
 NRX_DEF nrx_tensor *nrx_t_argmin(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_softmax(nrx_tensor *x, int axis);
