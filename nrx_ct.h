@@ -7995,27 +7995,26 @@ NRX_DEF nrx_status nrx_ct_residual(const nrx_ct_geometry *g, const void *image, 
     return status;
 }
 
-/* k-th smallest of x[n], by quickselect with the middle element as pivot; reorders x. */
+/* k-th smallest of x[n] by Hoare's selection; reorders x. */
 NRXI_FN double nrxi_ct_kth(double *x, size_t n, size_t k)
 {
-    size_t lo = 0, hi = n - 1;
+    ptrdiff_t lo = 0, hi = (ptrdiff_t)n - 1, at = (ptrdiff_t)k;
     while (lo < hi) {
-        double pivot = x[lo + (hi - lo) / 2];
-        size_t i = lo, j = hi;
-        for (;;) {
+        double pivot = x[at];
+        ptrdiff_t i = lo, j = hi;
+        do {
             while (x[i] < pivot) i++;
-            while (x[j] > pivot) j--;
-            if (i >= j) break;
-            { double t = x[i]; x[i] = x[j]; x[j] = t; }
-            i++;
-            j--;
-        }
-        if (i == j && k == i) return x[k];
-        if (k < i) hi = i - 1 < lo ? lo : i - 1;
-        else lo = i;
-        if (i == lo && j == hi) break;
+            while (pivot < x[j]) j--;
+            if (i <= j) {
+                double t = x[i]; x[i] = x[j]; x[j] = t;
+                i++;
+                j--;
+            }
+        } while (i <= j);
+        if (j < at) lo = i;
+        if (at < i) hi = j;
     }
-    return x[k];
+    return x[at];
 }
 
 NRX_DEF nrx_status nrx_ct_noise_level(const nrx_ct_geometry *g, const void *sino, double *sigma)
