@@ -796,6 +796,82 @@ enum { NRX_CT_SSIM_WANG = 0,      /* Wang et al. 2004: Gaussian window 11 x 11, 
 NRX_DEF nrx_status nrx_ct_ssim(size_t rows, size_t cols, int dtype, const void *image, const void *reference, double range, int variant,
                                const unsigned char *mask, double *ssim);
 
+/* ==== calibration: derivatives with respect to the geometry ==== */
+
+enum { NRX_CT_BY_ANGLE = 0,          /* all angles moved together (per view: that view's angle)  */
+       NRX_CT_BY_OFFSET = 1,         /* detector offset                                          */
+       NRX_CT_BY_AXIS_SHIFT = 2,     /* centre of rotation                                       */
+       NRX_CT_BY_SOD = 3, NRX_CT_BY_SDD = 4, NRX_CT_BY_TILT = 5,
+       NRX_CT_BY_SOURCE_X = 6, NRX_CT_BY_SOURCE_Y = 7,       /* source position (parallel: ray direction) */
+       NRX_CT_BY_DETECTOR_X = 8, NRX_CT_BY_DETECTOR_Y = 9,   /* position of the detector's centre */
+       NRX_CT_PARAMETERS = 10 };
+
+/* gradient[NRX_CT_PARAMETERS] = d <y, A(theta) image> / d theta, exact for the Joseph kernel (except where a ray meets a pixel centre, where
+   that has a kink). With y = A image - b it is the gradient of 1/2 |A image - b|^2. per_view[views][NRX_CT_PARAMETERS] holds the share
+   of each view, or is NULL. Two dimensions, parallel and flat fan geometries. */
+NRX_DEF nrx_status nrx_ct_geometry_gradient(const nrx_ct_geometry *g, const void *image, const void *y, double *gradient, double *per_view);
+
+/* Adds `amount` to a parameter of the geometry (NRX_CT_BY_ANGLE to NRX_CT_BY_TILT; angles given as an array are not changed: NRX_E_UNSUPPORTED). */
+NRX_DEF nrx_status nrx_ct_geometry_move(nrx_ct_geometry *g, int parameter, double amount);
+
+/* Finds the parameters whose bit 1 << NRX_CT_BY_... is set in `which` (offset, axis shift, sod, sdd, tilt) by BFGS on the residual of a CGLS
+   reconstruction of `inner` (0: 15) iterations: its gradient is that of nrx_ct_geometry_gradient at the reconstruction. At most `iterations`
+   (0: 20) steps; *residual (may be NULL) receives the final |A x - b| / |b|. g is changed in place. */
+NRX_DEF nrx_status nrx_ct_calibrate(nrx_ct_geometry *g, const void *sino, unsigned which, int iterations, int inner, double *residual);
+
+/* Offset of a parallel scan from its centres of mass, which must follow x cos t + y sin t + offset. Fits views in which the object is complete. */
+NRX_DEF nrx_status nrx_ct_find_offset(const nrx_ct_geometry *g, const void *sino, double *offset);
+
+/* ==== data: from counts to line integrals, artefacts, physics ==== */
+
+/* sino = -log((raw - dark) / (flat - dark)), clipped below at `least` (0: 1e-6, starved rays); raw and sino [views][bin_rows][bins] and may be one array;
+   flat[flats][bin_rows][bins], dark[darks][...] are averaged, darks 0: dark is zero. Bins whose flat does not exceed their dark are dead:
+   they become 0 and are marked in dead[bin_rows][bins] (may be NULL). */
+NRX_DEF nrx_status nrx_ct_flat_field(const nrx_ct_geometry *g, const void *raw, const void *flat, size_t flats, const void *dark, size_t darks, double least,
+                                     void *sino, unsigned char *dead);
+
+/* Rays with bad[views][bin_rows][bins] != 0 are interpolated linearly between their good neighbours in the same row: dead bins, metal traces. */
+NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, const unsigned char *bad);
+
+/* bad = rays that pass a pixel above `threshold` of image (metal masking: then nrx_ct_interpolate, reconstruct, paste the metal back). */
+NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad);
+
+/* Ring artefacts: sorts each bin's values over the views, takes the median over `size` (0: 21, odd) bins of equal rank, and undoes the sorting
+   (Vo, Atwood and Drakopoulos 2018, algorithm 3). */
+NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size);
+
+/* Zingers: values that exceed both neighbours in view by more than `factor` (0: 6) noise levels become their mean; returns how many. */
+NRX_DEF nrx_status nrx_ct_remove_zingers(const nrx_ct_geometry *g, void *sino, double factor, size_t *count);
+
+/* Polychromatic beam: spectrum[e] (any scale) of `energies` energies, mu[m * energies + e] of `materials` materials in 1/L at density 1. */
+typedef struct nrx_ct_beam { size_t energies, materials; const double *spectrum, *mu; } nrx_ct_beam;
+
+/* sino = -log(sum_e S_e exp(-sum_m mu_me L_m) / sum_e S_e), lengths[m][n] the line integrals of the materials' densities. */
+NRX_DEF nrx_status nrx_ct_polychromatic(size_t n, int dtype, const nrx_ct_beam *beam, const void *lengths, void *sino);
+
+/* Beam hardening: coefficients c_1 .. c_degree (degree <= 6) of the polynomial that turns polychromatic values of material `m` up to length
+   `longest` into mu_0 L, mu_0 the mean attenuation of thin layers; and sino = c_1 sino + c_2 sino^2 + ... in place (water correction). */
+NRX_DEF nrx_status nrx_ct_fit_hardening(const nrx_ct_beam *beam, size_t m, double longest, int degree, double *c);
+NRX_DEF nrx_status nrx_ct_correct_hardening(size_t n, int dtype, void *sino, int degree, const double *c);
+
+/* image = 1000 (image - mu_water) / (mu_water - mu_air), in place. */
+NRX_DEF nrx_status nrx_ct_hounsfield(size_t n, int dtype, void *image, double mu_water, double mu_air);
+
+/* ==== image files ==== */
+
+/* Reads the first `pages` of one of: .npy, TIFF (uncompressed, 8 or 16 bit or float, either byte order, one sample per pixel, multi-page), MetaImage
+   .mha/.mhd, PGM (binary). *data is f32 or f64, [pages][rows][cols]; free with nrx_ct_free. spacing[3] = x, y, z of MetaImage, else 1; NULL allowed.
+   Other files give NRX_E_FORMAT and say how they begin. _decode reads from memory (MetaImage with a separate data file needs a path). */
+NRX_DEF nrx_status nrx_ct_image_load(const char *path, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env);
+NRX_DEF nrx_status nrx_ct_image_decode(const void *bytes, size_t size, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env);
+
+/* Raw little-endian numbers after `offset` bytes, kind one of "u8 u16 i16 f32 f64". */
+NRX_DEF nrx_status nrx_ct_raw_load(const char *path, const char *kind, size_t offset, size_t count, int dtype, void **data, const nrx_env *env);
+
+/* Writes data[pages][rows][cols]; the ending chooses: .npy, .tif (float), .mha (float), .pgm (first page, lo .. hi mapped to 0 .. 65535), .raw (f32). */
+NRX_DEF nrx_status nrx_ct_image_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], double lo, double hi,
+                                     const nrx_env *env);
+
 #ifdef __cplusplus
 }
 #endif
@@ -8825,6 +8901,909 @@ NRX_DEF nrx_status nrx_ct_ssim(size_t rows, size_t cols, int dtype, const void *
     if (count == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_ssim: the mask leaves no pixel");
     *ssim = total / (double)count;
     return NRX_OK;
+}
+
+/* ==== calibration ==== */
+
+/* Derivatives of a ray's point and direction by each parameter, two-dimensional. */
+typedef struct nrxi_ct_ray_slopes { double p[NRX_CT_PARAMETERS][2], d[NRX_CT_PARAMETERS][2]; } nrxi_ct_ray_slopes;
+
+/* u' = e and e' = -u when the angle grows; source, detector centre and bin step are combinations of u and e. */
+NRXI_FN void nrxi_ct_ray_slopes_of(const nrx_ct_geometry *g, const nrxi_ct_frame *f, double t, double j, nrxi_ct_ray_slopes *s)
+{
+    double c, sn, ct, st, u[2], e[2], source[NRX_CT_PARAMETERS][2], bin[NRX_CT_PARAMETERS][2];
+    int k, q;
+    nrxi_ct_cos_sin(t, &c, &sn);
+    nrxi_ct_cos_sin(g->tilt, &ct, &st);
+    u[0] = c; u[1] = sn;
+    e[0] = -sn; e[1] = c;
+    memset(source, 0, sizeof source);
+    memset(bin, 0, sizeof bin);
+    for (k = 0; k < 2; k++) {
+        double depth = f->divergent ? g->sdd - g->sod : 0, across = j * g->pitch;
+        source[NRX_CT_BY_ANGLE][k] = f->divergent ? g->axis_shift * e[k] + g->sod * u[k] : -u[k];
+        bin[NRX_CT_BY_ANGLE][k] = (g->axis_shift + g->offset) * e[k] - depth * u[k] + across * (ct * e[k] - st * u[k]);
+        bin[NRX_CT_BY_OFFSET][k] = bin[NRX_CT_BY_AXIS_SHIFT][k] = u[k];
+        bin[NRX_CT_BY_TILT][k] = across * (ct * e[k] - st * u[k]);
+        if (f->divergent) {
+            source[NRX_CT_BY_AXIS_SHIFT][k] = u[k];
+            source[NRX_CT_BY_SOD][k] = bin[NRX_CT_BY_SOD][k] = -e[k];
+            bin[NRX_CT_BY_SDD][k] = e[k];
+        }
+        source[NRX_CT_BY_SOURCE_X + k][k] = 1;
+        bin[NRX_CT_BY_DETECTOR_X + k][k] = 1;
+    }
+    for (q = 0; q < NRX_CT_PARAMETERS; q++)
+        for (k = 0; k < 2; k++) {
+            s->p[q][k] = f->divergent ? source[q][k] : bin[q][k];
+            s->d[q][k] = f->divergent ? bin[q][k] - source[q][k] : source[q][k];
+        }
+}
+
+/* Sums along a ray: the value (1-f) x_i + f x_{i+1}, its slope x_{i+1} - x_i, and the slope times the line. */
+NRXI_FN void nrxi_ct_ray_moments(const nrx_ct_geometry *g, const void *image, int by_columns, double a, double b, double sum[3])
+{
+    size_t lines = by_columns ? g->cols : g->rows, along = by_columns ? g->rows : g->cols, l;
+    sum[0] = sum[1] = sum[2] = 0;
+    for (l = 0; l < lines; l++) {
+        double k = a + b * (double)l, left = 0, right = 0, f;
+        ptrdiff_t i;
+        if (!(k > -1 && k < (double)along)) continue;
+        i = (ptrdiff_t)floor(k);
+        f = k - (double)i;
+        if (i >= 0) left = nrxi_ct_get(image, g->dtype, by_columns ? (size_t)i * g->cols + l : l * g->cols + (size_t)i);
+        if (i + 1 < (ptrdiff_t)along) right = nrxi_ct_get(image, g->dtype, by_columns ? (size_t)(i + 1) * g->cols + l : l * g->cols + (size_t)(i + 1));
+        sum[0] += left + f * (right - left);
+        sum[1] += right - left;
+        sum[2] += (right - left) * (double)l;
+    }
+}
+
+typedef struct nrxi_ct_slopes_job { const nrx_ct_geometry *g; const void *image, *y; double *per_view; } nrxi_ct_slopes_job;
+
+NRXI_FN void nrxi_ct_slopes_view(void *arg, size_t view)
+{
+    const nrxi_ct_slopes_job *job = (const nrxi_ct_slopes_job *)arg;
+    const nrx_ct_geometry *g = job->g;
+    nrxi_ct_grid grid = nrxi_ct_grid_of(g);
+    nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+    double *out = job->per_view + view * NRX_CT_PARAMETERS;
+    size_t j;
+    int q;
+    for (q = 0; q < NRX_CT_PARAMETERS; q++) out[q] = 0;
+    for (j = 0; j < g->bins; j++) {
+        double p[3], d[3], a, b, w, m, sum[3], y = nrxi_ct_get(job->y, g->dtype, view * g->bins + j);
+        nrxi_ct_ray_slopes s;
+        int by_columns, i, o;
+        if (y == 0) continue;
+        nrxi_ct_ray(&f, (double)j, f.mid_v, p, d);
+        by_columns = nrxi_ct_goes_by_columns(&grid, d);
+        nrxi_ct_line_coefficients(&grid, p, d, by_columns, &a, &b, &w);
+        if (f.divergent && nrxi_ct_behind(g, &grid, p, d, by_columns, a, b)) continue;
+        nrxi_ct_ray_moments(g, job->image, by_columns, a, b, sum);
+        if (sum[0] == 0 && sum[1] == 0) continue;
+        nrxi_ct_ray_slopes_of(g, &f, nrx_ct_angle(g, view), (double)j - f.mid_u, &s);
+        i = by_columns ? 1 : 0; /* the axis along the lines */
+        o = 1 - i;
+        m = d[i] / d[o];
+        for (q = 0; q < NRX_CT_PARAMETERS; q++) { /* a, b, w as in nrxi_ct_line_coefficients */
+            double dm = (s.d[q][i] - m * s.d[q][o]) / d[o], unit = by_columns ? -1 / grid.hy : 1 / grid.hx;
+            double lead = by_columns ? grid.x0 - p[0] : grid.y0 - p[1], step = by_columns ? grid.hx : -grid.hy;
+            double da = unit * (s.p[q][i] - s.p[q][o] * m + lead * dm), db = unit * step * dm, dw = fabs(step) * m * dm / sqrt(1 + m * m);
+            out[q] += y * (w * (sum[1] * da + sum[2] * db) + sum[0] * dw);
+        }
+    }
+}
+
+NRX_DEF nrx_status nrx_ct_geometry_gradient(const nrx_ct_geometry *g, const void *image, const void *y, double *gradient, double *per_view)
+{
+    nrxi_ct_slopes_job job;
+    size_t i;
+    int q;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_geometry_gradient");
+    if (status != NRX_OK) return status;
+    if (!image || !y || !gradient) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_geometry_gradient: an argument is NULL");
+    if (nrxi_ct_is_3d(g) || g->kernel != NRX_CT_JOSEPH || g->mask || (g->kind != NRX_CT_PARALLEL && g->kind != NRX_CT_FAN_FLAT))
+        return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_geometry_gradient: needs a parallel or flat fan geometry, the Joseph kernel and no mask");
+    job.g = g; job.image = image; job.y = y;
+    job.per_view = per_view ? per_view : (double *)nrxi_alloc(&g->env, g->views, NRX_CT_PARAMETERS * sizeof(double));
+    if (!job.per_view) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_geometry_gradient: no memory for %zu views", g->views);
+    nrxi_parallel(&g->env, g->views, nrxi_ct_slopes_view, &job);
+    for (q = 0; q < NRX_CT_PARAMETERS; q++)
+        for (gradient[q] = 0, i = 0; i < g->views; i++) gradient[q] += job.per_view[i * NRX_CT_PARAMETERS + (size_t)q];
+    if (!per_view) nrxi_free(&g->env, job.per_view);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_geometry_move(nrx_ct_geometry *g, int parameter, double amount)
+{
+    if (!g) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_geometry_move: geometry is NULL");
+    switch (parameter) {
+    case NRX_CT_BY_ANGLE:
+        if (g->angles) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_geometry_move: the angles are an array of the caller");
+        g->start += amount;
+        return NRX_OK;
+    case NRX_CT_BY_OFFSET: g->offset += amount; return NRX_OK;
+    case NRX_CT_BY_AXIS_SHIFT: g->axis_shift += amount; return NRX_OK;
+    case NRX_CT_BY_SOD: g->sod += amount; return NRX_OK;
+    case NRX_CT_BY_SDD: g->sdd += amount; return NRX_OK;
+    case NRX_CT_BY_TILT: g->tilt += amount; return NRX_OK;
+    default: return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_geometry_move: parameter %d does not belong to the whole scan", parameter);
+    }
+}
+
+typedef struct nrxi_ct_calibration {
+    const void *sino;
+    void *image, *r;
+    int inner, n, which[NRX_CT_PARAMETERS];
+    double scale[NRX_CT_PARAMETERS];    /* a unit step of each parameter: about one bin at the edge */
+} nrxi_ct_calibration;
+
+/* 1/2 |A x - b|^2 of the reconstruction at g moved by v, and its gradient. */
+NRXI_FN nrx_status nrxi_ct_calibration_value(const nrxi_ct_calibration *c, const nrx_ct_geometry *g, const double *v, double *value, double *grad)
+{
+    nrx_ct_geometry h = *g;
+    nrx_ct_solver d;
+    double all[NRX_CT_PARAMETERS];
+    size_t m = nrx_ct_sino_size(g);
+    nrx_status status = NRX_OK;
+    int k;
+    for (k = 0; k < c->n && status == NRX_OK; k++) status = nrx_ct_geometry_move(&h, c->which[k], v[k] * c->scale[k]);
+    memset(&d, 0, sizeof d);
+    d.iterations = c->inner;
+    if (status == NRX_OK) status = nrx_ct_cgls(&h, c->sino, c->image, &d);
+    if (status == NRX_OK) status = nrx_ct_project(&h, c->image, c->r);
+    if (status != NRX_OK) return status;
+    nrxi_vec_lin(m, g->dtype, 1, c->r, -1, c->sino, c->r);
+    *value = 0.5 * nrxi_vec_dot(m, g->dtype, c->r, c->r);
+    status = nrx_ct_geometry_gradient(&h, c->image, c->r, all, NULL);
+    for (k = 0; k < c->n; k++) grad[k] = all[c->which[k]] * c->scale[k];
+    return status;
+}
+
+/* BFGS in a few variables with halving of the step; v is the found move. */
+NRXI_FN nrx_status nrxi_ct_calibration_run(const nrxi_ct_calibration *c, const nrx_ct_geometry *g, int iterations, double *v, double *value)
+{
+    enum { N = NRX_CT_PARAMETERS };
+    double h[N][N], grad[N], next[N], grad_next[N], step[N], y[N], hy[N], f, f_next = 0;
+    int i, j, k, n = c->n, tries;
+    nrx_status status;
+    for (i = 0; i < n; i++) v[i] = 0;
+    if ((status = nrxi_ct_calibration_value(c, g, v, &f, grad)) != NRX_OK) return status;
+    for (k = 0; k < iterations; k++) {
+        double slope = 0, length = 0, sy = 0, yhy = 0;
+        for (i = 0; k == 0 && i < n; i++) for (j = 0; j < n; j++) h[i][j] = i == j ? 1 / (fabs(grad[i]) + 1e-300) : 0; /* first: one unit each */
+        for (i = 0; i < n; i++) {
+            for (step[i] = 0, j = 0; j < n; j++) step[i] -= h[i][j] * grad[j];
+            if (step[i] > 4) step[i] = 4; /* not further than a few bins at a time */
+            if (step[i] < -4) step[i] = -4;
+            slope += step[i] * grad[i];
+        }
+        if (!(slope < 0)) break;
+        for (tries = 0; tries < 8; tries++) {
+            for (i = 0; i < n; i++) next[i] = v[i] + step[i];
+            status = nrxi_ct_calibration_value(c, g, next, &f_next, grad_next);
+            if (status != NRX_OK) return status;
+            if (f_next <= f + 1e-4 * slope) break;
+            for (i = 0; i < n; i++) step[i] *= 0.4;
+            slope *= 0.4;
+        }
+        if (tries == 8) break;
+        for (i = 0; i < n; i++) { y[i] = grad_next[i] - grad[i]; sy += step[i] * y[i]; length += step[i] * step[i]; }
+        for (i = 0; i < n; i++) { for (hy[i] = 0, j = 0; j < n; j++) hy[i] += h[i][j] * y[j]; yhy += y[i] * hy[i]; }
+        if (sy > 0)
+            for (i = 0; i < n; i++)
+                for (j = 0; j < n; j++) h[i][j] += (sy + yhy) * step[i] * step[j] / (sy * sy) - (hy[i] * step[j] + step[i] * hy[j]) / sy;
+        memcpy(v, next, sizeof next);
+        memcpy(grad, grad_next, sizeof grad);
+        f = f_next;
+        if (nrxi_progress(&g->env, (size_t)k + 1, (size_t)iterations, f)) return nrxi_fail(&g->env, NRX_E_CANCELLED, "nrx_ct_calibrate: cancelled");
+        if (length < 1e-8) break;
+    }
+    *value = f;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_calibrate(nrx_ct_geometry *g, const void *sino, unsigned which, int iterations, int inner, double *residual)
+{
+    nrxi_ct_calibration c;
+    nrxi_ct_vectors v;
+    nrx_ct_solver d;
+    void *block;
+    double move[NRX_CT_PARAMETERS], value = 0, norm;
+    int k;
+    nrx_status status;
+    memset(&d, 0, sizeof d);
+    memset(&c, 0, sizeof c);
+    if ((status = nrxi_ct_check_solver(g, sino, g, &d, "nrx_ct_calibrate")) != NRX_OK) return status;
+    if (iterations < 0 || inner < 0 || which == 0 || which >> (NRX_CT_BY_TILT + 1) || which & 1u << NRX_CT_BY_ANGLE)
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_calibrate: parameters %d, expected bits of offset, axis shift, sod, sdd, tilt", (int)which);
+    for (k = NRX_CT_BY_OFFSET; k <= NRX_CT_BY_TILT; k++) {
+        double half = 0.5 * (double)g->bins * g->pitch;
+        if (!(which >> k & 1u)) continue;
+        c.scale[c.n] = k == NRX_CT_BY_SOD || k == NRX_CT_BY_SDD ? g->pitch * g->sdd / half : k == NRX_CT_BY_TILT ? 1 / (double)g->bins : g->pitch;
+        c.which[c.n++] = k;
+    }
+    block = nrxi_ct_vectors_new(g, 1, 1, &v);
+    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_calibrate: no memory for an image and a sinogram");
+    c.sino = sino;
+    c.inner = inner ? inner : 15;
+    c.image = nrxi_ct_take(&v, nrx_ct_image_size(g));
+    c.r = nrxi_ct_take(&v, nrx_ct_sino_size(g));
+    status = nrxi_ct_calibration_run(&c, g, iterations ? iterations : 20, move, &value);
+    for (k = 0; k < c.n && status == NRX_OK; k++) status = nrx_ct_geometry_move(g, c.which[k], move[k] * c.scale[k]);
+    norm = nrxi_ct_data_norm(g, &d, sino);
+    if (residual) *residual = norm > 0 ? sqrt(2 * value) / norm : 0;
+    nrxi_free(&g->env, block);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_find_offset(const nrx_ct_geometry *g, const void *sino, double *offset)
+{
+    double n[3][4], c, s;
+    size_t view, j;
+    int i, k, m;
+    nrx_ct_solver d;
+    nrx_status status;
+    memset(&d, 0, sizeof d);
+    if ((status = nrxi_ct_check_solver(g, sino, offset, &d, "nrx_ct_find_offset")) != NRX_OK) return status;
+    if (g->kind != NRX_CT_PARALLEL || nrxi_ct_is_3d(g) || g->views < 3)
+        return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_find_offset: needs a two-dimensional parallel scan of three views or more");
+    memset(n, 0, sizeof n);
+    for (view = 0; view < g->views; view++) {
+        double mass = 0, moment = 0, row[4];
+        for (j = 0; j < g->bins; j++) {
+            double p = nrxi_ct_get(sino, g->dtype, view * g->bins + j);
+            mass += p;
+            moment += p * ((double)j - 0.5 * ((double)g->bins - 1)) * g->pitch;
+        }
+        if (!(mass > 0)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_find_offset: view %zu holds no mass", view);
+        nrxi_ct_cos_sin(nrx_ct_angle(g, view), &c, &s); /* centre of mass in bins = x cos t + y sin t - offset */
+        row[0] = c; row[1] = s; row[2] = -1; row[3] = moment / mass;
+        for (i = 0; i < 3; i++) for (k = 0; k < 4; k++) n[i][k] += row[i] * row[k];
+    }
+    for (i = 0; i < 3; i++)
+        for (k = 0; k < 3; k++) {
+            double f;
+            if (k == i) continue;
+            if (!(fabs(n[i][i]) > 1e-9 * (double)g->views)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_find_offset: the views lie too close together");
+            f = n[k][i] / n[i][i];
+            for (m = i; m < 4; m++) n[k][m] -= f * n[i][m];
+        }
+    *offset = n[2][3] / n[2][2];
+    return NRX_OK;
+}
+
+/* ==== data ==== */
+
+NRX_DEF nrx_status nrx_ct_flat_field(const nrx_ct_geometry *g, const void *raw, const void *flat, size_t flats, const void *dark, size_t darks, double least,
+                                     void *sino, unsigned char *dead)
+{
+    size_t row, view, j, k;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_flat_field");
+    if (status != NRX_OK) return status;
+    if (!raw || !flat || flats == 0 || (!dark && darks) || !sino || !(least >= 0 && least < 1))
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_flat_field: an array is NULL, %zu flats, or least %g", flats, least);
+    if (least == 0) least = 1e-6;
+    row = g->bins * nrxi_ct_bin_rows(g);
+    if (!nrxi_all_finite(raw, row * g->views, g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_flat_field: the counts hold a NaN or an infinity");
+    for (j = 0; j < row; j++) {
+        double open = 0, closed = 0;
+        int good;
+        for (k = 0; k < flats; k++) open += nrxi_ct_get(flat, g->dtype, k * row + j) / (double)flats;
+        for (k = 0; k < darks; k++) closed += nrxi_ct_get(dark, g->dtype, k * row + j) / (double)darks;
+        good = open > closed && nrxi_finite_f64(&open) && nrxi_finite_f64(&closed);
+        if (dead) dead[j] = !good;
+        for (view = 0; view < g->views; view++) {
+            double t = good ? (nrxi_ct_get(raw, g->dtype, view * row + j) - closed) / (open - closed) : 1;
+            nrxi_ct_set(sino, g->dtype, view * row + j, -log(t > least ? t : least));
+        }
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, const unsigned char *bad)
+{
+    size_t rows, r, j, k;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_interpolate");
+    if (status != NRX_OK) return status;
+    if (!sino || !bad) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_interpolate: an array is NULL");
+    rows = g->views * nrxi_ct_bin_rows(g);
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < g->bins; j = k + 1) {
+            size_t at = r * g->bins, i;
+            double a, b;
+            k = j;
+            if (!bad[at + j]) continue;
+            while (k < g->bins && bad[at + k]) k++; /* bins j .. k-1 are bad */
+            if (j == 0 && k == g->bins) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_interpolate: row %zu has no good bin", r);
+            b = k < g->bins ? nrxi_ct_get(sino, g->dtype, at + k) : nrxi_ct_get(sino, g->dtype, at + j - 1);
+            a = j > 0 ? nrxi_ct_get(sino, g->dtype, at + j - 1) : b;
+            for (i = j; i < k; i++) nrxi_ct_set(sino, g->dtype, at + i, a + (b - a) * (double)(i - j + 1) / (double)(k - j + 1));
+        }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad)
+{
+    size_t n = nrx_ct_image_size(g), m = nrx_ct_sino_size(g), i;
+    void *metal, *trace;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_metal_trace");
+    if (status != NRX_OK) return status;
+    if (!image || !bad) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_metal_trace: an array is NULL");
+    metal = nrxi_alloc(&g->env, n, nrxi_dtype_size(g->dtype));
+    trace = nrxi_alloc(&g->env, m, nrxi_dtype_size(g->dtype));
+    if (!metal || !trace) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_metal_trace: no memory for an image and a sinogram");
+    else {
+        for (i = 0; i < n; i++) nrxi_ct_set(metal, g->dtype, i, nrxi_ct_get(image, g->dtype, i) > threshold);
+        status = nrx_ct_project(g, metal, trace);
+        for (i = 0; i < m && status == NRX_OK; i++) bad[i] = nrxi_ct_get(trace, g->dtype, i) > 1e-3 * g->pixel;
+    }
+    nrxi_free(&g->env, metal);
+    nrxi_free(&g->env, trace);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size)
+{
+    size_t rows = g ? nrxi_ct_bin_rows(g) : 0, r, j, i, k;
+    nrxi_ct_sorted *order;
+    double *sorted, *window;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
+    if (status != NRX_OK) return status;
+    if (size == 0) size = 21;
+    if (!sino || size % 2 == 0 || size > 1001) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd and at most 1001", size);
+    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
+    order = (nrxi_ct_sorted *)nrxi_alloc(&g->env, g->views * g->bins, sizeof *order);
+    window = (double *)nrxi_alloc(&g->env, size, sizeof *window);
+    sorted = window;
+    if (!order || !window) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sorted sinogram");
+    for (r = 0; r < rows && status == NRX_OK; r++) {
+        for (j = 0; j < g->bins; j++) { /* order[j][rank] */
+            for (i = 0; i < g->views; i++) {
+                order[j * g->views + i].t = nrxi_ct_get(sino, g->dtype, (i * rows + r) * g->bins + j);
+                order[j * g->views + i].view = i;
+            }
+            nrxi_ct_sort(order + j * g->views, g->views);
+        }
+        for (j = 0; j < g->bins; j++)
+            for (i = 0; i < g->views; i++) {
+                for (k = 0; k < size; k++) { /* edges repeat */
+                    size_t at = j + k < size / 2 ? 0 : j + k - size / 2;
+                    sorted[k] = order[(at < g->bins ? at : g->bins - 1) * g->views + i].t;
+                }
+                nrxi_ct_set(sino, g->dtype, (order[j * g->views + i].view * rows + r) * g->bins + j, nrxi_ct_kth(sorted, size, size / 2));
+            }
+    }
+    nrxi_free(&g->env, order);
+    nrxi_free(&g->env, window);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_remove_zingers(const nrx_ct_geometry *g, void *sino, double factor, size_t *count)
+{
+    size_t row, view, j, found = 0;
+    double sigma = 0;
+    nrx_status status = nrx_ct_noise_level(g, sino, &sigma);
+    if (status != NRX_OK) return status;
+    if (g->views < 3 || !(factor >= 0)) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_zingers: %zu views, factor %g", g->views, factor);
+    if (factor == 0) factor = 6;
+    row = g->bins * nrxi_ct_bin_rows(g);
+    for (view = 0; view < g->views; view++)
+        for (j = 0; j < row; j++) {
+            double a = nrxi_ct_get(sino, g->dtype, (view ? view - 1 : 2) * row + j), v = nrxi_ct_get(sino, g->dtype, view * row + j);
+            double b = nrxi_ct_get(sino, g->dtype, (view + 1 < g->views ? view + 1 : g->views - 3) * row + j), reach = factor * sigma + fabs(a - b);
+            if (fabs(v - a) <= reach || fabs(v - b) <= reach) continue;
+            nrxi_ct_set(sino, g->dtype, view * row + j, 0.5 * (a + b));
+            found++;
+        }
+    if (count) *count = found;
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_ct_check_beam(const nrx_ct_beam *beam, const char *who)
+{
+    size_t e, m;
+    double total = 0;
+    if (!beam || !beam->spectrum || !beam->mu || beam->energies == 0 || beam->materials == 0)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: the beam has no energies, materials or tables", who);
+    for (e = 0; e < beam->energies; e++) {
+        total += beam->spectrum[e];
+        if (!(beam->spectrum[e] >= 0)) return nrxi_fail(NULL, NRX_E_ARG, "%s: spectrum[%zu] is %g", who, e, beam->spectrum[e]);
+        for (m = 0; m < beam->materials; m++)
+            if (!(beam->mu[m * beam->energies + e] >= 0)) return nrxi_fail(NULL, NRX_E_ARG, "%s: mu of material %zu at energy %zu is %g", who, m, e, beam->mu[m * beam->energies + e]);
+    }
+    return total > 0 && nrxi_finite_f64(&total) ? NRX_OK : nrxi_fail(NULL, NRX_E_ARG, "%s: the spectrum sums to %g", who, total);
+}
+
+/* -log of the transmitted part for material lengths given by a function of the index. */
+NRXI_FN double nrxi_ct_transmit(const nrx_ct_beam *beam, const double *length)
+{
+    double total = 0, through = 0;
+    size_t e, m;
+    for (e = 0; e < beam->energies; e++) {
+        double p = 0;
+        for (m = 0; m < beam->materials; m++) p += beam->mu[m * beam->energies + e] * length[m];
+        total += beam->spectrum[e];
+        through += beam->spectrum[e] * exp(-p);
+    }
+    return -log(through / total);
+}
+
+NRX_DEF nrx_status nrx_ct_polychromatic(size_t n, int dtype, const nrx_ct_beam *beam, const void *lengths, void *sino)
+{
+    double length[16];
+    size_t i, m;
+    nrx_status status = nrxi_ct_check_array(n, dtype, lengths, "nrx_ct_polychromatic");
+    if (status == NRX_OK) status = nrxi_ct_check_array(n, dtype, sino, "nrx_ct_polychromatic");
+    if (status == NRX_OK) status = nrxi_ct_check_beam(beam, "nrx_ct_polychromatic");
+    if (status != NRX_OK) return status;
+    if (beam->materials > 16) return nrxi_fail(NULL, NRX_E_UNSUPPORTED, "nrx_ct_polychromatic: %zu materials, at most 16", beam->materials);
+    for (i = 0; i < n; i++) {
+        for (m = 0; m < beam->materials; m++) length[m] = nrxi_ct_get(lengths, dtype, m * n + i);
+        nrxi_ct_set(sino, dtype, i, nrxi_ct_transmit(beam, length));
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_fit_hardening(const nrx_ct_beam *beam, size_t m, double longest, int degree, double *c)
+{
+    double normal[6][7], mu0 = 0, total = 0, length[16];
+    int i, j, k, q;
+    size_t e;
+    nrx_status status = nrxi_ct_check_beam(beam, "nrx_ct_fit_hardening");
+    if (status != NRX_OK) return status;
+    if (m >= beam->materials || beam->materials > 16 || !(longest > 0) || degree < 1 || degree > 6 || !c)
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_fit_hardening: material %zu, longest %g, degree %d", m, longest, degree);
+    memset(normal, 0, sizeof normal);
+    memset(length, 0, sizeof length);
+    for (e = 0; e < beam->energies; e++) { mu0 += beam->spectrum[e] * beam->mu[m * beam->energies + e]; total += beam->spectrum[e]; }
+    mu0 /= total;
+    for (q = 1; q <= 200; q++) { /* least squares on equal lengths; powers scaled to 0 .. 1 keep it well conditioned */
+        double x, row[7], scale;
+        length[m] = longest;
+        scale = nrxi_ct_transmit(beam, length);
+        length[m] = longest * q / 200;
+        x = nrxi_ct_transmit(beam, length) / scale;
+        for (row[0] = x, i = 1; i < degree; i++) row[i] = row[i - 1] * x;
+        row[degree] = mu0 * length[m];
+        for (i = 0; i < degree; i++) for (j = 0; j <= degree; j++) normal[i][j] += row[i] * row[j];
+        if (q == 200) for (c[0] = 1 / scale, i = 1; i < degree; i++) c[i] = c[i - 1] / scale;
+    }
+    for (k = 0; k < degree; k++)
+        for (i = 0; i < degree; i++) {
+            double f;
+            if (i == k) continue;
+            if (!(fabs(normal[k][k]) > 0)) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_ct_fit_hardening: degree %d is too high for this beam", degree);
+            f = normal[i][k] / normal[k][k];
+            for (j = k; j <= degree; j++) normal[i][j] -= f * normal[k][j];
+        }
+    for (i = 0; i < degree; i++) c[i] *= normal[i][degree] / normal[i][i];
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_correct_hardening(size_t n, int dtype, void *sino, int degree, const double *c)
+{
+    size_t i;
+    int k;
+    nrx_status status = nrxi_ct_check_array(n, dtype, sino, "nrx_ct_correct_hardening");
+    if (status != NRX_OK) return status;
+    if (degree < 1 || !c) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_correct_hardening: degree %d", degree);
+    for (i = 0; i < n; i++) {
+        double x = nrxi_ct_get(sino, dtype, i), v = 0;
+        for (k = degree; k-- > 0;) v = (v + c[k]) * x;
+        nrxi_ct_set(sino, dtype, i, v);
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_hounsfield(size_t n, int dtype, void *image, double mu_water, double mu_air)
+{
+    size_t i;
+    nrx_status status = nrxi_ct_check_array(n, dtype, image, "nrx_ct_hounsfield");
+    if (status != NRX_OK) return status;
+    if (!(mu_water > mu_air)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_hounsfield: mu_water %g, mu_air %g", mu_water, mu_air);
+    for (i = 0; i < n; i++) nrxi_ct_set(image, dtype, i, 1000 * (nrxi_ct_get(image, dtype, i) - mu_water) / (mu_water - mu_air));
+    return NRX_OK;
+}
+
+/* ==== image files ==== */
+
+/* Bytes with a place, and where pixels of one kind lie. */
+typedef struct nrxi_ct_bytes { const unsigned char *p; size_t n; int big; } nrxi_ct_bytes;
+
+NRXI_FN uint32_t nrxi_ct_number_at(const nrxi_ct_bytes *b, size_t at, int bytes)
+{
+    uint32_t v = 0;
+    int k;
+    if (at > b->n || (size_t)bytes > b->n - at) return 0; /* callers check the range where it matters */
+    for (k = 0; k < bytes; k++) v = v << 8 | b->p[at + (size_t)(b->big ? k : bytes - 1 - k)];
+    return v;
+}
+
+enum { NRXI_CT_U8, NRXI_CT_U16, NRXI_CT_I16, NRXI_CT_F32, NRXI_CT_F64, NRXI_CT_KINDS };
+
+NRXI_FN size_t nrxi_ct_kind_size(int kind) { return kind == NRXI_CT_U8 ? 1 : kind < NRXI_CT_F32 ? 2 : kind == NRXI_CT_F32 ? 4 : 8; }
+
+/* Converts count pixels at `at`; 0 when they do not lie within the bytes. */
+NRXI_FN int nrxi_ct_pixels(const nrxi_ct_bytes *b, size_t at, size_t count, int kind, int dtype, void *out, size_t first)
+{
+    size_t i, size = nrxi_ct_kind_size(kind), bytes;
+    if (!nrxi_mul_ok(count, size, &bytes) || at > b->n || bytes > b->n - at) return 0;
+    for (i = 0; i < count; i++) {
+        double v = 0;
+        if (kind == NRXI_CT_F32) {
+            uint32_t bits = nrxi_ct_number_at(b, at + 4 * i, 4);
+            float f;
+            memcpy(&f, &bits, 4);
+            v = (double)f;
+        } else if (kind == NRXI_CT_F64) {
+            uint64_t bits = (uint64_t)nrxi_ct_number_at(b, at + 8 * i + (b->big ? 0u : 4u), 4) << 32 | nrxi_ct_number_at(b, at + 8 * i + (b->big ? 4u : 0u), 4);
+            memcpy(&v, &bits, 8);
+        } else {
+            uint32_t u = nrxi_ct_number_at(b, at + size * i, (int)size);
+            v = kind == NRXI_CT_I16 && u > 32767 ? (double)u - 65536 : (double)u;
+        }
+        nrxi_ct_set(out, dtype, first + i, v);
+    }
+    return 1;
+}
+
+/* Allocates shape[0] x shape[1] x shape[2] pixels, of which the file must at least hold one byte each. */
+NRXI_FN nrx_status nrxi_ct_image_room(const size_t shape[3], size_t available, int dtype, void **data, const char *what, const nrx_env *env)
+{
+    size_t n;
+    if (!nrxi_mul_ok(shape[0], shape[1], &n) || !nrxi_mul_ok(n, shape[2], &n) || n == 0 || n > available)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: %s of %zu x %zu x %zu pixels in %zu bytes", what, shape[0], shape[1], shape[2], available);
+    *data = nrxi_alloc(env, n, nrxi_dtype_size(dtype));
+    return *data ? NRX_OK : nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_load: no memory for %zu pixels", n);
+}
+
+NRXI_FN nrx_status nrxi_ct_pgm(const nrxi_ct_bytes *file, int dtype, void **data, size_t shape[3], const nrx_env *env)
+{
+    nrxi_ct_bytes b = *file;
+    size_t v[3] = {0, 0, 0}, at = 2;
+    nrx_status status;
+    int k;
+    for (k = 0; k < 3; k++) { /* width, height, largest value, with white space and comments between */
+        while (at < b.n && (b.p[at] <= ' ' || b.p[at] == '#')) {
+            if (b.p[at] == '#') while (at < b.n && b.p[at] != '\n') at++;
+            else at++;
+        }
+        for (; at < b.n && b.p[at] >= '0' && b.p[at] <= '9' && v[k] < 100000000; at++) v[k] = v[k] * 10 + (size_t)(b.p[at] - '0');
+    }
+    at++;
+    shape[0] = 1; shape[1] = v[1]; shape[2] = v[0];
+    if (v[2] == 0 || v[2] > 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: PGM with largest value %zu", v[2]);
+    if ((status = nrxi_ct_image_room(shape, b.n, dtype, data, "PGM", env)) != NRX_OK) return status;
+    b.big = 1;
+    if (nrxi_ct_pixels(&b, at, v[0] * v[1], v[2] > 255 ? NRXI_CT_U16 : NRXI_CT_U8, dtype, *data, 0)) return NRX_OK;
+    nrxi_free(env, *data);
+    *data = NULL;
+    return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: PGM of %zu x %zu pixels ends early", v[1], v[0]);
+}
+
+/* One TIFF directory. */
+typedef struct nrxi_ct_page { size_t cols, rows, strips, offsets, offset_size, counts, count_size, per_strip, next; int kind, bits, format, compression, samples; } nrxi_ct_page;
+
+NRXI_FN int nrxi_ct_tiff_page(const nrxi_ct_bytes *b, size_t at, nrxi_ct_page *p)
+{
+    size_t entries = nrxi_ct_number_at(b, at, 2), i;
+    memset(p, 0, sizeof *p);
+    p->bits = p->samples = p->compression = p->format = 1;
+    p->per_strip = (size_t)-1;
+    if (at > b->n || entries == 0 || entries * 12 + 6 > b->n - at) return 0;
+    for (i = 0; i < entries; i++) {
+        size_t e = at + 2 + 12 * i, tag = nrxi_ct_number_at(b, e, 2), type = nrxi_ct_number_at(b, e + 2, 2), count = nrxi_ct_number_at(b, e + 4, 4);
+        size_t size = type == 3 ? 2 : 4, value = nrxi_ct_number_at(b, e + 8, (int)size), where = count * size <= 4 ? e + 8 : nrxi_ct_number_at(b, e + 8, 4);
+        switch (tag) {
+        case 256: p->cols = value; break;
+        case 257: p->rows = value; break;
+        case 258: p->bits = (int)value; break;
+        case 259: p->compression = (int)value; break;
+        case 273: p->offsets = where; p->offset_size = size; p->strips = count; break;
+        case 277: p->samples = (int)value; break;
+        case 278: p->per_strip = value; break;
+        case 339: p->format = (int)value; break;
+        default: break;
+        }
+    }
+    p->next = nrxi_ct_number_at(b, at + 2 + 12 * entries, 4);
+    p->kind = p->format == 3 ? (p->bits == 32 ? NRXI_CT_F32 : p->bits == 64 ? NRXI_CT_F64 : -1)
+            : p->bits == 8 && p->format == 1 ? NRXI_CT_U8 : p->bits == 16 ? (p->format == 2 ? NRXI_CT_I16 : NRXI_CT_U16) : -1;
+    return 1;
+}
+
+NRXI_FN int nrxi_ct_tiff_pixels(const nrxi_ct_bytes *b, const nrxi_ct_page *p, int dtype, void *out, size_t first)
+{
+    size_t s, row = 0;
+    if (p->per_strip == 0 || p->offset_size == 0) return 0;
+    for (s = 0; s < p->strips && row < p->rows; s++) {
+        size_t rows = p->rows - row < p->per_strip ? p->rows - row : p->per_strip, entry = p->offsets + s * p->offset_size;
+        if (entry > b->n || p->offset_size > b->n - entry) return 0;
+        if (!nrxi_ct_pixels(b, nrxi_ct_number_at(b, entry, (int)p->offset_size), rows * p->cols, p->kind, dtype, out, first + row * p->cols)) return 0;
+        row += rows;
+    }
+    return row == p->rows;
+}
+
+NRXI_FN nrx_status nrxi_ct_tiff(const nrxi_ct_bytes *file, int dtype, void **data, size_t shape[3], const nrx_env *env)
+{
+    nrxi_ct_bytes b = *file;
+    nrxi_ct_page p, first;
+    size_t at, pages = 0;
+    nrx_status status;
+    b.big = b.p[0] == 'M';
+    memset(&first, 0, sizeof first);
+    for (at = nrxi_ct_number_at(&b, 4, 4); at && pages < 65536; at = p.next, pages++) { /* a loop of directories ends at 65536 */
+        if (!nrxi_ct_tiff_page(&b, at, &p)) return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: TIFF directory %zu is broken", pages);
+        if (p.compression != 1 || p.samples != 1 || p.kind < 0)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_load: TIFF with compression %d, %d samples of %d bits, format %d; only plain 8, 16 bit or float", p.compression,
+                             p.samples, p.bits, p.format);
+        if (pages == 0) first = p;
+        if (p.cols != first.cols || p.rows != first.rows)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_load: TIFF page %zu is %zux%zu, the first %zux%zu", pages, p.rows, p.cols, first.rows, first.cols);
+    }
+    shape[0] = pages; shape[1] = first.rows; shape[2] = first.cols;
+    if ((status = nrxi_ct_image_room(shape, b.n, dtype, data, "TIFF", env)) != NRX_OK) return status;
+    for (pages = 0, at = nrxi_ct_number_at(&b, 4, 4); pages < shape[0]; at = p.next, pages++)
+        if (!nrxi_ct_tiff_page(&b, at, &p) || !nrxi_ct_tiff_pixels(&b, &p, dtype, *data, pages * shape[1] * shape[2])) {
+            nrxi_free(env, *data);
+            *data = NULL;
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: TIFF page %zu ends early", pages);
+        }
+    return NRX_OK;
+}
+
+/* MetaImage: `key = value` lines up to ElementDataFile. */
+NRXI_FN nrx_status nrxi_ct_meta(const nrxi_ct_bytes *file, const char *directory, size_t directory_size, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env)
+{
+    static const char types[NRXI_CT_KINDS][12] = {"MET_UCHAR", "MET_USHORT", "MET_SHORT", "MET_FLOAT", "MET_DOUBLE"};
+    nrxi_ct_reader r;
+    nrxi_ct_bytes b = *file;
+    double size[3] = {1, 1, 1}, v[3] = {1, 1, 1};
+    int kind = -1, next, k, ok;
+    unsigned char *other = NULL;
+    nrx_status status;
+    memset(&r, 0, sizeof r);
+    r.text = (const char *)b.p;
+    r.size = b.n;
+    r.env = env;
+    while ((next = nrxi_ct_next(&r)) == 1) {
+        if (nrxi_ct_same(r.key, r.key_size, "DimSize")) nrxi_ct_numbers(&r, 2, 3, size);
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementSpacing")) nrxi_ct_numbers(&r, 2, 3, v);
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementType")) kind = nrxi_ct_word(&r, types, NRXI_CT_KINDS);
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementByteOrderMSB") || nrxi_ct_same(r.key, r.key_size, "BinaryDataByteOrderMSB"))
+            b.big = r.value_size > 0 && (r.value[0] == 'T' || r.value[0] == 't');
+        else if (nrxi_ct_same(r.key, r.key_size, "CompressedData") && r.value_size > 0 && (r.value[0] == 'T' || r.value[0] == 't'))
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_load: compressed MetaImage");
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementDataFile")) break;
+    }
+    for (k = 0; k < 3; k++) { shape[2 - k] = nrxi_ct_whole(size[k]); if (spacing) spacing[k] = v[k]; }
+    if (next != 1 || kind < 0) return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: MetaImage without a known ElementType and ElementDataFile");
+    if (nrxi_ct_same(r.value, r.value_size, "LOCAL")) { b.p += r.at; b.n -= r.at; }
+    else {
+        char *path;
+        if (!directory) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_decode: a MetaImage with its data in another file needs a path");
+        path = (char *)nrxi_alloc(env, directory_size + r.value_size + 1, 1);
+        if (!path) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_load: no memory for a path");
+        memcpy(path, directory, directory_size);
+        memcpy(path + directory_size, r.value, r.value_size);
+        path[directory_size + r.value_size] = 0;
+        status = nrxi_file_read(path, &other, &b.n, env);
+        nrxi_free(env, path);
+        if (status != NRX_OK) return status;
+        b.p = other;
+    }
+    status = nrxi_ct_image_room(shape, b.n, dtype, data, "MetaImage", env);
+    if (status == NRX_OK) {
+        ok = nrxi_ct_pixels(&b, 0, shape[0] * shape[1] * shape[2], kind, dtype, *data, 0);
+        if (!ok) {
+            nrxi_free(env, *data);
+            *data = NULL;
+            status = nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: MetaImage data end early");
+        }
+    }
+    nrxi_free(env, other);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_image_bytes(const unsigned char *bytes, size_t size, const char *directory, size_t directory_size, int dtype, void **data, size_t shape[3],
+                                       double spacing[3], const nrx_env *env)
+{
+    nrxi_ct_bytes b;
+    int k;
+    b.p = bytes; b.n = size; b.big = 0;
+    *data = NULL;
+    shape[0] = shape[1] = shape[2] = 0;
+    for (k = 0; spacing && k < 3; k++) spacing[k] = 1;
+    if (size >= 8 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
+        size_t s[NRXI_NPY_NDIM];
+        int ndim;
+        nrx_status status = nrxi_npy_decode(bytes, size, dtype, data, s, &ndim, "nrx_ct_image_load", env);
+        if (status != NRX_OK) return status;
+        if (ndim < 1 || ndim > 3) { nrxi_free(env, *data); *data = NULL; return nrxi_fail(env, NRX_E_SHAPE, "nrx_ct_image_load: array of %d dimensions", ndim); }
+        for (k = 0; k < 3; k++) shape[k] = k < 3 - ndim ? 1 : s[k - (3 - ndim)];
+        return NRX_OK;
+    }
+    if (size >= 8 && (memcmp(bytes, "II*\0", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0)) return nrxi_ct_tiff(&b, dtype, data, shape, env);
+    if (size >= 8 && bytes[0] == 'P' && bytes[1] == '5') return nrxi_ct_pgm(&b, dtype, data, shape, env);
+    if (size >= 8 && (memcmp(bytes, "ObjectTy", 8) == 0 || memcmp(bytes, "NDims", 5) == 0)) return nrxi_ct_meta(&b, directory, directory_size, dtype, data, shape, spacing, env);
+    return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: unknown file of %zu bytes that begins with %d %d %d %d; expected npy, TIFF, MetaImage or PGM", size, size > 0 ? bytes[0] : -1,
+                     size > 1 ? bytes[1] : -1, size > 2 ? bytes[2] : -1, size > 3 ? bytes[3] : -1);
+}
+
+NRX_DEF nrx_status nrx_ct_image_decode(const void *bytes, size_t size, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env)
+{
+    if (!bytes || !data || !shape || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_decode: an argument is NULL, or dtype %d", dtype);
+    return nrxi_ct_image_bytes((const unsigned char *)bytes, size, NULL, 0, dtype, data, shape, spacing, env);
+}
+
+NRX_DEF nrx_status nrx_ct_image_load(const char *path, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env)
+{
+    unsigned char *bytes;
+    size_t size, n;
+    nrx_status status;
+    if (!path || !data || !shape || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_load: an argument is NULL, or dtype %d", dtype);
+    *data = NULL;
+    status = nrxi_file_read(path, &bytes, &size, env);
+    if (status != NRX_OK) return status;
+    for (n = strlen(path); n && path[n - 1] != '/' && path[n - 1] != '\\'; n--) { }
+    status = nrxi_ct_image_bytes(bytes, size, path, n, dtype, data, shape, spacing, env);
+    nrxi_free(env, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_raw_load(const char *path, const char *kind, size_t offset, size_t count, int dtype, void **data, const nrx_env *env)
+{
+    static const char names[NRXI_CT_KINDS][4] = {"u8", "u16", "i16", "f32", "f64"};
+    nrxi_ct_bytes b;
+    unsigned char *bytes;
+    int k;
+    nrx_status status;
+    if (!path || !kind || !data || count == 0 || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_raw_load: an argument is NULL or 0");
+    *data = NULL;
+    for (k = 0; k < NRXI_CT_KINDS && strcmp(kind, names[k]) != 0; k++) { }
+    if (k == NRXI_CT_KINDS) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_raw_load: kind '%s', expected u8, u16, i16, f32 or f64", kind);
+    b.big = 0;
+    status = nrxi_file_read(path, &bytes, &b.n, env);
+    if (status != NRX_OK) return status;
+    b.p = bytes;
+    if (count > b.n) status = nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_raw_load: %s has %zu bytes, expected %zu values", path, b.n, count);
+    else if (!(*data = nrxi_alloc(env, count, nrxi_dtype_size(dtype)))) status = nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_raw_load: no memory for %zu values", count);
+    else if (!nrxi_ct_pixels(&b, offset, count, k, dtype, *data, 0)) {
+        nrxi_free(env, *data);
+        *data = NULL;
+        status = nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_raw_load: %s has %zu bytes, expected %zu %s after %zu", path, b.n, count, kind, offset);
+    }
+    nrxi_free(env, bytes);
+    return status;
+}
+
+/* The f32 little-endian bytes of an array, after `room` free bytes. */
+NRXI_FN unsigned char *nrxi_ct_f32_bytes(size_t n, int dtype, const void *data, size_t room, size_t *bytes, const nrx_env *env)
+{
+    unsigned char *p, *q;
+    size_t i;
+    if (!nrxi_mul_ok(n, 4, bytes) || !nrxi_add_ok(*bytes, room, bytes)) return NULL;
+    p = (unsigned char *)nrxi_calloc(env, *bytes, 1);
+    if (!p) return NULL;
+    for (q = p + room, i = 0; i < n; i++) {
+        float v = (float)nrxi_ct_get(data, dtype, i);
+        uint32_t bits;
+        memcpy(&bits, &v, 4);
+        q = nrxi_put_le(q, bits, 4);
+    }
+    return p;
+}
+
+/* Little-endian TIFF: header, pixels of all pages, then one directory of nine entries per page. */
+NRXI_FN nrx_status nrxi_ct_tiff_save(const char *path, int dtype, const void *data, const size_t shape[3], const nrx_env *env)
+{
+    size_t plane = shape[1] * shape[2], pages = shape[0], n = plane * pages, bytes, k, tail = pages * (2 + 9 * 12 + 4);
+    unsigned char *p, *q;
+    nrx_status status;
+    if (n > 0x3ff00000u || pages > 60000) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_save: %zu pixels do not fit a TIFF of 4 GB", n);
+    p = nrxi_ct_f32_bytes(n, dtype, data, 8, &bytes, env);
+    q = p ? (unsigned char *)nrxi_realloc(env, p, bytes + tail, 1) : NULL;
+    if (!q) {
+        nrxi_free(env, p);
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for %zu pixels", n);
+    }
+    p = q;
+    memcpy(p, "II*\0", 4);
+    nrxi_put_le(p + 4, 8 + 4 * n, 4);
+    for (q = p + 8 + 4 * n, k = 0; k < pages; k++) {
+        const uint32_t tags[9][3] = {{256, 4, (uint32_t)shape[2]}, {257, 4, (uint32_t)shape[1]}, {258, 3, 32}, {259, 3, 1}, {262, 3, 1},
+                                     {273, 4, (uint32_t)(8 + 4 * plane * k)}, {278, 4, (uint32_t)shape[1]}, {279, 4, (uint32_t)(4 * plane)}, {339, 3, 3}};
+        int i;
+        q = nrxi_put_le(q, 9, 2);
+        for (i = 0; i < 9; i++) {
+            q = nrxi_put_le(q, tags[i][0], 2);
+            q = nrxi_put_le(q, tags[i][1], 2);
+            q = nrxi_put_le(q, 1, 4);
+            q = nrxi_put_le(q, tags[i][2], 4);
+        }
+        q = nrxi_put_le(q, k + 1 < pages ? 8 + 4 * n + (k + 1) * (2 + 9 * 12 + 4) : 0, 4);
+    }
+    status = nrxi_file_write(path, NULL, 0, p, 8 + 4 * n + tail, env);
+    nrxi_free(env, p);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_meta_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], const nrx_env *env)
+{
+    char head[400];
+    nrxi_text t;
+    size_t bytes;
+    unsigned char *p;
+    nrx_status status;
+    int k;
+    t.at = head;
+    t.end = head + sizeof head;
+    nrxi_put_string(&t, "ObjectType = Image\nNDims = 3\nDimSize =");
+    for (k = 2; k >= 0; k--) { nrxi_put(&t, ' '); nrxi_put_unsigned(&t, shape[k]); }
+    nrxi_put_string(&t, "\nElementSpacing =");
+    for (k = 0; k < 3; k++) { nrxi_put(&t, ' '); nrxi_put_double(&t, spacing ? spacing[k] : 1); }
+    nrxi_put_string(&t, "\nElementByteOrderMSB = False\nElementType = MET_FLOAT\nElementDataFile = LOCAL\n");
+    p = nrxi_ct_f32_bytes(shape[0] * shape[1] * shape[2], dtype, data, 0, &bytes, env);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for a copy");
+    status = nrxi_file_write(path, head, (size_t)(t.at - head), p, bytes, env);
+    nrxi_free(env, p);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_pgm_save(const char *path, int dtype, const void *data, const size_t shape[3], double lo, double hi, const nrx_env *env)
+{
+    char head[64];
+    nrxi_text t;
+    size_t n = shape[1] * shape[2], i;
+    unsigned char *p = (unsigned char *)nrxi_alloc(env, n, 2);
+    nrx_status status;
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for a copy");
+    t.at = head;
+    t.end = head + sizeof head;
+    nrxi_put_string(&t, "P5\n");
+    nrxi_put_unsigned(&t, shape[2]);
+    nrxi_put(&t, ' ');
+    nrxi_put_unsigned(&t, shape[1]);
+    nrxi_put_string(&t, "\n65535\n");
+    for (i = 0; i < n; i++) {
+        double v = 65535 * (nrxi_ct_get(data, dtype, i) - lo) / (hi > lo ? hi - lo : 1);
+        unsigned u = v > 0 ? v < 65535 ? (unsigned)(v + 0.5) : 65535u : 0u;
+        p[2 * i] = (unsigned char)(u >> 8);
+        p[2 * i + 1] = (unsigned char)(u & 255u);
+    }
+    status = nrxi_file_write(path, head, (size_t)(t.at - head), p, 2 * n, env);
+    nrxi_free(env, p);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_image_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], double lo, double hi,
+                                     const nrx_env *env)
+{
+    static const char endings[5][5] = {".npy", ".tif", ".mha", ".pgm", ".raw"};
+    size_t n, k, length;
+    unsigned char *p;
+    nrx_status status;
+    if (!path || !data || !shape || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_save: an argument is NULL, or dtype %d", dtype);
+    if (!nrxi_mul_ok(shape[0], shape[1], &n) || !nrxi_mul_ok(n, shape[2], &n) || n == 0 || n > (size_t)-1 / 16)
+        return nrxi_fail(env, NRX_E_SHAPE, "nrx_ct_image_save: %zu x %zu x %zu pixels", shape[0], shape[1], shape[2]);
+    length = strlen(path);
+    for (k = 0; k < 5 && (length < 4 || strcmp(path + length - 4, endings[k]) != 0); k++) { }
+    switch (k) {
+    case 0: return nrxi_npy_save(path, dtype, data, shape, 3, env);
+    case 1: return nrxi_ct_tiff_save(path, dtype, data, shape, env);
+    case 2: return nrxi_ct_meta_save(path, dtype, data, shape, spacing, env);
+    case 3: return nrxi_ct_pgm_save(path, dtype, data, shape, lo, hi, env);
+    case 4: break;
+    default: return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_save: %s ends in none of .npy .tif .mha .pgm .raw", path);
+    }
+    p = nrxi_ct_f32_bytes(n, dtype, data, 0, &k, env);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for a copy");
+    status = nrxi_file_write(path, NULL, 0, p, k, env);
+    nrxi_free(env, p);
+    return status;
 }
 
 NRX_DEF const char *nrx_ct_version(void) { return NRX_CT_VERSION; }
