@@ -350,7 +350,7 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx solve (declarations) */
 #ifndef NRX_SOLVE_VERSION
-#define NRX_SOLVE_VERSION 3311959833
+#define NRX_SOLVE_VERSION 351400716
 /* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
 
 #define NRX_STOP_LIST(X)                                                                      \
@@ -404,6 +404,10 @@ typedef struct nrx_solve_desc {
     int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
     double lower, upper;
     size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
     double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
     size_t history_size;
     nrx_env env;
@@ -422,7 +426,7 @@ typedef struct nrx_solve_info {
     double norm;           /* operator norm used; 0 = none */
     int    stop;           /* NRX_STOP_* */
 } nrx_solve_info;
-#elif NRX_SOLVE_VERSION != 3311959833
+#elif NRX_SOLVE_VERSION != 351400716
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (declarations) */
@@ -653,6 +657,78 @@ NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const vo
 /* Largest relative difference between f's gradient at x and central differences along `directions` fixed directions (0 = 3), step h (0 = 1e-5):
    about 1e-8 for a right gradient in f64. */
 NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
+
+/* ==== solvers ====
+   Options in nrx_solve_desc (NULL = defaults), results in nrx_solve_info (NULL = not wanted); f32 and f64 by the dtype of operators and
+   functionals unless stated. x is the starting point and the result. Statuses other than NRX_OK leave the last good iterate in x. */
+
+/* Krylov methods for A x = b: A symmetric positive definite; symmetric; general (restarted every desc.memory = 30 steps); general. History and
+   residual: |b - A x| / |b|. */
+NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min |A x - b|^2 + damp^2 |x|^2. On noisy data stop early: desc.discrepancy. LSQR is the more robust one for ill-conditioned A. */
+NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* min 1/2 |A x - b|^2 + f(x) + g(x) over the box; f by gradient, g by prox; A (with b), f, g may each be NULL. fista: proximal gradient with
+   Nesterov's momentum and restart (desc.no_restart: objective - minimum <= 2 L |x0 - x*|^2 / (k+1)^2); gradient: without momentum (ISTA,
+   monotone); nmapg: for non-convex f or g. The box is applied after g's prox, which is exact for separable g. History: objective. Gap: from f's and
+   g's mu when the step is 1/L with proven L. */
+NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                    nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info);
+
+/* min g(x) + h(K x) + f(x): g, h by prox, f by gradient (its lip is needed: Condat-Vu); g NULL = the box only, f NULL = none. y: dual variable,
+   K->rows entries, start and result, NULL = from zero. Fixed steps, accelerated (g's mu > 0), adaptive (desc.adaptive); weakly convex h or g by their
+   rho. Gap: certified when g->mu > 0 and h->eval is given. */
+NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
+                                const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Stochastic PDHG (Chambolle, Ehrhardt, Richtarik, Schoenlieb 2018) for min g(x) + sum_i h_i(K_i x), uniform serial sampling of the `blocks` operators
+   (norms needed, else estimated); max_iter counts epochs; desc.seed chooses the sample path. History: relative change per epoch. */
+NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info);
+/* min 1/2 |A x - b|^2 + g(K x) by ADMM (Boyd et al. 2011) with inner CG, over-relaxation 1.6 and balanced rho; A NULL = identity (b then has n entries),
+   K NULL = identity. desc.step = first rho (0 = 1). History: max of relative primal and dual residual. */
+NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                nrx_solve_info *info);
+
+/* min f(x) for smooth f. lbfgs: desc.memory pairs (0 = 8), strong Wolfe line search; with bounds: projected, free variables only. ncg: Polak-Ribiere+.
+   bb: Barzilai-Borwein steps with a nonmonotone check. Stop: |gradient| <= tol max(1, |x|) (the projected gradient under bounds). History: f. */
+NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min f(x) for non-smooth f: eval's grad is any subgradient; projection onto the box and by g's prox (may be NULL). Steps: Polyak's when desc.target
+   (the minimum, or a bound below it) is set with use_target, else desc.step / sqrt(k+1) (0 = 1) along the normalised subgradient. x = best iterate. */
+NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from `fn`; min 1/2 |r(x)|^2. Stop: |J^T r| relative. */
+typedef nrx_status (*nrx_opt_residual_fn)(void *user, const double *x, double *r, double *J);
+NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* Fixed points x = T(x) of a nonexpansive map. halpern: x <- x0/(k+2) + (k+1)/(k+2) T(x), |x_k - T x_k| <= 2 |x0 - x*| / (k+1); anderson: type II with
+   desc.memory (0 = 5) residuals, restarted when the residual grows (for contractions; no guarantee without). History and residual: |x - T(x)|. */
+typedef nrx_status (*nrx_opt_map_fn)(void *user, const void *x, void *tx);
+NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: variance-reduced Halpern (Cai, Alacaoglu, Diakonikolas 2023, algorithm 1). component(user, i, x,
+   fx) gives F_i(x); lip = L; g by prox, may be NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the estimated F. */
+typedef nrx_status (*nrx_opt_component_fn)(void *user, size_t i, const void *x, void *fx);
+NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n, int dtype, double lip, const nrx_functional *g, void *x,
+                                      const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* Entropic optimal transport in f64: cost C (n x m), marginals r, c (positive, equal sums), epsilon. f (n), g (m): potentials, start and result;
+   P (n x m, may be NULL): the plan exp((f_i + g_j - C_ij)/epsilon). sinkhorn: sweeps in the log domain; sinkhorn_newton: desc.memory (0 = 20) sweeps, then
+   Newton steps by CG on the Hessian whose plan part keeps its largest entries (desc.ratio (0 = all) times max(n, m) of them: Tang et al. 2024). Residual: sum |P 1 - r|
+   (+ |P^T 1 - c|). Objective: dual value f.r + g.c - epsilon (sum P - sum r). info->restarts counts Newton steps. */
+NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c, double epsilon, double *f, double *g, double *P,
+                                    const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r, const double *c, double epsilon, double *f, double *g, double *P,
+                                           const nrx_solve_desc *desc, nrx_solve_info *info);
 
 #ifdef __cplusplus
 }
@@ -5579,6 +5655,1127 @@ NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x
     *error = worst;
     nrxi_free(env, mem);
     return status == NRX_OK ? NRX_OK : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s", nrx_status_string(status));
+}
+
+/* ==== solvers ==== */
+
+/* NULL checks that the blocks leave to their callers. */
+NRXI_FN nrx_status nrxi_need(const char *who, const nrx_solve_desc *desc, const void *a, const char *what)
+{
+    return a ? NRX_OK : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, what);
+}
+NRXI_FN nrx_status nrxi_need3(const char *who, const nrx_solve_desc *desc, const void *a, const void *b, const void *x)
+{
+    nrx_status s = nrxi_need(who, desc, a, "the operator or functional");
+    if (s == NRX_OK) s = nrxi_need(who, desc, b, "the right-hand side");
+    return s == NRX_OK ? nrxi_need(who, desc, x, "x") : s;
+}
+
+NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_cg", desc, A, b, x);
+    return s == NRX_OK ? nrxi_solve_cg("nrx_opt_cg", A, b, x, desc, info) : s;
+}
+NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_cgls", desc, A, b, x);
+    return s == NRX_OK ? nrxi_solve_cgls("nrx_opt_cgls", A, b, x, desc, info) : s;
+}
+NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_lsqr", desc, A, b, x);
+    return s == NRX_OK ? nrxi_solve_lsqr("nrx_opt_lsqr", A, b, x, desc, info) : s;
+}
+
+NRXI_FN nrx_status nrxi_opt_smooth(const char *who, int method, const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x,
+                                   const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_solve_desc d = NRX_ZERO;
+    nrx_status s = nrxi_need3(who, desc, A ? (const void *)A : f ? (const void *)f : (const void *)g, A ? b : x, x);
+    if (s != NRX_OK) return s;
+    if (desc) d = *desc;
+    d.method = method;
+    return nrxi_solve_smooth(who, A, b, f, g, x, &d, info);
+}
+NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info)
+{
+    return nrxi_opt_smooth("nrx_opt_fista", NRX_SOLVE_ACCELERATED, A, b, f, g, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                    nrx_solve_info *info)
+{
+    return nrxi_opt_smooth("nrx_opt_gradient", NRX_SOLVE_GRADIENT, A, b, f, g, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info)
+{
+    return nrxi_opt_smooth("nrx_opt_nmapg", NRX_SOLVE_NMAPG, A, b, f, g, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
+                                const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_pdhg", desc, K && h ? K : NULL, x, x);
+    return s == NRX_OK ? nrxi_solve_pdhg("nrx_opt_pdhg", K, g, h, f, x, y, desc, info) : s;
+}
+
+/* The usual opening: descriptor, operator, room. */
+NRXI_FN nrx_status nrxi_krylov_begin(nrxi_solver *s, const char *who, const nrx_linop *A, const void *b, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status status = nrxi_need3(who, desc, A, b, x);
+    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, A->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_linop(s, A, 1, 0)) != NRX_OK) return status;
+    return nrxi_solver_room(s, vectors, A->cols, 0, 0);
+}
+/* r = b - A x and its norm; scale = |b| (or |r| when b is zero). Non-zero: stop. */
+NRXI_FN int nrxi_krylov_residual(nrxi_solver *s, const nrx_linop *A, const void *b, const void *x, void *r, double *norm, double *scale)
+{
+    *scale = nrxi_vec_norm(A->cols, s->dtype, b);
+    if (nrxi_solver_apply(s, A, x, r)) return 1;
+    nrxi_vec_lin(A->cols, s->dtype, 1.0, b, -1.0, r, r);
+    *norm = nrxi_vec_norm(A->cols, s->dtype, r);
+    if (!nrxi_finite_f64(norm)) return nrxi_solver_stop(s, NRX_STOP_NUMERIC);
+    if (*norm == 0.0) return nrxi_solver_stop(s, NRX_STOP_EXACT);
+    if (*scale == 0.0) *scale = *norm;
+    s->info->residual = *norm / *scale;
+    return 0;
+}
+
+/* MINRES (Paige and Saunders 1975): Lanczos and one Givens rotation a step; works for indefinite A. */
+NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n, k;
+    int t;
+    void *v, *vo, *p, *d, *d1, *d2;
+    double beta, scale, eta, c = 1.0, c1 = 1.0, sn = 0.0, s1 = 0.0, alpha, old = 0.0;
+    nrx_status status = nrxi_krylov_begin(&s, "nrx_opt_minres", A, b, x, 6, desc, info);
+    if (status != NRX_OK) return status;
+    n = A->cols;
+    t = A->dtype;
+    v = nrxi_solver_vector(&s, n); vo = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    d = nrxi_solver_vector(&s, n); d1 = nrxi_solver_vector(&s, n); d2 = nrxi_solver_vector(&s, n);
+    if (nrxi_krylov_residual(&s, A, b, x, v, &beta, &scale)) return nrxi_solver_end(&s);
+    nrxi_vec_scale(n, t, 1.0 / beta, v);
+    eta = beta;
+    for (k = 1; k <= s.d.max_iter; k++) {
+        double r1, r2, r3, rho, next;
+        void *swap;
+        if (nrxi_solver_apply(&s, A, v, p)) break;
+        alpha = nrxi_vec_dot(n, t, v, p);
+        nrxi_vec_axpy(n, t, -alpha, v, p);
+        nrxi_vec_axpy(n, t, -old, vo, p);
+        next = nrxi_vec_norm(n, t, p);
+        if (!nrxi_finite_f64(&next)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        r3 = s1 * old;
+        r2 = sn * alpha + c1 * c * old;
+        r1 = c * alpha - c1 * sn * old;
+        rho = hypot(r1, next);
+        if (!(rho > 0.0)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        c1 = c; s1 = sn;
+        c = r1 / rho; sn = next / rho;
+        /* d = (v - r2 d1 - r3 d2) / rho */
+        nrxi_vec_lin(n, t, 1.0 / rho, v, -r2 / rho, d1, d);
+        nrxi_vec_axpy(n, t, -r3 / rho, d2, d);
+        nrxi_vec_axpy(n, t, c * eta, d, x);
+        eta = -sn * eta;
+        swap = d2; d2 = d1; d1 = d; d = swap;
+        nrxi_vec_copy(n, t, v, vo);
+        if (next > 0.0) nrxi_vec_lin(n, t, 1.0 / next, p, 0.0, p, v);
+        old = next;
+        s.info->residual = fabs(eta) / scale;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol || next == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* GMRES (Saad and Schultz 1986), restarted, modified Gram-Schmidt; the small Hessenberg system is kept triangular by rotations. */
+NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n, m = desc && desc->memory ? desc->memory : 30, k = 0, i, j;
+    int t;
+    void *basis[129], *w;
+    double *h, *cs, *sn, *g, beta, scale;
+    nrx_status status;
+    if (m > 128) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_gmres: restart after %zu steps, expected at most 128", m);
+    status = nrxi_krylov_begin(&s, "nrx_opt_gmres", A, b, x, m + 2, desc, info);
+    if (status != NRX_OK) return status;
+    n = A->cols;
+    t = A->dtype;
+    for (i = 0; i <= m; i++) basis[i] = nrxi_solver_vector(&s, n);
+    w = nrxi_solver_vector(&s, n);
+    h = (double *)nrxi_alloc(&s.d.env, (m + 1) * m + 3 * (m + 1), sizeof(double));
+    if (!h) {
+        nrxi_free(&s.d.env, s.memory);
+        return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_gmres: no memory");
+    }
+    cs = h + (m + 1) * m; sn = cs + m + 1; g = sn + m + 1;
+    while (k < s.d.max_iter && !s.info->stop) {
+        if (nrxi_krylov_residual(&s, A, b, x, basis[0], &beta, &scale)) { if (k && s.info->stop == NRX_STOP_EXACT) s.info->stop = NRX_STOP_TOL; break; }
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_scale(n, t, 1.0 / beta, basis[0]);
+        g[0] = beta;
+        for (j = 0; j < m && k < s.d.max_iter; ) {
+            double *hj = h + j * (m + 1), r;
+            if (nrxi_solver_apply(&s, A, basis[j], w)) break;
+            for (i = 0; i <= j; i++) { hj[i] = nrxi_vec_dot(n, t, basis[i], w); nrxi_vec_axpy(n, t, -hj[i], basis[i], w); }
+            hj[j + 1] = nrxi_vec_norm(n, t, w);
+            if (!nrxi_finite_f64(&hj[j + 1])) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            r = hj[j + 1];
+            if (r > 0.0) nrxi_vec_lin(n, t, 1.0 / r, w, 0.0, w, basis[j + 1]);
+            for (i = 0; i < j; i++) { double q = cs[i] * hj[i] + sn[i] * hj[i + 1]; hj[i + 1] = cs[i] * hj[i + 1] - sn[i] * hj[i]; hj[i] = q; }
+            hj[j] = nrxi_la_givens(hj[j], hj[j + 1], &cs[j], &sn[j]);
+            g[j + 1] = -sn[j] * g[j];
+            g[j] *= cs[j];
+            k++;
+            j++;
+            s.info->residual = fabs(g[j]) / scale;
+            if (nrxi_solver_report(&s, k, s.info->residual) || s.info->residual <= s.d.tol || r == 0.0) break;
+        }
+        for (i = j; i-- > 0;) { /* back substitution, x += basis y */
+            size_t q;
+            for (q = i + 1; q < j; q++) g[i] -= h[q * (m + 1) + i] * g[q];
+            if (h[i * (m + 1) + i] == 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); g[i] = 0.0; continue; }
+            g[i] /= h[i * (m + 1) + i];
+        }
+        if (s.info->stop != NRX_STOP_NUMERIC) for (i = 0; i < j; i++) nrxi_vec_axpy(n, t, g[i], basis[i], x);
+        s.info->restarts++;
+        if (!s.info->stop && s.info->residual <= s.d.tol) nrxi_solver_stop(&s, NRX_STOP_TOL);
+    }
+    nrxi_free(&s.d.env, h);
+    return nrxi_solver_end(&s);
+}
+
+/* BiCGStab (van der Vorst 1992); restarted with the true residual on breakdown. */
+NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n, k;
+    int t, fresh = 1;
+    void *r, *r0, *p, *v, *q, *z;
+    double rho = 1.0, alpha = 1.0, omega = 1.0, norm, scale, next, zz;
+    nrx_status status = nrxi_krylov_begin(&s, "nrx_opt_bicgstab", A, b, x, 6, desc, info);
+    if (status != NRX_OK) return status;
+    n = A->cols;
+    t = A->dtype;
+    r = nrxi_solver_vector(&s, n); r0 = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    v = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n); z = nrxi_solver_vector(&s, n);
+    if (nrxi_krylov_residual(&s, A, b, x, r, &norm, &scale)) return nrxi_solver_end(&s);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        if (fresh) { nrxi_vec_copy(n, t, r, r0); nrxi_vec_copy(n, t, r, p); rho = nrxi_vec_dot(n, t, r, r); fresh = 0; }
+        if (nrxi_solver_apply(&s, A, p, v)) break;
+        next = nrxi_vec_dot(n, t, r0, v);
+        if (!nrxi_finite_f64(&next)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (next == 0.0 || rho == 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        alpha = rho / next;
+        nrxi_vec_lin(n, t, 1.0, r, -alpha, v, q);
+        if (nrxi_solver_apply(&s, A, q, z)) break;
+        zz = nrxi_vec_dot(n, t, z, z);
+        omega = zz > 0.0 ? nrxi_vec_dot(n, t, z, q) / zz : 0.0;
+        nrxi_vec_axpy(n, t, alpha, p, x);
+        nrxi_vec_axpy(n, t, omega, q, x);
+        nrxi_vec_lin(n, t, 1.0, q, -omega, z, r);
+        norm = nrxi_vec_norm(n, t, r);
+        if (!nrxi_finite_f64(&norm)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = norm / scale;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        next = nrxi_vec_dot(n, t, r0, r);
+        if (fabs(next) <= 1e-14 * norm * nrxi_vec_norm(n, t, r0) || omega == 0.0) { /* breakdown: start again from here */
+            s.info->restarts++;
+            if (nrxi_solver_apply(&s, A, x, r)) break;
+            nrxi_vec_lin(n, t, 1.0, b, -1.0, r, r);
+            fresh = 1;
+            continue;
+        }
+        nrxi_vec_axpy(n, t, -omega, v, p);
+        nrxi_vec_lin(n, t, 1.0, r, next / rho * alpha / omega, p, p);
+        rho = next;
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- ADMM ---- */
+
+typedef struct nrxi_admm { const nrx_linop *A, *K; size_t n, m; double rho; void *ax, *kx, *t; } nrxi_admm;
+
+/* y = (A^T A + rho K^T K) x; non-zero: stop */
+NRXI_FN int nrxi_admm_normal(nrxi_solver *s, nrxi_admm *p, const void *x, void *y)
+{
+    if (p->A) {
+        if (nrxi_solver_apply(s, p->A, x, p->ax) || nrxi_solver_adjoint(s, p->A, p->ax, y)) return 1;
+    } else nrxi_vec_copy(p->n, s->dtype, x, y);
+    if (p->K) {
+        if (nrxi_solver_apply(s, p->K, x, p->kx) || nrxi_solver_adjoint(s, p->K, p->kx, p->t)) return 1;
+        nrxi_vec_axpy(p->n, s->dtype, p->rho, p->t, y);
+    } else nrxi_vec_axpy(p->n, s->dtype, p->rho, x, y);
+    return 0;
+}
+
+NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_admm p;
+    size_t n, m, k, it;
+    int t;
+    void *rhs, *r, *d, *q, *atb, *z, *zo, *u, *kx;
+    double rp = 0.0, rd = 0.0, sp, sd, rr, old, dq, goal;
+    nrx_status status = nrxi_need3("nrx_opt_admm", desc, g, b, x);
+    if (status != NRX_OK) return status;
+    memset(&p, 0, sizeof p);
+    p.A = A; p.K = K;
+    p.n = n = A ? A->cols : K ? K->cols : g->n;
+    p.m = m = K ? K->rows : n;
+    t = g->dtype;
+    if ((status = nrxi_solver_begin(&s, "nrx_opt_admm", t, desc, info)) != NRX_OK || (A && (status = nrxi_solver_check_linop(&s, A, 0, 1)) != NRX_OK)
+        || (K && (status = nrxi_solver_check_linop(&s, K, 0, 1)) != NRX_OK) || (status = nrxi_solver_check_functional(&s, g, m, 0, 1)) != NRX_OK) return status;
+    if (K && K->cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_admm: K has %zu columns, expected %zu", K->cols, n);
+    if ((status = nrxi_solver_room(&s, 6, n, 5, nrxi_max_size(m, A ? A->rows : 0))) != NRX_OK) return status;
+    rhs = nrxi_solver_vector(&s, n); r = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n);
+    atb = nrxi_solver_vector(&s, n); p.t = nrxi_solver_vector(&s, n);
+    z = nrxi_solver_vector(&s, m); zo = nrxi_solver_vector(&s, m); u = nrxi_solver_vector(&s, m); kx = nrxi_solver_vector(&s, m);
+    p.ax = nrxi_solver_vector(&s, nrxi_max_size(m, A ? A->rows : 0));
+    p.kx = zo; /* free while the normal operator runs */
+    p.rho = s.d.step > 0.0 ? s.d.step : 1.0;
+    if (A) { if (nrxi_solver_adjoint(&s, A, b, atb)) return nrxi_solver_end(&s); }
+    else nrxi_vec_copy(n, t, b, atb);
+    if (K) { if (nrxi_solver_apply(&s, K, x, z)) return nrxi_solver_end(&s); }
+    else nrxi_vec_copy(n, t, x, z);
+    goal = 1e-4 * nrxi_vec_norm(n, t, atb);
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        /* x: (A^T A + rho K^T K) x = A^T b + rho K^T (z - u), CG from the last x */
+        nrxi_vec_lin(m, t, 1.0, z, -1.0, u, kx);
+        if (K) { if (nrxi_solver_adjoint(&s, K, kx, rhs)) break; } else nrxi_vec_copy(n, t, kx, rhs);
+        nrxi_vec_lin(n, t, 1.0, atb, p.rho, rhs, rhs);
+        if (nrxi_admm_normal(&s, &p, x, q)) break;
+        nrxi_vec_lin(n, t, 1.0, rhs, -1.0, q, r);
+        nrxi_vec_copy(n, t, r, d);
+        rr = nrxi_vec_dot(n, t, r, r);
+        if (!nrxi_finite_f64(&rr)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        for (it = 0; it < 50 && sqrt(rr) > goal; it++) {
+            if (nrxi_admm_normal(&s, &p, d, q)) break;
+            dq = nrxi_vec_dot(n, t, d, q);
+            if (!(dq > 0.0)) break;
+            nrxi_vec_axpy(n, t, rr / dq, d, x);
+            nrxi_vec_axpy(n, t, -rr / dq, q, r);
+            old = rr;
+            rr = nrxi_vec_dot(n, t, r, r);
+            nrxi_vec_lin(n, t, 1.0, r, rr / old, d, d);
+        }
+        if (s.info->stop) break;
+        if (K) { if (nrxi_solver_apply(&s, K, x, kx)) break; } else nrxi_vec_copy(n, t, x, kx);
+        /* z = prox_{g/rho}(w + u), u += w - z, w = 1.6 K x - 0.6 z */
+        nrxi_vec_copy(m, t, z, zo);
+        sp = nrxi_vec_norm(m, t, kx);
+        nrxi_vec_lin(m, t, 1.6, kx, -0.6, z, p.ax);
+        nrxi_vec_axpy(m, t, 1.0, p.ax, u);
+        if (nrxi_solver_prox(&s, g, 1.0 / p.rho, u, z)) break;
+        nrxi_vec_axpy(m, t, -1.0, z, u);
+        rp = nrxi_vec_dist(m, t, kx, z);
+        nrxi_vec_lin(m, t, 1.0, z, -1.0, zo, zo);
+        if (K) { if (nrxi_solver_adjoint(&s, K, zo, r) || nrxi_solver_adjoint(&s, K, u, q)) break; }
+        else { nrxi_vec_copy(n, t, zo, r); nrxi_vec_copy(n, t, u, q); }
+        rd = p.rho * nrxi_vec_norm(n, t, r);
+        sd = p.rho * nrxi_vec_norm(n, t, q);
+        old = nrxi_vec_norm(m, t, z);
+        if (old > sp) sp = old;
+        if (!nrxi_finite_f64(&rp) || !nrxi_finite_f64(&rd)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = rp / (sp > 0.0 ? sp : 1.0);
+        if (rd / (sd > 0.0 ? sd : 1.0) > s.info->residual) s.info->residual = rd / (sd > 0.0 ? sd : 1.0);
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        goal = 0.1 * (rp < rd ? rp : rd);
+        if (goal < 4.0 * s.eps * nrxi_vec_norm(n, t, rhs)) goal = 4.0 * s.eps * nrxi_vec_norm(n, t, rhs);
+        if (k % 10 == 0 && k < 500 && (rp > 10.0 * rd || rd > 10.0 * rp)) { /* balance; u is scaled by 1/rho */
+            double grow = rp > rd ? 2.0 : 0.5;
+            p.rho *= grow;
+            nrxi_vec_scale(m, t, 1.0 / grow, u);
+        }
+    }
+    s.info->step = p.rho;
+    if (s.info->stop != NRX_STOP_CALLBACK && g->eval) { /* objective at (x, z = K x) */
+        double v = 0.0, e = 0.0;
+        const void *ax = x;
+        int bad = A ? nrxi_solver_apply(&s, A, x, p.ax) : 0;
+        if (A) ax = p.ax;
+        if (!bad) e = nrxi_vec_dist(A ? A->rows : n, t, ax, b);
+        if (!bad && K) bad = nrxi_solver_apply(&s, K, x, kx);
+        else if (!bad) nrxi_vec_copy(n, t, x, kx);
+        if (!bad && !nrxi_solver_eval(&s, g, kx, &v, NULL)) s.info->objective = 0.5 * e * e + v;
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- line search for smooth functions ---- */
+
+typedef struct nrxi_line {
+    nrxi_solver *s;
+    const nrx_functional *f;
+    const void *x, *d;
+    void *xt, *gt;         /* trial point and its gradient */
+    double phi0, slope0;
+    int failed;            /* a callback failed */
+} nrxi_line;
+
+NRXI_FN void nrxi_line_eval(nrxi_line *l, double a, double *phi, double *slope)
+{
+    nrxi_vec_lin(l->f->n, l->s->dtype, 1.0, l->x, a, l->d, l->xt);
+    if (nrxi_solver_eval(l->s, l->f, l->xt, phi, l->gt)) { l->failed = 1; *phi = *slope = 0.0; return; }
+    *slope = nrxi_vec_dot(l->f->n, l->s->dtype, l->gt, l->d);
+    if (!nrxi_finite_f64(phi) || !nrxi_finite_f64(slope)) { *phi = HUGE_VAL; *slope = 0.0; }
+}
+
+/* Strong Wolfe, or Hager and Zhang's approximate form where f can no longer tell the points apart. */
+NRXI_FN int nrxi_line_good(const nrxi_line *l, double a, double phi, double slope, double c2)
+{
+    if (phi <= l->phi0 + 1e-4 * a * l->slope0 && fabs(slope) <= -c2 * l->slope0) return 1;
+    return fabs(phi - l->phi0) <= 4.0 * l->s->eps * fabs(l->phi0) && slope >= 0.9 * l->slope0 && slope <= -0.8 * l->slope0 && fabs(slope) <= -c2 * l->slope0;
+}
+
+/* Minimum of the cubic through two values and slopes, kept a tenth of the interval away from its ends. */
+NRXI_FN double nrxi_line_cubic(double a, double fa, double ga, double b, double fb, double gb)
+{
+    double d1, disc, m = 0.5 * (a + b), lo = a < b ? a : b, len = fabs(b - a);
+    if (nrxi_finite_f64(&fa) && nrxi_finite_f64(&fb)) {
+        d1 = ga + gb - 3.0 * (fa - fb) / (a - b);
+        disc = d1 * d1 - ga * gb;
+        if (disc >= 0.0) {
+            double d2 = b > a ? sqrt(disc) : -sqrt(disc), den = gb - ga + 2.0 * d2, t;
+            t = b - (b - a) * (gb + d2 - d1) / den;
+            if (den != 0.0 && nrxi_finite_f64(&t)) m = t;
+        }
+    }
+    if (m < lo + 0.1 * len) m = lo + 0.1 * len;
+    if (m > lo + 0.9 * len) m = lo + 0.9 * len;
+    return m;
+}
+
+/* Nocedal and Wright, algorithms 3.5 and 3.6. 1: xt, gt, *phi hold an acceptable point at *step; 0: none found. */
+NRXI_FN int nrxi_line_search(nrxi_line *l, double first, double c2, double *step, double *phi)
+{
+    double lo = 0.0, flo = l->phi0, glo = l->slope0, hi = 0.0, fhi = 0.0, ghi = 0.0, a = first, g;
+    int i, bracketed = 0;
+    for (i = 0; i < 40; i++) {
+        nrxi_line_eval(l, a, phi, &g);
+        *step = a;
+        if (l->failed) return 0;
+        if (nrxi_line_good(l, a, *phi, g, c2)) return 1;
+        if (!bracketed) {
+            if (*phi > l->phi0 + 1e-4 * a * l->slope0 || (i > 0 && *phi >= flo)) { hi = a; fhi = *phi; ghi = g; bracketed = 1; }
+            else if (g >= 0.0) { hi = lo; fhi = flo; ghi = glo; lo = a; flo = *phi; glo = g; bracketed = 1; }
+            else { lo = a; flo = *phi; glo = g; a *= 2.5; if (!nrxi_finite_f64(&a)) return 0; continue; }
+        } else if (*phi > l->phi0 + 1e-4 * a * l->slope0 || *phi >= flo) { hi = a; fhi = *phi; ghi = g; }
+        else {
+            if (g * (hi - lo) >= 0.0) { hi = lo; fhi = flo; ghi = glo; }
+            lo = a; flo = *phi; glo = g;
+        }
+        if (fabs(hi - lo) <= 4.0 * l->s->eps * (fabs(lo) + fabs(hi))) break;
+        a = nrxi_line_cubic(lo, flo, glo, hi, fhi, ghi);
+    }
+    if (lo > 0.0 && flo < l->phi0) { nrxi_line_eval(l, lo, phi, &g); *step = lo; return !l->failed; } /* decreases, if not curved enough */
+    return 0;
+}
+
+NRXI_FN nrx_status nrxi_smooth_begin(nrxi_solver *s, const char *who, const nrx_functional *f, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status status = nrxi_need3(who, desc, f, x, x);
+    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, f->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(s, f, f->n, 1, 0)) != NRX_OK)
+        return status;
+    return nrxi_solver_room(s, vectors, f->n, 0, 0);
+}
+
+/* What of the gradient counts under bounds: entries that would leave the box are zeroed in p. Returns its norm. */
+NRXI_FN double nrxi_free_gradient(const nrxi_solver *s, size_t n, const void *x, const void *g, void *p)
+{
+    size_t i;
+    if (p != g) nrxi_vec_copy(n, s->dtype, g, p);
+    if (s->d.use_lower || s->d.use_upper)
+        for (i = 0; i < n; i++) {
+            double xi = s->dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+            double gi = s->dtype == NRX_F32 ? (double)((const float *)g)[i] : ((const double *)g)[i];
+            if ((s->d.use_lower && xi <= s->d.lower && gi > 0.0) || (s->d.use_upper && xi >= s->d.upper && gi < 0.0)) {
+                if (s->dtype == NRX_F32) ((float *)p)[i] = 0.0f;
+                else ((double *)p)[i] = 0.0;
+            }
+        }
+    return nrxi_vec_norm(n, s->dtype, p);
+}
+/* d: entries where the free gradient is zero at a bound stay put */
+NRXI_FN void nrxi_mask_direction(const nrxi_solver *s, size_t n, const void *x, void *d, const void *p)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double xi = s->dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+        double pi = s->dtype == NRX_F32 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+        if (pi == 0.0 && ((s->d.use_lower && xi <= s->d.lower) || (s->d.use_upper && xi >= s->d.upper))) {
+            if (s->dtype == NRX_F32) ((float *)d)[i] = 0.0f;
+            else ((double *)d)[i] = 0.0;
+        }
+    }
+}
+
+/* Projected backtracking along d: xt = P(x + a d) with Armijo's condition on the projected step. */
+NRXI_FN int nrxi_line_projected(nrxi_line *l, const void *g, double *step, double *phi)
+{
+    nrxi_solver *s = l->s;
+    size_t n = l->f->n;
+    int i, t = s->dtype;
+    double a = *step;
+    for (i = 0; i < 50; i++, a *= 0.5) {
+        double gain;
+        nrxi_vec_lin(n, t, 1.0, l->x, a, l->d, l->xt);
+        nrxi_vec_clamp(n, t, l->xt, &s->d);
+        nrxi_vec_lin(n, t, 1.0, l->xt, -1.0, l->x, l->gt);
+        gain = nrxi_vec_dot(n, t, g, l->gt);
+        if (nrxi_solver_eval(s, l->f, l->xt, phi, l->gt)) { l->failed = 1; return 0; }
+        if (nrxi_finite_f64(phi) && gain < 0.0 && *phi <= l->phi0 + 1e-4 * gain + 2.0 * s->eps * fabs(l->phi0)) { *step = a; return 1; }
+    }
+    return 0;
+}
+
+/* L-BFGS (Nocedal 1980); under bounds a projected variant on the free variables (Bertsekas 1982). One body with nonlinear CG. */
+NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_line line;
+    size_t n = f ? f->n : 0, k, i, m = desc && desc->memory ? desc->memory : 8, have = 0, head = 0;
+    int t, bounded, fresh = 1;
+    void *g, *d, *xt, *gt, *p, *S[64], *Y[64];
+    double fx, gn, step, rho[64], alpha[64], phi = 0.0, gg = 0.0;
+    nrx_status status;
+    if (m > 64) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: memory of %zu pairs, expected at most 64", who, m);
+    status = nrxi_smooth_begin(&s, who, f, x, 5 + (ncg ? 0 : 2 * m), desc, info);
+    if (status != NRX_OK) return status;
+    t = f->dtype;
+    g = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    for (i = 0; !ncg && i < m; i++) { S[i] = nrxi_solver_vector(&s, n); Y[i] = nrxi_solver_vector(&s, n); }
+    bounded = s.d.use_lower || s.d.use_upper;
+    nrxi_vec_clamp(n, t, x, &s.d);
+    if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
+    s.info->objective = fx;
+    gn = nrxi_free_gradient(&s, n, x, g, p);
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    line.s = &s; line.f = f; line.x = x; line.d = d; line.xt = xt; line.gt = gt; line.failed = 0;
+    nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
+    for (k = 1; k <= s.d.max_iter + 1; k++) {
+        double xn = nrxi_vec_norm(n, t, x), sy, yy;
+        s.info->residual = gn / (xn > 1.0 ? xn : 1.0);
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL); break; }
+        if (k > s.d.max_iter) break;
+        line.phi0 = fx;
+        line.slope0 = nrxi_vec_dot(n, t, g, d);
+        if (!(line.slope0 < 0.0)) { nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); line.slope0 = -gn * gn; fresh = 1; have = 0; }
+        step = s.d.step > 0.0 ? s.d.step : fresh ? (1.0 / gn < 1.0 ? 1.0 / gn : 1.0) : ncg ? 2.0 * (phi != 0.0 ? 0.5 * gg / -line.slope0 : 0.5) : 1.0;
+        if (ncg && !fresh && !(step > 0.0 && step < 1e6)) step = 1.0;
+        if (!(bounded ? nrxi_line_projected(&line, g, &step, &phi) : nrxi_line_search(&line, step, ncg ? 0.1 : 0.9, &step, &phi))) {
+            if (line.failed) break;
+            if (fresh) { nrxi_solver_stop(&s, s.info->residual < 1e3 * sqrt(s.eps) ? NRX_STOP_STALLED : NRX_STOP_LINESEARCH); break; }
+            nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); /* forget everything, once */
+            fresh = 1;
+            have = 0;
+            s.info->restarts++;
+            continue;
+        }
+        s.info->step = step;
+        if (ncg) { /* Polak-Ribiere+ */
+            double gamma = nrxi_vec_dot(n, t, gt, gt) - nrxi_vec_dot(n, t, gt, g), den = nrxi_vec_dot(n, t, g, g);
+            gg = -line.slope0 * step; /* what the last slope promised: scales the next first step */
+            nrxi_vec_lin(n, t, -1.0, gt, gamma > 0.0 ? gamma / den : 0.0, d, d);
+        } else { /* s = x+ - x, y = g+ - g; kept only when curved upwards */
+            nrxi_vec_lin(n, t, 1.0, xt, -1.0, x, S[head]);
+            nrxi_vec_lin(n, t, 1.0, gt, -1.0, g, Y[head]);
+            sy = nrxi_vec_dot(n, t, S[head], Y[head]);
+            yy = nrxi_vec_dot(n, t, Y[head], Y[head]);
+            if (sy > 1e-10 * yy && sy > 0.0) { rho[head] = 1.0 / sy; head = (head + 1) % m; if (have < m) have++; }
+        }
+        nrxi_vec_copy(n, t, xt, x);
+        nrxi_vec_copy(n, t, gt, g);
+        fx = s.info->objective = phi;
+        gn = nrxi_free_gradient(&s, n, x, g, p);
+        fresh = 0;
+        if (!ncg) { /* two loops */
+            nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
+            for (i = 0; i < have; i++) {
+                size_t j = (head + m - 1 - i) % m;
+                alpha[j] = rho[j] * nrxi_vec_dot(n, t, S[j], d);
+                nrxi_vec_axpy(n, t, -alpha[j], Y[j], d);
+            }
+            if (have) { size_t j = (head + m - 1) % m; nrxi_vec_scale(n, t, 1.0 / (rho[j] * nrxi_vec_dot(n, t, Y[j], Y[j])), d); }
+            else fresh = 1;
+            for (i = have; i-- > 0;) {
+                size_t j = (head + m - 1 - i) % m;
+                nrxi_vec_axpy(n, t, alpha[j] - rho[j] * nrxi_vec_dot(n, t, Y[j], d), S[j], d);
+            }
+            if (bounded) nrxi_mask_direction(&s, n, x, d, p);
+        }
+        if (nrxi_solver_report(&s, k, fx)) break;
+    }
+    return nrxi_solver_end(&s);
+}
+NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    return nrxi_quasi_newton("nrx_opt_lbfgs", 0, f, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    if (desc && (desc->use_lower || desc->use_upper)) return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_opt_ncg: bounds; use nrx_opt_lbfgs or nrx_opt_bb");
+    return nrxi_quasi_newton("nrx_opt_ncg", 1, f, x, desc, info);
+}
+
+/* Spectral projected gradient (Birgin, Martinez, Raydan 2000): Barzilai-Borwein steps, decrease against the worst of the last ten values. */
+NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = f ? f->n : 0, k, i;
+    int t, tries;
+    void *g, *xt, *gt, *d;
+    double fx, phi, step, last[10], worst, gd, a, gn;
+    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_bb", f, x, 4, desc, info);
+    if (status != NRX_OK) return status;
+    t = f->dtype;
+    g = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n);
+    nrxi_vec_clamp(n, t, x, &s.d);
+    if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
+    gn = nrxi_free_gradient(&s, n, x, g, d);
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    for (i = 0; i < 10; i++) last[i] = fx;
+    step = s.d.step > 0.0 ? s.d.step : gn > 0.0 ? 1.0 / gn : 1.0;
+    for (k = 1; k <= s.d.max_iter + 1; k++) {
+        double xn = nrxi_vec_norm(n, t, x), ss, sy;
+        s.info->residual = gn / (xn > 1.0 ? xn : 1.0);
+        s.info->objective = fx;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL); break; }
+        if (k > s.d.max_iter) break;
+        nrxi_vec_lin(n, t, 1.0, x, -step, g, d);
+        nrxi_vec_clamp(n, t, d, &s.d);
+        nrxi_vec_lin(n, t, 1.0, d, -1.0, x, d);
+        gd = nrxi_vec_dot(n, t, g, d);
+        for (worst = last[0], i = 1; i < 10; i++) if (last[i] > worst) worst = last[i];
+        for (a = 1.0, tries = 0; ; a *= 0.5, tries++) {
+            nrxi_vec_lin(n, t, 1.0, x, a, d, xt);
+            if (nrxi_solver_eval(&s, f, xt, &phi, gt)) break;
+            if ((nrxi_finite_f64(&phi) && phi <= worst + 1e-4 * a * gd + 2.0 * s.eps * fabs(worst)) || tries >= 50) break;
+        }
+        if (s.info->stop) break;
+        if (tries >= 50) { nrxi_solver_stop(&s, NRX_STOP_LINESEARCH); break; }
+        nrxi_vec_lin(n, t, 1.0, gt, -1.0, g, g);
+        ss = a * a * nrxi_vec_dot(n, t, d, d);
+        sy = a * nrxi_vec_dot(n, t, d, g);
+        step = sy > 0.0 ? ss / sy : 1e3 * step;
+        if (!(step > 1e-30)) step = 1e-30;
+        if (step > 1e30) step = 1e30;
+        s.info->step = step;
+        nrxi_vec_copy(n, t, xt, x);
+        nrxi_vec_copy(n, t, gt, g);
+        fx = last[k % 10] = phi;
+        gn = nrxi_free_gradient(&s, n, x, g, d);
+        if (nrxi_solver_report(&s, k, fx)) { s.info->objective = fx; break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Projected subgradient (Polyak 1969; Shor). */
+NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = f ? f->n : 0, k;
+    int t;
+    void *y, *sub;
+    double fx, best = HUGE_VAL, norm, step;
+    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_subgradient", f, x, 2, desc, info);
+    if (status != NRX_OK) return status;
+    t = f->dtype;
+    if ((s.status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    y = nrxi_solver_vector(&s, n);
+    sub = nrxi_solver_vector(&s, n);
+    nrxi_vec_copy(n, t, x, y);
+    for (k = 0; k <= s.d.max_iter; k++) {
+        if (k == 0) { if (g && nrxi_solver_prox(&s, g, 1.0, y, y)) break; nrxi_vec_clamp(n, t, y, &s.d); }
+        if (nrxi_solver_eval(&s, f, y, &fx, sub)) break;
+        norm = nrxi_vec_norm(n, t, sub);
+        if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&norm)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (fx < best) { best = fx; nrxi_vec_copy(n, t, y, x); }
+        s.info->objective = best;
+        s.info->residual = s.d.use_target ? best - s.d.target : norm;
+        if (k > 0 && nrxi_solver_report(&s, k, fx)) break;
+        if (norm == 0.0) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
+        if (s.d.use_target && best - s.d.target <= s.d.tol * (fabs(s.d.target) > 1.0 ? fabs(s.d.target) : 1.0)) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        step = s.d.use_target ? (fx - s.d.target) / norm : (s.d.step > 0.0 ? s.d.step : 1.0) / sqrt((double)(k + 1));
+        s.info->step = step;
+        nrxi_vec_axpy(n, t, -step / norm, sub, y);
+        if (g && nrxi_solver_prox(&s, g, step, y, y)) break;
+        nrxi_vec_clamp(n, t, y, &s.d);
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Levenberg-Marquardt with Nielsen's damping update (Madsen, Nielsen, Tingleff 2004). */
+NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k, i, j, size;
+    double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0;
+    nrx_status status = nrxi_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
+    if (status != NRX_OK || (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK) return status;
+    if (!nrxi_mul_ok(m, n, &size) || !nrxi_mul_ok(n, n, &i) || !nrxi_add_ok(size, 2 * i, &size) || size > (size_t)-1 / 64)
+        return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_levenberg: %zu residuals of %zu unknowns overflow", m, n);
+    J = (double *)nrxi_alloc(&s.d.env, size + m + 3 * n, sizeof(double));
+    if (!J) return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_levenberg: no memory");
+    s.memory = (unsigned char *)J;
+    H = J + m * n; L = H + n * n; r = L + n * n; g = r + m; d = g + n; xt = d + n;
+    s.info->evals = 1;
+    if (nrxi_solver_called(&s, fn(user, x, r, J), "the residual function")) return nrxi_solver_end(&s);
+    f = 0.5 * nrxi_vec_dot(m, NRX_F64, r, r);
+    if (!nrxi_finite_f64(&f)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    for (k = 1; k <= s.d.max_iter; ) {
+        nrxi_gemm_f64(1, 0, n, n, m, 1.0, J, n, J, n, 0.0, H, n, NULL, &s.d.env);
+        for (j = 0; j < n; j++) for (g[j] = 0.0, i = 0; i < m; i++) g[j] += J[i * n + j] * r[i];
+        gn = nrxi_vec_norm(n, NRX_F64, g);
+        if (g0 == 0.0) {
+            g0 = gn > 0.0 ? gn : 1.0;
+            for (j = 0; j < n; j++) if (H[j * n + j] > mu) mu = H[j * n + j];
+            mu *= 1e-3;
+            if (mu == 0.0) mu = 1e-3;
+        }
+        s.info->residual = gn / g0;
+        s.info->objective = f;
+        if (gn <= s.d.tol * g0 || f == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        for (;;) { /* shrink the region until the step decreases f */
+            double gain, model = 0.0;
+            memcpy(L, H, n * n * sizeof *L);
+            for (j = 0; j < n; j++) { L[j * n + j] += mu; d[j] = -g[j]; }
+            if (nrxi_cholesky(n, L, n) == NRX_OK && nrxi_cholesky_solve(n, L, n, d, 1) == NRX_OK) {
+                for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (mu * d[j] - g[j]); }
+                if (nrxi_vec_norm(n, NRX_F64, d) <= s.eps * nrxi_vec_norm(n, NRX_F64, x)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+                s.info->evals++;
+                if (nrxi_solver_called(&s, fn(user, xt, r, NULL), "the residual function")) break;
+                ft = 0.5 * nrxi_vec_dot(m, NRX_F64, r, r);
+                gain = nrxi_finite_f64(&ft) && model > 0.0 ? (f - ft) / model : -1.0;
+                if (gain > 0.0) {
+                    double q = 2.0 * gain - 1.0, z = 1.0 - q * q * q;
+                    mu *= z > 1.0 / 3.0 ? z : 1.0 / 3.0;
+                    nu = 2.0;
+                    break;
+                }
+            }
+            mu *= nu;
+            nu *= 2.0;
+            if (!(mu < 1e300)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        }
+        if (s.info->stop) break;
+        memcpy(x, xt, n * sizeof *x);
+        s.info->evals++;
+        if (nrxi_solver_called(&s, fn(user, x, r, J), "the residual function")) break;
+        f = ft;
+        s.info->objective = f;
+        if (nrxi_solver_report(&s, k, f)) break;
+        k++;
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- fixed points and monotone inclusions ---- */
+
+NRXI_FN nrx_status nrxi_map_begin(nrxi_solver *s, const char *who, int given, size_t n, int dtype, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status status = given ? nrxi_solver_begin(s, who, dtype, desc, info) : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: the map or x is NULL", who);
+    return status == NRX_OK ? nrxi_solver_room(s, vectors, n, 0, 0) : status;
+}
+
+/* Halpern iteration with the optimal weights (Lieder 2021: residual <= 2 |x0 - x*| / (k+1)). */
+NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k;
+    void *x0, *tx;
+    double r;
+    nrx_status status = nrxi_map_begin(&s, "nrx_opt_halpern", map && x, n, dtype, 2, desc, info);
+    if (status != NRX_OK) return status;
+    x0 = nrxi_solver_vector(&s, n);
+    tx = nrxi_solver_vector(&s, n);
+    nrxi_vec_copy(n, dtype, x, x0);
+    for (k = 0; k <= s.d.max_iter; k++) {
+        double lambda = 1.0 / (double)(k + 2);
+        s.info->evals++;
+        if (nrxi_solver_called(&s, map(user, x, tx), "the map")) break;
+        r = nrxi_vec_dist(n, dtype, x, tx);
+        if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = r;
+        if (k > 0 && nrxi_solver_report(&s, k, r)) break;
+        if (r <= s.d.tol) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
+        if (k < s.d.max_iter) nrxi_vec_lin(n, dtype, lambda, x0, 1.0 - lambda, tx, x);
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Anderson acceleration, type II (Walker and Ni 2011): the combination of the last residuals of least norm. */
+NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t m = desc && desc->memory ? desc->memory : 5, k, i, j, have = 0, head = 0;
+    void *tx, *f, *fo, *to, *DF[32], *DT[32];
+    double r, best = HUGE_VAL, gram[32 * 32], rhs[32];
+    nrx_status status;
+    if (m > 32) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_anderson: memory of %zu, expected at most 32", m);
+    status = nrxi_map_begin(&s, "nrx_opt_anderson", map && x, n, dtype, 4 + 2 * m, desc, info);
+    if (status != NRX_OK) return status;
+    tx = nrxi_solver_vector(&s, n); f = nrxi_solver_vector(&s, n); fo = nrxi_solver_vector(&s, n); to = nrxi_solver_vector(&s, n);
+    for (i = 0; i < m; i++) { DF[i] = nrxi_solver_vector(&s, n); DT[i] = nrxi_solver_vector(&s, n); }
+    for (k = 0; k <= s.d.max_iter; k++) {
+        s.info->evals++;
+        if (nrxi_solver_called(&s, map(user, x, tx), "the map")) break;
+        nrxi_vec_lin(n, dtype, 1.0, tx, -1.0, x, f);
+        r = nrxi_vec_norm(n, dtype, f);
+        if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = r;
+        if (k > 0 && nrxi_solver_report(&s, k, r)) break;
+        if (r <= s.d.tol) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
+        if (k == s.d.max_iter) break;
+        if (r > 10.0 * best) { have = 0; s.info->restarts++; best = r; } /* the history misleads */
+        else if (k > 0) {
+            nrxi_vec_lin(n, dtype, 1.0, f, -1.0, fo, DF[head]);
+            nrxi_vec_lin(n, dtype, 1.0, tx, -1.0, to, DT[head]);
+            head = (head + 1) % m;
+            if (have < m) have++;
+        }
+        if (r < best) best = r;
+        nrxi_vec_copy(n, dtype, f, fo);
+        nrxi_vec_copy(n, dtype, tx, to);
+        nrxi_vec_copy(n, dtype, tx, x);
+        if (have) { /* min |f - DF c|: normal equations with a relative ridge */
+            double top = 0.0;
+            for (i = 0; i < have; i++) {
+                for (j = 0; j <= i; j++) gram[i * have + j] = nrxi_vec_dot(n, dtype, DF[i], DF[j]);
+                rhs[i] = nrxi_vec_dot(n, dtype, DF[i], f);
+                if (gram[i * have + i] > top) top = gram[i * have + i];
+            }
+            for (i = 0; i < have; i++) gram[i * have + i] += (dtype == NRX_F32 ? 1e-7 : 1e-13) * top + 1e-300;
+            if (nrxi_cholesky(have, gram, have) == NRX_OK && nrxi_cholesky_solve(have, gram, have, rhs, 1) == NRX_OK)
+                for (i = 0; i < have; i++) nrxi_vec_axpy(n, dtype, -rhs[i], DT[i], x);
+            else have = 0;
+        }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Sum of component differences F_i(u) - F_i(v) over a batch, or the full mean at u when v is NULL; t: workspace. */
+NRXI_FN int nrxi_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void *user, size_t from, size_t count, size_t total, nrx_rng *rng, size_t n, const void *u,
+                        const void *v, void *t, void *sum, double weight)
+{
+    size_t q;
+    for (q = 0; q < count; q++) {
+        size_t i = rng ? (size_t)nrx_rng_below(rng, (uint64_t)total) : from + q;
+        s->info->evals++;
+        if (nrxi_solver_called(s, component(user, i, u, t), "a component")) return 1;
+        nrxi_vec_axpy(n, s->dtype, weight, t, sum);
+        if (!v) continue;
+        s->info->evals++;
+        if (nrxi_solver_called(s, component(user, i, v, t), "a component")) return 1;
+        nrxi_vec_axpy(n, s->dtype, -weight, t, sum);
+    }
+    return 0;
+}
+
+NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n, int dtype, double lip, const nrx_functional *g, void *x,
+                                      const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrx_rng rng;
+    size_t k, batch;
+    void *x0, *old, *F, *t;
+    double eta, r, root = sqrt((double)components), p;
+    nrx_status status = nrxi_map_begin(&s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
+    if (status != NRX_OK) return status;
+    if (!(lip > 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_vr_halpern: Lipschitz constant %g, expected > 0", lip);
+    else s.status = nrxi_solver_check_functional(&s, g, n, 0, 1);
+    if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    x0 = nrxi_solver_vector(&s, n); old = nrxi_solver_vector(&s, n); F = nrxi_solver_vector(&s, n); t = nrxi_solver_vector(&s, n);
+    nrx_rng_seed(&rng, s.d.seed, 0);
+    eta = s.d.step > 0.0 ? s.d.step : 0.25 / lip;
+    batch = (size_t)ceil(root);
+    nrxi_vec_copy(n, dtype, x, x0);
+    for (k = 0; k < s.d.max_iter; k++) {
+        double lambda = 2.0 / (double)(k + 4);
+        p = (double)k <= root ? 4.0 / (double)(k + 5) : 4.0 / (root + 5.0);
+        if (k == 0 || p >= 1.0 || nrx_rng_uniform(&rng) < p) {
+            memset(F, 0, n * nrxi_dtype_size(dtype));
+            if (nrxi_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F, 1.0 / (double)components)) break;
+        } else if (nrxi_vr_sum(&s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch)) break;
+        nrxi_vec_copy(n, dtype, x, old);
+        nrxi_vec_lin(n, dtype, 1.0, x, -eta, F, t);
+        if (g && nrxi_solver_prox(&s, g, eta, t, t)) break;
+        r = nrxi_vec_dist(n, dtype, x, t) / eta;
+        if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = r;
+        nrxi_vec_lin(n, dtype, lambda, x0, 1.0 - lambda, t, x);
+        if (nrxi_solver_report(&s, k + 1, r)) break;
+        if (r <= s.d.tol) { nrxi_vec_copy(n, dtype, t, x); nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- stochastic PDHG ---- */
+
+NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrx_rng rng;
+    size_t n, i, k, q, rows = 0, most = 0, *at;
+    int t;
+    unsigned char *y;
+    void *z, *zb, *xo, *dz, *v, *w;
+    double *sigma, tau = HUGE_VAL, norm, p, r;
+    nrx_status status = nrxi_need3("nrx_opt_spdhg", desc, K && blocks ? K : NULL, h, x);
+    if (status != NRX_OK) return status;
+    n = K[0].cols;
+    t = K[0].dtype;
+    if ((status = nrxi_solver_begin(&s, "nrx_opt_spdhg", t, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) return status;
+    for (i = 0; i < blocks; i++) {
+        if ((status = nrxi_solver_check_linop(&s, K + i, 0, 1)) != NRX_OK || (status = nrxi_solver_check_functional(&s, h + i, K[i].rows, 0, 1)) != NRX_OK) return status;
+        if (K[i].cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_spdhg: operator %zu has %zu columns, expected %zu", i, K[i].cols, n);
+        if (!nrxi_add_ok(rows, K[i].rows, &rows)) return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_spdhg: the rows overflow");
+        most = nrxi_max_size(most, K[i].rows);
+    }
+    if (blocks > (size_t)-1 / 64 || (status = nrxi_solver_room(&s, 4, n, 2, most)) != NRX_OK) return status;
+    z = nrxi_solver_vector(&s, n); zb = nrxi_solver_vector(&s, n); xo = nrxi_solver_vector(&s, n); dz = nrxi_solver_vector(&s, n);
+    v = nrxi_solver_vector(&s, most); w = nrxi_solver_vector(&s, most);
+    y = (unsigned char *)nrxi_calloc(&s.d.env, rows + 1, 8);
+    at = (size_t *)nrxi_alloc(&s.d.env, blocks, sizeof *at + sizeof *sigma);
+    if (!y || !at) {
+        nrxi_free(&s.d.env, y); nrxi_free(&s.d.env, at); nrxi_free(&s.d.env, s.memory);
+        return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_spdhg: no memory for %zu dual variables", rows);
+    }
+    sigma = (double *)(void *)(at + blocks);
+    p = 1.0 / (double)blocks;
+    for (i = 0, rows = 0; i < blocks && !s.info->stop; rows += K[i].rows, i++) {
+        at[i] = rows;
+        norm = K[i].norm;
+        if (!(norm > 0.0)) { if (nrxi_solver_power(&s, K + i, 30, dz, v, &norm)) break; norm *= 1.05; }
+        if (!(norm > 0.0)) norm = 1.0;
+        sigma[i] = 0.99 / (norm * s.d.ratio);
+        if (0.99 * p / norm * s.d.ratio < tau) tau = 0.99 * p / norm * s.d.ratio; /* tau sigma_i |K_i|^2 < p_i */
+    }
+    nrx_rng_seed(&rng, s.d.seed, 0);
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        r = 0.0;
+        for (q = 0; q < blocks; q++) {
+            size_t b = (size_t)nrx_rng_below(&rng, (uint64_t)blocks), size = nrxi_dtype_size(t);
+            void *yb = y + at[b] * size;
+            nrxi_vec_copy(n, t, x, xo);
+            nrxi_vec_axpy(n, t, -tau, zb, x);
+            if (g && nrxi_solver_prox(&s, g, tau, x, x)) break;
+            nrxi_vec_clamp(n, t, x, &s.d);
+            if (nrxi_solver_apply(&s, K + b, x, v)) break;
+            nrxi_vec_lin(K[b].rows, t, 1.0 / sigma[b], yb, 1.0, v, v);
+            if (nrxi_solver_prox(&s, h + b, 1.0 / sigma[b], v, w)) break;
+            nrxi_vec_lin(K[b].rows, t, sigma[b], v, -sigma[b], w, w); /* the new y_b */
+            nrxi_vec_lin(K[b].rows, t, 1.0, w, -1.0, yb, v);
+            nrxi_vec_copy(K[b].rows, t, w, yb);
+            if (nrxi_solver_adjoint(&s, K + b, v, dz)) break;
+            nrxi_vec_axpy(n, t, 1.0, dz, z);
+            nrxi_vec_lin(n, t, 1.0, z, 1.0 / p, dz, zb);
+            norm = nrxi_vec_dist(n, t, x, xo);
+            if (!nrxi_finite_f64(&norm)) { nrxi_vec_copy(n, t, xo, x); nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            r += norm;
+        }
+        if (s.info->stop) break;
+        norm = nrxi_vec_norm(n, t, x);
+        s.info->residual = r / (norm > 0.0 ? norm : 1.0);
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    s.info->step = tau;
+    nrxi_free(&s.d.env, y);
+    nrxi_free(&s.d.env, at);
+    return nrxi_solver_end(&s);
+}
+
+/* ---- entropic optimal transport ---- */
+
+/* log sum exp over j of (g_j - C_ij)/eps (stride 1), or over i for a column (stride m) */
+NRXI_FN double nrxi_lse(size_t count, const double *c, size_t stride, const double *g, double eps)
+{
+    double top = -HUGE_VAL, s = 0.0;
+    size_t j;
+    for (j = 0; j < count; j++) { double v = (g[j] - c[j * stride]) / eps; if (v > top) top = v; }
+    if (!(top > -1e300)) return top;
+    for (j = 0; j < count; j++) s += exp((g[j] - c[j * stride]) / eps - top);
+    return top + log(s);
+}
+
+/* Marginal errors of the plan of f, g: sum |P1 - r| + |P^T 1 - c|; P (may be NULL) and the row and column sums (may be NULL) are filled; *total = sum P. */
+NRXI_FN double nrxi_plan(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g, double *P, double *rows,
+                         double *cols, double *total)
+{
+    double err = 0.0;
+    size_t i, j;
+    for (j = 0; j < m; j++) cols[j] = 0.0;
+    *total = 0.0;
+    for (i = 0; i < n; i++) {
+        double s = 0.0;
+        for (j = 0; j < m; j++) {
+            double e = (f[i] + g[j] - C[i * m + j]) / eps, p = exp(e < 700.0 ? e : 700.0);
+            if (P) P[i * m + j] = p;
+            s += p;
+            cols[j] += p;
+        }
+        if (rows) rows[i] = s;
+        err += fabs(s - r[i]);
+        *total += s;
+    }
+    for (j = 0; j < m; j++) err += fabs(cols[j] - c[j]);
+    return err;
+}
+
+NRXI_FN nrx_status nrxi_sinkhorn_check(const char *who, nrxi_solver *s, size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g)
+{
+    size_t i, size;
+    double a = 0.0, b = 0.0;
+    if (!C || !r || !c || !f || !g || n == 0 || m == 0) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: a NULL array or no points (%zu, %zu)", who, n, m);
+    if (!nrxi_mul_ok(n, m, &size) || size > (size_t)-1 / 64) return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: %zu x %zu points overflow", who, n, m);
+    if (!(eps > 0.0) || !nrxi_finite_f64(&eps)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: epsilon %g, expected > 0", who, eps);
+    if (!nrxi_all_finite(C, size, NRX_F64) || !nrxi_all_finite(f, n, NRX_F64) || !nrxi_all_finite(g, m, NRX_F64)) return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "%s: the cost or a potential is not finite", who);
+    for (i = 0; i < n; i++) { if (!(r[i] > 0.0)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal r[%zu] = %g, expected > 0", who, i, r[i]); a += r[i]; }
+    for (i = 0; i < m; i++) { if (!(c[i] > 0.0)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal c[%zu] = %g, expected > 0", who, i, c[i]); b += c[i]; }
+    if (!(fabs(a - b) <= 1e-9 * a)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginals sum to %g and %g", who, a, b);
+    return NRX_OK;
+}
+
+/* One sweep: rows, then columns; afterwards the columns fit exactly. */
+NRXI_FN void nrxi_sinkhorn_sweep(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g)
+{
+    size_t i, j;
+    for (i = 0; i < n; i++) f[i] = eps * (log(r[i]) - nrxi_lse(m, C + i * m, 1, g, eps));
+    for (j = 0; j < m; j++) g[j] = eps * (log(c[j]) - nrxi_lse(n, C + j, m, f, eps));
+}
+
+NRXI_FN double nrxi_sinkhorn_dual(size_t n, size_t m, const double *r, const double *c, double eps, const double *f, const double *g, double total)
+{
+    double v = 0.0, mass = 0.0;
+    size_t i;
+    for (i = 0; i < n; i++) { v += f[i] * r[i]; mass += r[i]; }
+    for (i = 0; i < m; i++) v += g[i] * c[i];
+    return v - eps * (total - mass);
+}
+
+NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g, double *P,
+                                    const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k;
+    double total, *cols;
+    nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn", NRX_F64, desc, info);
+    if (status != NRX_OK || (status = nrxi_sinkhorn_check("nrx_opt_sinkhorn", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 1, m, 0, 0)) != NRX_OK) return status;
+    cols = (double *)nrxi_solver_vector(&s, m);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        nrxi_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
+        s.info->residual = nrxi_plan(n, m, C, r, c, eps, f, g, NULL, NULL, cols, &total);
+        if (!nrxi_finite_f64(&s.info->residual)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    (void)nrxi_plan(n, m, C, r, c, eps, f, g, P, NULL, cols, &total);
+    s.info->objective = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+    return nrxi_solver_end(&s);
+}
+
+/* Threshold that leaves about `keep` of the entries of P: bisection on the value. */
+NRXI_FN double nrxi_sparse_level(size_t count, const double *P, double keep)
+{
+    double lo = 0.0, hi = nrxi_la_max(count, P, 1);
+    size_t i;
+    int it;
+    for (it = 0; it < 60; it++) {
+        double mid = it < 40 && hi > 0.0 ? (lo > 0.0 ? sqrt(lo * hi) : hi * 1e-3) : 0.5 * (lo + hi);
+        double above = 0.0;
+        for (i = 0; i < count; i++) above += P[i] > mid;
+        if (above > keep) lo = mid; else hi = mid;
+        if (lo == 0.0 && hi < 1e-300) break;
+    }
+    return lo;
+}
+
+/* out = H d with H = [diag(rows) P; P^T diag(cols)], P cut at level */
+NRXI_FN void nrxi_sinkhorn_hessian(size_t n, size_t m, const double *P, double level, const double *rows, const double *cols, const double *d, double *out)
+{
+    size_t i, j;
+    for (j = 0; j < m; j++) out[n + j] = cols[j] * d[n + j];
+    for (i = 0; i < n; i++) {
+        double s = 0.0, di = d[i];
+        const double *p = P + i * m;
+        for (j = 0; j < m; j++)
+            if (p[j] > level) { s += p[j] * d[n + j]; out[n + j] += p[j] * di; }
+        out[i] = rows[i] * di + s;
+    }
+}
+
+NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g, double *P,
+                                           const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k, i, it, N = n + m, sweeps = desc && desc->memory ? desc->memory : 20;
+    double total, *rows, *cols, *plan, *grad, *d, *q, *res, *pre, *trial, dual, sparse = desc ? desc->ratio : 0.0;
+    nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn_newton", NRX_F64, desc, info);
+    if (status != NRX_OK || (status = nrxi_sinkhorn_check("nrx_opt_sinkhorn_newton", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 8, N, 1, n * m)) != NRX_OK) return status;
+    rows = (double *)nrxi_solver_vector(&s, N); cols = rows + n;
+    grad = (double *)nrxi_solver_vector(&s, N); d = (double *)nrxi_solver_vector(&s, N); q = (double *)nrxi_solver_vector(&s, N);
+    res = (double *)nrxi_solver_vector(&s, N); pre = (double *)nrxi_solver_vector(&s, N); trial = (double *)nrxi_solver_vector(&s, N);
+    plan = (double *)nrxi_solver_vector(&s, n * m);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        if (k <= sweeps) {
+            nrxi_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
+            s.info->residual = nrxi_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total);
+        } else {
+            double level = sparse > 0.0 ? nrxi_sparse_level(n * m, plan, sparse * (double)nrxi_max_size(n, m)) : -1.0, rr = 0.0, dq, next, a, slope = 0.0, want;
+            s.info->restarts++;
+            for (i = 0; i < n; i++) grad[i] = eps * (r[i] - rows[i]);
+            for (i = 0; i < m; i++) grad[n + i] = eps * (c[i] - cols[i]);
+            for (next = 0.0, i = 0; i < N; i++) next += (i < n ? grad[i] : -grad[i]) / (double)N; /* rounding along the null vector */
+            for (i = 0; i < N; i++) grad[i] -= i < n ? next : -next;
+            /* H d = grad (scaled by eps), Jacobi-preconditioned CG; H is singular along (1, -1), to which grad is orthogonal */
+            for (i = 0; i < N; i++) { d[i] = 0.0; res[i] = grad[i]; pre[i] = res[i] / rows[i]; q[i] = 0.0; rr += res[i] * pre[i]; }
+            memcpy(trial, pre, N * sizeof *pre); /* search direction */
+            want = 1e-24 * rr; /* |residual| 1e-12 of the gradient: Newton's quadratic tail needs it */
+            for (it = 0; it < 20 * N && rr > want; it++) {
+                nrxi_sinkhorn_hessian(n, m, plan, level, rows, cols, trial, q);
+                for (dq = 0.0, i = 0; i < N; i++) dq += trial[i] * q[i];
+                if (!(dq > 0.0)) break;
+                for (next = 0.0, i = 0; i < N; i++) {
+                    d[i] += rr / dq * trial[i];
+                    res[i] -= rr / dq * q[i];
+                    pre[i] = res[i] / rows[i];
+                    next += res[i] * pre[i];
+                }
+                for (i = 0; i < N; i++) trial[i] = pre[i] + next / rr * trial[i];
+                rr = next;
+                s.info->applies++;
+            }
+            dual = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+            for (i = 0; i < N; i++) slope += grad[i] / eps * d[i];
+            for (a = 1.0, it = 0; it < 60; it++, a *= 0.5) {
+                double t2, dual2, err;
+                for (i = 0; i < n; i++) trial[i] = f[i] + a * d[i];
+                for (i = 0; i < m; i++) trial[n + i] = g[i] + a * d[n + i];
+                err = nrxi_plan(n, m, C, r, c, eps, trial, trial + n, plan, rows, cols, &t2);
+                dual2 = nrxi_sinkhorn_dual(n, m, r, c, eps, trial, trial + n, t2);
+                if (nrxi_finite_f64(&err) && (dual2 >= dual + 1e-4 * a * slope - 4.0 * s.eps * fabs(dual) || err < 0.5 * s.info->residual)) {
+                    total = t2;
+                    s.info->residual = err;
+                    break;
+                }
+            }
+            if (it >= 60) { (void)nrxi_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total); nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+            memcpy(f, trial, n * sizeof *f);
+            memcpy(g, trial + n, m * sizeof *g);
+        }
+        if (!nrxi_finite_f64(&s.info->residual)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    if (P) memcpy(P, plan, n * m * sizeof *P);
+    s.info->objective = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+    return nrxi_solver_end(&s);
 }
 
 NRXI_IMPL_END
