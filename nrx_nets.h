@@ -69,6 +69,9 @@
 #endif
 #ifndef NRX_NETS_H
 #define NRX_NETS_H
+#ifndef NRX_NO_STDIO
+#include <stdio.h>
+#endif
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
 #define NRX_CORE_VERSION 2048975794
@@ -395,6 +398,93 @@ NRXI_IMPL_END
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
+/* >>> nrx files (declarations) */
+#ifndef NRX_FILES_VERSION
+#define NRX_FILES_VERSION 1430454516
+/* One array of an .npz archive to be written. */
+typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
+#elif NRX_FILES_VERSION != 1430454516
+#error "nrx: headers with different versions of the files block are mixed in one translation unit"
+#endif
+/* <<< nrx files (declarations) */
+/* >>> nrx solve (declarations) */
+#ifndef NRX_SOLVE_VERSION
+#define NRX_SOLVE_VERSION 3311959833
+/* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
+
+#define NRX_STOP_LIST(X)                                                                      \
+    X(NRX_STOP_NONE, 0, "did not run")                                                        \
+    X(NRX_STOP_TOL, 1, "residual below the tolerance")                                        \
+    X(NRX_STOP_GAP, 2, "certified gap below the tolerance")                                   \
+    X(NRX_STOP_DISCREPANCY, 3, "data fitted to the given noise level")                        \
+    X(NRX_STOP_EXACT, 4, "the starting point is already a solution")                          \
+    X(NRX_STOP_MAX_ITER, 5, "iteration limit")                                                \
+    X(NRX_STOP_STALLED, 6, "no further progress at this precision")                           \
+    X(NRX_STOP_LINESEARCH, 7, "line search found no acceptable step")                         \
+    X(NRX_STOP_INDEFINITE, 8, "operator is not positive definite")                            \
+    X(NRX_STOP_CONDITION, 9, "condition number above the limit")                              \
+    X(NRX_STOP_NUMERIC, 10, "a value was not finite; the last good iterate is returned")      \
+    X(NRX_STOP_CALLBACK, 11, "an operator or functional reported an error")                   \
+    X(NRX_STOP_CANCELLED, 12, "cancelled by the progress callback")
+enum {
+#define NRX_X_(name, value, text) name = value,
+    NRX_STOP_LIST(NRX_X_)
+#undef NRX_X_
+    NRX_STOP_COUNT_ = 13
+};
+
+/* One sentence for nrx_solve_info.stop; never NULL. */
+NRX_INLINE const char *nrx_stop_string(int stop)
+{
+    switch (stop) {
+#define NRX_X_(name, value, text) case name: return text;
+    NRX_STOP_LIST(NRX_X_)
+#undef NRX_X_
+    default: return "unknown stop reason";
+    }
+}
+
+enum { NRX_SOLVE_AUTO = 0,        /* accelerated when everything is known to be convex, else nmAPG                     */
+       NRX_SOLVE_GRADIENT = 1,    /* gradient / proximal gradient (ISTA): monotone                                     */
+       NRX_SOLVE_ACCELERATED = 2, /* Nesterov / FISTA with adaptive restart                                            */
+       NRX_SOLVE_NMAPG = 3        /* nonmonotone accelerated proximal gradient: for non-convex and weakly convex terms */ };
+
+typedef struct nrx_solve_desc {
+    size_t max_iter;       /* 0 = 1000 */
+    double tol;            /* relative tolerance; 0 = 1e-5 in f32, 1e-8 in f64; negative = never stop on it */
+    double discrepancy;    /* > 0: stop once |A x - b| <= this (noise level; Morozov: 1.01 times the noise norm) */
+    double damp;           /* CGLS, LSQR: min |A x - b|^2 + damp^2 |x|^2 */
+    double step;           /* > 0: primal step, taken as given; 0 = from norms and moduli, else estimated and checked on the way */
+    double ratio;          /* PDHG: step / dual step when both come from |K|; 0 = 1 */
+    double gamma;          /* PDHG: > 0 accelerates for a gamma-strongly convex g; < 0 never; 0 = use g's mu / 2 when known */
+    int    method;         /* NRX_SOLVE_*; for the smooth solver */
+    int    no_restart;     /* non-zero: plain FISTA without restart */
+    int    adaptive;       /* PDHG: non-zero balances primal and dual residual (Goldstein et al. 2013) */
+    int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
+    double lower, upper;
+    size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
+    size_t history_size;
+    nrx_env env;
+} nrx_solve_desc;
+
+typedef struct nrx_solve_info {
+    size_t iterations;
+    size_t applies;        /* operator applications: A and A^T counted alike */
+    size_t evals;          /* functional evaluations (value, gradient or prox) */
+    size_t restarts;       /* restarts of the acceleration, or steps that had to be shortened */
+    size_t history_count;  /* values written to history */
+    double objective;      /* at the returned x, as the solver documents */
+    double residual;       /* what was compared with tol, relative */
+    double gap;            /* certified upper bound of objective - minimum; negative = no bound is available */
+    double step;           /* last (primal) step */
+    double norm;           /* operator norm used; 0 = none */
+    int    stop;           /* NRX_STOP_* */
+} nrx_solve_info;
+#elif NRX_SOLVE_VERSION != 3311959833
+#error "nrx: headers with different versions of the solve block are mixed in one translation unit"
+#endif
+/* <<< nrx solve (declarations) */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -623,6 +713,7 @@ typedef struct nrx_net_icnn_desc {
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
     size_t smooth_channels;  /* > 0: the ICNN reads SiLU(conv x) with so many channels instead of x (weakly convex); IWCNN default 8 */
+    int    unconstrained;    /* 1 = W may be negative: the same network as a plain adversarial critic (AR) */
     double init;             /* of the non-negative weights: uniform in [0, init]; 0 = 2/(channels kernel^2) */
     uint64_t seed;
     nrx_env  env;
@@ -687,6 +778,189 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
 NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height, size_t width,
                                         const nrx_net_train_desc *desc, nrx_net_train_info *info);
 
+
+/* ==== more ready-made networks ==== */
+
+typedef struct nrx_net_cnn_desc { /* one descriptor for the convolutional families below; zero fields take each family's defaults */
+    size_t inputs, outputs;  /* channels; 0 = 1 */
+    size_t channels;         /* of the finest scale */
+    size_t layers;           /* DnCNN, critics: convolutions; U-Net: convolutions per block */
+    size_t scales;           /* U-Net, DRUNet, TDV: levels */
+    size_t blocks;           /* TDV: macro-blocks */
+    int    activation;       /* NRX_NET_*; 0 = the family's own */
+    int    padding;
+    int    residual;         /* U-Net: +1 = the output is added to the input, -1 = not; 0 = +1 */
+    int    norm;             /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
+    int    noise_map;        /* 1 = the last input channel is a noise-level map, not part of the image */
+    double init_scale;       /* factor on the last layer's initial weights; 0 = 1 */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_cnn_desc;
+
+/* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions up, concatenated skips.
+   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be divisible by 2^(scales-1). */
+NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* DnCNN (Zhang et al. 2017): x - net(x); defaults 17 layers of 64 channels, ReLU. */
+NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive skips, ELU, noise map; defaults 16 channels,
+   3 scales, 2 blocks. */
+NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022); least-squares residual (LSR) is the same
+   form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
+NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* NETT (Li et al. 2020): R(x) = |N(x)|^2 with a plain CNN N; defaults 6 layers of 32 channels, CELU(10). */
+NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a spatial mean and two dense layers; nrx_net_lar the local one
+   (Prost et al. 2021): valid 3 x 3 convolutions with SiLU and the mean over all patches. */
+NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c), K zero-mean, N `blocks` macro-blocks of
+   `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus - log 2. */
+NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net);
+/* Difference of two input-convex networks (arXiv 2502.00240); with smooth activations it is weakly convex. */
+NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
+
+typedef struct nrx_net_lpn_desc {
+    size_t inputs, features, layers; /* dense: 0 = 1 input, 64 features, 2 layers */
+    double beta, strong;             /* softplus(beta t)/beta, 0 = 10; + strong/2 |x|^2, 0 = 1e-6 */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_lpn_desc;
+
+/* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose gradient is the proximal map; here dense.
+   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation softplus, sum and quadratic. */
+NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net);
+/* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time): solves f(y) = x by Newton-free
+   gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y) (Gribonval and Nikolova 2020). */
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior);
+
+typedef struct nrx_net_unrolled_desc {
+    const nrx_linop *op;             /* f32 projector; its norm must be known, or scale given */
+    size_t height, width;            /* of the image: op.cols numbers */
+    size_t data_height, data_width;  /* of the data: op.rows numbers (views, detectors) */
+    double scale;                    /* applied to op and its adjoint; 0 = 1/norm */
+    size_t iterations, channels, memory; /* 0 = 5 iterations, 16 channels, 5 primal and dual memory channels */
+    const nrx_linop *inverse;        /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
+    uint64_t seed;
+    nrx_env  env;
+} nrx_net_unrolled_desc;
+
+/* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and trained end to end.
+   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned ISTA with the filters of a
+   convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net, then a data step through `inverse`). */
+NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net);
+
+/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image part, an ICNN, in one regularizer on
+   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a the modulus of R_a: certify R_a alone. */
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net);
+
+/* ==== reconstruction ==== */
+
+typedef struct nrx_net_recon_desc {
+    int    method;           /* NRX_SOLVE_*: 0 = accelerated gradient with restart for convex functionals, nmAPG (Li and Lin 2015) else */
+    size_t max_iter;         /* 0 = 500 */
+    double tol;              /* stop when |x_{k+1} - x_k| <= tol |x_{k+1}|; 0 = 1e-5 */
+    double step;             /* plug-and-play, RED: 0 = 1/|A|^2 (and 1/(|A|^2 + lambda)); the others take it from |A| and the certificate */
+    double lambda;           /* RED: weight of x - D(x) */
+    int    nonnegative;
+    double (*measure)(void *user, const float *x); /* optional, the larger the better (PSNR): only watched, never used to stop */
+    void  *measure_user;
+    float *best;             /* with measure: receives the evaluated point where it was largest; NULL = not kept */
+    nrx_env env;             /* progress: value is the objective; relative change for plug-and-play and RED */
+} nrx_net_recon_desc;
+
+typedef struct nrx_net_recon_info {
+    nrx_solve_info solve;    /* iterations, objective, residual, stop reason: nrx_stop_string(solve.stop) */
+    double best, final;      /* measure at the best evaluated and at the returned point */
+    double error_bound;      /* |grad E|/mu >= |x - minimiser| where the energy is mu-strongly convex; negative = no bound */
+} nrx_net_recon_info;
+
+/* min |Ax - y|^2/2 + R(x) from x (the start, overwritten by the final iterate), R from nrx_net_functional with its weight inside. */
+NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+/* Plug-and-play proximal gradient x <- D(x - step A^T(Ax - y)) and regularization by denoising x <- x - step (A^T(Ax - y) + lambda (x - D(x))).
+   out never aliases in. Both converge for averaged D; nrx_net_linear_denoise gives one with proof. */
+typedef nrx_status (*nrx_net_denoiser)(void *user, const float *in, float *out);
+NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+/* The spectral filter of a linear denoiser W (symmetric, eigenvalues in (0,1], e.g. a smoother K^T K/|K|^2) with weight tau: W (W + tau (1-W))^{-1} v by
+   conjugate gradients, the proximal map of tau J where W is that of J (Hauptmann et al., arXiv 2307.09441). work: 4*n floats. Residual 1e-6. */
+NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau, const float *v, float *out, float *work);
+
+/* ==== bilevel learning ==== */
+
+typedef struct nrx_net_hyper_desc {
+    size_t height, width;
+    double weight;           /* lower level |Ax - y|^2/2 + weight R(x); 0 = 1 */
+    double tol;              /* of the linear solve, relative residual; 0 = 1e-6 */
+    size_t max_iter;         /* 0 = 500 */
+    int    jacobian_free;    /* 1 = JFB: the Hessian is replaced by L, one extra gradient step is differentiated */
+    nrx_env env;
+} nrx_net_hyper_desc;
+
+typedef struct nrx_net_hyper_info { size_t iterations; double residual; double curvature; } nrx_net_hyper_info; /* smallest <p,Hp>/<p,p> met */
+
+/* grad (as nrx_net_grad) += d loss(x(theta))/d theta at the lower-level minimiser x, gx = the loss gradient there: solves (A^T A + weight R'') q = gx by
+   conjugate gradients, then adds -weight d<q, grad R>/d theta (implicit function theorem; MAID, arXiv 2308.10098, bounds its error). Hessians
+   that turn out indefinite give NRX_E_NUMERIC. */
+NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x, const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
+
+/* ==== checkpoints ==== */
+
+/* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy pickle stream) through an
+   interpreter that knows 29 opcodes and three constructors and can execute nothing; .npz. f16, bf16, f64 and integers are converted. */
+typedef struct nrx_net_checkpoint nrx_net_checkpoint;
+typedef struct nrx_net_weight {
+    const char *name;
+    size_t shape[8];
+    int    ndim;
+    size_t count;
+    const float *data;
+} nrx_net_weight;
+
+NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env, nrx_net_checkpoint **checkpoint);
+NRX_DEF void   nrx_net_checkpoint_free(nrx_net_checkpoint *checkpoint);
+NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *checkpoint);
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *checkpoint, size_t index);
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name); /* NULL when missing */
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key); /* of safetensors; NULL when missing */
+
+typedef struct nrx_net_load_desc {
+    int weakly_convex;   /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in the path */
+    int padding;         /* NRX_NET_PAD_* for architectures whose file does not say */
+    nrx_env env;
+} nrx_net_load_desc;
+
+/* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture is recognised by its keys
+   (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers; ACR of Subhadip-1/data_driven_convex_regularization), parametrizations
+   and the operator scaling (alpha, scale) included. Wrong shapes, missing keys and non-finite weights are refused by name. */
+NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc, nrx_net **net);
+/* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes. prefix ("" or NULL = none)
+   is put before each name. */
+NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *checkpoint, const char *prefix);
+
+/* The network as safetensors bytes with the graph in the metadata (free with nrx_net_free_bytes). state and step: see nrx_net_train_desc
+   (NULL, 0 = weights only). Operator layers cannot be saved: give them again and use nrx_net_load_weights. */
+NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes, size_t *size);
+NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes);
+/* Adam's state and the step from a checkpoint with them; state has 2*nrx_net_param_count() numbers. */
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint, float *state, size_t *step);
+/* Stores with the network the weight and scale that suit an operator (found on validation data): nrx_net_functional uses them when its
+   descriptor says 0, files keep them. */
+NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale);
+NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale);
+
+#ifndef NRX_NO_STDIO
+NRX_DEF nrx_status nrx_net_checkpoint_open(const char *path, const nrx_env *env, nrx_net_checkpoint **checkpoint);
+NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path);                       /* .safetensors */
+NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc, nrx_net **net);
+NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path);
+/* The safetensors bytes as a C array `static const unsigned char NAME[]`, for machines without files (nrx_net_checkpoint_read reads it). */
+NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name);
+/* Prints name, shape, smallest and largest entry of each tensor, and the count. */
+NRX_DEF void nrx_net_checkpoint_print(const nrx_net_checkpoint *checkpoint, FILE *to);
+#endif
 
 #ifdef __cplusplus
 }
@@ -1472,905 +1746,634 @@ NRXI_VFUNCTIONS(double, f64)
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
-/* >>> nrx gemm (implementation) */
-#ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2784515496
-/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
-   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
-   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
-     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
-     packed  both operands are first copied into panels in the caller's workspace; for large problems
-   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
-#if defined(NRXI_X86)
-#include <immintrin.h>
-#endif
-#if defined(NRX_USE_CBLAS)
-#if !defined(NRX_CBLAS_HEADER)
-#define NRX_CBLAS_HEADER <cblas.h>
-#endif
-#include NRX_CBLAS_HEADER
-#endif
+/* >>> nrx files (implementation) */
+#ifndef NRXI_FILES_VERSION
+#define NRXI_FILES_VERSION 1036792445
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
+   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
+   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
+     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
+                              get one more dimension of size 2 at the end (real, imaginary)
+     dtype NRX_I64            from bool and integers
+   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+   Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-enum {
-    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
-    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
-    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
-    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
-    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
-    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
-    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
-    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
-    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
-    NRXI_GEMM_ROW_BYTES = 128
-};
-
-NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
-NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-
-/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
-#define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
-#define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
-#define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
-#define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
-#define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
-#define NRXI_GEMM_STEP1(r, S)                                  \
-    {                                                          \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
-    }
-#define NRXI_GEMM_STEP2(r, S)                                  \
-    {                                                          \
-        const v t = NRXI_GEMM_SPLAT_##S(a[r * ars]);           \
-        x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                 \
-        y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                 \
-    }
-#define NRXI_GEMM_STORE1(r, S)                                 \
-    x##r *= scale;                                             \
-    if (beta != 0) x##r += keep * (v)*(vu *)(c + r * ldc);     \
-    *(vu *)(c + r * ldc) = x##r;
-#define NRXI_GEMM_STORE2(r, S)                                       \
-    y##r *= scale;                                                   \
-    if (beta != 0) y##r += keep * (v)*(vu *)(c + r * ldc + lanes);   \
-    *(vu *)(c + r * ldc + lanes) = y##r;
-/* C tile = alpha sum_p a[r*ars + p*acs] b[p*brs + j] + beta C tile */
-#define NRXI_GEMM_TILE1(name, target, elem, vec, ROWS, S)                                                 \
-    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
-                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
-    {                                                                                                     \
-        typedef vec v;                                                                                    \
-        typedef vec##u vu;                                                                                \
-        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
-        for (; k > 0; k--, a += acs, b += brs) {                                                          \
-            const v b0 = *(const vu *)b;                                                                  \
-            ROWS(NRXI_GEMM_STEP1, S)                                                                      \
-        }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
-    }
-#define NRXI_GEMM_TILE2(name, target, elem, vec, ROWS, S)                                                 \
-    target NRXI_FN void name(size_t k, const elem *a, size_t ars, size_t acs, const elem *b, size_t brs,  \
-                             elem alpha, elem beta, elem *c, size_t ldc)                                  \
-    {                                                                                                     \
-        typedef vec v;                                                                                    \
-        typedef vec##u vu;                                                                                \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                        \
-        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);         \
-        ROWS(NRXI_GEMM_INIT1, S)                                                                          \
-        ROWS(NRXI_GEMM_INIT2, S)                                                                          \
-        for (; k > 0; k--, a += acs, b += brs) {                                                          \
-            const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                   \
-            ROWS(NRXI_GEMM_STEP2, S)                                                                      \
-        }                                                                                                 \
-        ROWS(NRXI_GEMM_STORE1, S)                                                                         \
-        ROWS(NRXI_GEMM_STORE2, S)                                                                         \
-    }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
-   over 4 rows x and 2 rows y, lanes folded in order. */
-#define NRXI_GEMM_DOT1(i, S)                                             \
-    {                                                                    \
-        const v t = *(const vu *)(x[i] + p);                             \
-        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
-        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
-    }
-#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
-#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
-    {                                                                                                                      \
-        typedef vec v;                                                                                                     \
-        typedef vec##u vu;                                                                                                 \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
-        const v zero = {0};                                                                                                \
-        elem lane[8][lanes], s;                                                                                            \
-        size_t p, q, i;                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
-        }                                                                                                                  \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
-        for (i = 0; i < 8; i++) {                                                                                          \
-            part sum = *(const part##u *)lane[i];                                                                          \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
-                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
-            sums[i] = s;                                                                                                   \
-        }                                                                                                                  \
-    }
-#if defined(NRXI_VEC)
-#define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
-#define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
-#define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
-#define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
-NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
-#endif
-#if defined(NRXI_X86)
-#define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
-#define NRXI_GEMM_SPLAT_F64X4(s) (nrxi_f64x4)_mm256_set1_pd(s)
-#define NRXI_GEMM_SPLAT_F32X16(s) (nrxi_f32x16)_mm512_set1_ps(s)
-#define NRXI_GEMM_SPLAT_F64X8(s) (nrxi_f64x8)_mm512_set1_pd(s)
-#define NRXI_GEMM_FMA_F32X8(a, b, c) (nrxi_f32x8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
-#define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
-#define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
-#define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
-NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
-#endif
-
-enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
-/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
-   there are; the count of entries done. */
-#if defined(NRXI_VEC)
-NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
-{
-    size_t p;
-    for (p = 0; p + 4 <= k; p += 4, x += 4, out += 4 * full) {
-        const nrxi_f32x4 a = *(const nrxi_f32x4u *)x, b = *(const nrxi_f32x4u *)(x + xs);
-        const nrxi_f32x4 c = *(const nrxi_f32x4u *)(x + 2 * xs), d = *(const nrxi_f32x4u *)(x + 3 * xs);
-        const nrxi_f32x4 e = {a[0], b[0], c[0], d[0]}, f = {a[1], b[1], c[1], d[1]};
-        const nrxi_f32x4 g = {a[2], b[2], c[2], d[2]}, h = {a[3], b[3], c[3], d[3]};
-        *(nrxi_f32x4u *)out = e;
-        *(nrxi_f32x4u *)(out + full) = f;
-        *(nrxi_f32x4u *)(out + 2 * full) = g;
-        *(nrxi_f32x4u *)(out + 3 * full) = h;
-    }
-    return p;
-}
-NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *out, size_t full)
-{
-    size_t p;
-    for (p = 0; p + 2 <= k; p += 2, x += 2, out += 2 * full) {
-        const nrxi_f64x2 a = *(const nrxi_f64x2u *)x, b = *(const nrxi_f64x2u *)(x + xs);
-        const nrxi_f64x2 c = {a[0], b[0]}, d = {a[1], b[1]};
-        *(nrxi_f64x2u *)out = c;
-        *(nrxi_f64x2u *)(out + full) = d;
-    }
-    return p;
-}
-#endif
-
-/* >>> twin f64 */
-/* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                                  double alpha, double beta, double *c, size_t ldc)
-{
-    enum { rows = 4, cols = 32 / sizeof(double) };
-    double t[rows][cols], s;
-    int r, j;
-    for (r = 0; r < rows; r++)
-        for (j = 0; j < cols; j++) t[r][j] = 0;
-    for (; k > 0; k--, a += acs, b += brs)
-        for (r = 0; r < rows; r++) {
-            s = a[(size_t)r * ars];
-            for (j = 0; j < cols; j++) t[r][j] += s * b[j];
-        }
-    for (r = 0; r < rows; r++, c += ldc)
-        for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
-}
-
-typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
-                                      double beta, double *c, size_t ldc);
-
-/* One call as its jobs see it. */
-typedef struct nrxi_gemm_call_f64 {
-    size_t m, n, k;
-    const double *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    double *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
-    size_t ars, acs, brs, bcs, crs, ccs;
-    double alpha, beta;
-    nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
-    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
-    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
-    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
-    size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
-    size_t p0, kc, mc, nc;
-} nrxi_gemm_call_f64;
-
-#define NRXI_GEMM_TAKE(set, F)                            \
-    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
-    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
-    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
-    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
-    g->dot = nrxi_gemm_dot_##set##_##F;
-NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
-{
-    g->dot = NULL;
-#if defined(NRXI_VEC)
-    g->mr = 6;
-    g->nr = 32 / sizeof(double);
-#if defined(NRXI_X86)
-    if (nrxi_cpu_avx512()) {
-        NRXI_GEMM_TAKE(avx512, f64)
-        g->mr = 8;
-        g->nr = 128 / sizeof(double);
-    } else if (nrxi_cpu_avx2()) {
-        NRXI_GEMM_TAKE(avx2, f64)
-        g->nr = 64 / sizeof(double);
-    } else
-#endif
-    {
-        NRXI_GEMM_TAKE(v16, f64)
-    }
-    g->mh = g->mr / 2;
-    g->nh = g->nr / 2;
-#else
-    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f64;
-    g->mr = g->mh = 4;
-    g->nr = g->nh = 32 / sizeof(double);
-#endif
-}
-
-/* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
-{
-    size_t i = 0, p;
-    if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
-        return;
-    }
-#if defined(NRXI_VEC)
-    for (; ps == 1 && i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64) {
-        size_t row, done = nrxi_gemm_turn_f64(k, x + i * xs, xs, out + i, full);
-        for (p = done; p < k; p++)
-            for (row = i; row < i + NRXI_GEMM_TURN_F64; row++) out[p * full + row] = x[row * xs + p];
-    }
-#endif
-    for (; i < count; i++)
-        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-    for (; i < full; i++)
-        for (p = 0; p < k; p++) out[p * full + i] = 0;
-}
-
-/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
-{
-    size_t i, j;
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            double *at = c + i * g->crs + j * g->ccs;
-            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
-        }
-}
-
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
-                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
-{
-    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
-    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
-        size_t few, height;
-        rows = nrxi_gemm_min(m - i, g->mr);
-        few = rows <= g->mh;
-        height = few ? g->mh : g->mr;
-        if (rows == height && cols == width) {
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
-            continue;
-        }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
-        else {
-            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
-            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
-        }
-        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
-    }
-}
-
-/* Direct: the columns of one chunk, panel by panel. */
-NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
-    for (; j < end; j += g->nr)
-        for (p = 0; p < g->k; p += kc) {
-            const double *b = g->b + p * g->brs + j * g->bcs;
-            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
-            cols = nrxi_gemm_min(end - j, g->nr);
-            brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
-                b = panel;
-                brs = g->nr;
-            }
-            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
-        }
-}
-
-#if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
-
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
-NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
-    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
-    int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
-    for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
-        for (i = 0; i < g->m; i += rows) {
-            rows = nrxi_gemm_min(g->m - i, g->mr);
-            height = rows <= g->mh ? g->mh : g->mr;
-            nrxi_gemm_pack_f64(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
-            for (j = 0; j < count; j += g->nr) {
-                const double *b = g->b + p * g->brs + j0 + j;
-                size_t brs = g->brs;
-                if (count - j < g->nr) {
-                    nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
-                    b = wide;
-                    brs = g->nr;
-                }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
-            }
-        }
-    }
-    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
-}
-
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
-NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
-    const double *x[4], *y[2];
-    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
-    size_t i, j, p, kc, q;
-    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
-    for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, step);
-        if (g->acs != 1)
-            for (i = 0; i < g->m; i++)
-                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
-        for (j = j0; j < j1; j += 4) {
-            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
-            for (i = 0; i < g->m; i += 2) {
-                for (q = 0; q < 2; q++) {
-                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
-                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
-                }
-                g->dot(kc, x, y, sums);
-                for (q = 0; q < 8; q++)
-                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
-                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
-                    }
-            }
-        }
-    }
-}
-
-/* Does a skinny call; 0 when it is not one. */
-NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
-{
-    nrxi_gemm_call_f64 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
-    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
-        o.m = g->n; o.n = g->m;
-        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
-        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
-        o.crs = g->ccs; o.ccs = g->crs;
-    }
-    if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
-    if (o.bcs == 1) {
-        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
-        return 1;
-    }
-    if (o.brs != 1 || o.k < 32) return 0;
-    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
-    return 1;
-}
-#else
-NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
-{
-    (void)g;
-    (void)env;
-    return 0;
-}
-#endif
-
-/* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
-NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
-    if (chunk < a_chunks) {
-        i = chunk * g->mc;
-        end = nrxi_gemm_min(g->rows, i + g->mc);
-        for (; i < end; i += g->mr) {
-            count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
-        }
-    } else {
-        i = (chunk - a_chunks) * g->nc;
-        end = nrxi_gemm_min(g->cols, i + g->nc);
-        for (; i < end; i += g->nr) {
-            count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
-        }
-    }
-}
-
-/* Packed, second half: one mc x nc block of C. */
-NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
-    size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
-    double beta = g->p0 ? (double)1 : g->beta;
-    for (; j < j1; j += g->nr) {
-        const double *b = g->pb + j * g->kc;
-        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
-    }
-}
-
-NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
-{
-    size_t down, across;
-    g->pb = work;
-    for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
-        g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
-        g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
-        for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
-            g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
-            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
-            down = (g->rows + g->mc - 1) / g->mc;
-            across = (g->cols + g->nc - 1) / g->nc;
-            for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
-                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
-                nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
-            }
-        }
-    }
-}
-
-/* Elements of workspace nrxi_gemm_f64 can use; 0 when the direct way is as good. Never overflows. */
-NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
-{
-    size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
-}
-
-/* C = beta C; beta 0 never reads C. */
-NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, size_t ldc)
-{
-    size_t i, j;
-    if (beta == 1) return;
-    for (i = 0; i < m; i++, c += ldc)
-        for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
-}
-
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
-{
-    nrxi_gemm_call_f64 g;
-    if (m == 0 || n == 0) return;
-    if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (nrxi_gemm_skinny_f64(&g, env)) return;
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
-}
-/* === twin f32 */
-/* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                                  float alpha, float beta, float *c, size_t ldc)
-{
-    enum { rows = 4, cols = 32 / sizeof(float) };
-    float t[rows][cols], s;
-    int r, j;
-    for (r = 0; r < rows; r++)
-        for (j = 0; j < cols; j++) t[r][j] = 0;
-    for (; k > 0; k--, a += acs, b += brs)
-        for (r = 0; r < rows; r++) {
-            s = a[(size_t)r * ars];
-            for (j = 0; j < cols; j++) t[r][j] += s * b[j];
-        }
-    for (r = 0; r < rows; r++, c += ldc)
-        for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
-}
-
-typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
-                                      float beta, float *c, size_t ldc);
-
-/* One call as its jobs see it. */
-typedef struct nrxi_gemm_call_f32 {
-    size_t m, n, k;
-    const float *a, *b;           /* op(A)[i][p] = a[i*ars + p*acs], op(B)[p][j] = b[p*brs + j*bcs] */
-    float *c;                     /* C[i][j] = c[i*crs + j*ccs]; ccs is 1 but in skinny calls */
-    size_t ars, acs, brs, bcs, crs, ccs;
-    float alpha, beta;
-    nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
-    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
-    size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
-    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
-    size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
-    size_t p0, kc, mc, nc;
-} nrxi_gemm_call_f32;
-
-#define NRXI_GEMM_TAKE(set, F)                            \
-    g->tile[0] = nrxi_gemm_tile_##set##_##F;              \
-    g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
-    g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
-    g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
-    g->dot = nrxi_gemm_dot_##set##_##F;
-NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
-{
-    g->dot = NULL;
-#if defined(NRXI_VEC)
-    g->mr = 6;
-    g->nr = 32 / sizeof(float);
-#if defined(NRXI_X86)
-    if (nrxi_cpu_avx512()) {
-        NRXI_GEMM_TAKE(avx512, f32)
-        g->mr = 8;
-        g->nr = 128 / sizeof(float);
-    } else if (nrxi_cpu_avx2()) {
-        NRXI_GEMM_TAKE(avx2, f32)
-        g->nr = 64 / sizeof(float);
-    } else
-#endif
-    {
-        NRXI_GEMM_TAKE(v16, f32)
-    }
-    g->mh = g->mr / 2;
-    g->nh = g->nr / 2;
-#else
-    g->tile[0] = g->tile[1] = g->tile[2] = g->tile[3] = nrxi_gemm_tile_c_f32;
-    g->mr = g->mh = 4;
-    g->nr = g->nh = 32 / sizeof(float);
-#endif
-}
-
-/* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
-{
-    size_t i = 0, p;
-    if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
-        return;
-    }
-#if defined(NRXI_VEC)
-    for (; ps == 1 && i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32) {
-        size_t row, done = nrxi_gemm_turn_f32(k, x + i * xs, xs, out + i, full);
-        for (p = done; p < k; p++)
-            for (row = i; row < i + NRXI_GEMM_TURN_F32; row++) out[p * full + row] = x[row * xs + p];
-    }
-#endif
-    for (; i < count; i++)
-        for (p = 0; p < k; p++) out[p * full + i] = x[i * xs + p * ps];
-    for (; i < full; i++)
-        for (p = 0; p < k; p++) out[p * full + i] = 0;
-}
-
-/* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
-{
-    size_t i, j;
-    for (i = 0; i < rows; i++)
-        for (j = 0; j < cols; j++) {
-            float *at = c + i * g->crs + j * g->ccs;
-            *at = beta == 0 ? t[i * ts + j] : t[i * ts + j] + beta * *at;
-        }
-}
-
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
-                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
-{
-    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
-    for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
-        size_t few, height;
-        rows = nrxi_gemm_min(m - i, g->mr);
-        few = rows <= g->mh;
-        height = few ? g->mh : g->mr;
-        if (rows == height && cols == width) {
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
-            continue;
-        }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
-        else {
-            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
-            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
-        }
-        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
-    }
-}
-
-/* Direct: the columns of one chunk, panel by panel. */
-NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
-    for (; j < end; j += g->nr)
-        for (p = 0; p < g->k; p += kc) {
-            const float *b = g->b + p * g->brs + j * g->bcs;
-            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
-            cols = nrxi_gemm_min(end - j, g->nr);
-            brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
-                nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
-                b = panel;
-                brs = g->nr;
-            }
-            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
-        }
-}
-
-#if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
-
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
-NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
-    size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
-    int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
-    for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
-        for (i = 0; i < g->m; i += rows) {
-            rows = nrxi_gemm_min(g->m - i, g->mr);
-            height = rows <= g->mh ? g->mh : g->mr;
-            nrxi_gemm_pack_f32(kc, rows, height, g->a + i * g->ars + p * g->acs, g->ars, g->acs, few);
-            for (j = 0; j < count; j += g->nr) {
-                const float *b = g->b + p * g->brs + j0 + j;
-                size_t brs = g->brs;
-                if (count - j < g->nr) {
-                    nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
-                    b = wide;
-                    brs = g->nr;
-                }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
-            }
-        }
-    }
-    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
-}
-
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
-NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
-    const float *x[4], *y[2];
-    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
-    size_t i, j, p, kc, q;
-    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
-    for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, step);
-        if (g->acs != 1)
-            for (i = 0; i < g->m; i++)
-                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
-        for (j = j0; j < j1; j += 4) {
-            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
-            for (i = 0; i < g->m; i += 2) {
-                for (q = 0; q < 2; q++) {
-                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
-                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
-                }
-                g->dot(kc, x, y, sums);
-                for (q = 0; q < 8; q++)
-                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
-                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
-                    }
-            }
-        }
-    }
-}
-
-/* Does a skinny call; 0 when it is not one. */
-NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
-{
-    nrxi_gemm_call_f32 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
-    if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
-        o.m = g->n; o.n = g->m;
-        o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
-        o.b = g->a; o.brs = g->acs; o.bcs = g->ars;
-        o.crs = g->ccs; o.ccs = g->crs;
-    }
-    if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
-    if (o.bcs == 1) {
-        size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
-        return 1;
-    }
-    if (o.brs != 1 || o.k < 32) return 0;
-    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
-    return 1;
-}
-#else
-NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
-{
-    (void)g;
-    (void)env;
-    return 0;
-}
-#endif
-
-/* Packed, first half: chunk c packs some panels of A (the first chunks) or of B (the others). */
-NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t a_chunks = g->pa ? (g->rows + g->mc - 1) / g->mc : 0, i, end, count;
-    if (chunk < a_chunks) {
-        i = chunk * g->mc;
-        end = nrxi_gemm_min(g->rows, i + g->mc);
-        for (; i < end; i += g->mr) {
-            count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
-        }
-    } else {
-        i = (chunk - a_chunks) * g->nc;
-        end = nrxi_gemm_min(g->cols, i + g->nc);
-        for (; i < end; i += g->nr) {
-            count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
-        }
-    }
-}
-
-/* Packed, second half: one mc x nc block of C. */
-NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
-{
-    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
-    size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
-    float beta = g->p0 ? (float)1 : g->beta;
-    for (; j < j1; j += g->nr) {
-        const float *b = g->pb + j * g->kc;
-        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
-    }
-}
-
-NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
-{
-    size_t down, across;
-    g->pb = work;
-    for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
-        g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
-        g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
-        for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
-            g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
-            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
-            down = (g->rows + g->mc - 1) / g->mc;
-            across = (g->cols + g->nc - 1) / g->nc;
-            for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
-                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
-                g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
-                nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
-                nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
-            }
-        }
-    }
-}
-
-/* Elements of workspace nrxi_gemm_f32 can use; 0 when the direct way is as good. Never overflows. */
-NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
-{
-    size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
-    if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
-}
-
-/* C = beta C; beta 0 never reads C. */
-NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_t ldc)
-{
-    size_t i, j;
-    if (beta == 1) return;
-    for (i = 0; i < m; i++, c += ldc)
-        for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
-}
-
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
-{
-    nrxi_gemm_call_f32 g;
-    if (m == 0 || n == 0) return;
-    if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (nrxi_gemm_skinny_f32(&g, env)) return;
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
-}
-/* <<< twin */
-#elif NRXI_GEMM_VERSION != 2784515496
-#error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
-#endif
-/* <<< nrx gemm (implementation) */
-NRXI_IMPL_END
-#if !defined(NRX_NO_STDIO)
+     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
+     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+     nrxi_npy_save(path, dtype, data, shape, ndim, env)
+     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
+     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+#ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
+
+enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
+
+typedef struct nrxi_npy {
+    char   kind;                 /* 'b' bool, 'i', 'u', 'f', 'c' */
+    int    item;                 /* bytes of one number (half of a complex one) */
+    int    big_endian, fortran;
+    int    ndim;                 /* with the extra dimension of complex numbers */
+    size_t shape[NRXI_NPY_NDIM];
+    size_t count;                /* numbers */
+    size_t offset;               /* of the data in the file */
+} nrxi_npy;
+
+typedef struct nrxi_npz_entry {
+    const char *name;            /* not terminated */
+    size_t name_size;
+    const unsigned char *bytes;  /* the stored file inside the archive */
+    size_t n;
+} nrxi_npz_entry;
+
+NRXI_FN int nrxi_big_endian(void)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+    memcpy(&first, &one, 1);
+    return first == 0;
+}
+
+/* Little-endian number of 1 to 8 bytes. */
+NRXI_FN uint64_t nrxi_get_le(const unsigned char *p, int bytes)
+{
+    uint64_t v = 0;
+    while (bytes-- > 0) v = v << 8 | p[bytes];
+    return v;
+}
+NRXI_FN unsigned char *nrxi_put_le(unsigned char *p, uint64_t v, int bytes)
+{
+    for (; bytes > 0; bytes--, v >>= 8) *p++ = (unsigned char)(v & 0xffu);
+    return p;
+}
+
+/* ---- header: a Python dictionary with the keys descr, fortran_order and shape, once each ---- */
+
+typedef struct nrxi_npy_text { const char *at, *end; const char *who; const nrx_env *env; } nrxi_npy_text;
+
+/* Fails and shows what stands at the current place. */
+NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, const char *expected)
+{
+    char found[28];
+    size_t i;
+    for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
+        found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
+    found[i] = 0;
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+}
+
+NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
+{
+    while (t->at < t->end && (*t->at == ' ' || *t->at == '\n' || *t->at == '\t' || *t->at == '\r')) t->at++;
+}
+NRXI_FN int nrxi_npy_accept(nrxi_npy_text *t, const char *word)
+{
+    size_t n = strlen(word);
+    nrxi_npy_space(t);
+    if ((size_t)(t->end - t->at) < n || memcmp(t->at, word, n) != 0) return 0;
+    t->at += n;
+    return 1;
+}
+
+/* A quoted string without escapes; *s points into the text. */
+NRXI_FN int nrxi_npy_string(nrxi_npy_text *t, const char **s, size_t *n)
+{
+    const char *p;
+    nrxi_npy_space(t);
+    if (t->at >= t->end || (*t->at != '\'' && *t->at != '"')) return 0;
+    for (p = t->at + 1; p < t->end && *p != *t->at; p++)
+        if (*p == '\\') return 0;
+    if (p >= t->end) return 0;
+    *s = t->at + 1;
+    *n = (size_t)(p - t->at) - 1;
+    t->at = p + 1;
+    return 1;
+}
+
+NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
+{
+    const char *s, *start, *types = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 ";
+    size_t n, len;
+    nrxi_npy_space(t);
+    start = t->at;
+    if (!nrxi_npy_string(t, &s, &n))
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+    if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
+        info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
+        s++;
+        n--;
+    } else info->big_endian = nrxi_big_endian();
+    for (; *types; types += len + 1) {
+        for (len = 0; types[len] != ' ';) len++;
+        if (n == len && memcmp(s, types, n) == 0) {
+            info->kind = s[0];
+            info->item = s[0] == 'c' ? (n == 3 ? 8 : 4) : s[1] - '0';
+            return NRX_OK;
+        }
+    }
+    t->at = start;
+    return nrxi_npy_fail(t, NRX_E_UNSUPPORTED, "a dtype of bool, integers, floats or complex numbers");
+}
+
+NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
+{
+    const char *start;
+    if (!nrxi_npy_accept(t, "(")) return nrxi_npy_fail(t, NRX_E_FORMAT, "a shape such as (3, 4)");
+    info->ndim = 0;
+    while (!nrxi_npy_accept(t, ")")) {
+        size_t v = 0;
+        start = t->at;
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
+            if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
+                t->at = start;
+                return nrxi_npy_fail(t, NRX_E_RANGE, "a size that fits this machine");
+            }
+        if (t->at < t->end && *t->at == 'L') t->at++; /* written by Python 2 */
+        if (info->ndim == NRXI_NPY_NDIM) return nrxi_npy_fail(t, NRX_E_UNSUPPORTED, "at most 8 dimensions");
+        info->shape[info->ndim++] = v;
+        if (nrxi_npy_accept(t, ",")) continue;
+        if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
+{
+    static const char *const keys[3] = { "descr", "fortran_order", "shape" };
+    unsigned seen = 0, k;
+    if (!nrxi_npy_accept(t, "{")) return nrxi_npy_fail(t, NRX_E_FORMAT, "'{'");
+    while (!nrxi_npy_accept(t, "}")) {
+        const char *key, *start = t->at;
+        size_t n;
+        nrx_status status = NRX_OK;
+        if (!nrxi_npy_string(t, &key, &n)) return nrxi_npy_fail(t, NRX_E_FORMAT, "a key");
+        for (k = 0; k < 3; k++)
+            if (n == strlen(keys[k]) && memcmp(key, keys[k], n) == 0) break;
+        if (k == 3 || (seen & 1u << k)) t->at = start;
+        if (k == 3) return nrxi_npy_fail(t, NRX_E_FORMAT, "descr, fortran_order or shape");
+        if (seen & 1u << k) return nrxi_npy_fail(t, NRX_E_FORMAT, "each key once");
+        seen |= 1u << k;
+        if (!nrxi_npy_accept(t, ":")) return nrxi_npy_fail(t, NRX_E_FORMAT, "':'");
+        if (k == 0) status = nrxi_npy_descr(t, info);
+        else if (k == 2) status = nrxi_npy_shape(t, info);
+        else if (nrxi_npy_accept(t, "True")) info->fortran = 1;
+        else if (!nrxi_npy_accept(t, "False")) status = nrxi_npy_fail(t, NRX_E_FORMAT, "True or False");
+        if (status != NRX_OK) return status;
+        if (nrxi_npy_accept(t, ",")) continue;
+        if (nrxi_npy_accept(t, "}")) break;
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "',' or '}'");
+    }
+    nrxi_npy_space(t);
+    if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
+    for (k = 0; k < 3; k++)
+        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    size_t length, need, room = 1;
+    nrxi_npy_text t;
+    nrx_status status;
+    int i;
+    memset(info, 0, sizeof *info);
+    if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+    if (p[6] < 1 || p[6] > 3)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+    info->offset = p[6] == 1 ? 10 : 12;
+    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
+    if (length > n - info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+    t.at = (const char *)p + info->offset;
+    t.end = t.at + length;
+    t.who = who;
+    t.env = env;
+    info->offset += length;
+    status = nrxi_npy_dictionary(&t, info);
+    if (status != NRX_OK) return status;
+    if (info->kind == 'c') {
+        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        info->shape[info->ndim++] = 2;
+    }
+    info->count = 1;
+    for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
+        info->count *= info->shape[i];
+        if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
+                             info->shape[i]);
+    }
+    need = info->count * (size_t)info->item;
+    if (need > n - info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
+                         n - info->offset);
+    return NRX_OK;
+}
+
+/* ---- data ---- */
+
+NRXI_FN double nrxi_half_to_double(unsigned h)
+{
+    int e = (int)(h >> 10 & 31u), m = (int)(h & 1023u);
+    double v;
+    if (e == 31) { /* infinity or NaN, by bits */
+        uint64_t bits = (uint64_t)0x7ff << 52 | (uint64_t)m << 42;
+        memcpy(&v, &bits, 8);
+    } else v = e ? ldexp((double)(1024 + m), e - 25) : ldexp((double)m, -24);
+    return h & 0x8000u ? -v : v;
+}
+
+/* Number at p as a double, or as an integer for the integer kinds. */
+NRXI_FN double nrxi_npy_number(const nrxi_npy *info, const unsigned char *p, uint64_t *integer)
+{
+    uint64_t v = 0;
+    double d;
+    float f;
+    int i, size = info->item;
+    if (info->big_endian) for (i = 0; i < size; i++) v = v << 8 | p[i];
+    else v = nrxi_get_le(p, size);
+    *integer = v;
+    switch (info->kind) {
+    case 'b': *integer = v != 0; return v != 0 ? 1.0 : 0.0;
+    case 'u': return (double)v;
+    case 'i':
+        if (size < 8 && (v >> (8 * size - 1) & 1u)) *integer = v |= ~(uint64_t)0 << (8 * size);
+        return v >> 63 ? -(double)(~v + 1u) : (double)v;
+    default:
+        if (size == 2) return nrxi_half_to_double((unsigned)v);
+        if (size == 8) { memcpy(&d, &v, 8); return d; }
+        { uint32_t w = (uint32_t)v; memcpy(&f, &w, 4); }
+        return (double)f;
+    }
+}
+
+/* Converts all numbers to `dtype` in C order; 0 when one does not fit (u64 above the range of i64). */
+NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, int dtype, void *data)
+{
+    size_t stride[NRXI_NPY_NDIM], index[NRXI_NPY_NDIM], i, at = 0, item = (size_t)info->item, step = item;
+    int k, ok = 1, real = info->ndim - (info->kind == 'c');
+    int same = info->kind == 'f' && info->big_endian == nrxi_big_endian() && item == nrxi_dtype_size(dtype);
+    if (info->kind == 'c') { stride[real] = item; step = 2 * item; }
+    for (i = 0; i < (size_t)real; i++) {
+        k = info->fortran ? (int)i : real - 1 - (int)i;
+        stride[k] = step;
+        step *= info->shape[k];
+    }
+    if (same && (!info->fortran || info->ndim < 2)) {
+        if (info->count) memcpy(data, bytes, info->count * item);
+        return 1;
+    }
+    memset(index, 0, sizeof index);
+    for (i = 0; i < info->count; i++) {
+        uint64_t integer;
+        double v = nrxi_npy_number(info, bytes + at, &integer);
+        if (dtype == NRX_F32) ((float *)data)[i] = info->kind == 'u' || info->kind == 'i' || info->kind == 'b'
+            ? (info->kind == 'i' && integer >> 63 ? -(float)(~integer + 1u) : (float)integer) : (float)v;
+        else if (dtype == NRX_F64) ((double *)data)[i] = v;
+        else {
+            if (info->kind == 'u' && integer >> 63) ok = 0;
+            memcpy((int64_t *)data + i, &integer, 8);
+        }
+        for (k = info->ndim - 1; k >= 0; k--) { /* next index in C order */
+            at += stride[k];
+            if (++index[k] < info->shape[k]) break;
+            at -= stride[k] * info->shape[k];
+            index[k] = 0;
+        }
+    }
+    return ok;
+}
+
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
+                                   const nrx_env *env)
+{
+    nrxi_npy info;
+    void *out;
+    nrx_status status;
+    *data = NULL;
+    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+    status = nrxi_npy_read(bytes, n, &info, who, env);
+    if (status != NRX_OK) return status;
+    if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+    out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
+    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
+        nrxi_free(env, out);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+    }
+    memcpy(shape, info.shape, sizeof info.shape);
+    *ndim = info.ndim;
+    *data = out;
+    return NRX_OK;
+}
+
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
+{
+    nrxi_text t;
+    size_t size, room = 1, count = 1;
+    int i;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    for (i = 0; i < ndim; i++) {
+        count *= shape[i];
+        if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
+    }
+    *bytes = count * nrxi_dtype_size(dtype);
+    t.at = (char *)head + 10;
+    t.end = (char *)head + NRXI_NPY_HEAD;
+    nrxi_put_string(&t, "{'descr': '");
+    nrxi_put(&t, nrxi_big_endian() ? '>' : '<');
+    nrxi_put_string(&t, dtype == NRX_F32 ? "f4" : dtype == NRX_F64 ? "f8" : "i8");
+    nrxi_put_string(&t, "', 'fortran_order': False, 'shape': (");
+    for (i = 0; i < ndim; i++) {
+        nrxi_put_unsigned(&t, shape[i]);
+        nrxi_put_string(&t, i + 1 < ndim ? ", " : ndim == 1 ? "," : "");
+    }
+    nrxi_put_string(&t, "), }");
+    while (((size_t)(t.at - (char *)head) + 1) % 64) nrxi_put(&t, ' ');
+    nrxi_put(&t, '\n');
+    size = (size_t)(t.at - (char *)head);
+    memcpy(head, "\223NUMPY\001\000", 8);
+    (void)nrxi_put_le(head + 8, size - 10, 2);
+    return size;
+}
+
+/* ---- whole files ---- */
+
+NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_t *n, const nrx_env *env)
+{
+    *bytes = NULL;
+    *n = 0;
+#ifdef NRX_NO_STDIO
+    return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx file read: '%s': built with NRX_NO_STDIO", path);
+#else
+    {
+        FILE *f = path ? fopen(path, "rb") : NULL;
+        unsigned char *p = NULL, *grown;
+        size_t size = 0, room = 0, got;
+        if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file read: '%s' cannot be opened", path);
+        for (;;) {
+            if (size == room) {
+                room = room ? 2 * room : 65536;
+                grown = room > size ? (unsigned char *)nrxi_alloc(env, room, 1) : NULL;
+                if (grown && size) memcpy(grown, p, size);
+                nrxi_free(env, p);
+                p = grown;
+                if (!p) {
+                    (void)fclose(f);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                }
+            }
+            got = fread(p + size, 1, room - size, f);
+            if (got == 0) break;
+            size += got;
+        }
+        if (ferror(f)) {
+            nrxi_free(env, p);
+            (void)fclose(f);
+            return nrxi_fail(env, NRX_E_IO, "nrx file read: '%s': error after %zu bytes", path, size);
+        }
+        (void)fclose(f);
+        *bytes = p;
+        *n = size;
+        return NRX_OK;
+    }
+#endif
+}
+
+/* Writes two pieces, one after the other; a file that could not be finished is removed. */
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+{
+#ifdef NRX_NO_STDIO
+    (void)head; (void)head_size; (void)bytes; (void)n;
+    return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx file write: '%s': built with NRX_NO_STDIO", path);
+#else
+    FILE *f = path ? fopen(path, "wb") : NULL;
+    int ok;
+    if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s' cannot be opened for writing", path);
+    ok = fwrite(head, 1, head_size, f) == head_size && (n == 0 || fwrite(bytes, 1, n, f) == n);
+    if (fclose(f) != 0) ok = 0;
+    if (ok) return NRX_OK;
+    (void)remove(path);
+    return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s': %zu bytes could not be written", path, n);
+#endif
+}
+
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+{
+    unsigned char *bytes;
+    size_t n;
+    nrx_status status = nrxi_file_read(path, &bytes, &n, env);
+    *data = NULL;
+    if (status != NRX_OK) return status;
+    status = nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, path, env);
+    nrxi_free(env, bytes);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD];
+    size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
+    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    return nrxi_file_write(path, head, size, data, bytes, env);
+}
+
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD];
+    size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
+    *bytes = NULL;
+    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
+    if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
+    memcpy(*bytes, head, total);
+    if (size) memcpy(*bytes + total, data, size);
+    *n = total + size;
+    return NRX_OK;
+}
+
+/* ---- .npz: a zip archive of .npy files, stored ---- */
+
+/* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
+NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
+{
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
+        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    crc = ~crc;
+    for (; n; n--) {
+        crc ^= *p++;
+        crc = table[crc & 15u] ^ crc >> 4;
+        crc = table[crc & 15u] ^ crc >> 4;
+    }
+    return ~crc;
+}
+
+/* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+{
+    int i;
+    value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
+    value[1] = nrxi_get_le(rec + 20, 4);
+    value[2] = nrxi_get_le(rec + 42, 4);
+    while (extra_size >= 4) {
+        size_t id = (size_t)nrxi_get_le(extra, 2), size = (size_t)nrxi_get_le(extra + 2, 2);
+        if (size > extra_size - 4) return 0;
+        if (id == 1)
+            for (extra += 4, i = 0; i < 3; i++) {
+                if (value[i] != 0xffffffffu) continue;
+                if (size < 8) return 0;
+                value[i] = nrxi_get_le(extra, 8);
+                extra += 8;
+                size -= 8;
+            }
+        if (id == 1) return 1;
+        extra += 4 + size;
+        extra_size -= 4 + size;
+    }
+    return 1;
+}
+
+NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
+{
+    size_t m = strlen(name);
+    if (n == m) return memcmp(name, stored, n) == 0;
+    return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
+}
+
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
+                                 const char *who, const nrx_env *env)
+{
+    size_t end, entries, i, at, size, name_size, extra_size, start;
+    const unsigned char *rec = bytes;
+    uint64_t value[3];
+    memset(entry, 0, sizeof *entry);
+    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
+        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+    entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
+    size = (size_t)nrxi_get_le(bytes + end + 12, 4);
+    at = (size_t)nrxi_get_le(bytes + end + 16, 4);
+    if (entries == 0xffff || at == 0xffffffffu)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+    for (i = 0;; i++) {
+        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        rec = bytes + at;
+        if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+        name_size = (size_t)nrxi_get_le(rec + 28, 2);
+        extra_size = (size_t)nrxi_get_le(rec + 30, 2);
+        size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
+        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
+        at += size;
+    }
+    entry->name = (const char *)rec + 46;
+    entry->name_size = name_size;
+    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 10, 2) != 0)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
+                         (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
+        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+    start = (size_t)value[2];
+    size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
+    if (size > end - start || value[0] > end - start - size)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu is truncated", who, i);
+    entry->bytes = bytes + start + size;
+    entry->n = (size_t)value[0];
+    if (nrxi_crc32(0, entry->bytes, entry->n) != nrxi_get_le(rec + 16, 4))
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu fails its CRC-32", who, i);
+    return NRX_OK;
+}
+
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+{
+    size_t n = strlen(name) + 4;
+    p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
+    if (directory) p = nrxi_put_le(p, 20, 2);
+    p = nrxi_put_le(p, 20, 2);           /* version needed */
+    p = nrxi_put_le(p, 0, 4);            /* flags, method: stored */
+    p = nrxi_put_le(p, 0x00210000u, 4);  /* 1980-01-01 00:00: equal input gives equal bytes */
+    p = nrxi_put_le(p, crc, 4);
+    p = nrxi_put_le(p, size, 4);
+    p = nrxi_put_le(p, size, 4);
+    p = nrxi_put_le(p, n, 2);
+    p = nrxi_put_le(p, 0, 2);            /* no extra field */
+    if (directory) {
+        p = nrxi_put_le(p, 0, 8); /* comment size, disk, internal attributes, low half of the external ones */
+        p = nrxi_put_le(p, 0, 2);
+        p = nrxi_put_le(p, offset, 4);
+    }
+    memcpy(p, name, n - 4);
+    memcpy(p + n - 4, ".npy", 4);
+    return p + n;
+}
+
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+{
+    unsigned char head[NRXI_NPY_HEAD], *p, *dir;
+    size_t i, total = 22, directory = 0, size, head_size, name;
+    *bytes = NULL;
+    for (i = 0; i < count; i++) {
+        head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
+        name = strlen(items[i].name) + 4;
+        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        directory += 46 + name;
+    }
+    if (i < count || count > 65534 || total > 0xfffffffeu)
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npz_save: %zu items exceed 65534 or 4 GiB", count);
+    *bytes = p = (unsigned char *)nrxi_alloc(env, total, 1);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npz_save: no memory for %zu bytes", total);
+    dir = p + (total - 22 - directory);
+    for (i = 0; i < count; i++) {
+        size_t offset = (size_t)(p - *bytes);
+        uint32_t crc;
+        head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
+        crc = nrxi_crc32(nrxi_crc32(0, head, head_size), (const unsigned char *)items[i].data, size);
+        p = nrxi_zip_record(p, 0, items[i].name, crc, head_size + size, 0);
+        memcpy(p, head, head_size);
+        if (size) memcpy(p + head_size, items[i].data, size);
+        p += head_size + size;
+        dir = nrxi_zip_record(dir, 1, items[i].name, crc, head_size + size, offset);
+    }
+    p = nrxi_put_le(dir, 0x06054b50u, 4);
+    p = nrxi_put_le(p, 0, 4);
+    p = nrxi_put_le(p, count, 2);
+    p = nrxi_put_le(p, count, 2);
+    p = nrxi_put_le(p, directory, 4);
+    p = nrxi_put_le(p, total - 22 - directory, 4);
+    (void)nrxi_put_le(p, 0, 2);
+    *n = total;
+    return NRX_OK;
+}
+#elif NRXI_FILES_VERSION != 1036792445
+#error "nrx: headers with different versions of the files block are mixed in one translation unit"
+#endif
+/* <<< nrx files (implementation) */
+NRXI_IMPL_END
 
 NRXI_IMPL_BEGIN
 
 /* ---- private types ---- */
 
 enum { /* layer kinds */
-    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_ADD, NRXI_GAIN, NRXI_MUL,
+    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_NET_ADD, NRXI_GAIN, NRXI_NET_MUL,
     NRXI_CONCAT, NRXI_SLICE, NRXI_AVGPOOL, NRXI_MAXPOOL, NRXI_SUM, NRXI_MEAN, NRXI_SPATIAL_MEAN, NRXI_RESIZE, NRXI_GROUPNORM,
     NRXI_BATCHNORM, NRXI_OPERATOR
 };
@@ -2413,10 +2416,10 @@ struct nrx_net {
     char        arch[24];
 };
 
-typedef struct nrxi_map { /* one node's feature maps in a plan */
+typedef struct nrxi_net_map { /* one node's feature maps in a plan */
     size_t c, h, w, size;    /* size = c*h*w per sample */
     size_t val, tan, adj, tadj; /* offsets in floats */
-} nrxi_map;
+} nrxi_net_map;
 
 struct nrx_net_plan {
     const nrx_net *net;
@@ -2424,7 +2427,7 @@ struct nrx_net_plan {
     size_t    n;
     int       mode, owned, output;
     int       ran, tangent_ran, ones;  /* what the workspace holds: values, tangents, adjoints seeded with ones */
-    nrxi_map *map;
+    nrxi_net_map *map;
     unsigned char *has, *thas;         /* adjoint (of the tangent) of this node has been written */
     size_t   *off;                     /* tap offsets of the widest convolution */
     float    *base, *scratch, *packed, *gw, *weff;
@@ -2468,7 +2471,7 @@ NRXI_FN void nrxi_tap4_plain(size_t taps, const size_t *off, const float *w, con
 NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *const *out, size_t count)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
-    float tail[4][8];
+    float tail[4][24]; /* stands in for missing channels and for the end of a row */
     size_t x, t, c, step;
     for (x = 0; x < width; x += step) {
         size_t left = width - x;
@@ -2478,8 +2481,8 @@ NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const floa
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
             if (o[c] == tail[c]) {
-                memset(tail[c], 0, sizeof tail[c]);
-                if (c < count) memcpy(tail[c], out[c] + x, left * sizeof(float));
+                memset(tail[c], 0, step * sizeof(float));
+                if (c < count) memcpy(tail[c], out[c] + x, (left < step ? left : step) * sizeof(float));
             }
         }
 #define NRXI_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
@@ -2704,7 +2707,7 @@ NRXI_FN void nrxi_conv_needs(const nrxi_conv *g, size_t *scratch, size_t *packed
     if (*offsets < wide * taps + 3) *offsets = wide * taps + 3;
 }
 
-typedef struct nrxi_conv_job { /* one pass, cut into chunks of (sample, block of rows) */
+typedef struct nrxi_net_conv_job { /* one pass, cut into chunks of (sample, block of rows) */
     const nrxi_conv *g;
     const size_t *off;
     const float  *packed, *in, *bias, *gy;
@@ -2713,13 +2716,13 @@ typedef struct nrxi_conv_job { /* one pass, cut into chunks of (sample, block of
     size_t in_image, in_row, in_step;  /* floats per channel of `in`, per row, and from one output row to the next */
     size_t out_image, out_row, rows, width, blocks;
     int    add;
-} nrxi_conv_job;
+} nrxi_net_conv_job;
 
 #define NRXI_ROW_BLOCK 8u
 
 NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 {
-    const nrxi_conv_job *j = (const nrxi_conv_job *)arg;
+    const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_ROW_BLOCK, r1 = r0 + NRXI_ROW_BLOCK, group, r, b, c, x;
     size_t groups = j->g->groups, cog = j->cout / groups, cig = j->cin / groups, blocks4 = (cog + 3) / 4;
     if (r1 > j->rows) r1 = j->rows;
@@ -2742,10 +2745,10 @@ NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 }
 
 /* y = W x + bias. w [co][ci/groups][kh][kw]. */
-NRXI_FN void nrxi_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias, const float *x, float *y,
+NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias, const float *x, float *y,
                                float *scratch, float *packed, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, taps = cig * g->kh * g->kw, group, b, t, c, i, ky, kx;
     memset(&j, 0, sizeof j);
     j.in = x;
@@ -2774,10 +2777,10 @@ NRXI_FN void nrxi_conv_forward(const nrx_env *env, const nrxi_conv *g, const flo
 }
 
 /* gx (+)= W^T gy: a convolution of the zero-stuffed, zero-padded gy with the flipped kernels; then the padding is folded back. */
-NRXI_FN void nrxi_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy, float *gx, int add,
+NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy, float *gx, int add,
                                float *scratch, float *packed, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cig + 3) / 4, area = g->kh * g->kw, taps = cog * area;
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx, i, r, c, t, o, group, b, ky, kx;
     float *stuffed = scratch, *full = scratch + g->n * g->co * gh * gw + NRXI_SLACK;
@@ -2820,7 +2823,7 @@ NRXI_FN void nrxi_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const flo
 /* Chunk = four output channels of one group: their weight gradients over all samples. Sums run over blocks of rows. */
 NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 {
-    const nrxi_conv_job *j = (const nrxi_conv_job *)arg;
+    const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     const nrxi_conv *g = j->g;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, group = chunk / blocks4, b = chunk % blocks4;
     size_t count = cog - 4 * b < 4 ? cog - 4 * b : 4, first = group * cog + 4 * b, n, r, c, t, k;
@@ -2854,7 +2857,7 @@ NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 /* gw += gradient of <gy, W x> in the weights. */
 NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const float *x, const float *gy, float *gw, float *scratch, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = cig * g->kh * g->kw, i, t, ky, kx;
     memset(&j, 0, sizeof j);
     j.in = x;
@@ -2873,6 +2876,45 @@ NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const
     j.g = g; j.off = off; j.gy = gy; j.out = gw; j.taps = taps;
     j.in_image = g->ph * g->row; j.in_row = g->row; j.in_step = g->row * g->stride;
     nrxi_parallel(env, g->groups * ((cog + 3) / 4), nrxi_conv_weight_rows, &j);
+}
+
+/* ---- dense layers, through the same kernel ---- */
+
+/* c [rows][width] (+)= a b: entry (i, k) of a stands at a[i*row + k*column], b [inner][width]. packed: 4*inner floats. */
+NRXI_FN void nrxi_rows_times(size_t rows, size_t inner, size_t width, const float *a, size_t row, size_t column, const float *b, float *c,
+                             int add, float *packed, size_t *off)
+{
+    size_t i, k, j;
+    for (k = 0; k < inner; k++) off[k] = k * width;
+    if (!add) memset(c, 0, rows * width * sizeof *c);
+    for (i = 0; i < rows; i += 4) {
+        size_t count = rows - i < 4 ? rows - i : 4;
+        float *out[4];
+        for (j = 0; j < 4; j++) {
+            out[j] = c + (i + (j < count ? j : 0)) * width;
+            for (k = 0; k < inner; k++) packed[4 * k + j] = j < count ? a[(i + j) * row + k * column] : 0.0f;
+        }
+        nrxi_tap4(inner, off, packed, b, width, out, count);
+    }
+}
+
+/* y [n][out] = x [n][in] w^T, w [out][in]; scratch: in*out floats for w^T. One or two samples read w as it stands. */
+NRXI_FN void nrxi_dense_forward(size_t n, size_t in, size_t out, const float *w, const float *x, float *y, float *scratch, float *packed, size_t *off)
+{
+    size_t i, k, s;
+    if (n > 2) {
+        for (i = 0; i < out; i++) for (k = 0; k < in; k++) scratch[k * out + i] = w[i * in + k];
+        memset(scratch + in * out, 0, NRXI_SLACK * sizeof(float));
+        nrxi_rows_times(n, in, out, x, in, 1, scratch, y, 0, packed, off);
+        return;
+    }
+    for (s = 0; s < n; s++)
+        for (i = 0; i < out; i++) {
+            float part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+            for (k = 0; k + 8 <= in; k += 8) { size_t j; for (j = 0; j < 8; j++) part[j] += w[i * in + k + j] * x[s * in + k + j]; }
+            for (; k < in; k++) part[k % 8] += w[i * in + k] * x[s * in + k];
+            y[s * out + i] = ((part[0] + part[4]) + (part[1] + part[5])) + ((part[2] + part[6]) + (part[3] + part[7]));
+        }
 }
 
 /* ---- pointwise functions ---- */
@@ -3067,17 +3109,80 @@ NRXI_FN void nrxi_act(int kind, double pa, double pb, size_t n, const float *t, 
 /* One channel's ridge profile psi(t) = (alpha/s^2) (h(k s t)/k - rho h(s t)). */
 typedef struct nrxi_ridge { float s, k, alpha, rho; } nrxi_ridge;
 
-NRXI_FN float nrxi_huber(float t) { float m = fabsf(t); return m <= 1 ? 0.5f * t * t : m - 0.5f; }
 NRXI_FN float nrxi_clip1(float t) { return t > 1 ? 1.0f : t < -1 ? -1.0f : t; }
-NRXI_FN float nrxi_inside1(float t) { return t <= 1 && t >= -1 ? 1.0f : 0.0f; }
+
+#if defined(NRXI_X86)
+/* clip to [-1,1], and 1 where nothing was clipped */
+#define NRXI_CLIP8(c, in, t)                                                                                        \
+    do {                                                                                                            \
+        nrxi_i32x8 hi_ = (t) > one, lo_ = (t) < -one;                                                               \
+        nrxi_i32x8 keep_ = ~(hi_ | lo_);                                                                            \
+        (c) = (nrxi_f32x8)(((nrxi_i32x8)(t) & keep_) | ((nrxi_i32x8)one & hi_) | ((nrxi_i32x8)(-one) & lo_));       \
+        (in) = (nrxi_f32x8)((nrxi_i32x8)one & keep_);                                                               \
+    } while (0)
+
+/* Whole vectors of the two functions below; returns how many numbers were done. */
+NRXI_AVX2 NRXI_FN size_t nrxi_ridge_eval_avx2(const nrxi_ridge *p, size_t n, const float *t, float *z, float *d1, float *d2)
+{
+    const nrxi_f32x8 one = {1, 1, 1, 1, 1, 1, 1, 1};
+    float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s, half_k = 1 / k;
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = s * NRXI_LD(t + i), ku = k * u, c0, c1, i0, i1;
+        NRXI_CLIP8(c0, i0, u);
+        NRXI_CLIP8(c1, i1, ku);
+        if (z) NRXI_ST(z + i, a0 * (half_k * c1 * (ku - 0.5f * c1) - rho * c0 * (u - 0.5f * c0)));
+        if (d1) NRXI_ST(d1 + i, a1 * (c1 - rho * c0));
+        if (d2) NRXI_ST(d2 + i, p->alpha * (k * i1 - rho * i0));
+    }
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_ridge_grad_avx2(const nrxi_ridge *p, size_t n, const float *t, const float *v, const float *g, const float *tg, double grad[3])
+{
+    const nrxi_f32x8 one = {1, 1, 1, 1, 1, 1, 1, 1}, zero = {0, 0, 0, 0, 0, 0, 0, 0};
+    float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s, inv = 1 / k;
+    size_t i = 0, j, end;
+    while (i + 8 <= n) {
+        nrxi_f32x8 gs = zero, gk = zero, ga = zero;
+        for (end = n - i > 1024 ? i + 1024 : n; i + 8 <= end; i += 8) {
+            nrxi_f32x8 u = s * NRXI_LD(t + i), ku = k * u, c0, c1, i0, i1, d, h1;
+            NRXI_CLIP8(c0, i0, u);
+            NRXI_CLIP8(c1, i1, ku);
+            d = c1 - rho * c0;
+            h1 = c1 * (ku - 0.5f * c1) * inv;
+            if (g) {
+                nrxi_f32x8 q = a0 * NRXI_LD(g + i), y = h1 - rho * c0 * (u - 0.5f * c0);
+                gs += q * (u * d - 2 * y);
+                gk += q * (u * c1 - h1);
+                ga += q * y;
+            }
+            if (tg) {
+                nrxi_f32x8 q = a1 * NRXI_LD(tg + i) * NRXI_LD(v + i), ramp = ku * i1;
+                gs += q * (ramp - rho * u * i0 - d);
+                gk += q * ramp;
+                ga += q * d;
+            }
+        }
+        for (j = 0; j < 8; j++) { grad[0] += (double)gs[j]; grad[1] += (double)gk[j]; grad[2] += (double)ga[j]; }
+    }
+    return i;
+}
+#endif
 
 NRXI_FN void nrxi_ridge_eval(const nrxi_ridge *p, size_t n, const float *t, float *z, float *d1, float *d2)
 {
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s;
-    size_t i;
-    if (z) for (i = 0; i < n; i++) z[i] = a0 * (nrxi_huber(k * s * t[i]) / k - rho * nrxi_huber(s * t[i]));
-    if (d1) for (i = 0; i < n; i++) d1[i] = a1 * (nrxi_clip1(k * s * t[i]) - rho * nrxi_clip1(s * t[i]));
-    if (d2) for (i = 0; i < n; i++) d2[i] = p->alpha * (k * nrxi_inside1(k * s * t[i]) - rho * nrxi_inside1(s * t[i]));
+    size_t i = 0;
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_ridge_eval_avx2(p, n, t, z, d1, d2);
+#endif
+    for (; i < n; i++) { /* Huber's h(t) = c (t - c/2) with c = clip(t) */
+        float u = s * t[i], ku = k * u, c0 = nrxi_clip1(u), c1 = nrxi_clip1(ku);
+        if (z) z[i] = a0 * (c1 * (ku - 0.5f * c1) / k - rho * c0 * (u - 0.5f * c0));
+        if (d1) d1[i] = a1 * (c1 - rho * c0);
+        if (d2) d2[i] = p->alpha * ((c1 == ku ? k : 0) - (c0 == u ? rho : 0));
+    }
 }
 
 /* grad[0..2] += derivatives in log s, log k, log alpha of  sum g psi(t) + tg psi'(t) v. g, or tg and v, may be NULL. */
@@ -3085,18 +3190,21 @@ NRXI_FN void nrxi_ridge_grad(const nrxi_ridge *p, size_t n, const float *t, cons
 {
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s;
     double gs = 0, gk = 0, ga = 0;
-    size_t i;
-    for (i = 0; i < n; i++) {
-        float u = s * t[i], ku = k * u, d1 = nrxi_clip1(ku) - rho * nrxi_clip1(u);
+    size_t i = 0;
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_ridge_grad_avx2(p, n, t, v, g, tg, grad);
+#endif
+    for (; i < n; i++) {
+        float u = s * t[i], ku = k * u, c0 = nrxi_clip1(u), c1 = nrxi_clip1(ku), d1 = c1 - rho * c0, h1 = c1 * (ku - 0.5f * c1) / k;
         if (g) {
-            float z = nrxi_huber(ku) / k - rho * nrxi_huber(u);
+            float z = h1 - rho * c0 * (u - 0.5f * c0);
             gs += (double)(g[i] * a0 * (u * d1 - 2 * z));
-            gk += (double)(g[i] * a0 * (u * nrxi_clip1(ku) - nrxi_huber(ku) / k));
+            gk += (double)(g[i] * a0 * (u * c1 - h1));
             ga += (double)(g[i] * a0 * z);
         }
         if (tg) {
-            float q = tg[i] * v[i] * a1, ramp = ku * nrxi_inside1(ku);
-            gs += (double)(q * (ramp - rho * u * nrxi_inside1(u) - d1));
+            float q = tg[i] * v[i] * a1, ramp = c1 == ku ? ku : 0;
+            gs += (double)(q * (ramp - (c0 == u ? rho * u : 0) - d1));
             gk += (double)(q * ramp);
             ga += (double)(q * d1);
         }
@@ -3240,7 +3348,7 @@ NRXI_FN void nrxi_net_refresh(nrx_net_plan *p)
 NRXI_FN int nrxi_layer_conv(const nrx_net_plan *p, size_t i, nrxi_conv *g)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *in = p->map + l->in[0], *out = p->map + i;
+    const nrxi_net_map *in = p->map + l->in[0], *out = p->map + i;
     if (l->kind == NRXI_CONV) return nrxi_conv_setup(g, l, p->n, in->c, l->channels, in->h, in->w);
     return nrxi_conv_setup(g, l, p->n, l->channels, in->c, out->h, out->w) && g->oh == in->h && g->ow == in->w;
 }
@@ -3249,8 +3357,8 @@ NRXI_FN int nrxi_layer_conv(const nrx_net_plan *p, size_t i, nrxi_conv *g)
 NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + (l->in[0] < 0 ? 0 : l->in[0]), *b = p->map + (l->in[1] < 0 ? 0 : l->in[1]);
-    nrxi_map *o = p->map + i;
+    const nrxi_net_map *a = p->map + (l->in[0] < 0 ? 0 : l->in[0]), *b = p->map + (l->in[1] < 0 ? 0 : l->in[1]);
+    nrxi_net_map *o = p->map + i;
     nrxi_conv g;
     o->c = l->channels;
     o->h = a->h;
@@ -3271,12 +3379,12 @@ NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
         if (a->size != l->first) return "its input has another size";
         o->h = o->w = 1;
         break;
-    case NRXI_ADD:
+    case NRXI_NET_ADD:
         if (l->in[1] < 0) break;
         if (!((b->c == a->c && b->h == a->h && b->w == a->w) || (b->c == 1 && b->h == a->h && b->w == a->w)
               || (b->c == a->c && b->h == 1 && b->w == 1))) return "its two inputs differ in size";
         break;
-    case NRXI_MUL: if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
+    case NRXI_NET_MUL: if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_CONCAT: if (b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_AVGPOOL: case NRXI_MAXPOOL:
         o->h = a->h / l->first; o->w = a->w / l->first;
@@ -3316,7 +3424,7 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
     for (i = 0; i < n; i++) {
         const nrxi_layer *l = net->layer + i;
         const char *wrong = NULL;
-        nrxi_map *m = p->map + i;
+        nrxi_net_map *m = p->map + i;
         nrxi_conv g;
         if (i == 0) {
             m->c = l->channels; m->h = d->height ? d->height : 1; m->w = d->width ? d->width : 1;
@@ -3326,6 +3434,13 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
             return nrxi_fail(&p->env, NRX_E_SHAPE, "%s: layer %s (node %zu) on input %zux%zux%zu: %s", who, l->name, i,
                              i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h, i ? p->map[l->in[0]].w : m->w, wrong);
         if ((l->kind == NRXI_CONV || l->kind == NRXI_CONVT) && nrxi_layer_conv(p, i, &g)) nrxi_conv_needs(&g, &p->scratch_size, &p->packed_size, &p->off_size);
+        if (l->kind == NRXI_DENSE) {
+            size_t wide = l->first > l->channels ? l->first : l->channels;
+            if (wide < p->n) wide = p->n;
+            if (p->scratch_size < l->first * l->channels + NRXI_SLACK) p->scratch_size = l->first * l->channels + NRXI_SLACK;
+            if (p->packed_size < 4 * wide) p->packed_size = 4 * wide;
+            if (p->off_size < wide) p->off_size = wide;
+        }
         if (l->kind == NRXI_OPERATOR && p->scratch_size < (l->op.rows > l->op.cols ? l->op.rows : l->op.cols) + NRXI_SLACK)
             p->scratch_size = (l->op.rows > l->op.cols ? l->op.rows : l->op.cols) + NRXI_SLACK;
         for (k = 0; k < 4; k++)
@@ -3381,9 +3496,9 @@ NRXI_FN size_t nrxi_plan_bytes(const nrx_net_plan *p)
 {
     size_t n = p->net->layers, weff = 0, i;
     for (i = 0; i < p->net->params; i++) if (p->net->param[i].transform) weff = p->net->count;
-    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_map)) + nrxi_round64(2 * n) + nrxi_round64(p->off_size * sizeof(size_t))
+    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_net_map)) + nrxi_round64(2 * n) + nrxi_round64(p->off_size * sizeof(size_t))
          + nrxi_round64((p->floats + NRXI_SLACK) * 4) + nrxi_round64(p->scratch_size * 4) + nrxi_round64(p->packed_size * 4)
-         + nrxi_round64(p->gw_size * 4) + nrxi_round64(weff * 4 + 4) + nrxi_round64(2 * n * sizeof(size_t));
+         + nrxi_round64((p->gw_size + NRXI_SLACK) * 4) + nrxi_round64((weff + NRXI_SLACK) * 4) + nrxi_round64(2 * n * sizeof(size_t));
 }
 
 /* Lays a plan out over temporary arrays (freed by the caller), to know its size. */
@@ -3404,10 +3519,10 @@ NRXI_FN nrx_status nrxi_plan_measure(const nrx_net *net, const nrx_net_plan_desc
     p->mode = d->mode;
     p->output = nrxi_net_out(net);
     n = net->layers;
-    ticks = (size_t *)nrxi_alloc(&p->env, n, 2 * sizeof(size_t) + sizeof(nrxi_map));
+    ticks = (size_t *)nrxi_alloc(&p->env, n, 2 * sizeof(size_t) + sizeof(nrxi_net_map));
     if (!ticks) return nrxi_fail(&p->env, NRX_E_NOMEM, "%s: no memory for the layout of %zu nodes", who, n);
     *arrays = ticks;
-    p->map = (nrxi_map *)(void *)(ticks + 2 * n);
+    p->map = (nrxi_net_map *)(void *)(ticks + 2 * n);
     return nrxi_plan_layout(p, d, ticks, ticks + n, who);
 }
 
@@ -3442,14 +3557,14 @@ NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_de
     at = (unsigned char *)(m.owned ? nrxi_alloc(&m.env, bytes, 1) : desc->memory);
     if (!at) { nrxi_free(&m.env, arrays); return nrxi_fail(&m.env, NRX_E_NOMEM, "nrx_net_plan_create: no memory for %zu bytes", bytes); }
     p = (nrx_net_plan *)(void *)at;           at += nrxi_round64(sizeof *p);
-    memcpy(at, m.map, n * sizeof(nrxi_map));
-    m.map = (nrxi_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_map));
+    memcpy(at, m.map, n * sizeof(nrxi_net_map));
+    m.map = (nrxi_net_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_net_map));
     m.has = at; m.thas = at + n;              at += nrxi_round64(2 * n);
     m.off = (size_t *)(void *)at;             at += nrxi_round64(m.off_size * sizeof(size_t));
     m.base = (float *)(void *)at;             at += nrxi_round64((m.floats + NRXI_SLACK) * 4);
     m.scratch = (float *)(void *)at;          at += nrxi_round64(m.scratch_size * 4);
     m.packed = (float *)(void *)at;           at += nrxi_round64(m.packed_size * 4);
-    m.gw = (float *)(void *)at;               at += nrxi_round64(m.gw_size * 4);
+    m.gw = (float *)(void *)at;               at += nrxi_round64((m.gw_size + NRXI_SLACK) * 4);
     m.weff = (float *)(void *)at;
     nrxi_free(&m.env, arrays);
     *p = m;
@@ -3467,7 +3582,7 @@ NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan)
 
 NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4])
 {
-    const nrxi_map *m = plan->map + plan->output;
+    const nrxi_net_map *m = plan->map + plan->output;
     shape[0] = plan->n; shape[1] = m->c; shape[2] = m->h; shape[3] = m->w;
 }
 
@@ -3477,7 +3592,7 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 
 NRXI_FN int nrxi_is_linear(int kind)
 {
-    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_MUL && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
+    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_NET_MUL && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
 }
 
 NRXI_FN float nrxi_batchnorm_gain(const nrx_net_plan *p, const nrxi_layer *l, size_t c)
@@ -3514,22 +3629,22 @@ NRXI_FN nrx_status nrxi_operator_run(nrx_net_plan *p, const nrxi_layer *l, int t
 NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0, const float *x1, float *y, int affine)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[0], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
     const float *w = nrxi_weight(p, l, 0), *bias = affine ? nrxi_weight(p, l, 1) : NULL;
     size_t n = p->n, s, c, r, k, area = o->h * o->w;
     nrxi_conv g;
     switch (l->kind) {
     case NRXI_CONV:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
+        nrxi_net_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
         break;
     case NRXI_CONVT:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_adjoint(&p->env, &g, w, x0, y, 0, p->scratch, p->packed, p->off);
+        nrxi_net_conv_adjoint(&p->env, &g, w, x0, y, 0, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) y[s * area + k] += bias[s % o->c];
         break;
     case NRXI_DENSE:
-        nrxi_gemm_f32(0, 1, n, o->c, a->size, 1.0f, x0, a->size, w, a->size, 0.0f, y, o->c, NULL, &p->env);
+        nrxi_dense_forward(n, a->size, o->c, w, x0, y, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n; s++) for (c = 0; c < o->c; c++) y[s * o->c + c] += bias[c];
         break;
     case NRXI_BIAS: /* its only parameter is the constant */
@@ -3538,9 +3653,9 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
             for (k = 0; k < area; k++) y[s * area + k] = x0[s * area + k] + add;
         }
         break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         float ka = (float)l->a, kb = (float)l->b;
-        const nrxi_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
+        const nrxi_net_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
         if (!b) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k]; break; }
         if (b->size == o->size) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k] + kb * x1[k]; break; }
         for (s = 0; s < n; s++)
@@ -3558,7 +3673,7 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
         }
         break;
     case NRXI_CONCAT: {
-        const nrxi_map *b = p->map + l->in[1];
+        const nrxi_net_map *b = p->map + l->in[1];
         for (s = 0; s < n; s++) {
             memcpy(y + s * o->size, x0 + s * a->size, a->size * sizeof *y);
             memcpy(y + s * o->size + a->size, x1 + s * b->size, b->size * sizeof *y);
@@ -3617,17 +3732,17 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
 NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *gy, int slot, float *gx, int add)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[slot], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[slot], *o = p->map + i;
     const float *w = nrxi_weight(p, l, 0);
     size_t n = p->n, s, c, r, k, area = o->h * o->w;
     nrxi_conv g;
     switch (l->kind) { /* these two know how to overwrite */
     case NRXI_CONV:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
+        nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
         return NRX_OK;
     case NRXI_DENSE:
-        nrxi_gemm_f32(0, 0, n, a->size, o->c, 1.0f, gy, o->c, w, a->size, add ? 1.0f : 0.0f, gx, a->size, NULL, &p->env);
+        nrxi_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
         return NRX_OK;
     case NRXI_OPERATOR: return nrxi_operator_run(p, l, 1, gy, area, gx, a->h * a->w, add);
     default: break;
@@ -3642,13 +3757,13 @@ NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *g
             size_t total = n * a->size;
             float *keep = p->scratch + (nrxi_conv_is_bare(&g) ? 0 : g.n * g.ci * g.ph * g.row + NRXI_SLACK);
             memcpy(keep, gx, total * sizeof *gx);
-            nrxi_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
+            nrxi_net_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
             for (k = 0; k < total; k++) to[k] += keep[k];
-        } else nrxi_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
+        } else nrxi_net_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
         break;
     }
     case NRXI_BIAS: for (k = 0; k < n * o->size; k++) gx[k] += gy[k]; break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         float f = (float)(slot ? l->b : l->a);
         if (a->size == o->size) { for (k = 0; k < n * o->size; k++) gx[k] += f * gy[k]; break; }
         for (s = 0; s < n; s++)
@@ -3718,7 +3833,7 @@ NRXI_FN void nrxi_give(nrx_net_plan *p, const nrxi_layer *l, int k, const float 
 NRXI_FN void nrxi_linear_grad(nrx_net_plan *p, size_t i, const float *x, const float *gy, int affine, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[0], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
     size_t n = p->n, s, k, c, area = o->h * o->w, len;
     nrxi_conv g;
     if (l->param[0] < 0) return;
@@ -3732,7 +3847,7 @@ NRXI_FN void nrxi_linear_grad(nrx_net_plan *p, size_t i, const float *x, const f
         nrxi_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_DENSE:
-        nrxi_gemm_f32(1, 0, o->c, a->size, n, 1.0f, gy, o->c, x, a->size, 0.0f, p->gw, a->size, NULL, &p->env);
+        nrxi_rows_times(o->c, n, a->size, gy, 1, o->c, x, p->gw, 0, p->packed, p->off);
         nrxi_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_GAIN: case NRXI_BATCHNORM:
@@ -3777,7 +3892,7 @@ NRXI_FN void nrxi_pointwise(const nrx_net_plan *p, const nrxi_layer *l, size_t c
 NRXI_FN void nrxi_profile_grad(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = p->base + a->val, *v = tadj ? p->base + a->tan : NULL;
     size_t s, c, area = o->h * o->w;
     if (l->kind == NRXI_SPLINE) {
@@ -3821,7 +3936,7 @@ NRXI_FN void nrxi_group_stats(const float *x, size_t m, double eps, double *mean
 NRXI_FN void nrxi_groupnorm_forward(nrx_net_plan *p, size_t i, const float *x, const float *v, float *y, float *dy)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i;
+    const nrxi_net_map *o = p->map + i;
     const float *gain = nrxi_weight(p, l, 0), *bias = nrxi_weight(p, l, 1);
     size_t cg = o->c / l->groups, area = o->h * o->w, m = cg * area, s, k;
     for (s = 0; s < p->n * l->groups; s++) {
@@ -3842,7 +3957,7 @@ NRXI_FN void nrxi_groupnorm_forward(nrx_net_plan *p, size_t i, const float *x, c
 NRXI_FN void nrxi_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *gx, float *gv, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *in = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *in = p->map + l->in[0];
     const float *gain = nrxi_weight(p, l, 0), *x = p->base + in->val, *v = tadj ? p->base + in->tan : NULL;
     size_t cg = o->c / l->groups, area = o->h * o->w, m = cg * area, s, k;
     double inv = 1.0 / (double)m;
@@ -3891,14 +4006,14 @@ NRXI_FN float *nrxi_tan(const nrx_net_plan *p, int node) { return node < 0 || p-
 NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *v = tangent ? nrxi_tan(p, l->in[0]) : NULL;
     float *y = tangent ? nrxi_tan(p, (int)i) : nrxi_val(p, (int)i), d[NRXI_ACT_CHUNK];
     size_t area = o->h * o->w, s, k, j, m;
     if (nrxi_is_linear(l->kind))
         return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0) : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
     switch (l->kind) {
-    case NRXI_MUL: {
+    case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]), *v1 = nrxi_tan(p, l->in[1]);
         if (!tangent) for (k = 0; k < p->n * o->size; k++) y[k] = x[k] * x1[k];
         else for (k = 0; k < p->n * o->size; k++) y[k] = v[k] * x1[k] + x[k] * v1[k];
@@ -3961,7 +4076,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
 {
     nrx_net_plan *p = r->p;
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i] ? nrxi_tadj(r, (int)i) : NULL;
     size_t area = o->h * o->w, s, k, j, m;
     nrx_status st;
@@ -3987,7 +4102,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         return NRX_OK;
     }
     switch (l->kind) {
-    case NRXI_MUL: {
+    case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]);
         float *g0 = nrxi_adj_open(r, l->in[0]), *g1 = nrxi_adj_open(r, l->in[1]);
         if (adj) for (k = 0; k < p->n * o->size; k++) { g0[k] += adj[k] * x1[k]; g1[k] += adj[k] * x[k]; }
@@ -4215,10 +4330,23 @@ NRXI_FN void nrxi_name(char *to, size_t size, const char *name, const char *base
     *t.at = 0;
 }
 
+/* prefix + base, + number when it is not 0. */
+NRXI_FN void nrxi_join(char *to, size_t size, const char *prefix, const char *base, size_t number)
+{
+    nrxi_text t;
+    t.at = to;
+    t.end = to + size - 1;
+    nrxi_put_string(&t, prefix);
+    nrxi_put_string(&t, base);
+    if (number) nrxi_put_unsigned(&t, number);
+    *t.at = 0;
+}
+
 /* A new node, or NULL after an error. */
-NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
+NRXI_FN nrxi_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
 {
     nrxi_layer *l;
+    size_t k;
     if (!net || net->status != NRX_OK) return NULL;
     if (a < 0 || (size_t)a >= net->layers || (inputs == 2 && (b < 0 || (size_t)b >= net->layers))) {
         net->status = nrxi_fail(&net->env, NRX_E_ARG, "nrx_net: layer %s is fed by node %d, but nodes are 0 to %zu", name ? name : base, a < 0 ? a : b, net->layers - 1);
@@ -4239,6 +4367,8 @@ NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, 
     l->channels = net->layer[a].channels;
     l->kh = l->kw = l->stride = l->dilation = l->groups = 1;
     nrxi_name(l->name, sizeof l->name, name, base, net->layers);
+    for (k = 0; l->name[k]; k++) /* names go into files: no blanks, quotes, separators */
+        if (l->name[k] <= ' ' || l->name[k] == '"' || l->name[k] == '\\' || l->name[k] == ';' || l->name[k] == 127) l->name[k] = '_';
     net->layers++;
     return l;
 }
@@ -4262,8 +4392,8 @@ NRXI_FN int nrxi_param_add(nrx_net *net, nrxi_layer *l, int slot, const char *su
     if (total > net->theta_room) {
         float *a, *b;
         room = total > 2 * net->theta_room ? total : 2 * net->theta_room;
-        a = (float *)nrxi_realloc(&net->env, net->theta, room, sizeof *a);
-        if (a) net->theta = a;
+        a = (float *)nrxi_realloc(&net->env, net->theta, room + NRXI_SLACK, sizeof *a); /* vector loads may run past the end */
+        if (a) { net->theta = a; memset(a + net->count, 0, (room + NRXI_SLACK - net->count) * sizeof *a); }
         b = a ? (float *)nrxi_realloc(&net->env, net->grad, room, sizeof *b) : NULL;
         if (b) net->grad = b;
         if (!a || !b) return NRXI_BUILD_FAIL(net, NRX_E_NOMEM, "nrx_net: no memory for %zu weights", room);
@@ -4323,7 +4453,7 @@ NRXI_FN int nrxi_conv_node(nrx_net *net, int input, const nrx_net_conv_desc *des
     size_t ci, area, rows, cols;
     int w, odd;
     if (desc) d = *desc;
-    l = nrxi_node(net, transpose ? NRXI_CONVT : NRXI_CONV, input, -1, 1, d.name, transpose ? "convt" : "conv");
+    l = nrxi_net_node(net, transpose ? NRXI_CONVT : NRXI_CONV, input, -1, 1, d.name, transpose ? "convt" : "conv");
     if (!l) return -1;
     ci = net->layer[input].channels;
     l->channels = d.channels ? d.channels : 1;
@@ -4371,7 +4501,7 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
     nrxi_layer *l;
     int w;
     if (desc) d = *desc;
-    l = nrxi_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
+    l = nrxi_net_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
     if (!l) return -1;
     if (!nrxi_weights_known(d.weights)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: weights %d is not one of the names", l->name, d.weights);
     l->first = d.inputs ? d.inputs : net->layer[input].channels;
@@ -4390,7 +4520,7 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
 
 NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, double b)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_ACT, input, -1, 1, NULL, "activation");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_ACT, input, -1, 1, NULL, "activation");
     if (!l) return -1;
     if (kind < 0 || kind > NRX_NET_CLIP || !(a >= 0 || kind == NRX_NET_CLIP))
         return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_activation: kind %d with a = %g", kind, a);
@@ -4404,7 +4534,7 @@ NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, doub
 
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa, double log_alpha, double learning_rate, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
     if (!l) return -1;
     if (!(rho >= 0)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_ridge: rho %g is negative", rho);
     l->a = rho;
@@ -4416,7 +4546,7 @@ NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, dou
 
 NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
     size_t c, k;
     int w;
     if (!l) return -1;
@@ -4436,13 +4566,13 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
 
 NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_BIAS, input, -1, 1, name, "bias");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_BIAS, input, -1, 1, name, "bias");
     return l && nrxi_param_add(net, l, 0, "bias", l->channels, 1, 0, 1, 0.0f) >= 0 ? (int)net->layers - 1 : -1;
 }
 
 NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL, "add");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_NET_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL, "add");
     if (!l) return -1;
     l->a = a;
     l->b = b;
@@ -4453,7 +4583,7 @@ NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor) { return nrx_n
 
 NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init, double learning_rate, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
     double v = init;
     if (!l) return -1;
     l->first = per_channel ? 1 : 0;
@@ -4466,14 +4596,14 @@ NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int 
 
 NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_MUL, first, second, 2, NULL, "multiply");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_NET_MUL, first, second, 2, NULL, "multiply");
     if (!l) return -1;
     return (int)net->layers - 1;
 }
 
 NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_CONCAT, first, second, 2, NULL, "concat");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_CONCAT, first, second, 2, NULL, "concat");
     if (!l) return -1;
     l->channels += net->layer[second].channels;
     return (int)net->layers - 1;
@@ -4481,7 +4611,7 @@ NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 
 NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t channels)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
     if (!l) return -1;
     if (channels == 0 || first_channel >= l->channels || channels > l->channels - first_channel)
         return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_slice: channels %zu to %zu of %zu", first_channel, first_channel + channels, l->channels);
@@ -4493,7 +4623,7 @@ NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t 
 /* A node without parameters whose one number must be positive. */
 NRXI_FN int nrxi_plain_node(nrx_net *net, int kind, int input, size_t number, const char *base)
 {
-    nrxi_layer *l = nrxi_node(net, kind, input, -1, 1, NULL, base);
+    nrxi_layer *l = nrxi_net_node(net, kind, input, -1, 1, NULL, base);
     if (!l) return -1;
     if (number == 0 || number > 65536) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: size %zu", base, number);
     l->first = number;
@@ -4531,7 +4661,7 @@ NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear)
 
 NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_GROUPNORM, input, -1, 1, name, "group_norm");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_GROUPNORM, input, -1, 1, name, "group_norm");
     if (!l) return -1;
     l->groups = groups ? groups : l->channels;
     l->b = eps > 0 ? eps : 1e-5;
@@ -4542,7 +4672,7 @@ NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double ep
 
 NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_BATCHNORM, input, -1, 1, name, "batch_norm");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_BATCHNORM, input, -1, 1, name, "batch_norm");
     int m, v;
     if (!l) return -1;
     l->a = eps > 0 ? eps : 1e-5;
@@ -4556,7 +4686,7 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
 
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width, double scale)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
     size_t out;
     if (!l) return -1;
     if (!op || !op->apply || !op->adjoint || op->dtype != NRX_F32) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_operator: needs an f32 operator with apply and adjoint");
@@ -4681,13 +4811,18 @@ NRXI_FN int nrxi_is_infinite(double x) { return !nrxi_finite_f64(&x); }
 NRXI_FN nrx_status nrxi_kernel_norm2(const nrx_env *env, const float *w, const double *d, size_t co, size_t ci, size_t kh, size_t kw, double *norm2)
 {
     size_t m = 16, k = kh > kw ? kh : kw, fy, fx, o, i, j, l, y, x, r;
-    double best = 0, *h, *g, *t, edge;
+    double best = 0, *h, *g, *t, *wave, edge;
     while (m < 8 * k && m < 128) m *= 2;
     while (m < 4 * k) m *= 2;
-    h = (double *)nrxi_alloc(env, 2 * co * ci + 4 * ci * ci, sizeof *h);
+    h = (double *)nrxi_alloc(env, 2 * co * ci + 4 * ci * ci + 2 * m, sizeof *h);
     if (!h) return NRX_E_NOMEM;
     g = h + 2 * co * ci;
     t = g + 2 * ci * ci;
+    wave = t + 2 * ci * ci;
+    for (i = 0; i < m; i++) {
+        wave[2 * i] = cos(2 * NRX_PI * (double)i / (double)m);
+        wave[2 * i + 1] = sin(2 * NRX_PI * (double)i / (double)m);
+    }
     for (fy = 0; fy <= m / 2; fy++)
         for (fx = 0; fx < m; fx++) {
             double top = 0;
@@ -4696,9 +4831,10 @@ NRXI_FN nrx_status nrxi_kernel_norm2(const nrx_env *env, const float *w, const d
                 double re = 0, im = 0;
                 for (y = 0; y < kh; y++)
                     for (x = 0; x < kw; x++) {
-                        double a = 2 * NRX_PI * (double)((fy * y + fx * x) % m) / (double)m, v = (double)w[(i * kh + y) * kw + x];
-                        re += v * cos(a);
-                        im += v * sin(a);
+                        double v = (double)w[(i * kh + y) * kw + x];
+                        const double *c = wave + 2 * ((fy * y + fx * x) % m);
+                        re += v * c[0];
+                        im += v * c[1];
                     }
                 h[2 * i] = re;
                 h[2 * i + 1] = im;
@@ -4783,9 +4919,9 @@ NRXI_FN nrx_status nrxi_conv_norm2(const nrx_net_plan *p, const nrxi_layer *l, c
             double sum = 0;
             memset(x, 0, area * sizeof *x);
             x[i] = 1.0f;
-            nrxi_conv_forward(&p->env, &c, w, NULL, x, u, buf, buf + scratch, off);
+            nrxi_net_conv_forward(&p->env, &c, w, NULL, x, u, buf, buf + scratch, off);
             for (o = 0; o < co; o++) for (k = 0; k < c.oh * c.ow; k++) u[o * c.oh * c.ow + k] *= (float)d[o];
-            nrxi_conv_adjoint(&p->env, &c, w, u, x, 0, buf, buf + scratch, off);
+            nrxi_net_conv_adjoint(&p->env, &c, w, u, x, 0, buf, buf + scratch, off);
             for (k = 0; k < area; k++) sum += fabs((double)x[k]);
             if (sum > rows) rows = sum;
         }
@@ -4868,7 +5004,7 @@ NRXI_FN nrxi_proof nrxi_proof_linear(nrxi_proof z, double norm, double pos, doub
 NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof, double *work, int sized, nrx_net_report *r)
 {
     const nrxi_layer *l = p->net->layer + i, *before = p->net->layer + l->in[0];
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     nrxi_proof z = proof[l->in[0]], y = z, *out = proof + i;
     const float *w = nrxi_weight(p, l, 0);
     double big = HUGE_VAL, count = sized ? (double)a->size : big, area = sized ? (double)(a->h * a->w) : big, n2, norm, top = 0, low = 0;
@@ -4942,7 +5078,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         break;
     }
     case NRXI_BIAS: *out = z; break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         double ka = fabs(l->a), kb = l->in[1] >= 0 ? fabs(l->b) : 0, copies = l->in[1] >= 0 && p->map[l->in[1]].size != o->size ? (p->map[l->in[1]].c == 1 ? (double)o->c : area) : 1;
         out->lip = nrxi_times(ka, z.lip) + nrxi_times(kb * sqrt(copies), y.lip);
         out->smooth = nrxi_times(ka, z.smooth) + nrxi_times(kb * copies, y.smooth);
@@ -4966,7 +5102,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         if (z.up == 0 && neg > 0 && z.down > 0) nrxi_blame(r, l, i, index, -neg);
         break;
     }
-    case NRXI_MUL: /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
+    case NRXI_NET_MUL: /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
         out->lip = out->smooth = out->up = out->down = big;
         if (z.lip == 0 && y.lip == 0) out->lip = out->smooth = out->up = out->down = 0;
         nrxi_blame(r, l, i, 0, 0);
@@ -5140,6 +5276,9 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
 {
     size_t i;
     nrx_net_plan_desc d;
+    nrx_net_plan p;
+    void *arrays;
+    nrx_status s;
     if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who, net ? "height or width is 0" : "net is NULL");
     if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "%s: a builder of this network failed before", who);
     *bytes = nrxi_round64(sizeof(nrxi_regularizer));
@@ -5152,8 +5291,10 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     }
     memset(&d, 0, sizeof d);
     d.height = h; d.width = w; d.mode = NRX_NET_GRADIENT;
-    i = nrx_net_plan_size(net, &d);
-    if (i == 0) return NRX_E_SHAPE;
+    s = nrxi_plan_measure(net, &d, &p, &arrays, who);
+    i = s == NRX_OK ? nrxi_plan_bytes(&p) : 0;
+    nrxi_free(&p.env, arrays);
+    if (s != NRX_OK) return s;
     *bytes += nrxi_round64(i) + nrxi_round64(net->layer[0].channels * h * w * 4);
     return NRX_OK;
 }
@@ -5412,70 +5553,77 @@ NRXI_FN nrx_status nrxi_ridge_net(const nrx_net_crr_desc *desc, double rho, cons
 NRX_DEF nrx_status nrx_net_crr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 0, "crr", net); }
 NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 1, "wcrr", net); }
 
-NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+/* The ICNN of a descriptor reading node x; parameter names start with `prefix`. */
+NRXI_FN int nrxi_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, const char *prefix)
 {
-    nrx_net_icnn_desc d = NRX_ZERO;
-    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_icnn_desc d = *desc;
     nrx_net_conv_desc v = NRX_ZERO, w = NRX_ZERO;
-    nrx_net *n;
-    nrx_status s;
     size_t i;
-    int z, smooth = 0;
-    char name[32];
-    if (desc) d = *desc;
-    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_icnn: net is NULL");
-    *net = NULL;
-    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    int z, smooth = x;
+    char name[40], base[32];
     if (d.layers == 0) d.layers = 5;
     if (d.channels == 0) d.channels = 16;
     if (d.activation == 0) d.activation = NRX_NET_LEAKY_RELU;
-    if (d.layers > 1000) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_net_icnn: %zu layers", d.layers);
-    s = nrx_net_create(&nd, &n);
-    if (s != NRX_OK) return s;
-    if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
-        v.channels = d.smooth_channels; v.kernel = d.kernel ? d.kernel : 5; v.padding = d.padding; v.name = "smooth";
-        smooth = nrx_net_activation(n, nrx_net_conv2d(n, 0, &v), NRX_NET_SILU, 0, 0);
-    }
-    v.channels = w.channels = d.channels;
+    if (d.layers > 1000) return NRXI_BUILD_FAIL(n, NRX_E_RANGE, "nrx_net_icnn: %zu layers", d.layers);
     v.kernel = w.kernel = d.kernel ? d.kernel : 5;
     v.padding = w.padding = d.padding;
+    v.name = w.name = name;
+    if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
+        nrxi_join(name, sizeof name, prefix, "smooth", 0);
+        v.channels = d.smooth_channels;
+        smooth = nrx_net_activation(n, nrx_net_conv2d(n, x, &v), NRX_NET_SILU, 0, 0);
+    }
+    v.channels = w.channels = d.channels;
     v.weights = d.zero_mean && !d.smooth_channels ? NRX_NET_W_ZERO_MEAN : NRX_NET_W_FREE;
-    w.weights = NRX_NET_W_NONNEGATIVE;
+    w.weights = d.unconstrained ? NRX_NET_W_FREE : NRX_NET_W_NONNEGATIVE;
     w.no_bias = 1;
     w.init = d.init > 0 ? d.init : 2.0 / ((double)d.channels * (double)(w.kernel * w.kernel));
-    v.name = "wx0";
+    nrxi_join(name, sizeof name, prefix, "wx0", 0);
     z = nrx_net_activation(n, nrx_net_conv2d(n, smooth, &v), d.activation, d.activation_a, 0);
     for (i = 1; i < d.layers; i++) {
         int a, b;
-        nrxi_name(name, sizeof name, NULL, "wx", i);
-        v.name = name;
+        nrxi_join(name, sizeof name, prefix, "wx", i);
         b = nrx_net_conv2d(n, smooth, &v);
-        nrxi_name(name, sizeof name, NULL, "wz", i);
-        w.name = name;
+        nrxi_join(name, sizeof name, prefix, "wz", i);
         a = nrx_net_conv2d(n, z, &w);
         z = nrx_net_activation(n, nrx_net_add(n, a, b, 1, 1), d.activation, d.activation_a, 0);
     }
     w.channels = 1;
-    w.name = "final";
+    nrxi_join(name, sizeof name, prefix, "final", 0);
     z = nrx_net_conv2d(n, z, &w);
     z = d.sum ? nrx_net_sum(n, z) : nrx_net_mean(n, z);
     if (d.quadratic > 0) {
-        int q = nrx_net_scale_learned(n, nrx_net_sqnorm(n, 0), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, "quadratic");
-        z = nrx_net_add(n, z, q, 1, 1);
+        nrxi_join(base, sizeof base, prefix, "quadratic", 0);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, nrx_net_sqnorm(n, x), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, base), 1, 1);
     }
     if (d.filter_bank) { /* softplus(p) * sum_i |U_i x|_1 */
         int sum = -1, u;
         nrx_net_conv_desc b = NRX_ZERO;
-        b.channels = 32; b.kernel = 7; b.no_bias = 1; b.padding = d.padding;
+        b.channels = 32; b.kernel = 7; b.no_bias = 1; b.padding = d.padding; b.name = name;
         for (i = 0; i < d.filter_bank; i++) {
-            nrxi_name(name, sizeof name, NULL, "sfb", i);
-            b.name = name;
-            u = nrx_net_l1norm(n, nrx_net_conv2d(n, 0, &b));
+            nrxi_join(name, sizeof name, prefix, "sfb", i + 1);
+            u = nrx_net_l1norm(n, nrx_net_conv2d(n, x, &b));
             sum = sum < 0 ? u : nrx_net_add(n, sum, u, 1, 1);
         }
-        z = nrx_net_add(n, z, nrx_net_scale_learned(n, sum, 0, NRX_NET_W_SOFTPLUS, 6.1e-6, 1, "sfb_weight"), 1, 1);
+        nrxi_join(base, sizeof base, prefix, "sfb_weight", 0);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, sum, 0, NRX_NET_W_SOFTPLUS, 6.1e-6, 1, base), 1, 1);
     }
-    return nrxi_net_done(n, z, d.smooth_channels ? "iwcnn" : "icnn", net);
+    return z;
+}
+
+NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_icnn: net is NULL");
+    *net = NULL;
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    return nrxi_net_done(n, nrxi_icnn_nodes(n, 0, &d, ""), d.smooth_channels ? "iwcnn" : "icnn", net);
 }
 
 NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
@@ -5740,6 +5888,2215 @@ NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_
     if (images) { d.data.images = images; d.data.count = count; d.data.height = height; d.data.width = width; }
     return nrx_net_train(net, &d, info);
 }
+
+/* ---- more ready-made networks ---- */
+
+NRXI_FN int nrxi_conv_plain(nrx_net *n, int in, size_t channels, size_t kernel, size_t stride, int padding, int bias, const char *name)
+{
+    nrx_net_conv_desc d = NRX_ZERO;
+    d.channels = channels; d.kernel = kernel; d.stride = stride; d.padding = padding; d.no_bias = !bias; d.name = name;
+    return nrx_net_conv2d(n, in, &d);
+}
+
+/* Multiplies the initial weights of a node. */
+NRXI_FN void nrxi_damp(nrx_net *n, int node, double factor)
+{
+    size_t k;
+    const nrxi_net_param *q;
+    if (node < 0 || factor == 0 || n->layer[node].param[0] < 0) return;
+    q = n->param + n->layer[node].param[0];
+    for (k = 0; k < q->rows * q->cols; k++) n->theta[q->offset + k] *= (float)factor;
+}
+
+NRXI_FN int nrxi_normed(nrx_net *n, int x, int norm)
+{
+    return norm == 1 ? nrx_net_group_norm(n, x, 1, 0, NULL) : norm == 2 ? nrx_net_batch_norm(n, x, 0, NULL) : x;
+}
+
+NRXI_FN int nrxi_conv_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
+{
+    size_t i;
+    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_normed(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
+    return x;
+}
+
+NRXI_FN nrx_net_cnn_desc nrxi_cnn_defaults(const nrx_net_cnn_desc *desc, size_t channels, size_t layers, size_t scales, size_t blocks, int activation)
+{
+    nrx_net_cnn_desc d = NRX_ZERO;
+    if (desc) d = *desc;
+    if (d.inputs == 0) d.inputs = 1;
+    if (d.outputs == 0) d.outputs = 1;
+    if (d.channels == 0) d.channels = channels;
+    if (d.layers == 0) d.layers = layers;
+    if (d.scales == 0) d.scales = scales;
+    if (d.blocks == 0) d.blocks = blocks;
+    if (d.activation == 0) d.activation = activation;
+    return d;
+}
+
+NRXI_FN nrx_status nrxi_cnn_begin(const nrx_net_cnn_desc *d, const char *who, nrx_net **result, nrx_net **n)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    if (!result) return nrxi_fail(&d->env, NRX_E_ARG, "%s: net is NULL", who);
+    *result = NULL;
+    if (d->layers > 1000 || d->scales > 12 || d->blocks > 100 || d->channels > 65536) return nrxi_fail(&d->env, NRX_E_RANGE, "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
+    nd.channels = d->inputs;
+    nd.seed = d->seed;
+    nd.env = d->env;
+    return nrx_net_create(&nd, n);
+}
+
+/* U-Net from node x: the node before any residual. */
+NRXI_FN int nrxi_unet_nodes(nrx_net *n, int x, const nrx_net_cnn_desc *d)
+{
+    int skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, last;
+    size_t s;
+    for (s = 0; s < d->scales; s++) {
+        x = nrxi_conv_block(n, x, d->channels << s, d);
+        skip[s] = x;
+        if (s + 1 < d->scales) x = nrx_net_max_pool(n, x, 2);
+    }
+    for (s = d->scales - 1; s-- > 0;) {
+        nrx_net_conv_desc u = NRX_ZERO;
+        u.channels = d->channels << s;
+        u.kernel = 2;
+        u.stride = 2;
+        u.padding = NRX_NET_PAD_VALID;
+        x = nrx_net_conv_transpose2d(n, x, &u);
+        x = nrxi_conv_block(n, nrx_net_concat(n, skip[s], x), d->channels << s, d);
+    }
+    last = nrxi_conv_plain(n, x, d->outputs, 1, 1, d->padding, 1, NULL);
+    nrxi_damp(n, last, d->init_scale);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 2, 3, 1, NRX_NET_RELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_unet", net, &n);
+    int x;
+    if (s != NRX_OK) return s;
+    x = nrxi_unet_nodes(n, 0, &d);
+    if (d.residual >= 0 && d.inputs >= d.outputs) x = nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, 1);
+    return nrxi_net_done(n, x, "unet", net);
+}
+
+NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 64, 17, 1, 1, NRX_NET_RELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_dncnn", net, &n);
+    size_t i;
+    int x = 0, last;
+    if (s != NRX_OK) return s;
+    for (i = 0; i + 1 < d.layers; i++) {
+        x = nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL);
+        x = nrx_net_activation(n, i ? nrxi_normed(n, x, d.norm) : x, d.activation, 0, 0);
+    }
+    last = nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL);
+    nrxi_damp(n, last, d.init_scale);
+    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), last, 1, -1), "dncnn", net);
+}
+
+/* x + conv(act(conv(x))) */
+NRXI_FN int nrxi_res_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
+{
+    int y = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 0, NULL), d->activation, 0, 0), z = nrxi_conv_plain(n, y, channels, 3, 1, d->padding, 0, NULL);
+    return nrx_net_add(n, x, z, 1, 1);
+}
+
+NRXI_FN int nrxi_drunet_nodes(nrx_net *n, int x, const nrx_net_cnn_desc *d)
+{
+    int skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}, last;
+    size_t s, b;
+    nrx_net_conv_desc c = NRX_ZERO;
+    c.kernel = 2; c.stride = 2; c.padding = NRX_NET_PAD_VALID; c.no_bias = 1;
+    x = nrxi_conv_plain(n, x, d->channels, 3, 1, d->padding, 0, NULL);
+    for (s = 0; s < d->scales; s++) {
+        for (b = 0; b < d->blocks; b++) x = nrxi_res_block(n, x, d->channels << s, d);
+        skip[s] = x;
+        c.channels = d->channels << (s + 1);
+        if (s + 1 < d->scales) x = nrx_net_conv2d(n, x, &c);
+    }
+    for (s = d->scales - 1; s-- > 0;) {
+        c.channels = d->channels << s;
+        x = nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &c), skip[s], 1, 1);
+        for (b = 0; b < d->blocks; b++) x = nrxi_res_block(n, x, d->channels << s, d);
+    }
+    last = nrxi_conv_plain(n, x, d->outputs, 3, 1, d->padding, 0, NULL);
+    nrxi_damp(n, last, d->init_scale);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_ELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_drunet", net, &n);
+    if (s != NRX_OK) return s;
+    return nrxi_net_done(n, nrxi_drunet_nodes(n, 0, &d), "drunet", net);
+}
+
+NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_ELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_gradient_step", net, &n);
+    int x;
+    if (s != NRX_OK) return s;
+    x = nrxi_drunet_nodes(n, 0, &d);
+    x = nrx_net_sqnorm(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, -1));
+    return nrxi_net_done(n, nrx_net_scale(n, x, 0.5), "gradient_step", net);
+}
+
+NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 32, 6, 1, 1, NRX_NET_CELU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_nett", net, &n);
+    size_t i;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    for (i = 0; i + 1 < d.layers; i++) x = nrx_net_activation(n, nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
+    return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL)), "nett", net);
+}
+
+NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 6, 1, 1, NRX_NET_LEAKY_RELU);
+    nrx_net_dense_desc e = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_ar", net, &n);
+    size_t i, c = d.channels;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    for (i = 0; i < d.layers; i++) {
+        size_t stride = i >= 2 && i % 2 == 0 ? 2 : 1;
+        if (i % 2 && c < 8 * d.channels) c *= 2;
+        x = nrx_net_activation(n, nrxi_conv_plain(n, x, c, 5, stride, d.padding, 1, NULL), d.activation, 0.1, 0);
+    }
+    e.features = 4 * d.channels;
+    x = nrx_net_activation(n, nrx_net_dense(n, nrx_net_spatial_mean(n, x), &e), d.activation, 0.1, 0);
+    e.features = 1;
+    return nrxi_net_done(n, nrx_net_dense(n, x, &e), "ar", net);
+}
+
+NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 32, 7, 1, 1, NRX_NET_SILU);
+    nrx_net *n;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_lar", net, &n);
+    nrx_net_conv_desc c = NRX_ZERO;
+    size_t i;
+    int x = 0;
+    if (s != NRX_OK) return s;
+    c.channels = d.channels;
+    c.kernel = 3;
+    c.padding = NRX_NET_PAD_REPLICATE; /* the first layer reaches over the border for all of them */
+    c.pad = d.layers - 1;
+    for (i = 0; i < d.layers; i++) {
+        if (i + 1 == d.layers) c.channels = 1;
+        x = nrx_net_conv2d(n, x, &c);
+        if (i + 1 < d.layers) x = nrx_net_activation(n, x, d.activation, 0, 0);
+        c.padding = NRX_NET_PAD_VALID;
+        c.pad = 0;
+    }
+    return nrxi_net_done(n, nrx_net_mean(n, x), "lar", net);
+}
+
+NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net)
+{
+    nrx_net_cnn_desc d = nrxi_cnn_defaults(desc, 16, 1, 3, 2, NRX_NET_SOFTPLUS0);
+    nrx_net *n;
+    nrx_net_conv_desc k = NRX_ZERO;
+    nrx_status s = nrxi_cnn_begin(&d, "nrx_net_tdv", net, &n);
+    int x, skip[12] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    size_t b, i;
+    if (s != NRX_OK) return s;
+    k.channels = d.channels; k.no_bias = 1; k.weights = NRX_NET_W_ZERO_MEAN; k.padding = d.padding; k.name = "K";
+    x = nrx_net_conv2d(n, 0, &k);
+    for (b = 0; b < d.blocks; b++) {
+        for (i = 0; i < d.scales; i++) {
+            x = nrxi_res_block(n, x, d.channels, &d);
+            skip[i] = x;
+            if (i + 1 < d.scales) x = nrxi_conv_plain(n, x, d.channels, 3, 2, d.padding, 0, NULL);
+        }
+        for (i = d.scales - 1; i-- > 0;) {
+            nrx_net_conv_desc u = NRX_ZERO;
+            u.channels = d.channels; u.stride = 2; u.pad = 1; u.output_padding = 1; u.no_bias = 1;
+            x = nrxi_res_block(n, nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &u), skip[i], 1, 1), d.channels, &d);
+        }
+    }
+    x = nrx_net_sqnorm(n, nrxi_conv_plain(n, x, 1, 1, 1, d.padding, 0, "w"));
+    return nrxi_net_done(n, nrx_net_scale(n, x, 0.5 / (double)d.channels), "tdv", net);
+}
+
+NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    int a, b;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_idcnn: net is NULL");
+    *net = NULL;
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    if (d.activation == 0) d.activation = NRX_NET_ELU;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    a = nrxi_icnn_nodes(n, 0, &d, "a_");
+    b = nrxi_icnn_nodes(n, 0, &d, "b_");
+    return nrxi_net_done(n, nrx_net_add(n, a, b, 1, -1), "idcnn", net);
+}
+
+NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net)
+{
+    nrx_net_lpn_desc d = NRX_ZERO;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_dense_desc v = NRX_ZERO, w = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    size_t i;
+    int z;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: net is NULL");
+    *net = NULL;
+    if (d.inputs == 0) d.inputs = 1;
+    if (d.features == 0) d.features = 64;
+    if (d.layers == 0) d.layers = 2;
+    if (d.beta == 0) d.beta = 10;
+    if (d.strong == 0) d.strong = 1e-6;
+    if (d.layers > 1000 || d.beta < 0 || d.strong < 0) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: %zu layers, beta %g, strong %g", d.layers, d.beta, d.strong);
+    nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    v.features = w.features = d.features;
+    v.init = -1;
+    w.weights = NRX_NET_W_NONNEGATIVE;
+    w.no_bias = 1;
+    w.init = 2.0 / (double)d.features;
+    z = nrx_net_activation(n, nrx_net_dense(n, 0, &v), NRX_NET_SOFTPLUS, d.beta, 0);
+    for (i = 1; i < d.layers; i++) {
+        int a = nrx_net_dense(n, z, &w), b = nrx_net_dense(n, 0, &v);
+        z = nrx_net_activation(n, nrx_net_add(n, a, b, 1, 1), NRX_NET_SOFTPLUS, d.beta, 0);
+    }
+    w.features = 1;
+    z = nrx_net_sum(n, nrx_net_dense(n, z, &w));
+    return nrxi_net_done(n, nrx_net_add(n, z, nrx_net_sqnorm(n, 0), 1, 0.5 * d.strong), "lpn", net);
+}
+
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior)
+{
+    nrx_net_plan_desc pd;
+    nrx_net_plan *p;
+    nrx_status s;
+    size_t i, k, it, n;
+    float *y, *g, *t, value;
+    if (!net || !x || !prior) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_lpn_prior: an argument is NULL");
+    if (max_iterations == 0) max_iterations = 2000;
+    if (tolerance <= 0) tolerance = 1e-5;
+    memset(&pd, 0, sizeof pd);
+    pd.mode = NRX_NET_GRADIENT;
+    s = nrx_net_plan_create(net, &pd, &p);
+    if (s != NRX_OK) return s;
+    n = p->map[0].size;
+    y = (float *)nrxi_alloc(&net->env, 3 * n, sizeof *y);
+    if (!y) { nrx_net_plan_free(p); return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_lpn_prior: no memory"); }
+    g = y + n;
+    t = g + n;
+    for (i = 0; s == NRX_OK && i < count; i++) {
+        const float *xi = x + i * n;
+        double step = 1, dot, half, f0 = 0, r0 = 0;
+        memcpy(y, xi, n * sizeof *y);
+        for (it = 0; s == NRX_OK && it <= max_iterations; it++) { /* gradient descent on psi(y) - <x,y>, step doubled and halved */
+            s = nrx_net_forward(p, y, &value);
+            if (s == NRX_OK) s = nrx_net_backward(p, NULL, g, NULL);
+            for (k = 0, r0 = 0, dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r; dot += (double)xi[k] * (double)y[k]; }
+            f0 = (double)value - dot;
+            if (s != NRX_OK || sqrt(r0) <= tolerance || it == max_iterations) break;
+            for (step *= 2; step > 1e-9; step *= 0.5) {
+                for (k = 0, dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k] - (double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
+                s = nrx_net_forward(p, t, &value);
+                if (s != NRX_OK || (double)value - dot <= f0 - 0.4 * step * r0 + 1e-7 * fabs(f0)) break;
+            }
+            memcpy(y, t, n * sizeof *y);
+        }
+        for (k = 0, dot = 0, half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k]; half += 0.5 * (double)xi[k] * (double)xi[k]; }
+        prior[i] = dot - half - (f0 + dot);
+    }
+    nrxi_free(&net->env, y);
+    nrx_net_plan_free(p);
+    return s;
+}
+
+NRXI_FN nrx_status nrxi_unrolled_begin(const nrx_net_unrolled_desc *desc, nrx_net_unrolled_desc *d, const char *who, nrx_net **result, nrx_net **n)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
+    *result = NULL;
+    *d = *desc;
+    if (d->iterations == 0) d->iterations = 5;
+    if (d->channels == 0) d->channels = 16;
+    if (d->memory == 0) d->memory = 5;
+    if (d->scale == 0 && d->op->norm > 0) d->scale = 1.0 / d->op->norm;
+    if (d->iterations > 1000 || !(d->scale > 0)) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %zu iterations, scale %g (0 needs the operator's norm)", who, d->iterations, d->scale);
+    nd.seed = d->seed;
+    nd.env = d->env;
+    return nrx_net_create(&nd, n);
+}
+
+/* conv-ReLU-conv-ReLU-conv, the last one small at first. */
+NRXI_FN int nrxi_update_nodes(nrx_net *n, int x, size_t channels, size_t out)
+{
+    int last;
+    x = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, 0, 1, NULL), NRX_NET_LEAKY_RELU, 0.1, 0);
+    x = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, 0, 1, NULL), NRX_NET_LEAKY_RELU, 0.1, 0);
+    last = nrxi_conv_plain(n, x, out, 3, 1, 0, 1, NULL);
+    nrxi_damp(n, last, 0.2);
+    return last;
+}
+
+NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_lpd", net, &n);
+    int y, x, h, f;
+    size_t i;
+    if (s != NRX_OK) return s;
+    y = nrx_net_scale(n, 0, d.scale); /* data of the operator of norm one */
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    x = nrxi_conv_plain(n, f, d.memory, 1, 1, 0, 0, NULL);
+    h = nrxi_conv_plain(n, y, d.memory, 1, 1, 0, 0, NULL);
+    nrxi_damp(n, h, 0.1);
+    if (x >= 0) for (i = 0; i < d.memory; i++) n->theta[n->param[n->layer[x].param[0]].offset + i] = 1.0f;
+    for (i = 0; i < d.iterations; i++) {
+        int ax = nrx_net_operator(n, nrx_net_slice(n, x, d.memory > 1 ? 1 : 0, 1), d.op, 0, d.data_height, d.data_width, d.scale), ah;
+        h = nrx_net_add(n, h, nrxi_update_nodes(n, nrx_net_concat(n, h, nrx_net_concat(n, ax, y)), d.channels, d.memory), 1, 1);
+        ah = nrx_net_operator(n, nrx_net_slice(n, h, 0, 1), d.op, 1, d.height, d.width, d.scale);
+        x = nrx_net_add(n, x, nrxi_update_nodes(n, nrx_net_concat(n, x, ah), d.channels, d.memory), 1, 1);
+    }
+    return nrxi_net_done(n, nrx_net_slice(n, x, 0, 1), "lpd", net);
+}
+
+NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_learned_gradient", net, &n);
+    int y, f, m = -1, u;
+    size_t i;
+    if (s != NRX_OK) return s;
+    y = nrx_net_scale(n, 0, d.scale);
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    for (i = 0; i < d.iterations; i++) {
+        int r = nrx_net_add(n, nrx_net_operator(n, f, d.op, 0, d.data_height, d.data_width, d.scale), y, 1, -1);
+        int g = nrx_net_operator(n, r, d.op, 1, d.height, d.width, d.scale), in = nrx_net_concat(n, f, g);
+        if (m >= 0) in = nrx_net_concat(n, in, m);
+        u = nrxi_update_nodes(n, in, d.channels, d.memory + 1);
+        f = nrx_net_add(n, f, nrx_net_slice(n, u, d.memory, 1), 1, 1);
+        m = nrx_net_activation(n, nrx_net_slice(n, u, 0, d.memory), NRX_NET_RELU, 0, 0);
+    }
+    return nrxi_net_done(n, f, "learned_gradient", net);
+}
+
+NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net_cnn_desc u = nrxi_cnn_defaults(unet, 8, 2, 3, 1, NRX_NET_RELU);
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(desc, &d, "nrx_net_itnet", net, &n);
+    size_t i;
+    int x;
+    if (s != NRX_OK) return s;
+    if (!d.inverse) { nrx_net_free(n); return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_itnet: needs an inverse"); }
+    x = nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1);
+    if (u.init_scale == 0) u.init_scale = 0.1;
+    for (i = 0; i < (desc->iterations ? d.iterations : 4); i++) {
+        int r, z = nrx_net_add(n, x, nrxi_unet_nodes(n, x, &u), 1, 1);
+        r = nrx_net_add(n, nrx_net_operator(n, z, d.op, 0, d.data_height, d.data_width, 1), 0, 1, -1);
+        r = nrx_net_scale_learned(n, nrx_net_operator(n, r, d.inverse, 0, d.height, d.width, 1), 0, NRX_NET_W_FREE, 1, 1, NULL);
+        x = nrx_net_add(n, z, r, 1, -1);
+    }
+    return nrxi_net_done(n, x, "itnet", net);
+}
+
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net_icnn_desc da = NRX_ZERO, di = NRX_ZERO;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_unrolled_begin(op, &d, "nrx_net_acncr", net, &n);
+    int a, b;
+    if (s != NRX_OK) return s;
+    if (data) da = *data;
+    if (image) di = *image;
+    if (da.smooth_channels == 0) da.smooth_channels = 8;
+    if (da.channels == 0) da.channels = 8;
+    a = nrxi_icnn_nodes(n, nrx_net_operator(n, 0, d.op, 0, d.data_height, d.data_width, d.scale), &da, "data_");
+    b = nrxi_icnn_nodes(n, 0, &di, "image_");
+    return nrxi_net_done(n, nrx_net_add(n, a, b, 0.5, 0.5), "acncr", net);
+}
+
+/* ---- reconstruction ---- */
+
+/* A functional that passes everything on and lets the caller's measure see each point. */
+typedef struct nrxi_watch { const nrx_functional *f; const nrx_net_recon_desc *d; double best; size_t n; } nrxi_watch;
+
+NRXI_FN void nrxi_watch_point(nrxi_watch *w, const float *x)
+{
+    double m;
+    if (!w->d->measure) return;
+    m = w->d->measure(w->d->measure_user, x);
+    if (!(m > w->best)) return;
+    w->best = m;
+    if (w->d->best) memcpy(w->d->best, x, w->n * sizeof *x);
+}
+
+NRXI_FN nrx_status nrxi_watch_eval(void *user, const void *x, double *value, void *grad)
+{
+    nrxi_watch *w = (nrxi_watch *)user;
+    nrxi_watch_point(w, (const float *)x);
+    return w->f->eval(w->f->user, x, value, grad);
+}
+
+NRXI_FN nrx_status nrxi_recon_check(const nrx_linop *A, const float *y, const float *x, const nrx_net_recon_desc *d, const char *who)
+{
+    if (!A || !y || !x || !A->apply || !A->adjoint) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %s is NULL", who, !A ? "A" : !y ? "y" : !x ? "x" : "A's apply or adjoint");
+    if (A->dtype != NRX_F32) return nrxi_fail(&d->env, NRX_E_ARG, "%s: A must be f32", who);
+    if (!nrxi_all_finite(y, A->rows, NRX_F32) || !nrxi_all_finite(x, A->cols, NRX_F32)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "%s: y or the start x is not finite", who);
+    return NRX_OK;
+}
+
+/* |Ax - y|^2/2 + R(x) with its gradient (g may be NULL). r: rows. */
+NRXI_FN nrx_status nrxi_energy(const nrx_linop *A, const float *y, const nrx_functional *R, const float *x, float *r, float *g, float *h, double *value)
+{
+    double v = 0, fit = 0;
+    size_t i;
+    nrx_status s = A->apply(A->user, x, r);
+    if (s != NRX_OK) return s;
+    for (i = 0; i < A->rows; i++) { r[i] -= y[i]; fit += (double)r[i] * (double)r[i]; }
+    s = R->eval(R->user, x, &v, g ? h : NULL);
+    if (s == NRX_OK && g) s = A->adjoint(A->user, r, g);
+    if (s == NRX_OK && g) for (i = 0; i < A->cols; i++) g[i] += h[i];
+    *value = 0.5 * fit + v;
+    return s;
+}
+
+/* to = from - g/L, projected; returns |to - from|^2 and <g, to - from>. */
+NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double L, int nonnegative, float *to, double *slope)
+{
+    double d2 = 0, gd = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double v = (double)from[i] - (double)g[i] / L, d;
+        if (nonnegative && v < 0) v = 0;
+        to[i] = (float)v;
+        d = (double)to[i] - (double)from[i];
+        d2 += d * d;
+        gd += d * (double)g[i];
+    }
+    *slope = gd;
+    return d2;
+}
+
+/* Gradient, accelerated gradient with restart (Beck and Teboulle 2009; restart when the momentum points uphill: O'Donoghue and Candes 2015),
+   and nmAPG (Li and Lin 2015). L starts at the certificate's bound (times 1/4, as bounds are rarely met) and doubles until the quadratic
+   upper bound holds at the step taken. */
+NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *d, nrx_solve_info *info)
+{
+    size_t n = A->cols, max = d->max_iter ? d->max_iter : 500, k, i, tries;
+    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz, fbar, c, q = 1, d2, slope;
+    int method = d->method ? d->method : R->convexity == NRX_CONVEX ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
+    float *r = (float *)nrxi_alloc(&d->env, A->rows + 7 * n, sizeof *r), *g, *h, *z, *bar, *before, *gx, *v;
+    nrx_status s;
+    memset(info, 0, sizeof *info);
+    info->gap = -1;
+    if (!r) return nrxi_fail(&d->env, NRX_E_NOMEM, "nrx_net_reconstruct: no memory");
+    g = r + A->rows; h = g + n; z = h + n; bar = z + n; before = bar + n; gx = before + n; v = gx + n;
+    top = A->norm > 0 && R->lip > 0 ? A->norm * A->norm + R->lip : 0;
+    L = top > 0 ? 0.25 * top : A->norm > 0 ? A->norm * A->norm : 1;
+    info->norm = A->norm;
+    info->stop = NRX_STOP_MAX_ITER;
+    s = nrxi_energy(A, y, R, x, r, NULL, h, &fx);
+    c = fx;
+    memcpy(before, x, n * sizeof *x);
+    memcpy(z, x, n * sizeof *x);
+    for (k = 0; s == NRX_OK && k < max; k++) {
+        double move = 0, size = 0, uphill = 0, beta;
+        double tn = 0.5 * (1 + sqrt(1 + 4 * t * t));
+        /* bar: where the gradient is taken */
+        beta = method == NRX_SOLVE_GRADIENT ? 0 : (t - 1) / tn;
+        for (i = 0; i < n; i++) bar[i] = k == 0 ? x[i] : x[i] + (float)beta * (x[i] - before[i]);
+        s = nrxi_energy(A, y, R, bar, r, g, h, &fbar);
+        info->evals++;
+        for (tries = 0; s == NRX_OK && tries < 60; tries++) {
+            d2 = nrxi_descend(n, bar, g, L, d->nonnegative, z, &slope);
+            s = nrxi_energy(A, y, R, z, r, NULL, h, &fz);
+            info->applies += 2;
+            if (fz <= fbar + slope + 0.5 * L * d2 + 1e-6 * fabs(fbar) || (top > 0 && L >= top && R->convexity == NRX_CONVEX)) break;
+            L *= 2;
+            info->restarts++;
+        }
+        if (s != NRX_OK) break;
+        if (!nrxi_finite_f64(&fz)) { info->stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_net_reconstruct: the energy is not finite; the last good iterate is returned"); break; }
+        if (method == NRX_SOLVE_NMAPG && !(fz <= c - 1e-4 * L * d2)) { /* safeguard: a plain step from x, the better of both */
+            double fv;
+            s = nrxi_energy(A, y, R, x, r, gx, h, &fv);
+            for (tries = 0; s == NRX_OK && tries < 60; tries++) {
+                double from = fv, fnew;
+                d2 = nrxi_descend(n, x, gx, L, d->nonnegative, v, &slope);
+                s = nrxi_energy(A, y, R, v, r, NULL, h, &fnew);
+                if (fnew <= from + slope + 0.5 * L * d2 + 1e-6 * fabs(from)) { if (fnew <= fz) { memcpy(z, v, n * sizeof *z); fz = fnew; } break; }
+                L *= 2;
+            }
+            info->restarts++;
+            if (s != NRX_OK) break;
+        }
+        for (i = 0; i < n; i++) {
+            double e = (double)z[i] - (double)x[i];
+            move += e * e;
+            size += (double)z[i] * (double)z[i];
+            uphill += ((double)bar[i] - (double)z[i]) * e;
+        }
+        memcpy(before, x, n * sizeof *x);
+        memcpy(x, z, n * sizeof *x);
+        if (method == NRX_SOLVE_ACCELERATED && uphill > 0) { t = 1; info->restarts++; memcpy(before, x, n * sizeof *x); } else t = tn;
+        c = (0.8 * q * c + fz) / (0.8 * q + 1);
+        q = 0.8 * q + 1;
+        fx = fz;
+        L *= 0.97;
+        info->iterations = k + 1;
+        info->objective = fx;
+        info->step = 1 / L;
+        info->residual = size > 0 ? sqrt(move / size) : 0;
+        if (info->residual <= tol) { info->stop = NRX_STOP_TOL; break; }
+        if (nrxi_progress(&d->env, k + 1, max, fx)) { info->stop = NRX_STOP_CANCELLED; s = NRX_E_CANCELLED; break; }
+    }
+    nrxi_free(&d->env, r);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+{
+    nrx_net_recon_desc d = NRX_ZERO;
+    nrx_net_recon_info local;
+    nrx_functional watched;
+    nrxi_watch w;
+    nrx_status s;
+    if (desc) d = *desc;
+    if (!info) info = &local;
+    memset(info, 0, sizeof *info);
+    info->error_bound = -1;
+    s = nrxi_recon_check(A, y, x, &d, "nrx_net_reconstruct");
+    if (s != NRX_OK) return s;
+    if (!R || !R->eval || R->n != A->cols || R->dtype != NRX_F32)
+        return nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_reconstruct: the functional takes %zu f32 numbers, A has %zu columns", R ? R->n : 0, A->cols);
+    w.f = R; w.d = &d; w.best = -HUGE_VAL; w.n = R->n;
+    watched = *R;
+    watched.eval = nrxi_watch_eval;
+    watched.prox = NULL;
+    watched.user = &w;
+    s = nrxi_minimise(A, y, &watched, x, &d, &info->solve);
+    if (d.measure) { info->final = d.measure(d.measure_user, x); nrxi_watch_point(&w, x); info->best = w.best; }
+    if (s == NRX_OK && R->mu > 0 && !d.nonnegative) { /* |grad E| / mu bounds the distance to the minimiser */
+        float *r = (float *)nrxi_alloc(&d.env, A->rows + 2 * A->cols, sizeof *r), *g = r + (r ? A->rows : 0), *h = g + (r ? A->cols : 0);
+        double sum = 0;
+        size_t i;
+        if (r && A->apply(A->user, x, r) == NRX_OK) {
+            for (i = 0; i < A->rows; i++) r[i] -= y[i];
+            if (A->adjoint(A->user, r, g) == NRX_OK && R->eval(R->user, x, NULL, h) == NRX_OK) {
+                for (i = 0; i < A->cols; i++) sum += ((double)g[i] + (double)h[i]) * ((double)g[i] + (double)h[i]);
+                info->error_bound = sqrt(sum) / R->mu;
+            }
+        }
+        nrxi_free(&d.env, r);
+    }
+    return s;
+}
+
+/* Both denoiser schemes: RED when lambda_on. */
+NRXI_FN nrx_status nrxi_denoiser_loop(const char *who, const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x,
+                                      const nrx_net_recon_desc *desc, nrx_net_recon_info *info, int red)
+{
+    nrx_net_recon_desc d = NRX_ZERO;
+    nrx_net_recon_info local;
+    nrxi_watch w;
+    nrx_status s;
+    float *r, *g, *z;
+    double step;
+    size_t i, k, n, max;
+    if (desc) d = *desc;
+    if (!info) info = &local;
+    memset(info, 0, sizeof *info);
+    info->error_bound = -1;
+    s = nrxi_recon_check(A, y, x, &d, who);
+    if (s != NRX_OK) return s;
+    if (!denoise) return nrxi_fail(&d.env, NRX_E_ARG, "%s: denoise is NULL", who);
+    if (d.step == 0 && !(A->norm > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "%s: step 0 needs the operator's norm", who);
+    if (red && !(d.lambda > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "%s: lambda %g must be positive", who, d.lambda);
+    step = d.step > 0 ? d.step : 1.0 / (A->norm * A->norm + (red ? d.lambda : 0));
+    n = A->cols;
+    max = d.max_iter ? d.max_iter : 500;
+    if (d.tol == 0) d.tol = 1e-5;
+    r = (float *)nrxi_alloc(&d.env, A->rows + 2 * n, sizeof *r);
+    if (!r) return nrxi_fail(&d.env, NRX_E_NOMEM, "%s: no memory", who);
+    g = r + A->rows;
+    z = g + n;
+    w.f = NULL; w.d = &d; w.best = -HUGE_VAL; w.n = n;
+    info->solve.stop = NRX_STOP_MAX_ITER;
+    info->solve.step = step;
+    info->solve.gap = -1;
+    for (k = 0; k < max; k++) {
+        double change = 0, size = 0;
+        s = A->apply(A->user, x, r);
+        for (i = 0; s == NRX_OK && i < A->rows; i++) r[i] -= y[i];
+        if (s == NRX_OK) s = A->adjoint(A->user, r, g);
+        if (s != NRX_OK) break;
+        if (red) {
+            s = denoise(user, x, z);
+            for (i = 0; s == NRX_OK && i < n; i++) z[i] = x[i] - (float)step * (g[i] + (float)d.lambda * (x[i] - z[i]));
+        } else {
+            for (i = 0; i < n; i++) g[i] = x[i] - (float)step * g[i];
+            s = denoise(user, g, z);
+        }
+        if (s != NRX_OK) break;
+        for (i = 0; i < n; i++) {
+            double e;
+            if (d.nonnegative && z[i] < 0) z[i] = 0;
+            e = (double)z[i] - (double)x[i];
+            change += e * e;
+            size += (double)z[i] * (double)z[i];
+        }
+        if (!nrxi_finite_f64(&change)) { info->solve.stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d.env, NRX_E_NUMERIC, "%s: the iterate is not finite; the last good one is returned", who); break; }
+        memcpy(x, z, n * sizeof *x);
+        nrxi_watch_point(&w, x);
+        info->solve.iterations = k + 1;
+        info->solve.residual = size > 0 ? sqrt(change / size) : 0;
+        if (info->solve.residual <= d.tol) { info->solve.stop = NRX_STOP_TOL; break; }
+        if (nrxi_progress(&d.env, k + 1, max, info->solve.residual)) { info->solve.stop = NRX_STOP_CANCELLED; s = NRX_E_CANCELLED; break; }
+    }
+    if (d.measure) { info->final = d.measure(d.measure_user, x); info->best = w.best > info->final ? w.best : info->final; }
+    nrxi_free(&d.env, r);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+{
+    return nrxi_denoiser_loop("nrx_net_pnp", A, y, denoise, user, x, desc, info, 0);
+}
+
+NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+{
+    return nrxi_denoiser_loop("nrx_net_red", A, y, denoise, user, x, desc, info, 1);
+}
+
+NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau, const float *v, float *out, float *work)
+{
+    float *u, *r, *p, *q;
+    double rr = 0, start, pq, next;
+    size_t i, k;
+    nrx_status s = NRX_OK;
+    if (!W || !v || !out || !work || !(tau >= 0)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_net_linear_denoise: an argument is NULL or tau %g is negative", tau);
+    u = work; r = u + n; p = r + n; q = p + n;
+    for (i = 0; i < n; i++) { u[i] = 0; r[i] = p[i] = v[i]; rr += (double)v[i] * (double)v[i]; }
+    start = rr;
+    for (k = 0; k < 1000 && rr > 1e-12 * start; k++) { /* (tau + (1-tau) W) u = v, positive definite for W in (0,1] */
+        s = W(user, p, q);
+        if (s != NRX_OK) return s;
+        for (i = 0, pq = 0; i < n; i++) { q[i] = (float)tau * p[i] + (float)(1 - tau) * q[i]; pq += (double)p[i] * (double)q[i]; }
+        if (!(pq > 0)) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_net_linear_denoise: W is not positive definite");
+        for (i = 0, next = 0; i < n; i++) {
+            u[i] += (float)(rr / pq) * p[i];
+            r[i] -= (float)(rr / pq) * q[i];
+            next += (double)r[i] * (double)r[i];
+        }
+        for (i = 0; i < n; i++) p[i] = r[i] + (float)(next / rr) * p[i];
+        rr = next;
+    }
+    return W(user, u, out);
+}
+
+/* ---- bilevel ---- */
+
+NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x, const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info)
+{
+    nrx_net_hyper_desc d = NRX_ZERO;
+    nrx_net_hyper_info local;
+    nrx_net_plan_desc pd;
+    nrx_net_plan *plan;
+    nrx_net_report proof;
+    nrx_status s;
+    size_t n, i, k;
+    float *q, *r, *p, *hp, *back, *t;
+    double rr = 0, start, php, pp, next;
+    if (desc) d = *desc;
+    if (!info) info = &local;
+    memset(info, 0, sizeof *info);
+    info->curvature = HUGE_VAL;
+    if (!net || !A || !x || !gx || !grad) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_hypergradient: an argument is NULL");
+    if (A->dtype != NRX_F32 || d.height == 0 || d.width == 0 || A->cols != net->layer[0].channels * d.height * d.width)
+        return nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_hypergradient: images %zux%zu, A has %zu columns", d.height, d.width, A->cols);
+    if (d.weight == 0) d.weight = 1;
+    if (d.tol == 0) d.tol = 1e-6;
+    if (d.max_iter == 0) d.max_iter = 500;
+    memset(&pd, 0, sizeof pd);
+    pd.height = d.height; pd.width = d.width; pd.mode = NRX_NET_PAIR; pd.env = d.env;
+    s = nrx_net_plan_create(net, &pd, &plan);
+    if (s != NRX_OK) return s;
+    n = A->cols;
+    q = (float *)nrxi_alloc(&d.env, 5 * n + A->rows, sizeof *q);
+    if (!q) { nrx_net_plan_free(plan); return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_net_hypergradient: no memory"); }
+    r = q + n; p = r + n; hp = p + n; back = hp + n; t = back + n;
+    s = nrx_net_forward(plan, x, NULL);
+    if (s == NRX_OK) s = nrx_net_backward(plan, NULL, NULL, NULL);
+    for (i = 0; i < n; i++) { q[i] = 0; r[i] = p[i] = gx[i]; rr += (double)gx[i] * (double)gx[i]; }
+    start = rr;
+    if (d.jacobian_free && s == NRX_OK) {
+        s = nrx_net_certify(net, d.height, d.width, &proof);
+        if (s == NRX_OK && (nrxi_is_infinite(proof.lip_gradient) || !(A->norm > 0)))
+            s = nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_hypergradient: the Jacobian-free form needs A's norm and a smooth network");
+        if (s == NRX_OK) for (i = 0; i < n; i++) q[i] = (float)((double)gx[i] / (A->norm * A->norm + d.weight * proof.lip_gradient));
+        rr = 0;
+    }
+    for (k = 0; s == NRX_OK && k < d.max_iter && rr > d.tol * d.tol * start; k++) {
+        s = nrx_net_tangent(plan, p, NULL);
+        if (s == NRX_OK) s = nrx_net_backward_tangent(plan, NULL, NULL, hp, NULL, NULL);
+        for (i = 0; i < n; i++) hp[i] *= (float)d.weight;
+        if (s == NRX_OK) s = A->apply(A->user, p, t);
+        if (s == NRX_OK) s = A->adjoint(A->user, t, back);
+        if (s != NRX_OK) break;
+        for (i = 0; i < n; i++) hp[i] += back[i];
+        for (i = 0, php = pp = 0; i < n; i++) { php += (double)p[i] * (double)hp[i]; pp += (double)p[i] * (double)p[i]; }
+        if (php < info->curvature * pp) info->curvature = php / pp;
+        if (!(php > 0)) { s = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_net_hypergradient: the Hessian is not positive definite (curvature %g)", php / pp); break; }
+        for (i = 0, next = 0; i < n; i++) {
+            q[i] += (float)(rr / php) * p[i];
+            r[i] -= (float)(rr / php) * hp[i];
+            next += (double)r[i] * (double)r[i];
+        }
+        for (i = 0; i < n; i++) p[i] = r[i] + (float)(next / rr) * p[i];
+        rr = next;
+        info->iterations = k + 1;
+    }
+    info->residual = start > 0 ? sqrt(rr / start) : 0;
+    if (s == NRX_OK) {
+        for (i = 0; i < n; i++) q[i] *= -(float)d.weight;
+        s = nrx_net_tangent(plan, q, NULL);
+        if (s == NRX_OK) s = nrx_net_backward_tangent(plan, NULL, NULL, NULL, NULL, grad);
+    }
+    nrxi_free(&d.env, q);
+    nrx_net_plan_free(plan);
+    return s;
+}
+
+/* ---- checkpoints: a list of named tensors ---- */
+
+#ifndef NRX_MAX_ELEMS
+#define NRX_MAX_ELEMS ((size_t)1 << 28)
+#endif
+
+struct nrx_net_checkpoint {
+    nrx_env env;
+    nrx_net_weight *item;
+    size_t  count, room, elements;
+    char  **meta;            /* key, value, key, value ... */
+    size_t  metas, meta_room;
+};
+
+NRXI_FN char *nrxi_copy_text(const nrx_env *env, const char *s, size_t n)
+{
+    char *t = (char *)nrxi_alloc(env, n + 1, 1);
+    if (!t) return NULL;
+    memcpy(t, s, n);
+    t[n] = 0;
+    return t;
+}
+
+NRX_DEF void nrx_net_checkpoint_free(nrx_net_checkpoint *c)
+{
+    nrx_env env;
+    size_t i;
+    if (!c) return;
+    env = c->env;
+    for (i = 0; i < c->count; i++) {
+        nrxi_free(&env, (void *)(uintptr_t)c->item[i].name);
+        nrxi_free(&env, (void *)(uintptr_t)c->item[i].data);
+    }
+    for (i = 0; i < c->metas; i++) nrxi_free(&env, c->meta[i]);
+    nrxi_free(&env, c->item);
+    nrxi_free(&env, c->meta);
+    nrxi_free(&env, c);
+}
+
+NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *c) { return c ? c->count : 0; }
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *c, size_t i) { return c && i < c->count ? c->item + i : NULL; }
+
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *c, const char *name)
+{
+    size_t i;
+    if (c && name) for (i = 0; i < c->count; i++) if (strcmp(c->item[i].name, name) == 0) return c->item + i;
+    return NULL;
+}
+
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *c, const char *key)
+{
+    size_t i;
+    if (c && key) for (i = 0; i + 1 < c->metas; i += 2) if (strcmp(c->meta[i], key) == 0) return c->meta[i + 1];
+    return NULL;
+}
+
+/* Element formats of files. */
+enum { NRXI_E_F32, NRXI_E_F64, NRXI_E_F16, NRXI_E_BF16, NRXI_E_I64, NRXI_E_I32, NRXI_E_I16, NRXI_E_I8, NRXI_E_U8, NRXI_E_BOOL };
+
+NRXI_FN size_t nrxi_elem_size(int e)
+{
+    switch (e) {
+    case NRXI_E_F64: case NRXI_E_I64: return 8;
+    case NRXI_E_F32: case NRXI_E_I32: return 4;
+    case NRXI_E_F16: case NRXI_E_BF16: case NRXI_E_I16: return 2;
+    default: return 1;
+    }
+}
+
+NRXI_FN float nrxi_elem(int e, const unsigned char *p)
+{
+    uint64_t u = nrxi_get_le(p, (int)nrxi_elem_size(e));
+    uint32_t w = (uint32_t)(u & 0xffffffffu);
+    float f;
+    double d;
+    switch (e) {
+    case NRXI_E_F32: memcpy(&f, &w, 4); return f;
+    case NRXI_E_F64: memcpy(&d, &u, 8); return (float)d;
+    case NRXI_E_F16: return (float)nrxi_half_to_double((unsigned)w);
+    case NRXI_E_BF16: w <<= 16; memcpy(&f, &w, 4); return f;
+    case NRXI_E_I64: return u >> 63 ? -(float)(~u + 1u) : (float)u;
+    case NRXI_E_I32: return w >> 31 ? -(float)(~w + 1u) : (float)w;
+    case NRXI_E_I16: return w >> 15 ? (float)w - 65536.0f : (float)w;
+    case NRXI_E_I8: return w >> 7 ? (float)w - 256.0f : (float)w;
+    default: return (float)w;
+    }
+}
+
+/* Appends a tensor of `count` numbers, to be filled; NULL after an error (logged). */
+NRXI_FN float *nrxi_checkpoint_add(nrx_net_checkpoint *c, const char *name, size_t name_size, const size_t *shape, int ndim, nrx_status *status)
+{
+    nrx_net_weight *w;
+    size_t i, count = 1;
+    for (i = 0; i < (size_t)ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) count = (size_t)-1;
+    if (count > NRX_MAX_ELEMS || count + c->elements > NRX_MAX_ELEMS) {
+        *status = nrxi_fail(&c->env, NRX_E_RANGE, "nrx_net_checkpoint_read: more than %zu elements (NRX_MAX_ELEMS)", (size_t)NRX_MAX_ELEMS);
+        return NULL;
+    }
+    if (c->count == c->room) {
+        size_t room = c->room ? 2 * c->room : 16;
+        w = (nrx_net_weight *)nrxi_realloc(&c->env, c->item, room, sizeof *w);
+        if (!w) { *status = nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory"); return NULL; }
+        c->item = w;
+        c->room = room;
+    }
+    w = c->item + c->count;
+    memset(w, 0, sizeof *w);
+    w->name = nrxi_copy_text(&c->env, name, name_size);
+    w->data = (float *)nrxi_alloc(&c->env, count ? count : 1, sizeof(float));
+    if (!w->name || !w->data) {
+        nrxi_free(&c->env, (void *)(uintptr_t)w->name);
+        nrxi_free(&c->env, (void *)(uintptr_t)w->data);
+        *status = nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory for %zu numbers", count);
+        return NULL;
+    }
+    for (i = 0; i < (size_t)ndim; i++) w->shape[i] = shape[i];
+    w->ndim = ndim;
+    w->count = count;
+    c->elements += count;
+    c->count++;
+    return (float *)(uintptr_t)w->data;
+}
+
+NRXI_FN nrx_status nrxi_checkpoint_meta_add(nrx_net_checkpoint *c, const char *s, size_t n)
+{
+    if (c->metas == c->meta_room) {
+        size_t room = c->meta_room ? 2 * c->meta_room : 8;
+        char **m = (char **)nrxi_realloc(&c->env, c->meta, room, sizeof *m);
+        if (!m) return nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+        c->meta = m;
+        c->meta_room = room;
+    }
+    c->meta[c->metas] = nrxi_copy_text(&c->env, s, n);
+    if (!c->meta[c->metas]) return nrxi_fail(&c->env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+    c->metas++;
+    return NRX_OK;
+}
+
+/* ---- safetensors: 8 bytes of header size, a JSON object, raw little-endian data ---- */
+
+typedef struct nrxi_json { const char *at, *end; } nrxi_json;
+
+NRXI_FN void nrxi_json_space(nrxi_json *j) { while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++; }
+
+NRXI_FN int nrxi_json_take(nrxi_json *j, char c)
+{
+    nrxi_json_space(j);
+    if (j->at >= j->end || *j->at != c) return 0;
+    j->at++;
+    return 1;
+}
+
+/* A string without its quotes; escapes other than \" \\ \/ \n are refused, nothing is unescaped. */
+NRXI_FN int nrxi_json_string(nrxi_json *j, const char **s, size_t *n)
+{
+    if (!nrxi_json_take(j, '"')) return 0;
+    *s = j->at;
+    while (j->at < j->end && *j->at != '"') {
+        if (*j->at == '\\') {
+            if (j->end - j->at < 2 || !strchr("\"\\/n", j->at[1]) || j->at[1] == 0) return 0;
+            j->at++;
+        } else if ((unsigned char)*j->at < 0x20) return 0;
+        j->at++;
+    }
+    if (j->at >= j->end) return 0;
+    *n = (size_t)(j->at - *s);
+    j->at++;
+    return 1;
+}
+
+NRXI_FN int nrxi_json_size(nrxi_json *j, size_t *v)
+{
+    size_t x = 0, digits = 0;
+    nrxi_json_space(j);
+    while (j->at < j->end && *j->at >= '0' && *j->at <= '9') {
+        if (!nrxi_mul_ok(x, 10, &x) || !nrxi_add_ok(x, (size_t)(*j->at - '0'), &x)) return 0;
+        j->at++;
+        digits++;
+    }
+    *v = x;
+    return digits > 0;
+}
+
+NRXI_FN int nrxi_same_text(const char *s, size_t n, const char *word) { return strlen(word) == n && memcmp(s, word, n) == 0; }
+
+NRXI_FN int nrxi_json_list(nrxi_json *j, size_t *v, size_t max, size_t *n)
+{
+    *n = 0;
+    if (!nrxi_json_take(j, '[')) return 0;
+    if (nrxi_json_take(j, ']')) return 1;
+    do if (*n == max || !nrxi_json_size(j, v + (*n)++)) return 0; while (nrxi_json_take(j, ','));
+    return nrxi_json_take(j, ']');
+}
+
+/* One tensor's object after its key. */
+NRXI_FN nrx_status nrxi_safetensors_entry(nrx_net_checkpoint *c, nrxi_json *j, const char *name, size_t name_size, const unsigned char *data, size_t data_size)
+{
+    static const struct { const char *name; int elem; } types[] = { {"F32", NRXI_E_F32}, {"F64", NRXI_E_F64}, {"F16", NRXI_E_F16}, {"BF16", NRXI_E_BF16},
+        {"I64", NRXI_E_I64}, {"I32", NRXI_E_I32}, {"I16", NRXI_E_I16}, {"I8", NRXI_E_I8}, {"U8", NRXI_E_U8}, {"BOOL", NRXI_E_BOOL} };
+    const char *key, *type = NULL;
+    size_t n, type_size = 0, shape[8], ndim = 0, range[2] = {0, 0}, two = 0, i, count, bytes;
+    int elem = -1, seen = 0;
+    nrx_status s = NRX_OK;
+    float *to;
+    if (!nrxi_json_take(j, '{')) return NRX_E_FORMAT;
+    do {
+        if (!nrxi_json_string(j, &key, &n) || !nrxi_json_take(j, ':')) return NRX_E_FORMAT;
+        if (nrxi_same_text(key, n, "dtype")) { if (!nrxi_json_string(j, &type, &type_size)) return NRX_E_FORMAT; seen |= 1; }
+        else if (nrxi_same_text(key, n, "shape")) { if (!nrxi_json_list(j, shape, 8, &ndim)) return NRX_E_FORMAT; seen |= 2; }
+        else if (nrxi_same_text(key, n, "data_offsets")) { if (!nrxi_json_list(j, range, 2, &two)) return NRX_E_FORMAT; seen |= 4; }
+        else return NRX_E_FORMAT;
+    } while (nrxi_json_take(j, ','));
+    if (!nrxi_json_take(j, '}') || seen != 7 || two != 2) return NRX_E_FORMAT;
+    for (i = 0; i < sizeof types / sizeof types[0]; i++) if (nrxi_same_text(type, type_size, types[i].name)) elem = types[i].elem;
+    if (elem < 0) return NRX_E_UNSUPPORTED;
+    for (i = 0, count = 1; i < ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) return NRX_E_FORMAT;
+    if (range[0] > range[1] || range[1] > data_size || !nrxi_mul_ok(count, nrxi_elem_size(elem), &bytes) || bytes != range[1] - range[0]) return NRX_E_FORMAT;
+    to = nrxi_checkpoint_add(c, name, name_size, shape, (int)ndim, &s);
+    if (!to) return s;
+    for (i = 0; i < count; i++) to[i] = nrxi_elem(elem, data + range[0] + i * nrxi_elem_size(elem));
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_read_safetensors(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
+{
+    uint64_t head = nrxi_get_le(bytes, 8);
+    nrxi_json j;
+    const char *key, *value;
+    size_t n, m;
+    nrx_status s;
+    if (head > size - 8) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header longer than the file");
+    j.at = (const char *)bytes + 8;
+    j.end = j.at + head;
+    if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is not an object");
+    if (nrxi_json_take(&j, '}')) return NRX_OK;
+    do {
+        char shown[48];
+        if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
+        if (nrxi_same_text(key, n, "__metadata__")) {
+            if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+            if (nrxi_json_take(&j, '}')) continue;
+            do {
+                if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':') || !nrxi_json_string(&j, &value, &m))
+                    return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+                s = nrxi_checkpoint_meta_add(c, key, n);
+                if (s == NRX_OK) s = nrxi_checkpoint_meta_add(c, value, m);
+                if (s != NRX_OK) return s;
+            } while (nrxi_json_take(&j, ','));
+            if (!nrxi_json_take(&j, '}')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+            continue;
+        }
+        s = nrxi_safetensors_entry(c, &j, key, n, bytes + 8 + head, size - 8 - (size_t)head);
+        m = n < sizeof shown - 1 ? n : sizeof shown - 1;
+        memcpy(shown, key, m);
+        shown[m] = 0;
+        if (s != NRX_OK) return nrxi_fail(&c->env, s, "nrx_net_checkpoint_read: safetensors entry '%s': %s", shown, nrx_status_string(s));
+    } while (nrxi_json_take(&j, ','));
+    return nrxi_json_take(&j, '}') ? NRX_OK : nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
+}
+
+/* ---- pickle: a stack machine that builds plain values and tensors, nothing else ---- */
+
+enum { NRXI_P_NONE, NRXI_P_MARK, NRXI_P_BOOL, NRXI_P_INT, NRXI_P_FLOAT, NRXI_P_TEXT, NRXI_P_LIST /* also tuple: chain of cells */, NRXI_P_DICT,
+       NRXI_P_GLOBAL, NRXI_P_STORAGE, NRXI_P_TENSOR };
+enum { NRXI_G_ORDERED_DICT, NRXI_G_TENSOR, NRXI_G_PARAMETER, NRXI_G_STORAGE /* + element format */ };
+
+typedef struct nrxi_pvalue { int kind; int64_t i; const char *s; size_t n; } nrxi_pvalue; /* list, dict: i = container index */
+typedef struct nrxi_pcell { nrxi_pvalue v; size_t next; } nrxi_pcell;                     /* dict: keys and values alternate */
+typedef struct nrxi_pbox { size_t head, tail, length; } nrxi_pbox;
+typedef struct nrxi_pstorage { const char *key; size_t key_size, count; int elem; const unsigned char *bytes; } nrxi_pstorage;
+typedef struct nrxi_ptensor { size_t storage, offset, shape[8], stride[8]; int ndim; } nrxi_ptensor;
+
+typedef struct nrxi_pickle {
+    nrx_env env;
+    const unsigned char *at, *end;
+    nrxi_pvalue *stack, *memo;
+    nrxi_pcell  *cell;
+    nrxi_pbox   *box;
+    nrxi_pstorage *storage;
+    nrxi_ptensor  *tensor;
+    size_t stack_n, stack_room, memo_room, cell_n, cell_room, box_n, box_room, storage_n, storage_room, tensor_n, tensor_room;
+} nrxi_pickle;
+
+#define NRXI_NIL ((size_t)-1)
+
+NRXI_FN void nrxi_pickle_drop(nrxi_pickle *p)
+{
+    nrxi_free(&p->env, p->stack); nrxi_free(&p->env, p->memo); nrxi_free(&p->env, p->cell);
+    nrxi_free(&p->env, p->box); nrxi_free(&p->env, p->storage); nrxi_free(&p->env, p->tensor);
+}
+
+/* Makes room for one more element of an array. */
+NRXI_FN nrx_status nrxi_grow(const nrx_env *env, void **array, size_t n, size_t *room, size_t size)
+{
+    size_t more = *room ? 2 * *room : 64;
+    void *q;
+    if (n < *room) return NRX_OK;
+    while (more <= n) more *= 2;
+    q = nrxi_realloc(env, *array, more, size);
+    if (!q) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+    *array = q;
+    *room = more;
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_push(nrxi_pickle *p, nrxi_pvalue v)
+{
+    void *a = p->stack;
+    nrx_status s = nrxi_grow(&p->env, &a, p->stack_n, &p->stack_room, sizeof v);
+    p->stack = (nrxi_pvalue *)a;
+    if (s == NRX_OK) p->stack[p->stack_n++] = v;
+    return s;
+}
+
+NRXI_FN nrxi_pvalue nrxi_pvalue_of(int kind, int64_t i)
+{
+    nrxi_pvalue v;
+    v.kind = kind;
+    v.i = i;
+    v.s = NULL;
+    v.n = 0;
+    return v;
+}
+
+NRXI_FN nrx_status nrxi_box_new(nrxi_pickle *p, int kind, nrxi_pvalue *v)
+{
+    void *a = p->box;
+    nrx_status s = nrxi_grow(&p->env, &a, p->box_n, &p->box_room, sizeof *p->box);
+    p->box = (nrxi_pbox *)a;
+    if (s != NRX_OK) return s;
+    p->box[p->box_n].head = p->box[p->box_n].tail = NRXI_NIL;
+    p->box[p->box_n].length = 0;
+    *v = nrxi_pvalue_of(kind, (int64_t)p->box_n++);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_box_append(nrxi_pickle *p, nrxi_pvalue box, nrxi_pvalue v)
+{
+    nrxi_pbox *b = p->box + box.i;
+    void *a = p->cell;
+    nrx_status s = nrxi_grow(&p->env, &a, p->cell_n, &p->cell_room, sizeof *p->cell);
+    p->cell = (nrxi_pcell *)a;
+    if (s != NRX_OK) return s;
+    p->cell[p->cell_n].v = v;
+    p->cell[p->cell_n].next = NRXI_NIL;
+    if (b->tail == NRXI_NIL) b->head = p->cell_n;
+    else p->cell[b->tail].next = p->cell_n;
+    b->tail = p->cell_n++;
+    b->length++;
+    return NRX_OK;
+}
+
+/* Cell k of a box as a value; kind NONE when there is none. */
+NRXI_FN nrxi_pvalue nrxi_box_at(const nrxi_pickle *p, nrxi_pvalue box, size_t k)
+{
+    size_t c = p->box[box.i].head;
+    while (c != NRXI_NIL && k-- > 0) c = p->cell[c].next;
+    return c == NRXI_NIL ? nrxi_pvalue_of(NRXI_P_NONE, 0) : p->cell[c].v;
+}
+
+NRXI_FN nrx_status nrxi_pickle_fail(const nrxi_pickle *p, const char *what)
+{
+    return nrxi_fail(&p->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: pickle: %s", what);
+}
+
+/* Moves what lies above the last mark into a new box; or, with `into`, appends it there. */
+NRXI_FN nrx_status nrxi_pop_mark(nrxi_pickle *p, nrxi_pvalue box)
+{
+    size_t m = p->stack_n, i;
+    while (m > 0 && p->stack[m - 1].kind != NRXI_P_MARK) m--;
+    if (m == 0) return nrxi_pickle_fail(p, "no mark on the stack");
+    for (i = m; i < p->stack_n; i++) {
+        nrx_status s = nrxi_box_append(p, box, p->stack[i]);
+        if (s != NRX_OK) return s;
+    }
+    p->stack_n = m - 1;
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_pickle_global(nrxi_pickle *p)
+{
+    static const struct { const char *name; int elem; } storages[] = { {"FloatStorage", NRXI_E_F32}, {"DoubleStorage", NRXI_E_F64}, {"HalfStorage", NRXI_E_F16},
+        {"BFloat16Storage", NRXI_E_BF16}, {"LongStorage", NRXI_E_I64}, {"IntStorage", NRXI_E_I32}, {"ShortStorage", NRXI_E_I16}, {"CharStorage", NRXI_E_I8},
+        {"ByteStorage", NRXI_E_U8}, {"BoolStorage", NRXI_E_BOOL} };
+    const char *module = (const char *)p->at, *name;
+    size_t m = 0, n = 0, i;
+    char shown[64];
+    nrxi_text t;
+    while (p->at < p->end && *p->at != '\n') { p->at++; m++; }
+    if (p->at++ >= p->end) return nrxi_pickle_fail(p, "truncated");
+    name = (const char *)p->at;
+    while (p->at < p->end && *p->at != '\n') { p->at++; n++; }
+    if (p->at++ >= p->end) return nrxi_pickle_fail(p, "truncated");
+    if (nrxi_same_text(module, m, "collections") && nrxi_same_text(name, n, "OrderedDict")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_ORDERED_DICT));
+    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n, "_rebuild_tensor_v2")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_TENSOR));
+    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n, "_rebuild_parameter")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_PARAMETER));
+    if (nrxi_same_text(module, m, "torch"))
+        for (i = 0; i < sizeof storages / sizeof storages[0]; i++)
+            if (nrxi_same_text(name, n, storages[i].name)) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_STORAGE + storages[i].elem));
+    t.at = shown;
+    t.end = shown + sizeof shown - 1;
+    for (i = 0; i < m; i++) nrxi_put(&t, module[i] >= 32 && module[i] < 127 ? module[i] : '?');
+    nrxi_put(&t, '.');
+    for (i = 0; i < n; i++) nrxi_put(&t, name[i] >= 32 && name[i] < 127 ? name[i] : '?');
+    *t.at = 0;
+    return nrxi_fail(&p->env, NRX_E_UNSUPPORTED, "nrx_net_checkpoint_read: pickle wants '%s', which is not on the list of three constructors; nothing was executed", shown);
+}
+
+/* ('storage', torch.XStorage, key, location, count): the persistent id of a storage. */
+NRXI_FN nrx_status nrxi_pickle_storage(nrxi_pickle *p)
+{
+    nrxi_pvalue id, type, key, count;
+    void *a = p->storage;
+    size_t i;
+    nrx_status s;
+    if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST) return nrxi_pickle_fail(p, "a persistent id is not a tuple");
+    id = p->stack[--p->stack_n];
+    type = nrxi_box_at(p, id, 1);
+    key = nrxi_box_at(p, id, 2);
+    count = nrxi_box_at(p, id, 4);
+    if (type.kind != NRXI_P_GLOBAL || type.i < NRXI_G_STORAGE || key.kind != NRXI_P_TEXT || count.kind != NRXI_P_INT || count.i < 0 || (uint64_t)count.i > NRX_MAX_ELEMS)
+        return nrxi_pickle_fail(p, "a persistent id is not a storage");
+    for (i = 0; i < p->storage_n; i++)
+        if (p->storage[i].key_size == key.n && memcmp(p->storage[i].key, key.s, key.n) == 0) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_STORAGE, (int64_t)i));
+    s = nrxi_grow(&p->env, &a, p->storage_n, &p->storage_room, sizeof *p->storage);
+    p->storage = (nrxi_pstorage *)a;
+    if (s != NRX_OK) return s;
+    p->storage[p->storage_n].key = key.s;
+    p->storage[p->storage_n].key_size = key.n;
+    p->storage[p->storage_n].count = (size_t)count.i;
+    p->storage[p->storage_n].elem = (int)(type.i - NRXI_G_STORAGE);
+    p->storage[p->storage_n].bytes = NULL;
+    return nrxi_push(p, nrxi_pvalue_of(NRXI_P_STORAGE, (int64_t)p->storage_n++));
+}
+
+/* _rebuild_tensor_v2(storage, offset, size, stride, ...) */
+NRXI_FN nrx_status nrxi_pickle_tensor(nrxi_pickle *p, nrxi_pvalue args, nrxi_pvalue *out)
+{
+    nrxi_pvalue st = nrxi_box_at(p, args, 0), off = nrxi_box_at(p, args, 1), size = nrxi_box_at(p, args, 2), stride = nrxi_box_at(p, args, 3);
+    nrxi_ptensor *t;
+    void *a = p->tensor;
+    size_t i, last, n;
+    nrx_status s;
+    if (st.kind != NRXI_P_STORAGE || off.kind != NRXI_P_INT || off.i < 0 || size.kind != NRXI_P_LIST || stride.kind != NRXI_P_LIST
+        || p->box[size.i].length > 8 || p->box[size.i].length != p->box[stride.i].length) return nrxi_pickle_fail(p, "a tensor has wrong arguments");
+    s = nrxi_grow(&p->env, &a, p->tensor_n, &p->tensor_room, sizeof *p->tensor);
+    p->tensor = (nrxi_ptensor *)a;
+    if (s != NRX_OK) return s;
+    t = p->tensor + p->tensor_n;
+    t->storage = (size_t)st.i;
+    t->ndim = (int)p->box[size.i].length;
+    if ((uint64_t)off.i > NRX_MAX_ELEMS) return nrxi_pickle_fail(p, "a tensor lies outside its storage");
+    t->offset = last = (size_t)off.i;
+    for (i = 0, n = 1; i < (size_t)t->ndim; i++) {
+        nrxi_pvalue d = nrxi_box_at(p, size, i), r = nrxi_box_at(p, stride, i);
+        size_t reach;
+        if (d.kind != NRXI_P_INT || r.kind != NRXI_P_INT || d.i < 0 || r.i < 0 || (uint64_t)d.i > NRX_MAX_ELEMS || (uint64_t)r.i > NRX_MAX_ELEMS)
+            return nrxi_pickle_fail(p, "a tensor has a wrong size or stride");
+        t->shape[i] = (size_t)d.i;
+        t->stride[i] = (size_t)r.i;
+        if (!nrxi_mul_ok(n, t->shape[i], &n)) return nrxi_pickle_fail(p, "a tensor is too large");
+        if (t->shape[i] && (!nrxi_mul_ok(t->shape[i] - 1, t->stride[i], &reach) || !nrxi_add_ok(last, reach, &last))) return nrxi_pickle_fail(p, "a tensor is too large");
+    }
+    if (n > 0 && last >= p->storage[t->storage].count) return nrxi_pickle_fail(p, "a tensor lies outside its storage");
+    *out = nrxi_pvalue_of(NRXI_P_TENSOR, (int64_t)p->tensor_n++);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_pickle_reduce(nrxi_pickle *p)
+{
+    nrxi_pvalue f, args, out;
+    nrx_status s;
+    if (p->stack_n < 2 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST || p->stack[p->stack_n - 2].kind != NRXI_P_GLOBAL) return nrxi_pickle_fail(p, "REDUCE of something else than a constructor");
+    args = p->stack[--p->stack_n];
+    f = p->stack[--p->stack_n];
+    if (f.i == NRXI_G_ORDERED_DICT) s = nrxi_box_new(p, NRXI_P_DICT, &out);
+    else if (f.i == NRXI_G_TENSOR) s = nrxi_pickle_tensor(p, args, &out);
+    else if (f.i == NRXI_G_PARAMETER) {
+        out = nrxi_box_at(p, args, 0);
+        s = out.kind == NRXI_P_TENSOR ? NRX_OK : nrxi_pickle_fail(p, "a parameter that is no tensor");
+    } else s = nrxi_pickle_fail(p, "REDUCE of a storage type");
+    return s == NRX_OK ? nrxi_push(p, out) : s;
+}
+
+NRXI_FN nrx_status nrxi_pickle_memo(nrxi_pickle *p, size_t k)
+{
+    void *a = p->memo;
+    size_t before = p->memo_room;
+    nrx_status s;
+    if (p->stack_n == 0 || k > (size_t)(p->end - p->at) + p->cell_n + p->stack_n + 100000u) return nrxi_pickle_fail(p, "memo index out of range");
+    s = nrxi_grow(&p->env, &a, k, &p->memo_room, sizeof *p->memo);
+    p->memo = (nrxi_pvalue *)a;
+    if (s != NRX_OK) return s;
+    for (; before < p->memo_room; before++) p->memo[before] = nrxi_pvalue_of(NRXI_P_MARK, 0);
+    p->memo[k] = p->stack[p->stack_n - 1];
+    return NRX_OK;
+}
+
+/* Runs one pickle to its STOP; *result is the top of the stack then. */
+NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
+{
+    p->stack_n = 0;
+    while (p->at < p->end) {
+        unsigned op = *p->at++;
+        nrx_status s = NRX_OK;
+        nrxi_pvalue v = nrxi_pvalue_of(NRXI_P_NONE, 0);
+        size_t left = (size_t)(p->end - p->at), k;
+#define NRXI_NEED(n) do { if (left < (size_t)(n)) return nrxi_pickle_fail(p, "truncated"); } while (0)
+        switch (op) {
+        case 0x80: NRXI_NEED(1); if (*p->at > 4) return nrxi_pickle_fail(p, "protocol above 4"); p->at++; break;
+        case '(': s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_MARK, 0)); break;
+        case 'N': s = nrxi_push(p, v); break;
+        case 0x88: case 0x89: s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_BOOL, op == 0x88)); break;
+        case 'K': NRXI_NEED(1); s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, *p->at)); p->at += 1; break;
+        case 'M': NRXI_NEED(2); s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, (int64_t)nrxi_get_le(p->at, 2))); p->at += 2; break;
+        case 'J': {
+            int64_t i;
+            NRXI_NEED(4);
+            i = (int64_t)nrxi_get_le(p->at, 4);
+            if (i >= ((int64_t)1 << 31)) i -= (int64_t)1 << 32;
+            s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, i));
+            p->at += 4;
+            break;
+        }
+        case 0x8a: { /* LONG1 */
+            uint64_t u;
+            NRXI_NEED(1);
+            k = *p->at++;
+            left--;
+            NRXI_NEED(k);
+            if (k > 8) v.kind = NRXI_P_FLOAT; /* the magic number of the legacy format: kept as bytes only */
+            else {
+                u = nrxi_get_le(p->at, (int)k);
+                if (k > 0 && k < 8 && p->at[k - 1] & 0x80u) u |= ~(uint64_t)0 << (8 * k);
+                memcpy(&v.i, &u, 8);
+                v.kind = NRXI_P_INT;
+            }
+            p->at += k;
+            s = nrxi_push(p, v);
+            break;
+        }
+        case 'G': NRXI_NEED(8); v.kind = NRXI_P_FLOAT; p->at += 8; s = nrxi_push(p, v); break;
+        case 'X': case 0x8c:
+            k = op == 'X' ? 4 : 1;
+            NRXI_NEED(k);
+            v.kind = NRXI_P_TEXT;
+            v.n = (size_t)nrxi_get_le(p->at, (int)k);
+            p->at += k;
+            left -= k;
+            NRXI_NEED(v.n);
+            v.s = (const char *)p->at;
+            p->at += v.n;
+            s = nrxi_push(p, v);
+            break;
+        case '}': s = nrxi_box_new(p, NRXI_P_DICT, &v); if (s == NRX_OK) s = nrxi_push(p, v); break;
+        case ']': case ')': s = nrxi_box_new(p, NRXI_P_LIST, &v); if (s == NRX_OK) s = nrxi_push(p, v); break;
+        case 't':
+            s = nrxi_box_new(p, NRXI_P_LIST, &v);
+            if (s == NRX_OK) s = nrxi_pop_mark(p, v);
+            if (s == NRX_OK) s = nrxi_push(p, v);
+            break;
+        case 0x85: case 0x86: case 0x87: {
+            size_t n = op - 0x84u, i;
+            if (p->stack_n < n) return nrxi_pickle_fail(p, "stack underflow");
+            s = nrxi_box_new(p, NRXI_P_LIST, &v);
+            for (i = 0; s == NRX_OK && i < n; i++) s = nrxi_box_append(p, v, p->stack[p->stack_n - n + i]);
+            p->stack_n -= n;
+            if (s == NRX_OK) s = nrxi_push(p, v);
+            break;
+        }
+        case 'a':
+            if (p->stack_n < 2 || p->stack[p->stack_n - 2].kind != NRXI_P_LIST) return nrxi_pickle_fail(p, "APPEND to something else than a list");
+            p->stack_n--;
+            s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
+            break;
+        case 's':
+            if (p->stack_n < 3 || p->stack[p->stack_n - 3].kind != NRXI_P_DICT) return nrxi_pickle_fail(p, "SETITEM on something else than a dictionary");
+            p->stack_n -= 2;
+            s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
+            if (s == NRX_OK) s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n + 1]);
+            break;
+        case 'e': case 'u': {
+            size_t m = p->stack_n;
+            while (m > 0 && p->stack[m - 1].kind != NRXI_P_MARK) m--;
+            if (m < 2 || p->stack[m - 2].kind != (op == 'e' ? NRXI_P_LIST : NRXI_P_DICT) || (op == 'u' && (p->stack_n - m) % 2))
+                return nrxi_pickle_fail(p, "APPENDS or SETITEMS on the wrong kind of value");
+            s = nrxi_pop_mark(p, p->stack[m - 2]);
+            break;
+        }
+        case 'c': s = nrxi_pickle_global(p); break;
+        case 'Q': s = nrxi_pickle_storage(p); break;
+        case 'R': s = nrxi_pickle_reduce(p); break;
+        case 'b': /* BUILD: the state (metadata of the dictionary) is dropped */
+            if (p->stack_n < 2) return nrxi_pickle_fail(p, "stack underflow");
+            p->stack_n--;
+            break;
+        case 'q': NRXI_NEED(1); k = *p->at++; s = nrxi_pickle_memo(p, k); break;
+        case 'r': NRXI_NEED(4); k = (size_t)nrxi_get_le(p->at, 4); p->at += 4; s = nrxi_pickle_memo(p, k); break;
+        case 'h': case 'j':
+            NRXI_NEED(op == 'h' ? 1 : 4);
+            k = op == 'h' ? *p->at : (size_t)nrxi_get_le(p->at, 4);
+            p->at += op == 'h' ? 1 : 4;
+            if (k >= p->memo_room || p->memo[k].kind == NRXI_P_MARK) return nrxi_pickle_fail(p, "memo entry that was never stored");
+            s = nrxi_push(p, p->memo[k]);
+            break;
+        case '.':
+            if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind == NRXI_P_MARK) return nrxi_pickle_fail(p, "nothing on the stack at STOP");
+            *result = p->stack[p->stack_n - 1];
+            return NRX_OK;
+        default: return nrxi_fail(&p->env, NRX_E_UNSUPPORTED, "nrx_net_checkpoint_read: pickle opcode %d is not among the known ones; nothing was executed", (int)op);
+        }
+        if (s != NRX_OK) return s;
+    }
+    return nrxi_pickle_fail(p, "no STOP");
+}
+
+/* Copies a tensor through its strides. */
+NRXI_FN nrx_status nrxi_pickle_give(nrxi_pickle *p, nrx_net_checkpoint *c, const nrxi_ptensor *t, const char *name, size_t name_size)
+{
+    const nrxi_pstorage *st = p->storage + t->storage;
+    size_t index[8] = {0, 0, 0, 0, 0, 0, 0, 0}, size = nrxi_elem_size(st->elem), at = t->offset, i, count;
+    nrx_status s = NRX_OK;
+    float *to;
+    int k;
+    if (!st->bytes) return nrxi_pickle_fail(p, "a storage is missing from the archive");
+    to = nrxi_checkpoint_add(c, name, name_size, t->shape, t->ndim, &s);
+    if (!to) return s;
+    count = c->item[c->count - 1].count;
+    for (i = 0; i < count; i++) {
+        to[i] = nrxi_elem(st->elem, st->bytes + at * size);
+        for (k = t->ndim - 1; k >= 0; k--) {
+            at += t->stride[k];
+            if (++index[k] < t->shape[k]) break;
+            at -= t->stride[k] * t->shape[k];
+            index[k] = 0;
+        }
+    }
+    return NRX_OK;
+}
+
+/* Walks dictionaries and lists; names are joined with dots. *budget bounds the work on shared or cyclic containers. */
+NRXI_FN nrx_status nrxi_pickle_walk(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_pvalue v, char *name, size_t length, size_t size, int depth, size_t *budget)
+{
+    size_t cell, k = 0;
+    if (v.kind == NRXI_P_TENSOR) return nrxi_pickle_give(p, c, p->tensor + v.i, name, length);
+    if (v.kind != NRXI_P_LIST && v.kind != NRXI_P_DICT) return NRX_OK;
+    if (depth > 16) return nrxi_pickle_fail(p, "containers nested deeper than 16");
+    for (cell = p->box[v.i].head; cell != NRXI_NIL; k++) {
+        nrxi_text t;
+        size_t n;
+        nrx_status s;
+        nrxi_pvalue item;
+        if ((*budget)-- == 0) return nrxi_pickle_fail(p, "containers with too many entries");
+        t.at = name + length;
+        t.end = name + size - 1;
+        if (length) nrxi_put(&t, '.');
+        if (v.kind == NRXI_P_DICT) {
+            nrxi_pvalue key = p->cell[cell].v;
+            if (key.kind == NRXI_P_TEXT) for (n = 0; n < key.n; n++) nrxi_put(&t, key.s[n] >= 32 && key.s[n] < 127 ? key.s[n] : '?');
+            else if (key.kind == NRXI_P_INT) nrxi_put_signed(&t, key.i);
+            cell = p->cell[cell].next;
+            if (cell == NRXI_NIL) break;
+        } else nrxi_put_unsigned(&t, k);
+        item = p->cell[cell].v;
+        cell = p->cell[cell].next;
+        s = nrxi_pickle_walk(p, c, item, name, (size_t)(t.at - name), size, depth + 1, budget);
+        if (s != NRX_OK) return s;
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_pickle_collect(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_pvalue top)
+{
+    char name[300];
+    size_t budget = 1000000u;
+    return nrxi_pickle_walk(p, c, top, name, 0, sizeof name, 0, &budget);
+}
+
+/* PyTorch's zip: <root>/data.pkl and <root>/data/<key>, all stored. Also .npz when no data.pkl is there. */
+NRXI_FN nrx_status nrxi_read_zip(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
+{
+    nrxi_npz_entry e, pkl;
+    nrxi_pickle p;
+    nrxi_pvalue top;
+    nrx_status s = NRX_OK;
+    size_t i, k, root = 0, entries, end;
+    int found = 0;
+    if (size < 22) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: zip archive without an end");
+    for (end = size - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
+        if (end == 0 || size - end > 22 + 65535) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: zip archive without an end record (truncated?)");
+    entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
+    for (i = 0; i < entries && !found; i++) {
+        s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
+        if (s != NRX_OK) return s;
+        for (k = 0; k < e.name_size; k++)
+            if (e.name[k] == '/' && nrxi_same_text(e.name + k + 1, e.name_size - k - 1, "data.pkl")) { found = 1; root = k + 1; pkl = e; break; }
+    }
+    if (!found) { /* .npz */
+        for (i = 0; i < entries; i++) {
+            void *data;
+            size_t shape[NRXI_NPY_NDIM], n;
+            int ndim = 0;
+            float *to;
+            s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
+            if (s == NRX_OK) s = nrxi_npy_decode(e.bytes, e.n, NRX_F32, &data, shape, &ndim, "checkpoint", &c->env);
+            if (s != NRX_OK) return s;
+            n = e.name_size > 4 && memcmp(e.name + e.name_size - 4, ".npy", 4) == 0 ? e.name_size - 4 : e.name_size;
+            to = nrxi_checkpoint_add(c, e.name, n, shape, ndim, &s);
+            if (to) memcpy(to, data, c->item[c->count - 1].count * sizeof *to);
+            nrxi_free(&c->env, data);
+            if (!to) return s;
+        }
+        return NRX_OK;
+    }
+    memset(&p, 0, sizeof p);
+    p.env = c->env;
+    p.at = pkl.bytes;
+    p.end = pkl.bytes + pkl.n;
+    s = nrxi_pickle_run(&p, &top);
+    for (i = 0; s == NRX_OK && i < entries; i++) { /* hand the data entries to their storages */
+        s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
+        if (s != NRX_OK || e.name_size <= root + 5 || memcmp(e.name, pkl.name, root) != 0 || memcmp(e.name + root, "data/", 5) != 0) continue;
+        for (k = 0; k < p.storage_n; k++) {
+            nrxi_pstorage *st = p.storage + k;
+            if (st->key_size != e.name_size - root - 5 || memcmp(st->key, e.name + root + 5, st->key_size) != 0) continue;
+            if (e.n / nrxi_elem_size(st->elem) < st->count) s = nrxi_pickle_fail(&p, "a storage is shorter than the pickle says");
+            else st->bytes = e.bytes;
+        }
+    }
+    if (s == NRX_OK) s = nrxi_pickle_collect(&p, c, top);
+    nrxi_pickle_drop(&p);
+    return s;
+}
+
+/* The stream of before 2020: pickles of magic, protocol 1001, system, the state and the list of storage keys; then per key an
+   int64 count and the raw elements. */
+NRXI_FN nrx_status nrxi_read_legacy(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
+{
+    nrxi_pickle p;
+    nrxi_pvalue v = nrxi_pvalue_of(NRXI_P_NONE, 0), state = v, keys = v;
+    nrx_status s = NRX_OK;
+    size_t i, k, cell;
+    memset(&p, 0, sizeof p);
+    p.env = c->env;
+    p.at = bytes;
+    p.end = bytes + size;
+    for (i = 0; s == NRX_OK && i < 5; i++) {
+        s = nrxi_pickle_run(&p, &v);
+        if (i == 1 && s == NRX_OK && (v.kind != NRXI_P_INT || v.i != 1001)) s = nrxi_pickle_fail(&p, "legacy protocol is not 1001");
+        if (i == 3) state = v;
+        if (i == 4) keys = v;
+    }
+    if (s == NRX_OK && keys.kind != NRXI_P_LIST) s = nrxi_pickle_fail(&p, "the list of storages is missing");
+    for (cell = s == NRX_OK ? p.box[keys.i].head : NRXI_NIL; s == NRX_OK && cell != NRXI_NIL; cell = p.cell[cell].next) {
+        nrxi_pvalue key = p.cell[cell].v;
+        uint64_t count;
+        for (k = 0; k < p.storage_n; k++) if (key.kind == NRXI_P_TEXT && p.storage[k].key_size == key.n && memcmp(p.storage[k].key, key.s, key.n) == 0) break;
+        if (k == p.storage_n) { s = nrxi_pickle_fail(&p, "data of an unknown storage"); break; }
+        if ((size_t)(p.end - p.at) < 8) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
+        count = nrxi_get_le(p.at, 8);
+        p.at += 8;
+        if (count > (size_t)(p.end - p.at) / nrxi_elem_size(p.storage[k].elem) || count < p.storage[k].count) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
+        p.storage[k].bytes = p.at;
+        p.at += (size_t)count * nrxi_elem_size(p.storage[k].elem);
+    }
+    if (s == NRX_OK) s = nrxi_pickle_collect(&p, c, state);
+    nrxi_pickle_drop(&p);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env, nrx_net_checkpoint **checkpoint)
+{
+    static const unsigned char legacy[14] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+    const unsigned char *b = (const unsigned char *)bytes;
+    nrx_net_checkpoint *c;
+    nrx_status s;
+    if (!checkpoint || !bytes) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_read: %s is NULL", bytes ? "checkpoint" : "bytes");
+    *checkpoint = NULL;
+    c = (nrx_net_checkpoint *)nrxi_calloc(env, 1, sizeof *c);
+    if (!c) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
+    if (env) c->env = *env;
+    if (size >= 4 && memcmp(b, "PK\003\004", 4) == 0) s = nrxi_read_zip(c, b, size);
+    else if (size >= 14 && memcmp(b, legacy, 14) == 0) s = nrxi_read_legacy(c, b, size);
+    else if (size >= 10 && b[8] == '{') s = nrxi_read_safetensors(c, b, size);
+    else s = nrxi_fail(env, NRX_E_FORMAT, "nrx_net_checkpoint_read: neither safetensors nor a PyTorch archive nor .npz (%zu bytes)", size);
+    if (s != NRX_OK) { nrx_net_checkpoint_free(c); return s; }
+    *checkpoint = c;
+    return NRX_OK;
+}
+
+/* ---- networks from checkpoints ---- */
+
+NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *c, const char *prefix)
+{
+    size_t i, k;
+    int pass;
+    if (!net || !c) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_weights: %s is NULL", net ? "checkpoint" : "net");
+    for (pass = 0; pass < 2; pass++) /* everything is checked before the first write */
+        for (i = 0; i < net->params; i++) {
+            nrxi_net_param *q = net->param + i;
+            const nrx_net_weight *w;
+            char name[200];
+            nrxi_text t;
+            t.at = name;
+            t.end = name + sizeof name - 1;
+            nrxi_put_string(&t, prefix ? prefix : "");
+            nrxi_put_string(&t, q->name);
+            *t.at = 0;
+            w = nrx_net_checkpoint_find(c, name);
+            if (pass) { memcpy(net->theta + q->offset, w->data, w->count * sizeof(float)); continue; }
+            if (!w) return nrxi_fail(&net->env, NRX_E_FORMAT, "nrx_net_load_weights: key '%s' is missing", name);
+            if (w->count != q->rows * q->cols)
+                return nrxi_fail(&net->env, NRX_E_SHAPE, "nrx_net_load_weights: key '%s' has %zu numbers, expected %zu x %zu", name, w->count, q->rows, q->cols);
+            for (k = 0; k < (size_t)w->ndim && k < 4 && w->ndim == q->ndim; k++)
+                if (w->shape[k] != q->shape[k]) return nrxi_fail(&net->env, NRX_E_SHAPE, "nrx_net_load_weights: key '%s' has size %zu in dimension %zu, expected %zu", name, w->shape[k], k, q->shape[k]);
+            for (k = 0; k < w->count; k++)
+                if (!nrxi_finite_f32(w->data + k)) return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_load_weights: key '%s' holds %g at %zu", name, (double)w->data[k], k);
+        }
+    return NRX_OK;
+}
+
+/* The graph as text: per layer its numbers, blank separated, doubles as the hexadecimal of their bits; layers end with ';'. */
+NRXI_FN void nrxi_put_bits(nrxi_text *t, double v)
+{
+    uint64_t u;
+    int i;
+    memcpy(&u, &v, 8);
+    for (i = 60; i >= 0; i -= 4) nrxi_put(t, "0123456789abcdef"[u >> i & 15u]);
+    nrxi_put(t, ' ');
+}
+
+NRXI_FN void nrxi_put_number(nrxi_text *t, size_t v) { nrxi_put_unsigned(t, v); nrxi_put(t, ' '); }
+
+NRXI_FN void nrxi_put_graph(const nrx_net *net, nrxi_text *t)
+{
+    size_t i;
+    nrxi_put_number(t, net->layer[0].channels);
+    nrxi_put_number(t, (size_t)nrxi_net_out(net));
+    nrxi_put_bits(t, net->user_weight);
+    nrxi_put_bits(t, net->user_scale);
+    nrxi_put(t, ';');
+    for (i = 1; i < net->layers; i++) {
+        const nrxi_layer *l = net->layer + i;
+        const nrxi_net_param *q = l->param[0] >= 0 ? net->param + l->param[0] : NULL;
+        size_t numbers[18], k;
+        nrxi_put_string(t, l->name);
+        nrxi_put(t, ' ');
+        numbers[0] = (size_t)l->kind; numbers[1] = (size_t)l->in[0]; numbers[2] = (size_t)(l->in[1] + 1); numbers[3] = l->channels;
+        numbers[4] = l->kh; numbers[5] = l->kw; numbers[6] = l->stride; numbers[7] = l->dilation; numbers[8] = l->groups;
+        numbers[9] = l->pad_y; numbers[10] = l->pad_x; numbers[11] = l->out_pad; numbers[12] = (size_t)l->padding; numbers[13] = (size_t)l->act;
+        numbers[14] = l->kind == NRXI_SPLINE ? l->knots : l->first;
+        numbers[15] = (size_t)l->adjoint;
+        numbers[16] = q ? (size_t)(q->transform ? q->transform : q->constraint) : 0;
+        numbers[17] = (size_t)(l->param[1] >= 0);
+        for (k = 0; k < 18; k++) nrxi_put_number(t, numbers[k]);
+        nrxi_put_bits(t, l->a);
+        nrxi_put_bits(t, l->b);
+        nrxi_put_bits(t, q ? q->rate : 1);
+        nrxi_put(t, ';');
+    }
+}
+
+NRXI_FN int nrxi_get_number(const char **s, size_t *v)
+{
+    nrxi_json j;
+    j.at = *s;
+    j.end = *s + strlen(*s);
+    if (!nrxi_json_size(&j, v)) return 0;
+    *s = j.at;
+    return 1;
+}
+
+NRXI_FN int nrxi_get_bits(const char **s, double *v)
+{
+    uint64_t u = 0;
+    int i;
+    while (**s == ' ') ++*s;
+    for (i = 0; i < 16; i++, ++*s) {
+        char ch = **s;
+        int d = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+        if (d < 0) return 0;
+        u = u << 4 | (uint64_t)d;
+    }
+    memcpy(v, &u, 8);
+    return nrxi_finite_f64(v);
+}
+
+/* Rebuilds one layer through the builders, which check everything again. */
+NRXI_FN int nrxi_build_from(nrx_net *net, const char *name, const size_t *v, double a, double b, double rate)
+{
+    nrx_net_conv_desc c = NRX_ZERO;
+    nrx_net_dense_desc d = NRX_ZERO;
+    int in0 = (int)v[1], in1 = (int)v[2] - 1, node = -1;
+    switch ((int)v[0]) {
+    case NRXI_CONV: case NRXI_CONVT:
+        c.channels = v[3]; c.kernel_height = v[4]; c.kernel = v[5]; c.stride = v[6]; c.dilation = v[7]; c.groups = v[8];
+        c.output_padding = v[11]; c.padding = (int)v[12]; c.weights = (int)v[16]; c.no_bias = !v[17]; c.name = name; c.learning_rate = rate; c.init = 1;
+        if (v[9] > 65536 || v[10] > 65536) return -1;
+        node = v[0] == NRXI_CONV ? nrx_net_conv2d(net, in0, &c) : nrx_net_conv_transpose2d(net, in0, &c);
+        if (node >= 0) { net->layer[node].pad_y = v[9]; net->layer[node].pad_x = v[10]; }
+        return node;
+    case NRXI_DENSE:
+        d.inputs = v[14]; d.features = v[3]; d.weights = (int)v[16]; d.no_bias = !v[17]; d.name = name; d.learning_rate = rate; d.init = 1;
+        return nrx_net_dense(net, in0, &d);
+    case NRXI_ACT: return nrx_net_activation(net, in0, (int)v[13], a, b);
+    case NRXI_RIDGE: return nrx_net_ridge(net, in0, a, 0, 0, 0, rate, name);
+    case NRXI_SPLINE: return nrx_net_spline(net, in0, v[14], a, (int)v[15], NRX_NET_IDENTITY, 0, name);
+    case NRXI_BIAS: return nrx_net_bias(net, in0, name);
+    case NRXI_NET_ADD: return nrx_net_add(net, in0, in1, a, b);
+    case NRXI_GAIN: return nrx_net_scale_learned(net, in0, (int)v[14], (int)v[16], 1, rate, name);
+    case NRXI_NET_MUL: return nrx_net_multiply(net, in0, in1);
+    case NRXI_CONCAT: return nrx_net_concat(net, in0, in1);
+    case NRXI_SLICE: return nrx_net_slice(net, in0, v[14], v[3]);
+    case NRXI_AVGPOOL: return nrx_net_avg_pool(net, in0, v[14]);
+    case NRXI_MAXPOOL: return nrx_net_max_pool(net, in0, v[14]);
+    case NRXI_SUM: return nrx_net_sum(net, in0);
+    case NRXI_MEAN: return nrx_net_mean(net, in0);
+    case NRXI_SPATIAL_MEAN: return nrx_net_spatial_mean(net, in0);
+    case NRXI_RESIZE: return nrx_net_resize(net, in0, v[14], (int)v[15]);
+    case NRXI_GROUPNORM: return nrx_net_group_norm(net, in0, v[8], b, name);
+    case NRXI_BATCHNORM: return nrx_net_batch_norm(net, in0, a, name);
+    default: return -1;
+    }
+}
+
+NRXI_FN nrx_status nrxi_graph_load(const nrx_net_checkpoint *c, const char *graph, const nrx_env *env, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s;
+    size_t channels, out, v[18], k;
+    double weight, scale, a, b, rate;
+    const char *t = graph, *arch;
+    if (!nrxi_get_number(&t, &channels) || !nrxi_get_number(&t, &out) || !nrxi_get_bits(&t, &weight) || !nrxi_get_bits(&t, &scale) || channels == 0 || channels > 65536)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_net_load: the graph in the metadata is malformed");
+    nd.channels = channels;
+    if (env) nd.env = *env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    n->user_weight = weight;
+    n->user_scale = scale;
+    while (*t == ' ') t++;
+    while (s == NRX_OK && *t == ';' && t[1] != 0) {
+        char name[40];
+        size_t len = 0;
+        for (t++; *t && *t != ' ' && len < sizeof name - 1; t++) name[len++] = *t;
+        name[len] = 0;
+        for (k = 0; k < 18; k++) if (!nrxi_get_number(&t, v + k) || v[k] > ((size_t)1 << 28)) { s = NRX_E_FORMAT; break; }
+        if (s == NRX_OK && (!nrxi_get_bits(&t, &a) || !nrxi_get_bits(&t, &b) || !nrxi_get_bits(&t, &rate))) s = NRX_E_FORMAT;
+        if (s == NRX_OK && nrxi_build_from(n, name, v, a, b, rate) < 0) s = n->status != NRX_OK ? n->status : NRX_E_FORMAT;
+        if (n->count > NRX_MAX_ELEMS) s = NRX_E_RANGE;
+        while (*t == ' ') t++;
+    }
+    if (s == NRX_OK && (*t != ';' || out == 0 || out >= n->layers)) s = NRX_E_FORMAT;
+    if (s == NRX_OK) n->output = (int)out;
+    arch = nrx_net_checkpoint_meta(c, "arch");
+    if (arch) nrxi_name(n->arch, sizeof n->arch, arch, "", 0);
+    if (s != NRX_OK) (void)nrxi_fail(env, s, "nrx_net_load: the graph in the metadata is malformed at node %zu", n->layers);
+    else s = nrx_net_load_weights(n, c, NULL);
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    *net = n;
+    return NRX_OK;
+}
+
+/* ---- foreign architectures, recognised by their keys ---- */
+
+/* The tensor whose name is `prefix`, then `suffix`. */
+NRXI_FN const nrx_net_weight *nrxi_key(const nrx_net_checkpoint *c, const char *prefix, const char *suffix)
+{
+    char name[300];
+    nrxi_text t;
+    t.at = name;
+    t.end = name + sizeof name - 1;
+    nrxi_put_string(&t, prefix);
+    nrxi_put_string(&t, suffix);
+    *t.at = 0;
+    return nrx_net_checkpoint_find(c, name);
+}
+
+/* Whether some key ends with `suffix`; what stands before it goes to prefix[256]. */
+NRXI_FN int nrxi_key_prefix(const nrx_net_checkpoint *c, const char *suffix, char *prefix)
+{
+    size_t i, n = strlen(suffix), m;
+    for (i = 0; i < c->count; i++) {
+        m = strlen(c->item[i].name);
+        if (m < n || m - n > 255 || strcmp(c->item[i].name + m - n, suffix) != 0) continue;
+        memcpy(prefix, c->item[i].name, m - n);
+        prefix[m - n] = 0;
+        return 1;
+    }
+    return 0;
+}
+
+/* The tensor, checked: ndim sizes, 0 = any; NULL and a line when it is missing, has another shape or is not finite. */
+NRXI_FN const nrx_net_weight *nrxi_expect(const nrx_net_checkpoint *c, const char *prefix, const char *suffix, size_t count, int ndim, nrx_status *s)
+{
+    const nrx_net_weight *w = nrxi_key(c, prefix, suffix);
+    size_t i;
+    if (!w) { *s = nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_load: key '%s%s' is missing", prefix, suffix); return NULL; }
+    if ((ndim >= 0 && w->ndim != ndim) || (count && w->count != count) || w->count == 0) {
+        *s = nrxi_fail(&c->env, NRX_E_SHAPE, "nrx_net_load: key '%s%s' has %d dimensions and %zu numbers, expected %d and %zu", prefix, suffix, w->ndim, w->count, ndim, count);
+        return NULL;
+    }
+    for (i = 0; i < w->count; i++)
+        if (!nrxi_finite_f32(w->data + i)) {
+            *s = nrxi_fail(&c->env, NRX_E_NUMERIC, "nrx_net_load: key '%s%s' holds %g at %zu", prefix, suffix, (double)w->data[i], i);
+            return NULL;
+        }
+    return w;
+}
+
+/* A convolution node from a checkpoint's kernel [co][ci][k][k]. */
+NRXI_FN int nrxi_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *bias, int padding, int weights, const char *name)
+{
+    nrx_net_conv_desc d = NRX_ZERO;
+    nrxi_layer *l;
+    int node;
+    if (!w || input < 0) return -1;
+    if (w->ndim != 4 || w->shape[2] > 64 || w->shape[3] > 64 || w->shape[1] != n->layer[input].channels || (bias && bias->count != w->shape[0]))
+        return NRXI_BUILD_FAIL(n, NRX_E_SHAPE, "nrx_net_load: key '%s' is no kernel for %zu input channels", w->name, n->layer[input].channels);
+    d.channels = w->shape[0]; d.kernel_height = w->shape[2]; d.kernel = w->shape[3];
+    d.padding = padding; d.no_bias = bias == NULL; d.weights = weights; d.name = name; d.init = 1;
+    node = nrx_net_conv2d(n, input, &d);
+    if (node < 0) return -1;
+    l = n->layer + node;
+    memcpy(n->theta + n->param[l->param[0]].offset, w->data, w->count * sizeof(float));
+    if (bias) memcpy(n->theta + n->param[l->param[1]].offset, bias->data, bias->count * sizeof(float));
+    return node;
+}
+
+/* Largest |sum over channels of filter spectra|^2 on a 256 x 256 grid, of the composed kernel of a chain of convolutions from one channel:
+   what the published code divides by. kernel [channels][size][size]. */
+NRXI_FN double nrxi_composed_norm2(const nrx_env *env, const float *kernel, size_t channels, size_t size, nrx_status *s)
+{
+    size_t m = 2 * size - 1, c, y, x, u, v, fy, fx;
+    double best = 0, *r = (double *)nrxi_calloc(env, m * m + 2 * m, sizeof *r), *col = r + m * m;
+    if (!r) { *s = NRX_E_NOMEM; return 1; }
+    for (c = 0; c < channels; c++) { /* summed autocorrelation */
+        const float *k = kernel + c * size * size;
+        for (y = 0; y < size; y++) for (x = 0; x < size; x++)
+            for (u = 0; u < size; u++) for (v = 0; v < size; v++)
+                r[(y + size - 1 - u) * m + x + size - 1 - v] += (double)k[y * size + x] * (double)k[u * size + v];
+    }
+    for (fy = 0; fy <= 128; fy++) {
+        for (x = 0; x < m; x++) {
+            col[2 * x] = col[2 * x + 1] = 0;
+            for (y = 0; y < m; y++) {
+                double a = 2 * NRX_PI * (double)fy * ((double)y - (double)(size - 1)) / 256;
+                col[2 * x] += r[y * m + x] * cos(a);
+                col[2 * x + 1] -= r[y * m + x] * sin(a);
+            }
+        }
+        for (fx = 0; fx < 256; fx++) {
+            double sum = 0;
+            for (x = 0; x < m; x++) {
+                double a = 2 * NRX_PI * (double)fx * ((double)x - (double)(size - 1)) / 256;
+                sum += col[2 * x] * cos(a) + col[2 * x + 1] * sin(a);
+            }
+            if (sum > best) best = sum;
+        }
+    }
+    nrxi_free(env, r);
+    return best;
+}
+
+/* CRR and WCRR of the comparative study (arXiv 2510.01755): three convolutions normalised to norm one, then
+   e^{-2s} (e^{-b} h(e^b e^s t) - rho h(e^s t)). */
+NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *prefix, int weak, int padding, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = NRX_OK;
+    const nrx_net_weight *w[3], *scaling, *beta;
+    size_t i, o, in, mid, y, x, u, v, size = 1, ch = 1, k;
+    float *kernel = NULL, *next;
+    double norm;
+    int node = 0;
+    w[0] = nrxi_expect(c, prefix, "filters.0.parametrizations.weight.original", 0, 4, &s);
+    w[1] = s == NRX_OK ? nrxi_expect(c, prefix, "filters.1.weight", 0, 4, &s) : NULL;
+    w[2] = s == NRX_OK ? nrxi_expect(c, prefix, "filters.2.weight", 0, 4, &s) : NULL;
+    scaling = s == NRX_OK ? nrxi_expect(c, prefix, "scaling", w[2]->shape[0], -1, &s) : NULL;
+    beta = s == NRX_OK ? nrxi_expect(c, prefix, "beta", 1, -1, &s) : NULL;
+    if (s != NRX_OK) return s;
+    nd.env = c->env;
+    s = nrx_net_create(&nd, &n);
+    if (s != NRX_OK) return s;
+    for (i = 0; i < 3; i++) node = nrxi_load_conv(n, node, w[i], NULL, padding, i ? NRX_NET_W_FREE : NRX_NET_W_ZERO_MEAN, i == 0 ? "filters0" : i == 1 ? "filters1" : "filters2");
+    for (i = 0; node >= 0 && i < 3; i++) { /* the composed kernel */
+        size_t kk = w[i]->shape[2], grown = size + kk - 1;
+        if (w[i]->shape[2] != w[i]->shape[3]) { node = -1; n->status = nrxi_fail(&c->env, NRX_E_SHAPE, "nrx_net_load: key '%s' is not square", w[i]->name); break; }
+        next = (float *)nrxi_calloc(&c->env, w[i]->shape[0] * grown * grown, sizeof *next);
+        if (!next) { node = -1; n->status = NRX_E_NOMEM; break; }
+        for (o = 0; o < w[i]->shape[0]; o++)
+            for (in = 0; in < ch; in++) {
+                const float *q = w[i]->data + (o * ch + in) * kk * kk;
+                double mean = 0;
+                if (i == 0) { for (mid = 0; mid < kk * kk; mid++) mean += (double)q[mid]; mean /= (double)(kk * kk); }
+                for (y = 0; y < kk; y++) for (x = 0; x < kk; x++)
+                    for (u = 0; u < size; u++) for (v = 0; v < size; v++)
+                        next[(o * grown + y + u) * grown + x + v] += (q[y * kk + x] - (float)mean) * (kernel ? kernel[(in * size + u) * size + v] : 1.0f);
+            }
+        nrxi_free(&c->env, kernel);
+        kernel = next;
+        size = grown;
+        ch = w[i]->shape[0];
+    }
+    if (node >= 0) {
+        norm = sqrt(nrxi_composed_norm2(&c->env, kernel, ch, size, &n->status));
+        if (norm > 0) for (k = 0; k < w[0]->count; k++) n->theta[n->param[n->layer[1].param[0]].offset + k] = (float)((double)w[0]->data[k] / norm);
+        node = nrx_net_ridge(n, node, weak ? 1 : 0, 0, (double)beta->data[0], 0, 0, "profile");
+    }
+    nrxi_free(&c->env, kernel);
+    if (node >= 0) memcpy(n->theta + n->param[n->layer[node].param[0]].offset, scaling->data, scaling->count * sizeof(float));
+    return nrxi_net_done(n, nrx_net_sum(n, node), weak ? "wcrr" : "crr", net);
+}
+
+/* One two-layer ICNN of the study: sum_c e^{s_c} act(wz act(wx x)), act the smoothed ReLU of width e^{smoothing}. */
+NRXI_FN int nrxi_load_icnn2(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net *n, const char *names[3])
+{
+    nrx_status s = NRX_OK;
+    const nrx_net_weight *wx = nrxi_expect(c, prefix, "wx.parametrizations.weight.original", 0, 4, &s), *bx, *wz, *bz, *scale, *smooth;
+    double eps;
+    int z;
+    bx = s == NRX_OK ? nrxi_expect(c, prefix, "wx.bias", wx->shape[0], 1, &s) : NULL;
+    wz = s == NRX_OK ? nrxi_expect(c, prefix, "wz.weight", 0, 4, &s) : NULL;
+    bz = s == NRX_OK ? nrxi_expect(c, prefix, "wz.bias", wz->shape[0], 1, &s) : NULL;
+    scale = s == NRX_OK ? nrxi_expect(c, prefix, "scaling", wz->shape[0], -1, &s) : NULL;
+    smooth = s == NRX_OK && nrxi_key(c, prefix, "smoothing") ? nrxi_expect(c, prefix, "smoothing", 1, -1, &s) : NULL;
+    if (s != NRX_OK) { n->status = s; return -1; }
+    eps = smooth ? exp((double)smooth->data[0]) : 0.01;
+    z = nrx_net_activation(n, nrxi_load_conv(n, 0, wx, bx, padding, NRX_NET_W_ZERO_MEAN, names[0]), NRX_NET_SMOOTH_RELU, eps, 0);
+    z = nrx_net_activation(n, nrxi_load_conv(n, z, wz, bz, padding, NRX_NET_W_NONNEGATIVE, names[1]), NRX_NET_SMOOTH_RELU, eps, 0);
+    z = nrx_net_scale_learned(n, z, 1, NRX_NET_W_EXP, 1, 1, names[2]);
+    if (z >= 0) memcpy(n->theta + n->param[n->layer[z].param[0]].offset, scale->data, scale->count * sizeof(float));
+    return nrx_net_sum(n, z);
+}
+
+/* ACR: wz.K.weight (K = 0 ... L-1), wx_quad absent, wx.K.{weight,bias} for K = 0 ... L, final_conv2d.weight, leaky ReLU 0.2, mean. */
+NRXI_FN nrx_status nrxi_load_acr(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrx_net_create((nd.env = c->env, &nd), &n);
+    size_t k;
+    int z = -1;
+    if (s != NRX_OK) return s;
+    for (k = 0; s == NRX_OK && k < 200; k++) {
+        char key[48], name[24];
+        const nrx_net_weight *w, *b;
+        int v;
+        nrxi_text t;
+        t.at = key; t.end = key + sizeof key - 1;
+        nrxi_put_string(&t, "wx."); nrxi_put_unsigned(&t, k); nrxi_put_string(&t, ".weight"); *t.at = 0;
+        if (!nrxi_key(c, prefix, key)) break;
+        w = nrxi_expect(c, prefix, key, 0, 4, &s);
+        t.at = key;
+        nrxi_put_string(&t, "wx."); nrxi_put_unsigned(&t, k); nrxi_put_string(&t, ".bias"); *t.at = 0;
+        b = s == NRX_OK ? nrxi_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
+        if (s != NRX_OK) break;
+        nrxi_name(name, sizeof name, NULL, "wx", k);
+        v = nrxi_load_conv(n, 0, w, b, padding, NRX_NET_W_FREE, name);
+        if (k > 0) {
+            t.at = key;
+            nrxi_put_string(&t, "wz."); nrxi_put_unsigned(&t, k - 1); nrxi_put_string(&t, ".weight"); *t.at = 0;
+            w = nrxi_expect(c, prefix, key, 0, 4, &s);
+            nrxi_name(name, sizeof name, NULL, "wz", k);
+            z = s == NRX_OK ? nrxi_load_conv(n, z, w, NULL, padding, NRX_NET_W_NONNEGATIVE, name) : -1;
+            z = nrx_net_add(n, z, v, 1, 1);
+        } else z = v;
+        z = nrx_net_activation(n, z, NRX_NET_LEAKY_RELU, 0.2, 0);
+    }
+    if (s == NRX_OK) {
+        const nrx_net_weight *w = nrxi_expect(c, prefix, "final_conv2d.weight", 0, 4, &s);
+        if (s == NRX_OK) z = nrx_net_mean(n, nrxi_load_conv(n, z, w, NULL, padding, NRX_NET_W_NONNEGATIVE, "final"));
+    }
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    return nrxi_net_done(n, z, "acr", net);
+}
+
+NRXI_FN nrx_status nrxi_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d, const char *path, nrx_net **net)
+{
+    const char *first[3], *second[3];
+    const char *graph;
+    char prefix[256];
+    nrx_status s;
+    const nrx_net_weight *alpha, *scale;
+    nrx_net *n = NULL;
+    int weak = d->weakly_convex > 0 || (d->weakly_convex == 0 && path && (strstr(path, "WCRR") || strstr(path, "wcrr")));
+    if (!c || !net) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_load: %s is NULL", c ? "net" : "checkpoint");
+    first[0] = "wx"; first[1] = "wz"; first[2] = "scale";
+    second[0] = "wx_b"; second[1] = "wz_b"; second[2] = "scale_b";
+    *net = NULL;
+    graph = nrx_net_checkpoint_meta(c, "nrx_graph");
+    if (graph) return nrxi_graph_load(c, graph, &c->env, net);
+    if (nrxi_key_prefix(c, "filters.0.parametrizations.weight.original", prefix)) s = nrxi_load_ridge(c, prefix, weak, d->padding, &n);
+    else if (nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix) || nrxi_key_prefix(c, "icnn.wx.parametrizations.weight.original", prefix)) {
+        nrx_net_desc nd = NRX_ZERO;
+        char part[272];
+        int a, b = -1, two = nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix);
+        nd.env = c->env;
+        s = nrx_net_create(&nd, &n);
+        if (s != NRX_OK) return s;
+        nrxi_name(part, sizeof part, prefix, "", 0);
+        strcat(part, two ? "icnn1." : "icnn.");
+        a = nrxi_load_icnn2(c, part, d->padding, n, first);
+        if (two && a >= 0) {
+            nrxi_name(part, sizeof part, prefix, "", 0);
+            strcat(part, "icnn2.");
+            b = nrxi_load_icnn2(c, part, d->padding, n, second);
+            a = nrx_net_add(n, a, b, 1, -1);
+        }
+        s = nrxi_net_done(n, a, two ? "idcnn" : "icnn", &n);
+    } else if (nrxi_key_prefix(c, "final_conv2d.weight", prefix)) s = nrxi_load_acr(c, prefix, d->padding, &n);
+    else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED, "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights",
+                          c->count ? c->item[0].name : "", c->count);
+    if (s != NRX_OK) return s;
+    alpha = nrx_net_checkpoint_find(c, "alpha");
+    scale = nrx_net_checkpoint_find(c, "scale");
+    if (alpha && scale && alpha->count == 1 && scale->count == 1) nrx_net_set_scaling(n, exp((double)alpha->data[0]), exp((double)scale->data[0]));
+    *net = n;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc, nrx_net **net)
+{
+    nrx_net_load_desc d = NRX_ZERO;
+    if (desc) d = *desc;
+    return nrxi_load_any(checkpoint, &d, NULL, net);
+}
+
+NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale)
+{
+    if (!net || !(weight > 0) || !(scale > 0) || nrxi_is_infinite(weight) || nrxi_is_infinite(scale)) return;
+    net->user_weight = weight;
+    net->user_scale = scale;
+}
+
+NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale)
+{
+    if (weight) *weight = net && net->user_weight > 0 ? net->user_weight : 1;
+    if (scale) *scale = net && net->user_scale > 0 ? net->user_scale : 1;
+}
+
+/* ---- writing ---- */
+
+NRXI_FN void nrxi_put_entry(nrxi_text *t, const char *name, const size_t *shape, int ndim, size_t begin, size_t end)
+{
+    int k;
+    nrxi_put_string(t, ",\"");
+    nrxi_put_string(t, name);
+    nrxi_put_string(t, "\":{\"dtype\":\"F32\",\"shape\":[");
+    for (k = 0; k < ndim; k++) { if (k) nrxi_put(t, ','); nrxi_put_unsigned(t, shape[k]); }
+    nrxi_put_string(t, "],\"data_offsets\":[");
+    nrxi_put_unsigned(t, begin);
+    nrxi_put(t, ',');
+    nrxi_put_unsigned(t, end);
+    nrxi_put_string(t, "]}");
+}
+
+NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes, size_t *size)
+{
+    size_t i, room, head, data, numbers;
+    unsigned char *out, *at;
+    nrxi_text t;
+    if (!net || !bytes || !size) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_save: %s is NULL", net ? "bytes or size" : "net");
+    *bytes = NULL;
+    *size = 0;
+    if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "nrx_net_save: a builder of this network failed before");
+    room = 600 + net->layers * 700 + net->params * 260;
+    numbers = net->count + (state ? 2 * net->count : 0);
+    if (!nrxi_mul_ok(numbers, 4, &data)) return nrxi_fail(&net->env, NRX_E_RANGE, "nrx_net_save: %zu weights", net->count);
+    out = (unsigned char *)nrxi_alloc(&net->env, room + data + 16, 1);
+    if (!out) return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_save: no memory for %zu bytes", room + data);
+    t.at = (char *)out + 8;
+    t.end = t.at + room;
+    nrxi_put_string(&t, "{\"__metadata__\":{\"format\":\"pt\",\"arch\":\"");
+    nrxi_put_string(&t, net->arch[0] ? net->arch : "net");
+    nrxi_put_string(&t, "\",\"step\":\"");
+    nrxi_put_unsigned(&t, step);
+    for (i = 1; i < net->layers && net->layer[i].kind != NRXI_OPERATOR; i++) {}
+    if (i == net->layers) {
+        nrxi_put_string(&t, "\",\"nrx_graph\":\"");
+        nrxi_put_graph(net, &t);
+    }
+    nrxi_put_string(&t, "\"}");
+    for (i = 0; i < net->params; i++) {
+        const nrxi_net_param *q = net->param + i;
+        nrxi_put_entry(&t, q->name, q->shape, q->ndim, q->offset * 4, (q->offset + q->rows * q->cols) * 4);
+    }
+    if (state) {
+        nrxi_put_entry(&t, "nrx_adam.m", &net->count, 1, net->count * 4, net->count * 8);
+        nrxi_put_entry(&t, "nrx_adam.v", &net->count, 1, net->count * 8, net->count * 12);
+    }
+    nrxi_put(&t, '}');
+    while ((size_t)(t.at - (char *)out) % 8) nrxi_put(&t, ' ');
+    head = (size_t)(t.at - (char *)out) - 8;
+    (void)nrxi_put_le(out, head, 8);
+    at = out + 8 + head;
+    for (i = 0; i < numbers; i++) {
+        uint32_t w;
+        memcpy(&w, i < net->count ? net->theta + i : state + (i - net->count), 4);
+        at = nrxi_put_le(at, w, 4);
+    }
+    *bytes = out;
+    *size = 8 + head + data;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes) { nrxi_free(net ? &net->env : NULL, bytes); }
+
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *c, float *state, size_t *step)
+{
+    const nrx_net_weight *m = nrx_net_checkpoint_find(c, "nrx_adam.m"), *v = nrx_net_checkpoint_find(c, "nrx_adam.v");
+    const char *text = nrx_net_checkpoint_meta(c, "step");
+    if (!net || !state || !step) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_state: an argument is NULL");
+    if (!m || !v || !text || m->count != net->count || v->count != net->count || !nrxi_get_number(&text, step))
+        return nrxi_fail(&net->env, NRX_E_FORMAT, "nrx_net_load_state: the checkpoint holds no training state for %zu weights", net->count);
+    memcpy(state, m->data, net->count * sizeof *state);
+    memcpy(state + net->count, v->data, net->count * sizeof *state);
+    return NRX_OK;
+}
+
+#ifndef NRX_NO_STDIO
+NRX_DEF nrx_status nrx_net_checkpoint_open(const char *path, const nrx_env *env, nrx_net_checkpoint **checkpoint)
+{
+    unsigned char *bytes;
+    size_t size;
+    nrx_status s;
+    if (!path || !checkpoint) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_open: %s is NULL", path ? "checkpoint" : "path");
+    *checkpoint = NULL;
+    s = nrxi_file_read(path, &bytes, &size, env);
+    if (s != NRX_OK) return s;
+    s = nrx_net_checkpoint_read(bytes, size, env, checkpoint);
+    nrxi_free(env, bytes);
+    return s == NRX_OK ? s : nrxi_fail(env, s, "nrx_net_checkpoint_open: '%s' could not be used", path);
+}
+
+NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc, nrx_net **net)
+{
+    nrx_net_load_desc d = NRX_ZERO;
+    nrx_net_checkpoint *c;
+    nrx_status s;
+    if (desc) d = *desc;
+    if (!net) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_load: net is NULL");
+    *net = NULL;
+    s = nrx_net_checkpoint_open(path, &d.env, &c);
+    if (s != NRX_OK) return s;
+    s = nrxi_load_any(c, &d, path, net);
+    nrx_net_checkpoint_free(c);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    nrx_status s = nrx_net_save_bytes(net, state, step, &bytes, &size);
+    if (s != NRX_OK) return s;
+    s = nrxi_file_write(path, bytes, 8, bytes + 8, size - 8, &net->env);
+    nrx_net_free_bytes(net, bytes);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path) { return nrx_net_save_state(net, NULL, 0, path); }
+
+NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name)
+{
+    unsigned char *bytes;
+    size_t size, i;
+    FILE *f;
+    int ok;
+    nrx_status s;
+    if (!path || !name) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_write_c: %s is NULL", path ? "name" : "path");
+    s = nrx_net_save_bytes(net, NULL, 0, &bytes, &size);
+    if (s != NRX_OK) return s;
+    f = fopen(path, "wb");
+    ok = f != NULL;
+    if (ok) {
+        ok = fprintf(f, "/* %s: %lu weights; read with nrx_net_checkpoint_read(%s, sizeof %s, NULL, &checkpoint) */\nstatic const unsigned char %s[%lu] = {",
+                     net->arch[0] ? net->arch : "network", (unsigned long)net->count, name, name, name, (unsigned long)size) > 0;
+        for (i = 0; ok && i < size; i++) ok = fprintf(f, "%s%d,", i % 24 ? "" : "\n", (int)bytes[i]) > 0;
+        ok = fprintf(f, "\n};\n") > 0 && ok;
+        ok = fclose(f) == 0 && ok;
+        if (!ok) (void)remove(path);
+    }
+    nrx_net_free_bytes(net, bytes);
+    return ok ? NRX_OK : nrxi_fail(&net->env, NRX_E_IO, "nrx_net_write_c: '%s' could not be written", path);
+}
+
+NRX_DEF void nrx_net_checkpoint_print(const nrx_net_checkpoint *c, FILE *to)
+{
+    size_t i, k, total = 0;
+    if (!c || !to) return;
+    for (i = 0; i < c->count; i++) {
+        const nrx_net_weight *w = c->item + i;
+        double lo = HUGE_VAL, hi = -HUGE_VAL;
+        for (k = 0; k < w->count; k++) { double v = (double)w->data[k]; lo = v < lo ? v : lo; hi = v > hi ? v : hi; }
+        fprintf(to, "%-56s (", w->name);
+        for (k = 0; k < (size_t)w->ndim; k++) fprintf(to, k ? ",%lu" : "%lu", (unsigned long)w->shape[k]);
+        fprintf(to, ")  %.4g .. %.4g\n", lo, hi);
+        total += w->count;
+    }
+    fprintf(to, "%lu tensors, %lu numbers\n", (unsigned long)c->count, (unsigned long)total);
+}
+#endif
 
 NRX_DEF const char *nrx_net_version(void) { return NRX_NETS_VERSION; }
 

@@ -1117,7 +1117,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2784515496
+#define NRXI_GEMM_VERSION 2118826157
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1132,6 +1132,8 @@ NRXI_IMPL_BEGIN
 #define NRX_CBLAS_HEADER <cblas.h>
 #endif
 #include NRX_CBLAS_HEADER
+#define NRXI_GEMM_CBLAS_F32 cblas_sgemm
+#define NRXI_GEMM_CBLAS_F64 cblas_dgemm
 #endif
 
 enum {
@@ -1148,8 +1150,17 @@ enum {
     NRXI_GEMM_ROW_BYTES = 128
 };
 
+#define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+{
+    size_t chunk;
+    if (!serial) nrxi_parallel(env, chunks, job, arg);
+    else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
+}
 
 /* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
@@ -1334,7 +1345,8 @@ typedef struct nrxi_gemm_call_f64 {
     nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1432,24 +1444,26 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f64(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (double)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -1533,12 +1547,12 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
 }
 #else
@@ -1628,6 +1642,35 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f64(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f64, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1637,18 +1680,51 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f64(&g);
-    if (nrxi_gemm_skinny_f64(&g, env)) return;
-    if (work && nrxi_gemm_work_f64(m, n, k)) { nrxi_gemm_packed_f64(&g, work, env); return; }
-    g.width = n;
-    if ((double)m * (double)n * (double)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f64, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f64(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f64 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f64(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
+                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
+                                 double *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f64 all;
+    double cost = (double)m * (double)n * (double)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f64, &all);
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
@@ -1682,7 +1758,8 @@ typedef struct nrxi_gemm_call_f32 {
     nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
-    size_t width;                  /* direct, skinny: columns or rows per chunk */
+    size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
+    int serial;                    /* inside a job already: no threads */
     float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1780,24 +1857,26 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
     }
 }
 
-/* Direct: the columns of one chunk, panel by panel. */
+/* Direct: one chunk of C, panel by panel of B. */
 NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t j = chunk * g->width, end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
             kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
-            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || g->m > 16 * g->mr) {
+            if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
                 nrxi_gemm_pack_f32(kc, cols, g->nr, b, g->bcs, brs, panel);
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, g->m, cols, kc, g->a + p * g->acs, g->ars, g->ars, g->acs, b, brs, p ? (float)1 : g->beta, g->c + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
+                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
@@ -1881,12 +1960,12 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
-        nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
-    nrxi_parallel(env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
+    nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
 }
 #else
@@ -1976,6 +2055,35 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    memset(g, 0, sizeof *g);
+    g->m = m; g->n = n; g->k = k;
+    g->a = a; g->ars = ta ? 1 : lda; g->acs = ta ? lda : 1;
+    g->b = b; g->brs = tb ? 1 : ldb; g->bcs = tb ? ldb : 1;
+    g->c = c; g->crs = ldc; g->ccs = 1;
+    g->alpha = alpha; g->beta = beta;
+    nrxi_gemm_choose_f32(g);
+}
+
+NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
+{
+    size_t across, down;
+    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
+    g->width = g->n;
+    g->height = g->m;
+    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+        g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
+        across = (g->n + g->width - 1) / g->width;
+        down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
+        g->height = nrxi_gemm_round((g->m + down - 1) / down, g->mr);
+    }
+    nrxi_gemm_jobs(g->serial, env, ((g->n + g->width - 1) / g->width) * ((g->m + g->height - 1) / g->height),
+                   nrxi_gemm_direct_job_f32, g);
+}
+
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
    never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
    defaults. The caller has checked the arguments. */
@@ -1985,27 +2093,60 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
-    memset(&g, 0, sizeof g);
-    g.m = m; g.n = n; g.k = k;
-    g.a = a; g.ars = ta ? 1 : lda; g.acs = ta ? lda : 1;
-    g.b = b; g.brs = tb ? 1 : ldb; g.bcs = tb ? ldb : 1;
-    g.c = c; g.crs = ldc; g.ccs = 1;
-    g.alpha = alpha; g.beta = beta;
-    nrxi_gemm_choose_f32(&g);
-    if (nrxi_gemm_skinny_f32(&g, env)) return;
-    if (work && nrxi_gemm_work_f32(m, n, k)) { nrxi_gemm_packed_f32(&g, work, env); return; }
-    g.width = n;
-    if ((float)m * (float)n * (float)k > 250000.0) g.width = nrxi_gemm_round((n + 7) / 8, g.nr);
-    nrxi_parallel(env, (n + g.width - 1) / g.width, nrxi_gemm_direct_job_f32, &g);
+#if defined(NRX_USE_CBLAS)
+    if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        return;
+    }
+#endif
+    nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    nrxi_gemm_run_f32(&g, work, env);
+}
+
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
+   shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
+    size_t i = chunk * all->group, end = nrxi_gemm_min(all->batch, i + all->group);
+    for (; i < end; i++) {
+        nrxi_gemm_call_f32 g = all->one;
+        g.a += i * all->sa;
+        g.b += i * all->sb;
+        g.c += i * all->sc;
+        g.serial = 1;
+        nrxi_gemm_run_f32(&g, NULL, NULL);
+    }
+}
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
+                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
+                                 float *work, const nrx_env *env)
+{
+    nrxi_gemm_batch_call_f32 all;
+    float cost = (float)m * (float)n * (float)k;
+    size_t i;
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
+        for (i = 0; i < batch; i++)
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+        return;
+    }
+    nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    all.sa = sa; all.sb = sb; all.sc = sc;
+    all.batch = batch;
+    all.group = cost < NRXI_GEMM_CUT / 8 ? (size_t)(NRXI_GEMM_CUT / 8 / cost) : 1;
+    nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2784515496
+#elif NRXI_GEMM_VERSION != 2118826157
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1542020804
+#define NRXI_LINALG_VERSION 1540441893
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
    Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
    doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
@@ -2035,24 +2176,114 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
                                                        A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
    Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
 
+/* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
+
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_LA_VEC 1
+#define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
+#define NRXI_LA_ST(p, v) (*(nrxi_f64x4u *)(void *)(p) = (v))
+#define NRXI_LA_DOT                                                                                \
+    nrxi_f64x4 s0 = { 0.0, 0.0, 0.0, 0.0 }, s1 = s0, s2 = s0, s3 = s0;                             \
+    size_t i = 0;                                                                                  \
+    double sum;                                                                                    \
+    for (; i + 16 <= n; i += 16) {                                                                 \
+        s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                                               \
+        s1 += NRXI_LA_LD(x + i + 4) * NRXI_LA_LD(y + i + 4);                                       \
+        s2 += NRXI_LA_LD(x + i + 8) * NRXI_LA_LD(y + i + 8);                                       \
+        s3 += NRXI_LA_LD(x + i + 12) * NRXI_LA_LD(y + i + 12);                                     \
+    }                                                                                              \
+    for (; i + 4 <= n; i += 4) s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                        \
+    s0 = (s0 + s1) + (s2 + s3);                                                                    \
+    sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);                                                       \
+    for (; i < n; i++) sum += x[i] * y[i];                                                         \
+    return sum;
+#define NRXI_LA_AXPY                                                                               \
+    size_t i = 0;                                                                                  \
+    for (; i + 8 <= n; i += 8) {                                                                   \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        NRXI_LA_ST(y + i, u);                                                                      \
+        NRXI_LA_ST(y + i + 4, v);                                                                  \
+    }                                                                                              \
+    for (; i < n; i++) y[i] += alpha * x[i];
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+#define NRXI_LA_ROTATIONS                                                                          \
+    size_t j = 0, k;                                                                               \
+    for (; j + 16 <= len; j += 16) {                                                               \
+        double *p = q + j;                                                                         \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        for (k = 0; k < count; k++, p += ldq) {                                                    \
+            double c = cs[2 * k], s = cs[2 * k + 1];                                               \
+            nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
+            nrxi_f64x4 b2 = NRXI_LA_LD(p + ldq + 8), b3 = NRXI_LA_LD(p + ldq + 12);                \
+            NRXI_LA_ST(p, a0 * c + b0 * s);                                                        \
+            NRXI_LA_ST(p + 4, a1 * c + b1 * s);                                                    \
+            NRXI_LA_ST(p + 8, a2 * c + b2 * s);                                                    \
+            NRXI_LA_ST(p + 12, a3 * c + b3 * s);                                                   \
+            a0 = b0 * c - a0 * s; a1 = b1 * c - a1 * s; a2 = b2 * c - a2 * s; a3 = b3 * c - a3 * s; \
+        }                                                                                          \
+        NRXI_LA_ST(p, a0); NRXI_LA_ST(p + 4, a1); NRXI_LA_ST(p + 8, a2); NRXI_LA_ST(p + 12, a3);   \
+    }                                                                                              \
+    return j;
+/* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
+#define NRXI_LA_TILE                                                                               \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
+    size_t l;                                                                                      \
+    for (l = 0; l < k; l++, b += 8) {                                                              \
+        nrxi_f64x4 b0 = NRXI_LA_LD(b), b1 = NRXI_LA_LD(b + 4);                                     \
+        size_t at = l * acs;                                                                       \
+        c00 += b0 * a0[at]; c01 += b1 * a0[at]; c10 += b0 * a1[at]; c11 += b1 * a1[at];            \
+        c20 += b0 * a2[at]; c21 += b1 * a2[at]; c30 += b0 * a3[at]; c31 += b1 * a3[at];            \
+    }                                                                                              \
+    NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
+    NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
+
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#if NRXI_X86
+NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
+NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
+NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
+NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+#define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
+#endif
+#endif
+
+NRXI_FN size_t nrxi_la_min(size_t a, size_t b) { return a < b ? a : b; }
+
 NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
 {
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
+    double s[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) return nrxi_la_dot_avx2(n, x, y);
+#endif
+    if (n >= 8) return nrxi_la_dot_vec(n, x, y);
+#endif
     for (; i + 4 <= n; i += 4) {
-        s0 += x[i] * y[i];
-        s1 += x[i + 1] * y[i + 1];
-        s2 += x[i + 2] * y[i + 2];
-        s3 += x[i + 3] * y[i + 3];
+        s[0] += x[i] * y[i];
+        s[1] += x[i + 1] * y[i + 1];
+        s[2] += x[i + 2] * y[i + 2];
+        s[3] += x[i + 3] * y[i + 3];
     }
-    for (; i < n; i++) s0 += x[i] * y[i];
-    return (s0 + s1) + (s2 + s3);
+    for (; i < n; i++) s[0] += x[i] * y[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
 /* y += alpha x */
 NRXI_FN void nrxi_la_axpy(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
 {
     size_t i;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(n)) { nrxi_la_axpy_avx2(n, alpha, x, y); return; }
+#endif
+    if (n >= 8) { nrxi_la_axpy_vec(n, alpha, x, y); return; }
+#endif
     for (i = 0; i < n; i++) y[i] += alpha * x[i];
 }
 
@@ -2064,6 +2295,57 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
         double a = x[i], b = y[i];
         x[i] = c * a + s * b;
         y[i] = c * b - s * a;
+    }
+}
+
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
+{
+    size_t k, j = 0;
+#if NRXI_LA_VEC
+#if NRXI_X86
+    if (NRXI_LA_WIDE(len)) j = nrxi_la_rotations_avx2(count, cs, q, ldq, len);
+    else
+#endif
+    j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
+#endif
+    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+}
+
+/* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
+                          size_t bcs, double *c, size_t ldc)
+{
+    double pack[8 * 256], t[32];
+    const double *rows[4];
+    size_t l0, j0, i0, l, i, j;
+    for (l0 = 0; l0 < k; l0 += 256) {
+        size_t kb = nrxi_la_min(k - l0, 256);
+        for (j0 = 0; j0 < n; j0 += 8) {
+            size_t nb = nrxi_la_min(n - j0, 8);
+            for (l = 0; l < kb; l++)
+                for (j = 0; j < 8; j++) pack[8 * l + j] = j < nb ? b[(l0 + l) * brs + (j0 + j) * bcs] : 0.0;
+            for (i0 = 0; i0 < m; i0 += 4) {
+                size_t mb = nrxi_la_min(m - i0, 4);
+                for (i = 0; i < 4; i++) rows[i] = a + (i0 + (i < mb ? i : 0)) * ars + l0 * acs;
+#if NRXI_LA_VEC
+#if NRXI_X86
+                if (nrxi_cpu_avx2()) nrxi_la_tile_avx2(kb, rows, acs, pack, t);
+                else
+#endif
+                nrxi_la_tile_vec(kb, rows, acs, pack, t);
+#else
+                for (i = 0; i < 4; i++) {
+                    double *ti = t + 8 * i;
+                    for (j = 0; j < 8; j++) ti[j] = 0.0;
+                    for (l = 0; l < kb; l++)
+                        for (j = 0; j < 8; j++) ti[j] += rows[i][l * acs] * pack[8 * l + j];
+                }
+#endif
+                for (i = 0; i < mb; i++)
+                    for (j = 0; j < nb; j++) c[(i0 + i) * ldc + j0 + j] += sign * t[8 * i + j];
+            }
+        }
     }
 }
 
@@ -2098,46 +2380,50 @@ NRXI_FN double nrxi_la_scale(double v)
 /* Euclidean norm without overflow or harmful underflow on the way. */
 NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
 {
-    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum = 0.0;
+    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum[4] = { 0.0, 0.0, 0.0, 0.0 };
     size_t i;
     if (big > 1e-140 && big < 1e140) f = 1.0;
     for (i = 0; i < n; i++) {
         double v = x[i * inc] * f;
-        sum += v * v;
+        sum[i & 3] += v * v;
     }
-    return sqrt(sum) / f;
+    return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
+   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
-    double alpha, norm, beta, denom;
+    double norm, beta, denom, tau, back = 1.0;
     size_t i;
     if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
     norm = nrxi_la_norm(n, x, inc);
-    alpha = x[0];
-    beta = alpha > 0.0 ? -norm : norm;
-    denom = alpha - beta;
-    x[0] = beta;
-    if (fabs(denom) > 1e-290) {
-        double inverse = 1.0 / denom;
-        for (i = 1; i < n; i++) x[i * inc] *= inverse;
-    } else {
-        for (i = 1; i < n; i++) x[i * inc] /= denom;
+    if (norm < 1e-280) {
+        for (i = 0; i < n; i++) x[i * inc] *= 4.149515568880993e180;
+        back = 2.409919865102884e-181;
+        norm = nrxi_la_norm(n, x, inc);
     }
-    return (beta - alpha) / beta;
+    beta = x[0] > 0.0 ? -norm : norm;
+    denom = x[0] - beta;
+    tau = -denom / beta;
+    x[0] = beta * back;
+    for (i = 1; i < n; i++) x[i * inc] /= denom;
+    return tau;
 }
 
 /* Rotation with c x + s z = r, c z - s x = 0; returns r. */
 NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
 {
-    double r;
+    double r, back = 1.0;
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
-    if (!(r > 1e-140 && r < 1e140)) r = hypot(x, z);
+    if (!(r > 1e-140 && r < 1e140)) {
+        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        r = hypot(x, z);
+    }
     *c = x / r;
     *s = z / r;
-    return r;
+    return r * back;
 }
 
 NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
@@ -2198,15 +2484,27 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
+#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
-    size_t i, j;
-    for (i = 0; i < n; i++) {
-        double *ai = a + i * lda, pivot;
-        for (j = 0; j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j, ai, a + j * lda)) / a[j * lda + j];
-        pivot = ai[i] - nrxi_la_dot(i, ai, ai);
-        if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
-        ai[i] = sqrt(pivot);
+    size_t i, j, k, r;
+    for (k = 0; k < n; k += NRXI_LA_BLOCK) {
+        size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (i = k; i < n; i++) { /* columns k .. end of L */
+            double *ai = a + i * lda, pivot;
+            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            if (i >= end) continue;
+            pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
+            if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
+            ai[i] = sqrt(pivot);
+        }
+        for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
+            size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            for (i = r; i < r + rows; i++)
+                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+        }
     }
     return NRX_OK;
 }
@@ -2219,23 +2517,30 @@ NRXI_FN nrx_status nrxi_cholesky_solve(size_t n, const double *l, size_t lda, do
 
 NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
 {
-    size_t i, j, k;
+    size_t i, j, k, end;
     int singular = 0;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
-    for (k = 0; k < n; k++) {
-        double *ak = a + k * lda, pivot;
-        size_t best = k;
-        for (i = k + 1; i < n; i++)
-            if (fabs(a[i * lda + k]) > fabs(a[best * lda + k])) best = i;
-        piv[k] = best;
-        if (best != k) nrxi_la_swap(n, ak, 1, a + best * lda, 1);
-        pivot = ak[k];
-        if (pivot == 0.0) { singular = 1; continue; }
-        for (i = k + 1; i < n; i++) {
-            double f = a[i * lda + k] / pivot;
-            a[i * lda + k] = f;
-            if (f != 0.0) nrxi_la_axpy(n - k - 1, -f, ak + k + 1, a + i * lda + k + 1);
+    for (k = 0; k < n; k = end) {
+        end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
+        for (j = k; j < end; j++) {
+            double *aj = a + j * lda, pivot;
+            size_t best = j;
+            for (i = j + 1; i < n; i++)
+                if (fabs(a[i * lda + j]) > fabs(a[best * lda + j])) best = i;
+            piv[j] = best;
+            if (best != j) nrxi_la_swap(n, aj, 1, a + best * lda, 1);
+            pivot = aj[j];
+            if (pivot == 0.0) { singular = 1; continue; }
+            for (i = j + 1; i < n; i++) {
+                double *ai = a + i * lda, f = ai[j] / pivot;
+                size_t l;
+                ai[j] = f;
+                for (l = j + 1; l < end; l++) ai[l] -= f * aj[l];
+            }
         }
+        for (i = k + 1; i < end; i++) /* rows of U right of the block */
+            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
@@ -2265,15 +2570,93 @@ NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t
     for (i = 1; i < m; i++) nrxi_la_axpy(cols, -tau * v[i * inc], w, c + i * ldc);
 }
 
-NRXI_FN size_t nrxi_qr_work(size_t m, size_t n) { return nrxi_la_count(n, 1, m); }
+NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
+{
+    size_t both;
+    if (!nrxi_add_ok(m, n, &both) || !nrxi_add_ok(both, NRXI_LA_BLOCK + 32, &both)) return (size_t)-1;
+    return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
+}
+
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
+
+NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
+{
+    nrxi_la_wy b;
+    b.ldv = ((m + 7) & ~(size_t)7) + 8; /* not a multiple of the page size */
+    b.v = work;
+    b.t = b.v + NRXI_LA_BLOCK * b.ldv;
+    b.w = b.t + NRXI_LA_BLOCK * NRXI_LA_BLOCK;
+    return b;
+}
+
+/* Upper triangular T with H_0 H_1 ... H_kb-1 = I - V T V^T (Schreiber and Van Loan 1989). */
+NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *tau)
+{
+    size_t i, j, l;
+    for (j = 0; j < kb; j++) {
+        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++) {
+            double s = 0.0;
+            for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
+            b.t[i * NRXI_LA_BLOCK + j] = s;
+        }
+        b.t[j * NRXI_LA_BLOCK + j] = tau[j];
+    }
+}
+
+/* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+{
+    size_t step, i, l;
+    memset(b.w, 0, kb * cols * sizeof *b.w);
+    nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
+    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+        double *wi;
+        i = trans ? kb - 1 - step : step;
+        wi = b.w + i * cols;
+        for (l = 0; l < cols; l++) wi[l] *= b.t[i * NRXI_LA_BLOCK + i];
+        if (trans) for (l = 0; l < i; l++) nrxi_la_axpy(cols, b.t[l * NRXI_LA_BLOCK + i], b.w + l * cols, wi);
+        else for (l = i + 1; l < kb; l++) nrxi_la_axpy(cols, b.t[i * NRXI_LA_BLOCK + l], b.w + l * cols, wi);
+    }
+    nrxi_la_gemm(m, cols, kb, -1.0, b.v, 1, b.ldv, b.w, cols, 1, c, ldc);
+}
+
+/* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+{
+    size_t i;
+    nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
+    for (i = 0; i < kb; i++) {
+        memset(b.v + i * b.ldv, 0, i * sizeof *b.v);
+        b.v[i * b.ldv + i] = 1.0;
+    }
+    nrxi_la_wy_factor(b, m - k, kb, tau + k);
+}
 
 NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
 {
-    size_t j, k = m < n ? m : n;
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, j, k, kb, all = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
-    for (j = 0; j < k; j++) {
-        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
-        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, work);
+    for (k = 0; k < all; k += kb) {
+        kb = nrxi_la_min(all - k, NRXI_LA_BLOCK);
+        nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv); /* columns become contiguous */
+        for (j = 0; j < kb; j++) {
+            double *v = b.v + j * b.ldv + j, beta;
+            tau[k + j] = nrxi_la_reflector(m - k - j, v, 1);
+            beta = v[0];
+            v[0] = 1.0;
+            for (i = j + 1; i < kb; i++) {
+                double *x = b.v + i * b.ldv + j;
+                nrxi_la_axpy(m - k - j, -tau[k + j] * nrxi_la_dot(m - k - j, v, x), v, x);
+            }
+            v[0] = beta;
+        }
+        nrxi_la_transpose(kb, m - k, b.v, b.ldv, a + k * lda + k, lda);
+        if (k + kb >= n) break;
+        nrxi_la_wy_load(b, m, k, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 1, m - k, kb, a + k * lda + k + kb, lda, n - k - kb);
     }
     return NRX_OK;
 }
@@ -2281,10 +2664,12 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
 NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
                                  size_t cols, double *work)
 {
-    size_t step;
-    for (step = 0; step < k; step++) {
-        size_t j = trans ? step : k - 1 - step;
-        nrxi_la_reflect_left(m - j, cols, a + j * lda + j, lda, tau[j], c + j * ldc, ldc, work);
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
+    for (step = 0; step < blocks; step++) {
+        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, trans, m - j, kb, c + j * ldc, ldc, cols);
     }
     return NRX_OK;
 }
@@ -2292,14 +2677,16 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
 NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
                              double *work)
 {
-    size_t i, step;
+    nrxi_la_wy b = nrxi_la_wy_at(m, work);
+    size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
     for (i = 0; i < m; i++) {
-        memset(q + i * ldq, 0, cols * sizeof *q);
+        if (cols) memset(q + i * ldq, 0, cols * sizeof *q);
         if (i < cols) q[i * ldq + i] = 1.0;
     }
-    for (step = 0; step < k; step++) {
-        size_t j = k - 1 - step; /* columns before j are still those of the identity below row j */
-        nrxi_la_reflect_left(m - j, cols - j, a + j * lda + j, lda, tau[j], q + j * ldq + j, ldq, work);
+    for (step = blocks; step-- > 0;) { /* columns before j are still those of the identity below row j */
+        size_t j = step * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
+        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
+        nrxi_la_wy_apply(b, 0, m - j, kb, q + j * ldq + j, ldq, cols - j);
     }
     return NRX_OK;
 }
@@ -2309,7 +2696,7 @@ NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 
 NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
-    size_t i, j, k = m < n ? m : n;
+    size_t i, j, k = nrxi_la_min(m, n);
     if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
     for (j = 0; j < n; j++) {
         perm[j] = j;
@@ -2342,14 +2729,14 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
     if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
 NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
 {
-    size_t k = m < n ? m : n, big = m > n ? m : n, r = 0, i, j;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
     double *x = b;
     size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
@@ -2419,8 +2806,8 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -2448,8 +2835,10 @@ NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double
                 z = s * e[k + 1];
                 e[k + 1] *= c;
             }
-            if (len) nrxi_la_rotate(len, c, s, q + k * ldq, q + (k + 1) * ldq);
+            cs[2 * (k - lo)] = c;
+            cs[2 * (k - lo) + 1] = s;
         }
+        if (len) nrxi_la_rotations(hi - lo, cs, q + lo * ldq, ldq, len);
     }
     return NRX_OK;
 }
@@ -2473,7 +2862,7 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
         if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
-    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n);
+    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
         size_t least = i;
@@ -2517,12 +2906,13 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
+                                         double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
-    double c, s;
+    double c, s, *cv = cu + 2 * n;
     while (hi > 0) {
         double t11, t12, t22, delta, mu, x, z;
         for (lo = hi; lo > 0; lo--) {
@@ -2560,7 +2950,8 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
             e[k] = c * e[k] - s * d[k];
             z = s * d[k + 1];
             d[k + 1] *= c;
-            if (lv) nrxi_la_rotate(lv, c, s, vt + k * ldv, vt + (k + 1) * ldv);
+            cv[2 * (k - lo)] = c;
+            cv[2 * (k - lo) + 1] = s;
             d[k] = nrxi_la_givens(x, z, &c, &s);
             x = c * e[k] + s * d[k + 1];
             d[k + 1] = c * d[k + 1] - s * e[k];
@@ -2569,8 +2960,11 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
                 z = s * e[k + 1];
                 e[k + 1] *= c;
             }
-            if (lu) nrxi_la_rotate(lu, c, s, ut + k * ldu, ut + (k + 1) * ldu);
+            cu[2 * (k - lo)] = c;
+            cu[2 * (k - lo) + 1] = s;
         }
+        if (lu) nrxi_la_rotations(hi - lo, cu, ut + lo * ldu, ldu, lu);
+        if (lv) nrxi_la_rotations(hi - lo, cv, vt + lo * ldv, ldv, lv);
     }
     for (k = 0; k < n; k++)
         if (d[k] < 0.0) {
@@ -2582,7 +2976,7 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
@@ -2608,7 +3002,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
-    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0);
+    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* descending */
         size_t most = i;
@@ -2627,7 +3021,7 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
 NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
                             double *work)
 {
-    size_t big = m > n ? m : n, k = m < n ? m : n, i, j;
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
     double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
     nrx_status status;
@@ -2660,24 +3054,39 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
 NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
 
 /* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. */
+   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
+   result would then no longer be backward stable for A (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
+    double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
     size_t i, j, sweep, changed = 1;
-    for (i = 0; i < n; i++) scale[i] = 1.0;
+    for (i = 0; i < n; i++) {
+        scale[i] = 1.0;
+        before += nrxi_la_dot(n, a + i * lda, a + i * lda);
+    }
     for (sweep = 0; changed && sweep < 40; sweep++)
         for (changed = 0, i = 0; i < n; i++) {
-            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f = 1.0, was = c * c + r * r;
+            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f, g;
             int e;
             if (!(c > 0.0) || !(r > 0.0)) continue;
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * was || scale[i] * f > 1e150 || scale[i] * f < 1e-150) continue;
+            g = scale[i] * f;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
             changed = 1;
-            scale[i] *= f;
+            scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
             for (j = 0; j < n; j++) a[j * lda + i] *= f;
         }
+    for (i = 0; i < n; i++) {
+        after += nrxi_la_dot(n, a + i * lda, a + i * lda);
+        if (scale[i] < low) low = scale[i];
+        if (scale[i] > high) high = scale[i];
+    }
+    if (high / low * sqrt(after) <= 32.0 * sqrt(before)) return;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) a[i * lda + j] *= scale[i] / scale[j];
+    for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
 /* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
@@ -2733,7 +3142,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
             double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-290) { h[lo * lda + lo - 1] = 0.0; break; }
+            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+                h[lo * lda + lo - 1] = 0.0;
+                break;
+            }
         }
         l = h + hi * lda;
         if (lo == hi) {
@@ -2896,7 +3308,7 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1542020804
+#elif NRXI_LINALG_VERSION != 1540441893
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */

@@ -129,10 +129,10 @@ static void paths(void)
         for (j = 0; j < sizeof columns / sizeof *columns; j++) {
             nrxi_fft_pass_f64(radix[i], 3, columns[j], w, root, x, x + N, y, y + N);
             nrxi_fft_pass_vec_f64(radix[i], 3, columns[j], w, root, x, x + N, z, z + N);
-            for (k = 0; k < 2 * N; k++) worst = fmax(worst, fabs(y[k] - z[k]));
+            for (k = 0; k < 2 * N; k++) if (k % N < radix[i] * 3 * columns[j]) worst = fmax(worst, fabs(y[k] - z[k]));
             nrxi_fft_pass_f32(radix[i], 3, columns[j], wf, rf, xf, xf + N, yf, yf + N);
             nrxi_fft_pass_vec_f32(radix[i], 3, columns[j], wf, rf, xf, xf + N, zf, zf + N);
-            for (k = 0; k < 2 * N; k++) worst32 = fmaxf(worst32, fabsf(yf[k] - zf[k]));
+            for (k = 0; k < 2 * N; k++) if (k % N < radix[i] * 3 * columns[j]) worst32 = fmaxf(worst32, fabsf(yf[k] - zf[k]));
 #if NRXI_FFT_X86
             if (!nrxi_cpu_avx2()) continue;
             memset(z, 0, 16 * N);
@@ -198,7 +198,9 @@ static void axes(int ndim, const size_t *shape, int real)
     CHECK(nrx_fft_create(&plan, &d) == NRX_OK);
     work = malloc(nrx_fft_workspace_size(plan) + 1);
     CHECK(nrx_fft_forward(plan, x, got, work) == NRX_OK);
-    if (real)
+    if (real == 2)
+        for (k = 0; k < 4 * n; k++) worst = fmax(worst, fabs(got[k] - want[k]));
+    else if (real)
         for (i = 0; i < 2 * rows; i++)
             for (k = 0; k < 2 * half; k++) worst = fmax(worst, fabs(got[2 * i * half + k] - want[2 * i * last + k]));
     else
@@ -222,7 +224,7 @@ static void strides(int real, size_t h, size_t w)
     nrx_fft_desc d = NRX_ZERO;
     nrx_fft *plan;
     nrx_test_rng r = { 5 };
-    size_t c = real ? 1 : 2, half = real ? h / 2 + 1 : h, i, j;
+    size_t c = real ? 1 : 2, half = real == 1 ? h / 2 + 1 : h, i, j;
     double *x = numbers(c * h * w, &r), *y = (double *)malloc(16 * half * w), *one = (double *)malloc(16 * h), *out = (double *)malloc(16 * h + 16);
     double *back = (double *)malloc(16 * h * w), worst = 0;
     d.dtype = NRX_F64;
@@ -238,7 +240,7 @@ static void strides(int real, size_t h, size_t w)
         for (i = 0; i < h; i++) memcpy(one + c * i, x + c * (i * w + j), 8 * c);
         if (real) nrx_rfft_f64(h, one, out);
         else nrx_fft_f64(0, h, one, out);
-        for (i = 0; i < half; i++) worst = fmax(worst, fabs(out[2 * i] / sqrt((double)h) - y[2 * (i * w + j)]) + fabs(out[2 * i + 1] / sqrt((double)h) - y[2 * (i * w + j) + 1]));
+        for (i = 0; i < half && i <= h / (real ? 2 : 1) && i < h; i++) worst = fmax(worst, fabs(out[2 * i] / sqrt((double)h) - y[2 * (i * w + j)]) + fabs(out[2 * i + 1] / sqrt((double)h) - y[2 * (i * w + j) + 1]));
     }
     CHECK(worst < 2e-15);
     for (worst = 0, i = 0; i < c * h * w; i++) worst = fmax(worst, fabs(back[i] - x[i]));
@@ -335,7 +337,7 @@ int main(void)
     for (i = 1; i <= 64; i++) one_length(i);
     for (i = 0; i < sizeof large / sizeof *large; i++) one_length(large[i]);
     paths();
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         axes(1, s1, (int)i);
         axes(2, s2, (int)i);
         axes(3, s3, (int)i);

@@ -1,0 +1,141 @@
+/* Workloads of nrx_symplectic.h: prints "name seconds", best of several runs.
+   SPDX-License-Identifier: MIT-0 OR Unlicense
+   cc -O2 -I. -Itests tests/bench/symplectic.c -lm */
+#define NRX_SYMPLECTIC_IMPLEMENTATION
+#include "nrx_symplectic.h"
+#include "nrx_test.h"
+
+static double best(int runs, void (*job)(void *), void *arg)
+{
+    double least = 1e30;
+    int i;
+    for (i = 0; i < runs; i++) {
+        double t = nrx_test_seconds();
+        job(arg);
+        t = nrx_test_seconds() - t;
+        if (t < least) least = t;
+    }
+    return least;
+}
+
+typedef struct { nrx_sym_system sys; nrx_sym_desc desc; int method; size_t d, steps, lanes; double h, z0[64]; } work_t;
+
+static void run(void *arg)
+{
+    work_t *w = (work_t *)arg;
+    double z[64];
+    memcpy(z, w->z0, sizeof z);
+    if (nrx_sym_integrate(&w->sys, w->method, z, w->h, w->steps, &w->desc, NULL) != NRX_OK) printf("failed\n");
+}
+
+static void run_batch(void *arg)
+{
+    work_t *w = (work_t *)arg;
+    static double z[4 * 1024];
+    size_t l;
+    for (l = 0; l < w->lanes; l++) {
+        z[l] = 0.1 + 1e-4 * (double)l; z[w->lanes + l] = 0.0; z[2 * w->lanes + l] = 0.0; z[3 * w->lanes + l] = 0.5;
+    }
+    if (nrx_sym_integrate_batch(&w->sys, w->method, z, w->lanes, w->h, w->steps, NULL) != NRX_OK) printf("failed\n");
+}
+
+static nrx_status user_hh(void *user, double t, const double *q, const double *p, double *g)
+{
+    (void)user; (void)t; (void)p;
+    g[0] = q[0] * (1.0 + 2.0 * q[1]);
+    g[1] = q[1] + q[0] * q[0] - q[1] * q[1];
+    return NRX_OK;
+}
+
+static void hand_verlet(void *arg)
+{
+    work_t *w = (work_t *)arg;
+    double q1 = w->z0[0], q2 = w->z0[1], p1 = w->z0[2], p2 = w->z0[3], h = w->h;
+    volatile double sink;
+    size_t n;
+    q1 += 0.5 * h * p1; q2 += 0.5 * h * p2;
+    for (n = 0; n < w->steps; n++) {
+        p1 -= h * (q1 * (1.0 + 2.0 * q2)); p2 -= h * (q2 + q1 * q1 - q2 * q2);
+        q1 += h * p1; q2 += h * p2;
+    }
+    sink = q1 + q2 + p1 + p2;
+    (void)sink;
+}
+
+/* one unsupervised step: residual + Hamiltonian matching on 700 points, gradient, clipping and Adam update */
+static void train(void *arg)
+{
+    nrx_sym_train_desc t = NRX_ZERO;
+    work_t *w = (work_t *)arg;
+    nrx_sym_flow_desc fd = NRX_ZERO;
+    nrx_sym_flow *f;
+    fd.d = w->sys.d;
+    if (nrx_sym_flow_create(&fd, &f) != NRX_OK) return;
+    t.system = &w->sys; t.matching = 1.0; t.steps = w->steps; t.test_points = 8;
+    if (nrx_sym_flow_train(f, &t, NULL) != NRX_OK) printf("failed\n");
+    nrx_sym_flow_destroy(f);
+}
+
+static void evaluate(void *arg)
+{
+    work_t *w = (work_t *)arg;
+    static double x[4096], t[1024];
+    nrx_sym_flow_desc fd = NRX_ZERO;
+    nrx_sym_flow *f;
+    size_t i;
+    fd.d = 2;
+    if (nrx_sym_flow_create(&fd, &f) != NRX_OK) return;
+    for (i = 0; i < 1024; i++) { t[i] = 1.0; x[4 * i] = 0.3; x[4 * i + 1] = -0.3; x[4 * i + 2] = 0.3; x[4 * i + 3] = 0.15; }
+    for (i = 0; i < w->steps; i++) (void)nrx_sym_flow_eval(f, 1024, t, x, x);
+    nrx_sym_flow_destroy(f);
+}
+
+int main(void)
+{
+    work_t w;
+    nrx_sym_nbody bodies;
+    memset(&w, 0, sizeof w);
+    w.sys = nrx_sym_henon_heiles();
+    w.z0[0] = 0.1; w.z0[3] = 0.5;
+    w.h = 0.01; w.method = NRX_SYM_VERLET; w.steps = 1000000;
+    printf("sym_verlet_henonheiles_hand_1e6 %.6f\n", best(7, hand_verlet, &w));
+    printf("sym_verlet_henonheiles_hook_1e6 %.6f\n", best(7, run, &w));
+    w.sys.hook = NULL; w.sys.dq = user_hh;
+    printf("sym_verlet_henonheiles_1e6 %.6f\n", best(7, run, &w));
+    w.method = NRX_SYM_KAHAN_LI8; w.steps = 100000;
+    printf("sym_kahanli8_henonheiles_1e5 %.6f\n", best(7, run, &w));
+    w.desc.roundoff = NRX_SYM_COMPENSATED;
+    printf("sym_kahanli8_henonheiles_compensated_1e5 %.6f\n", best(7, run, &w));
+    w.sys = nrx_sym_henon_heiles();
+    printf("sym_kahanli8_henonheiles_hook_compensated_1e5 %.6f\n", best(7, run, &w));
+    w.desc.roundoff = 0;
+    printf("sym_kahanli8_henonheiles_hook_1e5 %.6f\n", best(7, run, &w));
+    w.method = NRX_SYM_VERLET; w.steps = 1000000; w.lanes = 8;
+    printf("sym_verlet_henonheiles_batch8_8e6 %.6f\n", best(5, run_batch, &w));
+    w.lanes = 64; w.steps = 100000;
+    printf("sym_verlet_henonheiles_batch64_6.4e6 %.6f\n", best(5, run_batch, &w));
+
+    memset(&w, 0, sizeof w);
+    w.sys = nrx_sym_kepler();
+    w.z0[0] = 0.4; w.z0[3] = 2.0;
+    w.h = 1e-3; w.method = NRX_SYM_SRKN6B; w.steps = 1000000;
+    printf("sym_srkn_kepler_1e6 %.6f\n", best(5, run, &w));
+    w.method = NRX_SYM_SB3A5;
+    printf("sym_sb3a5_kepler_1e6 %.6f\n", best(5, run, &w));
+
+    memset(&w, 0, sizeof w);
+    (void)nrx_sym_outer_solar_system(&bodies, &w.sys, w.z0);
+    w.h = 10.0; w.method = NRX_SYM_VERLET; w.steps = 1000000;
+    printf("sym_nbody6_leapfrog_1e6 %.6f\n", best(3, run, &w));
+    w.method = NRX_SYM_WISDOM_HOLMAN;
+    w.h = 10.0;
+    printf("sym_nbody6_wh_1e6 %.6f\n", best(3, run, &w));
+
+    memset(&w, 0, sizeof w);
+    w.sys = nrx_sym_oscillator();
+    w.steps = 20;
+    printf("sym_sympflow_train_step_L3H10_700 %.6f\n", best(5, train, &w) / 20);
+    w.steps = 10;
+    printf("sym_sympflow_eval_d2_L3H10_1024 %.6f\n", best(5, evaluate, &w) / 10);
+    return 0;
+}
