@@ -8027,7 +8027,7 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
     nrxi_bilevel b;
     double *mem, *p, *theta1, *xt, pn, error = 0.0, a;
     size_t size, k, n, np;
-    int maid, j;
+    int maid, j, failures = 0;
     if (desc) d = *desc;
     if (!info) info = &own;
     memset(info, 0, sizeof *info);
@@ -8053,7 +8053,7 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
     b.x1 = mem; b.y = mem + n; b.g = mem + 2 * n; b.q = mem + 3 * n; b.r = mem + 4 * n; b.d = mem + 5 * n; b.hd = mem + 6 * n; b.ug = mem + 7 * n;
     xt = mem + 8 * n; p = mem + 9 * n; theta1 = p + np;
     for (k = 0; k <= d.max_iter && !info->stop; k++) {
-        double slack, lg = pr->upper_lip > 0.0 ? pr->upper_lip : 1.0;
+        double slack;
         int ok = 0;
         for (j = 0; ; j++) { /* refine until the hypergradient is certified (MAID), at most to rounding */
             if (nrxi_bilevel_lower(&b, theta, x, d.epsilon) || nrxi_bilevel_called(&b, pr->upper(pr->user, x, &info->value, b.ug), "the upper function")
@@ -8073,12 +8073,11 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
         if (k == d.max_iter) break;
         if (!maid) { nrxi_vec_axpy(np, NRX_F64, -d.step, p, theta); continue; }
         slack = nrxi_vec_norm(n, NRX_F64, b.ug) * d.epsilon;
-        for (j = 0, a = d.step; j < 30 && !ok; j++, a *= d.rho) {
+        for (j = 0, a = d.step; j < 10 + failures; j++, a *= d.rho) {
             ok = nrxi_bilevel_try(&b, theta, p, a, d.epsilon, info->value, slack, pn, d.eta, x, theta1, xt);
             if (ok < 0) goto end;
             if (ok) break;
         }
-        (void)lg;
         if (ok) {
             memcpy(theta, theta1, np * sizeof *theta);
             memcpy(x, xt, n * sizeof *x);
@@ -8086,11 +8085,12 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
             if (j == 0) d.step *= 1.5; /* accepted at once: be bolder */
             d.epsilon *= d.grow;
             d.delta *= d.grow;
+            failures = 0;
         } else {
             if (d.epsilon < 1e-13) { info->stop = NRX_STOP_STALLED; break; }
-            d.epsilon *= d.shrink;
+            d.epsilon *= d.shrink; /* the slack, not the step, was too large */
             d.delta *= d.shrink;
-            d.step = a;
+            if (failures < 50) failures++;
         }
     }
 end:
