@@ -409,7 +409,7 @@ typedef struct nrx_npz_item { const char *name; int dtype; const void *data; con
 /* <<< nrx files (declarations) */
 /* >>> nrx solve (declarations) */
 #ifndef NRX_SOLVE_VERSION
-#define NRX_SOLVE_VERSION 3311959833
+#define NRX_SOLVE_VERSION 351400716
 /* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
 
 #define NRX_STOP_LIST(X)                                                                      \
@@ -463,6 +463,10 @@ typedef struct nrx_solve_desc {
     int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
     double lower, upper;
     size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
     double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
     size_t history_size;
     nrx_env env;
@@ -481,7 +485,7 @@ typedef struct nrx_solve_info {
     double norm;           /* operator norm used; 0 = none */
     int    stop;           /* NRX_STOP_* */
 } nrx_solve_info;
-#elif NRX_SOLVE_VERSION != 3311959833
+#elif NRX_SOLVE_VERSION != 351400716
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (declarations) */
