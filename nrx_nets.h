@@ -4009,7 +4009,8 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
     const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *v = tangent ? nrxi_tan(p, l->in[0]) : NULL;
     float *y = tangent ? nrxi_tan(p, (int)i) : nrxi_val(p, (int)i), d[NRXI_ACT_CHUNK];
-    size_t area = o->h * o->w, s, k, j, m;
+    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    if (l->kind == NRXI_ACT) { area *= planes; planes = 1; } /* the same function everywhere: one long array */
     if (nrxi_is_linear(l->kind))
         return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0) : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
     switch (l->kind) {
@@ -4028,7 +4029,7 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
         break;
     case NRXI_GROUPNORM: nrxi_groupnorm_forward(p, i, x, v, tangent ? NULL : y, tangent ? y : NULL); break;
     default:
-        for (s = 0; s < p->n * o->c; s++)
+        for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_ACT_CHUNK ? area - k : NRXI_ACT_CHUNK;
@@ -4078,9 +4079,10 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
     const nrxi_layer *l = p->net->layer + i;
     const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i] ? nrxi_tadj(r, (int)i) : NULL;
-    size_t area = o->h * o->w, s, k, j, m;
+    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
     nrx_status st;
     int slot;
+    if (l->kind == NRXI_ACT) { area *= planes; planes = 1; }
     if (nrxi_is_linear(l->kind)) {
         if (r->grad) {
             if (adj) nrxi_linear_grad(p, i, x, adj, 1, r->grad);
@@ -4138,7 +4140,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         const float *v = curved ? nrxi_tan(p, l->in[0]) : NULL;
         float d1[NRXI_ACT_CHUNK], d2[NRXI_ACT_CHUNK];
         if (!g && !t && l->kind == NRXI_ACT) break;
-        for (s = 0; s < p->n * o->c; s++)
+        for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_ACT_CHUNK ? area - k : NRXI_ACT_CHUNK;
