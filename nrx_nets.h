@@ -5201,8 +5201,10 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
             }
     memset(&d, 0, sizeof d);
     d.mode = NRX_NET_INFER;
-    d.height = sized ? height : net->layers > 1 ? 64 : 1;
+    d.height = sized ? height : 64;
     d.width = sized ? width : 64;
+    for (i = 1; !sized && i < net->layers; i++) /* a dense layer on the input has one size only */
+        if (net->layer[i].kind == NRXI_DENSE && net->layer[i].in[0] == 0) d.height = d.width = 1;
     s = nrxi_plan_measure(net, &d, &p, &arrays, "nrx_net_certify");
     if (s != NRX_OK) { nrxi_free(&p.env, arrays); return s; }
     for (i = 0; i < net->params; i++) if (widest < net->param[i].rows) widest = net->param[i].rows;
