@@ -877,10 +877,16 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
 #endif
 enum { NRXI_SYM_HOOK_MAX = 8, NRXI_SYM_LANES = 8 };
 
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+typedef volatile double nrxi_sym_rounded;     /* x87: sums must be rounded to double before their error can be seen */
+#else
+typedef double nrxi_sym_rounded;
+#endif
+
 /* x += dx with the low-order part kept in *c (Kahan's sum; the correction is folded in off the critical path). */
 NRXI_SYM_TEMPLATE void nrxi_sym_add2(double *x, double *c, double dx)
 {
-    double x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
+    const nrxi_sym_rounded x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
     *c = low + (dx - (x1 - x0));
     *x = x1;
 }
