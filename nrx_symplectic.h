@@ -3664,7 +3664,7 @@ NRXI_FN nrx_status nrxi_sym_irk_tangents(nrxi_sym_run *run, double t, double h, 
             if (change == 0.0 || (change <= 1e-14 * scale && change >= previous)) break;
             previous = change;
         }
-        if (!(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
+        if (it == 200 && !(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
         for (i = 0; i < s; i++) for (j = 0; j < n; j++) x[j] += h * run->b[i] * L[i * n + j];
     }
     return NRX_OK;
