@@ -442,6 +442,36 @@ NRX_DEF nrx_ct_geometry nrx_ct_fan_flat(size_t rows, size_t cols, size_t views, 
 /* The same with the bins on an arc of radius sdd around the source, `pitch` measured along the arc. */
 NRX_DEF nrx_ct_geometry nrx_ct_fan_curved(size_t rows, size_t cols, size_t views, size_t bins, double sod, double sdd, double pitch);
 
+/* Three dimensions: a flat panel of bin_rows x bins, at distance sdd from a source that circles the z axis at distance sod (set helix_pitch
+   for a helix), or parallel rays onto such a panel; voxels of size 1, views over 360 (parallel: 180) degrees. */
+NRX_DEF nrx_ct_geometry nrx_ct_cone(size_t slices, size_t rows, size_t cols, size_t views, size_t bin_rows, size_t bins, double sod, double sdd, double pitch);
+NRX_DEF nrx_ct_geometry nrx_ct_parallel3d(size_t slices, size_t rows, size_t cols, size_t views, size_t bin_rows, size_t bins);
+
+/* Views given by vectors: divergent 0 for parallel rays. The pitch of the detector is in the vectors. */
+NRX_DEF nrx_ct_geometry nrx_ct_vectors(size_t slices, size_t rows, size_t cols, size_t views, size_t bin_rows, size_t bins,
+                                       const nrx_ct_view *vectors, int divergent);
+
+/* The same scan as other packages describe it.
+   ASTRA: pixels of size 1, distances in pixels; source_origin = SOD, origin_detector = SDD - SOD (both 0: parallel); angles in radians. Its
+       2-D images and sinograms are laid out as here; its 3-D volumes have rows growing with y, its projections are [row][view][bin].
+   ODL: extents min_x .. max_x of the image in physical units, detector from s_min to s_max, src_radius = SOD, det_radius = SDD - SOD (both 0:
+       parallel); its arrays are [x][y] with both growing: transpose and flip the rows.
+   TIGRE: DSO = SOD, DSD = SDD, voxel sizes d_voxel (z, y, x), pixel sizes d_detector (v, u), angles counted from the x axis: ours are a quarter
+       turn more, so `angles` of n_views values is filled with theirs + pi/2; volumes have rows growing with y.
+   The given arrays must outlive the geometry. */
+NRX_DEF nrx_ct_geometry nrx_ct_from_astra(size_t rows, size_t cols, size_t bins, double pitch, const double *angles, size_t views, double source_origin,
+                                          double origin_detector);
+NRX_DEF nrx_ct_geometry nrx_ct_from_odl(size_t rows, size_t cols, double min_x, double max_x, double min_y, double max_y, size_t bins, double s_min,
+                                        double s_max, const double *angles, size_t views, double src_radius, double det_radius);
+NRX_DEF nrx_ct_geometry nrx_ct_from_tigre(const size_t n_voxel[3], const double d_voxel[3], const size_t n_detector[2], const double d_detector[2],
+                                          double dso, double dsd, const double *tigre_angles, size_t views, double *angles);
+
+/* Published set-ups, lengths in mm: the 2DeteCT scanner (Kiss et al. 2023; 3600 views, 956 bins of 0.1496, 1024 pixels), and the simulated
+   LIDC-IDRI experiments of LION: full (360 views), sparse (50), limited angle (60 views over 60 degrees). Subsets for the sparse
+   and limited-angle 2DeteCT tasks: nrx_ct_geometry_subset. */
+enum { NRX_CT_SETUP_2DETECT = 0, NRX_CT_SETUP_LION = 1, NRX_CT_SETUP_LION_SPARSE = 2, NRX_CT_SETUP_LION_LIMITED = 3 };
+NRX_DEF nrx_ct_geometry nrx_ct_setup(int which);
+
 /* Checks everything a call would check: NRX_OK, or a status and one line in the log that says what is wrong. */
 NRX_DEF nrx_status nrx_ct_geometry_check(const nrx_ct_geometry *g);
 
@@ -516,6 +546,12 @@ typedef struct nrx_ct_fbp_desc {
    and zero-padded; fan weights for any flat detector, tilted or shifted, follow from dF/ds, F the distance of ray s from the axis.
    A disc of value 1 comes back as 1. Pixels outside the field of view get what their views see. NULL desc: Ram-Lak. */
 NRX_DEF nrx_status nrx_ct_fbp(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_fbp_desc *desc);
+
+/* volume = FDK reconstruction of cone-beam projections [view][bin_row][bin] (Feldkamp, Davis and Kress 1984): cosine weights, ramp along the
+   rows, back projection with the inverse square of the depth. Exact in the plane of the source; for a helix every view serves the slices
+   within half a turn (approximate). Also reconstructs three-dimensional parallel data, slice by slice. Short scans and one-sided
+   detectors as in nrx_ct_fbp. The detector must not be rolled. */
+NRX_DEF nrx_status nrx_ct_fdk(const nrx_ct_geometry *g, const void *projections, void *volume, const nrx_ct_fbp_desc *desc);
 
 /* ==== iterative reconstruction ==== */
 
@@ -888,6 +924,1157 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 #endif
 /* <<< nrx core (implementation) */
 NRXI_IMPL_BEGIN
+/* >>> nrx fft (implementation) */
+#ifndef NRXI_FFT_VERSION
+#define NRXI_FFT_VERSION 3296914047
+/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real. X_k = sum_j x_j exp(-2 pi i j k / n); the inverse
+   has the other sign and is not normalised. A plan is made once (it allocates) and may then be used by any number of threads at a time;
+   running does not allocate: `work` holds the number of elements the query gives, 64-byte aligned for speed. in may equal out everywhere.
+
+     nrxi_fft_plan_f64(p, n, env), nrxi_fft_drop_f64(p)       complex and real transforms of length n >= 1; drop also clears p
+     nrxi_fft_work_f64(p), nrxi_fft_run_f64(p, inverse, in, out, work)   n complex numbers
+     nrxi_rfft_run_f64(p, in, out, work)                      n reals -> n/2 + 1 complex numbers
+     nrxi_irfft_run_f64(p, in, out, work)                     n/2 + 1 complex numbers (imaginary parts that must vanish are ignored) -> n reals
+     nrxi_fft_columns_work_f64(p, count), nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
+                                                              `count` transforms side by side: sample j of column c is complex number
+                                                              j*stride + c
+
+   Method: Stockham autosort (Van Loan, Computational Frameworks for the FFT, 1.7) on split real and imaginary parts with radices 8, 4, 2,
+   3, 5 and odd primes to 61, vectorised over the columns; one long transform of length 8 m runs as 8 columns of length m and a last
+   transposing radix-8 step; lengths with a larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n), in the 2-norm.
+   Twiddles come from exact octant reduction and a fixed polynomial, so that NRX_REPRODUCIBLE gives the same bits everywhere. */
+
+enum { NRXI_FFT_PASSES = 64, NRXI_FFT_PRIME = 61, NRXI_FFT_VF64 = 4, NRXI_FFT_VF32 = 8 };
+
+/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest. Error below 1.5 eps. */
+NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
+{
+    size_t quarter, rest;
+    double x, z, co, si, t;
+    int flip;
+    quarter = (4 * k) / n;
+    rest = 4 * k - quarter * n;            /* angle = (quarter + rest / n) pi / 2 */
+    flip = 2 * rest > n;
+    if (flip) rest = n - rest;             /* mirrored at pi / 4 */
+    x = (double)rest / (double)n * 1.57079632679489661923;
+    z = x * x;
+    co = z * (1.0 / 12.0) * (1.0 - z * (1.0 / 30.0) * (1.0 - z * (1.0 / 56.0) * (1.0 - z * (1.0 / 90.0) * (1.0 - z * (1.0 / 132.0)
+       * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
+    co = 1.0 - 0.5 * z * (1.0 - co);
+    si = z * (1.0 / 6.0) * (1.0 - z * (1.0 / 20.0) * (1.0 - z * (1.0 / 42.0) * (1.0 - z * (1.0 / 72.0) * (1.0 - z * (1.0 / 110.0)
+       * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
+    si = x - x * si;
+    if (flip) { t = co; co = si; si = t; }
+    switch (quarter & 3u) {
+    case 0:  *c = co;  *s = si;  break;
+    case 1:  *c = -si; *s = co;  break;
+    case 2:  *c = -co; *s = -si; break;
+    default: *c = si;  *s = -co; break;
+    }
+}
+
+typedef double nrxi_fft_wide; /* twiddles are computed in f64 for both precisions */
+
+/* Splits n into radices; their count, or -1 when a prime is too large. */
+NRXI_FN int nrxi_fft_factor(size_t n, unsigned char *radix)
+{
+    int count = 0, twos = 0;
+    size_t r;
+    for (; n % 2 == 0; n /= 2) twos++;
+    if (twos % 2 && twos >= 3) { radix[count++] = 8; twos -= 3; }
+    for (; twos >= 2; twos -= 2) radix[count++] = 4;
+    if (twos) radix[count++] = 2;
+    for (r = 3; r <= NRXI_FFT_PRIME; r += 2)
+        for (; n % r == 0; n /= r) radix[count++] = (unsigned char)r;
+    return n == 1 ? count : -1;
+}
+
+/* The least multiple of 8 of the form 2^a {1, 3, 5, 9, 15} that is at least n. */
+NRXI_FN size_t nrxi_fft_good(size_t n)
+{
+    static const unsigned char odd[5] = { 1, 3, 5, 9, 15 };
+    size_t best = 0, m;
+    int i;
+    for (i = 0; i < 5; i++) {
+        for (m = 8u * odd[i]; m < n;) m *= 2;
+        if (best == 0 || m < best) best = m;
+    }
+    return best;
+}
+
+/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns:
+     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   w = exp(-2 pi i / (r m)), p < m, q < s.
+   The bodies below are shared by the scalar type and the vector types: R element, T vector, TU its unaligned twin, V elements in T.
+   The last vector of a row overlaps its predecessor when V does not divide s (never in place, so writing twice is harmless). */
+#define NRXI_FFT_LD(TU, p) (*(const TU *)(const void *)(p))
+#define NRXI_FFT_ST(TU, p, v) (*(TU *)(void *)(p) = (v))
+#define NRXI_FFT_STEP(q, s, V) ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
+#define NRXI_FFT_STW(TU, o, k, zr, zi) /* times twiddle k of row p, to output o */               \
+    NRXI_FFT_ST(TU, yr + (o), (zr) * wr[(k) * m + p] - (zi) * wi[(k) * m + p]),                    \
+    NRXI_FFT_ST(TU, yi + (o), (zr) * wi[(k) * m + p] + (zi) * wr[(k) * m + p])
+#define NRXI_FFT_ROWS(V, r) for (p = 0; p < m; p++) for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
+
+#define NRXI_FFT_BODY2(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 2) {                                                                          \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T dr = ar - br, di = ai - bi;                                                              \
+        NRXI_FFT_ST(TU, yr + o, ar + br);                                                          \
+        NRXI_FFT_ST(TU, yi + o, ai + bi);                                                          \
+        NRXI_FFT_STW(TU, o + s, 0, dr, di);                                                        \
+    }
+
+#define NRXI_FFT_BODY3(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 3) {                                                                          \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
+        T pr = br + cr, pi = bi + ci, dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676; \
+        T hr = ar - pr * (R)0.5, hi = ai - pi * (R)0.5, ur = hr + di, ui = hi - dr;                \
+        NRXI_FFT_ST(TU, yr + o, ar + pr);                                                          \
+        NRXI_FFT_ST(TU, yi + o, ai + pi);                                                          \
+        NRXI_FFT_STW(TU, o + s, 0, ur, ui);                                                        \
+        ur = hr - di; ui = hi + dr;                                                                \
+        NRXI_FFT_STW(TU, o + 2 * s, 1, ur, ui);                                                    \
+    }
+
+#define NRXI_FFT_BODY4(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 4) {                                                                          \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
+        T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
+        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci, gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di; \
+        NRXI_FFT_ST(TU, yr + o, er + gr);                                                          \
+        NRXI_FFT_ST(TU, yi + o, ei + gi);                                                          \
+        ar = fr + hi; ai = fi - hr;                                                                \
+        NRXI_FFT_STW(TU, o + s, 0, ar, ai);                                                        \
+        ar = er - gr; ai = ei - gi;                                                                \
+        NRXI_FFT_STW(TU, o + 2 * s, 1, ar, ai);                                                    \
+        ar = fr - hi; ai = fi + hr;                                                                \
+        NRXI_FFT_STW(TU, o + 3 * s, 2, ar, ai);                                                    \
+    }
+
+#define NRXI_FFT_BODY5(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 5) {                                                                          \
+        const R c1 = (R)0.30901699437494742410, c2 = (R)-0.80901699437494742410;                   \
+        const R s1 = (R)0.95105651629515357212, s2 = (R)0.58778525229247312917;                    \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
+        T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
+        T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
+        T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
+        T er = NRXI_FFT_LD(TU, xr + i + 4 * sm), ei = NRXI_FFT_LD(TU, xi + i + 4 * sm);            \
+        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei, gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di; \
+        NRXI_FFT_ST(TU, yr + o, ar + pr + gr);                                                     \
+        NRXI_FFT_ST(TU, yi + o, ai + pi + gi);                                                     \
+        br = ar + pr * c1 + gr * c2; bi = ai + pi * c1 + gi * c2;                                  \
+        cr = ar + pr * c2 + gr * c1; ci = ai + pi * c2 + gi * c1;                                  \
+        dr = ui * s1 + vi * s2; di = ur * s1 + vr * s2;                                            \
+        er = ui * s2 - vi * s1; ei = ur * s2 - vr * s1;                                            \
+        pr = br + dr; pi = bi - di;                                                                \
+        NRXI_FFT_STW(TU, o + s, 0, pr, pi);                                                        \
+        pr = cr + er; pi = ci - ei;                                                                \
+        NRXI_FFT_STW(TU, o + 2 * s, 1, pr, pi);                                                    \
+        pr = cr - er; pi = ci + ei;                                                                \
+        NRXI_FFT_STW(TU, o + 3 * s, 2, pr, pi);                                                    \
+        pr = br - dr; pi = bi + di;                                                                \
+        NRXI_FFT_STW(TU, o + 4 * s, 3, pr, pi);                                                    \
+    }
+
+/* Radix 8 in place on the arrays ur, ui: ur[k] becomes output k. */
+#define NRXI_FFT_EIGHT(R, T)                                                                       \
+    do {                                                                                           \
+        const R h = (R)0.70710678118654752440;                                                     \
+        T e0r = ur[0] + ur[4], e0i = ui[0] + ui[4], e1r = ur[0] - ur[4], e1i = ui[0] - ui[4];      \
+        T e2r = ur[2] + ur[6], e2i = ui[2] + ui[6], e3r = ur[2] - ur[6], e3i = ui[2] - ui[6];      \
+        T o0r = ur[1] + ur[5], o0i = ui[1] + ui[5], o1r = ur[1] - ur[5], o1i = ui[1] - ui[5];      \
+        T o2r = ur[3] + ur[7], o2i = ui[3] + ui[7], o3r = ur[3] - ur[7], o3i = ui[3] - ui[7];      \
+        T ar = e0r + e2r, ai = e0i + e2i, br = e0r - e2r, bi = e0i - e2i;                          \
+        T cr = e1r + e3i, ci = e1i - e3r, dr = e1r - e3i, di = e1i + e3r;                          \
+        T pr = o0r + o2r, pi = o0i + o2i, qr = o0i - o2i, qi = o2r - o0r;                          \
+        T gr = o1r + o3i, gi = o1i - o3r, vr = o1r - o3i, vi = o1i + o3r;                          \
+        T sr = (gr + gi) * h, si = (gi - gr) * h, tr = (vi - vr) * h, ti = (vr + vi) * -h;         \
+        ur[0] = ar + pr; ui[0] = ai + pi; ur[4] = ar - pr; ui[4] = ai - pi;                        \
+        ur[2] = br + qr; ui[2] = bi + qi; ur[6] = br - qr; ui[6] = bi - qi;                        \
+        ur[1] = cr + sr; ui[1] = ci + si; ur[5] = cr - sr; ui[5] = ci - si;                        \
+        ur[3] = dr + tr; ui[3] = di + ti; ur[7] = dr - tr; ui[7] = di - ti;                        \
+    } while (0)
+
+#define NRXI_FFT_BODY8(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, 8) {                                                                          \
+        T ur[8], ui[8];                                                                            \
+        int k;                                                                                     \
+        for (k = 0; k < 8; k++) {                                                                  \
+            ur[k] = NRXI_FFT_LD(TU, xr + i + (size_t)k * sm);                                      \
+            ui[k] = NRXI_FFT_LD(TU, xi + i + (size_t)k * sm);                                      \
+        }                                                                                          \
+        NRXI_FFT_EIGHT(R, T);                                                                      \
+        NRXI_FFT_ST(TU, yr + o, ur[0]);                                                            \
+        NRXI_FFT_ST(TU, yi + o, ui[0]);                                                            \
+        for (k = 1; k < 8; k++) NRXI_FFT_STW(TU, o + (size_t)k * s, (size_t)(k - 1), ur[k], ui[k]);  \
+    }
+
+/* Odd radix r by definition, on sums and differences of the pairs (j, r - j); root: r cosines, r sines. */
+#define NRXI_FFT_BODYN(R, T, TU, V)                                                                \
+    NRXI_FFT_ROWS(V, r) {                                                                          \
+        T pr[NRXI_FFT_PRIME / 2], pi[NRXI_FFT_PRIME / 2], dr[NRXI_FFT_PRIME / 2], di[NRXI_FFT_PRIME / 2]; \
+        T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i), zr = ar, zi = ai;            \
+        size_t j, k, jk, half = r / 2;                                                             \
+        for (j = 0; j < half; j++) {                                                               \
+            T br = NRXI_FFT_LD(TU, xr + i + (j + 1) * sm), bi = NRXI_FFT_LD(TU, xi + i + (j + 1) * sm);              \
+            T cr = NRXI_FFT_LD(TU, xr + i + (r - 1 - j) * sm), ci = NRXI_FFT_LD(TU, xi + i + (r - 1 - j) * sm);      \
+            pr[j] = br + cr; pi[j] = bi + ci; dr[j] = br - cr; di[j] = bi - ci;                    \
+            zr = zr + pr[j]; zi = zi + pi[j];                                                      \
+        }                                                                                          \
+        NRXI_FFT_ST(TU, yr + o, zr);                                                               \
+        NRXI_FFT_ST(TU, yi + o, zi);                                                               \
+        for (k = 1; k <= half; k++) {                                                              \
+            T cr = ar, ci = ai, er = di[0] * root[r + k], ei = dr[0] * root[r + k];                \
+            cr = cr + pr[0] * root[k]; ci = ci + pi[0] * root[k];                                  \
+            for (j = 1, jk = k; j < half; j++) {                                                   \
+                jk += k;                                                                           \
+                if (jk >= r) jk -= r;                                                              \
+                cr = cr + pr[j] * root[jk]; ci = ci + pi[j] * root[jk];                            \
+                er = er + di[j] * root[r + jk]; ei = ei + dr[j] * root[r + jk];                    \
+            }                                                                                      \
+            zr = cr + er; zi = ci - ei;                                                            \
+            NRXI_FFT_STW(TU, o + k * s, k - 1, zr, zi);                                            \
+            zr = cr - er; zi = ci + ei;                                                            \
+            NRXI_FFT_STW(TU, o + (r - k) * s, r - k - 1, zr, zi);                                  \
+        }                                                                                          \
+    }
+
+#define NRXI_FFT_BODIES(R, T, TU, V)                                                               \
+    const R *wr = w, *wi = w + (r - 1) * m;                                                        \
+    size_t p, q, i, o, t, sm = s * m;                                                              \
+    switch (r) {                                                                                   \
+    case 2: NRXI_FFT_BODY2(R, T, TU, V) break;                                                     \
+    case 3: NRXI_FFT_BODY3(R, T, TU, V) break;                                                     \
+    case 4: NRXI_FFT_BODY4(R, T, TU, V) break;                                                     \
+    case 5: NRXI_FFT_BODY5(R, T, TU, V) break;                                                     \
+    case 8: NRXI_FFT_BODY8(R, T, TU, V) break;                                                     \
+    default: NRXI_FFT_BODYN(R, T, TU, V) break;                                                    \
+    }
+
+/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u, x): u[j] = x[j], x[8 + j], ... */
+#define NRXI_FFT_LAST(R, T, TU, V, LOAD)                                                           \
+    const R *wr = w, *wi = w + 7 * m;                                                              \
+    size_t p, t;                                                                                   \
+    for (p = 0; p < m; t = NRXI_FFT_STEP(p, m, V), p += t) {                                       \
+        T ur[8], ui[8];                                                                            \
+        int k;                                                                                     \
+        LOAD(ur, xr + 8 * p);                                                                      \
+        LOAD(ui, xi + 8 * p);                                                                      \
+        for (k = 1; k < 8; k++) {                                                                  \
+            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p), zr = ur[k]; \
+            ur[k] = zr * cr - ui[k] * ci;                                                          \
+            ui[k] = zr * ci + ui[k] * cr;                                                          \
+        }                                                                                          \
+        NRXI_FFT_EIGHT(R, T);                                                                      \
+        for (k = 0; k < 8; k++) {                                                                  \
+            NRXI_FFT_ST(TU, yr + p + (size_t)k * m, ur[k]);                                        \
+            NRXI_FFT_ST(TU, yi + p + (size_t)k * m, ui[k]);                                        \
+        }                                                                                          \
+    }
+#define NRXI_FFT_LOAD1(u, x) do { int j_; for (j_ = 0; j_ < 8; j_++) (u)[j_] = (x)[j_]; } while (0)
+
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_FFT_VEC 1
+#if NRXI_X86
+#define NRXI_FFT_X86 1
+#endif
+typedef nrxi_f64x4 nrxi_fft_vf64;
+typedef nrxi_f64x4u nrxi_fft_vf64u;
+typedef nrxi_f32x8 nrxi_fft_vf32;
+typedef nrxi_f32x8u nrxi_fft_vf32u;
+#if defined(__clang__) || __GNUC__ >= 12
+#define NRXI_FFT_MIX(a, b, I, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define NRXI_FFT_MIX(a, b, I, ...) __builtin_shuffle(a, b, __extension__ (I){ __VA_ARGS__ })
+#endif
+#define NRXI_FFT_MIX8(a, b, ...) NRXI_FFT_MIX(a, b, nrxi_i32x8, __VA_ARGS__)
+#define NRXI_FFT_MIX4(a, b, ...) NRXI_FFT_MIX(a, b, nrxi_i64x4, __VA_ARGS__)
+#define NRXI_FFT_EVEN_F64(a, b) NRXI_FFT_MIX4(a, b, 0, 2, 4, 6)
+#define NRXI_FFT_ODD_F64(a, b) NRXI_FFT_MIX4(a, b, 1, 3, 5, 7)
+#define NRXI_FFT_LOW_F64(a, b) NRXI_FFT_MIX4(a, b, 0, 4, 1, 5)
+#define NRXI_FFT_HIGH_F64(a, b) NRXI_FFT_MIX4(a, b, 2, 6, 3, 7)
+#define NRXI_FFT_BACK_F64(a) NRXI_FFT_MIX4(a, a, 3, 2, 1, 0)
+#define NRXI_FFT_EVEN_F32(a, b) NRXI_FFT_MIX8(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define NRXI_FFT_ODD_F32(a, b) NRXI_FFT_MIX8(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#define NRXI_FFT_LOW_F32(a, b) NRXI_FFT_MIX8(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define NRXI_FFT_HIGH_F32(a, b) NRXI_FFT_MIX8(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define NRXI_FFT_BACK_F32(a) NRXI_FFT_MIX8(a, a, 7, 6, 5, 4, 3, 2, 1, 0)
+/* u[j] = row j of the transposed block of V rows of 8 at x. */
+#define NRXI_FFT_LOAD_F64(u, x)                                                                    \
+    do {                                                                                           \
+        int b_;                                                                                    \
+        for (b_ = 0; b_ < 2; b_++) {                                                               \
+            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 4 * b_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 8 + 4 * b_);        \
+            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 16 + 4 * b_), r3_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 24 + 4 * b_);  \
+            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6), t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                  \
+            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6), t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                  \
+            (u)[4 * b_] = NRXI_FFT_MIX4(t0_, t2_, 0, 1, 4, 5);                                     \
+            (u)[4 * b_ + 1] = NRXI_FFT_MIX4(t1_, t3_, 0, 1, 4, 5);                                 \
+            (u)[4 * b_ + 2] = NRXI_FFT_MIX4(t0_, t2_, 2, 3, 6, 7);                                 \
+            (u)[4 * b_ + 3] = NRXI_FFT_MIX4(t1_, t3_, 2, 3, 6, 7);                                 \
+        }                                                                                          \
+    } while (0)
+#define NRXI_FFT_LOAD_F32(u, x)                                                                    \
+    do {                                                                                           \
+        nrxi_f32x8 a_[8], c_[8];                                                                   \
+        int b_;                                                                                    \
+        for (b_ = 0; b_ < 8; b_++) a_[b_] = NRXI_FFT_LD(nrxi_f32x8u, (x) + 8 * b_);                \
+        for (b_ = 0; b_ < 8; b_ += 2) {                                                            \
+            c_[b_] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 1], 0, 8, 1, 9, 4, 12, 5, 13);                  \
+            c_[b_ + 1] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 1], 2, 10, 3, 11, 6, 14, 7, 15);            \
+        }                                                                                          \
+        for (b_ = 0; b_ < 8; b_ += 4) {                                                            \
+            a_[b_] = NRXI_FFT_MIX8(c_[b_], c_[b_ + 2], 0, 1, 8, 9, 4, 5, 12, 13);                  \
+            a_[b_ + 1] = NRXI_FFT_MIX8(c_[b_], c_[b_ + 2], 2, 3, 10, 11, 6, 7, 14, 15);            \
+            a_[b_ + 2] = NRXI_FFT_MIX8(c_[b_ + 1], c_[b_ + 3], 0, 1, 8, 9, 4, 5, 12, 13);          \
+            a_[b_ + 3] = NRXI_FFT_MIX8(c_[b_ + 1], c_[b_ + 3], 2, 3, 10, 11, 6, 7, 14, 15);        \
+        }                                                                                          \
+        for (b_ = 0; b_ < 4; b_++) {                                                               \
+            (u)[b_] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 4], 0, 1, 2, 3, 8, 9, 10, 11);                 \
+            (u)[b_ + 4] = NRXI_FFT_MIX8(a_[b_], a_[b_ + 4], 4, 5, 6, 7, 12, 13, 14, 15);           \
+        }                                                                                          \
+    } while (0)
+#endif
+
+/* >>> twin f64 */
+typedef struct nrxi_fft_f64 {
+    size_t n;
+    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int passes;                        /* after that one */
+    unsigned char radix[NRXI_FFT_PASSES];
+    double *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    double *root;
+    struct nrxi_fft_f64 *half;         /* even n: the complex plan behind real transforms */
+    double *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
+    struct nrxi_fft_f64 *sub;          /* Bluestein: plan of the convolution */
+    double *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    nrx_env env;
+} nrxi_fft_f64;
+
+NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
+                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(double, double, double, 1)
+}
+
+NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                               double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(double, double, double, 1, NRXI_FFT_LOAD1)
+}
+
+#if NRXI_FFT_VEC
+NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
+                                   const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+}
+#endif
+
+#if NRXI_FFT_X86
+NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                              const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64, NRXI_FFT_LOAD_F64)
+}
+
+/* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
+NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f64(size_t n, const double *z, double *xr, double *xi)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF64) {
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
+        NRXI_FFT_ST(nrxi_fft_vf64u, xr + i, NRXI_FFT_EVEN_F64(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf64u, xi + i, NRXI_FFT_ODD_F64(a, b));
+    }
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_merge_avx2_f64(size_t n, const double *xr, const double *xi, double *z)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF64) {
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, xr + i), b = NRXI_FFT_LD(nrxi_fft_vf64u, xi + i);
+        NRXI_FFT_ST(nrxi_fft_vf64u, z + 2 * i, NRXI_FFT_LOW_F64(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64, NRXI_FFT_HIGH_F64(a, b));
+    }
+}
+#endif
+
+NRXI_FN void nrxi_fft_split_f64(size_t n, const double *z, double *xr, double *xi)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) nrxi_fft_split_avx2_f64(i = n - n % NRXI_FFT_VF64, z, xr, xi);
+#endif
+    for (; i < n; i++) {
+        double re = z[2 * i], im = z[2 * i + 1];
+        xr[i] = re;
+        xi[i] = im;
+    }
+}
+
+NRXI_FN void nrxi_fft_merge_f64(size_t n, const double *xr, const double *xi, double *z)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) nrxi_fft_merge_avx2_f64(i = n - n % NRXI_FFT_VF64, xr, xi, z);
+#endif
+    for (; i < n; i++) {
+        z[2 * i] = xr[i];
+        z[2 * i + 1] = xi[i];
+    }
+}
+
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+NRXI_FN size_t nrxi_fft_gap_f64(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
+
+NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
+{
+    size_t size = 4 * nrxi_fft_gap_f64(p->n * count);
+    return p->sub ? size + 4 * nrxi_fft_gap_f64(p->sub->n * count) : size;
+}
+NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_columns_work_f64(p, 1); }
+
+NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *x, size_t gap, double *y)
+{
+#if NRXI_FFT_VEC
+#if NRXI_FFT_X86
+    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
+}
+
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
+   flip exchanges the roles of the halves, which makes it the inverse. */
+NRXI_FN double *nrxi_fft_smooth_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
+{
+    const double *w = p->table, *root = p->root, *first = w;
+    size_t left = p->n, s = count;
+    double *t;
+    int i;
+    if (p->eight) {
+        left /= 8;
+        w += 14 * left;
+        if (count > 1) {
+            nrxi_fft_one_pass_f64(8, left, s, first, root, a, gap, b);
+            t = a; a = b; b = t;
+        }
+        s *= 8;
+    }
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        nrxi_fft_one_pass_f64(r, left, s, w, root, a, gap, b);
+        t = a; a = b; b = t;
+        w += 2 * (r - 1) * left;
+        if (r > 5 && r != 8) root += 2 * r;
+        s *= r;
+    }
+    if (p->eight && count == 1) {
+        size_t m = p->n / 8;
+#if NRXI_FFT_X86
+        if (m >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) nrxi_fft_last_avx2_f64(m, first, a, a + gap, b, b + gap);
+        else
+#endif
+        nrxi_fft_last_f64(m, first, a, a + gap, b, b + gap);
+        t = a; a = b; b = t;
+    }
+    return a;
+}
+
+/* Exchanges the halves: forward becomes inverse. */
+NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { double t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
+}
+
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
+{
+    size_t n = p->n, m, gap2, j, c;
+    const double *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    double *u, *v, *r;
+    if (!p->sub) return nrxi_fft_smooth_f64(p, count, a, b, gap);
+    m = p->sub->n;
+    ki = kr + m;
+    gap2 = nrxi_fft_gap_f64(m * count);
+    u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
+    v = u + 2 * gap2;
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            u[c] = a[c] * co[j] + a[gap + c] * si[j];
+            u[gap2 + c] = a[gap + c] * co[j] - a[c] * si[j];
+        }
+    memset(u + n * count, 0, (m - n) * count * sizeof *u);
+    memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
+    r = nrxi_fft_smooth_f64(p->sub, count, u, v, gap2);
+    for (j = 0; j < m; j++)
+        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+            double re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
+            r[c] = im;
+            r[gap2 + c] = re;
+        }
+    r = nrxi_fft_smooth_f64(p->sub, count, r, r == u ? v : u, gap2);
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            b[c] = r[gap2 + c] * co[j] + r[c] * si[j];
+            b[gap + c] = r[c] * co[j] - r[gap2 + c] * si[j];
+        }
+    return b;
+}
+
+NRXI_FN void nrxi_fft_run_f64(const nrxi_fft_f64 *p, int inverse, const double *in, double *out, double *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f64(n), re = inverse ? gap : 0;
+    double *r;
+    nrxi_fft_split_f64(n, in, work + re, work + gap - re);
+    r = nrxi_fft_split_run_f64(p, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f64(n, r + re, r + gap - re, out);
+}
+
+NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in, size_t in_stride, double *out,
+                                  size_t out_stride, double *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f64(n * count), re = inverse ? gap : 0, j;
+    double *r;
+    for (j = 0; j < n; j++) nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    r = nrxi_fft_split_run_f64(p, count, work, work + 2 * gap, gap);
+    for (j = 0; j < n; j++) nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+}
+
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+NRXI_FN void nrxi_rfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    const double *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f64(n);
+        memcpy(work, in, n * sizeof *in);
+        memset(work + gap, 0, n * sizeof *in);
+        r = nrxi_fft_split_run_f64(p, 1, work, work + 2 * gap, gap);
+        nrxi_fft_merge_f64(h + 1, r, r + gap, out);
+        out[1] = 0;
+        return;
+    }
+    gap = nrxi_fft_gap_f64(h);
+    nrxi_fft_split_f64(h, in, work, work + gap);
+    r = nrxi_fft_split_run_f64(p->half, 1, work, work + 2 * gap, gap);
+    out[0] = r[0] + r[gap];
+    out[2 * h] = r[0] - r[gap];
+    out[1] = out[2 * h + 1] = 0;
+    for (k = 1; 2 * k <= h; k++) {
+        double c = p->real[2 * k], s = p->real[2 * k + 1], half = (double)0.5;
+        double er = half * (r[k] + r[h - k]), ei = half * (r[gap + k] - r[gap + h - k]);
+        double or_ = half * (r[gap + k] + r[gap + h - k]), oi = half * (r[h - k] - r[k]);
+        double tr = c * or_ + s * oi, ti = c * oi - s * or_;
+        out[2 * k] = er + tr;
+        out[2 * k + 1] = ei + ti;
+        out[2 * (h - k)] = er - tr;
+        out[2 * (h - k) + 1] = ti - ei;
+    }
+}
+
+NRXI_FN void nrxi_irfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    double *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f64(n);
+        work[gap] = in[0];
+        work[0] = 0;
+        for (k = 1; k <= h; k++) { /* halves exchanged */
+            work[gap + k] = work[gap + n - k] = in[2 * k];
+            work[k] = in[2 * k + 1];
+            work[n - k] = -in[2 * k + 1];
+        }
+        r = nrxi_fft_split_run_f64(p, 1, work, work + 2 * gap, gap);
+        memcpy(out, r + gap, n * sizeof *out);
+        return;
+    }
+    gap = nrxi_fft_gap_f64(h);
+    work[gap] = in[0] + in[2 * h];
+    work[0] = in[0] - in[2 * h];
+    for (k = 1; 2 * k <= h; k++) {
+        double c = p->real[2 * k], s = p->real[2 * k + 1];
+        double er = in[2 * k] + in[2 * (h - k)], ei = in[2 * k + 1] - in[2 * (h - k) + 1];
+        double tr = in[2 * k] - in[2 * (h - k)], ti = in[2 * k + 1] + in[2 * (h - k) + 1];
+        double or_ = c * tr - s * ti, oi = c * ti + s * tr;
+        work[gap + k] = er - oi;
+        work[k] = ei + or_;
+        work[gap + h - k] = er + oi;
+        work[h - k] = or_ - ei;
+    }
+    r = nrxi_fft_split_run_f64(p->half, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f64(h, r + gap, r, out);
+}
+
+/* ---- plans ---- */
+
+NRXI_FN void nrxi_fft_drop_f64(nrxi_fft_f64 *p)
+{
+    nrx_env env = p->env;
+    if (p->half) nrxi_fft_drop_f64(p->half);
+    if (p->sub) nrxi_fft_drop_f64(p->sub);
+    nrxi_free(&env, p->half);
+    nrxi_free(&env, p->sub);
+    nrxi_free(&env, p->table);
+    nrxi_free(&env, p->chirp);
+    nrxi_free(&env, p->real);
+    memset(p, 0, sizeof *p);
+    p->env = env;
+}
+
+/* Twiddles of a pass of radix r over m rows: real parts [k-1][row], then imaginary parts. */
+NRXI_FN double *nrxi_fft_twiddles_f64(double *w, size_t r, size_t m)
+{
+    size_t k, row;
+    nrxi_fft_wide c, s;
+    for (k = 1; k < r; k++)
+        for (row = 0; row < m; row++) {
+            nrxi_fft_root(row * k, r * m, &c, &s);
+            w[(k - 1) * m + row] = (double)c;
+            w[(r + k - 2) * m + row] = (double)-s;
+        }
+    return w + 2 * (r - 1) * m;
+}
+
+/* Plan of a length whose primes are at most NRXI_FFT_PRIME; NRX_E_UNSUPPORTED for others. */
+NRXI_FN nrx_status nrxi_fft_smooth_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *env)
+{
+    size_t left, total = 0, k;
+    nrxi_fft_wide c, s;
+    double *w;
+    int i;
+    memset(p, 0, sizeof *p);
+    if (env) p->env = *env;
+    p->n = n;
+    p->eight = n % 8 == 0;
+    left = p->eight ? n / 8 : n;
+    p->passes = nrxi_fft_factor(left, p->radix);
+    if (p->passes < 0) return NRX_E_UNSUPPORTED;
+    if (p->eight) total = 14 * left;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        total += 2 * (r - 1) * left + 2 * r;
+    }
+    w = p->table = (double *)nrxi_alloc(env, total + 1, sizeof *w);
+    if (!w) return NRX_E_NOMEM;
+    left = n;
+    if (p->eight) w = nrxi_fft_twiddles_f64(w, 8, left /= 8);
+    for (i = 0; i < p->passes; i++) w = nrxi_fft_twiddles_f64(w, p->radix[i], left /= p->radix[i]);
+    p->root = w;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        if (r <= 5 || r == 8) continue;
+        for (k = 0; k < r; k++) {
+            nrxi_fft_root(k, r, &c, &s);
+            w[k] = (double)c;
+            w[r + k] = (double)s;
+        }
+        w += 2 * r;
+    }
+    return NRX_OK;
+}
+
+/* Chirp and transformed kernel of Bluestein's algorithm. */
+NRXI_FN nrx_status nrxi_fft_chirp_plan_f64(nrxi_fft_f64 *p, const nrx_env *env)
+{
+    size_t n = p->n, m = nrxi_fft_good(2 * n - 1), gap = nrxi_fft_gap_f64(m), j, square = 0;
+    double *co, *si, *kernel, *buffer, *r, scale = 1 / (double)m;
+    nrx_status status;
+    p->sub = (struct nrxi_fft_f64 *)nrxi_calloc(env, 1, sizeof *p);
+    if (!p->sub) return NRX_E_NOMEM;
+    status = nrxi_fft_smooth_plan_f64(p->sub, m, env);
+    if (status != NRX_OK) return status;
+    p->chirp = (double *)nrxi_alloc(env, 2 * n + 2 * m, sizeof *co);
+    if (!p->chirp) return NRX_E_NOMEM;
+    buffer = (double *)nrxi_calloc(env, 4 * gap, sizeof *buffer);
+    if (!buffer) return NRX_E_NOMEM;
+    co = p->chirp;
+    si = co + n;
+    kernel = si + n;
+    for (j = 0; j < n; j++) { /* square = j^2 mod 2 n */
+        nrxi_fft_wide c, s;
+        nrxi_fft_root(square, 2 * n, &c, &s);
+        co[j] = (double)c;
+        si[j] = (double)s;
+        buffer[j] = buffer[(m - j) % m] = co[j] * scale;
+        buffer[gap + j] = buffer[gap + (m - j) % m] = si[j] * scale;
+        square = (square + 2 * j + 1) % (2 * n);
+    }
+    r = nrxi_fft_smooth_f64(p->sub, 1, buffer, buffer + 2 * gap, gap);
+    memcpy(kernel, r, m * sizeof *r);
+    memcpy(kernel + m, r + gap, m * sizeof *r);
+    nrxi_free(env, buffer);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_fft_complex_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *env)
+{
+    nrx_status status = nrxi_fft_smooth_plan_f64(p, n, env);
+    if (status == NRX_E_UNSUPPORTED) status = nrxi_fft_chirp_plan_f64(p, env);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_fft_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *env)
+{
+    size_t k;
+    nrxi_fft_wide c, s;
+    nrx_status status;
+    memset(p, 0, sizeof *p);
+    if (n == 0) return nrxi_fail(env, NRX_E_ARG, "nrx fft: length 0");
+    if (n > (size_t)-1 / 2048) return nrxi_fail(env, NRX_E_RANGE, "nrx fft: length %zu overflows", n);
+    status = nrxi_fft_complex_plan_f64(p, n, env);
+    if (status == NRX_OK && n % 2 == 0) {
+        p->half = (struct nrxi_fft_f64 *)nrxi_calloc(env, 1, sizeof *p);
+        p->real = (double *)nrxi_alloc(env, 2 * (n / 4 + 1), sizeof *p->real);
+        status = p->half && p->real ? nrxi_fft_complex_plan_f64(p->half, n / 2, env) : NRX_E_NOMEM;
+        for (k = 0; status == NRX_OK && k <= n / 4; k++) {
+            nrxi_fft_root(k, n, &c, &s);
+            p->real[2 * k] = (double)c;
+            p->real[2 * k + 1] = (double)s;
+        }
+    }
+    if (status == NRX_OK) return status;
+    nrxi_fft_drop_f64(p);
+    return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
+}
+/* === twin f32 */
+typedef struct nrxi_fft_f32 {
+    size_t n;
+    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int passes;                        /* after that one */
+    unsigned char radix[NRXI_FFT_PASSES];
+    float *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    float *root;
+    struct nrxi_fft_f32 *half;         /* even n: the complex plan behind real transforms */
+    float *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
+    struct nrxi_fft_f32 *sub;          /* Bluestein: plan of the convolution */
+    float *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    nrx_env env;
+} nrxi_fft_f32;
+
+NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
+                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(float, float, float, 1)
+}
+
+NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                               float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(float, float, float, 1, NRXI_FFT_LOAD1)
+}
+
+#if NRXI_FFT_VEC
+NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
+                                   const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+}
+#endif
+
+#if NRXI_FFT_X86
+NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                              const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
+{
+    NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32, NRXI_FFT_LOAD_F32)
+}
+
+/* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
+NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f32(size_t n, const float *z, float *xr, float *xi)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF32) {
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
+        NRXI_FFT_ST(nrxi_fft_vf32u, xr + i, NRXI_FFT_EVEN_F32(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf32u, xi + i, NRXI_FFT_ODD_F32(a, b));
+    }
+}
+
+NRXI_AVX2 NRXI_FN void nrxi_fft_merge_avx2_f32(size_t n, const float *xr, const float *xi, float *z)
+{
+    size_t i;
+    for (i = 0; i < n; i += NRXI_FFT_VF32) {
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, xr + i), b = NRXI_FFT_LD(nrxi_fft_vf32u, xi + i);
+        NRXI_FFT_ST(nrxi_fft_vf32u, z + 2 * i, NRXI_FFT_LOW_F32(a, b));
+        NRXI_FFT_ST(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32, NRXI_FFT_HIGH_F32(a, b));
+    }
+}
+#endif
+
+NRXI_FN void nrxi_fft_split_f32(size_t n, const float *z, float *xr, float *xi)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) nrxi_fft_split_avx2_f32(i = n - n % NRXI_FFT_VF32, z, xr, xi);
+#endif
+    for (; i < n; i++) {
+        float re = z[2 * i], im = z[2 * i + 1];
+        xr[i] = re;
+        xi[i] = im;
+    }
+}
+
+NRXI_FN void nrxi_fft_merge_f32(size_t n, const float *xr, const float *xi, float *z)
+{
+    size_t i = 0;
+#if NRXI_FFT_X86
+    if (n >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) nrxi_fft_merge_avx2_f32(i = n - n % NRXI_FFT_VF32, xr, xi, z);
+#endif
+    for (; i < n; i++) {
+        z[2 * i] = xr[i];
+        z[2 * i + 1] = xi[i];
+    }
+}
+
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+NRXI_FN size_t nrxi_fft_gap_f32(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
+
+NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
+{
+    size_t size = 4 * nrxi_fft_gap_f32(p->n * count);
+    return p->sub ? size + 4 * nrxi_fft_gap_f32(p->sub->n * count) : size;
+}
+NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_columns_work_f32(p, 1); }
+
+NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *x, size_t gap, float *y)
+{
+#if NRXI_FFT_VEC
+#if NRXI_FFT_X86
+    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+#endif
+    nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
+}
+
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
+   flip exchanges the roles of the halves, which makes it the inverse. */
+NRXI_FN float *nrxi_fft_smooth_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
+{
+    const float *w = p->table, *root = p->root, *first = w;
+    size_t left = p->n, s = count;
+    float *t;
+    int i;
+    if (p->eight) {
+        left /= 8;
+        w += 14 * left;
+        if (count > 1) {
+            nrxi_fft_one_pass_f32(8, left, s, first, root, a, gap, b);
+            t = a; a = b; b = t;
+        }
+        s *= 8;
+    }
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        nrxi_fft_one_pass_f32(r, left, s, w, root, a, gap, b);
+        t = a; a = b; b = t;
+        w += 2 * (r - 1) * left;
+        if (r > 5 && r != 8) root += 2 * r;
+        s *= r;
+    }
+    if (p->eight && count == 1) {
+        size_t m = p->n / 8;
+#if NRXI_FFT_X86
+        if (m >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) nrxi_fft_last_avx2_f32(m, first, a, a + gap, b, b + gap);
+        else
+#endif
+        nrxi_fft_last_f32(m, first, a, a + gap, b, b + gap);
+        t = a; a = b; b = t;
+    }
+    return a;
+}
+
+/* Exchanges the halves: forward becomes inverse. */
+NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { float t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
+}
+
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
+{
+    size_t n = p->n, m, gap2, j, c;
+    const float *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    float *u, *v, *r;
+    if (!p->sub) return nrxi_fft_smooth_f32(p, count, a, b, gap);
+    m = p->sub->n;
+    ki = kr + m;
+    gap2 = nrxi_fft_gap_f32(m * count);
+    u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
+    v = u + 2 * gap2;
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            u[c] = a[c] * co[j] + a[gap + c] * si[j];
+            u[gap2 + c] = a[gap + c] * co[j] - a[c] * si[j];
+        }
+    memset(u + n * count, 0, (m - n) * count * sizeof *u);
+    memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
+    r = nrxi_fft_smooth_f32(p->sub, count, u, v, gap2);
+    for (j = 0; j < m; j++)
+        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+            float re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
+            r[c] = im;
+            r[gap2 + c] = re;
+        }
+    r = nrxi_fft_smooth_f32(p->sub, count, r, r == u ? v : u, gap2);
+    for (j = 0; j < n; j++)
+        for (c = j * count; c < (j + 1) * count; c++) {
+            b[c] = r[gap2 + c] * co[j] + r[c] * si[j];
+            b[gap + c] = r[c] * co[j] - r[gap2 + c] * si[j];
+        }
+    return b;
+}
+
+NRXI_FN void nrxi_fft_run_f32(const nrxi_fft_f32 *p, int inverse, const float *in, float *out, float *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f32(n), re = inverse ? gap : 0;
+    float *r;
+    nrxi_fft_split_f32(n, in, work + re, work + gap - re);
+    r = nrxi_fft_split_run_f32(p, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f32(n, r + re, r + gap - re, out);
+}
+
+NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in, size_t in_stride, float *out,
+                                  size_t out_stride, float *work)
+{
+    size_t n = p->n, gap = nrxi_fft_gap_f32(n * count), re = inverse ? gap : 0, j;
+    float *r;
+    for (j = 0; j < n; j++) nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    r = nrxi_fft_split_run_f32(p, count, work, work + 2 * gap, gap);
+    for (j = 0; j < n; j++) nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+}
+
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+NRXI_FN void nrxi_rfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    const float *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f32(n);
+        memcpy(work, in, n * sizeof *in);
+        memset(work + gap, 0, n * sizeof *in);
+        r = nrxi_fft_split_run_f32(p, 1, work, work + 2 * gap, gap);
+        nrxi_fft_merge_f32(h + 1, r, r + gap, out);
+        out[1] = 0;
+        return;
+    }
+    gap = nrxi_fft_gap_f32(h);
+    nrxi_fft_split_f32(h, in, work, work + gap);
+    r = nrxi_fft_split_run_f32(p->half, 1, work, work + 2 * gap, gap);
+    out[0] = r[0] + r[gap];
+    out[2 * h] = r[0] - r[gap];
+    out[1] = out[2 * h + 1] = 0;
+    for (k = 1; 2 * k <= h; k++) {
+        float c = p->real[2 * k], s = p->real[2 * k + 1], half = (float)0.5;
+        float er = half * (r[k] + r[h - k]), ei = half * (r[gap + k] - r[gap + h - k]);
+        float or_ = half * (r[gap + k] + r[gap + h - k]), oi = half * (r[h - k] - r[k]);
+        float tr = c * or_ + s * oi, ti = c * oi - s * or_;
+        out[2 * k] = er + tr;
+        out[2 * k + 1] = ei + ti;
+        out[2 * (h - k)] = er - tr;
+        out[2 * (h - k) + 1] = ti - ei;
+    }
+}
+
+NRXI_FN void nrxi_irfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
+{
+    size_t n = p->n, h = n / 2, gap, k;
+    float *r;
+    if (!p->half) {
+        gap = nrxi_fft_gap_f32(n);
+        work[gap] = in[0];
+        work[0] = 0;
+        for (k = 1; k <= h; k++) { /* halves exchanged */
+            work[gap + k] = work[gap + n - k] = in[2 * k];
+            work[k] = in[2 * k + 1];
+            work[n - k] = -in[2 * k + 1];
+        }
+        r = nrxi_fft_split_run_f32(p, 1, work, work + 2 * gap, gap);
+        memcpy(out, r + gap, n * sizeof *out);
+        return;
+    }
+    gap = nrxi_fft_gap_f32(h);
+    work[gap] = in[0] + in[2 * h];
+    work[0] = in[0] - in[2 * h];
+    for (k = 1; 2 * k <= h; k++) {
+        float c = p->real[2 * k], s = p->real[2 * k + 1];
+        float er = in[2 * k] + in[2 * (h - k)], ei = in[2 * k + 1] - in[2 * (h - k) + 1];
+        float tr = in[2 * k] - in[2 * (h - k)], ti = in[2 * k + 1] + in[2 * (h - k) + 1];
+        float or_ = c * tr - s * ti, oi = c * ti + s * tr;
+        work[gap + k] = er - oi;
+        work[k] = ei + or_;
+        work[gap + h - k] = er + oi;
+        work[h - k] = or_ - ei;
+    }
+    r = nrxi_fft_split_run_f32(p->half, 1, work, work + 2 * gap, gap);
+    nrxi_fft_merge_f32(h, r + gap, r, out);
+}
+
+/* ---- plans ---- */
+
+NRXI_FN void nrxi_fft_drop_f32(nrxi_fft_f32 *p)
+{
+    nrx_env env = p->env;
+    if (p->half) nrxi_fft_drop_f32(p->half);
+    if (p->sub) nrxi_fft_drop_f32(p->sub);
+    nrxi_free(&env, p->half);
+    nrxi_free(&env, p->sub);
+    nrxi_free(&env, p->table);
+    nrxi_free(&env, p->chirp);
+    nrxi_free(&env, p->real);
+    memset(p, 0, sizeof *p);
+    p->env = env;
+}
+
+/* Twiddles of a pass of radix r over m rows: real parts [k-1][row], then imaginary parts. */
+NRXI_FN float *nrxi_fft_twiddles_f32(float *w, size_t r, size_t m)
+{
+    size_t k, row;
+    nrxi_fft_wide c, s;
+    for (k = 1; k < r; k++)
+        for (row = 0; row < m; row++) {
+            nrxi_fft_root(row * k, r * m, &c, &s);
+            w[(k - 1) * m + row] = (float)c;
+            w[(r + k - 2) * m + row] = (float)-s;
+        }
+    return w + 2 * (r - 1) * m;
+}
+
+/* Plan of a length whose primes are at most NRXI_FFT_PRIME; NRX_E_UNSUPPORTED for others. */
+NRXI_FN nrx_status nrxi_fft_smooth_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *env)
+{
+    size_t left, total = 0, k;
+    nrxi_fft_wide c, s;
+    float *w;
+    int i;
+    memset(p, 0, sizeof *p);
+    if (env) p->env = *env;
+    p->n = n;
+    p->eight = n % 8 == 0;
+    left = p->eight ? n / 8 : n;
+    p->passes = nrxi_fft_factor(left, p->radix);
+    if (p->passes < 0) return NRX_E_UNSUPPORTED;
+    if (p->eight) total = 14 * left;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        left /= r;
+        total += 2 * (r - 1) * left + 2 * r;
+    }
+    w = p->table = (float *)nrxi_alloc(env, total + 1, sizeof *w);
+    if (!w) return NRX_E_NOMEM;
+    left = n;
+    if (p->eight) w = nrxi_fft_twiddles_f32(w, 8, left /= 8);
+    for (i = 0; i < p->passes; i++) w = nrxi_fft_twiddles_f32(w, p->radix[i], left /= p->radix[i]);
+    p->root = w;
+    for (i = 0; i < p->passes; i++) {
+        size_t r = p->radix[i];
+        if (r <= 5 || r == 8) continue;
+        for (k = 0; k < r; k++) {
+            nrxi_fft_root(k, r, &c, &s);
+            w[k] = (float)c;
+            w[r + k] = (float)s;
+        }
+        w += 2 * r;
+    }
+    return NRX_OK;
+}
+
+/* Chirp and transformed kernel of Bluestein's algorithm. */
+NRXI_FN nrx_status nrxi_fft_chirp_plan_f32(nrxi_fft_f32 *p, const nrx_env *env)
+{
+    size_t n = p->n, m = nrxi_fft_good(2 * n - 1), gap = nrxi_fft_gap_f32(m), j, square = 0;
+    float *co, *si, *kernel, *buffer, *r, scale = 1 / (float)m;
+    nrx_status status;
+    p->sub = (struct nrxi_fft_f32 *)nrxi_calloc(env, 1, sizeof *p);
+    if (!p->sub) return NRX_E_NOMEM;
+    status = nrxi_fft_smooth_plan_f32(p->sub, m, env);
+    if (status != NRX_OK) return status;
+    p->chirp = (float *)nrxi_alloc(env, 2 * n + 2 * m, sizeof *co);
+    if (!p->chirp) return NRX_E_NOMEM;
+    buffer = (float *)nrxi_calloc(env, 4 * gap, sizeof *buffer);
+    if (!buffer) return NRX_E_NOMEM;
+    co = p->chirp;
+    si = co + n;
+    kernel = si + n;
+    for (j = 0; j < n; j++) { /* square = j^2 mod 2 n */
+        nrxi_fft_wide c, s;
+        nrxi_fft_root(square, 2 * n, &c, &s);
+        co[j] = (float)c;
+        si[j] = (float)s;
+        buffer[j] = buffer[(m - j) % m] = co[j] * scale;
+        buffer[gap + j] = buffer[gap + (m - j) % m] = si[j] * scale;
+        square = (square + 2 * j + 1) % (2 * n);
+    }
+    r = nrxi_fft_smooth_f32(p->sub, 1, buffer, buffer + 2 * gap, gap);
+    memcpy(kernel, r, m * sizeof *r);
+    memcpy(kernel + m, r + gap, m * sizeof *r);
+    nrxi_free(env, buffer);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_fft_complex_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *env)
+{
+    nrx_status status = nrxi_fft_smooth_plan_f32(p, n, env);
+    if (status == NRX_E_UNSUPPORTED) status = nrxi_fft_chirp_plan_f32(p, env);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *env)
+{
+    size_t k;
+    nrxi_fft_wide c, s;
+    nrx_status status;
+    memset(p, 0, sizeof *p);
+    if (n == 0) return nrxi_fail(env, NRX_E_ARG, "nrx fft: length 0");
+    if (n > (size_t)-1 / 2048) return nrxi_fail(env, NRX_E_RANGE, "nrx fft: length %zu overflows", n);
+    status = nrxi_fft_complex_plan_f32(p, n, env);
+    if (status == NRX_OK && n % 2 == 0) {
+        p->half = (struct nrxi_fft_f32 *)nrxi_calloc(env, 1, sizeof *p);
+        p->real = (float *)nrxi_alloc(env, 2 * (n / 4 + 1), sizeof *p->real);
+        status = p->half && p->real ? nrxi_fft_complex_plan_f32(p->half, n / 2, env) : NRX_E_NOMEM;
+        for (k = 0; status == NRX_OK && k <= n / 4; k++) {
+            nrxi_fft_root(k, n, &c, &s);
+            p->real[2 * k] = (float)c;
+            p->real[2 * k + 1] = (float)s;
+        }
+    }
+    if (status == NRX_OK) return status;
+    nrxi_fft_drop_f32(p);
+    return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
+}
+/* <<< twin */
+#elif NRXI_FFT_VERSION != 3296914047
+#error "nrx: headers with different versions of the fft block are mixed in one translation unit"
+#endif
+/* <<< nrx fft (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
 #define NRXI_FILES_VERSION 1036792445
@@ -1516,6 +2703,7 @@ typedef double nrxi_ct_wide;
 NRXI_FN double nrxi_ct_wide_abs(double x) { return fabs(x); }
 NRXI_FN double nrxi_ct_wide_root(double x) { return sqrt(x); }
 NRXI_FN double nrxi_ct_wide_atan(double x) { return atan(x); }
+NRXI_FN double nrxi_ct_wide_floor(double x) { return floor(x); }
 
 NRXI_FN size_t nrxi_ct_stride(const nrx_ct_geometry *g) { return g->stride ? g->stride : 1; }
 NRXI_FN size_t nrxi_ct_slices(const nrx_ct_geometry *g) { return g->slices ? g->slices : 1; }
@@ -1581,6 +2769,84 @@ NRX_DEF nrx_ct_geometry nrx_ct_fan_curved(size_t rows, size_t cols, size_t views
 {
     nrx_ct_geometry g = nrx_ct_fan_flat(rows, cols, views, bins, sod, sdd, pitch);
     g.kind = NRX_CT_FAN_CURVED;
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_parallel3d(size_t slices, size_t rows, size_t cols, size_t views, size_t bin_rows, size_t bins)
+{
+    nrx_ct_geometry g = nrx_ct_parallel(rows, cols, views, bins);
+    g.slices = slices;
+    g.bin_rows = bin_rows;
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_cone(size_t slices, size_t rows, size_t cols, size_t views, size_t bin_rows, size_t bins, double sod, double sdd, double pitch)
+{
+    nrx_ct_geometry g = nrx_ct_fan_flat(rows, cols, views, bins, sod, sdd, pitch);
+    g.slices = slices;
+    g.bin_rows = bin_rows;
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_vectors(size_t slices, size_t rows, size_t cols, size_t views, size_t bin_rows, size_t bins,
+                                       const nrx_ct_view *vectors, int divergent)
+{
+    nrx_ct_geometry g = nrx_ct_parallel3d(slices, rows, cols, views, bin_rows, bins);
+    g.kind = divergent ? NRX_CT_VECTOR_DIVERGENT : NRX_CT_VECTOR_PARALLEL;
+    g.vectors = vectors;
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_from_astra(size_t rows, size_t cols, size_t bins, double pitch, const double *angles, size_t views, double source_origin,
+                                          double origin_detector)
+{
+    nrx_ct_geometry g = nrx_ct_fan_flat(rows, cols, views, bins, source_origin, source_origin + origin_detector, pitch);
+    if (source_origin == 0 && origin_detector == 0) g.kind = NRX_CT_PARALLEL;
+    g.angles = angles;
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_from_odl(size_t rows, size_t cols, double min_x, double max_x, double min_y, double max_y, size_t bins, double s_min,
+                                        double s_max, const double *angles, size_t views, double src_radius, double det_radius)
+{
+    nrx_ct_geometry g = nrx_ct_from_astra(rows, cols, bins, bins ? (s_max - s_min) / (double)bins : 0, angles, views, src_radius, det_radius);
+    g.pixel = cols ? (max_x - min_x) / (double)cols : 0;
+    g.pixel_y = rows ? (max_y - min_y) / (double)rows : 0;
+    g.centre_x = 0.5 * (min_x + max_x);
+    g.centre_y = 0.5 * (min_y + max_y);
+    g.offset = 0.5 * (s_min + s_max);
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_from_tigre(const size_t n_voxel[3], const double d_voxel[3], const size_t n_detector[2], const double d_detector[2],
+                                          double dso, double dsd, const double *tigre_angles, size_t views, double *angles)
+{
+    nrx_ct_geometry g = nrx_ct_cone(n_voxel[0], n_voxel[1], n_voxel[2], views, n_detector[0], n_detector[1], dso, dsd, d_detector[1]);
+    size_t i;
+    g.pitch_v = d_detector[0];
+    g.pixel_z = d_voxel[0];
+    g.pixel_y = d_voxel[1];
+    g.pixel = d_voxel[2];
+    for (i = 0; i < views; i++) angles[i] = tigre_angles[i] + 0.5 * NRX_PI;
+    g.angles = angles;
+    return g;
+}
+
+NRX_DEF nrx_ct_geometry nrx_ct_setup(int which)
+{
+    nrx_ct_geometry g;
+    if (which == NRX_CT_SETUP_2DETECT) {
+        g = nrx_ct_fan_flat(1024, 1024, 3600, 956, 431.019989, 529.000488, 0.1496);
+        g.pixel = 956 * 0.1496 * g.sod / g.sdd / 1024;
+        g.start = NRX_PI;
+        g.step = -2 * NRX_PI / 3600;
+        g.centre_x = -g.pixel; /* the published references are moved by one voxel */
+        g.centre_y = -g.pixel;
+        return g;
+    }
+    g = nrx_ct_fan_flat(512, 512, which == NRX_CT_SETUP_LION ? 360 : which == NRX_CT_SETUP_LION_SPARSE ? 50 : 60, 900, 575, 1050, 1);
+    g.pixel = 300.0 / 512;
+    if (which == NRX_CT_SETUP_LION_LIMITED) g.step = NRX_PI / 3 / 60;
     return g;
 }
 
@@ -2272,32 +3538,6 @@ NRXI_FN void nrxi_ct_run_adjoint_f64(const nrxi_ct_rays_f64 *r, const double *y,
     }
 }
 
-/* image -> lines with their zeros, and (by columns) transposed, in tiles that stay in the cache. */
-NRXI_FN void nrxi_ct_pack_f64(const double *image, const unsigned char *mask, size_t rows, size_t cols, int by_columns, double *lines)
-{
-    size_t n_lines = by_columns ? cols : rows, along = by_columns ? rows : cols, stride = along + 2 * NRXI_CT_PAD, l, k, l0;
-    for (l = 0; l < n_lines; l++)
-        for (k = 0; k < NRXI_CT_PAD; k++) lines[l * stride + k] = lines[l * stride + along + NRXI_CT_PAD + k] = 0;
-    for (k = 0; k < NRXI_CT_SLACK; k++) lines[n_lines * stride + k] = 0;
-    for (l0 = 0; l0 < n_lines; l0 += 16)
-        for (k = 0; k < along; k++)
-            for (l = l0; l < n_lines && l < l0 + 16; l++) {
-                size_t at = by_columns ? k * cols + l : l * cols + k;
-                lines[l * stride + NRXI_CT_PAD + k] = mask && !mask[at] ? (double)0 : image[at];
-            }
-}
-
-/* Folds pairs of lines l0 .. l1-1 into the image (added) and clears them. */
-NRXI_FN void nrxi_ct_fold_f64(double *pairs, size_t l0, size_t l1, size_t along, size_t cols, int by_columns, double *image)
-{
-    size_t l, k, stride = 2 * (along + 2 * NRXI_CT_PAD);
-    for (k = 0; k < along; k++)
-        for (l = l0; l < l1; l++) {
-            const double *p = pairs + l * stride + 2 * (k + NRXI_CT_PAD);
-            image[by_columns ? k * cols + l : l * cols + k] += p[0] + p[-1];
-        }
-    memset(pairs + l0 * stride, 0, (l1 - l0) * stride * sizeof *pairs);
-}
 /* === twin f32 */
 NRXI_FN void nrxi_ct_rays_from_f32(const nrxi_ct_run *run, int siddon, nrxi_ct_rays_f32 *r)
 {
@@ -2360,6 +3600,286 @@ NRXI_FN void nrxi_ct_run_adjoint_f32(const nrxi_ct_rays_f32 *r, const float *y, 
     }
 }
 
+/* <<< twin */
+
+/* -- area kernel: the mean of the image over the strip between the edges of a bin --
+
+   On a line, an edge (the ray between two bins) passes at position e and drifts by its slope within the line, so it covers the
+   interval [e - s/2, e + s/2], s <= 1. The mean part of pixel i left of it, with a = e - s/2 - i in [0, 1):
+       L_i = a + s/2 - L_{i+1},   L_{i+1} = max(0, a + s - 1)^2 / (2 s),   1 for pixels further left.
+   The strip's share of pixel c is L_c(right edge) - L_c(left edge); divided by the width of the strip on the line it gives the mean
+   across the bin, times the length w of the central ray. Parallel beams conserve mass exactly: neighbouring bins share an edge. */
+
+/* >>> twin f64 */
+typedef struct nrxi_ct_strips_f64 {
+    size_t n;                          /* bins; edges 0 .. n */
+    double a[NRXI_CT_RUN + 1], b[NRXI_CT_RUN + 1]; /* position e - s/2 on line 0, counted from the padding; drift per line */
+    double s[NRXI_CT_RUN + 1], h[NRXI_CT_RUN + 1]; /* s and 1 / (2 s), 0 for s = 0 */
+    double w[NRXI_CT_RUN];
+} nrxi_ct_strips_f64;
+
+NRXI_FN void nrxi_ct_strips_fill_f64(const nrxi_ct_grid *q, const nrxi_ct_frame *f, const nrxi_ct_run *run, nrxi_ct_strips_f64 *t)
+{
+    size_t k;
+    t->n = run->n;
+    for (k = 0; k <= run->n; k++) {
+        nrxi_ct_wide point[3], dir[3], a, b, w, m;
+        nrxi_ct_ray(f, (run->reversed ? (nrxi_ct_wide)(run->first + run->n - k) : (nrxi_ct_wide)(run->first + k)) - 0.5, f->mid_v, point, dir);
+        nrxi_ct_line_coefficients(q, point, dir, run->by_columns, &a, &b, &w);
+        m = nrxi_ct_wide_abs(b);
+        t->a[k] = (double)(a + NRXI_CT_PAD + 0.5 * (1 - m));
+        t->b[k] = (double)b;
+        t->s[k] = (double)m;
+        t->h[k] = m > 1e-6 ? (double)(0.5 / m) : (double)0;
+    }
+    for (k = 0; k < run->n; k++) t->w[k] = (double)run->w[k];
+}
+
+/* First and last bin of the run that may touch a line: low ends of edges between lo and hi. */
+NRXI_FN void nrxi_ct_strips_span_f64(const nrxi_ct_strips_f64 *t, double l, double lo, double hi, size_t *j0, size_t *j1)
+{
+    size_t a = *j0, b = *j1;
+    while (a < t->n && !(t->a[a + 1] + t->b[a + 1] * l + t->s[a + 1] > lo)) a++;
+    while (a > 0 && t->a[a] + t->b[a] * l + t->s[a] > lo) a--;
+    if (b < a) b = a;
+    while (b > a && !(t->a[b - 1] + t->b[b - 1] * l < hi)) b--;
+    while (b < t->n && t->a[b] + t->b[b] * l < hi) b++;
+    *j0 = a;
+    *j1 = b;
+}
+
+/* Edge k on line l: pixel i and the parts of pixels i and i+1 left of it. Edges off the line are moved to its border. */
+NRXI_FN int nrxi_ct_edge_f64(const nrxi_ct_strips_f64 *t, size_t k, double l, double lo, double hi, double part[2])
+{
+    double e = t->a[k] + t->b[k] * l, over;
+    int i;
+    if (!(e > lo)) { part[0] = part[1] = (double)0; return (int)lo; }
+    if (!(e < hi)) { part[0] = part[1] = (double)0; return (int)hi; }
+    i = (int)e;
+    e -= (double)i;
+    over = e + t->s[k] - (double)1;
+    over = over > (double)0 ? over * over * t->h[k] : (double)0;
+    part[0] = e + (double)0.5 * t->s[k] - over;
+    part[1] = over;
+    return i;
+}
+
+NRXI_FN void nrxi_ct_strips_gather_f64(const nrxi_ct_strips_f64 *t, double l, size_t j0, size_t j1, double lo, double hi, const double *line, double *acc)
+{
+    double left[2], right[2];
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f64(t, j0, l, lo, hi, left);
+    for (j = j0; j < j1; j++) {
+        double width = t->a[j + 1] - t->a[j] + (double)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l, sum;
+        k = nrxi_ct_edge_f64(t, j + 1, l, lo, hi, right);
+        sum = line[k] * right[0] + line[k + 1] * right[1] - line[i] * left[0] - line[i + 1] * left[1];
+        for (c = i; c < k; c++) sum += line[c];
+        acc[j] += sum / width;
+        i = k;
+        left[0] = right[0];
+        left[1] = right[1];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_scatter_f64(const nrxi_ct_strips_f64 *t, double l, size_t j0, size_t j1, double lo, double hi, double *pair, const double *y)
+{
+    double part[2], before = 0;
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f64(t, j0, l, lo, hi, part);
+    for (j = j0; j <= j1; j++) { /* an edge adds to the strip on its left what it takes from the one on its right */
+        double now = 0, change;
+        if (j < j1) now = y[j] / (t->a[j + 1] - t->a[j] + (double)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l);
+        change = before - now;
+        pair[2 * i] += change * part[0];
+        pair[2 * i + 1] += change * part[1];
+        before = now;
+        if (j == j1) break;
+        k = nrxi_ct_edge_f64(t, j + 1, l, lo, hi, part);
+        for (c = i; c < k; c++) pair[2 * c] += now;
+        i = k;
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_forward_f64(const nrxi_ct_strips_f64 *t, const double *lines, size_t n_lines, size_t along, nrxi_ct_wide *sums)
+{
+    double acc[NRXI_CT_RUN];
+    size_t l, l0, j, j0 = 0, j1 = 0, stride = along + 2 * NRXI_CT_PAD;
+    double lo = (double)(NRXI_CT_PAD - 1), hi = (double)(along + NRXI_CT_PAD);
+    for (j = 0; j < t->n; j++) sums[j] = 0;
+    for (l0 = 0; l0 < n_lines; l0 += 64) {
+        size_t l1 = l0 + 64 < n_lines ? l0 + 64 : n_lines;
+        for (j = 0; j < t->n; j++) acc[j] = 0;
+        for (l = l0; l < l1; l++) {
+            nrxi_ct_strips_span_f64(t, (double)l, lo, hi, &j0, &j1);
+            nrxi_ct_strips_gather_f64(t, (double)l, j0, j1, lo, hi, lines + l * stride, acc);
+        }
+        for (j = 0; j < t->n; j++) sums[j] += (nrxi_ct_wide)acc[j];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_adjoint_f64(const nrxi_ct_strips_f64 *t, const double *y, size_t l0, size_t l1, size_t along, double *pairs)
+{
+    size_t l, j0 = 0, j1 = 0, stride = 2 * (along + 2 * NRXI_CT_PAD);
+    double lo = (double)(NRXI_CT_PAD - 1), hi = (double)(along + NRXI_CT_PAD);
+    for (l = l0; l < l1; l++) {
+        nrxi_ct_strips_span_f64(t, (double)l, lo, hi, &j0, &j1);
+        nrxi_ct_strips_scatter_f64(t, (double)l, j0, j1, lo, hi, pairs + l * stride, y);
+    }
+}
+/* === twin f32 */
+typedef struct nrxi_ct_strips_f32 {
+    size_t n;                          /* bins; edges 0 .. n */
+    float a[NRXI_CT_RUN + 1], b[NRXI_CT_RUN + 1]; /* position e - s/2 on line 0, counted from the padding; drift per line */
+    float s[NRXI_CT_RUN + 1], h[NRXI_CT_RUN + 1]; /* s and 1 / (2 s), 0 for s = 0 */
+    float w[NRXI_CT_RUN];
+} nrxi_ct_strips_f32;
+
+NRXI_FN void nrxi_ct_strips_fill_f32(const nrxi_ct_grid *q, const nrxi_ct_frame *f, const nrxi_ct_run *run, nrxi_ct_strips_f32 *t)
+{
+    size_t k;
+    t->n = run->n;
+    for (k = 0; k <= run->n; k++) {
+        nrxi_ct_wide point[3], dir[3], a, b, w, m;
+        nrxi_ct_ray(f, (run->reversed ? (nrxi_ct_wide)(run->first + run->n - k) : (nrxi_ct_wide)(run->first + k)) - 0.5, f->mid_v, point, dir);
+        nrxi_ct_line_coefficients(q, point, dir, run->by_columns, &a, &b, &w);
+        m = nrxi_ct_wide_abs(b);
+        t->a[k] = (float)(a + NRXI_CT_PAD + 0.5 * (1 - m));
+        t->b[k] = (float)b;
+        t->s[k] = (float)m;
+        t->h[k] = m > 1e-6 ? (float)(0.5 / m) : (float)0;
+    }
+    for (k = 0; k < run->n; k++) t->w[k] = (float)run->w[k];
+}
+
+/* First and last bin of the run that may touch a line: low ends of edges between lo and hi. */
+NRXI_FN void nrxi_ct_strips_span_f32(const nrxi_ct_strips_f32 *t, float l, float lo, float hi, size_t *j0, size_t *j1)
+{
+    size_t a = *j0, b = *j1;
+    while (a < t->n && !(t->a[a + 1] + t->b[a + 1] * l + t->s[a + 1] > lo)) a++;
+    while (a > 0 && t->a[a] + t->b[a] * l + t->s[a] > lo) a--;
+    if (b < a) b = a;
+    while (b > a && !(t->a[b - 1] + t->b[b - 1] * l < hi)) b--;
+    while (b < t->n && t->a[b] + t->b[b] * l < hi) b++;
+    *j0 = a;
+    *j1 = b;
+}
+
+/* Edge k on line l: pixel i and the parts of pixels i and i+1 left of it. Edges off the line are moved to its border. */
+NRXI_FN int nrxi_ct_edge_f32(const nrxi_ct_strips_f32 *t, size_t k, float l, float lo, float hi, float part[2])
+{
+    float e = t->a[k] + t->b[k] * l, over;
+    int i;
+    if (!(e > lo)) { part[0] = part[1] = (float)0; return (int)lo; }
+    if (!(e < hi)) { part[0] = part[1] = (float)0; return (int)hi; }
+    i = (int)e;
+    e -= (float)i;
+    over = e + t->s[k] - (float)1;
+    over = over > (float)0 ? over * over * t->h[k] : (float)0;
+    part[0] = e + (float)0.5 * t->s[k] - over;
+    part[1] = over;
+    return i;
+}
+
+NRXI_FN void nrxi_ct_strips_gather_f32(const nrxi_ct_strips_f32 *t, float l, size_t j0, size_t j1, float lo, float hi, const float *line, float *acc)
+{
+    float left[2], right[2];
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f32(t, j0, l, lo, hi, left);
+    for (j = j0; j < j1; j++) {
+        float width = t->a[j + 1] - t->a[j] + (float)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l, sum;
+        k = nrxi_ct_edge_f32(t, j + 1, l, lo, hi, right);
+        sum = line[k] * right[0] + line[k + 1] * right[1] - line[i] * left[0] - line[i + 1] * left[1];
+        for (c = i; c < k; c++) sum += line[c];
+        acc[j] += sum / width;
+        i = k;
+        left[0] = right[0];
+        left[1] = right[1];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_scatter_f32(const nrxi_ct_strips_f32 *t, float l, size_t j0, size_t j1, float lo, float hi, float *pair, const float *y)
+{
+    float part[2], before = 0;
+    size_t j;
+    int i, c, k;
+    if (j0 >= j1) return;
+    i = nrxi_ct_edge_f32(t, j0, l, lo, hi, part);
+    for (j = j0; j <= j1; j++) { /* an edge adds to the strip on its left what it takes from the one on its right */
+        float now = 0, change;
+        if (j < j1) now = y[j] / (t->a[j + 1] - t->a[j] + (float)0.5 * (t->s[j + 1] - t->s[j]) + (t->b[j + 1] - t->b[j]) * l);
+        change = before - now;
+        pair[2 * i] += change * part[0];
+        pair[2 * i + 1] += change * part[1];
+        before = now;
+        if (j == j1) break;
+        k = nrxi_ct_edge_f32(t, j + 1, l, lo, hi, part);
+        for (c = i; c < k; c++) pair[2 * c] += now;
+        i = k;
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_forward_f32(const nrxi_ct_strips_f32 *t, const float *lines, size_t n_lines, size_t along, nrxi_ct_wide *sums)
+{
+    float acc[NRXI_CT_RUN];
+    size_t l, l0, j, j0 = 0, j1 = 0, stride = along + 2 * NRXI_CT_PAD;
+    float lo = (float)(NRXI_CT_PAD - 1), hi = (float)(along + NRXI_CT_PAD);
+    for (j = 0; j < t->n; j++) sums[j] = 0;
+    for (l0 = 0; l0 < n_lines; l0 += 64) {
+        size_t l1 = l0 + 64 < n_lines ? l0 + 64 : n_lines;
+        for (j = 0; j < t->n; j++) acc[j] = 0;
+        for (l = l0; l < l1; l++) {
+            nrxi_ct_strips_span_f32(t, (float)l, lo, hi, &j0, &j1);
+            nrxi_ct_strips_gather_f32(t, (float)l, j0, j1, lo, hi, lines + l * stride, acc);
+        }
+        for (j = 0; j < t->n; j++) sums[j] += (nrxi_ct_wide)acc[j];
+    }
+}
+
+NRXI_FN void nrxi_ct_strips_adjoint_f32(const nrxi_ct_strips_f32 *t, const float *y, size_t l0, size_t l1, size_t along, float *pairs)
+{
+    size_t l, j0 = 0, j1 = 0, stride = 2 * (along + 2 * NRXI_CT_PAD);
+    float lo = (float)(NRXI_CT_PAD - 1), hi = (float)(along + NRXI_CT_PAD);
+    for (l = l0; l < l1; l++) {
+        nrxi_ct_strips_span_f32(t, (float)l, lo, hi, &j0, &j1);
+        nrxi_ct_strips_scatter_f32(t, (float)l, j0, j1, lo, hi, pairs + l * stride, y);
+    }
+}
+/* <<< twin */
+
+/* >>> twin f64 */
+/* image -> lines with their zeros, and (by columns) transposed, in tiles that stay in the cache. */
+NRXI_FN void nrxi_ct_pack_f64(const double *image, const unsigned char *mask, size_t rows, size_t cols, int by_columns, double *lines)
+{
+    size_t n_lines = by_columns ? cols : rows, along = by_columns ? rows : cols, stride = along + 2 * NRXI_CT_PAD, l, k, l0;
+    for (l = 0; l < n_lines; l++)
+        for (k = 0; k < NRXI_CT_PAD; k++) lines[l * stride + k] = lines[l * stride + along + NRXI_CT_PAD + k] = 0;
+    for (k = 0; k < NRXI_CT_SLACK; k++) lines[n_lines * stride + k] = 0;
+    for (l0 = 0; l0 < n_lines; l0 += 16)
+        for (k = 0; k < along; k++)
+            for (l = l0; l < n_lines && l < l0 + 16; l++) {
+                size_t at = by_columns ? k * cols + l : l * cols + k;
+                lines[l * stride + NRXI_CT_PAD + k] = mask && !mask[at] ? (double)0 : image[at];
+            }
+}
+
+/* Folds pairs of lines l0 .. l1-1 into the image (added) and clears them. */
+NRXI_FN void nrxi_ct_fold_f64(double *pairs, size_t l0, size_t l1, size_t along, size_t cols, int by_columns, double *image)
+{
+    size_t l, k, stride = 2 * (along + 2 * NRXI_CT_PAD);
+    for (k = 0; k < along; k++)
+        for (l = l0; l < l1; l++) {
+            const double *p = pairs + l * stride + 2 * (k + NRXI_CT_PAD);
+            image[by_columns ? k * cols + l : l * cols + k] += p[0] + p[-1];
+        }
+    memset(pairs + l0 * stride, 0, (l1 - l0) * stride * sizeof *pairs);
+}
+/* === twin f32 */
 /* image -> lines with their zeros, and (by columns) transposed, in tiles that stay in the cache. */
 NRXI_FN void nrxi_ct_pack_f32(const float *image, const unsigned char *mask, size_t rows, size_t cols, int by_columns, float *lines)
 {
@@ -2623,9 +4143,16 @@ NRXI_FN void nrxi_ct_forward_view_f64(void *arg, size_t view)
         nrxi_ct_rays_f64 rays;
         nrxi_ct_wide sums[NRXI_CT_RUN];
         nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
-        nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
-        nrxi_ct_run_forward_f64(&rays, (const double *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
-                                run.by_columns ? g->rows : g->cols, sums);
+        if (g->kernel == NRX_CT_AREA) {
+            nrxi_ct_strips_f64 strips;
+            nrxi_ct_strips_fill_f64(&p->grid, &f, &run, &strips);
+            nrxi_ct_strips_forward_f64(&strips, (const double *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                       run.by_columns ? g->rows : g->cols, sums);
+        } else {
+            nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
+            nrxi_ct_run_forward_f64(&rays, (const double *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                    run.by_columns ? g->rows : g->cols, sums);
+        }
         for (k = 0; k < run.n; k++) out[run.reversed ? j + run.n - 1 - k : j + k] = (double)(sums[k] * run.w[k]);
         j += run.n;
     }
@@ -2648,9 +4175,15 @@ NRXI_FN void nrxi_ct_adjoint_block_f64(void *arg, size_t block)
             double y[NRXI_CT_RUN];
             nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
             if (run.by_columns == p->by_columns) {
-                nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
                 for (k = 0; k < run.n; k++) y[k] = (double)run.w[k] * in[run.reversed ? j + run.n - 1 - k : j + k];
-                nrxi_ct_run_adjoint_f64(&rays, y, l0, l1, along, pairs);
+                if (g->kernel == NRX_CT_AREA) {
+                    nrxi_ct_strips_f64 strips;
+                    nrxi_ct_strips_fill_f64(&p->grid, &f, &run, &strips);
+                    nrxi_ct_strips_adjoint_f64(&strips, y, l0, l1, along, pairs);
+                } else {
+                    nrxi_ct_rays_from_f64(&run, g->kernel == NRX_CT_SIDDON, &rays);
+                    nrxi_ct_run_adjoint_f64(&rays, y, l0, l1, along, pairs);
+                }
             }
             j += run.n;
         }
@@ -2670,9 +4203,16 @@ NRXI_FN void nrxi_ct_forward_view_f32(void *arg, size_t view)
         nrxi_ct_rays_f32 rays;
         nrxi_ct_wide sums[NRXI_CT_RUN];
         nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
-        nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
-        nrxi_ct_run_forward_f32(&rays, (const float *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
-                                run.by_columns ? g->rows : g->cols, sums);
+        if (g->kernel == NRX_CT_AREA) {
+            nrxi_ct_strips_f32 strips;
+            nrxi_ct_strips_fill_f32(&p->grid, &f, &run, &strips);
+            nrxi_ct_strips_forward_f32(&strips, (const float *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                       run.by_columns ? g->rows : g->cols, sums);
+        } else {
+            nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
+            nrxi_ct_run_forward_f32(&rays, (const float *)p->lines[run.by_columns], run.by_columns ? g->cols : g->rows,
+                                    run.by_columns ? g->rows : g->cols, sums);
+        }
         for (k = 0; k < run.n; k++) out[run.reversed ? j + run.n - 1 - k : j + k] = (float)(sums[k] * run.w[k]);
         j += run.n;
     }
@@ -2695,9 +4235,15 @@ NRXI_FN void nrxi_ct_adjoint_block_f32(void *arg, size_t block)
             float y[NRXI_CT_RUN];
             nrxi_ct_run_fill(g, &p->grid, &f, j, &run);
             if (run.by_columns == p->by_columns) {
-                nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
                 for (k = 0; k < run.n; k++) y[k] = (float)run.w[k] * in[run.reversed ? j + run.n - 1 - k : j + k];
-                nrxi_ct_run_adjoint_f32(&rays, y, l0, l1, along, pairs);
+                if (g->kernel == NRX_CT_AREA) {
+                    nrxi_ct_strips_f32 strips;
+                    nrxi_ct_strips_fill_f32(&p->grid, &f, &run, &strips);
+                    nrxi_ct_strips_adjoint_f32(&strips, y, l0, l1, along, pairs);
+                } else {
+                    nrxi_ct_rays_from_f32(&run, g->kernel == NRX_CT_SIDDON, &rays);
+                    nrxi_ct_run_adjoint_f32(&rays, y, l0, l1, along, pairs);
+                }
             }
             j += run.n;
         }
@@ -2768,11 +4314,380 @@ NRXI_FN void nrxi_ct_adjoint_2d(const nrx_ct_geometry *g, const void *sino, void
     nrxi_ct_apply_mask(g, image);
 }
 
+/* ==== projectors in three dimensions ====
+
+   As in two: a ray is followed plane by plane along the axis it runs along most, at positions a + b l on the two other axes. Joseph
+   interpolates between the four voxels around it. Siddon shares the length among the voxels the ray passes within the plane's slab.
+   Area takes the mean of 2 x 2 Joseph rays at the Gauss points of the bin, which is exact for the mean of a cubic across it. */
+
+typedef struct nrxi_ct_ray3 {
+    int    axis;              /* 0 columns, 1 rows, 2 slices */
+    size_t planes, n[2];      /* planes along the axis; voxels along the two others */
+    size_t plane, stride[2];  /* elements to the next plane, to the next voxel on the others */
+    double a[2], b[2], w;
+    size_t l0, l1;            /* planes on which the ray may touch a voxel */
+} nrxi_ct_ray3;
+
+/* The planes on which a + b l lies between lo and hi. */
+NRXI_FN void nrxi_ct_clip_planes(double a, double b, double lo, double hi, double *l0, double *l1)
+{
+    double p, q;
+    if (b == 0) {
+        if (!(a > lo && a < hi)) *l1 = *l0 - 1;
+        return;
+    }
+    p = (lo - a) / b;
+    q = (hi - a) / b;
+    if (p > q) { double t = p; p = q; q = t; }
+    if (p > *l0) *l0 = p;
+    if (q < *l1) *l1 = q;
+}
+
+/* The ray through p along d; 0 when it misses the volume. */
+NRXI_FN int nrxi_ct_ray3_of(const nrx_ct_geometry *g, const nrxi_ct_grid *q, const double p[3], const double d[3], int divergent, nrxi_ct_ray3 *r)
+{
+    double h[3], first[3], speed[3], start[3], l0, l1;
+    size_t n[3], stride[3];
+    int k, other = 0;
+    h[0] = q->hx; h[1] = -q->hy; h[2] = q->hz;
+    first[0] = q->x0; first[1] = q->y0; first[2] = q->z0;
+    n[0] = g->cols; n[1] = g->rows; n[2] = nrxi_ct_slices(g);
+    stride[0] = 1; stride[1] = g->cols; stride[2] = g->rows * g->cols;
+    for (k = 0; k < 3; k++) { start[k] = (p[k] - first[k]) / h[k]; speed[k] = d[k] / h[k]; } /* in voxels */
+    r->axis = fabs(speed[0]) > fabs(speed[1]) ? 0 : 1;
+    if (fabs(speed[2]) > fabs(speed[r->axis])) r->axis = 2;
+    if (speed[r->axis] == 0) return 0;
+    r->planes = n[r->axis];
+    r->plane = stride[r->axis];
+    l0 = 0;
+    l1 = (double)r->planes - 1;
+    for (k = 0; k < 3; k++) {
+        if (k == r->axis) continue;
+        r->b[other] = speed[k] / speed[r->axis];
+        r->a[other] = start[k] - start[r->axis] * r->b[other];
+        r->n[other] = n[k];
+        r->stride[other] = stride[k];
+        nrxi_ct_clip_planes(r->a[other], r->b[other], -1, (double)n[k], &l0, &l1);
+        other++;
+    }
+    if (!(l0 <= l1)) return 0;
+    r->l0 = (size_t)ceil(l0);
+    r->l1 = (size_t)floor(l1) + 1;
+    if (divergent && ((l0 + l1) * 0.5 - start[r->axis]) * speed[r->axis] <= 0) return 0; /* behind the source */
+    r->w = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]) / fabs(speed[r->axis]);
+    return r->l0 < r->l1;
+}
+
+/* >>> twin f64 */
+/* Adds y times the weights of plane l to x, or returns the weighted sum of x when y is NULL. Voxels outside count as zero. */
+NRXI_FN double nrxi_ct_four_f64(const nrxi_ct_ray3 *r, size_t l, nrxi_ct_wide u, nrxi_ct_wide v, nrxi_ct_wide f, nrxi_ct_wide e, double *x, const double *y)
+{
+    long i = (long)u, j = (long)v, m, n; /* u, v are floors */
+    double weight[4], sum = 0;
+    int k;
+    weight[0] = (double)((1 - f) * (1 - e)); weight[1] = (double)(f * (1 - e)); weight[2] = (double)((1 - f) * e); weight[3] = (double)(f * e);
+    x += l * r->plane;
+    if (i >= 0 && j >= 0 && i + 1 < (long)r->n[0] && j + 1 < (long)r->n[1]) {
+        double *p = x + (size_t)i * r->stride[0] + (size_t)j * r->stride[1], *q = p + r->stride[1];
+        if (!y) return weight[0] * p[0] + weight[1] * p[r->stride[0]] + weight[2] * q[0] + weight[3] * q[r->stride[0]];
+        p[0] += *y * weight[0];
+        p[r->stride[0]] += *y * weight[1];
+        q[0] += *y * weight[2];
+        q[r->stride[0]] += *y * weight[3];
+        return 0;
+    }
+    for (k = 0; k < 4; k++) {
+        m = i + (k & 1);
+        n = j + (k >> 1);
+        if (m < 0 || n < 0 || m >= (long)r->n[0] || n >= (long)r->n[1]) continue;
+        if (y) x[(size_t)m * r->stride[0] + (size_t)n * r->stride[1]] += *y * weight[k];
+        else sum += weight[k] * x[(size_t)m * r->stride[0] + (size_t)n * r->stride[1]];
+    }
+    return sum;
+}
+
+/* Siddon within a slab: the ray crosses at most one border of each other axis, in an order that the two crossing times tell. */
+NRXI_FN double nrxi_ct_slab_f64(const nrxi_ct_ray3 *r, size_t l, double *x, const double *y)
+{
+    nrxi_ct_wide cut[4], at[2], sum = 0;
+    int k, m, parts = 1;
+    cut[0] = -0.5;
+    for (k = 0; k < 2; k++) { /* where the ray crosses from one voxel into the next, in -1/2 .. 1/2 */
+        nrxi_ct_wide lo, edge;
+        at[k] = r->a[k] + r->b[k] * (nrxi_ct_wide)l;
+        lo = at[k] - 0.5 * nrxi_ct_wide_abs(r->b[k]) + 0.5;
+        edge = nrxi_ct_wide_floor(lo) + 1;
+        if (edge < lo + nrxi_ct_wide_abs(r->b[k])) cut[parts++] = (edge - 0.5 - at[k]) / r->b[k];
+    }
+    if (parts == 3 && cut[2] < cut[1]) { nrxi_ct_wide t = cut[1]; cut[1] = cut[2]; cut[2] = t; }
+    cut[parts] = 0.5;
+    x += l * r->plane;
+    for (m = 0; m < parts; m++) {
+        nrxi_ct_wide mid = 0.5 * (cut[m] + cut[m + 1]), length = cut[m + 1] - cut[m];
+        nrxi_ct_wide i = nrxi_ct_wide_floor(at[0] + r->b[0] * mid + 0.5), j = nrxi_ct_wide_floor(at[1] + r->b[1] * mid + 0.5);
+        if (i < 0 || j < 0 || i >= (nrxi_ct_wide)r->n[0] || j >= (nrxi_ct_wide)r->n[1]) continue;
+        if (y) x[(size_t)i * r->stride[0] + (size_t)j * r->stride[1]] += (double)(*y * length);
+        else sum += length * x[(size_t)i * r->stride[0] + (size_t)j * r->stride[1]];
+    }
+    return (double)sum;
+}
+
+/* Sum along the ray over planes l0 .. l1-1 (y NULL), or its transpose. */
+NRXI_FN nrxi_ct_wide nrxi_ct_follow_f64(const nrxi_ct_ray3 *r, int siddon, size_t l0, size_t l1, double *x, const double *y)
+{
+    nrxi_ct_wide sum = 0;
+    size_t l;
+    if (l0 < r->l0) l0 = r->l0;
+    if (l1 > r->l1) l1 = r->l1;
+    for (l = l0; l < l1; l++) {
+        nrxi_ct_wide u, v, i, j;
+        if (siddon) { sum += nrxi_ct_slab_f64(r, l, x, y); continue; }
+        u = r->a[0] + r->b[0] * (nrxi_ct_wide)l;
+        v = r->a[1] + r->b[1] * (nrxi_ct_wide)l;
+        i = nrxi_ct_wide_floor(u);
+        j = nrxi_ct_wide_floor(v);
+        sum += nrxi_ct_four_f64(r, l, i, j, u - i, v - j, x, y);
+    }
+    return sum;
+}
+/* === twin f32 */
+/* Adds y times the weights of plane l to x, or returns the weighted sum of x when y is NULL. Voxels outside count as zero. */
+NRXI_FN float nrxi_ct_four_f32(const nrxi_ct_ray3 *r, size_t l, nrxi_ct_wide u, nrxi_ct_wide v, nrxi_ct_wide f, nrxi_ct_wide e, float *x, const float *y)
+{
+    long i = (long)u, j = (long)v, m, n; /* u, v are floors */
+    float weight[4], sum = 0;
+    int k;
+    weight[0] = (float)((1 - f) * (1 - e)); weight[1] = (float)(f * (1 - e)); weight[2] = (float)((1 - f) * e); weight[3] = (float)(f * e);
+    x += l * r->plane;
+    if (i >= 0 && j >= 0 && i + 1 < (long)r->n[0] && j + 1 < (long)r->n[1]) {
+        float *p = x + (size_t)i * r->stride[0] + (size_t)j * r->stride[1], *q = p + r->stride[1];
+        if (!y) return weight[0] * p[0] + weight[1] * p[r->stride[0]] + weight[2] * q[0] + weight[3] * q[r->stride[0]];
+        p[0] += *y * weight[0];
+        p[r->stride[0]] += *y * weight[1];
+        q[0] += *y * weight[2];
+        q[r->stride[0]] += *y * weight[3];
+        return 0;
+    }
+    for (k = 0; k < 4; k++) {
+        m = i + (k & 1);
+        n = j + (k >> 1);
+        if (m < 0 || n < 0 || m >= (long)r->n[0] || n >= (long)r->n[1]) continue;
+        if (y) x[(size_t)m * r->stride[0] + (size_t)n * r->stride[1]] += *y * weight[k];
+        else sum += weight[k] * x[(size_t)m * r->stride[0] + (size_t)n * r->stride[1]];
+    }
+    return sum;
+}
+
+/* Siddon within a slab: the ray crosses at most one border of each other axis, in an order that the two crossing times tell. */
+NRXI_FN float nrxi_ct_slab_f32(const nrxi_ct_ray3 *r, size_t l, float *x, const float *y)
+{
+    nrxi_ct_wide cut[4], at[2], sum = 0;
+    int k, m, parts = 1;
+    cut[0] = -0.5;
+    for (k = 0; k < 2; k++) { /* where the ray crosses from one voxel into the next, in -1/2 .. 1/2 */
+        nrxi_ct_wide lo, edge;
+        at[k] = r->a[k] + r->b[k] * (nrxi_ct_wide)l;
+        lo = at[k] - 0.5 * nrxi_ct_wide_abs(r->b[k]) + 0.5;
+        edge = nrxi_ct_wide_floor(lo) + 1;
+        if (edge < lo + nrxi_ct_wide_abs(r->b[k])) cut[parts++] = (edge - 0.5 - at[k]) / r->b[k];
+    }
+    if (parts == 3 && cut[2] < cut[1]) { nrxi_ct_wide t = cut[1]; cut[1] = cut[2]; cut[2] = t; }
+    cut[parts] = 0.5;
+    x += l * r->plane;
+    for (m = 0; m < parts; m++) {
+        nrxi_ct_wide mid = 0.5 * (cut[m] + cut[m + 1]), length = cut[m + 1] - cut[m];
+        nrxi_ct_wide i = nrxi_ct_wide_floor(at[0] + r->b[0] * mid + 0.5), j = nrxi_ct_wide_floor(at[1] + r->b[1] * mid + 0.5);
+        if (i < 0 || j < 0 || i >= (nrxi_ct_wide)r->n[0] || j >= (nrxi_ct_wide)r->n[1]) continue;
+        if (y) x[(size_t)i * r->stride[0] + (size_t)j * r->stride[1]] += (float)(*y * length);
+        else sum += length * x[(size_t)i * r->stride[0] + (size_t)j * r->stride[1]];
+    }
+    return (float)sum;
+}
+
+/* Sum along the ray over planes l0 .. l1-1 (y NULL), or its transpose. */
+NRXI_FN nrxi_ct_wide nrxi_ct_follow_f32(const nrxi_ct_ray3 *r, int siddon, size_t l0, size_t l1, float *x, const float *y)
+{
+    nrxi_ct_wide sum = 0;
+    size_t l;
+    if (l0 < r->l0) l0 = r->l0;
+    if (l1 > r->l1) l1 = r->l1;
+    for (l = l0; l < l1; l++) {
+        nrxi_ct_wide u, v, i, j;
+        if (siddon) { sum += nrxi_ct_slab_f32(r, l, x, y); continue; }
+        u = r->a[0] + r->b[0] * (nrxi_ct_wide)l;
+        v = r->a[1] + r->b[1] * (nrxi_ct_wide)l;
+        i = nrxi_ct_wide_floor(u);
+        j = nrxi_ct_wide_floor(v);
+        sum += nrxi_ct_four_f32(r, l, i, j, u - i, v - j, x, y);
+    }
+    return sum;
+}
+/* <<< twin */
+
+typedef struct nrxi_ct_pass3 {
+    const nrx_ct_geometry *g;
+    nrxi_ct_grid grid;
+    const void *in;
+    void *out;
+    int axis;                 /* adjoint: which planes */
+    size_t block;
+} nrxi_ct_pass3;
+
+/* Rays per bin and their places in it. */
+NRXI_FN int nrxi_ct_sub_rays(const nrx_ct_geometry *g, double place[2])
+{
+    place[0] = place[1] = 0;
+    if (g->kernel != NRX_CT_AREA) return 1;
+    place[0] = -0.28867513459481288;
+    place[1] = -place[0];
+    return 2;
+}
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_ct_forward3_view_f64(void *arg, size_t job)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t rows = nrxi_ct_bin_rows(g), i = job % rows, j;
+    nrxi_ct_frame f = nrxi_ct_frame_of(g, job / rows);
+    double *out = (double *)p->out + job * g->bins;
+    nrxi_ct_wide place[2];
+    int sub = nrxi_ct_sub_rays(g, place), k;
+    for (j = 0; j < g->bins; j++) {
+        nrxi_ct_wide sum = 0;
+        for (k = 0; k < sub * sub; k++) {
+            nrxi_ct_wide point[3], dir[3];
+            nrxi_ct_ray3 r;
+            nrxi_ct_ray(&f, (nrxi_ct_wide)j + place[k % sub], (nrxi_ct_wide)i + place[k / sub], point, dir);
+            if (nrxi_ct_ray3_of(g, &p->grid, point, dir, f.divergent, &r)) /* the volume is only read */
+                sum += r.w * nrxi_ct_follow_f64(&r, g->kernel == NRX_CT_SIDDON, 0, r.planes, (double *)(size_t)p->in, NULL);
+        }
+        out[j] = (double)(sum / (sub * sub));
+    }
+}
+
+NRXI_FN void nrxi_ct_adjoint3_block_f64(void *arg, size_t job)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t rows = nrxi_ct_bin_rows(g), view, i, j, at = 0;
+    nrxi_ct_wide place[2];
+    int sub = nrxi_ct_sub_rays(g, place), k;
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+        for (i = 0; i < rows; i++)
+            for (j = 0; j < g->bins; j++, at++)
+                for (k = 0; k < sub * sub; k++) {
+                    nrxi_ct_wide point[3], dir[3];
+                    nrxi_ct_ray3 r;
+                    double y;
+                    nrxi_ct_ray(&f, (nrxi_ct_wide)j + place[k % sub], (nrxi_ct_wide)i + place[k / sub], point, dir);
+                    if (!nrxi_ct_ray3_of(g, &p->grid, point, dir, f.divergent, &r) || r.axis != p->axis) continue;
+                    y = (double)(r.w / (sub * sub)) * ((const double *)p->in)[at];
+                    nrxi_ct_follow_f64(&r, g->kernel == NRX_CT_SIDDON, job * p->block, (job + 1) * p->block, (double *)p->out, &y);
+                }
+    }
+}
+/* === twin f32 */
+NRXI_FN void nrxi_ct_forward3_view_f32(void *arg, size_t job)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t rows = nrxi_ct_bin_rows(g), i = job % rows, j;
+    nrxi_ct_frame f = nrxi_ct_frame_of(g, job / rows);
+    float *out = (float *)p->out + job * g->bins;
+    nrxi_ct_wide place[2];
+    int sub = nrxi_ct_sub_rays(g, place), k;
+    for (j = 0; j < g->bins; j++) {
+        nrxi_ct_wide sum = 0;
+        for (k = 0; k < sub * sub; k++) {
+            nrxi_ct_wide point[3], dir[3];
+            nrxi_ct_ray3 r;
+            nrxi_ct_ray(&f, (nrxi_ct_wide)j + place[k % sub], (nrxi_ct_wide)i + place[k / sub], point, dir);
+            if (nrxi_ct_ray3_of(g, &p->grid, point, dir, f.divergent, &r)) /* the volume is only read */
+                sum += r.w * nrxi_ct_follow_f32(&r, g->kernel == NRX_CT_SIDDON, 0, r.planes, (float *)(size_t)p->in, NULL);
+        }
+        out[j] = (float)(sum / (sub * sub));
+    }
+}
+
+NRXI_FN void nrxi_ct_adjoint3_block_f32(void *arg, size_t job)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t rows = nrxi_ct_bin_rows(g), view, i, j, at = 0;
+    nrxi_ct_wide place[2];
+    int sub = nrxi_ct_sub_rays(g, place), k;
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+        for (i = 0; i < rows; i++)
+            for (j = 0; j < g->bins; j++, at++)
+                for (k = 0; k < sub * sub; k++) {
+                    nrxi_ct_wide point[3], dir[3];
+                    nrxi_ct_ray3 r;
+                    float y;
+                    nrxi_ct_ray(&f, (nrxi_ct_wide)j + place[k % sub], (nrxi_ct_wide)i + place[k / sub], point, dir);
+                    if (!nrxi_ct_ray3_of(g, &p->grid, point, dir, f.divergent, &r) || r.axis != p->axis) continue;
+                    y = (float)(r.w / (sub * sub)) * ((const float *)p->in)[at];
+                    nrxi_ct_follow_f32(&r, g->kernel == NRX_CT_SIDDON, job * p->block, (job + 1) * p->block, (float *)p->out, &y);
+                }
+    }
+}
+/* <<< twin */
+
+NRXI_FN void nrxi_ct_forward_3d(const nrx_ct_geometry *g, const void *image, void *sino, void *work)
+{
+    nrxi_ct_pass3 p;
+    size_t n = nrx_ct_image_size(g) * nrxi_dtype_size(g->dtype);
+    memset(&p, 0, sizeof p);
+    p.g = g;
+    p.grid = nrxi_ct_grid_of(g);
+    p.in = image;
+    p.out = sino;
+    if (g->mask) { /* a masked copy */
+        memcpy(work, image, n);
+        nrxi_ct_apply_mask(g, work);
+        p.in = work;
+    }
+    nrxi_parallel(&g->env, g->views * nrxi_ct_bin_rows(g), g->dtype == NRX_F64 ? nrxi_ct_forward3_view_f64 : nrxi_ct_forward3_view_f32, &p);
+}
+
+NRXI_FN void nrxi_ct_adjoint_3d(const nrx_ct_geometry *g, const void *sino, void *image)
+{
+    nrxi_ct_pass3 p;
+    memset(&p, 0, sizeof p);
+    p.g = g;
+    p.grid = nrxi_ct_grid_of(g);
+    p.in = sino;
+    p.out = image;
+    memset(image, 0, nrx_ct_image_size(g) * nrxi_dtype_size(g->dtype));
+    for (p.axis = 0; p.axis < 3; p.axis++) {
+        size_t planes = p.axis == 0 ? g->cols : p.axis == 1 ? g->rows : nrxi_ct_slices(g);
+        p.block = planes > 64 ? (planes + 7) / 8 : 16; /* every job walks over all rays, so there are few */
+        nrxi_parallel(&g->env, (planes + p.block - 1) / p.block, g->dtype == NRX_F64 ? nrxi_ct_adjoint3_block_f64 : nrxi_ct_adjoint3_block_f32, &p);
+    }
+    nrxi_ct_apply_mask(g, image);
+}
+
 /* -- public calls -- */
 
-NRXI_FN size_t nrxi_ct_work(const nrx_ct_geometry *g) { return nrxi_ct_work_2d(g); }
-NRXI_FN void nrxi_ct_forward(const nrx_ct_geometry *g, const void *image, void *sino, void *work) { nrxi_ct_forward_2d(g, image, sino, work); }
-NRXI_FN void nrxi_ct_adjoint(const nrx_ct_geometry *g, const void *sino, void *image, void *work) { nrxi_ct_adjoint_2d(g, sino, image, work); }
+NRXI_FN size_t nrxi_ct_work(const nrx_ct_geometry *g)
+{
+    if (nrxi_ct_is_3d(g)) return g->mask ? nrx_ct_image_size(g) : 1;
+    return nrxi_ct_work_2d(g);
+}
+
+NRXI_FN void nrxi_ct_forward(const nrx_ct_geometry *g, const void *image, void *sino, void *work)
+{
+    if (nrxi_ct_is_3d(g)) nrxi_ct_forward_3d(g, image, sino, work);
+    else nrxi_ct_forward_2d(g, image, sino, work);
+}
+
+NRXI_FN void nrxi_ct_adjoint(const nrx_ct_geometry *g, const void *sino, void *image, void *work)
+{
+    if (nrxi_ct_is_3d(g)) nrxi_ct_adjoint_3d(g, sino, image);
+    else nrxi_ct_adjoint_2d(g, sino, image, work);
+}
 
 NRXI_FN nrx_status nrxi_ct_once(const nrx_ct_geometry *g, const void *in, void *out, int forward)
 {
@@ -3247,33 +5162,6 @@ NRX_DEF void nrx_ct_free(void *data, const nrx_env *env) { nrxi_free(env, data);
 
 /* ==== filtered back projection ==== */
 
-/* -- small FFT, interim -- */
-NRXI_FN void nrxi_ct_fft(size_t n, double *x, int inverse)
-{
-    size_t i, j = 0, len, k;
-    for (i = 1; i < n; i++) {
-        size_t bit = n >> 1;
-        for (; j & bit; bit >>= 1) j ^= bit;
-        j ^= bit;
-        if (i < j) {
-            double t = x[2 * i]; x[2 * i] = x[2 * j]; x[2 * j] = t;
-            t = x[2 * i + 1]; x[2 * i + 1] = x[2 * j + 1]; x[2 * j + 1] = t;
-        }
-    }
-    for (len = 2; len <= n; len <<= 1)
-        for (k = 0; k < len / 2; k++) {
-            double c, s;
-            nrxi_ct_cos_sin(2 * NRX_PI * (double)k / (double)len, &c, &s);
-            if (!inverse) s = -s;
-            for (i = k; i < n; i += len) {
-                double *p = x + 2 * i, *q = p + len;
-                double re = q[0] * c - q[1] * s, im = q[0] * s + q[1] * c;
-                q[0] = p[0] - re; q[1] = p[1] - im;
-                p[0] += re; p[1] += im;
-            }
-        }
-}
-
 /* -- view weights -- */
 
 typedef struct nrxi_ct_sorted { double t; size_t view; } nrxi_ct_sorted;
@@ -3356,25 +5244,24 @@ NRXI_FN double nrxi_ct_window(int window, double x)
     }
 }
 
-/* gain[k], k = 0 .. n/2: spectrum of pitch times the ramp sampled in space; d_gamma > 0 makes it the equiangular fan's kernel. */
-NRXI_FN void nrxi_ct_ramp(size_t n, size_t bins, double pitch, double d_gamma, int window, double cutoff, double *gain, double *work)
+/* gain[k], k = 0 .. n/2: spectrum of pitch times the ramp sampled in space, over n; d_gamma > 0 makes it the equiangular fan's kernel.
+   signal: n, spectrum: n + 2 numbers. */
+NRXI_FN void nrxi_ct_ramp(const nrxi_fft_f64 *plan, size_t n, size_t bins, double pitch, double d_gamma, int window, double cutoff, double *gain,
+                          double *signal, double *spectrum, double *work)
 {
     size_t k;
     for (k = 0; k < n; k++) {
         double i = (double)(k <= n / 2 ? k : n - k), v = k == 0 ? 0.25 / pitch : k & 1 ? -1 / (NRX_PI * NRX_PI * i * i * pitch) : 0;
-        if (d_gamma > 0) {
-            double s = i * d_gamma < NRX_PI ? sin(i * d_gamma) : 1;
-            if (k == 0) s = 1;
-            else if (i >= (double)bins) v = 0;
-            else v *= i * d_gamma / s * (i * d_gamma / s);
+        if (d_gamma > 0 && k > 0) {
+            double s = i * d_gamma / sin(i * d_gamma);
+            v = i < (double)bins ? v * s * s : 0;
         }
-        work[2 * k] = v;
-        work[2 * k + 1] = 0;
+        signal[k] = v;
     }
-    nrxi_ct_fft(n, work, 0);
+    nrxi_rfft_run_f64(plan, signal, spectrum, work);
     for (k = 0; k <= n / 2; k++) {
         double x = 2 * (double)k / (double)n / cutoff;
-        gain[k] = x <= 1 + 1e-12 ? work[2 * k] * nrxi_ct_window(window, x) : 0;
+        gain[k] = x <= 1 + 1e-12 ? spectrum[2 * k] / (double)n * nrxi_ct_window(window, x) : 0;
     }
 }
 
@@ -3385,12 +5272,14 @@ typedef struct nrxi_ct_fbp {
     const void *in;
     void *out, *q;            /* q: filtered views with the zeros of a line around each */
     nrxi_ct_bp *bp;
-    double *gain, *work, *pre; /* pre: weight of each bin before filtering */
-    size_t n, jobs;           /* FFT length; jobs of the filter */
+    double *gain, *work, *pre; /* pre: weight of each bin [bin_row][bin] before filtering */
+    nrxi_fft_f64 plan;
+    size_t n, jobs, job_work; /* FFT length; jobs of the filter and the doubles each works with */
+    size_t bin_rows;
     size_t before, total;     /* filtered views have `total` bins, the first `before` of them not measured */
     nrxi_ct_cover cover;
     double factor;
-    int parker;
+    int parker, helix;
     double parker_gm;
 } nrxi_ct_fbp;
 
@@ -3404,69 +5293,49 @@ NRXI_FN double nrxi_ct_across(const nrxi_ct_frame *f, double bin)
     return nrxi_ct_cross(d, o) / sqrt(d[0] * d[0] + d[1] * d[1]);
 }
 
-/* Continues a truncated view by `extend` values on each side, falling to zero as a quarter cosine; y has room behind and wraps in front. */
+/* Continues a truncated view by `extend` values on each side, falling to zero as a quarter cosine; the signal is periodic. */
 NRXI_FN void nrxi_ct_extend(double *z, size_t n, size_t first, size_t bins, size_t extend)
 {
     size_t k, last = first + bins - 1;
     for (k = 1; k <= extend; k++) {
         double c = cos(0.5 * NRX_PI * (double)k / (double)(extend + 1));
-        size_t left = (first + n - k) % n;
-        z[2 * (last + k)] = c * z[2 * last];
-        z[2 * (last + k) + 1] = c * z[2 * last + 1];
-        z[2 * left] = c * z[2 * first];
-        z[2 * left + 1] = c * z[2 * first + 1];
+        z[last + k] = c * z[last];
+        z[(first + n - k) % n] = c * z[first];
     }
 }
 
-/* Weights a view into the real (part 0) or imaginary (1) part of z. */
-NRXI_FN void nrxi_ct_fbp_load(const nrxi_ct_fbp *p, size_t view, double *z, int part)
+/* One row of bins of one view: weighted, filtered, weighted again. z: n, spectrum: n + 2 numbers. */
+NRXI_FN void nrxi_ct_fbp_row(const nrxi_ct_fbp *p, size_t view, size_t bin_row, double *z, double *spectrum, double *work)
 {
     const nrx_ct_geometry *g = p->g;
-    size_t k;
-    nrxi_ct_frame f;
-    double b = 0;
+    size_t k, at = view * p->bin_rows + bin_row, stride = p->total + 2 * NRXI_CT_PAD;
+    const double *pre = p->pre + bin_row * g->bins;
+    double after = p->factor * p->bp[view].weight;
+    memset(z, 0, p->n * sizeof *z);
+    for (k = 0; k < g->bins; k++) z[p->before + k] = nrxi_ct_get(p->in, g->dtype, at * g->bins + k) * pre[k];
     if (p->parker) {
-        f = nrxi_ct_frame_of(g, view);
-        b = p->bp[view].t - p->cover.first;
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+        double b = p->bp[view].t - p->cover.first;
         b -= 2 * NRX_PI * floor(b / (2 * NRX_PI));
         if (2 * NRX_PI - b < 1e-9) b = 0;
+        for (k = 0; k < g->bins; k++) z[p->before + k] *= nrxi_ct_parker(b, nrxi_ct_across(&f, (double)k), p->parker_gm);
     }
-    for (k = 0; k < g->bins; k++) {
-        double v = nrxi_ct_get(p->in, g->dtype, view * g->bins + k) * p->pre[k];
-        if (p->parker) v *= nrxi_ct_parker(b, nrxi_ct_across(&f, (double)k), p->parker_gm);
-        z[2 * (p->before + k) + (size_t)part] = v;
+    nrxi_ct_extend(z, p->n, p->before, g->bins, p->d.extend);
+    nrxi_rfft_run_f64(&p->plan, z, spectrum, work);
+    for (k = 0; k <= p->n / 2; k++) {
+        spectrum[2 * k] *= p->gain[k];
+        spectrum[2 * k + 1] *= p->gain[k];
     }
+    nrxi_irfft_run_f64(&p->plan, spectrum, z, work);
+    for (k = 0; k < p->total; k++) nrxi_ct_set(p->q, g->dtype, at * stride + NRXI_CT_PAD + k, z[k] * after);
 }
 
-NRXI_FN void nrxi_ct_fbp_store(const nrxi_ct_fbp *p, size_t view, const double *z, int part)
-{
-    size_t k, stride = p->total + 2 * NRXI_CT_PAD;
-    for (k = 0; k < p->total; k++)
-        nrxi_ct_set(p->q, p->g->dtype, view * stride + NRXI_CT_PAD + k, z[2 * k + (size_t)part] * p->factor * p->bp[view].weight / (double)p->n);
-}
-
-/* Filters two views at a time as one complex signal: the gain is real and even, so real and imaginary part stay apart. */
 NRXI_FN void nrxi_ct_fbp_filter(void *arg, size_t job)
 {
     const nrxi_ct_fbp *p = (const nrxi_ct_fbp *)arg;
-    size_t pairs = (p->g->views + 1) / 2, pair = pairs * job / p->jobs, last = pairs * (job + 1) / p->jobs, k;
-    double *z = p->work + job * 2 * p->n;
-    for (; pair < last; pair++) {
-        int two = 2 * pair + 1 < p->g->views;
-        memset(z, 0, 2 * p->n * sizeof *z);
-        nrxi_ct_fbp_load(p, 2 * pair, z, 0);
-        if (two) nrxi_ct_fbp_load(p, 2 * pair + 1, z, 1);
-        nrxi_ct_extend(z, p->n, p->before, p->g->bins, p->d.extend);
-        nrxi_ct_fft(p->n, z, 0);
-        for (k = 0; k < p->n; k++) {
-            double h = p->gain[k <= p->n / 2 ? k : p->n - k];
-            z[2 * k] *= h;
-            z[2 * k + 1] *= h;
-        }
-        nrxi_ct_fft(p->n, z, 1);
-        nrxi_ct_fbp_store(p, 2 * pair, z, 0);
-        if (two) nrxi_ct_fbp_store(p, 2 * pair + 1, z, 1);
-    }
+    size_t rows = p->g->views * p->bin_rows, row = rows * job / p->jobs, last = rows * (job + 1) / p->jobs;
+    double *z = p->work + job * p->job_work;
+    for (; row < last; row++) nrxi_ct_fbp_row(p, row / p->bin_rows, row % p->bin_rows, z, z + p->n, z + 2 * p->n + 2);
 }
 
 /* -- back projection driven by pixels: linear interpolation of the filtered view where the pixel's ray meets the detector -- */
@@ -3733,7 +5602,166 @@ NRXI_FN void nrxi_ct_bp_job_f32(void *arg, size_t job)
 }
 /* <<< twin */
 
-/* Weights of the bins before filtering: dF/ds R^2 / (depth of the axis)^2 for rays from a point (see nrx_ct_fbp). */
+/* -- cone beam: one row of every slice -- */
+
+#define NRXI_CT_FDK_COLS 256
+
+/* >>> twin f64 */
+/* Places of a row of pixels in one view: bin i with fraction f, weight w, and how detector rows grow with z there. */
+typedef struct nrxi_ct_fdk_row_f64 { int i[NRXI_CT_FDK_COLS]; double f[NRXI_CT_FDK_COLS], w[NRXI_CT_FDK_COLS], m[NRXI_CT_FDK_COLS]; } nrxi_ct_fdk_row_f64;
+
+NRXI_FN void nrxi_ct_fdk_places_f64(const nrxi_ct_fbp *p, const nrxi_ct_bp *b, int divergent, nrxi_ct_wide far, size_t row, size_t col0, size_t n, nrxi_ct_fdk_row_f64 *r)
+{
+    nrxi_ct_wide y = p->grid.y0 - (nrxi_ct_wide)row * p->grid.hy;
+    size_t c;
+    for (c = 0; c < n; c++) {
+        nrxi_ct_wide x = p->grid.x0 + (nrxi_ct_wide)(col0 + c) * p->grid.hx, depth = b->m0 + b->mx * x + b->my * y, k = b->n0 + b->nx * x + b->ny * y, w = 1, m = 1;
+        r->i[c] = -1; /* not on the detector */
+        if (divergent) {
+            if (!(depth > 1e-6)) continue;
+            k /= depth;
+            m = far / depth;
+            w = 1 / (depth * depth);
+        }
+        k += (nrxi_ct_wide)(NRXI_CT_PAD + p->before);
+        if (!(k > NRXI_CT_PAD - 1 && k < (nrxi_ct_wide)(p->total + NRXI_CT_PAD))) continue;
+        r->i[c] = (int)k;
+        r->f[c] = (double)(k - (nrxi_ct_wide)r->i[c]);
+        r->w[c] = (double)w;
+        r->m[c] = (double)m;
+    }
+}
+
+NRXI_FN void nrxi_ct_fdk_add_f64(const nrxi_ct_fbp *p, const nrxi_ct_fdk_row_f64 *r, size_t view, double base, double slope, double share, size_t n, double *out)
+{
+    size_t c, stride = p->total + 2 * NRXI_CT_PAD, rows = p->bin_rows;
+    const double *q = (const double *)p->q + view * rows * stride;
+    for (c = 0; c < n; c++) {
+        double v = base + slope * r->m[c], e, lower = 0, upper = 0;
+        int j;
+        if (r->i[c] < 0 || !(v > (double)-1 && v < (double)rows)) continue;
+        j = (int)(v + (double)1) - 1;
+        e = v - (double)j;
+        if (j >= 0) { const double *a = q + (size_t)j * stride + r->i[c]; lower = a[0] + r->f[c] * (a[1] - a[0]); }
+        if (j + 1 < (int)rows) { const double *a = q + (size_t)(j + 1) * stride + r->i[c]; upper = a[0] + r->f[c] * (a[1] - a[0]); }
+        out[c] += share * r->w[c] * (lower + e * (upper - lower));
+    }
+}
+
+NRXI_FN void nrxi_ct_fdk_job_f64(void *arg, size_t row)
+{
+    const nrxi_ct_fbp *p = (const nrxi_ct_fbp *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t slices = nrxi_ct_slices(g), z, view, col0, c;
+    double *out = (double *)p->out;
+    for (z = 0; z < slices; z++) for (c = 0; c < g->cols; c++) out[(z * g->rows + row) * g->cols + c] = 0;
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+        const nrxi_ct_bp *b = p->bp + view;
+        nrxi_ct_wide far = b->m0 + b->mx * f.v.detector[0] + b->my * f.v.detector[1]; /* depth of the detector */
+        for (col0 = 0; col0 < g->cols; col0 += NRXI_CT_FDK_COLS) {
+            size_t n = g->cols - col0 < NRXI_CT_FDK_COLS ? g->cols - col0 : NRXI_CT_FDK_COLS;
+            nrxi_ct_fdk_row_f64 r;
+            nrxi_ct_fdk_places_f64(p, b, f.divergent, far, row, col0, n, &r);
+            for (z = 0; z < slices; z++) {
+                nrxi_ct_wide height = p->grid.z0 + (nrxi_ct_wide)z * p->grid.hz, origin = f.divergent ? f.v.source[2] : 0, share = 1;
+                if (p->helix) { /* the turn around the slice; the views at its ends count half */
+                    nrxi_ct_wide turns = nrxi_ct_wide_abs(height - origin) / nrxi_ct_wide_abs(g->helix_pitch);
+                    share = turns < 0.5 - 1e-9 ? 1 : turns < 0.5 + 1e-9 ? 0.5 : 0;
+                    if (share == 0) continue;
+                }
+                nrxi_ct_fdk_add_f64(p, &r, view, (double)(f.mid_v + (origin - f.v.detector[2]) / f.v.v[2]), (double)((height - origin) / f.v.v[2]),
+                                    (double)share, n, out + (z * g->rows + row) * g->cols + col0);
+            }
+        }
+    }
+}
+/* === twin f32 */
+/* Places of a row of pixels in one view: bin i with fraction f, weight w, and how detector rows grow with z there. */
+typedef struct nrxi_ct_fdk_row_f32 { int i[NRXI_CT_FDK_COLS]; float f[NRXI_CT_FDK_COLS], w[NRXI_CT_FDK_COLS], m[NRXI_CT_FDK_COLS]; } nrxi_ct_fdk_row_f32;
+
+NRXI_FN void nrxi_ct_fdk_places_f32(const nrxi_ct_fbp *p, const nrxi_ct_bp *b, int divergent, nrxi_ct_wide far, size_t row, size_t col0, size_t n, nrxi_ct_fdk_row_f32 *r)
+{
+    nrxi_ct_wide y = p->grid.y0 - (nrxi_ct_wide)row * p->grid.hy;
+    size_t c;
+    for (c = 0; c < n; c++) {
+        nrxi_ct_wide x = p->grid.x0 + (nrxi_ct_wide)(col0 + c) * p->grid.hx, depth = b->m0 + b->mx * x + b->my * y, k = b->n0 + b->nx * x + b->ny * y, w = 1, m = 1;
+        r->i[c] = -1; /* not on the detector */
+        if (divergent) {
+            if (!(depth > 1e-6)) continue;
+            k /= depth;
+            m = far / depth;
+            w = 1 / (depth * depth);
+        }
+        k += (nrxi_ct_wide)(NRXI_CT_PAD + p->before);
+        if (!(k > NRXI_CT_PAD - 1 && k < (nrxi_ct_wide)(p->total + NRXI_CT_PAD))) continue;
+        r->i[c] = (int)k;
+        r->f[c] = (float)(k - (nrxi_ct_wide)r->i[c]);
+        r->w[c] = (float)w;
+        r->m[c] = (float)m;
+    }
+}
+
+NRXI_FN void nrxi_ct_fdk_add_f32(const nrxi_ct_fbp *p, const nrxi_ct_fdk_row_f32 *r, size_t view, float base, float slope, float share, size_t n, float *out)
+{
+    size_t c, stride = p->total + 2 * NRXI_CT_PAD, rows = p->bin_rows;
+    const float *q = (const float *)p->q + view * rows * stride;
+    for (c = 0; c < n; c++) {
+        float v = base + slope * r->m[c], e, lower = 0, upper = 0;
+        int j;
+        if (r->i[c] < 0 || !(v > (float)-1 && v < (float)rows)) continue;
+        j = (int)(v + (float)1) - 1;
+        e = v - (float)j;
+        if (j >= 0) { const float *a = q + (size_t)j * stride + r->i[c]; lower = a[0] + r->f[c] * (a[1] - a[0]); }
+        if (j + 1 < (int)rows) { const float *a = q + (size_t)(j + 1) * stride + r->i[c]; upper = a[0] + r->f[c] * (a[1] - a[0]); }
+        out[c] += share * r->w[c] * (lower + e * (upper - lower));
+    }
+}
+
+NRXI_FN void nrxi_ct_fdk_job_f32(void *arg, size_t row)
+{
+    const nrxi_ct_fbp *p = (const nrxi_ct_fbp *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t slices = nrxi_ct_slices(g), z, view, col0, c;
+    float *out = (float *)p->out;
+    for (z = 0; z < slices; z++) for (c = 0; c < g->cols; c++) out[(z * g->rows + row) * g->cols + c] = 0;
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+        const nrxi_ct_bp *b = p->bp + view;
+        nrxi_ct_wide far = b->m0 + b->mx * f.v.detector[0] + b->my * f.v.detector[1]; /* depth of the detector */
+        for (col0 = 0; col0 < g->cols; col0 += NRXI_CT_FDK_COLS) {
+            size_t n = g->cols - col0 < NRXI_CT_FDK_COLS ? g->cols - col0 : NRXI_CT_FDK_COLS;
+            nrxi_ct_fdk_row_f32 r;
+            nrxi_ct_fdk_places_f32(p, b, f.divergent, far, row, col0, n, &r);
+            for (z = 0; z < slices; z++) {
+                nrxi_ct_wide height = p->grid.z0 + (nrxi_ct_wide)z * p->grid.hz, origin = f.divergent ? f.v.source[2] : 0, share = 1;
+                if (p->helix) { /* the turn around the slice; the views at its ends count half */
+                    nrxi_ct_wide turns = nrxi_ct_wide_abs(height - origin) / nrxi_ct_wide_abs(g->helix_pitch);
+                    share = turns < 0.5 - 1e-9 ? 1 : turns < 0.5 + 1e-9 ? 0.5 : 0;
+                    if (share == 0) continue;
+                }
+                nrxi_ct_fdk_add_f32(p, &r, view, (float)(f.mid_v + (origin - f.v.detector[2]) / f.v.v[2]), (float)((height - origin) / f.v.v[2]),
+                                    (float)share, n, out + (z * g->rows + row) * g->cols + col0);
+            }
+        }
+    }
+}
+/* <<< twin */
+
+/* Weights of the bins before filtering: dF/ds R^2 / (depth of the axis)^2 for rays from a point (see nrx_ct_fbp), and the cosine of the
+   angle to the plane in a cone. */
+NRXI_FN void nrxi_ct_fbp_cone(const nrx_ct_geometry *g, const nrxi_ct_frame *f, double *pre)
+{
+    size_t i, k;
+    for (i = nrxi_ct_bin_rows(g); i-- > 0;)
+        for (k = 0; k < g->bins; k++) {
+            double p[3], d[3], flat;
+            nrxi_ct_ray(f, (double)k, (double)i, p, d);
+            flat = d[0] * d[0] + d[1] * d[1];
+            pre[i * g->bins + k] = pre[k] * sqrt(flat / (flat + d[2] * d[2]));
+        }
+}
+
 NRXI_FN void nrxi_ct_fbp_pre(const nrx_ct_geometry *g, const nrxi_ct_frame *f, double *pre)
 {
     double o[2], p[3], d[3], depth, size = sqrt(f->v.u[0] * f->v.u[0] + f->v.u[1] * f->v.u[1]);
@@ -3777,18 +5805,31 @@ NRXI_FN void nrxi_ct_fbp_half(nrxi_ct_fbp *p, const nrxi_ct_frame *f)
     p->total = g->bins + (size_t)missing;
 }
 
-NRXI_FN nrx_status nrxi_ct_fbp_check(const nrx_ct_geometry *g, const void *sino, const void *image, const nrx_ct_fbp_desc *d)
+NRXI_FN nrx_status nrxi_ct_fbp_check(const nrx_ct_geometry *g, const void *sino, const void *image, const nrx_ct_fbp_desc *d, const char *who)
 {
-    nrx_status status = nrxi_ct_check(g, "nrx_ct_fbp");
+    nrx_status status = nrxi_ct_check(g, who);
     if (status != NRX_OK) return status;
-    if (!sino || !image || sino == image) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_fbp: sinogram and image must be two arrays, not NULL");
-    if (nrxi_ct_is_3d(g)) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_fbp: the geometry has %zu slices and %zu bin rows; use nrx_ct_fdk",
-                                           nrxi_ct_slices(g), nrxi_ct_bin_rows(g));
-    if (d->window < NRX_CT_RAM_LAK || d->window > NRX_CT_HANN) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_fbp: window %d is unknown", d->window);
-    if (!(d->cutoff > 0 && d->cutoff <= 1)) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_fbp: cutoff %g, expected 0 < cutoff <= 1", d->cutoff);
-    if (d->extend > 16 * g->bins) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_fbp: extend %zu with %zu bins", d->extend, g->bins);
-    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_fbp: the sinogram holds a NaN or an infinity");
+    if (!sino || !image || sino == image) return nrxi_fail(&g->env, NRX_E_ARG, "%s: sinogram and image must be two arrays, not NULL", who);
+    if (d->window < NRX_CT_RAM_LAK || d->window > NRX_CT_HANN) return nrxi_fail(&g->env, NRX_E_ARG, "%s: window %d is unknown", who, d->window);
+    if (!(d->cutoff > 0 && d->cutoff <= 1)) return nrxi_fail(&g->env, NRX_E_ARG, "%s: cutoff %g, expected 0 < cutoff <= 1", who, d->cutoff);
+    if (d->extend > 16 * g->bins) return nrxi_fail(&g->env, NRX_E_ARG, "%s: extend %zu with %zu bins", who, d->extend, g->bins);
+    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "%s: the sinogram holds a NaN or an infinity", who);
     return NRX_OK;
+}
+
+/* Helix: views are told apart by their turn, each counts for half the way to the views before and after it. */
+NRXI_FN nrxi_ct_cover nrxi_ct_helix_weights(const nrx_ct_geometry *g, nrxi_ct_bp *bp)
+{
+    nrxi_ct_cover c;
+    size_t i, n = g->views;
+    for (i = 0; i < n; i++) {
+        double before = i > 0 ? fabs(nrx_ct_angle(g, i) - nrx_ct_angle(g, i - 1)) : 0, after = i + 1 < n ? fabs(nrx_ct_angle(g, i + 1) - nrx_ct_angle(g, i)) : before;
+        bp[i].weight = 0.5 * (i > 0 ? before + after : 2 * after);
+    }
+    c.first = 0;
+    c.range = 2 * NRX_PI;
+    c.full = 1;
+    return c;
 }
 
 /* What the views cover, their weights, short-scan and one-sided weights. */
@@ -3801,7 +5842,8 @@ NRXI_FN void nrxi_ct_fbp_weights(nrxi_ct_fbp *p, nrxi_ct_sorted *order)
         nrxi_ct_frame fi = nrxi_ct_frame_of(g, i);
         p->bp[i] = nrxi_ct_bp_of(&fi, g->pitch);
     }
-    p->cover = nrxi_ct_view_weights(p->bp, g->views, 2 * NRX_PI, order);
+    p->helix = g->helix_pitch != 0 && !nrxi_ct_by_vectors(g);
+    p->cover = p->helix ? nrxi_ct_helix_weights(g, p->bp) : nrxi_ct_view_weights(p->bp, g->views, 2 * NRX_PI, order);
     if (!f.divergent && !p->cover.full) nrxi_ct_view_weights(p->bp, g->views, NRX_PI, order);
     p->factor = p->cover.full ? 0.5 : 1;
     if (f.divergent && (p->d.short_scan > 0 || (p->d.short_scan == 0 && !p->cover.full))) {
@@ -3815,39 +5857,41 @@ NRXI_FN void nrxi_ct_fbp_weights(nrxi_ct_fbp *p, nrxi_ct_sorted *order)
     p->before = 0;
     p->total = g->bins;
     nrxi_ct_fbp_half(p, &f);
+    if (p->bin_rows > 1) nrxi_ct_fbp_cone(g, &f, p->pre);
 }
 
-/* Allocates what depends on the length of a filtered view, filters and projects back. */
-NRXI_FN nrx_status nrxi_ct_fbp_run(nrxi_ct_fbp *p)
+/* Plans the transform and allocates what depends on the length of a filtered view. */
+NRXI_FN nrx_status nrxi_ct_fbp_plan(nrxi_ct_fbp *p)
+{
+    const nrx_ct_geometry *g = p->g;
+    size_t rows = g->views * p->bin_rows, elements, doubles;
+    for (p->n = 64; p->n < 2 * (p->total + p->d.extend); p->n *= 2) { }
+    p->jobs = rows < 16 ? rows : 16;
+    if (nrxi_fft_plan_f64(&p->plan, p->n, &g->env) != NRX_OK) return NRX_E_NOMEM;
+    p->job_work = 2 * p->n + 2 + nrxi_fft_work_f64(&p->plan);
+    if (!nrxi_mul_ok(rows, p->total + 2 * NRXI_CT_PAD, &elements) || !nrxi_mul_ok(p->jobs, p->job_work, &doubles)) return NRX_E_NOMEM;
+    p->q = nrxi_calloc(&g->env, elements + NRXI_CT_SLACK, nrxi_dtype_size(g->dtype));
+    p->gain = (double *)nrxi_alloc(&g->env, p->n / 2 + 1, sizeof *p->gain);
+    p->work = (double *)nrxi_alloc(&g->env, doubles, sizeof *p->work);
+    return p->q && p->gain && p->work ? NRX_OK : NRX_E_NOMEM;
+}
+
+NRXI_FN void nrxi_ct_fbp_run(nrxi_ct_fbp *p)
 {
     const nrx_ct_geometry *g = p->g;
     nrxi_ct_frame f = nrxi_ct_frame_of(g, 0);
-    nrx_status status = NRX_OK;
     double pitch = sqrt(f.v.u[0] * f.v.u[0] + f.v.u[1] * f.v.u[1]), d_gamma = 0;
-    for (p->n = 64; p->n < 2 * (p->total + p->d.extend); p->n *= 2) { }
-    p->jobs = g->views < 32 ? (g->views + 1) / 2 : 16;
-    p->q = nrxi_calloc(&g->env, g->views * (p->total + 2 * NRXI_CT_PAD) + NRXI_CT_SLACK, nrxi_dtype_size(g->dtype));
-    p->gain = (double *)nrxi_alloc(&g->env, p->n / 2 + 1, sizeof *p->gain);
-    p->work = (double *)nrxi_alloc(&g->env, p->jobs * 2 * p->n, sizeof *p->work);
-    if (!p->q || !p->gain || !p->work)
-        status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_fbp: no memory for the filtered sinogram (%zu views of %zu bins)", g->views, p->total);
-    else {
-        if (!f.divergent) /* across the rays, should the detector be tilted */
-            pitch = fabs(nrxi_ct_cross(f.v.u, f.v.source)) / sqrt(f.v.source[0] * f.v.source[0] + f.v.source[1] * f.v.source[1]);
-        if (f.curved) { d_gamma = pitch = g->pitch / g->sdd; p->factor /= g->sod * g->sod; }
-        nrxi_ct_ramp(p->n, p->total, pitch, d_gamma, p->d.window, p->d.cutoff, p->gain, p->work);
-        nrxi_parallel(&g->env, p->jobs, nrxi_ct_fbp_filter, p);
-        nrxi_parallel(&g->env, (g->rows + NRXI_CT_BP_ROWS - 1) / NRXI_CT_BP_ROWS,
-                      g->dtype == NRX_F64 ? nrxi_ct_bp_job_f64 : nrxi_ct_bp_job_f32, p);
-        nrxi_ct_apply_mask(g, p->out);
-    }
-    nrxi_free(&g->env, p->q);
-    nrxi_free(&g->env, p->gain);
-    nrxi_free(&g->env, p->work);
-    return status;
+    if (!f.divergent) /* across the rays, should the detector be tilted */
+        pitch = fabs(nrxi_ct_cross(f.v.u, f.v.source)) / sqrt(f.v.source[0] * f.v.source[0] + f.v.source[1] * f.v.source[1]);
+    if (f.curved) { d_gamma = pitch = g->pitch / g->sdd; p->factor /= g->sod * g->sod; }
+    nrxi_ct_ramp(&p->plan, p->n, p->total, pitch, d_gamma, p->d.window, p->d.cutoff, p->gain, p->work, p->work + p->n, p->work + 2 * p->n + 2);
+    nrxi_parallel(&g->env, p->jobs, nrxi_ct_fbp_filter, p);
+    if (nrxi_ct_is_3d(g)) nrxi_parallel(&g->env, g->rows, g->dtype == NRX_F64 ? nrxi_ct_fdk_job_f64 : nrxi_ct_fdk_job_f32, p);
+    else nrxi_parallel(&g->env, (g->rows + NRXI_CT_BP_ROWS - 1) / NRXI_CT_BP_ROWS, g->dtype == NRX_F64 ? nrxi_ct_bp_job_f64 : nrxi_ct_bp_job_f32, p);
+    nrxi_ct_apply_mask(g, p->out);
 }
 
-NRX_DEF nrx_status nrx_ct_fbp(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_fbp_desc *desc)
+NRXI_FN nrx_status nrxi_ct_fbp_call(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_fbp_desc *desc, const char *who)
 {
     nrxi_ct_fbp p;
     nrxi_ct_sorted *order;
@@ -3855,22 +5899,51 @@ NRX_DEF nrx_status nrx_ct_fbp(const nrx_ct_geometry *g, const void *sino, void *
     memset(&p, 0, sizeof p);
     if (desc) p.d = *desc;
     if (p.d.cutoff == 0) p.d.cutoff = 1;
-    if ((status = nrxi_ct_fbp_check(g, sino, image, &p.d)) != NRX_OK) return status;
+    if ((status = nrxi_ct_fbp_check(g, sino, image, &p.d, who)) != NRX_OK) return status;
     p.g = g;
     p.grid = nrxi_ct_grid_of(g);
     p.in = sino;
     p.out = image;
+    p.bin_rows = nrxi_ct_bin_rows(g);
     p.bp = (nrxi_ct_bp *)nrxi_alloc(&g->env, g->views, sizeof *p.bp);
-    p.pre = (double *)nrxi_alloc(&g->env, g->bins, sizeof *p.pre);
+    p.pre = (double *)nrxi_alloc(&g->env, g->bins * p.bin_rows, sizeof *p.pre);
     order = (nrxi_ct_sorted *)nrxi_alloc(&g->env, g->views, sizeof *order);
+    status = NRX_E_NOMEM;
     if (p.bp && p.pre && order) {
         nrxi_ct_fbp_weights(&p, order);
-        status = nrxi_ct_fbp_run(&p);
-    } else status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_fbp: no memory for the weights of %zu views", g->views);
+        status = nrxi_ct_fbp_plan(&p);
+        if (status == NRX_OK) nrxi_ct_fbp_run(&p);
+        nrxi_fft_drop_f64(&p.plan);
+    }
     nrxi_free(&g->env, order);
     nrxi_free(&g->env, p.bp);
     nrxi_free(&g->env, p.pre);
-    return status;
+    nrxi_free(&g->env, p.q);
+    nrxi_free(&g->env, p.gain);
+    nrxi_free(&g->env, p.work);
+    return status == NRX_OK ? status : nrxi_fail(&g->env, status, "%s: no memory for the filtered projections (%zu elements)", who, nrx_ct_sino_size(g));
+}
+
+NRX_DEF nrx_status nrx_ct_fbp(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_fbp_desc *desc)
+{
+    if (g && nrxi_ct_is_3d(g))
+        return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_fbp: the geometry has %zu slices and %zu bin rows; use nrx_ct_fdk", nrxi_ct_slices(g),
+                         nrxi_ct_bin_rows(g));
+    return nrxi_ct_fbp_call(g, sino, image, desc, "nrx_ct_fbp");
+}
+
+NRX_DEF nrx_status nrx_ct_fdk(const nrx_ct_geometry *g, const void *projections, void *volume, const nrx_ct_fbp_desc *desc)
+{
+    size_t i;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_fdk");
+    if (status != NRX_OK) return status;
+    for (i = 0; i < g->views; i++) { /* rows of bins must lie in planes z = const, rays of parallel beams too */
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, i);
+        double u = fabs(f.v.u[0]) + fabs(f.v.u[1]), v = fabs(f.v.v[2]);
+        if (fabs(f.v.u[2]) > 1e-9 * u || fabs(f.v.v[0]) + fabs(f.v.v[1]) > 1e-9 * v || (!f.divergent && fabs(f.v.source[2]) > 1e-9))
+            return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_fdk: the detector of view %zu is rolled or inclined; use an iterative method", i);
+    }
+    return nrxi_ct_fbp_call(g, projections, volume, desc, "nrx_ct_fdk");
 }
 
 /* ==== iterative reconstruction ==== */

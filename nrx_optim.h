@@ -468,6 +468,192 @@ extern "C" {
 /* Version of the implementation that was linked, "major.minor.patch". */
 NRX_DEF const char *nrx_opt_version(void);
 
+/* ==== matrix functions ====
+   Matrices are rows x cols, row-major, contiguous, of `dtype` NRX_F32 or NRX_F64. Outputs may be the input array unless stated.
+   NULL desc = defaults. A zero matrix gives zero; a matrix with a NaN or infinity gives NRX_E_NUMERIC and nothing is written. */
+
+typedef struct nrx_opt_polar_desc {
+    double lower;          /* lower bound of sigma_min / sigma_max; 0 = 1e-17. Too small only costs an iteration */
+    size_t max_iter;       /* 0 = 12 */
+    int    no_polish;      /* non-zero skips the last Newton-Schulz step in doubled precision */
+    nrx_env env;
+} nrx_opt_polar_desc;
+
+typedef struct nrx_opt_polar_info {
+    size_t iterations;     /* QDWH steps taken */
+    size_t qr_steps;       /* of them by QR (the others by Cholesky) */
+    double change;         /* Frobenius norm of the last change */
+} nrx_opt_polar_info;
+
+/* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham 2013): U rows x cols with
+   orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols, symmetric (NULL = not wanted). At most 6 iterations for
+   condition numbers up to 1e16; |U^T U - I|_2 below 1e-15 in f64 after the polish. Works in f64 inside. Cost: about 2 matrix
+   products per Cholesky iteration, 4.3 per QR iteration (only while the iterate is worse conditioned than about 10), 3 for the polish. */
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
+                                 nrx_opt_polar_info *info);
+
+enum { NRX_NS_MUON = 0,          /* Jordan's quintic (3.4445, -4.7750, 2.0315): singular values >= 2e-3 land in [0.68, 1.21]            */
+       NRX_NS_POLAR_EXPRESS = 1, /* Amsel et al. 2025: a new quintic each step; 6 steps: singular values >= 1e-3 land within 0.7 % of 1 */
+       NRX_NS_DION = 2,          /* five quintics with the safety factor built in                                                        */
+       NRX_NS_CUBIC = 3,         /* (3x - x^3)/2: slow and exact                                                                         */
+       NRX_NS_KAON = 4           /* 4.1 x (1 - x^2)^2: chaotic, for nrx_opt_kaon                                                         */ };
+
+typedef struct nrx_opt_ns_desc {
+    int    coefficients;   /* NRX_NS_* */
+    size_t steps;          /* 0 = 5 */
+    double eps;            /* added to the Frobenius norm; 0 = 1e-7, negative = 0 */
+    nrx_env env;
+} nrx_opt_ns_desc;
+
+/* Approximate polar factor by odd polynomials of G/|G|_F, as Muon does it: only products of matrices. Works in dtype. */
+NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc);
+
+enum { NRX_FREON_POWER_MEAN = 0, /* O = U diag((sigma/M_q)^(q-1)) V^T, M_q = (mean sigma^q)^(1/q): one learning rate for all exponents and widths */
+       NRX_FREON_SUM = 1,        /* the map of G / |G|_Schatten-q: unit Schatten-p norm for q > 1 */
+       NRX_FREON_RAW = 2         /* (G G^T)^-c G itself */ };
+
+typedef struct nrx_opt_freon_desc {
+    double c;              /* exponent: 0 = normalised gradient, 1/2 = polar factor (Muon), > 1/2 inverted spectrum, 1 = pseudo-inverse */
+    int    scale;          /* NRX_FREON_* */
+    double sigma_min;      /* relative singular values down to here are mapped accurately, smaller ones grow linearly from 0.
+                              0 = 1e-3 in f32 (good for condition numbers up to 1e3), 1e-5 in f64 */
+    size_t terms;          /* rational steps; 0 = 3 in f32, 4 in f64 (5 for sigma_min 1e-7) */
+    int    exact;          /* non-zero: by singular value decomposition instead (also used when c is not a/b with b <= 16) */
+    nrx_env env;
+} nrx_opt_freon_desc;
+
+/* Freon's direction D_c = (G G^T)^-c G = U diag(sigma^(1-2c)) V^T without an SVD, scaled (Shumaylov et al. 2026, arXiv 2605.11181): a coupled
+   rational iteration with minimax coefficients, k x k work (k = min(rows, cols)) in f64 always. c in [-2, 2]. */
+NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc);
+
+/* Minimax coefficients (alpha, beta, gamma)_t, t < terms, of the coupled iteration for the b-th root (b >= 2) on relative singular values
+   [sigma_min, 1]: coefficients[3 t ...]. *reached = the lower end of the interval that [sigma_min^(2/b), 1] is mapped to (upper end 1).
+   For b = 2 they are QDWH's. Composite minimax in the sense of Gawlik and Nakatsukasa 2019 (arXiv 1906.11326), by nested bisection. */
+NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached);
+
+/* Kaon's direction: `steps` (0 = 5) of x -> 4.1 x (1 - x^2)^2 on the singular values of G/|G|_F, divided by 1.175. Deterministic and chaotic:
+   other precisions or summation orders give another, equally good spectrum. A rank-one matrix, which the map would send to 0, gets
+   G/|G|_F and *fallback = 1 (fallback may be NULL). */
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env);
+
+/* Singular value thresholding: U diag(max(sigma - tau, 0)) V^T, the prox of tau times the nuclear norm. *rank (may be NULL) = values left. */
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env);
+
+/* Largest singular value, to rounding, from the SVD (k = min(rows, cols), O(rows cols k)). */
+NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env);
+
+/* ==== training optimizers ====
+   One step: gradients are checked (not finite, or too large to be squared: NRX_E_NUMERIC with a line that names the block, nothing
+   changed), clipped, turned into a direction, applied with decoupled decay, then constraints and averages. Formulas: SGD first velocity =
+   gradient; Adam (Kingma, Ba 2015); AdamW (Loshchilov, Hutter 2019); AMSGrad (Reddi et al. 2018); RMSProp (Tieleman, Hinton 2012); AdaGrad (Duchi
+   et al. 2011); AdaBelief (Zhuang et al. 2020); Lion (Chen et al. 2023); Muon (Jordan 2024); Freon, Kaon (Shumaylov et al. 2026); AuON (2509.24320);
+   SOAP (Vyas et al. 2024). The matrix kinds (Muon to SOAP) act on blocks with at least two rows and columns (view a convolution kernel as
+   out x in*kh*kw); every other block, and those a group says, goes to AdamW with the aux_ settings. Give embeddings, heads and gains to a group. */
+
+enum { NRX_OPT_DEFAULT = 0,   /* AdamW in a descriptor, "as the descriptor" in a group */
+       NRX_OPT_ADAMW = 1, NRX_OPT_SGD = 2, NRX_OPT_RMSPROP = 3, NRX_OPT_ADAGRAD = 4,
+       NRX_OPT_ADAM = 5,      /* weight_decay as an L2 term of the gradient */
+       NRX_OPT_ADABELIEF = 6, NRX_OPT_LION = 7, NRX_OPT_MUON = 8, NRX_OPT_FREON = 9, NRX_OPT_KAON = 10, NRX_OPT_AUON = 11, NRX_OPT_SOAP = 12 };
+
+enum { NRX_SCHEDULE_CONSTANT = 0, NRX_SCHEDULE_COSINE = 1, NRX_SCHEDULE_LINEAR = 2,
+       NRX_SCHEDULE_WSD = 3,        /* warm-up, stable, linear decay over the last `decay` steps */
+       NRX_SCHEDULE_WSD_SQRT = 4,   /* the same with 1 - sqrt(x) */
+       NRX_SCHEDULE_ONE_CYCLE = 5   /* cosine up from 1/25, cosine down to `floor` */ };
+
+typedef struct nrx_opt_schedule {
+    int    kind;           /* NRX_SCHEDULE_* */
+    size_t warmup;         /* steps of linear warm-up t/warmup (one-cycle: steps up; 0 = 30 %) */
+    size_t total;          /* steps of the whole run; needed by all but constant */
+    size_t decay;          /* WSD: last steps; 0 = 20 % of total */
+    double floor;          /* factor at the end; 0 = 0 */
+} nrx_opt_schedule;
+
+/* The factor on the learning rate at step 1, 2, ... */
+NRX_DEF double nrx_opt_schedule_factor(const nrx_opt_schedule *schedule, size_t step);
+
+enum { NRX_SCALE_SPECTRAL = 0,      /* sqrt(max(1, rows/cols)) times the direction */
+       NRX_SCALE_RMS = 1,           /* 0.2 sqrt(max(rows, cols)): updates as large as AdamW's */
+       NRX_SCALE_NONE = 2 };
+enum { NRX_MUON_NS = 0, NRX_MUON_POLAR_EXPRESS = 1, NRX_MUON_QDWH = 2 };
+
+typedef struct nrx_opt_group {       /* blocks first .. first+count-1; a later group wins */
+    size_t first, count;
+    int    kind;           /* NRX_OPT_*; NRX_OPT_DEFAULT = as the descriptor */
+    int    frozen;         /* non-zero: never changed */
+    double lr;             /* 0 = as the descriptor (its aux_lr for AdamW blocks of a matrix kind) */
+    double weight_decay;   /* 0 = as the descriptor, negative = none */
+} nrx_opt_group;
+
+typedef struct nrx_opt_desc {
+    int    kind;           /* NRX_OPT_* */
+    int    nesterov;       /* 0 = the kind's habit (on for Muon, Freon, Kaon, AuON; off for SGD), 1 on, -1 off */
+    double lr;             /* 0 = 1e-3; 1e-2 SGD, RMSProp, AdaGrad; 1e-4 Lion; 2e-2 Muon, Freon, AuON; 3e-2 Kaon; 3e-3 SOAP */
+    double momentum;       /* SGD, RMSProp: 0 = none; matrix kinds: 0 = 0.95, negative = none */
+    double beta1, beta2;   /* 0 = 0.9, 0.999; Lion 0.9, 0.99; SOAP 0.95, 0.95; RMSProp beta2 0.99 */
+    double eps;            /* 0 = 1e-8 */
+    double weight_decay;   /* 0 = none */
+    int    amsgrad;        /* Adam, AdamW: divide by the largest second moment seen */
+    double clip_value;     /* > 0: every gradient entry into [-clip_value, clip_value] */
+    double clip_norm;      /* > 0: then the norm over all blocks down to this */
+    size_t accumulate;     /* gradients of this many calls are averaged into one step; 0 = 1 */
+    nrx_opt_schedule schedule;
+    double ema;            /* > 0: average of the weights, w_avg = b w_avg + (1-b) w, b = min(ema, (1+t)/(10+t)); see nrx_opt_swap_average */
+    int    scale;          /* matrix kinds: NRX_SCALE_* */
+    int    muon;           /* Muon: NRX_MUON_*; Newton-Schulz by default */
+    size_t steps;          /* Newton-Schulz or Kaon steps; 0 = 5 */
+    double freon_c;        /* Freon's exponent; 0 = 2/3, negative = 0 */
+    double freon_sigma_min;/* see nrx_opt_freon_desc */
+    size_t freon_terms;
+    int    norm_weight;    /* matrix kinds: non-zero brings each block to |W|_F = sqrt(rows) before the step */
+    size_t refresh;        /* SOAP: steps between eigenbases; 0 = 10 */
+    double aux_lr, aux_beta1, aux_beta2, aux_eps; /* AdamW inside matrix kinds: 0 = 3e-4, 0.9, 0.95, 1e-10 */
+    const nrx_opt_group *groups; /* must outlive the optimizer */
+    size_t group_count;
+    nrx_env env;
+} nrx_opt_desc;
+
+typedef struct nrx_opt {
+    nrx_opt_desc desc;     /* resolved; desc.lr may be changed between steps */
+    const nrx_param *params;
+    size_t count;
+    size_t steps;          /* taken */
+    size_t pending;        /* gradients accumulated for the next one */
+    size_t skipped;        /* calls refused because of a bad gradient */
+    size_t fallbacks;      /* directions replaced by the normalised gradient (rank one under Kaon) */
+    double grad_norm;      /* of the last step, before clip_norm */
+    double lr;             /* of the last step, after the schedule */
+    void  *state, *plan, *work;
+    size_t state_bytes;
+} nrx_opt;
+
+/* Plans an optimizer; params (and what they point to) must outlive it. All memory is allocated here except SVDs of irrational Freon exponents. */
+NRX_DEF nrx_status nrx_opt_init(nrx_opt *opt, const nrx_param *params, size_t count, const nrx_opt_desc *desc);
+/* One step from the gradients (or one more gradient accumulated). NRX_E_NUMERIC: refused, nothing changed. */
+NRX_DEF nrx_status nrx_opt_step(nrx_opt *opt);
+/* Exchanges weights and their average (desc.ema); call again to go on training. */
+NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *opt);
+NRX_DEF void nrx_opt_drop(nrx_opt *opt);
+
+/* Everything a run needs to go on to the bit, besides the weights: save into nrx_opt_state_size bytes, restore into an optimizer made from the
+   same parameters and descriptor (NRX_E_FORMAT otherwise). Same byte order only. */
+NRX_DEF size_t nrx_opt_state_size(const nrx_opt *opt);
+NRX_DEF nrx_status nrx_opt_save(const nrx_opt *opt, void *bytes, size_t size);
+NRX_DEF nrx_status nrx_opt_restore(nrx_opt *opt, const void *bytes, size_t size);
+
+/* The quantities of Shumaylov et al. 2026, section 3.1, for n entries: full gradient g, mini-batch gradient gt, direction d, Hessian times
+   direction hd. The step eta = s <gt,d>/<d,Hd> changes the local quadratic by -potential (alignment s - s^2/2). */
+typedef struct nrx_opt_diagnosis {
+    double alignment;      /* <g,d> / <gt,d> */
+    double potential;      /* <gt,d>^2 / <d,Hd> */
+    double step;           /* best step: <g,d> / <d,Hd> */
+    double decrease;       /* at that step: potential alignment^2 / 2 */
+} nrx_opt_diagnosis;
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out);
+
+/* Largest relative difference between f's gradient at x and central differences along `directions` fixed directions (0 = 3), step h (0 = 1e-5):
+   about 1e-8 for a right gradient in f64. */
+NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
+
 #ifdef __cplusplus
 }
 #endif
@@ -4300,6 +4486,1512 @@ NRXI_IMPL_END
 NRXI_IMPL_BEGIN
 
 NRX_DEF const char *nrx_opt_version(void) { return NRX_OPTIM_VERSION; }
+
+/* ==== matrix functions ==== */
+
+NRXI_FN size_t nrxi_min_size(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+NRXI_FN nrx_status nrxi_matrix_check(const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
+{
+    size_t size, dim;
+    if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
+    if (!nrxi_add_ok(rows, cols, &dim) || !nrxi_mul_ok(dim, dim, &size) || size > (size_t)-1 / 128)
+        return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    if (rows > 0 && cols > 0 && (!a || !out)) return nrxi_fail(env, NRX_E_ARG, "%s: the %s is NULL", who, a ? "output" : "matrix");
+    if (!nrxi_all_finite(a, rows * cols, dtype)) return nrxi_fail(env, NRX_E_NUMERIC, "%s: the %zux%zu matrix is not finite", who, rows, cols);
+    return NRX_OK;
+}
+
+/* f64 copy, transposed when asked for, times factor. */
+NRXI_FN void nrxi_to_f64(int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double v = dtype == NRX_F32 ? (double)((const float *)a)[i * cols + j] : ((const double *)a)[i * cols + j];
+            out[trans ? j * rows + i : i * cols + j] = factor * v;
+        }
+}
+/* The way back: out (rows x cols) = factor a, a being cols x rows when trans. */
+NRXI_FN void nrxi_from_f64(int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
+{
+    size_t i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+            double v = factor * a[trans ? j * rows + i : i * cols + j];
+            if (dtype == NRX_F32) ((float *)out)[i * cols + j] = (float)v;
+            else ((double *)out)[i * cols + j] = v;
+        }
+}
+
+/* Frobenius norm without overflow or underflow on the way. */
+NRXI_FN double nrxi_frobenius(int dtype, size_t n, const void *a)
+{
+    double s = nrxi_vec_norm(n, dtype, a), big = 0.0, f;
+    size_t i;
+    if (dtype == NRX_F32 || (s > 1e-140 && nrxi_finite_f64(&s))) return s;
+    big = nrxi_la_max(n, (const double *)a, 1);
+    f = nrxi_la_scale(big);
+    for (i = 0, s = 0.0; i < n; i++) s += (((const double *)a)[i] * f) * (((const double *)a)[i] * f);
+    return sqrt(s) / f;
+}
+
+/* >>> twin f64 */
+/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
+NRXI_FN void nrxi_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 47) / 48 * 48;
+    if (n < 160) { nrxi_gemm_f64(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
+    nrxi_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_gemm_f64(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+}
+NRXI_FN void nrxi_mirror_f64(size_t n, double *c, size_t ldc)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < n; i0 += 32)
+        for (j0 = 0; j0 <= i0; j0 += 32)
+            for (i = i0; i < n && i < i0 + 32; i++)
+                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
+}
+/* C = A A^T or A^T A, whole: about half the work of a product. */
+NRXI_FN void nrxi_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_mirror_f64(n, c, ldc);
+}
+
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
+   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
+NRXI_FN void nrxi_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps, int kaon, double *next, double *gram,
+                              double *poly, double *work, const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
+    int tall = rows > cols;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const double a = (double)coef[0], b = (double)coef[1], c = (double)coef[2];
+        nrxi_syrk_f64(tall, k, other, x, cols, gram, k, work, env);
+        if (kaon)
+            for (i = 0; i < k; i++) {
+                for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
+                gram[i * k + i] += (double)1;
+            }
+        nrxi_syrk_part_f64(0, k, k, gram, k, poly, k, work, env);
+        for (i = 0; i < k; i++) {
+            double *row = poly + i * k;
+            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
+            else {
+                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
+                row[i] += a;
+            }
+        }
+        nrxi_mirror_f64(k, poly, k);
+        if (tall) nrxi_gemm_f64(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
+        else nrxi_gemm_f64(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
+        memcpy(x, next, rows * cols * sizeof *x);
+    }
+}
+/* Elements of workspace for nrxi_orth_f64. */
+NRXI_FN size_t nrxi_orth_work_f64(size_t rows, size_t cols)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f64(k, k, other), w2 = nrxi_gemm_work_f64(k, k, k);
+    size_t w3 = nrxi_gemm_work_f64(rows, cols, k);
+    if (w2 > w) w = w2;
+    if (w3 > w) w = w3;
+    return rows * cols + 2 * k * k + w + 64;
+}
+/* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
+NRXI_FN void nrxi_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x, const double *coef, size_t steps, int kaon, double *work,
+                           const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, i;
+    double *gram = work + rows * cols, *poly = gram + k * k;
+    for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (double)((nrxi_sum)g[i] / norm) : (double)0;
+    if (norm > 0.0) nrxi_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+}
+/* === twin f32 */
+/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
+NRXI_FN void nrxi_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 47) / 48 * 48;
+    if (n < 160) { nrxi_gemm_f32(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
+    nrxi_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_gemm_f32(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+}
+NRXI_FN void nrxi_mirror_f32(size_t n, float *c, size_t ldc)
+{
+    size_t i, j, i0, j0;
+    for (i0 = 0; i0 < n; i0 += 32)
+        for (j0 = 0; j0 <= i0; j0 += 32)
+            for (i = i0; i < n && i < i0 + 32; i++)
+                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
+}
+/* C = A A^T or A^T A, whole: about half the work of a product. */
+NRXI_FN void nrxi_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_mirror_f32(n, c, ldc);
+}
+
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
+   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
+NRXI_FN void nrxi_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps, int kaon, float *next, float *gram,
+                              float *poly, float *work, const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
+    int tall = rows > cols;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const float a = (float)coef[0], b = (float)coef[1], c = (float)coef[2];
+        nrxi_syrk_f32(tall, k, other, x, cols, gram, k, work, env);
+        if (kaon)
+            for (i = 0; i < k; i++) {
+                for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
+                gram[i * k + i] += (float)1;
+            }
+        nrxi_syrk_part_f32(0, k, k, gram, k, poly, k, work, env);
+        for (i = 0; i < k; i++) {
+            float *row = poly + i * k;
+            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
+            else {
+                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
+                row[i] += a;
+            }
+        }
+        nrxi_mirror_f32(k, poly, k);
+        if (tall) nrxi_gemm_f32(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
+        else nrxi_gemm_f32(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
+        memcpy(x, next, rows * cols * sizeof *x);
+    }
+}
+/* Elements of workspace for nrxi_orth_f32. */
+NRXI_FN size_t nrxi_orth_work_f32(size_t rows, size_t cols)
+{
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f32(k, k, other), w2 = nrxi_gemm_work_f32(k, k, k);
+    size_t w3 = nrxi_gemm_work_f32(rows, cols, k);
+    if (w2 > w) w = w2;
+    if (w3 > w) w = w3;
+    return rows * cols + 2 * k * k + w + 64;
+}
+/* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
+NRXI_FN void nrxi_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x, const float *coef, size_t steps, int kaon, float *work,
+                           const nrx_env *env)
+{
+    size_t k = rows < cols ? rows : cols, i;
+    float *gram = work + rows * cols, *poly = gram + k * k;
+    for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (float)((nrxi_sum)g[i] / norm) : (float)0;
+    if (norm > 0.0) nrxi_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+}
+/* <<< twin */
+
+enum { NRXI_NS_MAX = 64 }; /* steps */
+
+/* Coefficients of `steps` polynomials and the factor that the norm is multiplied with before. */
+NRXI_FN double nrxi_ns_table(int kind, size_t steps, double *coef)
+{
+    static const double polar[8][3] = {{8.28721201814563, -23.595886519098837, 17.300387312530933},
+        {4.107059111542203, -2.9478499167379106, 0.5448431082926601}, {3.9486908534822946, -2.908902115962949, 0.5518191394370137},
+        {3.3184196573706015, -2.488488024314874, 0.51004894012372}, {2.300652019954817, -1.6689039845747493, 0.4188073119525673},
+        {1.891301407787398, -1.2679958271945868, 0.37680408948524835}, {1.8750014808534479, -1.2500016453999487, 0.3750001645474248},
+        {1.875, -1.25, 0.375}};
+    static const double dion[5][3] = {{8.156554524902461, -22.48329292557795, 15.878769915207462},
+        {4.042929935166739, -2.808917465908714, 0.5000178451051316}, {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+        {3.285753657755655, -2.3681294933425376, 0.46449024233003106}, {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
+    size_t t;
+    for (t = 0; t < steps; t++, coef += 3) {
+        const double *row = NULL;
+        double safety = 1.0;
+        coef[0] = 3.4445; coef[1] = -4.7750; coef[2] = 2.0315;
+        if (kind == NRX_NS_POLAR_EXPRESS) { row = polar[t < 8 ? t : 7]; if (t + 1 < steps) safety = 1.01; }
+        else if (kind == NRX_NS_DION) row = t < 5 ? dion[t] : polar[7];
+        else if (kind == NRX_NS_CUBIC) { coef[0] = 1.5; coef[1] = -0.5; coef[2] = 0.0; }
+        else if (kind == NRX_NS_KAON) { coef[0] = 4.1; coef[1] = coef[2] = 0.0; }
+        if (row) {
+            coef[0] = row[0] / safety;
+            coef[1] = row[1] / (safety * safety * safety);
+            coef[2] = row[2] / (safety * safety * safety * safety * safety);
+        }
+    }
+    return kind == NRX_NS_POLAR_EXPRESS ? 1.01 : kind == NRX_NS_DION ? 1.02 : 1.0;
+}
+
+NRXI_FN size_t nrxi_orth_work(int dtype, size_t rows, size_t cols) /* bytes */
+{
+    return dtype == NRX_F32 ? nrxi_orth_work_f32(rows, cols) * sizeof(float) : nrxi_orth_work_f64(rows, cols) * sizeof(double);
+}
+NRXI_FN void nrxi_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x, const double *coef, size_t steps, int kaon,
+                       void *work, const nrx_env *env)
+{
+    float coef32[3 * NRXI_NS_MAX];
+    size_t i;
+    for (i = 0; i < 3 * steps; i++) coef32[i] = (float)coef[i];
+    if (dtype == NRX_F32) nrxi_orth_f32(rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
+    else nrxi_orth_f64(rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
+}
+
+NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc)
+{
+    nrx_opt_ns_desc d = NRX_ZERO;
+    double coef[3 * NRXI_NS_MAX], norm, eps;
+    void *work;
+    nrx_status status;
+    if (desc) d = *desc;
+    if (d.steps == 0) d.steps = 5;
+    if (d.steps > NRXI_NS_MAX || d.coefficients < 0 || d.coefficients > NRX_NS_KAON)
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_newton_schulz: %zu steps of coefficients %d; expected at most 64 of NRX_NS_*", d.steps, d.coefficients);
+    status = nrxi_matrix_check("nrx_opt_newton_schulz", dtype, rows, cols, g, x, &d.env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    work = nrxi_alloc(&d.env, nrxi_orth_work(dtype, rows, cols), 1);
+    if (!work) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_newton_schulz: no memory for a matrix of %zux%zu", rows, cols);
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    eps = d.eps == 0.0 ? 1e-7 : d.eps < 0.0 ? 0.0 : d.eps;
+    if (norm > 0.0) norm = norm * nrxi_ns_table(d.coefficients, d.steps, coef) + eps;
+    nrxi_orth(dtype, rows, cols, g, norm, x, coef, d.steps, d.coefficients == NRX_NS_KAON, work, &d.env);
+    nrxi_free(&d.env, work);
+    return NRX_OK;
+}
+
+/* ---- Kaon ---- */
+
+/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0; work as nrxi_orth. */
+NRXI_FN int nrxi_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, double norm, void *work, const nrx_env *env)
+{
+    double coef[3 * NRXI_NS_MAX];
+    size_t n = rows * cols;
+    (void)nrxi_ns_table(NRX_NS_KAON, steps, coef);
+    if (rows > 1 && cols > 1) { /* one step shows whether G has rank one: only then does everything vanish */
+        nrxi_orth(dtype, rows, cols, g, norm, d, coef, 1, 1, work, env);
+        if (nrxi_vec_norm(n, dtype, d) >= 1e-3) {
+            if (steps > 1) nrxi_orth(dtype, rows, cols, d, 1.0, d, coef, steps - 1, 1, work, env);
+            nrxi_vec_scale(n, dtype, 1.0 / 1.175, d);
+            return 0;
+        }
+    }
+    nrxi_orth(dtype, rows, cols, g, norm, d, coef, 0, 1, work, env);
+    return 1;
+}
+
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env)
+{
+    size_t bytes, copy = rows * cols * nrxi_dtype_size(dtype);
+    double norm;
+    int guarded = 0;
+    unsigned char *work;
+    nrx_status status;
+    if (fallback) *fallback = 0;
+    if (steps == 0) steps = 5;
+    if (steps > NRXI_NS_MAX) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
+    status = nrxi_matrix_check("nrx_opt_kaon", dtype, rows, cols, g, d, env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    bytes = nrxi_orth_work(dtype, rows, cols);
+    work = (unsigned char *)nrxi_alloc(env, bytes + copy, 1);
+    if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_kaon: no memory for a matrix of %zux%zu", rows, cols);
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    if (d == g) { memcpy(work + bytes, g, copy); g = work + bytes; }
+    if (norm > 0.0) guarded = nrxi_kaon(dtype, rows, cols, g, d, steps, norm, work, env);
+    else memset(d, 0, copy);
+    if (fallback) *fallback = guarded;
+    nrxi_free(env, work);
+    return NRX_OK;
+}
+
+/* ---- polar decomposition by QDWH; everything in f64 ---- */
+
+/* a, b, c of the next step from the lower bound l of the singular values, and the next bound. */
+NRXI_FN void nrxi_qdwh_coefficients(double *l, double *a, double *b, double *c)
+{
+    double l2 = *l * *l, d = cbrt(4.0 * (1.0 - l2) / (l2 * l2)), s = sqrt(1.0 + d), next;
+    *a = s + 0.5 * sqrt(8.0 - 4.0 * d + 8.0 * (2.0 - l2) / (l2 * s));
+    if (!nrxi_finite_f64(a)) *a = 3.0;
+    *b = 0.25 * (*a - 1.0) * (*a - 1.0);
+    *c = *a + *b - 1.0;
+    next = *l * (*a + *b * l2) / (1.0 + *c * l2);
+    *l = next < 1.0 ? next : 1.0;
+}
+
+/* B = B L^-T (trans 0) or B L^-1 (trans 1) for B m x n, L lower n x n: columns in halves, so that most work is products. Leaves go row by
+   row of B, which is as long as it needs to be contiguous. */
+NRXI_FN void nrxi_trsm_right(int trans, size_t m, size_t n, const double *l, size_t ldl, double *b, size_t ldb, double *work, const nrx_env *env)
+{
+    size_t h = n / 2, i, j, k;
+    if (n > 32) {
+        h = (h + 7) / 8 * 8;
+        if (!trans) { /* [B1 B2] with L^T upper: B1 first */
+            nrxi_trsm_right(0, m, h, l, ldl, b, ldb, work, env);
+            nrxi_gemm_f64(0, 1, m, n - h, h, -1.0, b, ldb, l + h * ldl, ldl, 1.0, b + h, ldb, work, env);
+            nrxi_trsm_right(0, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
+        } else {
+            nrxi_trsm_right(1, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
+            nrxi_gemm_f64(0, 0, m, h, n - h, -1.0, b + h, ldb, l + h * ldl, ldl, 1.0, b, ldb, work, env);
+            nrxi_trsm_right(1, m, h, l, ldl, b, ldb, work, env);
+        }
+        return;
+    }
+    for (i = 0; i < m; i++, b += ldb) {
+        if (!trans)
+            for (j = 0; j < n; j++) {
+                double s = b[j];
+                for (k = 0; k < j; k++) s -= l[j * ldl + k] * b[k];
+                b[j] = s / l[j * ldl + j];
+            }
+        else
+            for (j = n; j-- > 0;) {
+                double s = b[j] /= l[j * ldl + j];
+                for (k = 0; k < j; k++) b[k] -= l[j * ldl + k] * s;
+            }
+    }
+}
+
+/* Cholesky of the lower triangle in halves. */
+NRXI_FN nrx_status nrxi_cholesky_blocked(size_t n, double *a, size_t lda, double *work, const nrx_env *env)
+{
+    size_t h = (n / 2 + 7) / 8 * 8, i, j;
+    nrx_status status;
+    if (n <= 48) return nrxi_cholesky(n, a, lda);
+    status = nrxi_cholesky_blocked(h, a, lda, work, env);
+    if (status != NRX_OK) return status;
+    nrxi_trsm_right(0, n - h, h, a, lda, a + h * lda, lda, work, env);
+    for (i = h; i < n; i += 96) { /* A22 -= A21 A21^T, row blocks of the lower triangle */
+        j = nrxi_min_size(96, n - i);
+        nrxi_gemm_f64(0, 1, j, i + j - h, h, -1.0, a + i * lda, lda, a + h * lda, lda, 1.0, a + i * lda + h, lda, work, env);
+    }
+    return nrxi_cholesky_blocked(n - h, a + h * lda + h, lda, work, env);
+}
+
+NRXI_FN size_t nrxi_gemm_most(size_t m, size_t n)
+{
+    size_t w = nrxi_gemm_work_f64(m, n, m), w2 = nrxi_gemm_work_f64(m, n, n), w3 = nrxi_gemm_work_f64(n, n, m), w4 = nrxi_gemm_work_f64(m, m, n);
+    return nrxi_max_size(nrxi_max_size(w, w2), nrxi_max_size(w3, w4));
+}
+
+/* Doubles of workspace of nrxi_qdwh for m >= n. */
+NRXI_FN size_t nrxi_qdwh_work(size_t m, size_t n)
+{
+    return 2 * (m + n) * n + m * n + n * n + n + nrxi_qr_work(m + n, n) + nrxi_gemm_most(m + n, n) + 64;
+}
+
+/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after Ozaki et al. 2012). */
+NRXI_FN void nrxi_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram, double *other, double *work, const nrx_env *env)
+{
+    size_t i, j;
+    for (i = 0; i < m * n; i++) {
+        high[i] = floor(x[i] * 67108864.0 + 0.5) / 67108864.0;
+        low[i] = x[i] - high[i];
+    }
+    nrxi_syrk_f64(1, n, m, high, n, gram, n, work, env);
+    for (i = 0; i < m * n; i++) high[i] += 0.5 * low[i];
+    nrxi_gemm_f64(1, 0, n, n, m, 1.0, high, n, low, n, 0.0, other, n, work, env);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < n; j++) gram[i * n + j] = 0.5 * (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
+    memcpy(high, x, m * n * sizeof *x);
+    nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
+}
+
+/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
+NRXI_FN nrx_status nrxi_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d, nrx_opt_polar_info *info, double *work, const nrx_env *env)
+{
+    double *k = work, *q = k + (m + n) * n, *old = q + (m + n) * n, *z = old + m * n, *tau = z + n * n, *qrw = tau + n;
+    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower > 0.0 ? d->lower : 1e-17, a, b, c;
+    const double eps = 2.220446049250313e-16;
+    size_t i, j;
+    nrx_status status;
+    for (info->iterations = 0; info->iterations < d->max_iter;) {
+        int near = fabs(1.0 - l) <= 5.0 * eps;
+        if (near && info->iterations > 0 && info->change <= cbrt(5.0 * eps)) break;
+        nrxi_qdwh_coefficients(&l, &a, &b, &c);
+        memcpy(old, x, m * n * sizeof *x);
+        if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
+            double rc = sqrt(c);
+            for (i = 0; i < m * n; i++) k[i] = rc * x[i];
+            memset(k + m * n, 0, n * n * sizeof *k);
+            for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
+            if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK) return status;
+            nrxi_gemm_f64(0, 1, m, n, n, (a - b / c) / rc, q, n, q + m * n, n, b / c, x, n, gw, env);
+            info->qr_steps++;
+        } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
+            nrxi_syrk_f64(1, n, m, x, n, z, n, gw, env);
+            for (i = 0; i < n * n; i++) z[i] *= c;
+            for (j = 0; j < n; j++) z[j * n + j] += 1.0;
+            if ((status = nrxi_cholesky_blocked(n, z, n, gw, env)) != NRX_OK) return status;
+            memcpy(k, x, m * n * sizeof *x);
+            nrxi_trsm_right(0, m, n, z, n, k, n, gw, env);
+            nrxi_trsm_right(1, m, n, z, n, k, n, gw, env);
+            for (i = 0; i < m * n; i++) x[i] = b / c * x[i] + (a - b / c) * k[i];
+        }
+        info->iterations++;
+        info->change = nrxi_vec_dist(m * n, NRX_F64, x, old);
+    }
+    if (!d->no_polish) nrxi_polar_polish(m, n, x, k, q, z, k + m * n, gw, env);
+    return NRX_OK;
+}
+
+/* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m x n in f64. */
+NRXI_FN double nrxi_two_norm_bound(size_t m, size_t n, const double *a)
+{
+    double f = nrxi_la_scale(nrxi_la_max(m * n, a, 1)), one = 0.0, inf = 0.0, s, fro;
+    size_t i, j;
+    for (i = 0; i < m; i++) {
+        for (j = 0, s = 0.0; j < n; j++) s += fabs(a[i * n + j] * f);
+        if (s > inf) inf = s;
+    }
+    for (j = 0; j < n; j++) {
+        for (i = 0, s = 0.0; i < m; i++) s += fabs(a[i * n + j] * f);
+        if (s > one) one = s;
+    }
+    fro = nrxi_frobenius(NRX_F64, m * n, a);
+    s = sqrt(one * inf) / f;
+    return fro < s ? fro : s;
+}
+
+/* x (m x n) /= s, also for subnormal s */
+NRXI_FN void nrxi_divide(size_t n, double *x, double s)
+{
+    size_t i;
+    for (i = 0; i < n; i++) x[i] /= s;
+}
+
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
+                                 nrx_opt_polar_info *info)
+{
+    nrx_opt_polar_desc d = NRX_ZERO;
+    nrx_opt_polar_info own;
+    size_t m = nrxi_max_size(rows, cols), n = nrxi_min_size(rows, cols), work_size, i, j;
+    int trans = rows < cols;
+    double *x, *copy, *hh, *work, bound;
+    nrx_status status;
+    if (!info) info = &own;
+    memset(info, 0, sizeof *info);
+    if (desc) d = *desc;
+    if (d.max_iter == 0) d.max_iter = 12;
+    if (!(d.lower >= 0.0 && d.lower < 1.0)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_polar: lower bound %g, expected 0 .. 1", d.lower);
+    status = nrxi_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
+    if (status != NRX_OK || rows * cols == 0) return status;
+    work_size = nrxi_qdwh_work(m, n);
+    x = (double *)nrxi_alloc(&d.env, 2 * m * n + (h ? cols * cols : 0) + work_size, sizeof(double));
+    if (!x) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
+    copy = x + m * n;
+    hh = copy + m * n;
+    work = hh + (h ? cols * cols : 0);
+    nrxi_to_f64(dtype, rows, cols, a, trans, 1.0, x);
+    memcpy(copy, x, m * n * sizeof *x);
+    bound = nrxi_two_norm_bound(m, n, x);
+    if (bound > 0.0) {
+        nrxi_divide(m * n, x, bound);
+        status = nrxi_qdwh(m, n, x, &d, info, work, &d.env);
+    }
+    if (status == NRX_OK && h) { /* H = (U^T A + A^T U)/2; transposed data: U^T A = X copy^T with X = U^T */
+        if (!trans) nrxi_gemm_f64(1, 0, cols, cols, rows, 1.0, x, cols, copy, cols, 0.0, hh, cols, NULL, &d.env);
+        else nrxi_gemm_f64(0, 1, cols, cols, rows, 1.0, x, rows, copy, rows, 0.0, hh, cols, NULL, &d.env);
+        for (i = 0; i < cols; i++)
+            for (j = 0; j < i; j++) hh[i * cols + j] = hh[j * cols + i] = 0.5 * (hh[i * cols + j] + hh[j * cols + i]);
+        nrxi_from_f64(dtype, cols, cols, hh, 0, 1.0, h);
+    }
+    if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, x, trans, 1.0, u);
+    else status = nrxi_fail(&d.env, status, "nrx_opt_polar: a factorization broke down at iteration %zu", info->iterations);
+    nrxi_free(&d.env, x);
+    return status;
+}
+
+/* ---- singular values ---- */
+
+/* a = U diag(s) V^T in f64 (thin); s has k, u rows x k, vt k x cols inside one allocation that the caller frees (returned through base). */
+NRXI_FN nrx_status nrxi_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a, double **base, double **s, double **u, double **vt,
+                                 const nrx_env *env)
+{
+    size_t k = nrxi_min_size(rows, cols), w = nrxi_svd_work(rows, cols);
+    double *p;
+    nrx_status status;
+    *base = NULL;
+    if (w == (size_t)-1) return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    p = (double *)nrxi_alloc(env, rows * cols + k + (rows + cols) * k + w, sizeof *p);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "%s: no memory for the SVD of a matrix of %zux%zu", who, rows, cols);
+    *base = p;
+    nrxi_to_f64(dtype, rows, cols, a, 0, 1.0, p);
+    *s = p + rows * cols;
+    *u = *s + k;
+    *vt = *u + rows * k;
+    status = nrxi_svd(rows, cols, p, cols, *s, *u, k, *vt, cols, *vt + k * cols);
+    if (status != NRX_OK) {
+        nrxi_free(env, p);
+        *base = NULL;
+        return nrxi_fail(env, status, "%s: the SVD did not converge", who);
+    }
+    return NRX_OK;
+}
+
+/* out = U diag(s) V^T; u is overwritten */
+NRXI_FN void nrxi_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt, double *product, void *out, const nrx_env *env)
+{
+    size_t k = nrxi_min_size(rows, cols), i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < k; j++) u[i * k + j] *= s[j];
+    nrxi_gemm_f64(0, 0, rows, cols, k, 1.0, u, k, vt, cols, 0.0, product, cols, NULL, env);
+    nrxi_from_f64(dtype, rows, cols, product, 0, 1.0, out);
+}
+
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env)
+{
+    double *base, *s, *u, *vt;
+    size_t k = nrxi_min_size(rows, cols), i, left = 0;
+    nrx_status status = nrxi_matrix_check("nrx_opt_svt", dtype, rows, cols, a, x, env);
+    if (rank) *rank = 0;
+    if (status != NRX_OK || k == 0) return status;
+    if (!(tau >= 0.0)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_svt: threshold %g, expected >= 0", tau);
+    status = nrxi_thin_svd("nrx_opt_svt", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    if (status != NRX_OK) return status;
+    for (i = 0; i < k; i++) {
+        s[i] = s[i] > tau ? s[i] - tau : 0.0;
+        left += s[i] > 0.0;
+    }
+    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, x, env);
+    if (rank) *rank = left;
+    nrxi_free(env, base);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env)
+{
+    double *base, *s, *u, *vt;
+    nrx_status status = nrxi_matrix_check("nrx_opt_spectral_norm", dtype, rows, cols, a, norm, env);
+    if (status != NRX_OK) return status;
+    *norm = 0.0;
+    if (rows * cols == 0) return NRX_OK;
+    status = nrxi_thin_svd("nrx_opt_spectral_norm", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    if (status == NRX_OK) *norm = s[0];
+    if (status == NRX_OK) nrxi_free(env, base);
+    return status;
+}
+
+/* ---- Freon ---- */
+
+/* log of z w(z^b) / alpha at u = z^b, for w = alpha (1 + e^ld u)/(1 + e^lg u) */
+NRXI_FN double nrxi_minimax_log(double u, double log_u, int b, double d, double g) { return log_u / (double)b + log1p(d * u) - log1p(g * u); }
+
+NRXI_FN void nrxi_minimax_stationary(int b, double d, double g, double *lo, double *hi)
+{
+    double p = d + g + (double)b * (d - g), disc = p * p - 4.0 * d * g, q;
+    if (disc <= 0.0) { *lo = *hi = HUGE_VAL; return; }
+    q = 0.5 * (-p + sqrt(disc));
+    *lo = 1.0 / q;
+    *hi = q / (d * g);
+}
+
+/* d for a given g: the interior maximum equals the value at 1. */
+NRXI_FN double nrxi_minimax_inner(int b, double g)
+{
+    double below = -80.0, above = log(g) + 2.0 * log((double)(b - 1) / (double)(b + 1)), lo, hi;
+    int i;
+    for (i = 0; i < 100; i++) {
+        double mid = 0.5 * (below + above), d = exp(mid);
+        nrxi_minimax_stationary(b, d, g, &lo, &hi);
+        if (hi >= 1.0 || nrxi_minimax_log(lo, log(lo), b, d, g) > nrxi_minimax_log(1.0, 0.0, b, d, g)) below = mid;
+        else above = mid;
+    }
+    return exp(0.5 * (below + above));
+}
+
+NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached)
+{
+    double l; /* lower end in z */
+    size_t t;
+    int i;
+    if (b < 2 || b > 64 || !(sigma_min > 0.0 && sigma_min < 1.0) || !coefficients)
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_freon_coefficients: b %d, sigma_min %g; expected 2 .. 64 and 0 < sigma_min < 1", b, sigma_min);
+    l = pow(sigma_min, 2.0 / (double)b);
+    for (t = 0; t < terms; t++, coefficients += 3) {
+        double base = log((double)(b + 1) / (double)(b - 1)), more = -2.2 * (double)b * log(l) + 5.0, below = base, above = base + (more > 2.0 ? more : 2.0);
+        double d, g, alpha, lu = (double)b * log(l), u = exp(lu), lo, hi;
+        if (1.0 - l < 1e-15) { /* the limit: Pade */
+            coefficients[0] = coefficients[2] = (double)(b + 1) / (double)(b - 1);
+            coefficients[1] = 1.0;
+            continue;
+        }
+        for (i = 0; i < 100; i++) {
+            double mid = 0.5 * (below + above);
+            g = exp(mid);
+            d = nrxi_minimax_inner(b, g);
+            nrxi_minimax_stationary(b, d, g, &lo, &hi);
+            if (u >= lo || nrxi_minimax_log(u, lu, b, d, g) > nrxi_minimax_log(hi, log(hi), b, d, g)) above = mid;
+            else below = mid;
+        }
+        g = exp(0.5 * (below + above));
+        d = nrxi_minimax_inner(b, g);
+        alpha = exp(-nrxi_minimax_log(1.0, 0.0, b, d, g));
+        coefficients[0] = alpha;
+        coefficients[1] = alpha * d;
+        coefficients[2] = g;
+        l = exp(nrxi_minimax_log(u, lu, b, d, g) - nrxi_minimax_log(1.0, 0.0, b, d, g));
+        if (!(l < 1.0)) l = 1.0;
+    }
+    if (reached) *reached = l;
+    return NRX_OK;
+}
+
+enum { NRXI_FREON_TERMS = 16 };
+
+/* What a direction needs, made once: the rational exponent and the coefficients. */
+typedef struct nrxi_freon_plan {
+    int a, b;              /* c = a/b, b even; b = 0: by SVD */
+    int scale;
+    double c;
+    size_t terms;
+    double delta;          /* relative shift of X X^T */
+    double coef[3 * NRXI_FREON_TERMS];
+} nrxi_freon_plan;
+
+NRXI_FN nrx_status nrxi_freon_make(const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_freon_plan *p)
+{
+    double sigma = d->sigma_min, reached;
+    int b;
+    memset(p, 0, sizeof *p);
+    p->c = d->c;
+    p->scale = d->scale;
+    p->terms = d->terms ? d->terms : dtype == NRX_F32 && !(sigma > 0.0 && sigma < 1e-3) ? 3 : sigma > 0.0 && sigma < 1e-5 ? 5 : 4;
+    if (sigma == 0.0) sigma = dtype == NRX_F32 ? 1e-3 : 1e-5;
+    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) || d->scale < 0 || d->scale > NRX_FREON_RAW)
+        return nrxi_fail(&d->env, NRX_E_ARG, "%s: c %g, sigma_min %g, %zu terms, scale %d; expected c in -2 .. 2, sigma_min in 0 .. 1, at most 16 terms", who,
+                         d->c, sigma, p->terms, d->scale);
+    p->delta = sigma * sigma * 1e-16;
+    if (d->exact || d->c < 0.0) return NRX_OK;
+    for (b = 2; b <= 16; b += 2) {
+        double a = d->c * (double)b;
+        if (fabs(a - floor(a + 0.5)) > 1e-9) continue;
+        p->a = (int)floor(a + 0.5);
+        p->b = b;
+        break;
+    }
+    if (p->b && p->a > 0) {
+        nrx_status status = nrx_opt_freon_coefficients(p->b, sigma, p->terms, p->coef, &reached);
+        if (status != NRX_OK) return status;
+        p->coef[3 * p->terms - 3] *= 2.0 / (1.0 + reached); /* centres the error */
+        p->coef[3 * p->terms - 2] *= 2.0 / (1.0 + reached);
+    }
+    return NRX_OK;
+}
+
+/* Doubles of workspace of nrxi_freon_run: n = the larger dimension. */
+NRXI_FN size_t nrxi_freon_work(size_t n, size_t k)
+{
+    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_gemm_most(n + k, k)
+         + 64;
+}
+
+/* V = (I + gamma L L^T)^-1: by QR while gamma is large, by Cholesky afterwards. stack, q: 2k x k. */
+NRXI_FN nrx_status nrxi_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack, double *q, double *tau, double *qrw, double *gw,
+                                        const nrx_env *env)
+{
+    size_t i, j;
+    nrx_status status;
+    if (gamma > 100.0) { /* [L^T; I/sqrt(gamma)] = Q R, V = Q2 Q2^T */
+        for (i = 0; i < k; i++)
+            for (j = 0; j < k; j++) {
+                stack[i * k + j] = l[j * k + i];
+                stack[(k + i) * k + j] = i == j ? 1.0 / sqrt(gamma) : 0.0;
+            }
+        if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK) return status;
+        nrxi_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
+        return NRX_OK;
+    }
+    nrxi_syrk_f64(0, k, k, l, k, stack, k, gw, env);
+    for (i = 0; i < k * k; i++) stack[i] *= gamma;
+    for (i = 0; i < k; i++) stack[i * k + i] += 1.0;
+    if ((status = nrxi_cholesky_blocked(k, stack, k, gw, env)) != NRX_OK) return status;
+    memset(v, 0, k * k * sizeof *v);
+    for (i = 0; i < k; i++) v[i * k + i] = 1.0;
+    nrxi_trsm_right(0, k, k, stack, k, v, k, gw, env);
+    nrxi_trsm_right(1, k, k, stack, k, v, k, gw, env);
+    return NRX_OK;
+}
+
+/* Scale of conventions power mean and sum, from sum sigma^q (or for q = 0 the mean log). */
+NRXI_FN double nrxi_freon_scale(int scale, double q, double sum, double mean_log, size_t k)
+{
+    if (scale == NRX_FREON_RAW || q == 1.0) return 1.0;
+    if (fabs(q) < 1e-9) return scale == NRX_FREON_POWER_MEAN ? exp(mean_log) : 1.0;
+    if (scale == NRX_FREON_POWER_MEAN) sum /= (double)k;
+    return sum > 0.0 ? pow(sum, (1.0 - q) / q) : 1.0;
+}
+
+/* x: G / |G|_F as k x n in f64, overwritten by the scaled direction; norm = |G|_F. Non-zero b only. */
+NRXI_FN nrx_status nrxi_freon_run(const nrxi_freon_plan *p, size_t k, size_t n, double *x, double norm, double *work, const nrx_env *env)
+{
+    double *y = work, *tall = y + n * k, *stack = tall + (n + k) * k, *q = stack + 2 * k * k, *l = q + 2 * k * k, *c = l + k * k, *w = c + k * k, *v = w + k * k;
+    double *tau = v + k * k, *qrw = tau + k, *gw = qrw + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0, exponent = 2.0 - 2.0 * p->c;
+    size_t i, j, t;
+    int e;
+    nrx_status status;
+    if (p->a == 0) { /* c = 0 */
+        sum = p->scale == NRX_FREON_RAW ? norm : p->scale == NRX_FREON_POWER_MEAN ? sqrt((double)k) : 1.0;
+        for (i = 0; i < n * k; i++) x[i] *= sum;
+        return NRX_OK;
+    }
+    /* L L^T = X X^T + delta I by QR of [X^T; sqrt(delta) I]: X X^T itself is never formed */
+    for (i = 0; i < n; i++)
+        for (j = 0; j < k; j++) tall[i * k + j] = x[j * n + i];
+    memset(tall + n * k, 0, k * k * sizeof *tall);
+    for (j = 0; j < k; j++) tall[(n + j) * k + j] = sqrt(p->delta);
+    if ((status = nrxi_qr(n + k, k, tall, k, tau, qrw)) != NRX_OK) return status;
+    for (i = 0; i < k; i++)
+        for (j = 0; j < k; j++) {
+            l[i * k + j] = j <= i ? tall[j * k + i] : 0.0;
+            c[i * k + j] = i == j;
+            if (i == j) mean_log += log(fabs(l[i * k + j])) / (double)k;
+        }
+    for (t = 0; t < p->terms; t++) { /* W = (alpha I + beta A)(I + gamma A)^-1, A = L L^T; L <- W^(b/2) L, C <- W C */
+        const double *co = p->coef + 3 * t;
+        double ratio = co[1] / co[2];
+        if ((status = nrxi_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK) return status;
+        for (i = 0; i < k * k; i++) w[i] *= co[0] - ratio;
+        for (i = 0; i < k; i++) w[i * k + i] += ratio;
+        for (i = 0; i < k; i++)
+            for (j = 0; j < i; j++) w[i * k + j] = w[j * k + i] = 0.5 * (w[i * k + j] + w[j * k + i]);
+        if (t + 1 < p->terms)
+            for (e = 0; e < p->b / 2; e++) {
+                nrxi_gemm_f64(0, 0, k, k, k, 1.0, w, k, l, k, 0.0, v, k, gw, env);
+                memcpy(l, v, k * k * sizeof *l);
+            }
+        nrxi_gemm_f64(0, 0, k, k, k, 1.0, w, k, c, k, 0.0, v, k, gw, env);
+        memcpy(c, v, k * k * sizeof *c);
+    }
+    memcpy(y, x, n * k * sizeof *x); /* D = C^a X */
+    for (e = 0; e < p->a; e++) {
+        double *from = e % 2 == 0 ? x : tall, *to = e % 2 == 0 ? tall : x;
+        nrxi_gemm_f64(0, 0, k, n, k, 1.0, c, k, from, n, 0.0, to, n, gw, env);
+    }
+    if (p->a % 2) memcpy(x, tall, n * k * sizeof *x);
+    sum = nrxi_vec_dot(n * k, NRX_F64, x, y);
+    if (p->scale == NRX_FREON_RAW) sum = pow(norm, 1.0 - 2.0 * p->c);
+    else sum = nrxi_freon_scale(p->scale, exponent, sum, mean_log, k); /* of G/|G|_F: the conventions do not depend on the norm */
+    for (i = 0; i < n * k; i++) x[i] *= sum;
+    return NRX_OK;
+}
+
+/* The same by SVD: any real c; singular values below k eps sigma_max count as zero and give nothing. */
+NRXI_FN nrx_status nrxi_freon_exact(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_env *env)
+{
+    double *base, *s, *u, *vt, q = 2.0 - 2.0 * p->c, sum = 0.0, mean_log = 0.0, scale, top;
+    size_t k = nrxi_min_size(rows, cols), i, r = 0;
+    nrx_status status = nrxi_thin_svd(who, dtype, rows, cols, g, &base, &s, &u, &vt, env);
+    if (status != NRX_OK) return status;
+    top = s[0];
+    while (r < k && s[r] > top * (double)k * (dtype == NRX_F32 ? 1.2e-7 : 2.3e-16)) r++;
+    for (i = 0; i < r; i++) {
+        sum += pow(s[i] / top, q);
+        mean_log += log(s[i] / top) / (double)r;
+    }
+    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c) : nrxi_freon_scale(p->scale, q, sum, mean_log, r);
+    for (i = 0; i < k; i++) s[i] = i < r ? scale * pow(s[i] / top, q - 1.0) : 0.0;
+    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, d, env);
+    nrxi_free(env, base);
+    return NRX_OK;
+}
+
+/* d = scaled Freon direction of g, norm = |g|_F > 0; work: nrxi_freon_bytes. d may be g. */
+NRXI_FN size_t nrxi_freon_bytes(size_t rows, size_t cols)
+{
+    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    return (n * k + nrxi_max_size(nrxi_freon_work(n, k), nrxi_qdwh_work(n, k))) * sizeof(double);
+}
+NRXI_FN nrx_status nrxi_freon(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, double norm, void *d, double *work,
+                              const nrx_env *env)
+{
+    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    int half = p->b == 2 && p->a == 1, tall = rows > cols;
+    nrx_status status;
+    if (p->b == 0) return nrxi_freon_exact(who, p, dtype, rows, cols, g, d, env);
+    if (half) { /* the polar factor: QDWH on the tall form */
+        nrx_opt_polar_desc pd = NRX_ZERO;
+        nrx_opt_polar_info info;
+        memset(&info, 0, sizeof info);
+        pd.max_iter = 12;
+        pd.no_polish = 1;
+        nrxi_to_f64(dtype, rows, cols, g, !tall, 1.0, work);
+        nrxi_divide(n * k, work, norm);
+        status = nrxi_qdwh(n, k, work, &pd, &info, work + n * k, env);
+        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, !tall, 1.0, d);
+    } else {
+        nrxi_to_f64(dtype, rows, cols, g, tall, 1.0, work);
+        nrxi_divide(n * k, work, norm);
+        status = nrxi_freon_run(p, k, n, work, norm, work + n * k, env);
+        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, tall, 1.0, d);
+    }
+    return status == NRX_OK ? status : nrxi_fail(env, status, "%s: a factorization broke down for a matrix of %zux%zu", who, rows, cols);
+}
+
+NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc)
+{
+    nrx_opt_freon_desc o = NRX_ZERO;
+    nrxi_freon_plan plan;
+    double *work, norm;
+    nrx_status status;
+    if (desc) o = *desc;
+    status = nrxi_matrix_check("nrx_opt_freon", dtype, rows, cols, g, d, &o.env);
+    if (status != NRX_OK || (status = nrxi_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK || rows * cols == 0) return status;
+    norm = nrxi_frobenius(dtype, rows * cols, g);
+    if (!(norm > 0.0)) { memset(d, 0, rows * cols * nrxi_dtype_size(dtype)); return NRX_OK; }
+    work = (double *)nrxi_alloc(&o.env, plan.b ? nrxi_freon_bytes(rows, cols) : 1, 1);
+    if (!work) return nrxi_fail(&o.env, NRX_E_NOMEM, "nrx_opt_freon: no memory for a matrix of %zux%zu", rows, cols);
+    status = nrxi_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
+    nrxi_free(&o.env, work);
+    return status;
+}
+
+/* ==== training optimizers ==== */
+
+NRX_DEF double nrx_opt_schedule_factor(const nrx_opt_schedule *s, size_t step)
+{
+    double t = (double)step, total = (double)s->total, warm = (double)s->warmup, x, decay;
+    if (s->kind == NRX_SCHEDULE_ONE_CYCLE) {
+        if (warm <= 0.0) warm = 0.3 * total;
+        if (t <= warm) return 0.04 + 0.96 * 0.5 * (1.0 - cos(NRX_PI * t / warm));
+        x = total > warm ? (t - warm) / (total - warm) : 1.0;
+        return s->floor + (1.0 - s->floor) * 0.5 * (1.0 + cos(NRX_PI * (x < 1.0 ? x : 1.0)));
+    }
+    if (t < warm) return t / warm;
+    x = total > warm ? (t - warm) / (total - warm) : 1.0;
+    if (x > 1.0) x = 1.0;
+    switch (s->kind) {
+    case NRX_SCHEDULE_COSINE: return s->floor + (1.0 - s->floor) * 0.5 * (1.0 + cos(NRX_PI * x));
+    case NRX_SCHEDULE_LINEAR: return s->floor + (1.0 - s->floor) * (1.0 - x);
+    case NRX_SCHEDULE_WSD:
+    case NRX_SCHEDULE_WSD_SQRT:
+        decay = s->decay ? (double)s->decay : 0.2 * total;
+        x = decay > 0.0 ? (t - (total - decay)) / decay : 1.0;
+        x = x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x;
+        return s->floor + (1.0 - s->floor) * (1.0 - (s->kind == NRX_SCHEDULE_WSD ? x : sqrt(x)));
+    default: return 1.0;
+    }
+}
+
+/* What one block needs in a step; offsets are bytes into the state, (size_t)-1 = none. */
+typedef struct nrxi_opt_block {
+    int    kind, frozen, own_lr;
+    double lr, decay;
+    size_t n, m, v, extra, sum, average, soap;
+} nrxi_opt_block;
+
+typedef struct nrxi_opt_plan {
+    nrxi_freon_plan freon;
+    double ns[3 * NRXI_NS_MAX], ns_factor;
+    size_t direction;      /* bytes of work before the matrix workspace */
+    nrxi_opt_block block[1];
+} nrxi_opt_plan;
+
+NRXI_FN int nrxi_opt_matrix_kind(int kind) { return kind >= NRX_OPT_MUON; }
+
+NRXI_FN double nrxi_cosh(double x) { return cosh(x); } /* f64 in f32 twins */
+
+/* The elementwise kinds beyond Adam and SGD: what is added per entry, in one loop each. */
+typedef struct nrxi_opt_loop { int kind, amsgrad; double lr, keep, b1, b2, eps, mom, gscale, bc1, bc2, l2; } nrxi_opt_loop;
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_opt_elementwise_f64(size_t n, double *w, const double *g, double *m, double *v, double *e, const nrxi_opt_loop *c)
+{
+    const double lr = (double)c->lr, keep = (double)c->keep, b1 = (double)c->b1, b2 = (double)c->b2, eps = (double)c->eps, mom = (double)c->mom;
+    const double gs = (double)c->gscale, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2), l2 = (double)c->l2;
+    const double r1 = (double)(1.0 / c->bc1), r2 = (double)(1.0 / nrxi_adam_root(c->bc2));
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i] + l2 * w[i], u;
+        switch (c->kind) {
+        case NRX_OPT_RMSPROP:
+            v[i] = b2 * v[i] + c2 * (x * x);
+            u = x / (sqrt(v[i]) + eps);
+            if (m) m[i] = u = mom * m[i] + u;
+            break;
+        case NRX_OPT_ADAGRAD:
+            v[i] += x * x;
+            u = x / (sqrt(v[i]) + eps);
+            break;
+        case NRX_OPT_ADABELIEF:
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * ((x - m[i]) * (x - m[i])) + eps;
+            u = m[i] * r1 / (sqrt(v[i]) * r2 + eps);
+            break;
+        case NRX_OPT_LION:
+            u = b1 * m[i] + c1 * x;
+            u = (double)((u > 0) - (u < 0));
+            m[i] = b2 * m[i] + c2 * x;
+            break;
+        default: /* Adam and AdamW with AMSGrad, Adam with the L2 term */
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * (x * x);
+            if (c->amsgrad && v[i] > e[i]) e[i] = v[i];
+            u = m[i] * r1 / (sqrt(c->amsgrad ? e[i] : v[i]) * r2 + eps);
+            break;
+        }
+        w[i] = keep * w[i] - lr * u;
+    }
+}
+/* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
+NRXI_FN void nrxi_opt_momentum_f64(size_t n, double *m, const double *g, double *u, double mu, double gs, int nesterov)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i];
+        m[i] = mu * m[i] + x;
+        u[i] = nesterov ? x + mu * m[i] : m[i];
+    }
+}
+/* sum += clamp(g) * part */
+NRXI_FN void nrxi_opt_collect_f64(size_t n, double *sum, const double *g, double part, double clip)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = g[i];
+        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;
+        sum[i] += part * x;
+    }
+}
+NRXI_FN void nrxi_opt_swap_f64(size_t n, double *a, double *b)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { double t = a[i]; a[i] = b[i]; b[i] = t; }
+}
+/* AuON: u = G / (sqrt(mean cosh(G)^2) + 1e-8) of the normalised G in place */
+NRXI_FN void nrxi_opt_auon_f64(size_t n, double *u, nrxi_sum norm)
+{
+    nrxi_sum s = 0.0, x;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        u[i] = (double)((nrxi_sum)u[i] / norm);
+        x = nrxi_cosh((nrxi_sum)u[i]);
+        s += x * x;
+    }
+    s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
+    for (i = 0; i < n; i++) u[i] = (double)((nrxi_sum)u[i] / s);
+}
+/* === twin f32 */
+NRXI_FN void nrxi_opt_elementwise_f32(size_t n, float *w, const float *g, float *m, float *v, float *e, const nrxi_opt_loop *c)
+{
+    const float lr = (float)c->lr, keep = (float)c->keep, b1 = (float)c->b1, b2 = (float)c->b2, eps = (float)c->eps, mom = (float)c->mom;
+    const float gs = (float)c->gscale, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2), l2 = (float)c->l2;
+    const float r1 = (float)(1.0 / c->bc1), r2 = (float)(1.0 / nrxi_adam_root(c->bc2));
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i] + l2 * w[i], u;
+        switch (c->kind) {
+        case NRX_OPT_RMSPROP:
+            v[i] = b2 * v[i] + c2 * (x * x);
+            u = x / (sqrtf(v[i]) + eps);
+            if (m) m[i] = u = mom * m[i] + u;
+            break;
+        case NRX_OPT_ADAGRAD:
+            v[i] += x * x;
+            u = x / (sqrtf(v[i]) + eps);
+            break;
+        case NRX_OPT_ADABELIEF:
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * ((x - m[i]) * (x - m[i])) + eps;
+            u = m[i] * r1 / (sqrtf(v[i]) * r2 + eps);
+            break;
+        case NRX_OPT_LION:
+            u = b1 * m[i] + c1 * x;
+            u = (float)((u > 0) - (u < 0));
+            m[i] = b2 * m[i] + c2 * x;
+            break;
+        default: /* Adam and AdamW with AMSGrad, Adam with the L2 term */
+            m[i] = b1 * m[i] + c1 * x;
+            v[i] = b2 * v[i] + c2 * (x * x);
+            if (c->amsgrad && v[i] > e[i]) e[i] = v[i];
+            u = m[i] * r1 / (sqrtf(c->amsgrad ? e[i] : v[i]) * r2 + eps);
+            break;
+        }
+        w[i] = keep * w[i] - lr * u;
+    }
+}
+/* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
+NRXI_FN void nrxi_opt_momentum_f32(size_t n, float *m, const float *g, float *u, float mu, float gs, int nesterov)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i];
+        m[i] = mu * m[i] + x;
+        u[i] = nesterov ? x + mu * m[i] : m[i];
+    }
+}
+/* sum += clamp(g) * part */
+NRXI_FN void nrxi_opt_collect_f32(size_t n, float *sum, const float *g, float part, float clip)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = g[i];
+        if (clip > 0) x = x > clip ? clip : x < -clip ? -clip : x;
+        sum[i] += part * x;
+    }
+}
+NRXI_FN void nrxi_opt_swap_f32(size_t n, float *a, float *b)
+{
+    size_t i;
+    for (i = 0; i < n; i++) { float t = a[i]; a[i] = b[i]; b[i] = t; }
+}
+/* AuON: u = G / (sqrtf(mean cosh(G)^2) + 1e-8) of the normalised G in place */
+NRXI_FN void nrxi_opt_auon_f32(size_t n, float *u, nrxi_sum norm)
+{
+    nrxi_sum s = 0.0, x;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        u[i] = (float)((nrxi_sum)u[i] / norm);
+        x = nrxi_cosh((nrxi_sum)u[i]);
+        s += x * x;
+    }
+    s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
+    for (i = 0; i < n; i++) u[i] = (float)((nrxi_sum)u[i] / s);
+}
+/* <<< twin */
+
+NRXI_FN void nrxi_opt_defaults(nrx_opt_desc *d)
+{
+    int k;
+    if (d->kind == NRX_OPT_DEFAULT) d->kind = NRX_OPT_ADAMW;
+    k = d->kind;
+    if (d->lr == 0.0)
+        d->lr = k == NRX_OPT_SGD || k == NRX_OPT_RMSPROP || k == NRX_OPT_ADAGRAD ? 1e-2 : k == NRX_OPT_LION ? 1e-4 : k == NRX_OPT_SOAP ? 3e-3
+              : k == NRX_OPT_KAON ? 3e-2 : k >= NRX_OPT_MUON ? 2e-2 : 1e-3;
+    if (d->beta1 == 0.0) d->beta1 = k == NRX_OPT_SOAP ? 0.95 : 0.9;
+    if (d->beta2 == 0.0) d->beta2 = k == NRX_OPT_SOAP ? 0.95 : k == NRX_OPT_LION || k == NRX_OPT_RMSPROP ? 0.99 : 0.999;
+    if (d->eps == 0.0) d->eps = 1e-8;
+    if (nrxi_opt_matrix_kind(k)) d->momentum = d->momentum == 0.0 ? 0.95 : d->momentum < 0.0 ? 0.0 : d->momentum;
+    if (d->nesterov == 0) d->nesterov = nrxi_opt_matrix_kind(k) ? 1 : -1;
+    if (d->accumulate == 0) d->accumulate = 1;
+    if (d->steps == 0) d->steps = 5;
+    d->freon_c = d->freon_c == 0.0 ? 2.0 / 3.0 : d->freon_c < 0.0 ? 0.0 : d->freon_c;
+    if (d->refresh == 0) d->refresh = 10;
+    if (d->aux_lr == 0.0) d->aux_lr = 3e-4;
+    if (d->aux_beta1 == 0.0) d->aux_beta1 = 0.9;
+    if (d->aux_beta2 == 0.0) d->aux_beta2 = 0.95;
+    if (d->aux_eps == 0.0) d->aux_eps = 1e-10;
+}
+
+/* Bytes of work of a matrix block besides its direction. */
+NRXI_FN size_t nrxi_opt_block_work(const nrx_opt_desc *d, int kind, const nrx_param *p)
+{
+    size_t r = p->rows, c = p->cols, big = nrxi_max_size(r, c);
+    switch (kind) {
+    case NRX_OPT_MUON: return d->muon == NRX_MUON_QDWH ? nrxi_freon_bytes(r, c) : nrxi_orth_work(p->dtype, r, c);
+    case NRX_OPT_KAON: return nrxi_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
+    case NRX_OPT_FREON: return nrxi_freon_bytes(r, c);
+    case NRX_OPT_SOAP: return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_gemm_most(r, c) + nrxi_gemm_most(big, big)) * sizeof(double);
+    default: return 0;
+    }
+}
+
+/* Gives `bytes` (on 64) of the state at *at. */
+NRXI_FN size_t nrxi_opt_place(size_t *at, size_t bytes)
+{
+    size_t here = *at;
+    *at += (bytes + 63) & ~(size_t)63;
+    return here;
+}
+
+NRXI_FN nrx_status nrxi_opt_layout(nrx_opt *o, size_t *state, size_t *work)
+{
+    const nrx_opt_desc *d = &o->desc;
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    size_t k, q, at = 0, most = 0;
+    for (k = 0; k < o->count; k++) {
+        const nrx_param *p = o->params + k;
+        nrxi_opt_block *b = plan->block + k;
+        size_t bytes = p->rows * p->cols * nrxi_dtype_size(p->dtype), dim;
+        int kind = d->kind;
+        b->n = p->rows * p->cols;
+        b->decay = d->weight_decay;
+        for (q = 0; q < d->group_count; q++) {
+            const nrx_opt_group *gr = d->groups + q;
+            if (k < gr->first || k - gr->first >= gr->count) continue;
+            if (gr->kind) kind = gr->kind;
+            b->frozen = gr->frozen;
+            if (gr->lr != 0.0) { b->lr = gr->lr; b->own_lr = 1; }
+            if (gr->weight_decay != 0.0) b->decay = gr->weight_decay < 0.0 ? 0.0 : gr->weight_decay;
+        }
+        if (kind < NRX_OPT_ADAMW || kind > NRX_OPT_SOAP) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_opt_init: kind %d of parameter %zu, expected NRX_OPT_*", kind, k);
+        if (nrxi_opt_matrix_kind(kind) && (p->rows < 2 || p->cols < 2)) kind = NRX_OPT_ADAMW;
+        b->kind = kind;
+        if (!nrxi_add_ok(p->rows, p->cols, &dim) || !nrxi_mul_ok(dim, dim, &dim) || dim > (size_t)-1 / 512 || (nrxi_opt_matrix_kind(kind) && dim > (size_t)-1 / 4096)
+            || bytes > ((size_t)-1 - at) / 16)
+            return nrxi_fail(&d->env, NRX_E_RANGE, "nrx_opt_init: parameter %zu of %zux%zu overflows", k, p->rows, p->cols);
+        b->m = b->v = b->extra = b->sum = b->average = b->soap = (size_t)-1;
+        if (d->ema > 0.0) b->average = nrxi_opt_place(&at, bytes);
+        if (d->accumulate > 1 || d->clip_value > 0.0) b->sum = nrxi_opt_place(&at, bytes);
+        if (!b->frozen) {
+            if (!((kind == NRX_OPT_SGD || kind == NRX_OPT_RMSPROP) && d->momentum == 0.0) && kind != NRX_OPT_ADAGRAD) b->m = nrxi_opt_place(&at, bytes);
+            if (kind != NRX_OPT_SGD && kind != NRX_OPT_LION && (!nrxi_opt_matrix_kind(kind) || kind == NRX_OPT_SOAP)) b->v = nrxi_opt_place(&at, bytes);
+            if (d->amsgrad && (kind == NRX_OPT_ADAM || kind == NRX_OPT_ADAMW)) b->extra = nrxi_opt_place(&at, bytes);
+            if (kind == NRX_OPT_SOAP) b->soap = nrxi_opt_place(&at, 2 * (p->rows * p->rows + p->cols * p->cols) * sizeof(double));
+            if (nrxi_opt_matrix_kind(kind)) {
+                plan->direction = nrxi_max_size(plan->direction, (bytes + 63) & ~(size_t)63);
+                most = nrxi_max_size(most, nrxi_opt_block_work(d, kind, p));
+            }
+        }
+    }
+    *state = at;
+    *work = plan->direction + nrxi_max_size(most, nrxi_params_work(o->params, o->count)) + 64;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_opt_drop(nrx_opt *o)
+{
+    nrx_env env;
+    if (!o) return;
+    env = o->desc.env;
+    nrxi_free(&env, o->state);
+    nrxi_free(&env, o->plan);
+    nrxi_free(&env, o->work);
+    memset(o, 0, sizeof *o);
+}
+
+NRX_DEF nrx_status nrx_opt_init(nrx_opt *o, const nrx_param *params, size_t count, const nrx_opt_desc *desc)
+{
+    nrx_opt_freon_desc fd = NRX_ZERO;
+    nrxi_opt_plan *plan;
+    size_t bytes, work = 0, k, blocks;
+    nrx_status status;
+    if (!o) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_init: opt is NULL");
+    memset(o, 0, sizeof *o);
+    if (desc) o->desc = *desc;
+    nrxi_opt_defaults(&o->desc);
+    if (!(o->desc.lr > 0.0) || !(o->desc.beta1 >= 0.0 && o->desc.beta1 < 1.0) || !(o->desc.beta2 >= 0.0 && o->desc.beta2 < 1.0) || !(o->desc.momentum < 1.0)
+        || !(o->desc.weight_decay >= 0.0) || !(o->desc.ema >= 0.0 && o->desc.ema < 1.0))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: lr %g, betas %g %g, momentum %g, decay %g, ema %g: expected lr > 0, decay >= 0, the others below 1", o->desc.lr,
+                         o->desc.beta1, o->desc.beta2, o->desc.momentum, o->desc.weight_decay, o->desc.ema);
+    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_NS_MAX || o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE
+        || o->desc.muon < 0 || o->desc.muon > NRX_MUON_QDWH || (o->desc.group_count && !o->desc.groups))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: kind %d, %zu steps, scale %d, muon %d, %zu groups at %s", o->desc.kind, o->desc.steps, o->desc.scale,
+                         o->desc.muon, o->desc.group_count, o->desc.groups ? "an address" : "NULL");
+    status = nrxi_params_check("nrx_opt_init", params, count, &bytes, &o->desc.env);
+    if (status != NRX_OK) return status;
+    o->params = params;
+    o->count = count;
+    if (!nrxi_mul_ok(count, sizeof(nrxi_opt_block), &blocks) || !nrxi_add_ok(blocks, sizeof(nrxi_opt_plan), &blocks)
+        || !(o->plan = nrxi_calloc(&o->desc.env, blocks, 1)))
+        return nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu parameters", count);
+    plan = (nrxi_opt_plan *)o->plan;
+    fd.c = o->desc.freon_c;
+    fd.sigma_min = o->desc.freon_sigma_min;
+    fd.terms = o->desc.freon_terms;
+    fd.env = o->desc.env;
+    plan->ns_factor = nrxi_ns_table(o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
+    status = nrxi_freon_make("nrx_opt_init", count ? params[0].dtype : NRX_F64, &fd, &plan->freon);
+    if (status == NRX_OK) status = nrxi_opt_layout(o, &o->state_bytes, &work);
+    if (status == NRX_OK && (!(o->state = nrxi_calloc(&o->desc.env, o->state_bytes, 1)) || !(o->work = nrxi_alloc(&o->desc.env, work, 1))))
+        status = nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu bytes of state and %zu of workspace", o->state_bytes, work);
+    if (status != NRX_OK) { nrx_opt_drop(o); return status; }
+    if (o->desc.ema > 0.0)
+        for (k = 0; k < count; k++) nrxi_vec_copy(plan->block[k].n, params[k].dtype, params[k].value, (unsigned char *)o->state + plan->block[k].average);
+    return NRX_OK;
+}
+
+/* A chunk of an elementwise update. */
+typedef struct nrxi_opt_job { nrxi_opt_loop c; int dtype; size_t n; unsigned char *w, *m, *v, *e; const unsigned char *g; } nrxi_opt_job;
+NRXI_FN void nrxi_opt_chunk(void *arg, size_t chunk)
+{
+    const nrxi_opt_job *j = (const nrxi_opt_job *)arg;
+    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full, s = at * nrxi_dtype_size(j->dtype);
+    void *w = j->w + s, *m = j->m ? j->m + s : NULL, *v = j->v ? j->v + s : NULL, *e = j->e ? j->e + s : NULL;
+    const void *g = j->g + s;
+    if (j->dtype == NRX_F32) nrxi_opt_elementwise_f32(n, (float *)w, (const float *)g, (float *)m, (float *)v, (float *)e, &j->c);
+    else nrxi_opt_elementwise_f64(n, (double *)w, (const double *)g, (double *)m, (double *)v, (double *)e, &j->c);
+}
+
+/* Adam, AdamW and SGD by the kernels of the adam block, the other elementwise kinds by the loop above. */
+NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr, int aux)
+{
+    const nrx_opt_desc *d = &o->desc;
+    unsigned char *s = (unsigned char *)o->state, *m = b->m == (size_t)-1 ? NULL : s + b->m, *v = b->v == (size_t)-1 ? NULL : s + b->v;
+    double b1 = aux ? d->aux_beta1 : d->beta1, b2 = aux ? d->aux_beta2 : d->beta2, eps = aux ? d->aux_eps : d->eps, t = (double)o->steps;
+    double bc1 = 1.0 - pow(b1, t), bc2 = 1.0 - pow(b2, t), keep = 1.0 - lr * b->decay;
+    size_t chunks = (b->n + NRXI_ADAM_CHUNK - 1) / NRXI_ADAM_CHUNK;
+    if (b->kind == NRX_OPT_SGD || (b->kind == NRX_OPT_ADAMW && b->extra == (size_t)-1)) {
+        nrxi_adam_job j;
+        memset(&j, 0, sizeof j);
+        j.kind = b->kind == NRX_OPT_SGD ? NRX_ADAM_SGD : NRX_ADAM_ADAM;
+        j.dtype = p->dtype;
+        j.n = b->n;
+        j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
+        j.c.gscale = gscale;
+        j.c.keep = keep;
+        j.c.b2 = b2;
+        if (b->kind == NRX_OPT_SGD) {
+            int look = d->nesterov > 0 && d->momentum != 0.0;
+            j.c.b1 = d->momentum; j.c.rate = lr; j.c.root = look; j.c.eps = look ? d->momentum : 1.0;
+        } else { j.c.b1 = b1; j.c.rate = lr / bc1; j.c.root = 1.0 / sqrt(bc2); j.c.eps = eps; }
+        nrxi_parallel(&d->env, chunks, nrxi_adam_chunk, &j);
+    } else {
+        nrxi_opt_job j;
+        memset(&j, 0, sizeof j);
+        j.c.kind = b->kind; j.c.amsgrad = b->extra != (size_t)-1;
+        j.c.lr = lr; j.c.keep = b->kind == NRX_OPT_ADAM ? 1.0 : keep; j.c.l2 = b->kind == NRX_OPT_ADAM ? b->decay : 0.0;
+        j.c.b1 = b1; j.c.b2 = b2; j.c.eps = eps; j.c.mom = d->momentum; j.c.gscale = gscale; j.c.bc1 = bc1; j.c.bc2 = bc2;
+        j.dtype = p->dtype;
+        j.n = b->n;
+        j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
+        j.e = b->extra == (size_t)-1 ? NULL : s + b->extra;
+        nrxi_parallel(&d->env, chunks, nrxi_opt_chunk, &j);
+    }
+}
+
+/* SOAP: Adam in the eigenbases of the averaged G G^T and G^T G; u = direction. All in f64. */
+NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, void *u, double *work)
+{
+    const nrx_opt_desc *d = &o->desc;
+    size_t r = p->rows, c = p->cols, n = r * c, big = nrxi_max_size(r, c), i;
+    double *l = (double *)(void *)((unsigned char *)o->state + b->soap), *rr = l + r * r, *ql = rr + c * c, *qr = ql + r * r;
+    double *gd = work, *md = gd + n, *t = md + n, *t2 = t + n, *eig = t2 + n, *w = eig + big, *gw = w + nrxi_eigh_work(big), bc1, bc2;
+    unsigned char *m = (unsigned char *)o->state + b->m, *v = (unsigned char *)o->state + b->v;
+    int pass;
+    nrx_status status;
+    nrxi_to_f64(p->dtype, r, c, g, 0, gscale, gd);
+    nrxi_gemm_f64(0, 1, r, r, c, 1.0 - d->beta2, gd, c, gd, c, d->beta2, l, r, gw, &d->env);
+    nrxi_gemm_f64(1, 0, c, c, r, 1.0 - d->beta2, gd, c, gd, c, d->beta2, rr, c, gw, &d->env);
+    if ((o->steps - 1) % d->refresh == 0) {
+        memcpy(ql, l, r * r * sizeof *l);
+        memcpy(qr, rr, c * c * sizeof *l);
+        if ((status = nrxi_eigh(r, ql, r, eig, w)) != NRX_OK || (status = nrxi_eigh(c, qr, c, eig, w)) != NRX_OK) return status;
+    }
+    nrxi_vec_lin(n, p->dtype, (1.0 - d->beta1) * gscale, g, d->beta1, m, m);
+    nrxi_to_f64(p->dtype, r, c, m, 0, 1.0, md);
+    for (pass = 0; pass < 2; pass++) { /* gradient and momentum into the basis: Ql^T X Qr */
+        double *x = pass ? md : gd;
+        nrxi_gemm_f64(1, 0, r, c, r, 1.0, ql, r, x, c, 0.0, t, c, gw, &d->env);
+        nrxi_gemm_f64(0, 0, r, c, c, 1.0, t, c, qr, c, 0.0, x, c, gw, &d->env);
+    }
+    bc1 = 1.0 - pow(d->beta1, (double)o->steps);
+    bc2 = 1.0 - pow(d->beta2, (double)o->steps);
+    for (i = 0; i < n; i++) {
+        double old = p->dtype == NRX_F32 ? (double)((float *)(void *)v)[i] : ((double *)(void *)v)[i], s = d->beta2 * old + (1.0 - d->beta2) * gd[i] * gd[i];
+        if (p->dtype == NRX_F32) ((float *)(void *)v)[i] = (float)s;
+        else ((double *)(void *)v)[i] = s;
+        md[i] = md[i] / bc1 / (sqrt(s / bc2) + d->eps);
+    }
+    nrxi_gemm_f64(0, 0, r, c, r, 1.0, ql, r, md, c, 0.0, t, c, gw, &d->env);
+    nrxi_gemm_f64(0, 1, r, c, c, 1.0, t, c, qr, c, 0.0, t2, c, gw, &d->env);
+    nrxi_from_f64(p->dtype, r, c, t2, 0, 1.0, u);
+    return NRX_OK;
+}
+
+/* Momentum, direction, decay and step of a matrix block. */
+NRXI_FN nrx_status nrxi_opt_matrix(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr)
+{
+    const nrx_opt_desc *d = &o->desc;
+    const nrxi_opt_plan *plan = (const nrxi_opt_plan *)o->plan;
+    size_t r = p->rows, c = p->cols;
+    unsigned char *u = (unsigned char *)o->work, *work = u + plan->direction, *m = (unsigned char *)o->state + b->m;
+    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_max_size(r, c)) : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c) : 1.0;
+    nrx_status status = NRX_OK;
+    if (b->kind == NRX_OPT_SOAP) {
+        status = nrxi_opt_soap(o, p, b, g, gscale, u, (double *)(void *)work);
+        scale = 1.0;
+    } else {
+        if (p->dtype == NRX_F32) nrxi_opt_momentum_f32(b->n, (float *)(void *)m, (const float *)g, (float *)(void *)u, (float)d->momentum, (float)gscale, d->nesterov > 0);
+        else nrxi_opt_momentum_f64(b->n, (double *)(void *)m, (const double *)g, (double *)(void *)u, d->momentum, gscale, d->nesterov > 0);
+        norm = nrxi_frobenius(p->dtype, b->n, u);
+        if (!nrxi_finite_f64(&norm)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_opt_step: the momentum of '%s' overflowed; the block was not changed", p->name ? p->name : "?");
+        if (!(norm > 0.0)) memset(u, 0, b->n * nrxi_dtype_size(p->dtype));
+        else if (b->kind == NRX_OPT_MUON && d->muon != NRX_MUON_QDWH)
+            nrxi_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u, plan->ns, d->steps, 0, work, &d->env);
+        else if (b->kind == NRX_OPT_AUON) {
+            if (p->dtype == NRX_F32) nrxi_opt_auon_f32(b->n, (float *)(void *)u, norm);
+            else nrxi_opt_auon_f64(b->n, (double *)(void *)u, norm);
+        } else if (b->kind == NRX_OPT_KAON) {
+            /* the guard needs its argument to the end: the direction goes to the workspace */
+            o->fallbacks += (size_t)nrxi_kaon(p->dtype, r, c, u, work, d->steps, norm, work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
+            u = work;
+        } else {
+            nrxi_freon_plan half;
+            const nrxi_freon_plan *f = &plan->freon;
+            if (b->kind == NRX_OPT_MUON) { memset(&half, 0, sizeof half); half.a = 1; half.b = 2; half.c = 0.5; f = &half; }
+            status = nrxi_freon("nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
+        }
+    }
+    if (status != NRX_OK) return status;
+    if (d->norm_weight) {
+        norm = nrxi_frobenius(p->dtype, b->n, p->value);
+        if (norm > 0.0) nrxi_vec_scale(b->n, p->dtype, sqrt((double)r) / norm, p->value);
+    }
+    nrxi_vec_lin(b->n, p->dtype, -lr * scale, u, 1.0 - lr * b->decay, p->value, p->value);
+    return NRX_OK;
+}
+
+/* Adds the gradients to the sums; *ready = this completes a step. */
+NRXI_FN nrx_status nrxi_opt_collect(nrx_opt *o, int *ready)
+{
+    const nrx_opt_desc *d = &o->desc;
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    double norm, part = 1.0 / (double)d->accumulate;
+    size_t k;
+    nrx_status status;
+    *ready = 1;
+    if (d->accumulate <= 1 && !(d->clip_value > 0.0)) return NRX_OK;
+    status = nrxi_grad_norm("nrx_opt_step", o->params, o->count, &norm, &d->env);
+    if (status != NRX_OK) return status;
+    for (k = 0; k < o->count; k++) {
+        unsigned char *sum = (unsigned char *)o->state + plan->block[k].sum;
+        if (o->params[k].dtype == NRX_F32) nrxi_opt_collect_f32(plan->block[k].n, (float *)(void *)sum, (const float *)o->params[k].grad, (float)part, (float)d->clip_value);
+        else nrxi_opt_collect_f64(plan->block[k].n, (double *)(void *)sum, (const double *)o->params[k].grad, part, d->clip_value);
+    }
+    *ready = ++o->pending >= d->accumulate;
+    return NRX_OK;
+}
+
+/* Norm of the gradients that the step will use. */
+NRXI_FN nrx_status nrxi_opt_norm(nrx_opt *o)
+{
+    nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
+    double s = 0.0;
+    size_t k;
+    if (o->pending == 0) return nrxi_grad_norm("nrx_opt_step", o->params, o->count, &o->grad_norm, &o->desc.env);
+    for (k = 0; k < o->count; k++) s += nrxi_adam_norm2(o->params[k].dtype, plan->block[k].n, (unsigned char *)o->state + plan->block[k].sum);
+    o->grad_norm = sqrt(s);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_step(nrx_opt *o)
+{
+    nrxi_opt_plan *plan;
+    double factor, gscale = 1.0, beta;
+    size_t k;
+    int ready, pending;
+    nrx_status status, first = NRX_OK;
+    if (!o || !o->plan) return nrxi_fail(NULL, NRX_E_STATE, "nrx_opt_step: the optimizer was not initialised");
+    plan = (nrxi_opt_plan *)o->plan;
+    status = nrxi_opt_collect(o, &ready);
+    if (status == NRX_OK && !ready) return NRX_OK;
+    if (status == NRX_OK) status = nrxi_opt_norm(o);
+    if (status != NRX_OK) { o->skipped++; return status; }
+    pending = o->pending > 0;
+    o->pending = 0;
+    o->steps++;
+    factor = nrx_opt_schedule_factor(&o->desc.schedule, o->steps);
+    o->lr = o->desc.lr * factor;
+    if (o->desc.clip_norm > 0.0 && o->grad_norm > o->desc.clip_norm) gscale = o->desc.clip_norm / (o->grad_norm + 1e-6);
+    beta = (1.0 + (double)o->steps) / (10.0 + (double)o->steps);
+    if (o->desc.ema < beta) beta = o->desc.ema;
+    for (k = 0; k < o->count; k++) {
+        const nrx_param *p = o->params + k;
+        nrxi_opt_block *b = plan->block + k;
+        unsigned char *sum = pending ? (unsigned char *)o->state + b->sum : NULL;
+        const void *g = pending ? (const void *)sum : p->grad;
+        int aux = b->kind == NRX_OPT_ADAMW && nrxi_opt_matrix_kind(o->desc.kind);
+        double lr = (b->own_lr ? b->lr : aux ? o->desc.aux_lr : o->desc.lr) * factor;
+        if (b->n > 0 && !b->frozen) {
+            if (nrxi_opt_matrix_kind(b->kind)) status = nrxi_opt_matrix(o, p, b, g, gscale, lr);
+            else nrxi_opt_elementwise(o, p, b, g, gscale, lr, aux);
+            if (status != NRX_OK && first == NRX_OK) first = status;
+            status = NRX_OK;
+            if (p->constraint) nrxi_param_project(p, (double *)(void *)((unsigned char *)o->work + plan->direction));
+            if (o->desc.ema > 0.0) nrxi_vec_lin(b->n, p->dtype, 1.0 - beta, p->value, beta, (unsigned char *)o->state + b->average, (unsigned char *)o->state + b->average);
+        }
+        if (sum) memset(sum, 0, b->n * nrxi_dtype_size(p->dtype));
+    }
+    return first;
+}
+
+NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *o)
+{
+    nrxi_opt_plan *plan;
+    size_t k;
+    if (!o || !o->plan || !(o->desc.ema > 0.0)) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_STATE, "nrx_opt_swap_average: no average is kept (desc.ema)");
+    plan = (nrxi_opt_plan *)o->plan;
+    for (k = 0; k < o->count; k++) {
+        unsigned char *a = (unsigned char *)o->state + plan->block[k].average;
+        if (o->params[k].dtype == NRX_F32) nrxi_opt_swap_f32(plan->block[k].n, (float *)o->params[k].value, (float *)(void *)a);
+        else nrxi_opt_swap_f64(plan->block[k].n, (double *)o->params[k].value, (double *)(void *)a);
+    }
+    return NRX_OK;
+}
+
+/* "nrxO1", kind, blocks, bytes of state, steps, pending, skipped, fallbacks (u64 each), then the state. */
+enum { NRXI_OPT_HEAD = 64 };
+NRX_DEF size_t nrx_opt_state_size(const nrx_opt *o) { return NRXI_OPT_HEAD + o->state_bytes; }
+
+NRX_DEF nrx_status nrx_opt_save(const nrx_opt *o, void *bytes, size_t size)
+{
+    uint64_t head[8];
+    if (!o || !o->plan || !bytes || size < nrx_opt_state_size(o))
+        return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_save: %zu bytes of room, expected %zu", size, o && o->plan ? nrx_opt_state_size(o) : (size_t)0);
+    head[0] = 0x314f78726eu;
+    head[1] = (uint64_t)o->desc.kind;
+    head[2] = (uint64_t)o->count;
+    head[3] = (uint64_t)o->state_bytes;
+    head[4] = (uint64_t)o->steps;
+    head[5] = (uint64_t)o->pending;
+    head[6] = (uint64_t)o->skipped;
+    head[7] = (uint64_t)o->fallbacks;
+    memcpy(bytes, head, sizeof head);
+    memcpy((unsigned char *)bytes + NRXI_OPT_HEAD, o->state, o->state_bytes);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_restore(nrx_opt *o, const void *bytes, size_t size)
+{
+    uint64_t head[8];
+    if (!o || !o->plan || !bytes) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_restore: no optimizer or no bytes");
+    if (size < NRXI_OPT_HEAD) return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: %zu bytes, expected %zu", size, nrx_opt_state_size(o));
+    memcpy(head, bytes, sizeof head);
+    if (head[0] != 0x314f78726eu || head[1] != (uint64_t)o->desc.kind || head[2] != (uint64_t)o->count || head[3] != (uint64_t)o->state_bytes
+        || size - NRXI_OPT_HEAD != o->state_bytes || head[5] >= (uint64_t)o->desc.accumulate)
+        return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: these %zu bytes were not saved by an optimizer of this kind and these parameters", size);
+    o->steps = (size_t)head[4];
+    o->pending = (size_t)head[5];
+    o->skipped = (size_t)head[6];
+    o->fallbacks = (size_t)head[7];
+    memcpy(o->state, (const unsigned char *)bytes + NRXI_OPT_HEAD, o->state_bytes);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out)
+{
+    double gd, gtd, dhd;
+    if ((dtype != NRX_F32 && dtype != NRX_F64) || !g || !gt || !d || !hd || !out) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_diagnose: dtype %d or a NULL array", dtype);
+    memset(out, 0, sizeof *out);
+    gd = nrxi_vec_dot(n, dtype, g, d);
+    gtd = nrxi_vec_dot(n, dtype, gt, d);
+    dhd = nrxi_vec_dot(n, dtype, d, hd);
+    if (gtd == 0.0 || dhd == 0.0 || !nrxi_finite_f64(&gd) || !nrxi_finite_f64(&gtd) || !nrxi_finite_f64(&dhd))
+        return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_opt_diagnose: <gt,d> = %g, <d,Hd> = %g", gtd, dhd);
+    out->alignment = gd / gtd;
+    out->potential = gtd * gtd / dhd;
+    out->step = gd / dhd;
+    out->decrease = 0.5 * gd * gd / dhd;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env)
+{
+    size_t i, k, n;
+    unsigned char *mem, *g, *d, *y;
+    double lo, hi, slope, want, worst = 0.0, scale;
+    nrx_rng r;
+    nrx_status status = NRX_OK;
+    if (!f || !f->eval || !x || !error || (f->dtype != NRX_F32 && f->dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_check_gradient: a functional with eval, x and error are needed");
+    n = f->n;
+    if (directions == 0) directions = 3;
+    if (h == 0.0) h = f->dtype == NRX_F32 ? 1e-2 : 1e-5;
+    if (n > (size_t)-1 / 64 || !(mem = (unsigned char *)nrxi_alloc(env, 3 * n, 8))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_check_gradient: no memory for %zu entries", n);
+    g = mem; d = g + 8 * n; y = d + 8 * n;
+    status = f->eval(f->user, x, NULL, g);
+    nrx_rng_seed(&r, 1, 0);
+    for (k = 0; k < directions && status == NRX_OK; k++) {
+        for (i = 0; i < n; i++) {
+            if (f->dtype == NRX_F32) ((float *)(void *)d)[i] = (float)nrx_rng_normal(&r);
+            else ((double *)(void *)d)[i] = nrx_rng_normal(&r);
+        }
+        scale = h / sqrt((double)(n ? n : 1));
+        nrxi_vec_lin(n, f->dtype, 1.0, x, scale, d, y);
+        if ((status = f->eval(f->user, y, &hi, NULL)) != NRX_OK) break;
+        nrxi_vec_lin(n, f->dtype, 1.0, x, -scale, d, y);
+        if ((status = f->eval(f->user, y, &lo, NULL)) != NRX_OK) break;
+        slope = (hi - lo) / (2.0 * scale);
+        want = nrxi_vec_dot(n, f->dtype, g, d);
+        scale = fabs(want) > fabs(slope) ? fabs(want) : fabs(slope);
+        if (scale > 0.0 && fabs(slope - want) / scale > worst) worst = fabs(slope - want) / scale;
+        if (!nrxi_finite_f64(&slope) || !nrxi_finite_f64(&want)) worst = HUGE_VAL;
+    }
+    *error = worst;
+    nrxi_free(env, mem);
+    return status == NRX_OK ? NRX_OK : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s", nrx_status_string(status));
+}
 
 NRXI_IMPL_END
 #endif /* implementation */

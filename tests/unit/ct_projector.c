@@ -63,7 +63,7 @@ static nrx_ct_geometry random_geometry(nrx_test_rng *r, double *angles, nrx_ct_v
         }
         g.vectors = vectors;
     }
-    g.kernel = (int)nrx_test_below(r, 2);
+    g.kernel = (int)nrx_test_below(r, 3);
     return g;
 }
 

@@ -2,6 +2,9 @@
    run: alloc threads reproducible
    Every layer: convolutions against the definition in f64; then, for each layer and for whole networks, the four passes against
    each other (duality, exact to rounding) and against central differences (extrapolated, f32 noise allowed for). */
+#if defined(NRX_TEST_THREADS)
+#define NRX_TEST_POOL
+#endif
 #include "../nrx_test.h"
 #define NRX_NETS_IMPLEMENTATION
 #include "nrx_nets.h"
@@ -372,12 +375,15 @@ static nrx_status whole_call(const nrx_env *env)
 #if defined(NRX_TEST_THREADS) || defined(NRX_TEST_REPRODUCIBLE)
 static void checksums(void)
 {
+    int workers = 0;
     nrx_net_icnn_desc d = NRX_ZERO;
     nrx_net_plan_desc pd = NRX_ZERO;
     nrx_net_plan *p;
     nrx_net *n;
     float *x = noise(3 * 33 * 41, 1), *g = noise(3 * 33 * 41, 1), y[3];
-    nrx_test_env(&d.env);
+#ifdef NRX_TEST_POOL
+    NRX_TEST_POOL_ENV(d.env, workers);
+#endif
     d.layers = 3; d.channels = 6; d.seed = 9;
     if (nrx_net_icnn(&d, &n) != NRX_OK) { CHECK_ALWAYS(0); free(x); free(g); return; }
     pd.n = 3; pd.height = 33; pd.width = 41; pd.mode = NRX_NET_GRADIENT;
@@ -388,6 +394,7 @@ static void checksums(void)
     nrx_test_checksum("icnn_weights", nrx_net_grad(n), nrx_net_param_count(n) * sizeof *g);
     nrx_net_plan_free(p);
     nrx_net_free(n);
+    (void)workers;
     free(x); free(g);
 }
 #endif
