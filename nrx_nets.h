@@ -400,10 +400,16 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -1752,24 +1758,24 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -1826,7 +1832,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -1864,7 +1871,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -1890,7 +1898,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -1901,7 +1910,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -1935,11 +1945,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -1948,14 +1961,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -1964,20 +1981,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -2055,24 +2075,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -2080,13 +2104,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -2134,7 +2160,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -2155,7 +2182,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -2172,7 +2200,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -2184,21 +2213,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -2212,8 +2246,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -2224,7 +2260,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -2255,44 +2292,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -2304,8 +2352,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -2328,7 +2378,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -2336,8 +2387,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -2366,7 +2420,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -2377,7 +2431,7 @@ NRXI_IMPL_BEGIN
 /* ---- private types ---- */
 
 enum { /* layer kinds */
-    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_ADD, NRXI_GAIN, NRXI_MUL,
+    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_NET_ADD, NRXI_GAIN, NRXI_NET_MUL,
     NRXI_CONCAT, NRXI_SLICE, NRXI_AVGPOOL, NRXI_MAXPOOL, NRXI_SUM, NRXI_MEAN, NRXI_SPATIAL_MEAN, NRXI_RESIZE, NRXI_GROUPNORM,
     NRXI_BATCHNORM, NRXI_OPERATOR
 };
@@ -2420,10 +2474,10 @@ struct nrx_net {
     char        arch[24];
 };
 
-typedef struct nrxi_map { /* one node's feature maps in a plan */
+typedef struct nrxi_net_map { /* one node's feature maps in a plan */
     size_t c, h, w, size;    /* size = c*h*w per sample */
     size_t val, tan, adj, tadj; /* offsets in floats */
-} nrxi_map;
+} nrxi_net_map;
 
 struct nrx_net_plan {
     const nrx_net *net;
@@ -2431,7 +2485,7 @@ struct nrx_net_plan {
     size_t    n;
     int       mode, owned, output;
     int       ran, tangent_ran, ones;  /* what the workspace holds: values, tangents, adjoints seeded with ones */
-    nrxi_map *map;
+    nrxi_net_map *map;
     unsigned char *has, *thas;         /* adjoint (of the tangent) of this node has been written */
     size_t   *off;                     /* tap offsets of the widest convolution */
     float    *base, *scratch, *packed, *gw, *weff;
@@ -2903,7 +2957,7 @@ NRXI_FN void nrxi_conv_needs(const nrxi_conv *g, size_t *scratch, size_t *packed
     if (*offsets < wide * taps + 3) *offsets = wide * taps + 3;
 }
 
-typedef struct nrxi_conv_job { /* one pass, cut into chunks of (sample, block of rows) */
+typedef struct nrxi_net_conv_job { /* one pass, cut into chunks of (sample, block of rows) */
     const nrxi_conv *g;
     const size_t *off;
     const float  *packed, *in, *bias, *gy;
@@ -2912,13 +2966,13 @@ typedef struct nrxi_conv_job { /* one pass, cut into chunks of (sample, block of
     size_t in_image, in_row, in_step;  /* floats per channel of `in`, per row, and from one output row to the next */
     size_t out_image, out_row, rows, width, blocks;
     int    add;
-} nrxi_conv_job;
+} nrxi_net_conv_job;
 
 #define NRXI_ROW_BLOCK 8u
 
 NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 {
-    const nrxi_conv_job *j = (const nrxi_conv_job *)arg;
+    const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_ROW_BLOCK, r1 = r0 + NRXI_ROW_BLOCK, group, r, b, c, x;
     size_t groups = j->g->groups, cog = j->cout / groups, cig = j->cin / groups, blocks4 = (cog + 3) / 4;
     if (r1 > j->rows) r1 = j->rows;
@@ -2941,10 +2995,10 @@ NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 }
 
 /* y = W x + bias. w [co][ci/groups][kh][kw]. */
-NRXI_FN void nrxi_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias, const float *x, float *y,
+NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias, const float *x, float *y,
                                float *scratch, float *packed, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, taps = cig * g->kh * g->kw, group, b, t, c, i, ky, kx;
     if (nrxi_wino_fits(g)) { nrxi_wino_run(env, g, 0, w, bias, x, y, 0, scratch); return; }
     memset(&j, 0, sizeof j);
@@ -2974,10 +3028,10 @@ NRXI_FN void nrxi_conv_forward(const nrx_env *env, const nrxi_conv *g, const flo
 }
 
 /* gx (+)= W^T gy: a convolution of the zero-stuffed, zero-padded gy with the flipped kernels; then the padding is folded back. */
-NRXI_FN void nrxi_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy, float *gx, int add,
+NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy, float *gx, int add,
                                float *scratch, float *packed, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cig + 3) / 4, area = g->kh * g->kw, taps = cog * area;
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx, i, r, c, t, o, group, b, ky, kx;
     float *stuffed = scratch, *full = scratch + g->n * g->co * gh * gw + NRXI_SLACK;
@@ -3021,7 +3075,7 @@ NRXI_FN void nrxi_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const flo
 /* Chunk = four output channels of one group: their weight gradients over all samples. Sums run over blocks of rows. */
 NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 {
-    const nrxi_conv_job *j = (const nrxi_conv_job *)arg;
+    const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     const nrxi_conv *g = j->g;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, group = chunk / blocks4, b = chunk % blocks4;
     size_t count = cog - 4 * b < 4 ? cog - 4 * b : 4, first = group * cog + 4 * b, n, r, c, t, k;
@@ -3055,7 +3109,7 @@ NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 /* gw += gradient of <gy, W x> in the weights. */
 NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const float *x, const float *gy, float *gw, float *scratch, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = cig * g->kh * g->kw, i, t, ky, kx;
     memset(&j, 0, sizeof j);
     j.in = x;
@@ -3546,7 +3600,7 @@ NRXI_FN void nrxi_net_refresh(nrx_net_plan *p)
 NRXI_FN int nrxi_layer_conv(const nrx_net_plan *p, size_t i, nrxi_conv *g)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *in = p->map + l->in[0], *out = p->map + i;
+    const nrxi_net_map *in = p->map + l->in[0], *out = p->map + i;
     if (l->kind == NRXI_CONV) return nrxi_conv_setup(g, l, p->n, in->c, l->channels, in->h, in->w);
     return nrxi_conv_setup(g, l, p->n, l->channels, in->c, out->h, out->w) && g->oh == in->h && g->ow == in->w;
 }
@@ -3555,8 +3609,8 @@ NRXI_FN int nrxi_layer_conv(const nrx_net_plan *p, size_t i, nrxi_conv *g)
 NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + (l->in[0] < 0 ? 0 : l->in[0]), *b = p->map + (l->in[1] < 0 ? 0 : l->in[1]);
-    nrxi_map *o = p->map + i;
+    const nrxi_net_map *a = p->map + (l->in[0] < 0 ? 0 : l->in[0]), *b = p->map + (l->in[1] < 0 ? 0 : l->in[1]);
+    nrxi_net_map *o = p->map + i;
     nrxi_conv g;
     o->c = l->channels;
     o->h = a->h;
@@ -3577,12 +3631,12 @@ NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
         if (a->size != l->first) return "its input has another size";
         o->h = o->w = 1;
         break;
-    case NRXI_ADD:
+    case NRXI_NET_ADD:
         if (l->in[1] < 0) break;
         if (!((b->c == a->c && b->h == a->h && b->w == a->w) || (b->c == 1 && b->h == a->h && b->w == a->w)
               || (b->c == a->c && b->h == 1 && b->w == 1))) return "its two inputs differ in size";
         break;
-    case NRXI_MUL: if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
+    case NRXI_NET_MUL: if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_CONCAT: if (b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_AVGPOOL: case NRXI_MAXPOOL:
         o->h = a->h / l->first; o->w = a->w / l->first;
@@ -3622,7 +3676,7 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
     for (i = 0; i < n; i++) {
         const nrxi_layer *l = net->layer + i;
         const char *wrong = NULL;
-        nrxi_map *m = p->map + i;
+        nrxi_net_map *m = p->map + i;
         nrxi_conv g;
         if (i == 0) {
             m->c = l->channels; m->h = d->height ? d->height : 1; m->w = d->width ? d->width : 1;
@@ -3694,7 +3748,7 @@ NRXI_FN size_t nrxi_plan_bytes(const nrx_net_plan *p)
 {
     size_t n = p->net->layers, weff = 0, i;
     for (i = 0; i < p->net->params; i++) if (p->net->param[i].transform) weff = p->net->count;
-    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_map)) + nrxi_round64(2 * n) + nrxi_round64(p->off_size * sizeof(size_t))
+    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_net_map)) + nrxi_round64(2 * n) + nrxi_round64(p->off_size * sizeof(size_t))
          + nrxi_round64((p->floats + NRXI_SLACK) * 4) + nrxi_round64(p->scratch_size * 4) + nrxi_round64(p->packed_size * 4)
          + nrxi_round64((p->gw_size + NRXI_SLACK) * 4) + nrxi_round64((weff + NRXI_SLACK) * 4) + nrxi_round64(2 * n * sizeof(size_t));
 }
@@ -3717,10 +3771,10 @@ NRXI_FN nrx_status nrxi_plan_measure(const nrx_net *net, const nrx_net_plan_desc
     p->mode = d->mode;
     p->output = nrxi_net_out(net);
     n = net->layers;
-    ticks = (size_t *)nrxi_alloc(&p->env, n, 2 * sizeof(size_t) + sizeof(nrxi_map));
+    ticks = (size_t *)nrxi_alloc(&p->env, n, 2 * sizeof(size_t) + sizeof(nrxi_net_map));
     if (!ticks) return nrxi_fail(&p->env, NRX_E_NOMEM, "%s: no memory for the layout of %zu nodes", who, n);
     *arrays = ticks;
-    p->map = (nrxi_map *)(void *)(ticks + 2 * n);
+    p->map = (nrxi_net_map *)(void *)(ticks + 2 * n);
     return nrxi_plan_layout(p, d, ticks, ticks + n, who);
 }
 
@@ -3755,8 +3809,8 @@ NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_de
     at = (unsigned char *)(m.owned ? nrxi_alloc(&m.env, bytes, 1) : desc->memory);
     if (!at) { nrxi_free(&m.env, arrays); return nrxi_fail(&m.env, NRX_E_NOMEM, "nrx_net_plan_create: no memory for %zu bytes", bytes); }
     p = (nrx_net_plan *)(void *)at;           at += nrxi_round64(sizeof *p);
-    memcpy(at, m.map, n * sizeof(nrxi_map));
-    m.map = (nrxi_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_map));
+    memcpy(at, m.map, n * sizeof(nrxi_net_map));
+    m.map = (nrxi_net_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_net_map));
     m.has = at; m.thas = at + n;              at += nrxi_round64(2 * n);
     m.off = (size_t *)(void *)at;             at += nrxi_round64(m.off_size * sizeof(size_t));
     m.base = (float *)(void *)at;             at += nrxi_round64((m.floats + NRXI_SLACK) * 4);
@@ -3780,7 +3834,7 @@ NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan)
 
 NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4])
 {
-    const nrxi_map *m = plan->map + plan->output;
+    const nrxi_net_map *m = plan->map + plan->output;
     shape[0] = plan->n; shape[1] = m->c; shape[2] = m->h; shape[3] = m->w;
 }
 
@@ -3790,7 +3844,7 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 
 NRXI_FN int nrxi_is_linear(int kind)
 {
-    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_MUL && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
+    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_NET_MUL && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
 }
 
 NRXI_FN float nrxi_batchnorm_gain(const nrx_net_plan *p, const nrxi_layer *l, size_t c)
@@ -3827,18 +3881,18 @@ NRXI_FN nrx_status nrxi_operator_run(nrx_net_plan *p, const nrxi_layer *l, int t
 NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0, const float *x1, float *y, int affine)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[0], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
     const float *w = nrxi_weight(p, l, 0), *bias = affine ? nrxi_weight(p, l, 1) : NULL;
     size_t n = p->n, s, c, r, k, area = o->h * o->w;
     nrxi_conv g;
     switch (l->kind) {
     case NRXI_CONV:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
+        nrxi_net_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
         break;
     case NRXI_CONVT:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_adjoint(&p->env, &g, w, x0, y, 0, p->scratch, p->packed, p->off);
+        nrxi_net_conv_adjoint(&p->env, &g, w, x0, y, 0, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) y[s * area + k] += bias[s % o->c];
         break;
     case NRXI_DENSE:
@@ -3851,9 +3905,9 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
             for (k = 0; k < area; k++) y[s * area + k] = x0[s * area + k] + add;
         }
         break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         float ka = (float)l->a, kb = (float)l->b;
-        const nrxi_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
+        const nrxi_net_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
         if (!b) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k]; break; }
         if (b->size == o->size) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k] + kb * x1[k]; break; }
         for (s = 0; s < n; s++)
@@ -3871,7 +3925,7 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
         }
         break;
     case NRXI_CONCAT: {
-        const nrxi_map *b = p->map + l->in[1];
+        const nrxi_net_map *b = p->map + l->in[1];
         for (s = 0; s < n; s++) {
             memcpy(y + s * o->size, x0 + s * a->size, a->size * sizeof *y);
             memcpy(y + s * o->size + a->size, x1 + s * b->size, b->size * sizeof *y);
@@ -3930,14 +3984,14 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
 NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *gy, int slot, float *gx, int add)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[slot], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[slot], *o = p->map + i;
     const float *w = nrxi_weight(p, l, 0);
     size_t n = p->n, s, c, r, k, area = o->h * o->w;
     nrxi_conv g;
     switch (l->kind) { /* these two know how to overwrite */
     case NRXI_CONV:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
+        nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
         return NRX_OK;
     case NRXI_DENSE:
         nrxi_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
@@ -3955,13 +4009,13 @@ NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *g
             size_t total = n * a->size;
             float *keep = p->scratch + (nrxi_conv_is_bare(&g) ? 0 : g.n * g.ci * g.ph * g.row + NRXI_SLACK);
             memcpy(keep, gx, total * sizeof *gx);
-            nrxi_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
+            nrxi_net_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
             for (k = 0; k < total; k++) to[k] += keep[k];
-        } else nrxi_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
+        } else nrxi_net_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
         break;
     }
     case NRXI_BIAS: for (k = 0; k < n * o->size; k++) gx[k] += gy[k]; break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         float f = (float)(slot ? l->b : l->a);
         if (a->size == o->size) { for (k = 0; k < n * o->size; k++) gx[k] += f * gy[k]; break; }
         for (s = 0; s < n; s++)
@@ -4031,7 +4085,7 @@ NRXI_FN void nrxi_give(nrx_net_plan *p, const nrxi_layer *l, int k, const float 
 NRXI_FN void nrxi_linear_grad(nrx_net_plan *p, size_t i, const float *x, const float *gy, int affine, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[0], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
     size_t n = p->n, s, k, c, area = o->h * o->w, len;
     nrxi_conv g;
     if (l->param[0] < 0) return;
@@ -4090,7 +4144,7 @@ NRXI_FN void nrxi_pointwise(const nrx_net_plan *p, const nrxi_layer *l, size_t c
 NRXI_FN void nrxi_profile_grad(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = p->base + a->val, *v = tadj ? p->base + a->tan : NULL;
     size_t s, c, area = o->h * o->w;
     if (l->kind == NRXI_SPLINE) {
@@ -4134,7 +4188,7 @@ NRXI_FN void nrxi_group_stats(const float *x, size_t m, double eps, double *mean
 NRXI_FN void nrxi_groupnorm_forward(nrx_net_plan *p, size_t i, const float *x, const float *v, float *y, float *dy)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i;
+    const nrxi_net_map *o = p->map + i;
     const float *gain = nrxi_weight(p, l, 0), *bias = nrxi_weight(p, l, 1);
     size_t cg = o->c / l->groups, area = o->h * o->w, m = cg * area, s, k;
     for (s = 0; s < p->n * l->groups; s++) {
@@ -4155,7 +4209,7 @@ NRXI_FN void nrxi_groupnorm_forward(nrx_net_plan *p, size_t i, const float *x, c
 NRXI_FN void nrxi_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *gx, float *gv, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *in = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *in = p->map + l->in[0];
     const float *gain = nrxi_weight(p, l, 0), *x = p->base + in->val, *v = tadj ? p->base + in->tan : NULL;
     size_t cg = o->c / l->groups, area = o->h * o->w, m = cg * area, s, k;
     double inv = 1.0 / (double)m;
@@ -4204,7 +4258,7 @@ NRXI_FN float *nrxi_tan(const nrx_net_plan *p, int node) { return node < 0 || p-
 NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *v = tangent ? nrxi_tan(p, l->in[0]) : NULL;
     float *y = tangent ? nrxi_tan(p, (int)i) : nrxi_val(p, (int)i), d[NRXI_ACT_CHUNK];
     size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
@@ -4212,7 +4266,7 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
     if (nrxi_is_linear(l->kind))
         return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0) : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
     switch (l->kind) {
-    case NRXI_MUL: {
+    case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]), *v1 = nrxi_tan(p, l->in[1]);
         if (!tangent) for (k = 0; k < p->n * o->size; k++) y[k] = x[k] * x1[k];
         else for (k = 0; k < p->n * o->size; k++) y[k] = v[k] * x1[k] + x[k] * v1[k];
@@ -4275,7 +4329,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
 {
     nrx_net_plan *p = r->p;
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i] ? nrxi_tadj(r, (int)i) : NULL;
     size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
     nrx_status st;
@@ -4302,7 +4356,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         return NRX_OK;
     }
     switch (l->kind) {
-    case NRXI_MUL: {
+    case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]);
         float *g0 = nrxi_adj_open(r, l->in[0]), *g1 = nrxi_adj_open(r, l->in[1]);
         if (adj) for (k = 0; k < p->n * o->size; k++) { g0[k] += adj[k] * x1[k]; g1[k] += adj[k] * x[k]; }
@@ -4543,7 +4597,7 @@ NRXI_FN void nrxi_join(char *to, size_t size, const char *prefix, const char *ba
 }
 
 /* A new node, or NULL after an error. */
-NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
+NRXI_FN nrxi_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
 {
     nrxi_layer *l;
     size_t k;
@@ -4653,7 +4707,7 @@ NRXI_FN int nrxi_conv_node(nrx_net *net, int input, const nrx_net_conv_desc *des
     size_t ci, area, rows, cols;
     int w, odd;
     if (desc) d = *desc;
-    l = nrxi_node(net, transpose ? NRXI_CONVT : NRXI_CONV, input, -1, 1, d.name, transpose ? "convt" : "conv");
+    l = nrxi_net_node(net, transpose ? NRXI_CONVT : NRXI_CONV, input, -1, 1, d.name, transpose ? "convt" : "conv");
     if (!l) return -1;
     ci = net->layer[input].channels;
     l->channels = d.channels ? d.channels : 1;
@@ -4701,7 +4755,7 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
     nrxi_layer *l;
     int w;
     if (desc) d = *desc;
-    l = nrxi_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
+    l = nrxi_net_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
     if (!l) return -1;
     if (!nrxi_weights_known(d.weights)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: weights %d is not one of the names", l->name, d.weights);
     l->first = d.inputs ? d.inputs : net->layer[input].channels;
@@ -4720,7 +4774,7 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
 
 NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, double b)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_ACT, input, -1, 1, NULL, "activation");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_ACT, input, -1, 1, NULL, "activation");
     if (!l) return -1;
     if (kind < 0 || kind > NRX_NET_CLIP || !(a >= 0 || kind == NRX_NET_CLIP))
         return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_activation: kind %d with a = %g", kind, a);
@@ -4734,7 +4788,7 @@ NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, doub
 
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa, double log_alpha, double learning_rate, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
     if (!l) return -1;
     if (!(rho >= 0)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_ridge: rho %g is negative", rho);
     l->a = rho;
@@ -4746,7 +4800,7 @@ NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, dou
 
 NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
     size_t c, k;
     int w;
     if (!l) return -1;
@@ -4766,13 +4820,13 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
 
 NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_BIAS, input, -1, 1, name, "bias");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_BIAS, input, -1, 1, name, "bias");
     return l && nrxi_param_add(net, l, 0, "bias", l->channels, 1, 0, 1, 0.0f) >= 0 ? (int)net->layers - 1 : -1;
 }
 
 NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL, "add");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_NET_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL, "add");
     if (!l) return -1;
     l->a = a;
     l->b = b;
@@ -4783,7 +4837,7 @@ NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor) { return nrx_n
 
 NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init, double learning_rate, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
     double v = init;
     if (!l) return -1;
     l->first = per_channel ? 1 : 0;
@@ -4796,14 +4850,14 @@ NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int 
 
 NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_MUL, first, second, 2, NULL, "multiply");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_NET_MUL, first, second, 2, NULL, "multiply");
     if (!l) return -1;
     return (int)net->layers - 1;
 }
 
 NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_CONCAT, first, second, 2, NULL, "concat");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_CONCAT, first, second, 2, NULL, "concat");
     if (!l) return -1;
     l->channels += net->layer[second].channels;
     return (int)net->layers - 1;
@@ -4811,7 +4865,7 @@ NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 
 NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t channels)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
     if (!l) return -1;
     if (channels == 0 || first_channel >= l->channels || channels > l->channels - first_channel)
         return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_slice: channels %zu to %zu of %zu", first_channel, first_channel + channels, l->channels);
@@ -4823,7 +4877,7 @@ NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t 
 /* A node without parameters whose one number must be positive. */
 NRXI_FN int nrxi_plain_node(nrx_net *net, int kind, int input, size_t number, const char *base)
 {
-    nrxi_layer *l = nrxi_node(net, kind, input, -1, 1, NULL, base);
+    nrxi_layer *l = nrxi_net_node(net, kind, input, -1, 1, NULL, base);
     if (!l) return -1;
     if (number == 0 || number > 65536) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: size %zu", base, number);
     l->first = number;
@@ -4861,7 +4915,7 @@ NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear)
 
 NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_GROUPNORM, input, -1, 1, name, "group_norm");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_GROUPNORM, input, -1, 1, name, "group_norm");
     if (!l) return -1;
     l->groups = groups ? groups : l->channels;
     l->b = eps > 0 ? eps : 1e-5;
@@ -4872,7 +4926,7 @@ NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double ep
 
 NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_BATCHNORM, input, -1, 1, name, "batch_norm");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_BATCHNORM, input, -1, 1, name, "batch_norm");
     int m, v;
     if (!l) return -1;
     l->a = eps > 0 ? eps : 1e-5;
@@ -4886,7 +4940,7 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
 
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width, double scale)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
     size_t out;
     if (!l) return -1;
     if (!op || !op->apply || !op->adjoint || op->dtype != NRX_F32) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_operator: needs an f32 operator with apply and adjoint");
@@ -5119,9 +5173,9 @@ NRXI_FN nrx_status nrxi_conv_norm2(const nrx_net_plan *p, const nrxi_layer *l, c
             double sum = 0;
             memset(x, 0, area * sizeof *x);
             x[i] = 1.0f;
-            nrxi_conv_forward(&p->env, &c, w, NULL, x, u, buf, buf + scratch, off);
+            nrxi_net_conv_forward(&p->env, &c, w, NULL, x, u, buf, buf + scratch, off);
             for (o = 0; o < co; o++) for (k = 0; k < c.oh * c.ow; k++) u[o * c.oh * c.ow + k] *= (float)d[o];
-            nrxi_conv_adjoint(&p->env, &c, w, u, x, 0, buf, buf + scratch, off);
+            nrxi_net_conv_adjoint(&p->env, &c, w, u, x, 0, buf, buf + scratch, off);
             for (k = 0; k < area; k++) sum += fabs((double)x[k]);
             if (sum > rows) rows = sum;
         }
@@ -5204,7 +5258,7 @@ NRXI_FN nrxi_proof nrxi_proof_linear(nrxi_proof z, double norm, double pos, doub
 NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof, double *work, int sized, nrx_net_report *r)
 {
     const nrxi_layer *l = p->net->layer + i, *before = p->net->layer + l->in[0];
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     nrxi_proof z = proof[l->in[0]], y = z, *out = proof + i;
     const float *w = nrxi_weight(p, l, 0);
     double big = HUGE_VAL, count = sized ? (double)a->size : big, area = sized ? (double)(a->h * a->w) : big, n2, norm, top = 0, low = 0;
@@ -5278,7 +5332,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         break;
     }
     case NRXI_BIAS: *out = z; break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         double ka = fabs(l->a), kb = l->in[1] >= 0 ? fabs(l->b) : 0, copies = l->in[1] >= 0 && p->map[l->in[1]].size != o->size ? (p->map[l->in[1]].c == 1 ? (double)o->c : area) : 1;
         out->lip = nrxi_times(ka, z.lip) + nrxi_times(kb * sqrt(copies), y.lip);
         out->smooth = nrxi_times(ka, z.smooth) + nrxi_times(kb * copies, y.smooth);
@@ -5302,7 +5356,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         if (z.up == 0 && neg > 0 && z.down > 0) nrxi_blame(r, l, i, index, -neg);
         break;
     }
-    case NRXI_MUL: /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
+    case NRXI_NET_MUL: /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
         out->lip = out->smooth = out->up = out->down = big;
         if (z.lip == 0 && y.lip == 0) out->lip = out->smooth = out->up = out->down = 0;
         nrxi_blame(r, l, i, 0, 0);
@@ -7802,9 +7856,9 @@ NRXI_FN int nrxi_build_from(nrx_net *net, const char *name, const size_t *v, dou
     case NRXI_RIDGE: return nrx_net_ridge(net, in0, a, 0, 0, 0, rate, name);
     case NRXI_SPLINE: return nrx_net_spline(net, in0, v[14], a, (int)v[15], NRX_NET_IDENTITY, 0, name);
     case NRXI_BIAS: return nrx_net_bias(net, in0, name);
-    case NRXI_ADD: return nrx_net_add(net, in0, in1, a, b);
+    case NRXI_NET_ADD: return nrx_net_add(net, in0, in1, a, b);
     case NRXI_GAIN: return nrx_net_scale_learned(net, in0, (int)v[14], (int)v[16], 1, rate, name);
-    case NRXI_MUL: return nrx_net_multiply(net, in0, in1);
+    case NRXI_NET_MUL: return nrx_net_multiply(net, in0, in1);
     case NRXI_CONCAT: return nrx_net_concat(net, in0, in1);
     case NRXI_SLICE: return nrx_net_slice(net, in0, v[14], v[3]);
     case NRXI_AVGPOOL: return nrx_net_avg_pool(net, in0, v[14]);

@@ -2158,39 +2158,45 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1540441893
-/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
-   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
-   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
-   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
-   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
-   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+#define NRXI_LINALG_VERSION 3193551026
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
+   Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
+   state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
+   nrxi_eigh_work(n), nrxi_svd_work(m, n), nrxi_lstsq_work(m, n, nrhs), nrxi_eig_work(n) ((size_t)-1 when that
+   overflows) and overlaps nothing else. Any size may be 0. Status: NRX_OK, or NRX_E_NUMERIC for a NaN or
+   infinity in the input, a singular (not positive definite) matrix, or an iteration that did not converge.
+   All factorizations are backward stable in norm.
 
-     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
-     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
-     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
-     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
-     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
-     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
-                                                       (work of the next two: nrxi_qr_work(m, cols))
-     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
-     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
-     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
-     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
-     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
-                                                       u and vt may both be NULL (values only)
-     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
-                                                       read, its first n rows get x; diagonal entries of the pivoted R below
-                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
-                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
-                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
-                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+   nrxi_cholesky(n, a, lda)              A = L L^T; reads and overwrites the lower triangle only
+   nrxi_cholesky_solve(n, l, lda, b, nrhs)            b = A^-1 b
+   nrxi_lu(n, a, lda, piv)               P A = L U; row i was swapped with row piv[i] >= i, in order
+   nrxi_lu_solve(n, lu, lda, piv, b, nrhs)            b = A^-1 b
+   nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+   nrxi_qr(m, n, a, lda, tau, work)      A = Q R; R in the upper triangle, reflectors below it; tau: min(m, n)
+   nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)   q = first cols columns of Q, k <= cols <= m; q is not a;
+                                         here and in the next work is nrxi_qr_work(m, cols)
+   nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+   nrxi_qr_pivot(m, n, a, lda, perm, tau, work)       A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q as above
+   nrxi_eigh(n, a, lda, w, work)         symmetric A (lower triangle read) = V diag(w) V^T, w ascending,
+                                         the columns of a become V
+   nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work)  A = U diag(s) V^T, k = min(m, n): u m x k, s k values
+                                         descending, vt k x n; a is destroyed; u and vt NULL: values only
+   nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x
+                                         nrhs, its first m rows are read, its first n rows get x; diagonal
+                                         entries of the pivoted R below rcond |R_00| count as zero (rcond < 0:
+                                         eps max(m, n)); rank may be NULL; a is destroyed
+   nrxi_eig(n, a, lda, w, v, ldv, work)  general real A: w = n complex eigenvalues (re, im), a conjugate pair
+                                         adjacent, positive imaginary part first; v = n x n complex, entry
+                                         (i, j) at v[2*(i*ldv + j)], its columns the unit eigenvectors, or NULL;
+                                         a is destroyed (real Schur form). A defective matrix gives
+                                         nearly parallel vectors, not an error.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 3-5, 7-8; Schreiber and Van Loan 1989
+   (compact WY form of blocked reflectors). */
 
 /* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_LA_VEC 1
 #define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
@@ -2213,17 +2219,20 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 #define NRXI_LA_AXPY                                                                               \
     size_t i = 0;                                                                                  \
     for (; i + 8 <= n; i += 8) {                                                                   \
-        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha;                              \
+        nrxi_f64x4 v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha;                      \
         NRXI_LA_ST(y + i, u);                                                                      \
         NRXI_LA_ST(y + i + 4, v);                                                                  \
     }                                                                                              \
     for (; i < n; i++) y[i] += alpha * x[i];
-/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in
+   registers. */
 #define NRXI_LA_ROTATIONS                                                                          \
     size_t j = 0, k;                                                                               \
     for (; j + 16 <= len; j += 16) {                                                               \
         double *p = q + j;                                                                         \
-        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4);                                     \
+        nrxi_f64x4 a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12);                                \
         for (k = 0; k < count; k++, p += ldq) {                                                    \
             double c = cs[2 * k], s = cs[2 * k + 1];                                               \
             nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
@@ -2239,7 +2248,8 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     return j;
 /* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
 #define NRXI_LA_TILE                                                                               \
-    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00;                      \
+    nrxi_f64x4 c20 = c00, c21 = c00, c30 = c00, c31 = c00;                                         \
     const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
     size_t l;                                                                                      \
     for (l = 0; l < k; l++, b += 8) {                                                              \
@@ -2251,15 +2261,22 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
     NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
 
-NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_FN
+    void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x,
+                          double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_FN size_t
+    nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq,
+                          size_t len){ NRXI_LA_ROTATIONS } NRXI_FN
+    void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b,
+                          double *t){ NRXI_LA_TILE }
 #if NRXI_X86
-NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_AVX2 NRXI_FN
+    double nrxi_la_dot_avx2(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_AVX2 NRXI_FN
+    void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x,
+                           double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_AVX2 NRXI_FN size_t
+    nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq,
+                           size_t len){ NRXI_LA_ROTATIONS } NRXI_AVX2 NRXI_FN
+    void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b,
+                           double *t){ NRXI_LA_TILE }
 #define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
 #endif
 #endif
@@ -2310,7 +2327,8 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
     }
 }
 
-/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k +
+   1]. */
 NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
 {
     size_t k, j = 0;
@@ -2321,12 +2339,13 @@ NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t
 #endif
     j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
 #endif
-    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+    for (k = 0; j < len && k < count; k++)
+        nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
 }
 
 /* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
-NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                          size_t bcs, double *c, size_t ldc)
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs,
+                          const double *b, size_t brs, size_t bcs, double *c, size_t ldc)
 {
     double pack[8 * 256], t[32];
     const double *rows[4];
@@ -2380,7 +2399,8 @@ NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
     return big;
 }
 
-/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are
+   finite. */
 NRXI_FN double nrxi_la_scale(double v)
 {
     int e;
@@ -2402,8 +2422,9 @@ NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
     return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
-   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0.
+   x[0] <- beta, the rest <- v. Tiny vectors are scaled up first: subnormal numbers have too few digits for an
+   orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
     double norm, beta, denom, tau, back = 1.0;
@@ -2430,7 +2451,11 @@ NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
     if (!(r > 1e-140 && r < 1e140)) {
-        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        if (fabs(x) + fabs(z) < 1e-140) {
+            x *= 4.149515568880993e180;
+            z *= 4.149515568880993e180;
+            back = 2.409919865102884e-181;
+        }
         r = hypot(x, z);
     }
     *c = x / r;
@@ -2461,13 +2486,15 @@ NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t in
 NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
 {
     size_t ab, sum, bytes;
-    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes))
+        return (size_t)-1;
     return sum;
 }
 
 /* ---- triangular solves, Cholesky, LU ---- */
 
-NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                double *b, size_t nrhs)
 {
     int forward = upper ? !!trans : !trans; /* which row comes first */
     size_t step, i, j;
@@ -2496,7 +2523,8 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
-#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+/* Columns that are factored before the rest is updated by products of matrices. */
+#define NRXI_LA_BLOCK ((size_t)32)
 
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
@@ -2505,7 +2533,8 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (i = k; i < n; i++) { /* columns k .. end of L */
             double *ai = a + i * lda, pivot;
-            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            for (j = k; j < end && j < i; j++)
+                ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
             if (i >= end) continue;
             pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
             if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
@@ -2513,9 +2542,11 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         }
         for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
             size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
-            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda,
+                         a + r * lda + end, lda);
             for (i = r; i < r + rows; i++)
-                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+                for (j = r; j <= i; j++)
+                    a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
         }
     }
     return NRX_OK;
@@ -2551,15 +2582,18 @@ NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
             }
         }
         for (i = k + 1; i < end; i++) /* rows of U right of the block */
-            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
-        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
+            for (j = k; j < i; j++)
+                nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1,
+                     a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
     return singular ? NRX_E_NUMERIC : NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b,
+                                 size_t nrhs)
 {
     size_t i;
     nrx_status status;
@@ -2572,7 +2606,8 @@ NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const s
 /* ---- QR ---- */
 
 /* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
-NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c,
+                                  size_t ldc, double *w)
 {
     size_t i;
     if (tau == 0.0 || cols == 0) return;
@@ -2589,7 +2624,8 @@ NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
     return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
 }
 
-/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and
+   ones), t = T, w. */
 typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
 
 NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
@@ -2607,7 +2643,8 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 {
     size_t i, j, l;
     for (j = 0; j < kb; j++) {
-        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++)
+            b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
         for (i = 0; i < j; i++) {
             double s = 0.0;
             for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
@@ -2618,12 +2655,14 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 }
 
 /* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
-NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc,
+                              size_t cols)
 {
     size_t step, i, l;
     memset(b.w, 0, kb * cols * sizeof *b.w);
     nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
-    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    for (step = 0; step < kb; step++) {
         double *wi;
         i = trans ? kb - 1 - step : step;
         wi = b.w + i * cols;
@@ -2635,7 +2674,8 @@ NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, doub
 }
 
 /* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
-NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda,
+                             const double *tau)
 {
     size_t i;
     nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
@@ -2673,8 +2713,8 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
-                                 size_t cols, double *work)
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda,
+                                 const double *tau, double *c, size_t ldc, size_t cols, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -2686,8 +2726,8 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
-                             double *work)
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols,
+                             double *q, size_t ldq, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -2705,7 +2745,8 @@ NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, co
 
 NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
 
-NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau,
+                                 double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
     size_t i, j, k = nrxi_la_min(m, n);
@@ -2726,13 +2767,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
         }
         tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
         nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
-        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        for (i = j + 1; i < n; i++) {
             double r, left, ratio;
             if (norm[i] == 0.0) continue;
             r = fabs(a[j * lda + i]) / norm[i];
             left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
             ratio = norm[i] / exact[i];
-            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            if (left * ratio * ratio <= 1.5e-8)
+                norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
             else norm[i] *= sqrt(left);
         }
     }
@@ -2741,12 +2784,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
-    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big),
+           p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum))
+        return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
-NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond,
+                              size_t *rank, double *work)
 {
     size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
@@ -2761,7 +2807,8 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
     while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
     if (rank) *rank = r;
     (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
-    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    if (r < n && r > 0) {
         for (j = 0; j < n; j++)
             for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
         status = nrxi_qr(n, r, z, r, tau2, w);
@@ -2784,7 +2831,10 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
 
 /* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
 
-NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+NRXI_FN size_t nrxi_eigh_work(size_t n)
+{
+    return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1);
+}
 
 /* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
 NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
@@ -2794,8 +2844,10 @@ NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, doubl
     for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
 }
 
-/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
-NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with
+   its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau,
+                                 double *p)
 {
     size_t i, k;
     for (k = 0; k + 1 < n; k++) {
@@ -2818,8 +2870,10 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length
+   len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len,
+                                          double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -2873,7 +2927,9 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     memset(qt, 0, n * n * sizeof *qt);
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
-        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+        if (k + 1 < n)
+            nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1,
+                                  n);
     status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
@@ -2892,9 +2948,10 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
 
 /* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
 
-/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
-   (their leading ones are understood). v, w: m and n doubles. */
-NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k
+   right of the diagonal (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq,
+                                double *taup, double *v, double *w)
 {
     size_t i, k;
     (void)v;
@@ -2918,9 +2975,10 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
-                                         double *cu)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu)
+   and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu,
+                                         double *vt, size_t ldv, size_t lv, double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
@@ -2988,14 +3046,15 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0),
+           r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
 
 /* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
-NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
-                                    double *small)
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut,
+                                    size_t ldu, double *vt, size_t ldv, double *small)
 {
     double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
     size_t i, j, k;
@@ -3011,7 +3070,9 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             v[0] = 1.0;
             for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
             nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
-            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+            if (k + 1 < n)
+                nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k],
+                                      vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
     status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
@@ -3030,8 +3091,8 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
-                            double *work)
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu,
+                            double *vt, size_t ldvt, double *work)
 {
     size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
@@ -3061,13 +3122,18 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
-/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
+   real Schur form ---- */
 
-NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+NRXI_FN size_t nrxi_eig_work(size_t n)
+{
+    return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16);
+}
 
-/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
-   result would then no longer be backward stable for A (Watkins 2006). */
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms
+   of James, Langou and Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times
+   the new norm exceeds the old norm, because the result would then no longer be backward stable for A
+   (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
     double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
@@ -3084,7 +3150,8 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
             g = scale[i] * f;
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100)
+                continue;
             changed = 1;
             scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
@@ -3101,8 +3168,10 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
     for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
-/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
-NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns
+   from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x,
+                           size_t from, size_t to)
 {
     double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
     double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
@@ -3128,7 +3197,8 @@ NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k
     }
 }
 
-/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are
+   real. */
 NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
 {
     double p = 0.5 * (a - d), q = p * p + b * c, r;
@@ -3153,8 +3223,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         double s, t, x[3], *l;
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
-            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]),
+                   off = fabs(h[lo * lda + lo - 1]);
+            /* the matrix is scaled to 1; products must not underflow */
+            if (off <= 1.1e-16 * near || off < 1e-100) {
                 h[lo * lda + lo - 1] = 0.0;
                 break;
             }
@@ -3168,7 +3240,8 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
             continue;
         }
         if (lo + 1 == hi) {
-            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+            /* real: make it triangular */
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) {
                 x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
                 x[1] = l[lo];
                 nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
@@ -3214,8 +3287,10 @@ NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *
     }
 }
 
-/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
-NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved
+   upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k,
+                                  double small, double *xr, double *xi)
 {
     double lr = w[2 * k], li = w[2 * k + 1];
     size_t i = k, j;
@@ -3233,7 +3308,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             r -= row[j] * xr[j];
             m -= row[j] * xi[j];
         }
-        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        if (i > 0 && row[i - 1] != 0.0) {
             const double *up = row - lda;
             double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
             for (j = i + 1; j <= last; j++) {
@@ -3243,7 +3319,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             er = ar * dr - di * di - b * c;
             ei = di * (ar + dr);
             if (fabs(er) + fabs(ei) < small * small) er = small * small;
-            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1,
+                           xi + i - 1);
             nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
             i--;
         } else {
@@ -3258,7 +3335,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
 
 NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
 {
-    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n,
+           *yi = yr + n, f = 0.0;
     size_t i, j, k;
     nrx_status status;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
@@ -3320,7 +3398,7 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1540441893
+#elif NRXI_LINALG_VERSION != 3193551026
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
