@@ -8302,8 +8302,8 @@ NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc,
 
 NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path)
 {
-    unsigned char *bytes;
-    size_t size;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
     nrx_status s = nrx_net_save_bytes(net, state, step, &bytes, &size);
     if (s != NRX_OK) return s;
     s = nrxi_file_write(path, bytes, 8, bytes + 8, size - 8, &net->env);
