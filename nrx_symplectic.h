@@ -825,6 +825,8 @@ typedef struct nrx_sym_train_desc {
     double lr_end;                  /* cosine: last learning rate; 0 = lr/1000 */
     int schedule;                   /* NRX_SYM_LR_... */
     double clip;                    /* bound of the gradient norm; 0 = 1; negative = none */
+    size_t refine;                  /* L-BFGS iterations after Adam, on fixed points that are drawn anew every 400; 0 = none */
+    size_t refine_points;           /* physics: points of the refinement; 0 = 2000 */
     size_t test_points;             /* physics: fixed points for the choice of the best model; 0 = 1000 */
     uint64_t seed;
     nrx_env env;                    /* progress: steps, value = loss of the step */
@@ -835,7 +837,8 @@ typedef struct nrx_sym_train_info {
     double test;                       /* physics: residual of the kept parameters on the test points; data: loss on all rows */
     size_t best_step;
 } nrx_sym_train_info;
-/* Trains in place; the parameters that did best in the last 15 % of the steps are kept. NRX_E_CANCELLED keeps the best so far;
+/* Trains in place; the parameters that did best on the test points, in the last 15 % of the steps
+   or during refinement, are kept. Adam alone stays where the noise of its batches leaves it; refinement gains another factor. NRX_E_CANCELLED keeps the best so far;
    a loss that is not finite stops with NRX_E_NUMERIC and the last good parameters. */
 NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc, nrx_sym_train_info *info);
 
@@ -874,10 +877,16 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
 #endif
 enum { NRXI_SYM_HOOK_MAX = 8, NRXI_SYM_LANES = 8 };
 
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+typedef volatile double nrxi_sym_rounded;     /* x87: sums must be rounded to double before their error can be seen */
+#else
+typedef double nrxi_sym_rounded;
+#endif
+
 /* x += dx with the low-order part kept in *c (Kahan's sum; the correction is folded in off the critical path). */
 NRXI_SYM_TEMPLATE void nrxi_sym_add2(double *x, double *c, double dx)
 {
-    double x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
+    const nrxi_sym_rounded x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
     *c = low + (dx - (x1 - x0));
     *x = x1;
 }
@@ -1271,7 +1280,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
+#define NRXI_MATH_VERSION 3084722133
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
    number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
    the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
@@ -1285,7 +1294,7 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1372,9 +1381,9 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
     float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x), r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1384,10 +1393,10 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
     double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
@@ -1444,8 +1453,8 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
     float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
                       0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1455,8 +1464,8 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double s = f / (2.0 + f), z = s * s;
     double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
                            0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
@@ -1573,9 +1582,9 @@ NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1643,8 +1652,8 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 + (b * (double)1.570796012878418 + (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1670,7 +1679,7 @@ NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
     double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
     s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
     c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
@@ -1790,7 +1799,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3084722133
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
@@ -3655,7 +3664,7 @@ NRXI_FN nrx_status nrxi_sym_irk_tangents(nrxi_sym_run *run, double t, double h, 
             if (change == 0.0 || (change <= 1e-14 * scale && change >= previous)) break;
             previous = change;
         }
-        if (!(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
+        if (it == 200 && !(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
         for (i = 0; i < s; i++) for (j = 0; j < n; j++) x[j] += h * run->b[i] * L[i * n + j];
     }
     return NRX_OK;
@@ -5255,7 +5264,8 @@ NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, 
    Rows are processed in tiles of 8 lanes; every array of a tile is [rows][8], so that all inner loops run over lanes. */
 
 enum { NRXI_SYM_TILE = 8 };
-#if defined(NRXI_VEC)
+#if defined(NRXI_VEC) && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)   /* x87 scalars do not mix with vectors */
+#define NRXI_SYM_VEC 1
 typedef nrxi_f64x4 nrxi_sym_v;
 #define NRXI_SYM_V(p) (*(nrxi_f64x4u *)((p) + k))       /* the lanes k .. of array p inside NRXI_SYM_EACH */
 enum { NRXI_SYM_STEP = 4 };
@@ -5271,7 +5281,7 @@ NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, si
                                    const double *x, double *y)
 {
     size_t i, j;
-#if defined(NRXI_VEC)
+#if defined(NRXI_SYM_VEC)
     for (i = 0; i + 4 <= rows; i += 4) {
         const double *w = W + i * rs;
         nrxi_f64x4 a0 = { 0, 0, 0, 0 }, a1, b0, b1, c0, c1, d0, d1;
@@ -5319,7 +5329,7 @@ NRXI_SYM_TEMPLATE void nrxi_sym_outer(size_t rows, size_t cols, int terms, const
     int k;
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-#if defined(NRXI_VEC)
+#if defined(NRXI_SYM_VEC)
             nrxi_f64x4 s = { 0, 0, 0, 0 }, r = s;
             for (k = 0; k < terms; k++) {
                 s += *(const nrxi_f64x4u *)(u[k] + 8 * i) * *(const nrxi_f64x4u *)(x[k] + 8 * j);
@@ -5660,7 +5670,7 @@ NRXI_FN void nrxi_sym_build(nrx_sym_flow *f)
         break;
     case NRX_SYM_NET_G: case NRX_SYM_NET_HENON:
         for (i = 0; i < c->layers; i++) {
-            nrxi_sym_add_layer(f, c->kind == NRX_SYM_NET_G ? NRXI_SYM_RIDGE : NRXI_SYM_HENON_MAP, (int)(i % 2));
+            nrxi_sym_add_layer(f, c->kind == NRX_SYM_NET_G ? (int)NRXI_SYM_RIDGE : (int)NRXI_SYM_HENON_MAP, (int)(i % 2));
             nrxi_sym_add_block(f, "layer.", i, ".K", d, H);
             nrxi_sym_add_block(f, "layer.", i, ".a", 1, H);
             nrxi_sym_add_block(f, "layer.", i, ".b", 1, H);
@@ -6221,7 +6231,7 @@ NRXI_FN void nrxi_sym_project(const nrx_sym_flow *f, int dots, double *s)
 /* Moves s = q, p [, dots] by psi_t; the states before each layer stay in f->state when `keep`. */
 NRXI_FN nrx_status nrxi_sym_tile_forward(nrx_sym_flow *f, const double *t, double td, int dots, int keep, double *s)
 {
-    const size_t S = (dots ? 4 : 2) * f->desc.d * NRXI_SYM_TILE, stride = 4 * f->desc.d * NRXI_SYM_TILE;
+    const size_t S = (size_t)(dots ? 4 : 2) * f->desc.d * NRXI_SYM_TILE, stride = 4 * f->desc.d * NRXI_SYM_TILE;
     size_t m;
     if (f->desc.kind == NRX_SYM_NET_GENERATING || f->desc.kind == NRX_SYM_NET_MLP) {
         if (keep) memcpy(f->state, s, S * sizeof *s);
@@ -6595,7 +6605,7 @@ NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_s
         return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_loss_physics: for SympFlow and MLP, not kind %d", flow->desc.kind);
     m = 2 * flow->desc.d;
     for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
-        const size_t lanes = n - first < NRXI_SYM_TILE ? n - first : NRXI_SYM_TILE;
+        const size_t lanes = n - first < NRXI_SYM_TILE ? n - first : (size_t)NRXI_SYM_TILE;
         double times[NRXI_SYM_TILE], value[NRXI_SYM_TILE], e0, e1, *s = flow->bar, *z = flow->lane, *g = flow->lane + m;
         double extra[NRXI_SYM_TILE];
         nrxi_sym_gather(n, 1, first, t, times);
@@ -6612,12 +6622,12 @@ NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_s
                 sum_m += extra[l] * extra[l];
             }
         }
-        if (mlp && wm != 0.0) memcpy(flow->state + 4 * flow->desc.d * NRXI_SYM_TILE, s, m * NRXI_SYM_TILE * sizeof *s);
+        if (mlp && wm != 0.0) memcpy(flow->io, s, m * NRXI_SYM_TILE * sizeof *s);
         if (status == NRX_OK)
             status = nrxi_sym_tile_residual(flow, system, lanes, wr / ((double)n * (double)m), s, &sum_r);
         if (status != NRX_OK) break;
         if (mlp && wm != 0.0) {
-            const double *y = flow->state + 4 * flow->desc.d * NRXI_SYM_TILE;
+            const double *y = flow->io;
             for (l = 0; l < lanes && status == NRX_OK; l++) {
                 for (j = 0; j < m; j++) z[j] = y[j * NRXI_SYM_TILE + l];
                 status = nrxi_sym_call_dp(system, 0.0, z, z + m / 2, g + m / 2);
@@ -6763,7 +6773,7 @@ NRXI_FN void nrxi_sym_draw(const nrx_sym_train_desc *c, size_t m, size_t n, doub
 typedef struct nrxi_sym_trainer {
     nrx_sym_flow *flow;
     const nrx_sym_train_desc *c;
-    size_t m, batch, tests;
+    size_t m, batch, tests, fixed;
     double dt, *x, *t, *y, *test_x, *test_t, *best;
     nrx_rng rng;
 } nrxi_sym_trainer;
@@ -6802,7 +6812,7 @@ NRXI_FN nrx_status nrxi_sym_train_test(nrxi_sym_trainer *r, double *value)
     return nrx_sym_flow_loss_physics(r->flow, c->system, r->tests, r->test_t, r->test_x, NULL, value, NULL);
 }
 
-NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, nrx_adam *adam, double peak, nrx_sym_train_info *info)
+NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, size_t total, nrx_adam *adam, double peak, nrx_sym_train_info *info)
 {
     const size_t late = steps - (steps * 15 + 99) / 100, gap = 1 + (steps - late) / 60, bytes = r->flow->count * sizeof(double);
     const char *who = "nrx_sym_flow_train";
@@ -6827,10 +6837,134 @@ NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, nrx_ad
         } else if (status == NRX_OK && k < late && (k & 63u) == 0) {
             memcpy(r->best, r->flow->value, bytes);      /* the last good ones, should it break down */
         }
-        if (status == NRX_OK && nrxi_progress(&r->c->env, k + 1, steps, info->loss)) status = NRX_E_CANCELLED;
+        if (status == NRX_OK && nrxi_progress(&r->c->env, k + 1, total, info->loss)) status = NRX_E_CANCELLED;
     }
     if (status == NRX_OK || status == NRX_E_NUMERIC || info->best_step) memcpy(r->flow->value, r->best, bytes);
     if (info->best_step == 0 && nrxi_sym_train_test(r, &value) == NRX_OK) info->test = value;
+    return status;
+}
+
+/* ---- refinement: L-BFGS (Nocedal 1980) with a bisection line search for the weak Wolfe conditions (Lewis, Overton 2013) ---- */
+
+enum { NRXI_SYM_MEMORY = 30 };
+
+/* Loss and gradient on the fixed points (or all data rows). */
+NRXI_FN nrx_status nrxi_sym_fixed_loss(nrxi_sym_trainer *r, double *loss)
+{
+    const nrx_sym_train_desc *c = r->c;
+    double weights[2], matching;
+    nrx_status status;
+    memset(r->flow->grad, 0, r->flow->count * sizeof(double));
+    if (c->x) return nrx_sym_flow_loss_data(r->flow, c->rows, c->t, c->x, c->y, 1.0, loss);
+    weights[0] = 1.0; weights[1] = c->matching;
+    status = nrx_sym_flow_loss_physics(r->flow, c->system, r->fixed, r->t, r->x, weights, loss, &matching);
+    *loss += c->matching * matching;
+    return status;
+}
+
+typedef struct nrxi_sym_lbfgs { double *s, *y, *x0, *g0, *p, rho[NRXI_SYM_MEMORY], alpha[NRXI_SYM_MEMORY]; size_t n, used, next; } nrxi_sym_lbfgs;
+
+/* p = -(inverse Hessian estimate) g by the two-loop recursion */
+NRXI_FN void nrxi_sym_lbfgs_direction(nrxi_sym_lbfgs *b, const double *g)
+{
+    size_t i, k, j;
+    for (j = 0; j < b->n; j++) b->p[j] = -g[j];
+    for (i = 0; i < b->used; i++) {
+        k = (b->next + NRXI_SYM_MEMORY - 1 - i) % NRXI_SYM_MEMORY;
+        b->alpha[k] = b->rho[k] * nrxi_sym_dot(b->n, b->s + k * b->n, b->p);
+        for (j = 0; j < b->n; j++) b->p[j] -= b->alpha[k] * b->y[k * b->n + j];
+    }
+    if (b->used) {
+        const double *y;
+        double scale;
+        k = (b->next + NRXI_SYM_MEMORY - 1) % NRXI_SYM_MEMORY;
+        y = b->y + k * b->n;
+        scale = 1.0 / (b->rho[k] * nrxi_sym_dot(b->n, y, y));
+        for (j = 0; j < b->n; j++) b->p[j] *= scale;
+    }
+    for (i = b->used; i-- > 0;) {
+        double beta;
+        k = (b->next + NRXI_SYM_MEMORY - 1 - i) % NRXI_SYM_MEMORY;
+        beta = b->rho[k] * nrxi_sym_dot(b->n, b->y + k * b->n, b->p);
+        for (j = 0; j < b->n; j++) b->p[j] += (b->alpha[k] - beta) * b->s[k * b->n + j];
+    }
+}
+
+/* One iteration from loss *f with its gradient in flow->grad; *moved = 0 when no step helps. */
+NRXI_FN nrx_status nrxi_sym_lbfgs_step(nrxi_sym_trainer *r, nrxi_sym_lbfgs *b, double *f, int *moved)
+{
+    double *v = r->flow->value, *g = r->flow->grad, slope, lo = 0.0, hi = HUGE_VAL, step, value = *f, sy;
+    size_t j;
+    int i;
+    nrx_status status = NRX_OK;
+    memcpy(b->x0, v, b->n * sizeof *v);
+    memcpy(b->g0, g, b->n * sizeof *g);
+    nrxi_sym_lbfgs_direction(b, g);
+    slope = nrxi_sym_dot(b->n, b->p, g);
+    if (!(slope < 0.0)) { b->used = 0; nrxi_sym_lbfgs_direction(b, g); slope = nrxi_sym_dot(b->n, b->p, g); }
+    step = b->used ? 1.0 : 1e-3 / (1.0 + sqrt(-slope));
+    *moved = 0;
+    for (i = 0; i < 30; i++) {
+        for (j = 0; j < b->n; j++) v[j] = b->x0[j] + step * b->p[j];
+        status = nrxi_sym_fixed_loss(r, &value);
+        if (status != NRX_OK && status != NRX_E_NUMERIC) break;
+        if (status == NRX_E_NUMERIC || !nrxi_finite_f64(&value) || value > *f + 1e-4 * step * slope) hi = step;
+        else if (nrxi_sym_dot(b->n, b->p, g) < 0.9 * slope) lo = step;
+        else { *moved = 1; break; }
+        status = NRX_OK;
+        step = hi < HUGE_VAL ? 0.5 * (lo + hi) : 2.0 * lo;
+    }
+    if (!*moved) {
+        memcpy(v, b->x0, b->n * sizeof *v);
+        return status;
+    }
+    for (j = 0; j < b->n; j++) {
+        b->s[b->next * b->n + j] = v[j] - b->x0[j];
+        b->y[b->next * b->n + j] = g[j] - b->g0[j];
+    }
+    sy = nrxi_sym_dot(b->n, b->s + b->next * b->n, b->y + b->next * b->n);
+    if (sy > 0.0) {
+        b->rho[b->next] = 1.0 / sy;
+        b->next = (b->next + 1) % NRXI_SYM_MEMORY;
+        if (b->used < NRXI_SYM_MEMORY) b->used++;
+    }
+    *f = value;
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_sym_refine(nrxi_sym_trainer *r, size_t done, size_t total, nrx_sym_train_info *info)
+{
+    const size_t n = r->flow->count;
+    nrxi_sym_lbfgs b;
+    double *memory, loss = 0.0, value;
+    size_t k, bytes = n * sizeof(double);
+    int moved = 1;
+    nrx_status status = NRX_OK;
+    memset(&b, 0, sizeof b);
+    if (!nrxi_mul_ok(n, 2 * NRXI_SYM_MEMORY + 3, &k)) return NRX_E_RANGE;
+    memory = (double *)nrxi_alloc(&r->c->env, k, sizeof *memory);
+    if (!memory) return NRX_E_NOMEM;
+    b.n = n; b.s = memory; b.y = b.s + NRXI_SYM_MEMORY * n; b.x0 = b.y + NRXI_SYM_MEMORY * n; b.g0 = b.x0 + n; b.p = b.g0 + n;
+    for (k = 0; k < r->c->refine && status == NRX_OK; k++) {
+        const int fresh = k % 400 == 0 || !moved;
+        if (fresh) {
+            if (!r->c->x) nrxi_sym_draw(r->c, r->m, r->fixed, -0.1, r->dt, &r->rng, r->x, r->t);
+            else if (!moved) break;
+            b.used = b.next = 0;
+            status = nrxi_sym_fixed_loss(r, &loss);
+            if (status != NRX_OK) break;
+        }
+        status = nrxi_sym_lbfgs_step(r, &b, &loss, &moved);
+        info->loss = loss;
+        info->steps = done + k + 1;
+        if (status == NRX_OK && (k % 20 == 19 || k + 1 == r->c->refine)) {
+            status = nrxi_sym_train_test(r, &value);
+            if (status == NRX_OK && value < info->test) { info->test = value; info->best_step = info->steps; memcpy(r->best, r->flow->value, bytes); }
+        }
+        if (status == NRX_OK && nrxi_progress(&r->c->env, done + k + 1, total, loss)) status = NRX_E_CANCELLED;
+    }
+    nrxi_free(&r->c->env, memory);
+    memcpy(r->flow->value, r->best, bytes);
     return status;
 }
 
@@ -6841,7 +6975,7 @@ NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_de
     nrx_adam adam;
     nrxi_sym_trainer r;
     double *memory, peak;
-    size_t steps, m, total;
+    size_t steps, m, total, points;
     nrx_status status;
     if (!info) info = &unseen;
     memset(info, 0, sizeof *info);
@@ -6859,14 +6993,16 @@ NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_de
     r.dt = desc->dt > 0.0 ? desc->dt : 1.0;
     r.batch = desc->batch ? desc->batch : desc->x ? 512 : 700;
     r.tests = desc->test_points ? desc->test_points : 1000;
+    r.fixed = desc->refine && !desc->x ? (desc->refine_points ? desc->refine_points : 2000) : 0;
     steps = desc->steps ? desc->steps : 10000;
     peak = desc->lr > 0.0 ? desc->lr : 5e-3;
-    if (!nrxi_mul_ok(r.batch + r.tests, 2 * m + 1, &total) || !nrxi_add_ok(total, flow->count, &total))
+    if (!nrxi_mul_ok((r.batch > r.fixed ? r.batch : r.fixed) + r.tests, 2 * m + 1, &total) || !nrxi_add_ok(total, flow->count, &total))
         return nrxi_fail(&desc->env, NRX_E_RANGE, "nrx_sym_flow_train: size overflow");
     memory = (double *)nrxi_alloc(&desc->env, total, sizeof *memory);
     if (!memory) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_flow_train: no memory");
-    r.x = memory; r.y = r.x + r.batch * m; r.t = r.y + r.batch * m;
-    r.test_x = r.t + r.batch; r.test_t = r.test_x + r.tests * m; r.best = r.test_t + r.tests;
+    points = r.batch > r.fixed ? r.batch : r.fixed;
+    r.x = memory; r.y = r.x + points * m; r.t = r.y + points * m;
+    r.test_x = r.t + points; r.test_t = r.test_x + r.tests * m; r.best = r.test_t + r.tests;
     nrx_rng_seed(&r.rng, desc->seed, 1);
     nrxi_sym_draw(desc, m, r.tests, -0.1, 0.9 * r.dt, &r.rng, r.test_x, r.test_t);
     nrx_rng_seed(&r.rng, desc->seed, 2);
@@ -6876,8 +7012,9 @@ NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_de
     ad.env.progress = NULL;
     status = nrxi_adam_init("nrx_sym_flow_train", &adam, flow->list, flow->blocks, &ad);
     if (status == NRX_OK) {
-        status = nrxi_sym_train_loop(&r, steps, &adam, peak, info);
+        status = nrxi_sym_train_loop(&r, steps, steps + desc->refine, &adam, peak, info);
         nrxi_adam_drop(&adam);
+        if (status == NRX_OK && desc->refine) status = nrxi_sym_refine(&r, steps, steps + desc->refine, info);
     }
     nrxi_free(&desc->env, memory);
     if (status != NRX_OK) return nrxi_fail(&desc->env, status, "nrx_sym_flow_train: stopped after %zu steps: %s", info->steps, nrx_status_string(status));

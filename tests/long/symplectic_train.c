@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+static size_t refine = 2000;
 static double seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static int by_value(const void *a, const void *b)
@@ -80,7 +81,7 @@ static nrx_sym_flow *trained(const char *name, const nrx_sym_system *sys, int ki
     double start = seconds();
     d.d = sys->d; d.kind = kind; d.seed = 1;
     if (nrx_sym_flow_create(&d, &f) != NRX_OK) exit(1);
-    t.system = sys; t.low = -box; t.high = box; t.steps = steps; t.lr = lr; t.matching = matching; t.seed = 1;
+    t.system = sys; t.low = -box; t.high = box; t.steps = steps; t.lr = lr; t.matching = matching; t.seed = 1; t.refine = refine;
     if (nrx_sym_flow_train(f, &t, &info) != NRX_OK) exit(1);
     printf("%-28s test residual %.2e, matching %.1e, %.0f s\n", name, info.test, info.matching, seconds() - start);
     return f;
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
     int which;
     nrx_rng rng;
     nrx_rng_seed(&rng, 7, 0);
+    if (argc > 4) refine = (size_t)atol(argv[4]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (which = argc > 3 ? atoi(argv[3]) : 0; which < (argc > 3 ? atoi(argv[3]) + 1 : 2); which++) {
         nrx_sym_system sys = which ? nrx_sym_henon_heiles() : nrx_sym_oscillator();
