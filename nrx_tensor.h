@@ -10503,10 +10503,20 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         }                                                                                                    \
         ROWS(NRXI_CONV_STORE, S)                                                                             \
     }
-#define NRXI_CONV_ACC(r, S) const v g##r = *(const vu *)(g + r * gs + i);                      \
-    x##r = NRXI_GEMM_FMA_##S(g##r, t0, x##r);                                                  \
-    y##r = NRXI_GEMM_FMA_##S(g##r, t1, y##r);                                                  \
-    z##r = NRXI_GEMM_FMA_##S(g##r, t2, z##r);
+/* Keeps a vector in its register: gcc would load it again for each use. */
+#if defined(NRXI_X86)
+#define NRXI_CONV_PIN(x) __asm__("" : "+v"(x));
+#else
+#define NRXI_CONV_PIN(x)
+#endif
+#define NRXI_CONV_ACC(r, S)                                                                                  \
+    {                                                                                                        \
+        v gr = *(const vu *)(g + r * gs + i);                                                                \
+        NRXI_CONV_PIN(gr)                                                                                    \
+        x##r = NRXI_GEMM_FMA_##S(gr, t0, x##r);                                                              \
+        y##r = NRXI_GEMM_FMA_##S(gr, t1, y##r);                                                              \
+        z##r = NRXI_GEMM_FMA_##S(gr, t2, z##r);                                                              \
+    }
 #define NRXI_CONV_OUT(r)                                                                       \
     *(vu *)(t + (3 * r) * lanes) = x##r;                                                       \
     *(vu *)(t + (3 * r + 1) * lanes) = y##r;                                                   \
@@ -10569,13 +10579,20 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
     }
 NRXI_CONV_PLAIN(float, f32)
 NRXI_CONV_PLAIN(double, f64)
+#define NRXI_CONV_ROWS1(X, S) X(0, S) /* one output channel: the last layer of a network, or the gradient of an image */
 #if defined(NRXI_VEC)
+NRXI_CONV_TILE(nrxi_conv_tile1_v16_f32, , float, nrxi_f32x4, NRXI_CONV_ROWS1, 1, F32X4)
+NRXI_CONV_TILE(nrxi_conv_tile1_v16_f64, , double, nrxi_f64x2, NRXI_CONV_ROWS1, 1, F64X2)
 NRXI_CONV_TILE(nrxi_conv_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, 6, F32X4)
 NRXI_CONV_TILE(nrxi_conv_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, 6, F64X2)
 NRXI_CONV_DOT(nrxi_conv_dot_v16_f32, , float, nrxi_f32x4, F32X4)
 NRXI_CONV_DOT(nrxi_conv_dot_v16_f64, , double, nrxi_f64x2, F64X2)
 #endif
 #if defined(NRXI_X86)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_CONV_ROWS1, 1, F32X8)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_CONV_ROWS1, 1, F64X4)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_CONV_ROWS1, 1, F32X16)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_CONV_ROWS1, 1, F64X8)
 NRXI_CONV_TILE(nrxi_conv_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, 6, F32X8)
 NRXI_CONV_TILE(nrxi_conv_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, 6, F64X4)
 NRXI_CONV_DOT(nrxi_conv_dot_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, F32X8)
@@ -10606,9 +10623,9 @@ typedef struct nrxi_conv_run { /* positions and strides in elements of z bytes; 
     double *sum;                          /* channels x k */
 } nrxi_conv_run;
 
-NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, const nrxi_conv_buffer *b)
+NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, size_t channels, const nrxi_conv_buffer *b)
 {
-    int wide = dtype == NRX_F64;
+    int wide = dtype == NRX_F64, one = channels == 1;
     memset(r, 0, sizeof *r);
     r->z = nrxi_dtype_size(dtype);
     r->bh = b->e[2];
@@ -10618,20 +10635,23 @@ NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, const nrxi_conv_buffe
     r->tile = wide ? nrxi_conv_tile_c_f64 : nrxi_conv_tile_c_f32;
     r->dot = wide ? nrxi_conv_dot_c_f64 : nrxi_conv_dot_c_f32;
 #if defined(NRXI_VEC)
-    r->mr = 6;
+    r->mr = one ? 1 : 6;
     r->width = 32 / r->z;
-    r->tile = wide ? nrxi_conv_tile_v16_f64 : nrxi_conv_tile_v16_f32;
+    r->tile = wide ? one ? nrxi_conv_tile1_v16_f64 : nrxi_conv_tile_v16_f64
+                       : one ? nrxi_conv_tile1_v16_f32 : nrxi_conv_tile_v16_f32;
     r->dot = wide ? nrxi_conv_dot_v16_f64 : nrxi_conv_dot_v16_f32;
 #endif
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        r->mr = 8;
+        r->mr = one ? 1 : 8;
         r->width = 128 / r->z;
-        r->tile = wide ? nrxi_conv_tile_avx512_f64 : nrxi_conv_tile_avx512_f32;
+        r->tile = wide ? one ? nrxi_conv_tile1_avx512_f64 : nrxi_conv_tile_avx512_f64
+                       : one ? nrxi_conv_tile1_avx512_f32 : nrxi_conv_tile_avx512_f32;
         r->dot = wide ? nrxi_conv_dot_avx512_f64 : nrxi_conv_dot_avx512_f32;
     } else if (nrxi_cpu_avx2()) {
         r->width = 64 / r->z;
-        r->tile = wide ? nrxi_conv_tile_avx2_f64 : nrxi_conv_tile_avx2_f32;
+        r->tile = wide ? one ? nrxi_conv_tile1_avx2_f64 : nrxi_conv_tile_avx2_f64
+                       : one ? nrxi_conv_tile1_avx2_f32 : nrxi_conv_tile_avx2_f32;
         r->dot = wide ? nrxi_conv_dot_avx2_f64 : nrxi_conv_dot_avx2_f32;
     }
 #endif
@@ -10832,22 +10852,21 @@ NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
         }
 }
 
-NRXI_FN void nrxi_conv_dot_job(void *arg,
-                               size_t chunk) /* four output channels, all taps, all pixels of one image */
+NRXI_FN void nrxi_conv_dot_job(void *arg, size_t chunk) /* sixteen output channels, all taps, all pixels of one image */
 {
     const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
-    size_t d, q, p, c, j, n;
+    size_t d, q, p, c, j, n, first, last = r->channels < 16 * chunk + 16 ? r->channels : 16 * chunk + 16;
     double sum[12];
     for (d = 0; d < r->n[0]; d++)
         for (q = 0; q < r->row; q += n) {
             n = r->row - q < NRXI_CONV_BLOCK ? r->row - q : (size_t)NRXI_CONV_BLOCK;
-            for (p = 0; p < r->k; p += 3) {
-                r->dot(n, r->w + (4 * chunk * r->gc + d * r->gd + q) * r->z, r->gc,
-                       r->buf + (d * r->bd + q) * r->z, r->off + p, sum);
-                for (c = 0; c < 4 && 4 * chunk + c < r->channels; c++)
-                    for (j = 0; j < 3 && p + j < r->k; j++)
-                        r->sum[(4 * chunk + c) * r->k + p + j] += sum[3 * c + j];
-            }
+            for (first = 16 * chunk; first < last; first += 4) /* this piece of the buffer stays in the cache */
+                for (p = 0; p < r->k; p += 3) {
+                    r->dot(n, r->w + (first * r->gc + d * r->gd + q) * r->z, r->gc,
+                           r->buf + (d * r->bd + q) * r->z, r->off + p, sum);
+                    for (c = 0; c < 4 && first + c < last; c++)
+                        for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(first + c) * r->k + p + j] += sum[3 * c + j];
+                }
         }
 }
 
@@ -10880,7 +10899,7 @@ NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
                                     (d * g->out[1] + h) * g->out[2]) *
                                        z,
                                g->out[2] * z);
-            nrxi_parallel(env, (cog + 3) / 4, nrxi_conv_dot_job, r);
+            nrxi_parallel(env, (cog + 15) / 16, nrxi_conv_dot_job, r);
         }
         for (c = 0; c < cog * r->k; c++)
             nrxi_t_store_value(w, (ptrdiff_t)(group * cog * r->k + c), r->sum[c]);
@@ -10935,7 +10954,7 @@ NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx
     const unsigned char *pa = (const unsigned char *)a->data, *pb = (const unsigned char *)b->data;
     unsigned char *pack = NULL, *py = (unsigned char *)y->data;
     int ok = map == 'x' ? nrxi_conv_output_buffer(g, &buffer) : nrxi_conv_input_buffer(g, &buffer);
-    nrxi_conv_choose(&r, a->dtype, &buffer);
+    nrxi_conv_choose(&r, a->dtype, map == 'x' ? cig : cog, &buffer);
     if (map == 'w') {
         ok = ok && nrxi_mul_ok((cog + 3) / 4 * 4, ((g->out[1] - 1) * buffer.e[2] + g->out[2] + 15) / 16 * 16,
                                &extra);
