@@ -372,7 +372,7 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx solve (declarations) */
 #ifndef NRX_SOLVE_VERSION
-#define NRX_SOLVE_VERSION 3311959833
+#define NRX_SOLVE_VERSION 351400716
 /* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
 
 #define NRX_STOP_LIST(X)                                                                      \
@@ -426,6 +426,10 @@ typedef struct nrx_solve_desc {
     int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
     double lower, upper;
     size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
     double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
     size_t history_size;
     nrx_env env;
@@ -444,16 +448,22 @@ typedef struct nrx_solve_info {
     double norm;           /* operator norm used; 0 = none */
     int    stop;           /* NRX_STOP_* */
 } nrx_solve_info;
-#elif NRX_SOLVE_VERSION != 3311959833
+#elif NRX_SOLVE_VERSION != 351400716
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -2082,27 +2092,35 @@ NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const n
 /* <<< nrx solve (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 3296914047
-/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real. X_k = sum_j x_j exp(-2 pi i j k / n); the inverse
-   has the other sign and is not normalised. A plan is made once (it allocates) and may then be used by any number of threads at a time;
-   running does not allocate: `work` holds the number of elements the query gives, 64-byte aligned for speed. in may equal out everywhere.
+#define NRXI_FFT_VERSION 1845544882
+/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
+   X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
+   once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
+   `work` holds the number of elements that the query gives, best aligned to 64 bytes. in may equal out.
 
-     nrxi_fft_plan_f64(p, n, env), nrxi_fft_drop_f64(p)       complex and real transforms of length n >= 1; drop also clears p
-     nrxi_fft_work_f64(p), nrxi_fft_run_f64(p, inverse, in, out, work)   n complex numbers
-     nrxi_rfft_run_f64(p, in, out, work)                      n reals -> n/2 + 1 complex numbers
-     nrxi_irfft_run_f64(p, in, out, work)                     n/2 + 1 complex numbers (imaginary parts that must vanish are ignored) -> n reals
-     nrxi_fft_columns_work_f64(p, count), nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
-                                                              `count` transforms side by side: sample j of column c is complex number
-                                                              j*stride + c
+   nrxi_fft_plan_f64(p, n, env)              complex and real transforms of length n >= 1
+   nrxi_fft_drop_f64(p)                      frees and clears it
+   nrxi_fft_work_f64(p)
+   nrxi_fft_run_f64(p, inverse, in, out, work)    n complex numbers
+   nrxi_rfft_run_f64(p, in, out, work)       n reals -> n/2 + 1 complex numbers
+   nrxi_irfft_run_f64(p, in, out, work)      n/2 + 1 complex numbers (imaginary parts that must vanish are
+                                             ignored) -> n reals
+   nrxi_fft_columns_work_f64(p, count)
+   nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
+                                             `count` transforms side by side: sample j of column c is complex
+                                             number j*stride + c
+   nrxi_fft_good(n)                          the least fast length >= n that is a multiple of 8
 
-   Method: Stockham autosort (Van Loan, Computational Frameworks for the FFT, 1.7) on split real and imaginary parts with radices 8, 4, 2,
-   3, 5 and odd primes to 61, vectorised over the columns; one long transform of length 8 m runs as 8 columns of length m and a last
-   transposing radix-8 step; lengths with a larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n), in the 2-norm.
-   Twiddles come from exact octant reduction and a fixed polynomial, so that NRX_REPRODUCIBLE gives the same bits everywhere. */
+   Method: Stockham autosort (Van Loan, Computational Frameworks for the Fast Fourier Transform, 1.7) on split
+   real and imaginary parts, radices 8, 4, 2, 3, 5 and odd primes to 61, vectorised over the columns; one long
+   transform of length 8 m runs as 8 columns of length m and a last, transposing radix-8 step; lengths with a
+   larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n) in the 2-norm. Twiddles come
+   from exact octant reduction and a fixed polynomial: NRX_REPRODUCIBLE gives the same bits everywhere. */
 
 enum { NRXI_FFT_PASSES = 64, NRXI_FFT_PRIME = 61, NRXI_FFT_VF64 = 4, NRXI_FFT_VF32 = 8 };
 
-/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest. Error below 1.5 eps. */
+/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest.
+   Error below 1.5 eps. */
 NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
 {
     size_t quarter, rest;
@@ -2114,11 +2132,27 @@ NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
     if (flip) rest = n - rest;             /* mirrored at pi / 4 */
     x = (double)rest / (double)n * 1.57079632679489661923;
     z = x * x;
-    co = z * (1.0 / 12.0) * (1.0 - z * (1.0 / 30.0) * (1.0 - z * (1.0 / 56.0) * (1.0 - z * (1.0 / 90.0) * (1.0 - z * (1.0 / 132.0)
-       * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
+    co = z * (1.0 / 12.0)
+         * (1.0
+            - z * (1.0 / 30.0)
+                  * (1.0
+                     - z * (1.0 / 56.0)
+                           * (1.0
+                              - z * (1.0 / 90.0)
+                                    * (1.0
+                                       - z * (1.0 / 132.0)
+                                             * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
     co = 1.0 - 0.5 * z * (1.0 - co);
-    si = z * (1.0 / 6.0) * (1.0 - z * (1.0 / 20.0) * (1.0 - z * (1.0 / 42.0) * (1.0 - z * (1.0 / 72.0) * (1.0 - z * (1.0 / 110.0)
-       * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
+    si = z * (1.0 / 6.0)
+         * (1.0
+            - z * (1.0 / 20.0)
+                  * (1.0
+                     - z * (1.0 / 42.0)
+                           * (1.0
+                              - z * (1.0 / 72.0)
+                                    * (1.0
+                                       - z * (1.0 / 110.0)
+                                             * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
     si = x - x * si;
     if (flip) { t = co; co = si; si = t; }
     switch (quarter & 3u) {
@@ -2158,17 +2192,21 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     return best;
 }
 
-/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns:
-     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   w = exp(-2 pi i / (r m)), p < m, q < s.
-   The bodies below are shared by the scalar type and the vector types: R element, T vector, TU its unaligned twin, V elements in T.
-   The last vector of a row overlaps its predecessor when V does not divide s (never in place, so writing twice is harmless). */
+/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns, with w = exp(-2 pi i / (r m)):
+     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   p < m, q < s.
+   The bodies below are shared by the scalar and the vector types: R element, T vector, TU its unaligned twin,
+   V elements in T. The last vector of a row overlaps its predecessor when V does not divide s (never in place,
+   so writing twice is harmless). */
 #define NRXI_FFT_LD(TU, p) (*(const TU *)(const void *)(p))
 #define NRXI_FFT_ST(TU, p, v) (*(TU *)(void *)(p) = (v))
-#define NRXI_FFT_STEP(q, s, V) ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
+#define NRXI_FFT_STEP(q, s, V)                                                                     \
+    ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
 #define NRXI_FFT_STW(TU, o, k, zr, zi) /* times twiddle k of row p, to output o */               \
     NRXI_FFT_ST(TU, yr + (o), (zr) * wr[(k) * m + p] - (zi) * wi[(k) * m + p]),                    \
     NRXI_FFT_ST(TU, yi + (o), (zr) * wi[(k) * m + p] + (zi) * wr[(k) * m + p])
-#define NRXI_FFT_ROWS(V, r) for (p = 0; p < m; p++) for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
+#define NRXI_FFT_ROWS(V, r)                                                                        \
+    for (p = 0; p < m; p++)                                                                        \
+        for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
 
 #define NRXI_FFT_BODY2(R, T, TU, V)                                                                \
     NRXI_FFT_ROWS(V, 2) {                                                                          \
@@ -2185,7 +2223,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
-        T pr = br + cr, pi = bi + ci, dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676; \
+        T pr = br + cr, pi = bi + ci;                                                              \
+        T dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676;  \
         T hr = ar - pr * (R)0.5, hi = ai - pi * (R)0.5, ur = hr + di, ui = hi - dr;                \
         NRXI_FFT_ST(TU, yr + o, ar + pr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ai + pi);                                                          \
@@ -2200,7 +2239,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
-        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci, gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di; \
+        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci;                                  \
+        T gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di;                                  \
         NRXI_FFT_ST(TU, yr + o, er + gr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ei + gi);                                                          \
         ar = fr + hi; ai = fi - hr;                                                                \
@@ -2220,7 +2260,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
         T er = NRXI_FFT_LD(TU, xr + i + 4 * sm), ei = NRXI_FFT_LD(TU, xi + i + 4 * sm);            \
-        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei, gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di; \
+        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei;                                  \
+        T gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di;                                  \
         NRXI_FFT_ST(TU, yr + o, ar + pr + gr);                                                     \
         NRXI_FFT_ST(TU, yi + o, ai + pi + gi);                                                     \
         br = ar + pr * c1 + gr * c2; bi = ai + pi * c1 + gi * c2;                                  \
@@ -2277,8 +2318,9 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i), zr = ar, zi = ai;            \
         size_t j, k, jk, half = r / 2;                                                             \
         for (j = 0; j < half; j++) {                                                               \
-            T br = NRXI_FFT_LD(TU, xr + i + (j + 1) * sm), bi = NRXI_FFT_LD(TU, xi + i + (j + 1) * sm);              \
-            T cr = NRXI_FFT_LD(TU, xr + i + (r - 1 - j) * sm), ci = NRXI_FFT_LD(TU, xi + i + (r - 1 - j) * sm);      \
+            size_t f = i + (j + 1) * sm, g = i + (r - 1 - j) * sm;                                 \
+            T br = NRXI_FFT_LD(TU, xr + f), bi = NRXI_FFT_LD(TU, xi + f);                          \
+            T cr = NRXI_FFT_LD(TU, xr + g), ci = NRXI_FFT_LD(TU, xi + g);                          \
             pr[j] = br + cr; pi[j] = bi + ci; dr[j] = br - cr; di[j] = bi - ci;                    \
             zr = zr + pr[j]; zi = zi + pi[j];                                                      \
         }                                                                                          \
@@ -2312,7 +2354,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     default: NRXI_FFT_BODYN(R, T, TU, V) break;                                                    \
     }
 
-/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u, x): u[j] = x[j], x[8 + j], ... */
+/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u,
+   x): u[j] = x[j], x[8 + j], ... */
 #define NRXI_FFT_LAST(R, T, TU, V, LOAD)                                                           \
     const R *wr = w, *wi = w + 7 * m;                                                              \
     size_t p, t;                                                                                   \
@@ -2322,7 +2365,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         LOAD(ur, xr + 8 * p);                                                                      \
         LOAD(ui, xi + 8 * p);                                                                      \
         for (k = 1; k < 8; k++) {                                                                  \
-            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p), zr = ur[k]; \
+            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), zr = ur[k];                      \
+            T ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p);                                  \
             ur[k] = zr * cr - ui[k] * ci;                                                          \
             ui[k] = zr * ci + ui[k] * cr;                                                          \
         }                                                                                          \
@@ -2334,7 +2378,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     }
 #define NRXI_FFT_LOAD1(u, x) do { int j_; for (j_ = 0; j_ < 8; j_++) (u)[j_] = (x)[j_]; } while (0)
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_FFT_VEC 1
 #if NRXI_X86
@@ -2366,10 +2411,13 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
     do {                                                                                           \
         int b_;                                                                                    \
         for (b_ = 0; b_ < 2; b_++) {                                                               \
-            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 4 * b_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 8 + 4 * b_);        \
-            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 16 + 4 * b_), r3_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 24 + 4 * b_);  \
-            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6), t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                  \
-            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6), t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                  \
+            const double *x_ = (x) + 4 * b_;                                                       \
+            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, x_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 8); \
+            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 16), r3_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 24); \
+            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                                  \
+            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                                  \
             (u)[4 * b_] = NRXI_FFT_MIX4(t0_, t2_, 0, 1, 4, 5);                                     \
             (u)[4 * b_ + 1] = NRXI_FFT_MIX4(t1_, t3_, 0, 1, 4, 5);                                 \
             (u)[4 * b_ + 2] = NRXI_FFT_MIX4(t0_, t2_, 2, 3, 6, 7);                                 \
@@ -2401,58 +2449,57 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
 /* >>> twin f64 */
 typedef struct nrxi_fft_f64 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    double *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    double *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     double *root;
     struct nrxi_fft_f64 *half;         /* even n: the complex plan behind real transforms */
     double *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f64 *sub;          /* Bluestein: plan of the convolution */
-    double *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    double *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f64;
 
-NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, double, double, 1)
-}
+NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                               const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                               double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_BODIES(double, double, double, 1) }
 
-NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                               double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, double, double, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, double, double, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                                   const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                   double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
-                                              const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64, NRXI_FFT_LOAD_F64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                                const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                                double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u,
+                                                                        NRXI_FFT_VF64, NRXI_FFT_LOAD_F64) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f64(size_t n, const double *z, double *xr, double *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF64) {
-        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
         NRXI_FFT_ST(nrxi_fft_vf64u, xr + i, NRXI_FFT_EVEN_F64(a, b));
         NRXI_FFT_ST(nrxi_fft_vf64u, xi + i, NRXI_FFT_ODD_F64(a, b));
     }
@@ -2494,7 +2541,8 @@ NRXI_FN void nrxi_fft_merge_f64(size_t n, const double *xr, const double *xi, do
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f64(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
@@ -2504,19 +2552,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_columns_work_f64(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *x, size_t gap, double *y)
+NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *x, size_t gap, double *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN double *nrxi_fft_smooth_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     const double *w = p->table, *root = p->root, *first = w;
@@ -2560,7 +2612,8 @@ NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
     for (i = 0; i < n; i++) { double t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
@@ -2581,7 +2634,8 @@ NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, doub
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f64(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             double re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -2604,17 +2658,20 @@ NRXI_FN void nrxi_fft_run_f64(const nrxi_fft_f64 *p, int inverse, const double *
     nrxi_fft_merge_f64(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in, size_t in_stride, double *out,
-                                  size_t out_stride, double *work)
+NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in,
+                                  size_t in_stride, double *out, size_t out_stride, double *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f64(n * count), re = inverse ? gap : 0, j;
     double *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f64(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -2815,58 +2872,57 @@ NRXI_FN nrx_status nrxi_fft_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *e
 /* === twin f32 */
 typedef struct nrxi_fft_f32 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    float *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    float *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     float *root;
     struct nrxi_fft_f32 *half;         /* even n: the complex plan behind real transforms */
     float *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f32 *sub;          /* Bluestein: plan of the convolution */
-    float *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    float *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f32;
 
-NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, float, float, 1)
-}
+NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                               const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                               float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_BODIES(float, float, float, 1) }
 
-NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                               float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, float, float, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, float, float, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                                   const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                   float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
-                                              const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32, NRXI_FFT_LOAD_F32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                                const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                                float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u,
+                                                                        NRXI_FFT_VF32, NRXI_FFT_LOAD_F32) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f32(size_t n, const float *z, float *xr, float *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF32) {
-        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
         NRXI_FFT_ST(nrxi_fft_vf32u, xr + i, NRXI_FFT_EVEN_F32(a, b));
         NRXI_FFT_ST(nrxi_fft_vf32u, xi + i, NRXI_FFT_ODD_F32(a, b));
     }
@@ -2908,7 +2964,8 @@ NRXI_FN void nrxi_fft_merge_f32(size_t n, const float *xr, const float *xi, floa
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f32(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
@@ -2918,19 +2975,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_columns_work_f32(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *x, size_t gap, float *y)
+NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *x, size_t gap, float *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN float *nrxi_fft_smooth_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     const float *w = p->table, *root = p->root, *first = w;
@@ -2974,7 +3035,8 @@ NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
     for (i = 0; i < n; i++) { float t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
@@ -2995,7 +3057,8 @@ NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f32(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             float re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -3018,17 +3081,20 @@ NRXI_FN void nrxi_fft_run_f32(const nrxi_fft_f32 *p, int inverse, const float *i
     nrxi_fft_merge_f32(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in, size_t in_stride, float *out,
-                                  size_t out_stride, float *work)
+NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in,
+                                  size_t in_stride, float *out, size_t out_stride, float *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f32(n * count), re = inverse ? gap : 0, j;
     float *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f32(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -3227,30 +3293,30 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 3296914047
+#elif NRXI_FFT_VERSION != 1845544882
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -3307,7 +3373,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -3345,7 +3412,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -3371,7 +3439,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -3382,7 +3451,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -3416,11 +3486,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -3429,14 +3502,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -3445,20 +3522,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -3536,24 +3616,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -3561,13 +3645,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -3615,7 +3701,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -3636,7 +3723,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -3653,7 +3741,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -3665,21 +3754,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -3693,8 +3787,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -3705,7 +3801,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -3736,44 +3833,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -3785,8 +3893,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -3809,7 +3919,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -3817,8 +3928,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -3847,7 +3961,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */

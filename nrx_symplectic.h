@@ -354,6 +354,39 @@ NRXI_IMPL_END
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
+/* >>> nrx adam (declarations) */
+#ifndef NRX_ADAM_VERSION
+#define NRX_ADAM_VERSION 573486238
+/* Adam, AdamW and SGD with momentum over an nrx_param list. The caller owns parameters and gradients; they must stay in place. */
+
+enum { NRX_ADAM_ADAM = 0, NRX_ADAM_SGD = 1 };
+
+typedef struct nrx_adam_desc {
+    int    kind;           /* NRX_ADAM_ADAM (AdamW when weight_decay > 0), NRX_ADAM_SGD */
+    int    nesterov;       /* SGD: non-zero looks ahead */
+    double lr;             /* 0 = 1e-3 for Adam, 1e-2 for SGD */
+    double beta1, beta2;   /* Adam: 0 = 0.9, 0.999 */
+    double eps;            /* Adam: 0 = 1e-8 */
+    double momentum;       /* SGD: 0 = none */
+    double weight_decay;   /* decoupled: w *= 1 - lr*weight_decay before the step */
+    double clip_norm;      /* > 0: the gradient over all parameters is scaled down to this norm */
+    nrx_env env;
+} nrx_adam_desc;
+
+typedef struct nrx_adam {
+    nrx_adam_desc desc;    /* resolved; lr may be changed between steps */
+    const nrx_param *params;
+    size_t count;          /* of params */
+    size_t steps;          /* taken */
+    size_t skipped;        /* steps refused because a gradient was not finite */
+    double grad_norm;      /* of the last step, before clipping */
+    void  *moments;        /* all first moments, then (Adam) all second moments, each in the parameter's dtype */
+    size_t moment_bytes;
+} nrx_adam;
+#elif NRX_ADAM_VERSION != 573486238
+#error "nrx: headers with different versions of the adam block are mixed in one translation unit"
+#endif
+/* <<< nrx adam (declarations) */
 
 #ifdef __cplusplus
 extern "C" {
@@ -470,7 +503,7 @@ NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const doubl
     X(MCLACHLAN_ATELA4, "mclachlan_atela4")   /* order 4 RKN, 4 forces                                               */ \
     X(MCLACHLAN_S4, "mclachlan_s4")           /* order 4, 4 forces                                                   */ \
     X(MCLACHLAN_S5, "mclachlan_s5")           /* order 4, 5 forces                                                   */ \
-    X(SB3A5, "sb3a5")                         /* order 4 RKN, 5 forces (McLachlan 1995)                              */ \
+    X(SB3A5, "sb3a5")                         /* order 4, 5 forces (McLachlan 1995)                                  */ \
     X(BLANES_MOAN4, "blanes_moan4")           /* order 4, 6 forces (S6)                                              */ \
     X(SRKN6B, "srkn6b")                       /* order 4 RKN, 6 forces (Blanes, Moan 2002): the best of order 4      */ \
     X(MCLACHLAN_ATELA5, "mclachlan_atela5")   /* order 5 RKN, 6 forces                                               */ \
@@ -701,6 +734,130 @@ typedef struct nrx_sym_method_map_storage { nrx_sym_system system; nrx_sym_desc 
 NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, const nrx_sym_desc *desc,
                                       nrx_sym_method_map_storage *storage, nrx_sym_map *map);
 
+/* ==== learned flows ============================================================================================== */
+
+/* Kinds of learned maps psi_t: R^{2d} -> R^{2d}. All but the MLP are symplectic for every value of their parameters. */
+enum {
+    NRX_SYM_NET_SYMPFLOW = 0,   /* kicks and drifts by time-dependent MLP potentials (Canizares et al., arXiv 2412.16787)    */
+    NRX_SYM_NET_LA = 1,         /* LA-SympNet: linear and activation shears (Jin et al., arXiv 2001.03750)                   */
+    NRX_SYM_NET_G = 2,          /* G-SympNet: gradient shears (same paper)                                                   */
+    NRX_SYM_NET_HENON = 3,      /* HenonNet: four Henon maps per layer (Burby et al., arXiv 2007.04496); t is not used       */
+    NRX_SYM_NET_HNN = 4,        /* Hamiltonian network H(z) (Greydanus et al., arXiv 1906.01563), stepped by Gauss 4         */
+    NRX_SYM_NET_GENERATING = 5, /* generating function q.P + t S(q, P) (Chen, Tao, arXiv 2103.05632), solved for P           */
+    NRX_SYM_NET_MLP = 6         /* baseline, not symplectic: x + tanh(t) MLP(x, t)                                           */
+};
+enum { NRX_SYM_TANH = 0, NRX_SYM_SIN = 1, NRX_SYM_SIGMOID = 2, NRX_SYM_SWISH = 3, NRX_SYM_LOGCOSH = 4 };
+
+typedef struct nrx_sym_flow_desc {
+    size_t d;                 /* degrees of freedom, >= 1 */
+    int kind;                 /* NRX_SYM_NET_... */
+    size_t layers;            /* SympFlow: L pairs kick, drift; LA: linear blocks; G: shears; Henon: layers; 0 = 3 */
+    size_t width;             /* hidden width H, ridge functions of G and Henon; 0 = 10; at most 1024 */
+    size_t sublayers;         /* LA: shears of a linear block; 0 = 5 */
+    int activation;           /* NRX_SYM_TANH ...; LA, G and Henon nets take it for their sigma (published: sigmoid) */
+    int project;              /* SympFlow on doubled variables: 1 = project the output to q1 = q2, p1 = -p2 (d even) */
+    uint64_t seed;            /* of the initial parameters; the same seed gives the same network */
+    nrx_env env;
+} nrx_sym_flow_desc;
+
+/* A learned map: parameters, gradients and a workspace, so that evaluation does not allocate. One thread per object. */
+typedef struct nrx_sym_flow nrx_sym_flow;
+
+NRX_DEF nrx_status nrx_sym_flow_create(const nrx_sym_flow_desc *desc, nrx_sym_flow **flow);
+NRX_DEF void nrx_sym_flow_destroy(nrx_sym_flow *flow);      /* NULL is fine */
+/* The descriptor with its defaults filled in. */
+NRX_DEF nrx_sym_flow_desc nrx_sym_flow_info(const nrx_sym_flow *flow);
+/* All parameters as one array, in the order of the list; *count = their number. */
+NRX_DEF double *nrx_sym_flow_values(nrx_sym_flow *flow, size_t *count);
+NRX_DEF double *nrx_sym_flow_grads(nrx_sym_flow *flow);
+/* The parameters as blocks (name, value, grad) for any optimizer; *count = number of blocks. They live as long as the flow. */
+NRX_DEF nrx_param *nrx_sym_flow_params(nrx_sym_flow *flow, size_t *count);
+
+/* y_i = psi_{t_i}(x_i) for n rows x [n][2d], times t [n]; y may be x. Cost per row of SympFlow: 4L potential gradients. */
+NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y);
+/* x_i with psi_{t_i}(x_i) = y_i, exactly (to round-off). NRX_E_UNSUPPORTED for the MLP and for projected flows. */
+NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const double *t, const double *y, double *x);
+/* Value and time derivative: y = psi_t(x), ydot = d/dt psi_t(x). SympFlow and MLP. */
+NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y, double *ydot);
+/* y = psi_t(x), w = D psi_t(x) v for n rows. */
+NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *v,
+                                        double *y, double *w);
+/* M [2d][2d] = D psi_t(x) at one point. */
+NRX_DEF nrx_status nrx_sym_flow_jacobian(nrx_sym_flow *flow, double t, const double *x, double *M);
+/* Reverse mode: for u [n][2d] (= dL/dy) adds dL/dparameters to the gradients, and gives dL/dx (NULL = not wanted). */
+NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *u, double *xbar);
+/* Long times: psi(t, x) = psi_s o (psi_dt)^m, t = m dt + s, 0 <= s < dt, dt > 0 (the trained interval). x [2d], y [2d]. */
+NRX_DEF nrx_status nrx_sym_flow_advance(nrx_sym_flow *flow, double dt, double t, const double *x, double *y);
+/* The exact Hamiltonian behind a SympFlow, d/dt psi_t(x) = J grad Hhat(t, psi_t(x)), at points x: H [n] and, if not NULL,
+   its gradient [n][2d]. For an HNN the learned H. Backward error analysis by composition; see the reference of the kind. */
+NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *H,
+                                            double *grad);
+/* HNN: its Hamiltonian as a system, for any integrator for general H. The flow must outlive it. */
+NRX_DEF nrx_status nrx_sym_flow_system(nrx_sym_flow *flow, nrx_sym_system *system);
+/* The flow as a map for nrx_sym_check. */
+NRX_DEF nrx_status nrx_sym_flow_map(nrx_sym_flow *flow, nrx_sym_map *map);
+
+/* Losses over n rows; each adds its weighted gradient to the parameter gradients unless `weight` is 0 (then only values).
+   Physics (SympFlow, MLP): *residual = mean over rows and 2d components of (J grad H(psi) - d/dt psi)^2 with weights[0], and
+   *matching = mean of (Hhat(t, x) - H(x))^2, for the MLP mean of (H(x) - H(psi_t(x)))^2, with weights[1]. Needs a Hessian. */
+NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n, const double *t,
+                                             const double *x, const double weights[2], double *residual, double *matching);
+/* Data: *loss = mean over rows and components of (psi_t(x) - y)^2. For an HNN y is the measured dz/dt at x. */
+NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *y,
+                                          double weight, double *loss);
+
+enum { NRX_SYM_LR_COSINE = 0, NRX_SYM_LR_CONSTANT = 1, NRX_SYM_LR_ONE_CYCLE = 2 };
+/* Training with Adam. With `system` alone: physics losses on fresh random points each step; with data: data loss. */
+typedef struct nrx_sym_train_desc {
+    const nrx_sym_system *system;   /* physics, or NULL */
+    double low, high;               /* box of every component of x0; both 0 = [-1, 1] */
+    void (*sample)(void *user, nrx_rng *rng, double *x);   /* own sampler of one state [2d], NULL = the box */
+    void *sample_user;
+    double dt;                      /* trained interval; 0 = 1. Times are uniform in [-0.1, dt] */
+    double matching;                /* weight of Hamiltonian matching; 0 = none (the residual has weight 1) */
+
+    const double *x, *t, *y;        /* data [rows][2d], [rows], [rows][2d], or NULL */
+    size_t rows;
+
+    size_t steps;                   /* optimizer steps; 0 = 10000 */
+    size_t batch;                   /* rows per step; 0 = 700 (physics), 512 (data) */
+    double lr;                      /* peak learning rate; 0 = 5e-3 */
+    double lr_end;                  /* cosine: last learning rate; 0 = lr/1000 */
+    int schedule;                   /* NRX_SYM_LR_... */
+    double clip;                    /* bound of the gradient norm; 0 = 1; negative = none */
+    size_t refine;                  /* L-BFGS iterations after Adam, on fixed points that are drawn anew every 400; 0 = none */
+    size_t refine_points;           /* physics: points of the refinement; 0 = 2000 */
+    size_t test_points;             /* physics: fixed points for the choice of the best model; 0 = 1000 */
+    uint64_t seed;
+    nrx_env env;                    /* progress: steps, value = loss of the step */
+} nrx_sym_train_desc;
+typedef struct nrx_sym_train_info {
+    size_t steps;
+    double loss, residual, matching;   /* of the last step */
+    double test;                       /* physics: residual of the kept parameters on the test points; data: loss on all rows */
+    size_t best_step;
+} nrx_sym_train_info;
+/* Trains in place; the parameters that did best on the test points, in the last 15 % of the steps
+   or during refinement, are kept. Adam alone stays where the noise of its batches leaves it; refinement gains another factor. NRX_E_CANCELLED keeps the best so far;
+   a loss that is not finite stops with NRX_E_NUMERIC and the last good parameters. */
+NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc, nrx_sym_train_info *info);
+
+/* A-posteriori energy bound along psi(., x) to time T in steps of dt: |H(psi(T, x)) - H(x)| <= integral |grad H . J grad(Hhat - H)|,
+   by composite Gauss quadrature with 4 * cells points per dt. *bound grows along the path; *error = the actual difference. */
+NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt, double T, size_t cells,
+                                             const double *x, double *bound, double *error);
+
+/* Files: .safetensors (F64; F32 is read too) with the keys of the parameter list and the descriptor in its metadata. A flow read
+   from a file of parameters alone (say, saved from PyTorch) needs the descriptor, else NULL. Every byte is checked. */
+NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned char **bytes, size_t *size); /* nrx_sym_bytes_free */
+NRX_DEF void nrx_sym_bytes_free(const nrx_sym_flow *flow, unsigned char *bytes);
+NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size, const nrx_sym_flow_desc *desc,
+                                            nrx_sym_flow **flow);
+#if !defined(NRX_NO_STDIO)
+NRX_DEF nrx_status nrx_sym_flow_save(const nrx_sym_flow *flow, const char *path);
+NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow);
+#endif
+
 /* ==== inline hooks =============================================================================================== */
 
 /* NRX_SYM_HOOK(name, d, gradient) makes, at file scope, a static function `name` for nrx_sym_system.hook: the loops of all
@@ -720,10 +877,16 @@ NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, 
 #endif
 enum { NRXI_SYM_HOOK_MAX = 8, NRXI_SYM_LANES = 8 };
 
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+typedef volatile double nrxi_sym_rounded;     /* x87: sums must be rounded to double before their error can be seen */
+#else
+typedef double nrxi_sym_rounded;
+#endif
+
 /* x += dx with the low-order part kept in *c (Kahan's sum; the correction is folded in off the critical path). */
 NRXI_SYM_TEMPLATE void nrxi_sym_add2(double *x, double *c, double dx)
 {
-    double x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
+    const nrxi_sym_rounded x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
     *c = low + (dx - (x1 - x0));
     *x = x1;
 }
@@ -1117,7 +1280,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
+#define NRXI_MATH_VERSION 3084722133
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
    number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
    the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
@@ -1131,7 +1294,7 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1218,9 +1381,9 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
     float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x), r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1230,10 +1393,10 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
     double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
@@ -1290,8 +1453,8 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
     float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
                       0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1301,8 +1464,8 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double s = f / (2.0 + f), z = s * s;
     double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
                            0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
@@ -1419,9 +1582,9 @@ NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1489,8 +1652,8 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 + (b * (double)1.570796012878418 + (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1516,7 +1679,7 @@ NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
     double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
     s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
     c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
@@ -1636,10 +1799,432 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3084722133
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
+/* >>> nrx adam (implementation) */
+#ifndef NRXI_ADAM_VERSION
+#define NRXI_ADAM_VERSION 1430145472
+/* Adam (Kingma and Ba 2015) with decoupled decay (Loshchilov and Hutter 2019), SGD with momentum (first velocity = gradient).
+   Needs the core block only. A gradient that is not finite is found before anything is written: the step is refused.
+
+     nrxi_adam_init(who, a, params, count, d)   plans the state; params must outlive it
+     nrxi_adam_step(who, a)                     one step from the gradients, then the constraints; NRX_E_NUMERIC = step refused
+     nrxi_adam_drop(a)
+     nrxi_adam_save(a, bytes) / nrxi_adam_restore(who, a, bytes, n)   nrxi_adam_save_size(a) bytes; resumes to the bit on this byte order
+     nrxi_param_project(p, work)                the constraint of one block; work: rows + cols doubles */
+#if defined(NRXI_X86)
+#include <immintrin.h>
+#endif
+
+/* Adam: w = keep w - rate m / (root sqrt(v) + eps). SGD: m = b1 m + g, w = keep w - rate (root g + eps m). All see gscale g for g. */
+typedef struct nrxi_adam_coef { double b1, b2, keep, rate, root, eps, gscale; } nrxi_adam_coef;
+typedef double nrxi_adam_sum; /* stays f64 in f32 twins */
+NRXI_FN double nrxi_adam_root(double x) { return sqrt(x); }
+
+/* >>> twin f64 */
+NRXI_FN void nrxi_adam_loop_f64(size_t n, double *w, const double *g, double *m, double *v, const nrxi_adam_coef *c)
+{
+    const double b1 = (double)c->b1, b2 = (double)c->b2, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2), keep = (double)c->keep;
+    const double rate = (double)c->rate, root = (double)c->root, eps = (double)c->eps, gs = (double)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i];
+        m[i] = b1 * m[i] + c1 * x;
+        v[i] = b2 * v[i] + c2 * (x * x);
+        w[i] = keep * w[i] - rate * m[i] / (sqrt(v[i]) * root + eps);
+    }
+}
+
+NRXI_FN void nrxi_sgd_loop_f64(size_t n, double *NRX_RESTRICT w, const double *NRX_RESTRICT g, double *NRX_RESTRICT m, const nrxi_adam_coef *c)
+{
+    const double b1 = (double)c->b1, keep = (double)c->keep, rate = (double)c->rate, look = (double)c->root, use = (double)c->eps;
+    const double gs = (double)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double x = gs * g[i], u = x;
+        if (m) m[i] = u = b1 * m[i] + x;
+        w[i] = keep * w[i] - rate * (look * x + use * u);
+    }
+}
+
+NRXI_FN nrxi_adam_sum nrxi_adam_norm2_f64(size_t n, const double *g)
+{
+    nrxi_adam_sum s[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i;
+    for (i = 0; i < n; i++) s[i & 3] += (nrxi_adam_sum)g[i] * (nrxi_adam_sum)g[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* Spectral norm by the power method, from below; work: rows + cols. */
+NRXI_FN nrxi_adam_sum nrxi_adam_spectral_f64(size_t rows, size_t cols, const double *w, int iterations, nrxi_adam_sum *work)
+{
+    nrxi_adam_sum *u = work, *x = work + rows, norm = 0.0, s;
+    size_t i, j;
+    for (j = 0; j < cols; j++) x[j] = 1.0 + 0.5 * (nrxi_adam_sum)((j * 7919u) % 101u) / 101.0;
+    for (; iterations > 0; iterations--) {
+        for (j = 0, s = 0.0; j < cols; j++) s += x[j] * x[j];
+        if (!(s > 0.0)) return norm;
+        s = 1.0 / nrxi_adam_root(s);
+        for (j = 0; j < cols; j++) x[j] *= s;
+        for (i = 0, norm = 0.0; i < rows; i++) {
+            for (j = 0, s = 0.0; j < cols; j++) s += (nrxi_adam_sum)w[i * cols + j] * x[j];
+            u[i] = s;
+            norm += s * s;
+        }
+        norm = nrxi_adam_root(norm);
+        memset(x, 0, cols * sizeof *x);
+        for (i = 0; i < rows; i++)
+            for (j = 0; j < cols; j++) x[j] += (nrxi_adam_sum)w[i * cols + j] * u[i];
+    }
+    return norm;
+}
+
+NRXI_FN void nrxi_param_project_f64(double *w, size_t rows, size_t cols, int constraint, nrxi_adam_sum *work)
+{
+    size_t i, j;
+    nrxi_adam_sum s;
+    if (constraint == NRX_NONNEGATIVE) {
+        for (i = 0; i < rows * cols; i++) if (w[i] < 0) w[i] = 0;
+    } else if (constraint == NRX_ZERO_MEAN || constraint == NRX_UNIT_NORM) {
+        for (i = 0; i < rows; i++, w += cols) {
+            for (j = 0, s = 0.0; j < cols; j++) s += constraint == NRX_ZERO_MEAN ? (nrxi_adam_sum)w[j] : (nrxi_adam_sum)w[j] * (nrxi_adam_sum)w[j];
+            if (constraint == NRX_ZERO_MEAN) for (j = 0; j < cols; j++) w[j] -= (double)(s / (nrxi_adam_sum)cols);
+            else if (s > 1.0) for (j = 0; j < cols; j++) w[j] = (double)((nrxi_adam_sum)w[j] / nrxi_adam_root(s));
+        }
+    } else if (constraint == NRX_UNIT_SPECTRAL) {
+        s = nrxi_adam_spectral_f64(rows, cols, w, 30, work);
+        if (s > 1.0) for (i = 0; i < rows * cols; i++) w[i] = (double)((nrxi_adam_sum)w[i] / s);
+    }
+}
+/* === twin f32 */
+NRXI_FN void nrxi_adam_loop_f32(size_t n, float *w, const float *g, float *m, float *v, const nrxi_adam_coef *c)
+{
+    const float b1 = (float)c->b1, b2 = (float)c->b2, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2), keep = (float)c->keep;
+    const float rate = (float)c->rate, root = (float)c->root, eps = (float)c->eps, gs = (float)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i];
+        m[i] = b1 * m[i] + c1 * x;
+        v[i] = b2 * v[i] + c2 * (x * x);
+        w[i] = keep * w[i] - rate * m[i] / (sqrtf(v[i]) * root + eps);
+    }
+}
+
+NRXI_FN void nrxi_sgd_loop_f32(size_t n, float *NRX_RESTRICT w, const float *NRX_RESTRICT g, float *NRX_RESTRICT m, const nrxi_adam_coef *c)
+{
+    const float b1 = (float)c->b1, keep = (float)c->keep, rate = (float)c->rate, look = (float)c->root, use = (float)c->eps;
+    const float gs = (float)c->gscale;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        float x = gs * g[i], u = x;
+        if (m) m[i] = u = b1 * m[i] + x;
+        w[i] = keep * w[i] - rate * (look * x + use * u);
+    }
+}
+
+NRXI_FN nrxi_adam_sum nrxi_adam_norm2_f32(size_t n, const float *g)
+{
+    nrxi_adam_sum s[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i;
+    for (i = 0; i < n; i++) s[i & 3] += (nrxi_adam_sum)g[i] * (nrxi_adam_sum)g[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* Spectral norm by the power method, from below; work: rows + cols. */
+NRXI_FN nrxi_adam_sum nrxi_adam_spectral_f32(size_t rows, size_t cols, const float *w, int iterations, nrxi_adam_sum *work)
+{
+    nrxi_adam_sum *u = work, *x = work + rows, norm = 0.0, s;
+    size_t i, j;
+    for (j = 0; j < cols; j++) x[j] = 1.0 + 0.5 * (nrxi_adam_sum)((j * 7919u) % 101u) / 101.0;
+    for (; iterations > 0; iterations--) {
+        for (j = 0, s = 0.0; j < cols; j++) s += x[j] * x[j];
+        if (!(s > 0.0)) return norm;
+        s = 1.0 / nrxi_adam_root(s);
+        for (j = 0; j < cols; j++) x[j] *= s;
+        for (i = 0, norm = 0.0; i < rows; i++) {
+            for (j = 0, s = 0.0; j < cols; j++) s += (nrxi_adam_sum)w[i * cols + j] * x[j];
+            u[i] = s;
+            norm += s * s;
+        }
+        norm = nrxi_adam_root(norm);
+        memset(x, 0, cols * sizeof *x);
+        for (i = 0; i < rows; i++)
+            for (j = 0; j < cols; j++) x[j] += (nrxi_adam_sum)w[i * cols + j] * u[i];
+    }
+    return norm;
+}
+
+NRXI_FN void nrxi_param_project_f32(float *w, size_t rows, size_t cols, int constraint, nrxi_adam_sum *work)
+{
+    size_t i, j;
+    nrxi_adam_sum s;
+    if (constraint == NRX_NONNEGATIVE) {
+        for (i = 0; i < rows * cols; i++) if (w[i] < 0) w[i] = 0;
+    } else if (constraint == NRX_ZERO_MEAN || constraint == NRX_UNIT_NORM) {
+        for (i = 0; i < rows; i++, w += cols) {
+            for (j = 0, s = 0.0; j < cols; j++) s += constraint == NRX_ZERO_MEAN ? (nrxi_adam_sum)w[j] : (nrxi_adam_sum)w[j] * (nrxi_adam_sum)w[j];
+            if (constraint == NRX_ZERO_MEAN) for (j = 0; j < cols; j++) w[j] -= (float)(s / (nrxi_adam_sum)cols);
+            else if (s > 1.0) for (j = 0; j < cols; j++) w[j] = (float)((nrxi_adam_sum)w[j] / nrxi_adam_root(s));
+        }
+    } else if (constraint == NRX_UNIT_SPECTRAL) {
+        s = nrxi_adam_spectral_f32(rows, cols, w, 30, work);
+        if (s > 1.0) for (i = 0; i < rows * cols; i++) w[i] = (float)((nrxi_adam_sum)w[i] / s);
+    }
+}
+/* <<< twin */
+
+#if defined(NRXI_X86) /* the f32 loops eight at a time; each returns how many entries it did */
+NRXI_AVX2 NRXI_FN size_t nrxi_adam_avx2(size_t n, float *w, const float *g, float *m, float *v, const nrxi_adam_coef *c)
+{
+    const __m256 b1 = _mm256_set1_ps((float)c->b1), b2 = _mm256_set1_ps((float)c->b2), c1 = _mm256_set1_ps((float)(1.0 - c->b1));
+    const __m256 c2 = _mm256_set1_ps((float)(1.0 - c->b2)), keep = _mm256_set1_ps((float)c->keep), rate = _mm256_set1_ps((float)c->rate);
+    const __m256 root = _mm256_set1_ps((float)c->root), eps = _mm256_set1_ps((float)c->eps), gs = _mm256_set1_ps((float)c->gscale);
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        __m256 x = _mm256_mul_ps(gs, _mm256_loadu_ps(g + i)), mi, vi, d;
+        mi = _mm256_fmadd_ps(b1, _mm256_loadu_ps(m + i), _mm256_mul_ps(c1, x));
+        vi = _mm256_fmadd_ps(b2, _mm256_loadu_ps(v + i), _mm256_mul_ps(c2, _mm256_mul_ps(x, x)));
+        d = _mm256_fmadd_ps(_mm256_sqrt_ps(vi), root, eps);
+        _mm256_storeu_ps(m + i, mi);
+        _mm256_storeu_ps(v + i, vi);
+        _mm256_storeu_ps(w + i, _mm256_fmsub_ps(keep, _mm256_loadu_ps(w + i), _mm256_div_ps(_mm256_mul_ps(rate, mi), d)));
+    }
+    return i;
+}
+NRXI_AVX2 NRXI_FN size_t nrxi_sgd_avx2(size_t n, float *w, const float *g, float *m, const nrxi_adam_coef *c)
+{
+    const __m256 b1 = _mm256_set1_ps((float)c->b1), keep = _mm256_set1_ps((float)c->keep), rate = _mm256_set1_ps((float)-c->rate);
+    const __m256 look = _mm256_set1_ps((float)c->root), use = _mm256_set1_ps((float)c->eps), gs = _mm256_set1_ps((float)c->gscale);
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        __m256 x = _mm256_mul_ps(gs, _mm256_loadu_ps(g + i)), u = x;
+        if (m) {
+            u = _mm256_fmadd_ps(b1, _mm256_loadu_ps(m + i), x);
+            _mm256_storeu_ps(m + i, u);
+        }
+        u = _mm256_fmadd_ps(look, x, _mm256_mul_ps(use, u));
+        _mm256_storeu_ps(w + i, _mm256_fmadd_ps(rate, u, _mm256_mul_ps(keep, _mm256_loadu_ps(w + i))));
+    }
+    return i;
+}
+/* f32 sums over 1024 entries (32 a lane), folded in f64; n a multiple of 1024 */
+NRXI_AVX2 NRXI_FN double nrxi_adam_norm2_avx2(size_t n, const float *g)
+{
+    double total = 0.0;
+    size_t i, j;
+    for (i = 0; i + 1024 <= n; i += 1024) {
+        __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a, x;
+        __m256d e;
+        double lane[4];
+        for (j = i; j < i + 1024; j += 32) {
+            x = _mm256_loadu_ps(g + j);      a = _mm256_fmadd_ps(x, x, a);
+            x = _mm256_loadu_ps(g + j + 8);  b = _mm256_fmadd_ps(x, x, b);
+            x = _mm256_loadu_ps(g + j + 16); c = _mm256_fmadd_ps(x, x, c);
+            x = _mm256_loadu_ps(g + j + 24); d = _mm256_fmadd_ps(x, x, d);
+        }
+        a = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
+        e = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
+        _mm256_storeu_pd(lane, e);
+        total += (lane[0] + lane[1]) + (lane[2] + lane[3]);
+    }
+    return total;
+}
+#endif
+
+NRXI_FN void nrxi_adam_update(int dtype, size_t n, void *w, const void *g, void *m, void *v, const nrxi_adam_coef *c)
+{
+    size_t i = 0;
+    if (dtype == NRX_F64) { nrxi_adam_loop_f64(n, (double *)w, (const double *)g, (double *)m, (double *)v, c); return; }
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_adam_avx2(n, (float *)w, (const float *)g, (float *)m, (float *)v, c);
+#endif
+    nrxi_adam_loop_f32(n - i, (float *)w + i, (const float *)g + i, (float *)m + i, (float *)v + i, c);
+}
+NRXI_FN void nrxi_sgd_update(int dtype, size_t n, void *w, const void *g, void *m, const nrxi_adam_coef *c)
+{
+    size_t i = 0;
+    if (dtype == NRX_F64) { nrxi_sgd_loop_f64(n, (double *)w, (const double *)g, (double *)m, c); return; }
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_sgd_avx2(n, (float *)w, (const float *)g, (float *)m, c);
+#endif
+    nrxi_sgd_loop_f32(n - i, (float *)w + i, (const float *)g + i, m ? (float *)m + i : NULL, c);
+}
+NRXI_FN double nrxi_adam_norm2(int dtype, size_t n, const void *g)
+{
+    double s = 0.0;
+    size_t i = 0;
+    if (dtype == NRX_F64) return nrxi_adam_norm2_f64(n, (const double *)g);
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) { i = n / 1024 * 1024; s = nrxi_adam_norm2_avx2(i, (const float *)g); }
+#endif
+    return s + nrxi_adam_norm2_f32(n - i, (const float *)g + i);
+}
+NRXI_FN void nrxi_param_project(const nrx_param *p, double *work)
+{
+    if (p->dtype == NRX_F32) nrxi_param_project_f32((float *)p->value, p->rows, p->cols, p->constraint, work);
+    else nrxi_param_project_f64((double *)p->value, p->rows, p->cols, p->constraint, work);
+}
+
+/* Norm of all gradients. Refuses (NRX_E_NUMERIC, with a line naming the block) what is not finite or too large to be squared. */
+NRXI_FN nrx_status nrxi_grad_norm(const char *who, const nrx_param *params, size_t count, double *norm, const nrx_env *env)
+{
+    double s = 0.0;
+    size_t k;
+    *norm = 0.0;
+    for (k = 0; k < count; k++) {
+        const nrx_param *p = params + k;
+        double part = nrxi_adam_norm2(p->dtype, p->rows * p->cols, p->grad);
+        if (!nrxi_finite_f64(&part) || (p->dtype == NRX_F32 && part > 1e36))
+            return nrxi_fail(env, NRX_E_NUMERIC, "%s: the gradient of '%s' %s; nothing was changed", who, p->name ? p->name : "?",
+                             nrxi_all_finite(p->grad, p->rows * p->cols, p->dtype) ? "is too large to be squared" : "is not finite");
+        s += part;
+    }
+    *norm = sqrt(s);
+    return NRX_OK;
+}
+
+/* Sizes, pointers and dtypes of a list; *bytes = room for one number per parameter, every block on 64 bytes. */
+NRXI_FN nrx_status nrxi_params_check(const char *who, const nrx_param *params, size_t count, size_t *bytes, const nrx_env *env)
+{
+    size_t k, size;
+    *bytes = 0;
+    if (count && !params) return nrxi_fail(env, NRX_E_ARG, "%s: params is NULL, count is %zu", who, count);
+    for (k = 0; k < count; k++) {
+        const nrx_param *p = params + k;
+        if (p->dtype != NRX_F32 && p->dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: parameter %zu has dtype %d", who, k, p->dtype);
+        if (!nrxi_mul_ok(p->rows, p->cols, &size) || !nrxi_mul_ok(size, nrxi_dtype_size(p->dtype), &size) || size > (size_t)-1 / 4
+            || !nrxi_add_ok(*bytes, (size + 63) & ~(size_t)63, bytes))
+            return nrxi_fail(env, NRX_E_RANGE, "%s: parameter %zu of %zux%zu overflows", who, k, p->rows, p->cols);
+        if (size && (!p->value || !p->grad)) return nrxi_fail(env, NRX_E_ARG, "%s: parameter %zu has no %s", who, k, p->value ? "grad" : "value");
+        if (p->constraint < NRX_FREE || p->constraint > NRX_UNIT_SPECTRAL)
+            return nrxi_fail(env, NRX_E_ARG, "%s: parameter %zu has the unknown constraint %d", who, k, p->constraint);
+    }
+    return NRX_OK;
+}
+
+/* Bytes of work for the constraints of a list. */
+NRXI_FN size_t nrxi_params_work(const nrx_param *params, size_t count)
+{
+    size_t k, most = 0;
+    for (k = 0; k < count; k++)
+        if (params[k].constraint == NRX_UNIT_SPECTRAL && params[k].rows + params[k].cols > most) most = params[k].rows + params[k].cols;
+    return most * sizeof(double);
+}
+
+NRXI_FN nrx_status nrxi_adam_init(const char *who, nrx_adam *a, const nrx_param *params, size_t count, const nrx_adam_desc *d)
+{
+    nrx_status status;
+    size_t work;
+    memset(a, 0, sizeof *a);
+    if (d) a->desc = *d;
+    if (a->desc.kind != NRX_ADAM_ADAM && a->desc.kind != NRX_ADAM_SGD) return nrxi_fail(&a->desc.env, NRX_E_ARG, "%s: kind %d, expected NRX_ADAM_*", who, a->desc.kind);
+    if (a->desc.lr == 0.0) a->desc.lr = a->desc.kind == NRX_ADAM_SGD ? 1e-2 : 1e-3;
+    if (a->desc.beta1 == 0.0) a->desc.beta1 = 0.9;
+    if (a->desc.beta2 == 0.0) a->desc.beta2 = 0.999;
+    if (a->desc.eps == 0.0) a->desc.eps = 1e-8;
+    if (!(a->desc.lr > 0.0) || !(a->desc.beta1 < 1.0) || !(a->desc.beta2 < 1.0) || !(a->desc.weight_decay >= 0.0))
+        return nrxi_fail(&a->desc.env, NRX_E_ARG, "%s: lr %g, beta1 %g, beta2 %g, weight_decay %g: expected lr > 0, betas < 1, decay >= 0", who,
+                         a->desc.lr, a->desc.beta1, a->desc.beta2, a->desc.weight_decay);
+    status = nrxi_params_check(who, params, count, &a->moment_bytes, &a->desc.env);
+    if (status != NRX_OK) return status;
+    a->params = params;
+    a->count = count;
+    work = nrxi_params_work(params, count);
+    if (a->desc.kind == NRX_ADAM_ADAM) a->moment_bytes *= 2;
+    if (!nrxi_add_ok(a->moment_bytes, work, &work) || !(a->moments = nrxi_calloc(&a->desc.env, work, 1)))
+        return nrxi_fail(&a->desc.env, NRX_E_NOMEM, "%s: no memory for %zu bytes of state", who, a->moment_bytes);
+    return NRX_OK;
+}
+
+NRXI_FN void nrxi_adam_drop(nrx_adam *a)
+{
+    nrxi_free(&a->desc.env, a->moments);
+    memset(a, 0, sizeof *a);
+}
+
+typedef struct nrxi_adam_job { int kind, dtype; size_t n; unsigned char *w, *m, *v; const unsigned char *g; nrxi_adam_coef c; } nrxi_adam_job;
+enum { NRXI_ADAM_CHUNK = 32768 }; /* entries: four f32 arrays of this size stay in the second-level cache */
+
+NRXI_FN void nrxi_adam_chunk(void *arg, size_t chunk)
+{
+    const nrxi_adam_job *j = (const nrxi_adam_job *)arg;
+    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full, o = at * nrxi_dtype_size(j->dtype);
+    if (j->kind == NRX_ADAM_ADAM) nrxi_adam_update(j->dtype, n, j->w + o, j->g + o, j->m + o, j->v + o, &j->c);
+    else nrxi_sgd_update(j->dtype, n, j->w + o, j->g + o, j->m ? j->m + o : NULL, &j->c);
+}
+
+NRXI_FN nrx_status nrxi_adam_step(const char *who, nrx_adam *a)
+{
+    const nrx_adam_desc *d = &a->desc;
+    nrxi_adam_job job;
+    unsigned char *m = (unsigned char *)a->moments, *v = m + a->moment_bytes / 2;
+    double *work = (double *)(void *)(m + a->moment_bytes);
+    size_t k;
+    nrx_status status = nrxi_grad_norm(who, a->params, a->count, &a->grad_norm, &d->env);
+    if (status != NRX_OK) { a->skipped++; return status; }
+    a->steps++;
+    job.kind = d->kind;
+    job.c.gscale = d->clip_norm > 0.0 && a->grad_norm > d->clip_norm ? d->clip_norm / (a->grad_norm + 1e-6) : 1.0;
+    job.c.keep = 1.0 - d->lr * d->weight_decay;
+    job.c.b1 = d->kind == NRX_ADAM_ADAM ? d->beta1 : d->momentum;
+    job.c.b2 = d->beta2;
+    if (d->kind == NRX_ADAM_ADAM) {
+        job.c.rate = d->lr / (1.0 - pow(d->beta1, (double)a->steps));
+        job.c.root = 1.0 / sqrt(1.0 - pow(d->beta2, (double)a->steps));
+        job.c.eps = d->eps;
+    } else {
+        job.c.rate = d->lr;
+        job.c.root = d->nesterov && d->momentum != 0.0 ? 1.0 : 0.0;
+        job.c.eps = d->nesterov && d->momentum != 0.0 ? d->momentum : 1.0;
+    }
+    for (k = 0; k < a->count; k++) {
+        const nrx_param *p = a->params + k;
+        size_t size;
+        job.dtype = p->dtype;
+        job.n = p->rows * p->cols;
+        size = (job.n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63;
+        job.w = (unsigned char *)p->value;
+        job.g = (const unsigned char *)p->grad;
+        job.m = d->kind == NRX_ADAM_SGD && d->momentum == 0.0 ? NULL : m;
+        job.v = v;
+        nrxi_parallel(&d->env, (job.n + NRXI_ADAM_CHUNK - 1) / NRXI_ADAM_CHUNK, nrxi_adam_chunk, &job);
+        if (p->constraint) nrxi_param_project(p, work);
+        m += size;
+        v += size;
+    }
+    return NRX_OK;
+}
+
+/* State: "nrxA", kind, steps, moment bytes (u64 each but the tag), moments. */
+NRXI_FN size_t nrxi_adam_save_size(const nrx_adam *a) { return 32 + a->moment_bytes; }
+NRXI_FN void nrxi_adam_save(const nrx_adam *a, void *bytes)
+{
+    unsigned char *p = (unsigned char *)bytes;
+    uint64_t head[4];
+    head[0] = 0x314178726eu; /* "nrxA1" */
+    head[1] = (uint64_t)a->desc.kind;
+    head[2] = (uint64_t)a->steps;
+    head[3] = (uint64_t)a->moment_bytes;
+    memcpy(p, head, sizeof head);
+    memcpy(p + 32, a->moments, a->moment_bytes);
+}
+NRXI_FN nrx_status nrxi_adam_restore(const char *who, nrx_adam *a, const void *bytes, size_t n)
+{
+    uint64_t head[4];
+    if (n < 32) return nrxi_fail(&a->desc.env, NRX_E_FORMAT, "%s: state of %zu bytes is truncated", who, n);
+    memcpy(head, bytes, sizeof head);
+    if (head[0] != 0x314178726eu || head[1] != (uint64_t)a->desc.kind || head[3] != (uint64_t)a->moment_bytes || n - 32 != a->moment_bytes)
+        return nrxi_fail(&a->desc.env, NRX_E_FORMAT, "%s: the state (%zu bytes) was not saved by an optimizer of this kind and size", who, n);
+    a->steps = (size_t)head[2];
+    memcpy(a->moments, (const unsigned char *)bytes + 32, a->moment_bytes);
+    return NRX_OK;
+}
+#elif NRXI_ADAM_VERSION != 1430145472
+#error "nrx: headers with different versions of the adam block are mixed in one translation unit"
+#endif
+/* <<< nrx adam (implementation) */
 
 
 
@@ -3079,7 +3664,7 @@ NRXI_FN nrx_status nrxi_sym_irk_tangents(nrxi_sym_run *run, double t, double h, 
             if (change == 0.0 || (change <= 1e-14 * scale && change >= previous)) break;
             previous = change;
         }
-        if (!(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
+        if (it == 200 && !(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
         for (i = 0; i < s; i++) for (j = 0; j < n; j++) x[j] += h * run->b[i] * L[i * n + j];
     }
     return NRX_OK;
@@ -4674,6 +5259,2107 @@ NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, 
     map->user = storage;
     return NRX_OK;
 }
+
+/* ==== learned flows ====
+   Rows are processed in tiles of 8 lanes; every array of a tile is [rows][8], so that all inner loops run over lanes. */
+
+enum { NRXI_SYM_TILE = 8 };
+#if defined(NRXI_VEC) && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)   /* x87 scalars do not mix with vectors */
+#define NRXI_SYM_VEC 1
+typedef nrxi_f64x4 nrxi_sym_v;
+#define NRXI_SYM_V(p) (*(nrxi_f64x4u *)((p) + k))       /* the lanes k .. of array p inside NRXI_SYM_EACH */
+enum { NRXI_SYM_STEP = 4 };
+#else
+typedef double nrxi_sym_v;
+#define NRXI_SYM_V(p) ((p)[k])
+enum { NRXI_SYM_STEP = 1 };
+#endif
+#define NRXI_SYM_EACH(rows) for (k = 0; k < (rows) * NRXI_SYM_TILE; k += NRXI_SYM_STEP)
+
+/* y [rows][8] = bias (or 0) + W x, W_ij = W[i rs + j cs]: rs, cs choose W or its transpose. */
+NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, size_t rs, size_t cs, const double *bias,
+                                   const double *x, double *y)
+{
+    size_t i, j;
+#if defined(NRXI_SYM_VEC)
+    for (i = 0; i + 4 <= rows; i += 4) {
+        const double *w = W + i * rs;
+        nrxi_f64x4 a0 = { 0, 0, 0, 0 }, a1, b0, b1, c0, c1, d0, d1;
+        a1 = a0; b0 = a0; b1 = a0; c0 = a0; c1 = a0; d0 = a0; d1 = a0;
+        if (bias) {
+            a0 += bias[i]; a1 += bias[i]; b0 += bias[i + 1]; b1 += bias[i + 1];
+            c0 += bias[i + 2]; c1 += bias[i + 2]; d0 += bias[i + 3]; d1 += bias[i + 3];
+        }
+        for (j = 0; j < cols; j++) {
+            const nrxi_f64x4 u = *(const nrxi_f64x4u *)(x + 8 * j), v = *(const nrxi_f64x4u *)(x + 8 * j + 4);
+            a0 += w[j * cs] * u; a1 += w[j * cs] * v;
+            b0 += w[rs + j * cs] * u; b1 += w[rs + j * cs] * v;
+            c0 += w[2 * rs + j * cs] * u; c1 += w[2 * rs + j * cs] * v;
+            d0 += w[3 * rs + j * cs] * u; d1 += w[3 * rs + j * cs] * v;
+        }
+        *(nrxi_f64x4u *)(y + 8 * i) = a0; *(nrxi_f64x4u *)(y + 8 * i + 4) = a1;
+        *(nrxi_f64x4u *)(y + 8 * i + 8) = b0; *(nrxi_f64x4u *)(y + 8 * i + 12) = b1;
+        *(nrxi_f64x4u *)(y + 8 * i + 16) = c0; *(nrxi_f64x4u *)(y + 8 * i + 20) = c1;
+        *(nrxi_f64x4u *)(y + 8 * i + 24) = d0; *(nrxi_f64x4u *)(y + 8 * i + 28) = d1;
+    }
+    for (; i < rows; i++) {
+        nrxi_f64x4 a0 = { 0, 0, 0, 0 }, a1 = a0;
+        if (bias) { a0 += bias[i]; a1 += bias[i]; }
+        for (j = 0; j < cols; j++) {
+            a0 += W[i * rs + j * cs] * *(const nrxi_f64x4u *)(x + 8 * j);
+            a1 += W[i * rs + j * cs] * *(const nrxi_f64x4u *)(x + 8 * j + 4);
+        }
+        *(nrxi_f64x4u *)(y + 8 * i) = a0; *(nrxi_f64x4u *)(y + 8 * i + 4) = a1;
+    }
+#else
+    size_t l;
+    for (i = 0; i < rows; i++) {
+        double *yi = y + NRXI_SYM_TILE * i;
+        for (l = 0; l < NRXI_SYM_TILE; l++) yi[l] = bias ? bias[i] : 0.0;
+        for (j = 0; j < cols; j++)
+            for (l = 0; l < NRXI_SYM_TILE; l++) yi[l] += W[i * rs + j * cs] * x[NRXI_SYM_TILE * j + l];
+    }
+#endif
+}
+
+/* g_ij += sum over k < terms and lanes of u_k[i] x_k[j]; entries of u and x may not be NULL. */
+NRXI_SYM_TEMPLATE void nrxi_sym_outer(size_t rows, size_t cols, int terms, const double *const *u, const double *const *x, double *g)
+{
+    size_t i, j;
+    int k;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) {
+#if defined(NRXI_SYM_VEC)
+            nrxi_f64x4 s = { 0, 0, 0, 0 }, r = s;
+            for (k = 0; k < terms; k++) {
+                s += *(const nrxi_f64x4u *)(u[k] + 8 * i) * *(const nrxi_f64x4u *)(x[k] + 8 * j);
+                r += *(const nrxi_f64x4u *)(u[k] + 8 * i + 4) * *(const nrxi_f64x4u *)(x[k] + 8 * j + 4);
+            }
+            s += r;
+            g[i * cols + j] += (s[0] + s[2]) + (s[1] + s[3]);
+#else
+            double s = 0.0;
+            size_t l;
+            for (k = 0; k < terms; k++) for (l = 0; l < NRXI_SYM_TILE; l++) s += u[k][NRXI_SYM_TILE * i + l] * x[k][NRXI_SYM_TILE * j + l];
+            g[i * cols + j] += s;
+#endif
+        }
+}
+
+/* g_i += sum over lanes of u[i] */
+NRXI_SYM_TEMPLATE void nrxi_sym_lane_sums(size_t rows, const double *u, double *g)
+{
+    size_t i;
+    for (i = 0; i < rows; i++) {
+        const double *v = u + NRXI_SYM_TILE * i;
+        g[i] += ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]));
+    }
+}
+
+/* a = sigma(z) and its first three derivatives, n numbers each */
+NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z, double *a, double *s1, double *s2, double *s3)
+{
+    const size_t n = rows * NRXI_SYM_TILE;
+    size_t k;
+    switch (kind) {
+    case NRX_SYM_SIN:
+        nrxi_vsin_f64(n, z, a); nrxi_vcos_f64(n, z, s1);
+        NRXI_SYM_EACH(rows) { NRXI_SYM_V(s2) = -NRXI_SYM_V(a); NRXI_SYM_V(s3) = -NRXI_SYM_V(s1); }
+        break;
+    case NRX_SYM_SIGMOID:
+        nrxi_vsigmoid_f64(n, z, a);
+        NRXI_SYM_EACH(rows) {
+            const nrxi_sym_v s = NRXI_SYM_V(a), d = s * (1.0 - s);
+            NRXI_SYM_V(s1) = d; NRXI_SYM_V(s2) = d * (1.0 - 2.0 * s); NRXI_SYM_V(s3) = d * (1.0 - 6.0 * d);
+        }
+        break;
+    case NRX_SYM_SWISH:
+        nrxi_vsigmoid_f64(n, z, s1);
+        NRXI_SYM_EACH(rows) {
+            const nrxi_sym_v x = NRXI_SYM_V(z), s = NRXI_SYM_V(s1), d = s * (1.0 - s), e = d * (1.0 - 2.0 * s), f = d * (1.0 - 6.0 * d);
+            NRXI_SYM_V(a) = x * s; NRXI_SYM_V(s1) = s + x * d; NRXI_SYM_V(s2) = 2.0 * d + x * e; NRXI_SYM_V(s3) = 3.0 * e + x * f;
+        }
+        break;
+    case NRX_SYM_LOGCOSH:   /* |z| + log(1 + exp(-2|z|)) - log 2 */
+        nrxi_vtanh_f64(n, z, s1);
+        for (k = 0; k < n; k++) a[k] = -2.0 * fabs(z[k]);
+        nrxi_vexp_f64(n, a, a);
+        nrxi_vlog1p_f64(n, a, a);
+        for (k = 0; k < n; k++) a[k] += fabs(z[k]) - 0.69314718055994530942;
+        NRXI_SYM_EACH(rows) {
+            const nrxi_sym_v s = NRXI_SYM_V(s1), d = 1.0 - s * s;
+            NRXI_SYM_V(s2) = d; NRXI_SYM_V(s3) = -2.0 * s * d;
+        }
+        break;
+    default:
+        nrxi_vtanh_f64(n, z, a);
+        NRXI_SYM_EACH(rows) {
+            const nrxi_sym_v s = NRXI_SYM_V(a), d = 1.0 - s * s;
+            NRXI_SYM_V(s1) = d; NRXI_SYM_V(s2) = -2.0 * s * d; NRXI_SYM_V(s3) = d * (6.0 * s * s - 2.0);
+        }
+        break;
+    }
+}
+
+/* ---- a scalar MLP potential F: R^n -> R, two hidden layers: F = w3 . sigma(W2 sigma(W1 x + b1) + b2) + b3 ---- */
+
+typedef struct nrxi_sym_pot {
+    size_t n, H;
+    int act;
+    const double *value;     /* W1 [H][n], b1 [H], W2 [H][H], b2 [H], w3 [H], b3 */
+    double *grad;            /* the same, or NULL */
+    double *w;               /* scratch, 24 H tiles */
+} nrxi_sym_pot;
+
+NRXI_FN size_t nrxi_sym_pot_count(size_t n, size_t H) { return H * n + H + H * H + H + H + 1; }
+
+typedef struct nrxi_sym_pot_at {       /* what evaluation leaves in the scratch */
+    const double *W1, *b1, *W2, *b2, *w3;
+    double *z, *a, *s1, *s2, *s3, *c, *t1, *t2, *t3, *u, *r, *free;
+} nrxi_sym_pot_at;
+
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_forward(const nrxi_sym_pot *f, const double *x, nrxi_sym_pot_at *at)
+{
+    const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
+    at->W1 = f->value; at->b1 = at->W1 + H * n; at->W2 = at->b1 + H; at->b2 = at->W2 + H * H; at->w3 = at->b2 + H;
+    at->z = f->w; at->a = at->z + T; at->s1 = at->a + T; at->s2 = at->s1 + T; at->s3 = at->s2 + T; at->c = at->s3 + T;
+    at->t1 = at->c + T; at->t2 = at->t1 + T; at->t3 = at->t2 + T; at->u = at->t3 + T; at->r = at->u + T; at->free = at->r + T;
+    nrxi_sym_mv(H, n, at->W1, n, 1, at->b1, x, at->z);
+    nrxi_sym_activate(f->act, H, at->z, at->a, at->s1, at->s2, at->s3);
+    nrxi_sym_mv(H, H, at->W2, H, 1, at->b2, at->a, at->z);
+    nrxi_sym_activate(f->act, H, at->z, at->c, at->t1, at->t2, at->t3);
+}
+
+/* g [n] = grad F(x); with xd also gd = F''(x) xd; V [8] (or NULL) the values. */
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+{
+    nrxi_sym_pot_at at;
+    const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
+    size_t k;
+    nrxi_sym_pot_forward(f, x, &at);
+    if (V) {
+        size_t l, i;
+        for (l = 0; l < NRXI_SYM_TILE; l++) V[l] = at.w3[H];
+        for (i = 0; i < H; i++) for (l = 0; l < NRXI_SYM_TILE; l++) V[l] += at.w3[i] * at.c[i * NRXI_SYM_TILE + l];
+    }
+    NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = at.w3[k / NRXI_SYM_TILE] * NRXI_SYM_V(at.t1);
+    nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.u, at.r);
+    NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(at.r);
+    nrxi_sym_mv(n, H, at.W1, 1, n, NULL, at.u, g);
+    if (xd) {
+        double *zx = at.free, *ax = zx + T, *rx = ax + T;
+        nrxi_sym_mv(H, n, at.W1, n, 1, NULL, xd, zx);
+        NRXI_SYM_EACH(H) NRXI_SYM_V(ax) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(zx);
+        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ax, at.u);
+        NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = at.w3[k / NRXI_SYM_TILE] * (NRXI_SYM_V(at.t2) * NRXI_SYM_V(at.u));
+        nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.u, rx);
+        NRXI_SYM_EACH(H) NRXI_SYM_V(rx) = NRXI_SYM_V(at.s2) * NRXI_SYM_V(zx) * NRXI_SYM_V(at.r) + NRXI_SYM_V(at.s1) * NRXI_SYM_V(rx);
+        nrxi_sym_mv(n, H, at.W1, 1, n, NULL, rx, gd);
+    }
+}
+
+/* Reverse mode of S = lambda . grad F(x) + mu . F''(x) xd (mu and xd NULL: the first term only). Written as one forward sweep of
+   jets - value, derivative m along mu, x along xd, and c = lambda-derivative + mixed second derivative - and its adjoint:
+   xb = dS/dx, xdb = dS/dxd, parameter gradients added to f->grad. */
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda,
+                                            const double *mu, double *xb, double *xdb)
+{
+    nrxi_sym_pot_at at;
+    const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
+    double *zc, *zm, *zx, *ac, *am, *ax, *yc, *ym, *yx, *b0, *bc, *bm;
+    const double *us[4], *xs[4];
+    size_t k;
+    nrxi_sym_pot_forward(f, x, &at);
+    zc = at.free; ac = zc + T; yc = ac + T; bc = yc + T; zm = bc + T; am = zm + T; ym = am + T; zx = ym + T; ax = zx + T; yx = ax + T;
+    bm = yx + T; b0 = at.u;
+    nrxi_sym_mv(H, n, at.W1, n, 1, NULL, lambda, zc);
+    if (mu) {
+        nrxi_sym_mv(H, n, at.W1, n, 1, NULL, mu, zm);
+        nrxi_sym_mv(H, n, at.W1, n, 1, NULL, xd, zx);
+        NRXI_SYM_EACH(H) {
+            const nrxi_sym_v s1 = NRXI_SYM_V(at.s1), m = NRXI_SYM_V(zm), v = NRXI_SYM_V(zx);
+            NRXI_SYM_V(am) = s1 * m; NRXI_SYM_V(ax) = s1 * v;
+            NRXI_SYM_V(ac) = s1 * NRXI_SYM_V(zc) + NRXI_SYM_V(at.s2) * m * v;
+        }
+        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, am, ym);
+        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ax, yx);
+        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ac, yc);
+        /* c^c = t1 y^c + t2 y^m y^x; its adjoint is w3. at.z, yc, ym, yx become the adjoints of y, y^c, y^m, y^x. */
+        NRXI_SYM_EACH(H) {
+            const double w3 = at.w3[k / NRXI_SYM_TILE];
+            const nrxi_sym_v t1 = NRXI_SYM_V(at.t1), t2 = NRXI_SYM_V(at.t2), m = NRXI_SYM_V(ym), v = NRXI_SYM_V(yx), c = NRXI_SYM_V(yc);
+            NRXI_SYM_V(at.c) = t1 * c + t2 * m * v;
+            NRXI_SYM_V(at.z) = w3 * (t2 * c + NRXI_SYM_V(at.t3) * m * v);
+            NRXI_SYM_V(yc) = w3 * t1; NRXI_SYM_V(ym) = w3 * (t2 * v); NRXI_SYM_V(yx) = w3 * (t2 * m);
+        }
+    } else {
+        NRXI_SYM_EACH(H) NRXI_SYM_V(ac) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(zc);
+        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ac, yc);
+        NRXI_SYM_EACH(H) {
+            const double w3 = at.w3[k / NRXI_SYM_TILE];
+            const nrxi_sym_v t1 = NRXI_SYM_V(at.t1), c = NRXI_SYM_V(yc);
+            NRXI_SYM_V(at.c) = t1 * c;
+            NRXI_SYM_V(at.z) = w3 * (NRXI_SYM_V(at.t2) * c);
+            NRXI_SYM_V(yc) = w3 * t1;
+        }
+    }
+    nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.z, b0);
+    nrxi_sym_mv(H, H, at.W2, 1, H, NULL, yc, bc);
+    us[0] = at.z; xs[0] = at.a; us[1] = yc; xs[1] = ac; us[2] = ym; xs[2] = am; us[3] = yx; xs[3] = ax;
+    if (f->grad) {
+        double *gW2 = f->grad + H * n + H, *gb2 = gW2 + H * H;
+        nrxi_sym_outer(H, H, mu ? 4 : 2, us, xs, gW2);
+        nrxi_sym_lane_sums(H, at.z, gb2);
+        nrxi_sym_lane_sums(H, at.c, gb2 + H);
+    }
+    if (mu) {
+        double *bx = at.c;
+        nrxi_sym_mv(H, H, at.W2, 1, H, NULL, ym, bm);
+        nrxi_sym_mv(H, H, at.W2, 1, H, NULL, yx, bx);
+        NRXI_SYM_EACH(H) {     /* b0, bc, bm, bx become the adjoints of z, z^c, z^m, z^x */
+            const nrxi_sym_v s1 = NRXI_SYM_V(at.s1), s2 = NRXI_SYM_V(at.s2), zmv = NRXI_SYM_V(zm), zxv = NRXI_SYM_V(zx);
+            const nrxi_sym_v c = NRXI_SYM_V(bc), m = NRXI_SYM_V(bm), v = NRXI_SYM_V(bx);
+            NRXI_SYM_V(b0) = s1 * NRXI_SYM_V(b0) + s2 * (m * zmv + v * zxv + c * NRXI_SYM_V(zc)) + NRXI_SYM_V(at.s3) * c * zmv * zxv;
+            NRXI_SYM_V(bc) = s1 * c;
+            NRXI_SYM_V(bm) = s1 * m + s2 * zxv * c;
+            NRXI_SYM_V(bx) = s1 * v + s2 * zmv * c;
+        }
+        nrxi_sym_mv(n, H, at.W1, 1, n, NULL, bx, xdb);
+        us[3] = bx; xs[3] = xd; us[2] = bm; xs[2] = mu;
+    } else {
+        NRXI_SYM_EACH(H) {
+            const nrxi_sym_v c = NRXI_SYM_V(bc);
+            NRXI_SYM_V(b0) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(b0) + NRXI_SYM_V(at.s2) * c * NRXI_SYM_V(zc);
+            NRXI_SYM_V(bc) = NRXI_SYM_V(at.s1) * c;
+        }
+    }
+    nrxi_sym_mv(n, H, at.W1, 1, n, NULL, b0, xb);
+    if (f->grad) {
+        us[0] = b0; xs[0] = x; us[1] = bc; xs[1] = lambda;
+        nrxi_sym_outer(H, n, mu ? 4 : 2, us, xs, f->grad);
+        nrxi_sym_lane_sums(H, b0, f->grad + H * n);
+    }
+}
+
+/* The two kernels for the processor at hand. */
+#if defined(NRXI_X86)
+NRXI_AVX512 NRXI_FN void nrxi_sym_grad_512(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+{ nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
+NRXI_AVX2 NRXI_FN void nrxi_sym_grad_2(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+{ nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
+NRXI_AVX512 NRXI_FN void nrxi_sym_reverse_512(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda,
+                                              const double *mu, double *xb, double *xdb)
+{ nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
+NRXI_AVX2 NRXI_FN void nrxi_sym_reverse_2(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda,
+                                          const double *mu, double *xb, double *xdb)
+{ nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
+#endif
+NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+{
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx512()) { nrxi_sym_grad_512(f, x, xd, g, gd, V); return; }
+    if (nrxi_cpu_avx2()) { nrxi_sym_grad_2(f, x, xd, g, gd, V); return; }
+#endif
+    nrxi_sym_pot_grad(f, x, xd, g, gd, V);
+}
+NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda, const double *mu,
+                                 double *xb, double *xdb)
+{
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx512()) { nrxi_sym_reverse_512(f, x, xd, lambda, mu, xb, xdb); return; }
+    if (nrxi_cpu_avx2()) { nrxi_sym_reverse_2(f, x, xd, lambda, mu, xb, xdb); return; }
+#endif
+    nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb);
+}
+
+/* ---- the flow object ---- */
+
+enum { NRXI_SYM_POT, NRXI_SYM_LINEAR, NRXI_SYM_SHIFT, NRXI_SYM_SHEAR, NRXI_SYM_RIDGE, NRXI_SYM_HENON_MAP };
+typedef struct nrxi_sym_layer { int type, side; size_t offset; } nrxi_sym_layer;   /* side 0: p moves, 1: q moves */
+
+struct nrx_sym_flow {
+    nrx_sym_flow_desc desc;
+    size_t count, blocks, layers;
+    double *value, *grad, *work;
+    nrx_param *list;
+    char *names;               /* [blocks][40] */
+    nrxi_sym_layer *layer;
+    size_t h0;                 /* index of the constant of Hamiltonian matching (SympFlow) */
+    /* pieces of work, in tiles of 8 lanes */
+    double *state;             /* [layers + 1][4d]: q, p, qdot, pdot before each layer */
+    double *bar;               /* [4d] adjoints */
+    double *io;                /* 8 x [2d + 1]: potential inputs and outputs */
+    double *pot;               /* [24 H] */
+    double *lane;              /* [12 d] one state */
+};
+
+enum { NRXI_SYM_NAME = 40 };
+
+/* An unsigned number in decimal. */
+NRXI_FN char *nrxi_sym_digits(char *at, size_t v)
+{
+    char text[24];
+    int n = 0;
+    do text[n++] = (char)('0' + v % 10); while ((v /= 10) != 0);
+    while (n > 0) *at++ = text[--n];
+    return at;
+}
+
+NRXI_FN void nrxi_sym_add_block(nrx_sym_flow *f, const char *head, size_t index, const char *tail, size_t rows, size_t cols)
+{
+    if (f->list) {
+        nrx_param *p = &f->list[f->blocks];
+        char *name = f->names + NRXI_SYM_NAME * f->blocks, *at = name;
+        size_t n = strlen(head);
+        memcpy(at, head, n);
+        at += n;
+        if (tail) {
+            at = nrxi_sym_digits(at, index);
+            memcpy(at, tail, strlen(tail));
+            at += strlen(tail);
+        }
+        *at = 0;
+        p->name = name;
+        p->value = f->value + f->count; p->grad = f->grad + f->count;
+        p->rows = rows; p->cols = cols; p->dtype = NRX_F64; p->constraint = NRX_FREE;
+    }
+    f->blocks++;
+    f->count += rows * cols;
+}
+
+NRXI_FN void nrxi_sym_add_layer(nrx_sym_flow *f, int type, int side)
+{
+    if (f->layer) { f->layer[f->layers].type = type; f->layer[f->layers].side = side; f->layer[f->layers].offset = f->count; }
+    f->layers++;
+}
+
+NRXI_FN void nrxi_sym_add_mlp(nrx_sym_flow *f, const char *head, size_t index, size_t in, size_t out)
+{
+    const size_t H = f->desc.width;
+    nrxi_sym_add_block(f, head, index, ".0.weight", H, in);
+    nrxi_sym_add_block(f, head, index, ".0.bias", 1, H);
+    nrxi_sym_add_block(f, head, index, ".2.weight", H, H);
+    nrxi_sym_add_block(f, head, index, ".2.bias", 1, H);
+    nrxi_sym_add_block(f, head, index, ".4.weight", out, H);
+    nrxi_sym_add_block(f, head, index, ".4.bias", 1, out);
+}
+
+/* Counts blocks, layers and parameters; the second time, with memory there, fills them in. */
+NRXI_FN void nrxi_sym_build(nrx_sym_flow *f)
+{
+    const nrx_sym_flow_desc *c = &f->desc;
+    const size_t d = c->d, H = c->width;
+    size_t i, k;
+    f->blocks = f->layers = f->count = 0;
+    switch (c->kind) {
+    case NRX_SYM_NET_LA:
+        for (i = 0; i < c->layers; i++) {
+            for (k = 0; k < c->sublayers; k++) {
+                nrxi_sym_add_layer(f, NRXI_SYM_LINEAR, (int)(k % 2));
+                nrxi_sym_add_block(f, "linear.", i * c->sublayers + k, ".S", d, d);
+            }
+            nrxi_sym_add_layer(f, NRXI_SYM_SHIFT, 0);
+            nrxi_sym_add_block(f, "linear.", i, ".bp", 1, d);
+            nrxi_sym_add_layer(f, NRXI_SYM_SHIFT, 1);
+            nrxi_sym_add_block(f, "linear.", i, ".bq", 1, d);
+            if (i + 1 < c->layers) {
+                nrxi_sym_add_layer(f, NRXI_SYM_SHEAR, (int)(i % 2));
+                nrxi_sym_add_block(f, "activation.", i, ".a", 1, d);
+            }
+        }
+        break;
+    case NRX_SYM_NET_G: case NRX_SYM_NET_HENON:
+        for (i = 0; i < c->layers; i++) {
+            nrxi_sym_add_layer(f, c->kind == NRX_SYM_NET_G ? (int)NRXI_SYM_RIDGE : (int)NRXI_SYM_HENON_MAP, (int)(i % 2));
+            nrxi_sym_add_block(f, "layer.", i, ".K", d, H);
+            nrxi_sym_add_block(f, "layer.", i, ".a", 1, H);
+            nrxi_sym_add_block(f, "layer.", i, ".b", 1, H);
+            if (c->kind == NRX_SYM_NET_HENON) nrxi_sym_add_block(f, "layer.", i, ".eta", 1, d);
+        }
+        break;
+    case NRX_SYM_NET_HNN: case NRX_SYM_NET_GENERATING: nrxi_sym_add_mlp(f, "potential.", 0, 2 * d, 1); break;
+    case NRX_SYM_NET_MLP: nrxi_sym_add_mlp(f, "net.", 0, 2 * d + 1, 2 * d); break;
+    default:
+        for (i = 0; i < c->layers; i++) {
+            nrxi_sym_add_layer(f, NRXI_SYM_POT, 0);
+            nrxi_sym_add_mlp(f, "potentials_q.", i, d + 1, 1);
+            nrxi_sym_add_layer(f, NRXI_SYM_POT, 1);
+            nrxi_sym_add_mlp(f, "potentials_pi.", i, d + 1, 1);
+        }
+        f->h0 = f->count;
+        nrxi_sym_add_block(f, "h_0", 0, NULL, 1, 1);
+        break;
+    }
+}
+
+/* Uniform in +-1/sqrt(fan_in), sin: +-sqrt(6/H)/30; SympNets: normal with deviation 0.01, biases 0 (as published). */
+NRXI_FN void nrxi_sym_initialize(nrx_sym_flow *f)
+{
+    const int mlp = f->desc.kind == NRX_SYM_NET_SYMPFLOW || f->desc.kind >= NRX_SYM_NET_HNN;
+    const double H = (double)f->desc.width;
+    nrx_rng rng;
+    size_t b, i;
+    nrx_rng_seed(&rng, f->desc.seed, 0);
+    for (b = 0; b < f->blocks; b++) {
+        nrx_param *p = &f->list[b];
+        double *v = (double *)p->value;
+        const char last = p->name[strlen(p->name) - 1];
+        double bound = p->rows > 1 || last == 't' ? 1.0 / sqrt((double)p->cols) : 1.0 / sqrt((double)f->list[b ? b - 1 : 0].cols);
+        if (f->desc.activation == NRX_SYM_SIN) bound = sqrt(6.0 / H) / 30.0;
+        for (i = 0; i < p->rows * p->cols; i++) {
+            const double u = nrx_rng_uniform(&rng);
+            if (mlp) v[i] = strcmp(p->name, "h_0") == 0 ? 0.0 : bound * (2.0 * u - 1.0);
+            else if (last == 'K') v[i] = nrx_rng_normal(&rng) / sqrt((double)f->desc.d);
+            else if (last == 'S' || last == 'a') v[i] = 0.01 * nrx_rng_normal(&rng);
+            else v[i] = last == 'b' ? 2.0 * u - 1.0 : 0.0;
+        }
+    }
+}
+
+NRX_DEF nrx_status nrx_sym_flow_create(const nrx_sym_flow_desc *desc, nrx_sym_flow **flow)
+{
+    nrx_sym_flow count, *f;
+    size_t tiles, d, H, wide, total = 0, bytes;
+    if (flow) *flow = NULL;
+    if (!desc || !flow) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_sym_flow_create: NULL argument");
+    memset(&count, 0, sizeof count);
+    count.desc = *desc;
+    if (!count.desc.layers) count.desc.layers = 3;
+    if (!count.desc.width) count.desc.width = 10;
+    if (!count.desc.sublayers) count.desc.sublayers = 5;
+    d = desc->d; H = count.desc.width;
+    if (d == 0 || d > 4096 || H > 1024 || count.desc.layers > 1024 || count.desc.sublayers > 1024)
+        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_create: d %zu, layers %zu, width %zu, sublayers %zu", d, count.desc.layers, H,
+                         count.desc.sublayers);
+    if (desc->kind < 0 || desc->kind > NRX_SYM_NET_MLP || desc->activation < 0 || desc->activation > NRX_SYM_LOGCOSH)
+        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_create: kind %d, activation %d", desc->kind, desc->activation);
+    if (desc->project && (desc->kind != NRX_SYM_NET_SYMPFLOW || d % 2))
+        return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_sym_flow_create: projection is for a SympFlow with even d, not kind %d, d %zu",
+                         desc->kind, d);
+    nrxi_sym_build(&count);
+    wide = 2 * d + 1;
+    tiles = (count.layers + 1) * 4 * d + 4 * d + 12 * wide + 24 * (H > d ? H : d) + 8;
+    if (!nrxi_mul_ok(tiles, NRXI_SYM_TILE, &tiles) || !nrxi_add_ok(tiles, 2 * count.count + 24 * d, &total))
+        return nrxi_fail(&desc->env, NRX_E_RANGE, "nrx_sym_flow_create: size overflow");
+    f = (nrx_sym_flow *)nrxi_calloc(&desc->env, 1, sizeof *f);
+    bytes = NRXI_SYM_NAME;
+    if (f) {
+        *f = count;
+        f->value = (double *)nrxi_calloc(&desc->env, total, sizeof(double));
+        f->list = (nrx_param *)nrxi_calloc(&desc->env, count.blocks, sizeof *f->list);
+        f->names = (char *)nrxi_calloc(&desc->env, count.blocks, bytes);
+        f->layer = (nrxi_sym_layer *)nrxi_calloc(&desc->env, count.layers + 1, sizeof *f->layer);
+    }
+    if (!f || !f->value || !f->list || !f->names || !f->layer) {
+        nrx_sym_flow_destroy(f);
+        return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_flow_create: no memory for %zu parameters", count.count);
+    }
+    f->grad = f->value + count.count;
+    f->work = f->grad + count.count;
+    f->state = f->work;
+    f->bar = f->state + (count.layers + 1) * 4 * d * NRXI_SYM_TILE;
+    f->io = f->bar + 4 * d * NRXI_SYM_TILE;
+    f->pot = f->io + 12 * wide * NRXI_SYM_TILE;
+    f->lane = f->pot + 24 * (H > d ? H : d) * NRXI_SYM_TILE + 8 * NRXI_SYM_TILE;
+    nrxi_sym_build(f);
+    nrxi_sym_initialize(f);
+    *flow = f;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_sym_flow_destroy(nrx_sym_flow *flow)
+{
+    nrx_env env;
+    if (!flow) return;
+    env = flow->desc.env;
+    nrxi_free(&env, flow->value);
+    nrxi_free(&env, flow->list);
+    nrxi_free(&env, flow->names);
+    nrxi_free(&env, flow->layer);
+    nrxi_free(&env, flow);
+}
+
+NRX_DEF nrx_sym_flow_desc nrx_sym_flow_info(const nrx_sym_flow *flow)
+{
+    const nrx_sym_flow_desc none = NRX_ZERO;
+    return flow ? flow->desc : none;
+}
+NRX_DEF double *nrx_sym_flow_values(nrx_sym_flow *flow, size_t *count)
+{
+    if (count) *count = flow ? flow->count : 0;
+    return flow ? flow->value : NULL;
+}
+NRX_DEF double *nrx_sym_flow_grads(nrx_sym_flow *flow) { return flow ? flow->grad : NULL; }
+NRX_DEF nrx_param *nrx_sym_flow_params(nrx_sym_flow *flow, size_t *count)
+{
+    if (count) *count = flow ? flow->blocks : 0;
+    return flow ? flow->list : NULL;
+}
+
+/* ---- tiles in and out ---- */
+
+/* rows first .. of x [n][m] into lanes; lanes past the end repeat the last row */
+NRXI_FN void nrxi_sym_gather(size_t n, size_t m, size_t first, const double *x, double *tile)
+{
+    size_t j, l;
+    for (l = 0; l < NRXI_SYM_TILE; l++) {
+        const double *row = x + (first + l < n ? first + l : n - 1) * m;
+        for (j = 0; j < m; j++) tile[j * NRXI_SYM_TILE + l] = row[j];
+    }
+}
+NRXI_FN void nrxi_sym_scatter(size_t n, size_t m, size_t first, const double *tile, double *x)
+{
+    size_t j, l;
+    for (l = 0; l < NRXI_SYM_TILE && first + l < n; l++)
+        for (j = 0; j < m; j++) x[(first + l) * m + j] = tile[j * NRXI_SYM_TILE + l];
+}
+
+/* ---- layers on a tile s = q, p [, qdot, pdot], each [d][8] ---- */
+
+NRXI_FN nrxi_sym_pot nrxi_sym_pot_of(const nrx_sym_flow *f, size_t offset, size_t n)
+{
+    nrxi_sym_pot p;
+    p.n = n; p.H = f->desc.width; p.act = f->desc.activation;
+    p.value = f->value + offset; p.grad = NULL; p.w = f->pot;
+    return p;
+}
+
+/* (x, t) and its direction (xd, td) as potential inputs */
+NRXI_FN void nrxi_sym_join(size_t d, const double *x, const double *t, double factor, double *out)
+{
+    size_t l;
+    memcpy(out, x, d * NRXI_SYM_TILE * sizeof *out);
+    for (l = 0; l < NRXI_SYM_TILE; l++) out[d * NRXI_SYM_TILE + l] = t ? factor * t[l] : factor;
+}
+
+/* Potential layer: dst += sign (grad F(t, src) - grad F(0, src)); with `dots` also the directional derivative, time moving at
+   rate `td`. rate [8] (or NULL) += dF/dt(t, src) before. */
+NRXI_FN void nrxi_sym_pot_layer(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction, const double *t, double td, int dots,
+                                double *s, double *rate)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
+    const double sign = (layer->side ? 1.0 : -1.0) * direction;
+    const nrxi_sym_pot pot = nrxi_sym_pot_of(f, layer->offset, d + 1);
+    double *src = s + (layer->side ? D : 0), *dst = s + (layer->side ? 0 : D);
+    double *x = f->io, *xd = x + W, *g = xd + W, *gd = g + W, *g0 = gd + W, *gd0 = g0 + W;
+    size_t k;
+    nrxi_sym_join(d, src, t, 1.0, x);
+    if (dots) nrxi_sym_join(d, src + 2 * D, NULL, td, xd);
+    nrxi_sym_gradient_of(&pot, x, dots ? xd : NULL, g, gd, NULL);
+    for (k = 0; k < NRXI_SYM_TILE; k++) {
+        x[D + k] = 0.0; xd[D + k] = 0.0;
+        if (rate) rate[k] += g[D + k];
+    }
+    nrxi_sym_gradient_of(&pot, x, dots ? xd : NULL, g0, gd0, NULL);
+    for (k = 0; k < D; k++) dst[k] += sign * (g[k] - g0[k]);
+    if (dots) for (k = 0; k < D; k++) dst[2 * D + k] += sign * (gd[k] - gd0[k]);
+}
+
+/* Reverse of the above at the layer's input s: bar = adjoints of its output become those of its input. hbar: weight of dF/dt
+   for Hamiltonian matching (direction -1). */
+NRXI_FN void nrxi_sym_pot_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction, const double *t, int dots,
+                                     const double *s, double *bar, const double *hbar, int gradients)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
+    const double sign = (layer->side ? 1.0 : -1.0) * direction;
+    nrxi_sym_pot pot = nrxi_sym_pot_of(f, layer->offset, d + 1);
+    const double *src = s + (layer->side ? D : 0);
+    double *bsrc = bar + (layer->side ? D : 0), *bdst = bar + (layer->side ? 0 : D);
+    double *x = f->io, *xd = x + W, *lambda = xd + W, *mu = lambda + W, *xb = mu + W, *xdb = xb + W;
+    size_t k;
+    int node;
+    if (gradients) pot.grad = f->grad + layer->offset;
+    for (node = 0; node < 2; node++) {
+        const double w = node ? -sign : sign;
+        nrxi_sym_join(d, src, t, node ? 0.0 : 1.0, x);
+        for (k = 0; k < D; k++) lambda[k] = w * bdst[k];
+        for (k = 0; k < NRXI_SYM_TILE; k++) lambda[D + k] = hbar && !node ? hbar[k] : 0.0;
+        if (dots) {
+            nrxi_sym_join(d, src + 2 * D, NULL, node ? 0.0 : 1.0, xd);
+            for (k = 0; k < D; k++) mu[k] = w * bdst[2 * D + k];
+            for (k = 0; k < NRXI_SYM_TILE; k++) mu[D + k] = 0.0;
+        }
+        nrxi_sym_reverse_of(&pot, x, dots ? xd : NULL, lambda, dots ? mu : NULL, xb, xdb);
+        for (k = 0; k < D; k++) bsrc[k] += xb[k];
+        if (dots) for (k = 0; k < D; k++) bsrc[2 * D + k] += xdb[k];
+    }
+}
+
+/* ---- SympNet and Henon layers: y += sign t f(x), f linear, shift, a sigma(x) or K (a sigma(K^T x + b)) ---- */
+
+/* f(x) -> y [d], with xd also its derivative along xd -> yd. Scratch f->pot. */
+NRXI_FN void nrxi_sym_shear(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *x, const double *xd, double *y, double *yd)
+{
+    const size_t d = f->desc.d, n = f->desc.width, P = NRXI_SYM_TILE;
+    const double *v = f->value + layer->offset;
+    const size_t wide = n > d ? n : d;
+    double *z = f->pot, *a = z + wide * P, *s1 = a + wide * P, *s2 = s1 + wide * P, *s3 = s2 + wide * P, *u = s3 + wide * P;
+    size_t i, j, l;
+    switch (layer->type) {
+    case NRXI_SYM_LINEAR:
+        for (i = 0; i < d; i++)
+            for (l = 0; l < P; l++) {
+                double sum = 0.0, sumd = 0.0;
+                for (j = 0; j < d; j++) {
+                    const double S = v[i * d + j] + v[j * d + i];
+                    sum += S * x[j * P + l];
+                    if (xd) sumd += S * xd[j * P + l];
+                }
+                y[i * P + l] = sum;
+                if (xd) yd[i * P + l] = sumd;
+            }
+        break;
+    case NRXI_SYM_SHIFT:
+        for (i = 0; i < d * P; i++) { y[i] = v[i / P]; if (xd) yd[i] = 0.0; }
+        break;
+    case NRXI_SYM_SHEAR:
+        nrxi_sym_activate(f->desc.activation, d, x, a, s1, s2, s3);
+        for (i = 0; i < d * P; i++) { y[i] = v[i / P] * a[i]; if (xd) yd[i] = v[i / P] * s1[i] * xd[i]; }
+        break;
+    default:   /* ridge */
+        nrxi_sym_mv(n, d, v, 1, n, v + d * n + n, x, z);
+        nrxi_sym_activate(f->desc.activation, n, z, a, s1, s2, s3);
+        for (i = 0; i < n * P; i++) a[i] *= v[d * n + i / P];
+        nrxi_sym_mv(d, n, v, n, 1, NULL, a, y);
+        if (xd) {
+            nrxi_sym_mv(n, d, v, 1, n, NULL, xd, u);
+            for (i = 0; i < n * P; i++) u[i] *= s1[i] * v[d * n + i / P];
+            nrxi_sym_mv(d, n, v, n, 1, NULL, u, yd);
+        }
+        break;
+    }
+}
+
+/* Adjoint of f at x for the weights `bar` [d] (already times sign and t): xb += ; parameter gradients added. */
+NRXI_FN void nrxi_sym_shear_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *x, const double *bar, double *xb, int gradients)
+{
+    const size_t d = f->desc.d, n = f->desc.width, P = NRXI_SYM_TILE;
+    const double *v = f->value + layer->offset;
+    double *g = f->grad + layer->offset;
+    const size_t wide = n > d ? n : d;
+    double *z = f->pot, *a = z + wide * P, *s1 = a + wide * P, *s2 = s1 + wide * P, *s3 = s2 + wide * P, *u = s3 + wide * P, *w = u + wide * P;
+    size_t i, j, l;
+    switch (layer->type) {
+    case NRXI_SYM_LINEAR:
+        for (i = 0; i < d; i++)
+            for (j = 0; j < d; j++) {
+                const double S = v[i * d + j] + v[j * d + i];
+                double sum = 0.0;
+                for (l = 0; l < P; l++) { xb[j * P + l] += S * bar[i * P + l]; sum += bar[i * P + l] * x[j * P + l]; }
+                if (gradients) { g[i * d + j] += sum; g[j * d + i] += sum; }
+            }
+        break;
+    case NRXI_SYM_SHIFT:
+        if (gradients) nrxi_sym_lane_sums(d, bar, g);
+        break;
+    case NRXI_SYM_SHEAR:
+        nrxi_sym_activate(f->desc.activation, d, x, a, s1, s2, s3);
+        for (i = 0; i < d * P; i++) { xb[i] += v[i / P] * s1[i] * bar[i]; a[i] *= bar[i]; }
+        if (gradients) nrxi_sym_lane_sums(d, a, g);
+        break;
+    default: {
+        const double *us[2], *xs[2];
+        nrxi_sym_mv(n, d, v, 1, n, v + d * n + n, x, z);
+        nrxi_sym_activate(f->desc.activation, n, z, a, s1, s2, s3);
+        nrxi_sym_mv(n, d, v, 1, n, NULL, bar, u);                      /* K^T bar */
+        for (i = 0; i < n * P; i++) {
+            s2[i] = a[i] * u[i];                                       /* da */
+            a[i] *= v[d * n + i / P];
+            w[i] = u[i] * v[d * n + i / P] * s1[i];                    /* dz */
+        }
+        if (gradients) {
+            us[0] = bar; xs[0] = a; us[1] = x; xs[1] = w;
+            nrxi_sym_outer(d, n, 2, us, xs, g);
+            nrxi_sym_lane_sums(n, s2, g + d * n);
+            nrxi_sym_lane_sums(n, w, g + d * n + n);
+        }
+        nrxi_sym_mv(d, n, v, n, 1, NULL, w, s3);
+        for (i = 0; i < d * P; i++) xb[i] += s3[i];
+        break; }
+    }
+}
+
+/* One Henon map (x, y) -> (y + eta, -x + grad V(y)) or its inverse, on q = x, p = y. */
+NRXI_FN void nrxi_sym_henon(nrx_sym_flow *f, const nrxi_sym_layer *layer, int inverse, int dots, double *s)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE;
+    const double *eta = f->value + layer->offset + d * f->desc.width + 2 * f->desc.width;
+    double *x = s, *y = s + D, *g = f->io, *gd = g + D, *keep = gd + D;
+    size_t k;
+    if (!inverse) {
+        nrxi_sym_shear(f, layer, y, dots ? y + 2 * D : NULL, g, gd);
+        for (k = 0; k < D; k++) {
+            const double x0 = x[k];
+            x[k] = y[k] + eta[k / NRXI_SYM_TILE]; y[k] = g[k] - x0;
+            if (dots) { const double v = x[2 * D + k]; x[2 * D + k] = y[2 * D + k]; y[2 * D + k] = gd[k] - v; }
+        }
+    } else {
+        for (k = 0; k < D; k++) keep[k] = x[k] - eta[k / NRXI_SYM_TILE];
+        nrxi_sym_shear(f, layer, keep, NULL, g, gd);
+        for (k = 0; k < D; k++) { x[k] = g[k] - y[k]; y[k] = keep[k]; }
+    }
+}
+
+/* Any layer, forward (direction 1) or undone (-1). td: rate of time for the dots. */
+NRXI_FN void nrxi_sym_layer_run(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction, const double *t, double td, int dots,
+                                double *s, double *rate)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE;
+    int i;
+    if (layer->type == NRXI_SYM_POT) { nrxi_sym_pot_layer(f, layer, direction, t, td, dots, s, rate); return; }
+    if (layer->type == NRXI_SYM_HENON_MAP) {
+        for (i = 0; i < 4; i++) nrxi_sym_henon(f, layer, direction < 0.0, dots, s);
+        return;
+    }
+    {
+        double *src = s + (layer->side ? D : 0), *dst = s + (layer->side ? 0 : D), *y = f->io, *yd = y + D;
+        size_t k;
+        nrxi_sym_shear(f, layer, src, dots ? src + 2 * D : NULL, y, yd);
+        for (k = 0; k < D; k++) {
+            dst[k] += direction * t[k % NRXI_SYM_TILE] * y[k];
+            if (dots) dst[2 * D + k] += direction * (t[k % NRXI_SYM_TILE] * yd[k] + td * y[k]);
+        }
+    }
+}
+
+/* Adjoint of a forward layer at its input s (dots: only potentials). */
+NRXI_FN void nrxi_sym_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *t, int dots, const double *s, double *bar)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE;
+    size_t k;
+    int i, j;
+    if (layer->type == NRXI_SYM_POT) { nrxi_sym_pot_layer_back(f, layer, 1.0, t, dots, s, bar, NULL, 1); return; }
+    if (layer->type == NRXI_SYM_HENON_MAP) {
+        double *now = f->io + 4 * D, *gb = now + 2 * D, *eta = f->grad + layer->offset + d * f->desc.width + 2 * f->desc.width;
+        for (i = 3; i >= 0; i--) {
+            memcpy(now, s, 2 * D * sizeof *now);
+            for (j = 0; j < i; j++) nrxi_sym_henon(f, layer, 0, 0, now);
+            /* X = y + eta, Y = grad V(y) - x */
+            nrxi_sym_lane_sums(d, bar, eta);
+            memset(gb, 0, D * sizeof *gb);
+            nrxi_sym_shear_back(f, layer, now + D, bar + D, gb, 1);
+            for (k = 0; k < D; k++) { const double X = bar[k]; bar[k] = -bar[D + k]; bar[D + k] = X + gb[k]; }
+        }
+        return;
+    }
+    {
+        const double *src = s + (layer->side ? D : 0);
+        double *bsrc = bar + (layer->side ? D : 0), *bdst = bar + (layer->side ? 0 : D), *w = f->io;
+        for (k = 0; k < D; k++) w[k] = t[k % NRXI_SYM_TILE] * bdst[k];
+        nrxi_sym_shear_back(f, layer, src, w, bsrc, 1);
+    }
+}
+
+/* ---- generating function q.P + t S(q, P): p = P + t S_q, Q = q + t S_P ---- */
+
+NRXI_FN nrx_status nrxi_sym_generate(nrx_sym_flow *f, int inverse, const double *t, int dots, double td, double *s)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
+    const nrxi_sym_pot pot = nrxi_sym_pot_of(f, 0, 2 * d);
+    double *x = f->io, *xd = x + W, *g = xd + W, *gd = g + W, previous = HUGE_VAL;
+    const double *fixed = inverse ? s : s + D;            /* known: p forwards, Q backwards */
+    const size_t to = inverse ? 0 : D;                    /* where the unknown half of (q, P) stands */
+    size_t k;
+    int it;
+    memcpy(x, s, 2 * D * sizeof *x);                      /* start: P = p, or q = Q */
+    for (it = 0; it < 200; it++) {       /* P = p - t S_q(q, P), or q = Q - t S_P(q, P) */
+        double change = 0.0, scale = 1e-300;
+        nrxi_sym_gradient_of(&pot, x, NULL, g, gd, NULL);
+        for (k = 0; k < D; k++) {
+            const double v = fixed[k] - t[k % NRXI_SYM_TILE] * g[inverse ? D + k : k], e = fabs(v - x[to + k]);
+            if (!nrxi_finite_f64(&v)) return NRX_E_NUMERIC;
+            if (e > change) change = e;
+            if (fabs(v) > scale) scale = fabs(v);
+            x[to + k] = v;
+        }
+        if (change == 0.0 || (change <= 1e-14 * (1.0 + scale) && change >= previous)) break;
+        previous = change;
+    }
+    if (it == 200 && !(previous < 1e-12)) return NRX_E_NUMERIC;
+    nrxi_sym_gradient_of(&pot, x, NULL, g, gd, NULL);
+    if (dots) {   /* the same equations, linearised: dP = dp - t (S'' (dq, dP))_q - td S_q */
+        double *sd = s + 2 * D;
+        memcpy(xd, sd, 2 * D * sizeof *xd);
+        previous = HUGE_VAL;
+        for (it = 0; it < 200; it++) {
+            double change = 0.0;
+            nrxi_sym_gradient_of(&pot, x, xd, g, gd, NULL);
+            for (k = 0; k < D; k++) {
+                const double v = sd[D + k] - t[k % NRXI_SYM_TILE] * gd[k] - td * g[k], e = fabs(v - xd[D + k]);
+                if (e > change) change = e;
+                xd[D + k] = v;
+            }
+            if (change == 0.0 || (change < 1e-13 && change >= previous)) break;
+            previous = change;
+        }
+        nrxi_sym_gradient_of(&pot, x, xd, g, gd, NULL);
+        for (k = 0; k < D; k++) sd[k] += t[k % NRXI_SYM_TILE] * gd[D + k] + td * g[D + k];
+        memcpy(sd + D, xd + D, D * sizeof *sd);
+    }
+    for (k = 0; k < D; k++) {
+        const double tk = t[k % NRXI_SYM_TILE];
+        if (!inverse) { s[k] = x[k] + tk * g[D + k]; s[D + k] = x[D + k]; }
+        else { s[D + k] = x[D + k] + tk * g[k]; s[k] = x[k]; }
+    }
+    return NRX_OK;
+}
+
+/* Adjoint at the input s of the forward map: mu + t S_Pq mu = Pb + t S_PP Qb, then u = (-mu, Qb) in t u . grad S. */
+NRXI_FN nrx_status nrxi_sym_generate_back(nrx_sym_flow *f, const double *t, const double *s, double *bar)
+{
+    const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
+    nrxi_sym_pot pot = nrxi_sym_pot_of(f, 0, 2 * d);
+    double *x = f->io + 4 * W, *u = x + W, *xb = u + W, *g = xb + W, *gd = g + W, previous = HUGE_VAL;
+    size_t k;
+    int it;
+    nrx_status status;
+    memcpy(x, s, 2 * D * sizeof *x);
+    status = nrxi_sym_generate(f, 0, t, 0, 0.0, x);       /* x = (Q, P); the potential wants (q, P) */
+    if (status != NRX_OK) return status;
+    memcpy(x, s, D * sizeof *x);
+    for (k = 0; k < D; k++) { u[k] = -bar[D + k]; u[D + k] = bar[k]; }
+    for (it = 0; it < 200; it++) {                         /* mu = Pb + t (S'' (-mu, Qb))_P */
+        double change = 0.0;
+        nrxi_sym_gradient_of(&pot, x, u, g, gd, NULL);
+        for (k = 0; k < D; k++) {
+            const double mu = bar[D + k] + t[k % NRXI_SYM_TILE] * gd[D + k], e = fabs(mu + u[k]);
+            if (!nrxi_finite_f64(&mu)) return NRX_E_NUMERIC;
+            if (e > change) change = e;
+            u[k] = -mu;
+        }
+        if (change == 0.0 || (change < 1e-15 + 1e-14 * nrxi_sym_max_abs(2 * D, u) && change >= previous)) break;
+        previous = change;
+    }
+    for (k = 0; k < 2 * D; k++) g[k] = t[k % NRXI_SYM_TILE] * u[k];
+    pot.grad = f->grad;
+    nrxi_sym_reverse_of(&pot, x, NULL, g, NULL, xb, gd);
+    for (k = 0; k < D; k++) { const double mu = -u[k]; bar[k] += xb[k]; bar[D + k] = mu; }
+    return NRX_OK;
+}
+
+/* ---- MLP baseline x + tanh(t) N(x, t) ---- */
+
+/* One sweep at s (q, p, dots): with `back` NULL the state moves forward; else `back` [4d] are adjoints of y, ydot that become those
+   of x, and the parameter gradients grow. Time moves at rate td. */
+NRXI_FN void nrxi_sym_mlp(nrx_sym_flow *f, const double *t, double td, int dots, double *s, double *back)
+{
+    const size_t n = 2 * f->desc.d, H = f->desc.width, in = n + 1, P = NRXI_SYM_TILE, T = H * P;
+    const double *W1 = f->value, *b1 = W1 + H * in, *W2 = b1 + H, *b2 = W2 + H * H, *W3 = b2 + H, *b3 = W3 + n * H;
+    double *z = f->pot, *a = z + T, *s1 = a + T, *s2 = s1 + T, *s3 = s2 + T, *c = s3 + T, *t1 = c + T, *t2 = t1 + T, *t3 = t2 + T;
+    double *zx = t3 + T, *ax = zx + T, *yx = ax + T, *cx = yx + T, *bz = cx + T, *bx = bz + T, *b = bx + T;
+    double *x = f->io, *xd = x + in * P, *N = xd + in * P, *Nd = N + n * P, *Nb = Nd + n * P, *Ndb = Nb + n * P, *xb = Ndb + n * P;
+    double th[NRXI_SYM_TILE], dth[NRXI_SYM_TILE];
+    size_t i, k;
+    nrxi_sym_join(n, s, t, 1.0, x);
+    for (k = 0; k < P; k++) { th[k] = tanh(t[k]); dth[k] = 1.0 - th[k] * th[k]; }
+    nrxi_sym_mv(H, in, W1, in, 1, b1, x, z);
+    nrxi_sym_activate(f->desc.activation, H, z, a, s1, s2, s3);
+    nrxi_sym_mv(H, H, W2, H, 1, b2, a, z);
+    nrxi_sym_activate(f->desc.activation, H, z, c, t1, t2, t3);
+    nrxi_sym_mv(n, H, W3, H, 1, b3, c, N);
+    if (dots) {
+        nrxi_sym_join(n, s + n * P, NULL, td, xd);
+        nrxi_sym_mv(H, in, W1, in, 1, NULL, xd, zx);
+        for (i = 0; i < T; i++) ax[i] = s1[i] * zx[i];
+        nrxi_sym_mv(H, H, W2, H, 1, NULL, ax, yx);
+        for (i = 0; i < T; i++) cx[i] = t1[i] * yx[i];
+        nrxi_sym_mv(n, H, W3, H, 1, NULL, cx, Nd);
+    }
+    if (!back) {
+        for (i = 0; i < n * P; i++) {
+            s[i] += th[i % P] * N[i];
+            if (dots) s[n * P + i] += th[i % P] * Nd[i] + td * dth[i % P] * N[i];
+        }
+        return;
+    }
+    {
+        double *g = f->grad, *gb1 = g + H * in, *gW2 = gb1 + H, *gb2 = gW2 + H * H, *gW3 = gb2 + H, *gb3 = gW3 + n * H;
+        const double *us[2], *xs[2];
+        for (i = 0; i < n * P; i++) {
+            Nb[i] = th[i % P] * back[i] + (dots ? td * dth[i % P] * back[n * P + i] : 0.0);
+            Ndb[i] = dots ? th[i % P] * back[n * P + i] : 0.0;
+        }
+        us[0] = Nb; xs[0] = c; us[1] = Ndb; xs[1] = cx;
+        nrxi_sym_outer(n, H, dots ? 2 : 1, us, xs, gW3);
+        nrxi_sym_lane_sums(n, Nb, gb3);
+        nrxi_sym_mv(H, n, W3, 1, H, NULL, Nb, bz);
+        if (dots) nrxi_sym_mv(H, n, W3, 1, H, NULL, Ndb, bx);
+        for (i = 0; i < T; i++) {
+            z[i] = t1[i] * bz[i] + (dots ? t2[i] * yx[i] * bx[i] : 0.0);
+            if (dots) yx[i] = t1[i] * bx[i];
+        }
+        us[0] = z; xs[0] = a; us[1] = yx; xs[1] = ax;
+        nrxi_sym_outer(H, H, dots ? 2 : 1, us, xs, gW2);
+        nrxi_sym_lane_sums(H, z, gb2);
+        nrxi_sym_mv(H, H, W2, 1, H, NULL, z, bz);
+        if (dots) nrxi_sym_mv(H, H, W2, 1, H, NULL, yx, bx);
+        for (i = 0; i < T; i++) {
+            b[i] = s1[i] * bz[i] + (dots ? s2[i] * zx[i] * bx[i] : 0.0);
+            if (dots) bx[i] *= s1[i];
+        }
+        us[0] = b; xs[0] = x; us[1] = bx; xs[1] = xd;
+        nrxi_sym_outer(H, in, dots ? 2 : 1, us, xs, g);
+        nrxi_sym_lane_sums(H, b, gb1);
+        nrxi_sym_mv(n, H, W1, 1, in, NULL, b, xb);
+        for (i = 0; i < n * P; i++) back[i] += xb[i];
+        if (dots) {
+            nrxi_sym_mv(n, H, W1, 1, in, NULL, bx, xb);
+            for (i = 0; i < n * P; i++) back[n * P + i] += xb[i];
+        }
+    }
+}
+
+/* ---- the whole flow on one tile ---- */
+
+/* q1 = q2 = mean, p1 = -p2 = half difference on blocks of d/2 (physical limit of doubled variables); symmetric as a matrix */
+NRXI_FN void nrxi_sym_project(const nrx_sym_flow *f, int dots, double *s)
+{
+    const size_t D = f->desc.d * NRXI_SYM_TILE, half = D / 2;
+    size_t k;
+    int part;
+    if (!f->desc.project) return;
+    for (part = 0; part <= dots; part++) {
+        double *q = s + (size_t)part * 2 * D, *p = q + D;
+        for (k = 0; k < half; k++) {
+            const double m = 0.5 * (q[k] + q[half + k]), v = 0.5 * (p[k] - p[half + k]);
+            q[k] = q[half + k] = m;
+            p[k] = v; p[half + k] = -v;
+        }
+    }
+}
+
+/* Moves s = q, p [, dots] by psi_t; the states before each layer stay in f->state when `keep`. */
+NRXI_FN nrx_status nrxi_sym_tile_forward(nrx_sym_flow *f, const double *t, double td, int dots, int keep, double *s)
+{
+    const size_t S = (size_t)(dots ? 4 : 2) * f->desc.d * NRXI_SYM_TILE, stride = 4 * f->desc.d * NRXI_SYM_TILE;
+    size_t m;
+    if (f->desc.kind == NRX_SYM_NET_GENERATING || f->desc.kind == NRX_SYM_NET_MLP) {
+        if (keep) memcpy(f->state, s, S * sizeof *s);
+        if (f->desc.kind == NRX_SYM_NET_GENERATING) return nrxi_sym_generate(f, 0, t, dots, td, s);
+        nrxi_sym_mlp(f, t, td, dots, s, NULL);
+        return NRX_OK;
+    }
+    for (m = 0; m < f->layers; m++) {
+        if (keep) memcpy(f->state + m * stride, s, S * sizeof *s);
+        nrxi_sym_layer_run(f, &f->layer[m], 1.0, t, td, dots, s, NULL);
+    }
+    nrxi_sym_project(f, dots, s);
+    return NRX_OK;
+}
+
+/* bar: adjoints of the output (with dots also of its time derivative) become those of the input; needs the kept states. */
+NRXI_FN nrx_status nrxi_sym_tile_back(nrx_sym_flow *f, const double *t, int dots, double *bar)
+{
+    const size_t stride = 4 * f->desc.d * NRXI_SYM_TILE;
+    size_t m;
+    if (f->desc.kind == NRX_SYM_NET_GENERATING) return nrxi_sym_generate_back(f, t, f->state, bar);
+    if (f->desc.kind == NRX_SYM_NET_MLP) { nrxi_sym_mlp(f, t, 1.0, dots, f->state, bar); return NRX_OK; }
+    nrxi_sym_project(f, dots, bar);
+    for (m = f->layers; m-- > 0;) nrxi_sym_layer_back(f, &f->layer[m], t, dots, f->state + m * stride, bar);
+    return NRX_OK;
+}
+
+/* Hhat [8] at s: the layers are undone from the last on; each adds the time derivative of its primitive at the point it sees.
+   States after each undoing stay in f->state (the one before layer m at m + 1). */
+NRXI_FN void nrxi_sym_tile_hamiltonian(nrx_sym_flow *f, const double *t, double *s, double *H)
+{
+    const size_t S = 2 * f->desc.d * NRXI_SYM_TILE, stride = 2 * S;
+    const double h0 = tanh(f->value[f->h0]);
+    size_t m, l;
+    for (l = 0; l < NRXI_SYM_TILE; l++) H[l] = h0;
+    for (m = f->layers; m-- > 0;) {
+        memcpy(f->state + (m + 1) * stride, s, S * sizeof *s);
+        nrxi_sym_layer_run(f, &f->layer[m], -1.0, t, 0.0, 0, s, H);
+    }
+}
+
+/* bar [2d] = gradient of sum_l w_l Hhat_l at the point (it starts from 0); parameter gradients added if wanted. */
+NRXI_FN void nrxi_sym_tile_hamiltonian_back(nrx_sym_flow *f, const double *t, const double *w, double *bar, int gradients)
+{
+    const size_t S = 2 * f->desc.d * NRXI_SYM_TILE, stride = 2 * S;
+    const double h0 = tanh(f->value[f->h0]);
+    size_t m, l;
+    memset(bar, 0, S * sizeof *bar);
+    for (m = 0; m < f->layers; m++)
+        nrxi_sym_pot_layer_back(f, &f->layer[m], -1.0, t, 0, f->state + (m + 1) * stride, bar, w, gradients);
+    if (gradients) for (l = 0; l < NRXI_SYM_TILE; l++) f->grad[f->h0] += w[l] * (1.0 - h0 * h0);
+}
+
+/* ---- public evaluation ---- */
+
+NRXI_FN nrx_status nrxi_sym_flow_args(const nrx_sym_flow *f, size_t n, const double *t, const double *x, const double *y, const char *who)
+{
+    if (!f || ((!t || !x || !y) && n)) return nrxi_fail(f ? &f->desc.env : NULL, NRX_E_ARG, "%s: NULL argument", who);
+    if (n && (!nrxi_all_finite(t, n, NRX_F64) || !nrxi_all_finite(x, n * 2 * f->desc.d, NRX_F64)))
+        return nrxi_fail(&f->desc.env, NRX_E_ARG, "%s: times or states are not finite", who);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y)
+{
+    return nrx_sym_flow_tangent(flow, n, t, x, NULL, y, NULL);
+}
+
+NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x, const double *v, double *y, double *w);
+
+NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *v, double *y,
+                                        double *w)
+{
+    size_t first, m;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, x, y, "nrx_sym_flow_tangent");
+    if (status != NRX_OK) return status;
+    if (v && !w) return nrxi_fail(&flow->desc.env, NRX_E_ARG, "nrx_sym_flow_tangent: w is NULL");
+    if (flow->desc.kind == NRX_SYM_NET_HNN) return nrxi_sym_hnn_rows(flow, n, t, x, v, y, w);
+    m = 2 * flow->desc.d;
+    for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
+        double times[NRXI_SYM_TILE], *s = flow->bar;
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, x, s);
+        if (v) nrxi_sym_gather(n, m, first, v, s + m * NRXI_SYM_TILE);
+        status = nrxi_sym_tile_forward(flow, times, 0.0, v != NULL, 0, s);
+        nrxi_sym_scatter(n, m, first, s, y);
+        if (v) nrxi_sym_scatter(n, m, first, s + m * NRXI_SYM_TILE, w);
+    }
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow: the implicit map did not converge");
+}
+
+NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y, double *ydot)
+{
+    size_t first, m;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, x, y, "nrx_sym_flow_rate");
+    if (status != NRX_OK) return status;
+    if (!ydot) return nrxi_fail(&flow->desc.env, NRX_E_ARG, "nrx_sym_flow_rate: ydot is NULL");
+    if (flow->desc.kind == NRX_SYM_NET_HNN || flow->desc.kind == NRX_SYM_NET_HENON)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_rate: kind %d has no time derivative", flow->desc.kind);
+    m = 2 * flow->desc.d;
+    for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
+        double times[NRXI_SYM_TILE], *s = flow->bar;
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, x, s);
+        memset(s + m * NRXI_SYM_TILE, 0, m * NRXI_SYM_TILE * sizeof *s);
+        status = nrxi_sym_tile_forward(flow, times, 1.0, 1, 0, s);
+        nrxi_sym_scatter(n, m, first, s, y);
+        nrxi_sym_scatter(n, m, first, s + m * NRXI_SYM_TILE, ydot);
+    }
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_rate: the implicit map did not converge");
+}
+
+NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const double *t, const double *y, double *x)
+{
+    size_t first, m, i;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, y, x, "nrx_sym_flow_inverse");
+    if (status != NRX_OK) return status;
+    if (flow->desc.kind == NRX_SYM_NET_MLP || flow->desc.project)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_inverse: an MLP or a projected flow has no inverse");
+    m = 2 * flow->desc.d;
+    if (flow->desc.kind == NRX_SYM_NET_HNN) {                /* Gauss methods are symmetric */
+        for (first = 0; first < n && status == NRX_OK; first++) {
+            const double back = -t[first];
+            status = nrxi_sym_hnn_rows(flow, 1, &back, y + first * m, NULL, x + first * m, NULL);
+        }
+        return status;
+    }
+    for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
+        double times[NRXI_SYM_TILE], *s = flow->bar;
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, y, s);
+        if (flow->desc.kind == NRX_SYM_NET_GENERATING) status = nrxi_sym_generate(flow, 1, times, 0, 0.0, s);
+        for (i = flow->layers; i-- > 0;) nrxi_sym_layer_run(flow, &flow->layer[i], -1.0, times, 0.0, 0, s, NULL);
+        nrxi_sym_scatter(n, m, first, s, x);
+    }
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_inverse: the implicit map did not converge");
+}
+
+NRX_DEF nrx_status nrx_sym_flow_jacobian(nrx_sym_flow *flow, double t, const double *x, double *M)
+{
+    size_t m, i, j;
+    nrx_status status = nrxi_sym_flow_args(flow, 1, &t, x, M, "nrx_sym_flow_jacobian");
+    if (status != NRX_OK) return status;
+    m = 2 * flow->desc.d;
+    for (j = 0; j < m && status == NRX_OK; j++) {
+        double *y = flow->lane, *v = y + m, *w = v + m;
+        for (i = 0; i < m; i++) v[i] = i == j ? 1.0 : 0.0;
+        status = nrx_sym_flow_tangent(flow, 1, &t, x, v, y, w);
+        for (i = 0; i < m; i++) M[i * m + j] = w[i];
+    }
+    return status;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *u, double *xbar)
+{
+    size_t first, m, l, j;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, x, u, "nrx_sym_flow_vjp");
+    if (status != NRX_OK) return status;
+    if (flow->desc.kind == NRX_SYM_NET_HNN)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_vjp: train an HNN on derivatives");
+    m = 2 * flow->desc.d;
+    for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
+        double times[NRXI_SYM_TILE], *s = flow->bar;
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, x, s);
+        status = nrxi_sym_tile_forward(flow, times, 0.0, 0, 1, s);
+        if (status != NRX_OK) break;
+        nrxi_sym_gather(n, m, first, u, s);
+        for (l = 0; l < NRXI_SYM_TILE; l++)
+            if (first + l >= n) for (j = 0; j < m; j++) s[j * NRXI_SYM_TILE + l] = 0.0;
+        status = nrxi_sym_tile_back(flow, times, 0, s);
+        if (xbar) nrxi_sym_scatter(n, m, first, s, xbar);
+    }
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_vjp: the implicit map did not converge");
+}
+
+NRX_DEF nrx_status nrx_sym_flow_advance(nrx_sym_flow *flow, double dt, double t, const double *x, double *y)
+{
+    double whole, k;
+    nrx_status status = nrxi_sym_flow_args(flow, 1, &t, x, y, "nrx_sym_flow_advance");
+    if (status != NRX_OK) return status;
+    if (!nrxi_finite_f64(&dt) || dt <= 0.0 || t < 0.0 || t / dt > 1e15)
+        return nrxi_fail(&flow->desc.env, NRX_E_ARG, "nrx_sym_flow_advance: dt %g, t %g", dt, t);
+    if (x != y) memcpy(y, x, 2 * flow->desc.d * sizeof *y);
+    whole = floor(t / dt);
+    for (k = 0.0; k < whole && status == NRX_OK; k += 1.0) status = nrx_sym_flow_eval(flow, 1, &dt, y, y);
+    t -= whole * dt;
+    if (status == NRX_OK && t > 0.0) status = nrx_sym_flow_eval(flow, 1, &t, y, y);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *H, double *grad)
+{
+    size_t first, m, l;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, x, H, "nrx_sym_flow_hamiltonian");
+    if (status != NRX_OK) return status;
+    if (flow->desc.kind != NRX_SYM_NET_SYMPFLOW && flow->desc.kind != NRX_SYM_NET_HNN)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_hamiltonian: kind %d has no closed Hamiltonian", flow->desc.kind);
+    m = 2 * flow->desc.d;
+    for (first = 0; first < n; first += NRXI_SYM_TILE) {
+        double times[NRXI_SYM_TILE], value[NRXI_SYM_TILE], one[NRXI_SYM_TILE], *s = flow->bar;
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, x, s);
+        if (flow->desc.kind == NRX_SYM_NET_HNN) {
+            const nrxi_sym_pot pot = nrxi_sym_pot_of(flow, 0, m);
+            nrxi_sym_gradient_of(&pot, s, NULL, s + m * NRXI_SYM_TILE, NULL, value);
+            if (grad) nrxi_sym_scatter(n, m, first, s + m * NRXI_SYM_TILE, grad);
+        } else {
+            nrxi_sym_tile_hamiltonian(flow, times, s, value);
+            for (l = 0; l < NRXI_SYM_TILE; l++) one[l] = 1.0;
+            if (grad) {
+                nrxi_sym_tile_hamiltonian_back(flow, times, one, s, 0);
+                nrxi_sym_scatter(n, m, first, s, grad);
+            }
+        }
+        nrxi_sym_scatter(n, 1, first, value, H);
+    }
+    return NRX_OK;
+}
+
+/* ---- HNN as a system ---- */
+
+NRXI_FN void nrxi_sym_hnn_point(nrx_sym_flow *f, const double *q, const double *p, const double *v, double *g, double *gd, double *H)
+{
+    const size_t d = f->desc.d, P = NRXI_SYM_TILE;
+    const nrxi_sym_pot pot = nrxi_sym_pot_of(f, 0, 2 * d);
+    double *x = f->io, *xd = x + 2 * d * P, *gt = xd + 2 * d * P, *gdt = gt + 2 * d * P, value[NRXI_SYM_TILE];
+    size_t j, l;
+    for (j = 0; j < 2 * d; j++)
+        for (l = 0; l < P; l++) {
+            x[j * P + l] = j < d ? q[j] : p[j - d];
+            xd[j * P + l] = v ? v[j] : 0.0;
+        }
+    nrxi_sym_gradient_of(&pot, x, v ? xd : NULL, gt, gdt, value);
+    for (j = 0; j < 2 * d; j++) {
+        if (g) g[j] = gt[j * P];
+        if (gd) gd[j] = gdt[j * P];
+    }
+    if (H) *H = value[0];
+}
+NRXI_FN nrx_status nrxi_sym_hnn_dq(void *user, double t, const double *q, const double *p, double *g)
+{
+    nrx_sym_flow *f = (nrx_sym_flow *)user;
+    (void)t;
+    nrxi_sym_hnn_point(f, q, p, NULL, f->lane, NULL, NULL);
+    memcpy(g, f->lane, f->desc.d * sizeof *g);
+    return NRX_OK;
+}
+NRXI_FN nrx_status nrxi_sym_hnn_dp(void *user, double t, const double *q, const double *p, double *g)
+{
+    nrx_sym_flow *f = (nrx_sym_flow *)user;
+    (void)t;
+    nrxi_sym_hnn_point(f, q, p, NULL, f->lane, NULL, NULL);
+    memcpy(g, f->lane + f->desc.d, f->desc.d * sizeof *g);
+    return NRX_OK;
+}
+NRXI_FN nrx_status nrxi_sym_hnn_energy(void *user, double t, const double *q, const double *p, double *H)
+{
+    (void)t;
+    nrxi_sym_hnn_point((nrx_sym_flow *)user, q, p, NULL, NULL, NULL, H);
+    return NRX_OK;
+}
+NRXI_FN nrx_status nrxi_sym_hnn_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+{
+    (void)t;
+    nrxi_sym_hnn_point((nrx_sym_flow *)user, q, p, v, NULL, w, NULL);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_system(nrx_sym_flow *flow, nrx_sym_system *system)
+{
+    if (!flow || !system) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_system: NULL argument");
+    if (flow->desc.kind != NRX_SYM_NET_HNN)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_system: kind %d is a map, not a Hamiltonian", flow->desc.kind);
+    *system = nrxi_sym_make(flow->desc.d, NRX_SYM_GENERAL, nrxi_sym_hnn_dq, nrxi_sym_hnn_dp);
+    system->energy = nrxi_sym_hnn_energy; system->hess = nrxi_sym_hnn_hess;
+    system->user = flow;
+    return NRX_OK;
+}
+
+/* Gauss 4 in steps of at most 0.1 */
+NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x, const double *v, double *y, double *w)
+{
+    const size_t m = 2 * f->desc.d;
+    nrx_sym_desc desc = NRX_ZERO;
+    nrx_sym_system system;
+    size_t i;
+    nrx_status status = nrx_sym_flow_system(f, &system);
+    desc.env = f->desc.env;
+    for (i = 0; i < n && status == NRX_OK; i++) {
+        const double steps = ceil(fabs(t[i]) / 0.1);
+        if (x != y) memcpy(y + i * m, x + i * m, m * sizeof *y);
+        if (v && v != w) memcpy(w + i * m, v + i * m, m * sizeof *w);
+        if (v) { desc.tangents = 1; desc.tangent = w + i * m; }
+        if (steps > 0.0) status = nrx_sym_integrate(&system, NRX_SYM_GAUSS4, y + i * m, t[i] / steps, (size_t)steps, &desc, NULL);
+    }
+    return status;
+}
+
+/* ---- the flow as a map ---- */
+
+NRXI_FN nrx_status nrxi_sym_flow_map_apply(void *user, double h, const double *x, double *y)
+{
+    return nrx_sym_flow_eval((nrx_sym_flow *)user, 1, &h, x, y);
+}
+NRXI_FN nrx_status nrxi_sym_flow_map_tangent(void *user, double h, const double *x, size_t k, const double *v, double *w)
+{
+    nrx_sym_flow *f = (nrx_sym_flow *)user;
+    const size_t m = 2 * f->desc.d;
+    size_t i;
+    nrx_status status = NRX_OK;
+    for (i = 0; i < k && status == NRX_OK; i++) status = nrx_sym_flow_tangent(f, 1, &h, x, v + i * m, f->lane, w + i * m);
+    return status;
+}
+NRX_DEF nrx_status nrx_sym_flow_map(nrx_sym_flow *flow, nrx_sym_map *map)
+{
+    if (!flow || !map) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_map: NULL argument");
+    map->n = 2 * flow->desc.d;
+    map->apply = nrxi_sym_flow_map_apply;
+    map->tangent = nrxi_sym_flow_map_tangent;
+    map->user = flow;
+    return NRX_OK;
+}
+
+/* ---- losses ---- */
+
+/* J grad H at one lane and, for the adjoint, z = H'' J^T r */
+NRXI_FN nrx_status nrxi_sym_lane_field(nrx_sym_flow *f, const nrx_sym_system *sys, const double *tile, size_t l, double *z, double *field)
+{
+    const size_t m = 2 * f->desc.d;
+    size_t j;
+    for (j = 0; j < m; j++) z[j] = tile[j * NRXI_SYM_TILE + l];
+    return nrxi_sym_field(sys, 0.0, z, field);
+}
+
+/* Residual of one tile: values added to *sum; adjoints into bar [4d] with factor c. */
+NRXI_FN nrx_status nrxi_sym_tile_residual(nrx_sym_flow *f, const nrx_sym_system *sys, size_t lanes, double c, double *s, double *sum)
+{
+    const size_t d = f->desc.d, m = 2 * d, P = NRXI_SYM_TILE;
+    double *z = f->lane, *r = z + m, *v = r + m, *w = v + m, *work = w + m;
+    size_t l, j;
+    for (l = 0; l < P; l++) {
+        nrx_status status;
+        if (l >= lanes) { for (j = 0; j < 2 * m; j++) s[j * P + l] = 0.0; continue; }
+        status = nrxi_sym_lane_field(f, sys, s, l, z, r);
+        if (status != NRX_OK) return status;
+        for (j = 0; j < m; j++) { r[j] -= s[(m + j) * P + l]; *sum += r[j] * r[j]; }
+        if (c == 0.0) continue;
+        for (j = 0; j < d; j++) { v[j] = -r[d + j]; v[d + j] = r[j]; }
+        status = nrxi_sym_hess_vec(sys, 0.0, z, v, w, work);
+        if (status != NRX_OK) return status;
+        for (j = 0; j < m; j++) { s[j * P + l] = 2.0 * c * w[j]; s[(m + j) * P + l] = -2.0 * c * r[j]; }
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n, const double *t,
+                                             const double *x, const double weights[2], double *residual, double *matching)
+{
+    const double wr = weights ? weights[0] : 0.0, wm = weights ? weights[1] : 0.0;
+    double sum_r = 0.0, sum_m = 0.0;
+    size_t first, m, l, j;
+    int mlp;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, x, x, "nrx_sym_flow_loss_physics");
+    if (status != NRX_OK) return status;
+    if (!system || system->d != flow->desc.d || !system->dq || !system->energy)
+        return nrxi_fail(&flow->desc.env, NRX_E_SHAPE, "nrx_sym_flow_loss_physics: system of %zu degrees of freedom with an energy expected",
+                         flow->desc.d);
+    mlp = flow->desc.kind == NRX_SYM_NET_MLP;
+    if (flow->desc.kind != NRX_SYM_NET_SYMPFLOW && !mlp)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_loss_physics: for SympFlow and MLP, not kind %d", flow->desc.kind);
+    m = 2 * flow->desc.d;
+    for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
+        const size_t lanes = n - first < NRXI_SYM_TILE ? n - first : (size_t)NRXI_SYM_TILE;
+        double times[NRXI_SYM_TILE], value[NRXI_SYM_TILE], e0, e1, *s = flow->bar, *z = flow->lane, *g = flow->lane + m;
+        double extra[NRXI_SYM_TILE];
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, x, s);
+        memset(s + m * NRXI_SYM_TILE, 0, m * NRXI_SYM_TILE * sizeof *s);
+        status = nrxi_sym_tile_forward(flow, times, 1.0, 1, wr != 0.0 || wm != 0.0, s);
+        if (status != NRX_OK) break;
+        if (mlp) {     /* H(x) - H(psi) */
+            for (l = 0; l < lanes && status == NRX_OK; l++) {
+                for (j = 0; j < m; j++) z[j] = s[j * NRXI_SYM_TILE + l];
+                status = nrx_sym_energy(system, 0.0, z, &e1);
+                if (status == NRX_OK) status = nrx_sym_energy(system, 0.0, x + (first + l) * m, &e0);
+                extra[l] = e1 - e0;
+                sum_m += extra[l] * extra[l];
+            }
+        }
+        if (mlp && wm != 0.0) memcpy(flow->io, s, m * NRXI_SYM_TILE * sizeof *s);
+        if (status == NRX_OK)
+            status = nrxi_sym_tile_residual(flow, system, lanes, wr / ((double)n * (double)m), s, &sum_r);
+        if (status != NRX_OK) break;
+        if (mlp && wm != 0.0) {
+            const double *y = flow->io;
+            for (l = 0; l < lanes && status == NRX_OK; l++) {
+                for (j = 0; j < m; j++) z[j] = y[j * NRXI_SYM_TILE + l];
+                status = nrxi_sym_call_dp(system, 0.0, z, z + m / 2, g + m / 2);
+                if (status == NRX_OK) status = system->dq(system->user, 0.0, z, z + m / 2, g);
+                for (j = 0; j < m; j++)
+                    s[j * NRXI_SYM_TILE + l] = (wr != 0.0 ? s[j * NRXI_SYM_TILE + l] : 0.0) + 2.0 * wm / (double)n * extra[l] * g[j];
+                if (wr == 0.0) for (j = 0; j < m; j++) s[(m + j) * NRXI_SYM_TILE + l] = 0.0;
+            }
+        }
+        if (status == NRX_OK && (wr != 0.0 || (mlp && wm != 0.0))) status = nrxi_sym_tile_back(flow, times, 1, s);
+        if (!mlp && status == NRX_OK) {
+            nrxi_sym_gather(n, m, first, x, s);
+            nrxi_sym_tile_hamiltonian(flow, times, s, value);
+            for (l = 0; l < NRXI_SYM_TILE; l++) {
+                if (l >= lanes) { value[l] = 0.0; continue; }
+                status = nrx_sym_energy(system, 0.0, x + (first + l) * m, &e0);
+                if (status != NRX_OK) break;
+                value[l] -= e0;
+                sum_m += value[l] * value[l];
+                value[l] *= 2.0 * wm / (double)n;
+            }
+            if (wm != 0.0 && status == NRX_OK) nrxi_sym_tile_hamiltonian_back(flow, times, value, s, 1);
+        }
+    }
+    if (residual) *residual = n ? sum_r / ((double)n * (double)m) : 0.0;
+    if (matching) *matching = n ? sum_m / (double)n : 0.0;
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_loss_physics: %s", nrx_status_string(status));
+}
+
+NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *y,
+                                          double weight, double *loss)
+{
+    double sum = 0.0, c;
+    size_t first, m, d, l, j;
+    int hnn;
+    nrx_status status = nrxi_sym_flow_args(flow, n, t, x, y, "nrx_sym_flow_loss_data");
+    if (status != NRX_OK) return status;
+    d = flow->desc.d;
+    m = 2 * d;
+    hnn = flow->desc.kind == NRX_SYM_NET_HNN;
+    c = n ? 2.0 * weight / ((double)n * (double)m) : 0.0;
+    for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
+        const size_t P = NRXI_SYM_TILE;
+        double times[NRXI_SYM_TILE], *s = flow->bar, *x0 = s + m * P;
+        nrxi_sym_gather(n, 1, first, t, times);
+        nrxi_sym_gather(n, m, first, x, s);
+        if (hnn) {
+            nrxi_sym_pot pot = nrxi_sym_pot_of(flow, 0, m);
+            double *g = flow->io, *r = g + m * P, *xb = r + m * P;
+            memcpy(x0, s, m * P * sizeof *s);
+            nrxi_sym_gradient_of(&pot, x0, NULL, g, NULL, NULL);
+            for (j = 0; j < m; j++)
+                for (l = 0; l < P; l++) {          /* J grad H - zdot; adjoint of grad H is J^T of it */
+                    const double f = j < d ? g[(d + j) * P + l] : -g[(j - d) * P + l];
+                    const double e = first + l < n ? f - y[(first + l) * m + j] : 0.0;
+                    sum += e * e;
+                    r[(j < d ? d + j : j - d) * P + l] = (j < d ? c : -c) * e;
+                }
+            pot.grad = flow->grad;
+            if (c != 0.0) nrxi_sym_reverse_of(&pot, x0, NULL, r, NULL, xb, NULL);
+            continue;
+        }
+        status = nrxi_sym_tile_forward(flow, times, 0.0, 0, c != 0.0, s);
+        for (j = 0; j < m; j++)
+            for (l = 0; l < P; l++) {
+                const double e = first + l < n ? s[j * P + l] - y[(first + l) * m + j] : 0.0;
+                sum += e * e;
+                s[j * P + l] = c * e;
+            }
+        if (c != 0.0 && status == NRX_OK) status = nrxi_sym_tile_back(flow, times, 0, s);
+    }
+    if (loss) *loss = n ? sum / ((double)n * (double)m) : 0.0;
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_loss_data: %s", nrx_status_string(status));
+}
+
+NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt, double T, size_t cells,
+                                             const double *x, double *bound, double *error)
+{
+    static const double node[4] = { 0.06943184420297371239, 0.33000947820757186760, 0.66999052179242813240, 0.93056815579702628761 };
+    static const double weight[4] = { 0.17392742256872692869, 0.32607257743127307131, 0.32607257743127307131, 0.17392742256872692869 };
+    double *z, *y, *rate, *g, e0, e1, left = T, sum = 0.0;
+    size_t m, c, j;
+    int i;
+    nrx_status status = nrxi_sym_flow_args(flow, 1, &T, x, x, "nrx_sym_flow_energy_bound");
+    if (status != NRX_OK) return status;
+    if (!system || system->d != flow->desc.d || !system->energy || !bound || !error || !(dt > 0.0) || T < 0.0 || cells == 0)
+        return nrxi_fail(&flow->desc.env, NRX_E_ARG, "nrx_sym_flow_energy_bound: system, dt %g, T %g or cells %zu not usable", dt, T, cells);
+    if (flow->desc.kind != NRX_SYM_NET_SYMPFLOW && flow->desc.kind != NRX_SYM_NET_MLP)
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_energy_bound: kind %d has no time derivative", flow->desc.kind);
+    m = 2 * flow->desc.d;
+    z = (double *)nrxi_alloc(&flow->desc.env, 4 * m, sizeof *z);
+    if (!z) return nrxi_fail(&flow->desc.env, NRX_E_NOMEM, "nrx_sym_flow_energy_bound: no memory");
+    y = z + m; rate = y + m; g = rate + m;
+    memcpy(z, x, m * sizeof *z);
+    status = nrx_sym_energy(system, 0.0, z, &e0);
+    while (left > 0.0 && status == NRX_OK) {
+        const double step = left < dt ? left : dt, cell = step / (double)cells;
+        for (c = 0; c < cells && status == NRX_OK; c++)
+            for (i = 0; i < 4 && status == NRX_OK; i++) {
+                const double s = ((double)c + node[i]) * cell;
+                double slope = 0.0;
+                status = nrx_sym_flow_rate(flow, 1, &s, z, y, rate);
+                if (status == NRX_OK) status = system->dq(system->user, s, y, y + m / 2, g);
+                if (status == NRX_OK) status = nrxi_sym_call_dp(system, s, y, y + m / 2, g + m / 2);
+                for (j = 0; j < m; j++) slope += g[j] * rate[j];   /* grad H . J grad Hhat; grad H . J grad H = 0 */
+                sum += cell * weight[i] * fabs(slope);
+            }
+        if (status == NRX_OK) status = nrx_sym_flow_eval(flow, 1, &step, z, z);
+        left -= step;
+        if (left < 1e-12 * T) left = 0.0;
+    }
+    if (status == NRX_OK) status = nrx_sym_energy(system, T, z, &e1);
+    if (status == NRX_OK) { *bound = sum; *error = fabs(e1 - e0); }
+    nrxi_free(&flow->desc.env, z);
+    return status;
+}
+
+/* ---- training ---- */
+
+NRXI_FN double nrxi_sym_rate_at(const nrx_sym_train_desc *c, double peak, size_t step, size_t steps)
+{
+    const double x = steps > 1 ? (double)step / (double)(steps - 1) : 1.0, end = c->lr_end > 0.0 ? c->lr_end : peak / 1000.0;
+    switch (c->schedule) {
+    case NRX_SYM_LR_CONSTANT: return peak;
+    case NRX_SYM_LR_ONE_CYCLE:      /* Smith 2018: up by a cosine over 30 %, down to almost nothing */
+        if (x < 0.3) return peak * (0.002 + 0.998 * 0.5 * (1.0 - cos(NRX_PI * x / 0.3)));
+        return peak * (2e-7 + (1.0 - 2e-7) * 0.5 * (1.0 + cos(NRX_PI * (x - 0.3) / 0.7)));
+    default: return end + (peak - end) * 0.5 * (1.0 + cos(NRX_PI * x));
+    }
+}
+
+NRXI_FN void nrxi_sym_draw(const nrx_sym_train_desc *c, size_t m, size_t n, double t_low, double t_high, nrx_rng *rng, double *x, double *t)
+{
+    const double low = c->low == 0.0 && c->high == 0.0 ? -1.0 : c->low, high = c->low == 0.0 && c->high == 0.0 ? 1.0 : c->high;
+    size_t i, j;
+    for (i = 0; i < n; i++) {
+        if (c->sample) c->sample(c->sample_user, rng, x + i * m);
+        else for (j = 0; j < m; j++) x[i * m + j] = low + (high - low) * nrx_rng_uniform(rng);
+        t[i] = t_low + (t_high - t_low) * nrx_rng_uniform(rng);
+    }
+}
+
+typedef struct nrxi_sym_trainer {
+    nrx_sym_flow *flow;
+    const nrx_sym_train_desc *c;
+    size_t m, batch, tests, fixed;
+    double dt, *x, *t, *y, *test_x, *test_t, *best;
+    nrx_rng rng;
+} nrxi_sym_trainer;
+
+/* Loss and gradient of one fresh batch. */
+NRXI_FN nrx_status nrxi_sym_train_batch(nrxi_sym_trainer *r, nrx_sym_train_info *info)
+{
+    const nrx_sym_train_desc *c = r->c;
+    nrx_status status;
+    size_t i;
+    memset(r->flow->grad, 0, r->flow->count * sizeof(double));
+    if (c->x) {
+        for (i = 0; i < r->batch; i++) {
+            const size_t row = (size_t)nrx_rng_below(&r->rng, c->rows);
+            memcpy(r->x + i * r->m, c->x + row * r->m, r->m * sizeof(double));
+            memcpy(r->y + i * r->m, c->y + row * r->m, r->m * sizeof(double));
+            r->t[i] = c->t[row];
+        }
+        status = nrx_sym_flow_loss_data(r->flow, r->batch, r->t, r->x, r->y, 1.0, &info->loss);
+    } else {
+        double weights[2];
+        weights[0] = 1.0; weights[1] = c->matching;
+        nrxi_sym_draw(c, r->m, r->batch, -0.1, r->dt, &r->rng, r->x, r->t);
+        status = nrx_sym_flow_loss_physics(r->flow, c->system, r->batch, r->t, r->x, weights, &info->residual, &info->matching);
+        info->loss = info->residual + c->matching * info->matching;
+    }
+    if (status == NRX_OK && !nrxi_finite_f64(&info->loss)) status = NRX_E_NUMERIC;
+    return status;
+}
+
+/* What decides which parameters are kept. */
+NRXI_FN nrx_status nrxi_sym_train_test(nrxi_sym_trainer *r, double *value)
+{
+    const nrx_sym_train_desc *c = r->c;
+    if (c->x) return nrx_sym_flow_loss_data(r->flow, c->rows, c->t, c->x, c->y, 0.0, value);
+    return nrx_sym_flow_loss_physics(r->flow, c->system, r->tests, r->test_t, r->test_x, NULL, value, NULL);
+}
+
+NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, size_t total, nrx_adam *adam, double peak, nrx_sym_train_info *info)
+{
+    const size_t late = steps - (steps * 15 + 99) / 100, gap = 1 + (steps - late) / 60, bytes = r->flow->count * sizeof(double);
+    const char *who = "nrx_sym_flow_train";
+    size_t k;
+    nrx_status status = NRX_OK;
+    double value;
+    memcpy(r->best, r->flow->value, bytes);
+    info->test = HUGE_VAL;
+    for (k = 0; k < steps && status == NRX_OK; k++) {
+        status = nrxi_sym_train_batch(r, info);
+        if (status != NRX_OK) break;
+        adam->desc.lr = nrxi_sym_rate_at(r->c, peak, k, steps);
+        status = nrxi_adam_step(who, adam);
+        info->steps = k + 1;
+        if (status == NRX_OK && k >= late && ((k - late) % gap == 0 || k + 1 == steps)) {
+            status = nrxi_sym_train_test(r, &value);
+            if (status == NRX_OK && value < info->test) {
+                info->test = value;
+                info->best_step = k + 1;
+                memcpy(r->best, r->flow->value, bytes);
+            }
+        } else if (status == NRX_OK && k < late && (k & 63u) == 0) {
+            memcpy(r->best, r->flow->value, bytes);      /* the last good ones, should it break down */
+        }
+        if (status == NRX_OK && nrxi_progress(&r->c->env, k + 1, total, info->loss)) status = NRX_E_CANCELLED;
+    }
+    if (status == NRX_OK || status == NRX_E_NUMERIC || info->best_step) memcpy(r->flow->value, r->best, bytes);
+    if (info->best_step == 0 && nrxi_sym_train_test(r, &value) == NRX_OK) info->test = value;
+    return status;
+}
+
+/* ---- refinement: L-BFGS (Nocedal 1980) with a bisection line search for the weak Wolfe conditions (Lewis, Overton 2013) ---- */
+
+enum { NRXI_SYM_MEMORY = 30 };
+
+/* Loss and gradient on the fixed points (or all data rows). */
+NRXI_FN nrx_status nrxi_sym_fixed_loss(nrxi_sym_trainer *r, double *loss)
+{
+    const nrx_sym_train_desc *c = r->c;
+    double weights[2], matching;
+    nrx_status status;
+    memset(r->flow->grad, 0, r->flow->count * sizeof(double));
+    if (c->x) return nrx_sym_flow_loss_data(r->flow, c->rows, c->t, c->x, c->y, 1.0, loss);
+    weights[0] = 1.0; weights[1] = c->matching;
+    status = nrx_sym_flow_loss_physics(r->flow, c->system, r->fixed, r->t, r->x, weights, loss, &matching);
+    *loss += c->matching * matching;
+    return status;
+}
+
+typedef struct nrxi_sym_lbfgs { double *s, *y, *x0, *g0, *p, rho[NRXI_SYM_MEMORY], alpha[NRXI_SYM_MEMORY]; size_t n, used, next; } nrxi_sym_lbfgs;
+
+/* p = -(inverse Hessian estimate) g by the two-loop recursion */
+NRXI_FN void nrxi_sym_lbfgs_direction(nrxi_sym_lbfgs *b, const double *g)
+{
+    size_t i, k, j;
+    for (j = 0; j < b->n; j++) b->p[j] = -g[j];
+    for (i = 0; i < b->used; i++) {
+        k = (b->next + NRXI_SYM_MEMORY - 1 - i) % NRXI_SYM_MEMORY;
+        b->alpha[k] = b->rho[k] * nrxi_sym_dot(b->n, b->s + k * b->n, b->p);
+        for (j = 0; j < b->n; j++) b->p[j] -= b->alpha[k] * b->y[k * b->n + j];
+    }
+    if (b->used) {
+        const double *y;
+        double scale;
+        k = (b->next + NRXI_SYM_MEMORY - 1) % NRXI_SYM_MEMORY;
+        y = b->y + k * b->n;
+        scale = 1.0 / (b->rho[k] * nrxi_sym_dot(b->n, y, y));
+        for (j = 0; j < b->n; j++) b->p[j] *= scale;
+    }
+    for (i = b->used; i-- > 0;) {
+        double beta;
+        k = (b->next + NRXI_SYM_MEMORY - 1 - i) % NRXI_SYM_MEMORY;
+        beta = b->rho[k] * nrxi_sym_dot(b->n, b->y + k * b->n, b->p);
+        for (j = 0; j < b->n; j++) b->p[j] += (b->alpha[k] - beta) * b->s[k * b->n + j];
+    }
+}
+
+/* One iteration from loss *f with its gradient in flow->grad; *moved = 0 when no step helps. */
+NRXI_FN nrx_status nrxi_sym_lbfgs_step(nrxi_sym_trainer *r, nrxi_sym_lbfgs *b, double *f, int *moved)
+{
+    double *v = r->flow->value, *g = r->flow->grad, slope, lo = 0.0, hi = HUGE_VAL, step, value = *f, sy;
+    size_t j;
+    int i;
+    nrx_status status = NRX_OK;
+    memcpy(b->x0, v, b->n * sizeof *v);
+    memcpy(b->g0, g, b->n * sizeof *g);
+    nrxi_sym_lbfgs_direction(b, g);
+    slope = nrxi_sym_dot(b->n, b->p, g);
+    if (!(slope < 0.0)) { b->used = 0; nrxi_sym_lbfgs_direction(b, g); slope = nrxi_sym_dot(b->n, b->p, g); }
+    step = b->used ? 1.0 : 1e-3 / (1.0 + sqrt(-slope));
+    *moved = 0;
+    for (i = 0; i < 30; i++) {
+        for (j = 0; j < b->n; j++) v[j] = b->x0[j] + step * b->p[j];
+        status = nrxi_sym_fixed_loss(r, &value);
+        if (status != NRX_OK && status != NRX_E_NUMERIC) break;
+        if (status == NRX_E_NUMERIC || !nrxi_finite_f64(&value) || value > *f + 1e-4 * step * slope) hi = step;
+        else if (nrxi_sym_dot(b->n, b->p, g) < 0.9 * slope) lo = step;
+        else { *moved = 1; break; }
+        status = NRX_OK;
+        step = hi < HUGE_VAL ? 0.5 * (lo + hi) : 2.0 * lo;
+    }
+    if (!*moved) {
+        memcpy(v, b->x0, b->n * sizeof *v);
+        return status;
+    }
+    for (j = 0; j < b->n; j++) {
+        b->s[b->next * b->n + j] = v[j] - b->x0[j];
+        b->y[b->next * b->n + j] = g[j] - b->g0[j];
+    }
+    sy = nrxi_sym_dot(b->n, b->s + b->next * b->n, b->y + b->next * b->n);
+    if (sy > 0.0) {
+        b->rho[b->next] = 1.0 / sy;
+        b->next = (b->next + 1) % NRXI_SYM_MEMORY;
+        if (b->used < NRXI_SYM_MEMORY) b->used++;
+    }
+    *f = value;
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_sym_refine(nrxi_sym_trainer *r, size_t done, size_t total, nrx_sym_train_info *info)
+{
+    const size_t n = r->flow->count;
+    nrxi_sym_lbfgs b;
+    double *memory, loss = 0.0, value;
+    size_t k, bytes = n * sizeof(double);
+    int moved = 1;
+    nrx_status status = NRX_OK;
+    memset(&b, 0, sizeof b);
+    if (!nrxi_mul_ok(n, 2 * NRXI_SYM_MEMORY + 3, &k)) return NRX_E_RANGE;
+    memory = (double *)nrxi_alloc(&r->c->env, k, sizeof *memory);
+    if (!memory) return NRX_E_NOMEM;
+    b.n = n; b.s = memory; b.y = b.s + NRXI_SYM_MEMORY * n; b.x0 = b.y + NRXI_SYM_MEMORY * n; b.g0 = b.x0 + n; b.p = b.g0 + n;
+    for (k = 0; k < r->c->refine && status == NRX_OK; k++) {
+        const int fresh = k % 400 == 0 || !moved;
+        if (fresh) {
+            if (!r->c->x) nrxi_sym_draw(r->c, r->m, r->fixed, -0.1, r->dt, &r->rng, r->x, r->t);
+            else if (!moved) break;
+            b.used = b.next = 0;
+            status = nrxi_sym_fixed_loss(r, &loss);
+            if (status != NRX_OK) break;
+        }
+        status = nrxi_sym_lbfgs_step(r, &b, &loss, &moved);
+        info->loss = loss;
+        info->steps = done + k + 1;
+        if (status == NRX_OK && (k % 20 == 19 || k + 1 == r->c->refine)) {
+            status = nrxi_sym_train_test(r, &value);
+            if (status == NRX_OK && value < info->test) { info->test = value; info->best_step = info->steps; memcpy(r->best, r->flow->value, bytes); }
+        }
+        if (status == NRX_OK && nrxi_progress(&r->c->env, done + k + 1, total, loss)) status = NRX_E_CANCELLED;
+    }
+    nrxi_free(&r->c->env, memory);
+    memcpy(r->flow->value, r->best, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc, nrx_sym_train_info *info)
+{
+    nrx_sym_train_info unseen;
+    nrx_adam_desc ad = NRX_ZERO;
+    nrx_adam adam;
+    nrxi_sym_trainer r;
+    double *memory, peak;
+    size_t steps, m, total, points;
+    nrx_status status;
+    if (!info) info = &unseen;
+    memset(info, 0, sizeof *info);
+    if (!flow || !desc) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_train: NULL argument");
+    m = 2 * flow->desc.d;
+    if (desc->x ? !desc->t || !desc->y || !desc->rows : !desc->system)
+        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_train: give a system, or data x, t, y with rows");
+    if (!desc->x && desc->system->d != flow->desc.d)
+        return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_sym_flow_train: system of %zu degrees of freedom, flow of %zu", desc->system->d,
+                         flow->desc.d);
+    if (desc->lr < 0.0 || desc->dt < 0.0 || desc->matching < 0.0)
+        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_train: lr %g, dt %g, matching %g", desc->lr, desc->dt, desc->matching);
+    memset(&r, 0, sizeof r);
+    r.flow = flow; r.c = desc; r.m = m;
+    r.dt = desc->dt > 0.0 ? desc->dt : 1.0;
+    r.batch = desc->batch ? desc->batch : desc->x ? 512 : 700;
+    r.tests = desc->test_points ? desc->test_points : 1000;
+    r.fixed = desc->refine && !desc->x ? (desc->refine_points ? desc->refine_points : 2000) : 0;
+    steps = desc->steps ? desc->steps : 10000;
+    peak = desc->lr > 0.0 ? desc->lr : 5e-3;
+    if (!nrxi_mul_ok((r.batch > r.fixed ? r.batch : r.fixed) + r.tests, 2 * m + 1, &total) || !nrxi_add_ok(total, flow->count, &total))
+        return nrxi_fail(&desc->env, NRX_E_RANGE, "nrx_sym_flow_train: size overflow");
+    memory = (double *)nrxi_alloc(&desc->env, total, sizeof *memory);
+    if (!memory) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_flow_train: no memory");
+    points = r.batch > r.fixed ? r.batch : r.fixed;
+    r.x = memory; r.y = r.x + points * m; r.t = r.y + points * m;
+    r.test_x = r.t + points; r.test_t = r.test_x + r.tests * m; r.best = r.test_t + r.tests;
+    nrx_rng_seed(&r.rng, desc->seed, 1);
+    nrxi_sym_draw(desc, m, r.tests, -0.1, 0.9 * r.dt, &r.rng, r.test_x, r.test_t);
+    nrx_rng_seed(&r.rng, desc->seed, 2);
+    ad.lr = peak;
+    ad.clip_norm = desc->clip < 0.0 ? 0.0 : desc->clip == 0.0 ? 1.0 : desc->clip;
+    ad.env = desc->env;
+    ad.env.progress = NULL;
+    status = nrxi_adam_init("nrx_sym_flow_train", &adam, flow->list, flow->blocks, &ad);
+    if (status == NRX_OK) {
+        status = nrxi_sym_train_loop(&r, steps, steps + desc->refine, &adam, peak, info);
+        nrxi_adam_drop(&adam);
+        if (status == NRX_OK && desc->refine) status = nrxi_sym_refine(&r, steps, steps + desc->refine, info);
+    }
+    nrxi_free(&desc->env, memory);
+    if (status != NRX_OK) return nrxi_fail(&desc->env, status, "nrx_sym_flow_train: stopped after %zu steps: %s", info->steps, nrx_status_string(status));
+    return NRX_OK;
+}
+
+/* ---- files: .safetensors ---- */
+
+NRXI_FN void nrxi_sym_put(unsigned char *bytes, size_t *at, const char *text)
+{
+    const size_t n = strlen(text);
+    if (bytes) memcpy(bytes + *at, text, n);
+    *at += n;
+}
+NRXI_FN void nrxi_sym_put_number(unsigned char *bytes, size_t *at, size_t v)
+{
+    char text[32];
+    *nrxi_sym_digits(text, v) = 0;
+    nrxi_sym_put(bytes, at, text);
+}
+NRXI_FN void nrxi_sym_put_u64(unsigned char *p, uint64_t v)
+{
+    int i;
+    for (i = 0; i < 8; i++) p[i] = (unsigned char)(v >> (8 * i));
+}
+NRXI_FN uint64_t nrxi_sym_get_u64(const unsigned char *p, int n)
+{
+    uint64_t v = 0;
+    int i;
+    for (i = n; i-- > 0;) v = (v << 8) | p[i];
+    return v;
+}
+
+enum { NRXI_SYM_META = 7 };
+NRXI_FN const char *nrxi_sym_meta_name(int i)
+{
+    static const char name[NRXI_SYM_META][12] = { "d", "kind", "layers", "width", "sublayers", "activation", "project" };
+    return name[i];
+}
+NRXI_FN size_t nrxi_sym_meta_get(const nrx_sym_flow_desc *c, int i)
+{
+    switch (i) {
+    case 0: return c->d;
+    case 1: return (size_t)c->kind;
+    case 2: return c->layers;
+    case 3: return c->width;
+    case 4: return c->sublayers;
+    case 5: return (size_t)c->activation;
+    default: return (size_t)c->project;
+    }
+}
+NRXI_FN void nrxi_sym_meta_set(nrx_sym_flow_desc *c, int i, size_t v)
+{
+    const int small = v < 1000000u ? (int)v : 1000000;
+    switch (i) {
+    case 0: c->d = v; break;
+    case 1: c->kind = small; break;
+    case 2: c->layers = v; break;
+    case 3: c->width = v; break;
+    case 4: c->sublayers = v; break;
+    case 5: c->activation = small; break;
+    default: c->project = small; break;
+    }
+}
+
+/* The JSON header; with bytes NULL only its length. */
+NRXI_FN size_t nrxi_sym_header(const nrx_sym_flow *f, unsigned char *bytes)
+{
+    size_t at = 0, b, offset = 0;
+    int i;
+    nrxi_sym_put(bytes, &at, "{\"__metadata__\":{\"format\":\"nrx_sym_flow\"");
+    for (i = 0; i < NRXI_SYM_META; i++) {
+        nrxi_sym_put(bytes, &at, ",\"");
+        nrxi_sym_put(bytes, &at, nrxi_sym_meta_name(i));
+        nrxi_sym_put(bytes, &at, "\":\"");
+        nrxi_sym_put_number(bytes, &at, nrxi_sym_meta_get(&f->desc, i));
+        nrxi_sym_put(bytes, &at, "\"");
+    }
+    nrxi_sym_put(bytes, &at, "}");
+    for (b = 0; b < f->blocks; b++) {
+        const nrx_param *p = &f->list[b];
+        nrxi_sym_put(bytes, &at, ",\"");
+        nrxi_sym_put(bytes, &at, p->name);
+        nrxi_sym_put(bytes, &at, "\":{\"dtype\":\"F64\",\"shape\":[");
+        if (p->rows > 1 || p->name[strlen(p->name) - 1] == 't') { nrxi_sym_put_number(bytes, &at, p->rows); nrxi_sym_put(bytes, &at, ","); }
+        nrxi_sym_put_number(bytes, &at, p->cols);
+        nrxi_sym_put(bytes, &at, "],\"data_offsets\":[");
+        nrxi_sym_put_number(bytes, &at, offset);
+        offset += p->rows * p->cols * 8;
+        nrxi_sym_put(bytes, &at, ",");
+        nrxi_sym_put_number(bytes, &at, offset);
+        nrxi_sym_put(bytes, &at, "]}");
+    }
+    nrxi_sym_put(bytes, &at, "}");
+    while (at % 8) nrxi_sym_put(bytes, &at, " ");
+    return at;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned char **bytes, size_t *size)
+{
+    size_t header, i;
+    unsigned char *p;
+    if (!flow || !bytes || !size) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_save: NULL argument");
+    *bytes = NULL;
+    header = nrxi_sym_header(flow, NULL);
+    *size = 8 + header + flow->count * 8;
+    p = (unsigned char *)nrxi_alloc(&flow->desc.env, *size, 1);
+    if (!p) return nrxi_fail(&flow->desc.env, NRX_E_NOMEM, "nrx_sym_flow_save: no memory for %zu bytes", *size);
+    nrxi_sym_put_u64(p, header);
+    (void)nrxi_sym_header(flow, p + 8);
+    for (i = 0; i < flow->count; i++) {
+        uint64_t u;
+        memcpy(&u, &flow->value[i], 8);
+        nrxi_sym_put_u64(p + 8 + header + 8 * i, u);
+    }
+    *bytes = p;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_sym_bytes_free(const nrx_sym_flow *flow, unsigned char *bytes) { nrxi_free(flow ? &flow->desc.env : NULL, bytes); }
+
+/* A reader of the JSON that safetensors allow; every step checks the end. `bad` sticks. */
+typedef struct nrxi_sym_json { const unsigned char *at, *end; int bad; } nrxi_sym_json;
+
+NRXI_FN int nrxi_sym_json_peek(nrxi_sym_json *j)
+{
+    while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++;
+    if (j->at >= j->end) { j->bad = 1; return 0; }
+    return *j->at;
+}
+NRXI_FN int nrxi_sym_json_take(nrxi_sym_json *j, int c)
+{
+    if (nrxi_sym_json_peek(j) != c || j->bad) return 0;
+    j->at++;
+    return 1;
+}
+NRXI_FN void nrxi_sym_json_want(nrxi_sym_json *j, int c) { if (!nrxi_sym_json_take(j, c)) j->bad = 1; }
+
+/* A string without its quotes; longer ones are cut in `text` but read to their end. */
+NRXI_FN void nrxi_sym_json_string(nrxi_sym_json *j, char *text, size_t room)
+{
+    size_t n = 0;
+    nrxi_sym_json_want(j, '"');
+    while (!j->bad && j->at < j->end && *j->at != '"') {
+        if (*j->at == '\\') j->at++;
+        if (j->at >= j->end) break;
+        if (n + 1 < room) text[n++] = (char)*j->at;
+        j->at++;
+    }
+    text[n] = 0;
+    if (j->bad || j->at >= j->end) { j->bad = 1; return; }
+    j->at++;
+}
+NRXI_FN size_t nrxi_sym_json_number(nrxi_sym_json *j)
+{
+    size_t v = 0;
+    int digits = 0;
+    (void)nrxi_sym_json_peek(j);
+    while (!j->bad && j->at < j->end && *j->at >= '0' && *j->at <= '9') {
+        if (v > ((size_t)-1 - 9) / 10) { j->bad = 1; return 0; }
+        v = 10 * v + (size_t)(*j->at++ - '0');
+        digits++;
+    }
+    if (!digits) j->bad = 1;
+    return v;
+}
+
+typedef struct nrxi_sym_entry { char name[NRXI_SYM_NAME], dtype[8]; size_t count, begin, end; } nrxi_sym_entry;
+
+/* {"dtype": "F64", "shape": [..], "data_offsets": [a, b]} in any order */
+NRXI_FN void nrxi_sym_json_entry(nrxi_sym_json *j, nrxi_sym_entry *e)
+{
+    char key[20];
+    int seen = 0;
+    nrxi_sym_json_want(j, '{');
+    while (!j->bad) {
+        nrxi_sym_json_string(j, key, sizeof key);
+        nrxi_sym_json_want(j, ':');
+        if (strcmp(key, "dtype") == 0) {
+            nrxi_sym_json_string(j, e->dtype, sizeof e->dtype);
+            seen |= 1;
+        } else if (strcmp(key, "shape") == 0) {
+            e->count = 1;
+            nrxi_sym_json_want(j, '[');
+            if (!nrxi_sym_json_take(j, ']')) {
+                do { if (!nrxi_mul_ok(e->count, nrxi_sym_json_number(j), &e->count)) j->bad = 1; } while (!j->bad && nrxi_sym_json_take(j, ','));
+                nrxi_sym_json_want(j, ']');
+            }
+            seen |= 2;
+        } else if (strcmp(key, "data_offsets") == 0) {
+            nrxi_sym_json_want(j, '[');
+            e->begin = nrxi_sym_json_number(j);
+            nrxi_sym_json_want(j, ',');
+            e->end = nrxi_sym_json_number(j);
+            nrxi_sym_json_want(j, ']');
+            seen |= 4;
+        } else {
+            j->bad = 1;
+        }
+        if (!nrxi_sym_json_take(j, ',')) break;
+    }
+    nrxi_sym_json_want(j, '}');
+    if (seen != 7) j->bad = 1;
+}
+
+/* __metadata__: strings only; the numbers of our descriptor are picked out. found: bit per field. */
+NRXI_FN void nrxi_sym_json_meta(nrxi_sym_json *j, nrx_sym_flow_desc *desc, int *found)
+{
+    char key[20], text[24];
+    int i;
+    nrxi_sym_json_want(j, '{');
+    if (nrxi_sym_json_take(j, '}')) return;
+    do {
+        nrxi_sym_json_string(j, key, sizeof key);
+        nrxi_sym_json_want(j, ':');
+        nrxi_sym_json_string(j, text, sizeof text);
+        for (i = 0; i < NRXI_SYM_META && !j->bad; i++)
+            if (strcmp(key, nrxi_sym_meta_name(i)) == 0) {
+                nrxi_sym_json number;
+                number.at = (const unsigned char *)text; number.end = number.at + strlen(text); number.bad = 0;
+                nrxi_sym_meta_set(desc, i, nrxi_sym_json_number(&number));
+                if (number.bad) j->bad = 1;
+                *found |= 1 << i;
+            }
+    } while (!j->bad && nrxi_sym_json_take(j, ','));
+    nrxi_sym_json_want(j, '}');
+}
+
+/* Copies one tensor into its block: 0 = no such block, -1 = it does not fit. */
+NRXI_FN int nrxi_sym_fill_block(nrx_sym_flow *f, const nrxi_sym_entry *e, const unsigned char *data, size_t size)
+{
+    const size_t width = strcmp(e->dtype, "F64") == 0 ? 8 : strcmp(e->dtype, "F32") == 0 ? 4 : 0;
+    size_t b, i, bytes;
+    for (b = 0; b < f->blocks; b++) if (strcmp(f->list[b].name, e->name) == 0) break;
+    if (b == f->blocks) return 0;
+    if (!width || e->count != f->list[b].rows * f->list[b].cols || !nrxi_mul_ok(e->count, width, &bytes)) return -1;
+    if (e->begin > e->end || e->end > size || e->end - e->begin != bytes) return -1;
+    for (i = 0; i < e->count; i++) {
+        double *v = (double *)f->list[b].value + i;
+        const uint64_t u = nrxi_sym_get_u64(data + e->begin + i * width, (int)width);
+        if (width == 8) memcpy(v, &u, 8);
+        else { const uint32_t w = (uint32_t)u; float x; memcpy(&x, &w, 4); *v = (double)x; }
+        if (!nrxi_finite_f64(v)) return -1;
+    }
+    return 1;
+}
+
+/* Walks the header: with flow NULL it only reads the metadata, else it fills the blocks and counts them. */
+NRXI_FN nrx_status nrxi_sym_walk(const unsigned char *bytes, size_t size, nrx_sym_flow_desc *desc, int *found, nrx_sym_flow *flow, size_t *filled)
+{
+    nrxi_sym_json j;
+    size_t header;
+    if (size < 8 || nrxi_sym_get_u64(bytes, 8) > size - 8) return NRX_E_FORMAT;
+    header = (size_t)nrxi_sym_get_u64(bytes, 8);
+    j.at = bytes + 8; j.end = j.at + header; j.bad = 0;
+    nrxi_sym_json_want(&j, '{');
+    if (nrxi_sym_json_take(&j, '}')) return NRX_OK;
+    do {
+        nrxi_sym_entry e;
+        memset(&e, 0, sizeof e);
+        nrxi_sym_json_string(&j, e.name, sizeof e.name);
+        nrxi_sym_json_want(&j, ':');
+        if (!j.bad && strcmp(e.name, "__metadata__") == 0) nrxi_sym_json_meta(&j, desc, found);
+        else nrxi_sym_json_entry(&j, &e);
+        if (!j.bad && flow && strcmp(e.name, "__metadata__") != 0) {
+            const int hit = nrxi_sym_fill_block(flow, &e, bytes + 8 + header, size - 8 - header);
+            if (hit < 0) return NRX_E_FORMAT;
+            *filled += (size_t)hit;
+        }
+    } while (!j.bad && nrxi_sym_json_take(&j, ','));
+    nrxi_sym_json_want(&j, '}');
+    return j.bad ? NRX_E_FORMAT : NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow)
+{
+    const char *who = "nrx_sym_flow_load";
+    nrx_sym_flow_desc use = NRX_ZERO, ignored = NRX_ZERO;
+    nrx_sym_flow *f = NULL;
+    size_t filled = 0;
+    int found = 0;
+    nrx_status status;
+    if (flow) *flow = NULL;
+    if (!bytes || !flow) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: NULL argument", who);
+    status = nrxi_sym_walk(bytes, size, &use, &found, NULL, NULL);
+    if (status != NRX_OK) return nrxi_fail(desc ? &desc->env : NULL, status, "%s: no valid safetensors header", who);
+    if (desc) use = *desc;
+    else if (found != (1 << NRXI_SYM_META) - 1)
+        return nrxi_fail(NULL, NRX_E_FORMAT, "%s: the file does not say what network it is; give a descriptor", who);
+    /* a network whose parameters cannot be in the file is not even built */
+    if (use.d > size || use.width > size || use.layers > size || use.sublayers > size)
+        return nrxi_fail(&use.env, NRX_E_FORMAT, "%s: the file is too small for the network it names", who);
+    status = nrx_sym_flow_create(&use, &f);
+    if (status != NRX_OK) return desc ? status : NRX_E_FORMAT;
+    status = f->count > size / 4 ? NRX_E_FORMAT : nrxi_sym_walk(bytes, size, &ignored, &found, f, &filled);
+    if (status == NRX_OK && filled != f->blocks) status = NRX_E_FORMAT;
+    if (status != NRX_OK) {
+        status = nrxi_fail(&use.env, status, "%s: %zu of %zu tensors fit the network", who, filled, f->blocks);
+        nrx_sym_flow_destroy(f);
+        return status;
+    }
+    *flow = f;
+    return NRX_OK;
+}
+
+#if !defined(NRX_NO_STDIO)
+NRX_DEF nrx_status nrx_sym_flow_save(const nrx_sym_flow *flow, const char *path)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    FILE *file;
+    int ok;
+    nrx_status status;
+    if (!path) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_save: path is NULL");
+    status = nrx_sym_flow_save_memory(flow, &bytes, &size);
+    if (status != NRX_OK) return status;
+    file = fopen(path, "wb");
+    ok = file && fwrite(bytes, 1, size, file) == size;
+    if (file && fclose(file) != 0) ok = 0;
+    nrx_sym_bytes_free(flow, bytes);
+    return ok ? NRX_OK : nrxi_fail(&flow->desc.env, NRX_E_IO, "nrx_sym_flow_save: cannot write %s", path);
+}
+
+NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow)
+{
+    const nrx_env *env = desc ? &desc->env : NULL;
+    unsigned char *bytes = NULL;
+    FILE *file;
+    long size = -1;
+    nrx_status status = NRX_E_IO;
+    if (flow) *flow = NULL;
+    if (!path || !flow) return nrxi_fail(env, NRX_E_ARG, "nrx_sym_flow_load: NULL argument");
+    file = fopen(path, "rb");
+    if (file && fseek(file, 0, SEEK_END) == 0) size = ftell(file);
+    if (size >= 0 && fseek(file, 0, SEEK_SET) == 0) {
+        bytes = (unsigned char *)nrxi_alloc(env, (size_t)size + 1, 1);
+        status = bytes && fread(bytes, 1, (size_t)size, file) == (size_t)size ? NRX_OK : bytes ? NRX_E_IO : NRX_E_NOMEM;
+    }
+    if (file) (void)fclose(file);
+    if (status == NRX_OK) status = nrx_sym_flow_load_memory(bytes, (size_t)size, desc, flow);
+    else status = nrxi_fail(env, status, "nrx_sym_flow_load: cannot read %s", path);
+    nrxi_free(env, bytes);
+    return status;
+}
+#endif
 
 NRXI_IMPL_END
 #endif /* NRX_SYMPLECTIC_IMPL_DONE_ */

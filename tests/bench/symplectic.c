@@ -62,6 +62,34 @@ static void hand_verlet(void *arg)
     (void)sink;
 }
 
+/* one unsupervised step: residual + Hamiltonian matching on 700 points, gradient, clipping and Adam update */
+static void train(void *arg)
+{
+    nrx_sym_train_desc t = NRX_ZERO;
+    work_t *w = (work_t *)arg;
+    nrx_sym_flow_desc fd = NRX_ZERO;
+    nrx_sym_flow *f;
+    fd.d = w->sys.d;
+    if (nrx_sym_flow_create(&fd, &f) != NRX_OK) return;
+    t.system = &w->sys; t.matching = 1.0; t.steps = w->steps; t.test_points = 8;
+    if (nrx_sym_flow_train(f, &t, NULL) != NRX_OK) printf("failed\n");
+    nrx_sym_flow_destroy(f);
+}
+
+static void evaluate(void *arg)
+{
+    work_t *w = (work_t *)arg;
+    static double x[4096], t[1024];
+    nrx_sym_flow_desc fd = NRX_ZERO;
+    nrx_sym_flow *f;
+    size_t i;
+    fd.d = 2;
+    if (nrx_sym_flow_create(&fd, &f) != NRX_OK) return;
+    for (i = 0; i < 1024; i++) { t[i] = 1.0; x[4 * i] = 0.3; x[4 * i + 1] = -0.3; x[4 * i + 2] = 0.3; x[4 * i + 3] = 0.15; }
+    for (i = 0; i < w->steps; i++) (void)nrx_sym_flow_eval(f, 1024, t, x, x);
+    nrx_sym_flow_destroy(f);
+}
+
 int main(void)
 {
     work_t w;
@@ -102,5 +130,12 @@ int main(void)
     w.method = NRX_SYM_WISDOM_HOLMAN;
     w.h = 10.0;
     printf("sym_nbody6_wh_1e6 %.6f\n", best(3, run, &w));
+
+    memset(&w, 0, sizeof w);
+    w.sys = nrx_sym_oscillator();
+    w.steps = 20;
+    printf("sym_sympflow_train_step_L3H10_700 %.6f\n", best(5, train, &w) / 20);
+    w.steps = 10;
+    printf("sym_sympflow_eval_d2_L3H10_1024 %.6f\n", best(5, evaluate, &w) / 10);
     return 0;
 }

@@ -1,0 +1,540 @@
+/* ct_learned.c - the main job of nrx: tomography from few views by FBP, total variation and learned methods with certificates
+   SPDX-License-Identifier: MIT-0 OR Unlicense
+
+   cc -O2 examples/ct_learned.c -o ct_learned -lm && ./ct_learned
+       simulates a sparse-view and a limited-angle scan with noise, reconstructs both, prints a table, writes PNG pictures
+   ./ct_learned SINOGRAM.npy GEOMETRY.geom [--views N]
+       the same on a measured scan, from N of its views (default: a quarter); the other views judge the result
+   --weights FILE   a regularizer of your own (.safetensors, .pt, .pth) in place of the shipped one of its kind, as its certificate says
+   --out DIR (default .)   --seed S   --help
+
+   Every weight of a regularizer is chosen by the same rule for all methods and never with the true image: the scan's own views
+   are split, four of five reconstruct, the fifth judges; then all reconstruct with the weight that predicted best. */
+#define NRX_VERBOSE
+#define NRX_IMPLEMENTATION
+#include "../nrx_ct.h"
+#include "../nrx_nets.h"
+#include "draw.h"
+#include "ct_weights_crr.inc"          /* trained by ct_train.c on generated phantoms; the .safetensors files beside them are the same */
+#include "ct_weights_wcrr.inc"
+#include "ct_weights_lpd_sparse.inc"
+#include "ct_weights_lpd_limited.inc"
+// expect: sparse view.*48 views
+// expect: limited angle
+// expect: CRR .*convex
+// expect: WCRR .*weakly convex
+
+typedef struct {
+    nrx_ct_geometry g;     /* of the views in sino */
+    double *angles;
+    float *sino;
+} scan;
+
+typedef struct {
+    const char *name;
+    float *image;
+    double lambda, seconds, psnr, ssim, residual;
+    int iterations, stop;
+    char certificate[96];
+    double history[400];
+} result;
+
+enum { FBP, TV, CRR, WCRR, LPD, METHODS };
+static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR", "LPD"};
+
+typedef struct {
+    const char *sinogram, *geometry, *out, *weights;
+    size_t views;
+    uint64_t seed;
+} options;
+
+static int usage(FILE *to)
+{
+    fputs("usage: ct_learned [SINOGRAM.npy GEOMETRY.geom [--views N]] [--weights FILE] [--out DIR] [--seed S]\n"
+          "  without files: simulates a sparse-view and a limited-angle scan and reconstructs them\n"
+          "  SINOGRAM.npy   line integrals [view][bin], any NumPy number type\n"
+          "  GEOMETRY.geom  lines `key = value`: geometry, detector_count, detector_pitch, angles, image_size, pixel_size, ...\n"
+          "  --views N      reconstruct from N of the views (default: a quarter); the others judge\n"
+          "  --weights FILE a regularizer to use instead of the shipped CRR or WCRR\n"
+          "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy, lpd.npy go (default: here)\n", to);
+    return to == stdout ? 0 : 2;
+}
+
+/* ---- scans ---- */
+
+static void scan_free(scan *s)
+{
+    free(s->angles);
+    free(s->sino);
+    memset(s, 0, sizeof *s);
+}
+
+/* The views i of `from` with keep[i] == which. */
+static int scan_take(const scan *from, const unsigned char *keep, int which, scan *to)
+{
+    size_t i, n = 0, bins = from->g.bins;
+    memset(to, 0, sizeof *to);
+    for (i = 0; i < from->g.views; i++) n += keep[i] == which;
+    to->angles = (double *)malloc((n + 1) * sizeof *to->angles);
+    to->sino = (float *)malloc((n * bins + 1) * sizeof *to->sino);
+    if (!to->angles || !to->sino) { scan_free(to); return 0; }
+    for (i = 0, n = 0; i < from->g.views; i++) {
+        if (keep[i] != which) continue;
+        to->angles[n] = nrx_ct_angle(&from->g, i);
+        memcpy(to->sino + n * bins, from->sino + i * bins, bins * sizeof *to->sino);
+        n++;
+    }
+    to->g = from->g;
+    to->g.views = n;
+    to->g.angles = to->angles;
+    to->g.stride = 1;
+    to->g.owned = NULL;
+    return 1;
+}
+
+/* |A x - b| / |b| over the views of s. */
+static double relative_residual(const scan *s, const float *image)
+{
+    size_t i, n = nrx_ct_sino_size(&s->g);
+    float *ax = (float *)malloc((n + 1) * sizeof *ax);
+    double r = 0, b = 0;
+    if (!ax || nrx_ct_project(&s->g, image, ax) != NRX_OK) { free(ax); return HUGE_VAL; }
+    for (i = 0; i < n; i++) {
+        r += ((double)ax[i] - s->sino[i]) * ((double)ax[i] - s->sino[i]);
+        b += (double)s->sino[i] * s->sino[i];
+    }
+    free(ax);
+    return b > 0 ? sqrt(r / b) : HUGE_VAL;
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The value below which `part` of the pixels lie: the grey scale of an image of unknown units. */
+static double percentile(const float *image, size_t n, double part)
+{
+    float *sorted = (float *)malloc(n * sizeof *sorted);
+    double v;
+    if (!sorted) return 1;
+    memcpy(sorted, image, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_floats);
+    v = sorted[(size_t)(part * (double)(n - 1))];
+    free(sorted);
+    return v > 0 ? v : 1;
+}
+
+/* ---- reconstruction ---- */
+
+typedef struct {
+    nrx_net *net[METHODS];   /* the learned regularizers */
+    int limited;             /* the views cover less than 150 degrees */
+    double scale;            /* images are divided by it before they meet a regularizer trained on [0, 1] */
+    double norm2;            /* |A|^2 */
+} setting;
+
+/* Learned primal-dual has no weight to choose: its network is unrolled around the projector and goes from data to image at once. */
+static nrx_status run_lpd(const scan *s, const setting *set, float *image)
+{
+    size_t n = nrx_ct_image_size(&s->g), rays = nrx_ct_sino_size(&s->g), i;
+    float *data = (float *)malloc((rays + 1) * sizeof *data);
+    nrx_net_unrolled_desc desc = NRX_ZERO;
+    nrx_net_plan_desc plan_desc = NRX_ZERO;
+    nrx_net_checkpoint *weights = NULL;
+    nrx_net_plan *plan = NULL;
+    nrx_net *net = NULL;
+    nrx_linop op;
+    nrx_status status = data ? nrx_ct_linop(&s->g, &op) : NRX_E_NOMEM;
+    if (status != NRX_OK) { free(data); return status; }
+    for (i = 0; i < rays; i++) data[i] = (float)(s->sino[i] / (op.norm * set->scale));
+    desc.op = &op;
+    desc.height = s->g.rows;
+    desc.width = s->g.cols;
+    desc.data_height = plan_desc.height = s->g.views;
+    desc.data_width = plan_desc.width = s->g.bins;
+    desc.channels = 8;
+    status = nrx_net_lpd(&desc, &net);
+    if (status == NRX_OK) {
+        if (set->limited) status = nrx_net_checkpoint_read(ct_weights_lpd_limited, sizeof ct_weights_lpd_limited, NULL, &weights);
+        else status = nrx_net_checkpoint_read(ct_weights_lpd_sparse, sizeof ct_weights_lpd_sparse, NULL, &weights);
+    }
+    if (status == NRX_OK) status = nrx_net_load_weights(net, weights, NULL);
+    if (status == NRX_OK) status = nrx_net_plan_create(net, &plan_desc, &plan);
+    if (status == NRX_OK) status = nrx_net_forward(plan, data, image);
+    for (i = 0; i < n && status == NRX_OK; i++) image[i] = (float)(image[i] * set->scale);
+    nrx_net_plan_free(plan);
+    nrx_net_checkpoint_free(weights);
+    nrx_net_free(net);
+    nrx_ct_linop_free(&op);
+    free(data);
+    return status;
+}
+
+/* One reconstruction from zero or from the image given. lambda is relative: it multiplies |A|^2, and the grey scale where units ask. */
+static nrx_status reconstruct(const scan *s, const setting *set, int method, double lambda, int iterations, int warm, result *r)
+{
+    nrx_ct_solver solver = NRX_ZERO;
+    nrx_ct_info info = NRX_ZERO;
+    nrx_net_functional_desc desc = NRX_ZERO;
+    nrx_functional R;
+    nrx_status status;
+    double begin = draw_seconds();
+    memset(r->history, 0, sizeof r->history);
+    info.history = r->history;
+    info.history_size = 400;
+    solver.iterations = iterations;
+    solver.tolerance = 1e-5;
+    solver.box = NRX_CT_LOWER;
+    solver.warm_start = warm;
+    solver.info = &info;
+    if (method == FBP) status = nrx_ct_fbp(&s->g, s->sino, r->image, NULL);
+    else if (method == LPD) status = run_lpd(s, set, r->image);
+    else if (method == TV) {
+        solver.lambda = lambda * set->norm2 * set->scale;
+        status = nrx_ct_tv(&s->g, s->sino, r->image, &solver);
+    } else {
+        desc.weight = lambda * set->norm2;
+        desc.scale = 1.0 / set->scale;
+        status = nrx_net_functional(set->net[method], s->g.rows, s->g.cols, &desc, &R);
+        if (status == NRX_OK) {
+            solver.lambda = 1;
+            status = nrx_ct_variational(&s->g, s->sino, &R, r->image, &solver);
+            nrx_net_functional_free(&R);
+        }
+    }
+    r->seconds = draw_seconds() - begin;
+    r->iterations = info.iterations;
+    r->stop = info.stop;
+    r->lambda = lambda;
+    return status;
+}
+
+/* The regularization weight: four fifths of the views reconstruct with a falling sequence of weights and are judged by the fifth view of
+   each five. (Learned regularizers start from the last image; total variation starts anew, its dual is not kept.) Of the weights that predict within one standard error of the best the largest is taken
+   ("one standard error rule", Breiman et al. 1984): the residual of m noisy numbers is known to about 1/sqrt(2m) of itself. */
+static nrx_status choose_lambda(const scan *s, const setting *set, int method, result *r, double *lambda)
+{
+    enum { MOST = 16 };
+    double score[MOST], best = HUGE_VAL, margin;
+    unsigned char *keep = (unsigned char *)malloc(s->g.views + 1);
+    scan train, judge;
+    nrx_status status = NRX_OK;
+    size_t i;
+    int k, count = 0, since_best = 0, first = method == TV ? -5 : -1;
+    if (!keep) return NRX_E_NOMEM;
+    for (i = 0; i < s->g.views; i++) keep[i] = i % 5 == 2;
+    if (!scan_take(s, keep, 0, &train)) status = NRX_E_NOMEM;
+    else if (!scan_take(s, keep, 1, &judge)) { scan_free(&train); status = NRX_E_NOMEM; }
+    free(keep);
+    if (status != NRX_OK) return status;
+    for (k = 0; k < MOST && since_best < 3 && status == NRX_OK; k++) {
+        if (method == TV) memset(r->image, 0, nrx_ct_image_size(&s->g) * sizeof *r->image);
+        status = reconstruct(&train, set, method, pow(2.0, first - k), method == TV ? 200 : 60, k > 0 && method != TV, r);
+        score[count++] = relative_residual(&judge, r->image);
+        if (score[k] < best) { best = score[k]; since_best = 0; } else since_best++;
+    }
+    margin = 1 + 1 / sqrt(2.0 * (double)nrx_ct_sino_size(&judge.g));
+    for (k = 0; k < count - 1 && score[k] > best * margin; k++) {}
+    *lambda = pow(2.0, first - k);
+    memset(r->image, 0, nrx_ct_image_size(&s->g) * sizeof *r->image);
+    scan_free(&train);
+    scan_free(&judge);
+    return status;
+}
+
+/* Views that cover less than 150 degrees in all (gaps above 10 degrees do not count) are a limited-angle scan. */
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int is_limited(const nrx_ct_geometry *g)
+{
+    double *t = (double *)malloc((g->views + 1) * sizeof *t), covered = 0;
+    size_t i;
+    if (!t) return 0;
+    for (i = 0; i < g->views; i++) t[i] = fmod(fmod(nrx_ct_angle(g, i), NRX_PI) + NRX_PI, NRX_PI);
+    qsort(t, g->views, sizeof *t, compare_doubles);
+    for (i = 1; i < g->views; i++) if (t[i] - t[i - 1] < NRX_PI / 18) covered += t[i] - t[i - 1];
+    free(t);
+    return covered < NRX_PI * 5 / 6;
+}
+
+/* All methods on one scan. truth may be NULL; left_out may have no views. */
+static nrx_status run_methods(const scan *s, const scan *left_out, const float *truth, setting *set, result *results)
+{
+    size_t n = nrx_ct_image_size(&s->g);
+    nrx_status status = NRX_OK;
+    double upper = 0;
+    int m;
+    status = nrx_ct_norm(&s->g, 5, NULL, &upper);
+    set->norm2 = upper * upper;
+    set->limited = is_limited(&s->g);
+    for (m = 0; m < METHODS && status == NRX_OK; m++) {
+        result *r = &results[m];
+        double lambda = 0;
+        r->name = method_name[m];
+        r->image = (float *)calloc(n, sizeof *r->image);
+        if (!r->image) return NRX_E_NOMEM;
+        if (m != FBP && m != LPD) status = choose_lambda(s, set, m, r, &lambda);
+        if (status == NRX_OK) status = reconstruct(s, set, m, lambda, 300, 0, r);
+        if (status != NRX_OK) break;
+        if (m == FBP) set->scale = percentile(r->image, n, 0.995);
+        strcpy(r->certificate, m == TV ? "convex" : m == LPD ? "none: trained end to end" : "-");
+        if (set->net[m]) {
+            nrx_net_report report;
+            status = nrx_net_certify(set->net[m], s->g.rows, s->g.cols, &report);
+            if (status == NRX_OK) snprintf(r->certificate, sizeof r->certificate, "%.*s", (int)strcspn(report.text, ";"), report.text);
+        }
+        if (truth && status == NRX_OK) {
+            status = nrx_ct_psnr(n, NRX_F32, r->image, truth, 0, NULL, &r->psnr);
+            if (status == NRX_OK) status = nrx_ct_ssim(s->g.rows, s->g.cols, NRX_F32, r->image, truth, 0, NRX_CT_SSIM_WANG, NULL, &r->ssim);
+        }
+        r->residual = left_out->g.views ? relative_residual(left_out, r->image) : HUGE_VAL;
+    }
+    return status;
+}
+
+static void print_table(const result *results, int with_truth, int with_left_out)
+{
+    static const char *const stops[] = {"iterations", "tolerance", "cancelled", "numeric"};
+    int m;
+    printf("%-6s", "method");
+    if (with_truth) printf(" %8s %7s", "PSNR dB", "SSIM");
+    if (with_left_out) printf(" %12s", "left-out");
+    printf(" %8s %5s %-10s %9s  %s\n", "seconds", "its", "stop", "lambda", "certificate");
+    for (m = 0; m < METHODS; m++) {
+        const result *r = &results[m];
+        printf("%-6s", r->name);
+        if (with_truth) printf(" %8.2f %7.4f", r->psnr, r->ssim);
+        if (with_left_out) printf(" %12.5f", r->residual);
+        printf(" %8.2f", r->seconds);
+        if (m == FBP || m == LPD) printf(" %5s %-10s %9s", "-", "-", "-");
+        else printf(" %5d %-10s %9.3g", r->iterations, stops[r->stop], r->lambda);
+        printf("  %s\n", r->certificate);
+    }
+}
+
+/* ---- pictures and files ---- */
+
+static int draw_panel(const options *opt, const char *name, const char *title, const result *results, const float *reference, const char *reference_name,
+                      size_t rows, size_t cols, double hi, int with_truth)
+{
+    int scale = cols <= 160 ? 2 : 1, w = (int)cols * scale, h = (int)rows * scale, m, tiles = METHODS + (reference != NULL), ok;
+    draw_canvas c = draw_new(tiles * (w + 8) + 8, h + 46, 0xffffff);
+    char text[1200];
+    draw_text(&c, 8, 6, 1, 0, title);
+    for (m = 0; m < tiles; m++) {
+        const float *img = m < METHODS ? results[m].image : reference;
+        int x = 8 + m * (w + 8);
+        draw_image(&c, x, 22, scale, img, (int)cols, (int)rows, 0, hi, DRAW_GRAY);
+        if (m >= METHODS) snprintf(text, sizeof text, "%s", reference_name);
+        else if (with_truth) snprintf(text, sizeof text, "%s %.2f dB", results[m].name, results[m].psnr);
+        else snprintf(text, sizeof text, "%s %.4f", results[m].name, results[m].residual);
+        draw_text(&c, x, 28 + h, 1, 0, text);
+    }
+    snprintf(text, sizeof text, "%s/%s", opt->out, name);
+    ok = draw_save(&c, text);
+    draw_free(&c);
+    return ok;
+}
+
+static int draw_convergence(const options *opt, const char *name, const char *title, const result *results)
+{
+    draw_canvas c = draw_new(560, 380, 0xffffff);
+    double lo = 1, hi = 1e-12;
+    char text[1200];
+    draw_plot p;
+    int m, i, ok;
+    for (m = TV; m <= WCRR; m++)
+        for (i = 0; i < results[m].iterations && i < 400; i++) {
+            double v = results[m].history[i];
+            if (v > 0 && v < lo) lo = v;
+            if (v > hi) hi = v;
+        }
+    p = draw_axes(&c, 0, 0, 560, 380, 0, 300, lo, hi, DRAW_LOG_Y, title, "iteration", "residual (TV: gap)");
+    for (m = TV; m <= WCRR; m++) {
+        int n = results[m].iterations < 400 ? results[m].iterations : 400;
+        draw_curve(&p, (size_t)n, NULL, results[m].history, draw_palette[m], results[m].name);
+    }
+    snprintf(text, sizeof text, "%s/%s", opt->out, name);
+    ok = draw_save(&c, text);
+    draw_free(&c);
+    return ok;
+}
+
+static int save_arrays(const options *opt, const char *prefix, const result *results, size_t rows, size_t cols)
+{
+    static const char *const file[METHODS] = {"fbp", "tv", "crr", "wcrr", "lpd"};
+    size_t shape[2];
+    char path[1200];
+    int m;
+    shape[0] = rows;
+    shape[1] = cols;
+    for (m = 0; m < METHODS; m++) {
+        snprintf(path, sizeof path, "%s/%s%s.npy", opt->out, prefix, file[m]);
+        if (nrxi_npy_save(path, NRX_F32, results[m].image, shape, 2, NULL) != NRX_OK) return 0;
+    }
+    return 1;
+}
+
+/* ---- the shipped regularizers, or one of the user's ---- */
+
+static nrx_status load_regularizers(setting *set, const options *opt)
+{
+    nrx_net_checkpoint *c = NULL;
+    nrx_net_report report;
+    nrx_net *own = NULL;
+    nrx_status status = nrx_net_checkpoint_read(ct_weights_crr, sizeof ct_weights_crr, NULL, &c);
+    int slot;
+    if (status == NRX_OK) status = nrx_net_load_checkpoint(c, NULL, &set->net[CRR]);
+    nrx_net_checkpoint_free(c);
+    c = NULL;
+    if (status == NRX_OK) status = nrx_net_checkpoint_read(ct_weights_wcrr, sizeof ct_weights_wcrr, NULL, &c);
+    if (status == NRX_OK) status = nrx_net_load_checkpoint(c, NULL, &set->net[WCRR]);
+    nrx_net_checkpoint_free(c);
+    if (status != NRX_OK || !opt->weights) return status;
+    status = nrx_net_load(opt->weights, NULL, &own);
+    if (status == NRX_OK) status = nrx_net_certify(own, 64, 64, &report);
+    if (status != NRX_OK) { nrx_net_free(own); return status; }
+    printf("%s: %s\n", opt->weights, report.text);
+    slot = report.convexity == NRX_CONVEX ? CRR : WCRR;
+    nrx_net_free(set->net[slot]);
+    set->net[slot] = own;
+    return NRX_OK;
+}
+
+/* ---- the two modes ---- */
+
+static nrx_status simulated_scan(const options *opt, setting *set, const char *title, const char *prefix, nrx_ct_geometry g)
+{
+    size_t n = nrx_ct_image_size(&g);
+    scan s, none;
+    result results[METHODS];
+    float *truth = (float *)malloc(n * sizeof *truth);
+    char name[64];
+    nrx_status status;
+    int m;
+    memset(&s, 0, sizeof s);
+    memset(&none, 0, sizeof none);
+    memset(results, 0, sizeof results);
+    s.g = g;
+    s.sino = (float *)malloc(nrx_ct_sino_size(&g) * sizeof *s.sino);
+    status = truth && s.sino ? nrx_ct_phantom_textured(&g, opt->seed + 1000, 0, 0.05, truth) : NRX_E_NOMEM; /* not a training image */
+    if (status == NRX_OK) status = nrx_ct_project(&g, truth, s.sino);
+    if (status == NRX_OK) status = nrx_ct_add_gaussian_noise(nrx_ct_sino_size(&g), NRX_F32, s.sino, 0.03, 1, opt->seed);
+    if (status == NRX_OK) status = run_methods(&s, &none, truth, set, results);
+    if (status == NRX_OK) {
+        printf("\n%s: %d x %d image, %d views, 3 %% noise\n", title, (int)g.rows, (int)g.cols, (int)g.views);
+        print_table(results, 1, 0);
+        snprintf(name, sizeof name, "%s.png", prefix);
+        if (!draw_panel(opt, name, title, results, truth, "truth", g.rows, g.cols, 1.0, 1)) status = NRX_E_IO;
+        snprintf(name, sizeof name, "%s_convergence.png", prefix);
+        if (status == NRX_OK && !draw_convergence(opt, name, title, results)) status = NRX_E_IO;
+        snprintf(name, sizeof name, "%s_", prefix);
+        if (status == NRX_OK && !save_arrays(opt, name, results, g.rows, g.cols)) status = NRX_E_IO;
+    }
+    for (m = 0; m < METHODS; m++) free(results[m].image);
+    free(truth);
+    scan_free(&s);
+    return status;
+}
+
+static nrx_status simulate(const options *opt, setting *set)
+{
+    nrx_ct_geometry sparse = nrx_ct_parallel(128, 128, 48, 183), limited = nrx_ct_parallel(128, 128, 96, 183);
+    nrx_status status;
+    limited.step = 2.0 * NRX_PI / 3 / 96; /* 120 of 180 degrees */
+    status = simulated_scan(opt, set, "sparse view, 180 degrees", "sparse", sparse);
+    return status == NRX_OK ? simulated_scan(opt, set, "limited angle, 120 degrees", "limited", limited) : status;
+}
+
+static nrx_status measured(const options *opt, setting *set)
+{
+    nrx_ct_geometry g;
+    nrx_status status = nrx_ct_geometry_load(opt->geometry, &g, NULL);
+    unsigned char *keep = NULL;
+    scan all, used, left_out;
+    result results[METHODS];
+    float *full = NULL;
+    void *data = NULL;
+    size_t i, views;
+    int m;
+    if (status != NRX_OK) return status;
+    memset(&all, 0, sizeof all);
+    memset(&used, 0, sizeof used);
+    memset(&left_out, 0, sizeof left_out);
+    memset(results, 0, sizeof results);
+    views = opt->views ? opt->views : (g.views + 3) / 4;
+    if (views > g.views || views < 5) {
+        fprintf(stderr, "ct_learned: --views %d, but the scan has %d views and at least 5 are needed\n", (int)views, (int)g.views);
+        status = NRX_E_ARG;
+    }
+    if (status == NRX_OK) status = nrx_ct_load_npy(opt->sinogram, NRX_F32, nrx_ct_sino_size(&g), &data, NULL);
+    if (status == NRX_OK) {
+        all.g = g;
+        all.sino = (float *)data;
+        keep = (unsigned char *)calloc(g.views, 1);
+        full = (float *)malloc(nrx_ct_image_size(&g) * sizeof *full);
+        for (i = 0; keep && i < views; i++) keep[i * g.views / views] = 1;
+        if (!keep || !full || !scan_take(&all, keep, 1, &used) || !scan_take(&all, keep, 0, &left_out)) status = NRX_E_NOMEM;
+    }
+    if (status == NRX_OK) status = nrx_ct_fbp(&g, data, full, NULL);
+    if (status == NRX_OK) status = run_methods(&used, &left_out, full, set, results);
+    if (status == NRX_OK) {
+        char title[200];
+        snprintf(title, sizeof title, "measured scan: %d of %d views, %d x %d image", (int)views, (int)g.views, (int)g.rows, (int)g.cols);
+        printf("\n%s\n", title);
+        if (left_out.g.views) puts("left-out: relative residual on the views that were not used; PSNR and SSIM against FBP from all views");
+        print_table(results, 1, left_out.g.views > 0);
+        if (!draw_panel(opt, "measured.png", title, results, full, "FBP, all views", g.rows, g.cols, percentile(full, g.rows * g.cols, 0.998), 0)
+            || !draw_convergence(opt, "measured_convergence.png", title, results) || !save_arrays(opt, "", results, g.rows, g.cols))
+            status = NRX_E_IO;
+    }
+    for (m = 0; m < METHODS; m++) free(results[m].image);
+    free(full);
+    free(keep);
+    nrx_ct_free(data, NULL);
+    scan_free(&used);
+    scan_free(&left_out);
+    nrx_ct_geometry_free(&g);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    options opt = {NULL, NULL, ".", NULL, 0, 1};
+    setting set;
+    nrx_status status;
+    double begin = draw_seconds();
+    int i, m;
+    for (i = 1; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return usage(stdout);
+        else if (!strcmp(argv[i], "--out") && next) opt.out = argv[++i];
+        else if (!strcmp(argv[i], "--weights") && next) opt.weights = argv[++i];
+        else if (!strcmp(argv[i], "--views") && next && atol(next) > 0) opt.views = (size_t)atol(argv[++i]);
+        else if (!strcmp(argv[i], "--seed") && next) opt.seed = (uint64_t)atol(argv[++i]);
+        else if (argv[i][0] == '-') { fprintf(stderr, "ct_learned: unknown or incomplete option %s\n", argv[i]); return usage(stderr); }
+        else if (!opt.sinogram) opt.sinogram = argv[i];
+        else if (!opt.geometry) opt.geometry = argv[i];
+        else { fprintf(stderr, "ct_learned: one argument too many: %s\n", argv[i]); return usage(stderr); }
+    }
+    if (opt.sinogram && !opt.geometry) {
+        fprintf(stderr, "ct_learned: a sinogram needs its geometry: ct_learned SINOGRAM.npy GEOMETRY.geom\n");
+        return 2;
+    }
+    memset(&set, 0, sizeof set);
+    status = load_regularizers(&set, &opt);
+    if (status == NRX_OK) status = opt.sinogram ? measured(&opt, &set) : simulate(&opt, &set);
+    for (m = 0; m < METHODS; m++) nrx_net_free(set.net[m]);
+    if (status != NRX_OK) {
+        fprintf(stderr, "ct_learned: stopped: %s\n", nrx_status_string(status));
+        return 1;
+    }
+    printf("\n%.0f seconds; pictures and arrays are in %s\n", draw_seconds() - begin, opt.out);
+    return 0;
+}
