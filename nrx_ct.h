@@ -6365,7 +6365,8 @@ NRXI_FN nrx_status nrxi_ct_read_geometry(nrxi_ct_reader *r, nrx_ct_geometry *g)
     g->helix_pitch = f.v[NRXI_CT_K_HELIX][0];
     if (f.given[NRXI_CT_K_ANGLES]) {
         if ((status = nrxi_ct_read_angles(r, &f, scale, g)) != NRX_OK) return status;
-    } else g->views = nrxi_ct_whole(f.v[NRXI_CT_K_VIEWS][0]);
+    } else if (f.v[NRXI_CT_K_VIEWS][0] <= 1e6) g->views = nrxi_ct_whole(f.v[NRXI_CT_K_VIEWS][0]);
+    else return nrxi_fail(r->env, NRX_E_RANGE, "nrx_ct_geometry_load: %g views, at most a million", f.v[NRXI_CT_K_VIEWS][0]);
     return nrxi_ct_check(g, "nrx_ct_geometry_load");
 }
 

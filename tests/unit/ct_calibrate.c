@@ -39,7 +39,7 @@ static void derivatives(int fan)
         }
         for (q = 0; q <= NRX_CT_BY_TILT; q++) {
             nrx_ct_geometry up = g, down = g;
-            double h = 1e-6, central = 0, scale = 0;
+            double h = q == NRX_CT_BY_ANGLE || q == NRX_CT_BY_TILT ? 3e-6 : 1e-5, central = 0, scale = 0; /* below, rounding shows */
             int kinks = 0;
             worst[q][point] = 0;
             if (!fan && (q == NRX_CT_BY_SOD || q == NRX_CT_BY_SDD)) continue;
