@@ -825,7 +825,7 @@ NRX_DEF nrx_status nrx_ct_geometry_gradient(const nrx_ct_geometry *g, const void
 NRX_DEF nrx_status nrx_ct_geometry_move(nrx_ct_geometry *g, int parameter, double amount);
 
 /* Finds the parameters whose bit 1 << NRX_CT_BY_... is set in `which` (offset, axis shift, sod, sdd, tilt) by BFGS on the residual of a CGLS
-   reconstruction of `inner` (0: 15) iterations: its gradient is that of nrx_ct_geometry_gradient at the reconstruction. At most `iterations`
+   reconstruction of `inner` (0: 60; fewer bias scans over 180 degrees) iterations: its gradient is that of nrx_ct_geometry_gradient at the reconstruction. At most `iterations`
    (0: 20) steps; *residual (may be NULL) receives the final |A x - b| / |b|. g is changed in place. */
 NRX_DEF nrx_status nrx_ct_calibrate(nrx_ct_geometry *g, const void *sino, unsigned which, int iterations, int inner, double *residual);
 
@@ -6365,7 +6365,8 @@ NRXI_FN nrx_status nrxi_ct_read_geometry(nrxi_ct_reader *r, nrx_ct_geometry *g)
     g->helix_pitch = f.v[NRXI_CT_K_HELIX][0];
     if (f.given[NRXI_CT_K_ANGLES]) {
         if ((status = nrxi_ct_read_angles(r, &f, scale, g)) != NRX_OK) return status;
-    } else g->views = nrxi_ct_whole(f.v[NRXI_CT_K_VIEWS][0]);
+    } else if (f.v[NRXI_CT_K_VIEWS][0] <= 1e6) g->views = nrxi_ct_whole(f.v[NRXI_CT_K_VIEWS][0]);
+    else return nrxi_fail(r->env, NRX_E_RANGE, "nrx_ct_geometry_load: %g views, at most a million", f.v[NRXI_CT_K_VIEWS][0]);
     return nrxi_ct_check(g, "nrx_ct_geometry_load");
 }
 
@@ -9241,7 +9242,7 @@ NRX_DEF nrx_status nrx_ct_calibrate(nrx_ct_geometry *g, const void *sino, unsign
     block = nrxi_ct_vectors_new(g, 1, 1, &v);
     if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_calibrate: no memory for an image and a sinogram");
     c.sino = sino;
-    c.inner = inner ? inner : 15;
+    c.inner = inner ? inner : 60;
     c.image = nrxi_ct_take(&v, nrx_ct_image_size(g));
     c.r = nrxi_ct_take(&v, nrx_ct_sino_size(g));
     status = nrxi_ct_calibration_run(&c, g, iterations ? iterations : 20, move, &value);
