@@ -10,12 +10,76 @@
  *  #define NRX_OPTIM_IMPLEMENTATION
  *  #include "nrx_optim.h"
  *  #include <stdio.h>
+ *  static float picture[64 * 64], clean[64 * 64];
  *  int main(void)
  *  {
- *      printf("nrx %s: %s\n", nrx_opt_version(), nrx_stop_string(NRX_STOP_TOL));
+ *      nrx_solve_desc options = NRX_ZERO;           // zero = good defaults everywhere
+ *      nrx_solve_info info;
+ *      nrx_rng r;
+ *      int i;
+ *      nrx_rng_seed(&r, 1, 0);
+ *      for (i = 0; i < 64 * 64; i++) picture[i] = (float)((i / 64 > 20) + 0.1 * nrx_rng_normal(&r));
+ *      options.tol = 1e-4;                          // relative duality gap
+ *      if (nrx_opt_tv_denoise(NRX_F32, 64, 64, picture, 0.2, clean, &options, &info) != NRX_OK) return 1;
+ *      printf("objective %.3f, at most %.1e above the minimum, %d iterations: %s\n", info.objective, info.gap,
+ *             (int)info.iterations, nrx_stop_string(info.stop));
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+     Training optimizers over nrx_param lists: SGD, RMSProp, AdaGrad, Adam, AdamW, AMSGrad, AdaBelief, Lion, Muon (Newton-Schulz, Polar
+       Express, QDWH), Freon (any exponent), Kaon, AuON, SOAP; schedules, groups, clipping, accumulation, averages, save and resume to the bit.
+     Matrix functions: polar factor by QDWH, Newton-Schulz, (G G^T)^-c G, singular value thresholding, spectral norm.
+     Solvers over nrx_linop and nrx_functional: Krylov, proximal gradient, primal-dual, ADMM, quasi-Newton, fixed points, transport.
+     Proximal operators with values; bilevel learning (MAID); data-order attacks and their audit; operator factorization.
+   WHAT IT DOES NOT
+     Compute gradients of networks (nrx_nets.h, nrx_tensor.h do), sparse or integer programming, second-order cones, GPUs.
+
+   WHICH TO USE WHEN
+     A x = b, A symmetric positive definite            nrx_opt_cg
+     A symmetric, indefinite or singular               nrx_opt_minres
+     A general, square                                 nrx_opt_gmres (robust), nrx_opt_bicgstab (little memory)
+     least squares, tomography                         nrx_opt_cgls; nrx_opt_lsqr when ill-conditioned; stop by `discrepancy` on noisy data
+     smooth + bounds, any size                         nrx_opt_lbfgs; nrx_opt_bb when memory is short; nrx_opt_ncg without bounds
+     non-linear least squares, few unknowns            nrx_opt_levenberg
+     1/2 |Ax-b|^2 + l1, nuclear norm, any prox         nrx_opt_fista
+     1/2 |Ax-b|^2 + learned convex regularizer         nrx_opt_fista (regularizer as f, its lip and mu filled in: certified steps and gap)
+     ... + learned weakly convex or unknown one        nrx_opt_nmapg
+     total variation of an image                       nrx_opt_tv_denoise
+     h(Kx) non-smooth: TV with an operator, several terms   nrx_opt_pdhg; with very many rows in blocks nrx_opt_spdhg
+     the same to high accuracy, A cheap to apply       nrx_opt_admm
+     only subgradients                                 nrx_opt_subgradient (Polyak's step if the minimum is known)
+     x = T(x), T nonexpansive                          nrx_opt_halpern; T a contraction: nrx_opt_anderson; sums: nrx_opt_vr_halpern
+     transport between two histograms                  nrx_opt_sinkhorn; small epsilon: nrx_opt_sinkhorn_newton
+     parameters of a regularizer from examples         nrx_opt_bilevel
+     training a network                                AdamW (NRX_OPT_DEFAULT) first; matrices of at least 64: Muon with NRX_SCALE_RMS and AdamW's rate, embeddings, heads
+                                                       and gains in a group with kind NRX_OPT_ADAMW; Freon at c = 2/3 and Kaon where Muon does well
+     averaging away noise at the end                   desc.ema, or a schedule that ends at zero
+
+   CONVENTIONS
+     Matrices are row-major and contiguous. Vectors of solvers have the dtype (NRX_F32, NRX_F64) of the operator or functional; scalars are double. A
+     descriptor that is NULL or all zero means the defaults written beside its fields. Learning rates multiply the direction as documented at
+     NRX_SCALE_*; weight decay is decoupled (w *= 1 - lr*decay) except for NRX_OPT_ADAM.
+   ERRORS
+     Functions return nrx_status; bad arguments, shapes and memory are reported before anything is written, with one line through env.log. Not converging is
+     a result: read info.stop (nrx_stop_string) and info.gap. A value that is not finite stops a solver with NRX_E_NUMERIC and the last good x.
+   MEMORY
+     From env's allocator (default malloc). Solvers allocate once per call, optimizers once in nrx_opt_init; nrx_opt_step does not allocate
+     (except Freon with an irrational exponent, which needs an SVD).
+   THREADS, DETERMINISM
+     No globals; one thread per object. Products and elementwise steps use env.parallel_for or OpenMP; the bits do not depend on the number of threads. The
+     same build on the same kind of processor gives the same bits; stochastic methods draw from the seed given.
+   PRECISION
+     f32 data are summed in f64 where sums are long. Orthogonal factors: |U^T U - I| < 1e-15 in f64. Freon works in f64 inside; its cheap defaults
+     are accurate for condition numbers up to 1e3 (see nrx_opt_freon_desc). Kaon is chaotic by design.
+
+   MACROS (define before the implementation, in one file)
+     NRX_OPTIM_IMPLEMENTATION or NRX_IMPLEMENTATION  emit the code          NRX_STATIC       everything static in this unit
+     NRX_MALLOC/NRX_REALLOC/NRX_FREE                 default allocator      NRX_LOG(line)    default log (silent)
+     NRX_VERBOSE                                     log to stderr          NRX_NO_STDIO     no stdio at all
+     NRX_NO_SIMD                                     plain C only           NRX_USE_CBLAS    products by a BLAS
+     NRX_DEF                                         linkage of functions
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
