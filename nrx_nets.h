@@ -2721,12 +2721,24 @@ typedef struct nrxi_wino {
 /* Row `y` of one channel, padded and split into m phases of pws columns. */
 NRXI_FN void nrxi_wino_row(const nrxi_wino *q, const float *x, ptrdiff_t y, float *p)
 {
-    size_t from = nrxi_pad_index(y, q->h, q->mode), c, total = q->pws * q->m;
-    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, total * sizeof *p); return; }
-    for (c = 0; c < total; c++) {
-        ptrdiff_t i = (ptrdiff_t)c - q->pad_x;
-        size_t at = i >= 0 && i < (ptrdiff_t)q->w ? (size_t)i : i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
-        p[c % q->m * q->pws + c / q->m] = at < q->w ? x[from * q->w + at] : 0.0f;
+    size_t from = nrxi_pad_index(y, q->h, q->mode), c, r;
+    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, q->pws * q->m * sizeof *p); return; }
+    for (r = 0; r < q->m; r++, p += q->pws) { /* phase r holds columns r, r + m, ...; [t0, t1) lie inside the image */
+        const float *src = x + from * q->w;
+        ptrdiff_t first = (ptrdiff_t)r - q->pad_x, m = (ptrdiff_t)q->m;
+        size_t t0 = first < 0 ? (size_t)((-first + m - 1) / m) : 0, t1 = (ptrdiff_t)q->w > first ? (size_t)(((ptrdiff_t)q->w - first + m - 1) / m) : 0;
+        if (t1 > q->pws) t1 = q->pws;
+        if (t0 > t1) t0 = t1;
+        for (c = t0; c < t1; c++) p[c] = src[(ptrdiff_t)c * m + first];
+        for (c = 0; c < q->pws; c++) {
+            ptrdiff_t i;
+            size_t at;
+            if (c == t0) c = t1;
+            if (c >= q->pws) break;
+            i = (ptrdiff_t)c * m + first;
+            at = i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
+            p[c] = at < q->w ? src[at] : 0.0f;
+        }
     }
 }
 
@@ -2762,7 +2774,7 @@ NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, 
             nrxi_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out, count);
         }
     for (c = 0; c < q->co; c++) {
-        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f;
+        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
         for (x = 0; x < twp; x += 8) {
             nrxi_f32x8 e[8], r[6], half[6][8], o[6];
             for (j = 0; j < 8; j++) {
@@ -2773,9 +2785,11 @@ NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, 
             for (i = 0; i < m && ty * m + i < q->oh; i++) {
                 float *to = img + (ty * m + i) * q->ow;
                 NRXI_WINO_OUT(half[i], o, m);
+                for (j = 0; j < m; j++) NRXI_ST(flat + 8 * j, o[j]);
                 for (j = 0; j < 8 && x + j < q->tw; j++) {
                     size_t px = (x + j) * m, k, end = q->ow - px < m ? q->ow - px : m;
-                    for (k = 0; k < end; k++) to[px + k] = (q->add ? to[px + k] : bias) + o[k][j];
+                    if (q->add) for (k = 0; k < end; k++) to[px + k] += flat[8 * k + j];
+                    else for (k = 0; k < end; k++) to[px + k] = bias + flat[8 * k + j];
                 }
             }
         }
