@@ -5457,7 +5457,7 @@ typedef struct nrxi_regularizer {
     size_t *off, *back;
 } nrxi_regularizer;
 
-#define NRXI_STRIP 16u   /* rows evaluated at a time on the ridge path, and channels */
+#define NRXI_STRIP 12u   /* rows evaluated at a time on the ridge path, and channels */
 #define NRXI_STRIP_C 8u
 
 /* input - convolution - pointwise - sum: the shape of every ridge regularizer. */
@@ -5470,7 +5470,7 @@ NRXI_FN int nrxi_is_ridge(const nrx_net *net)
 }
 
 /* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2 padded gradient, 3 packed
-   filters (both directions), 4 values of one row block, 5 scaled image. */
+   filters (both directions), 4 values of one row block. */
 NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
 {
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C;
@@ -5479,8 +5479,7 @@ NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
     case 1: return NRXI_STRIP_C * (NRXI_STRIP + 2 * my) * (g->ow + 2 * mx) + NRXI_SLACK;
     case 2: return g->ph * g->pw + NRXI_SLACK;
     case 3: return 2 * blocks * NRXI_STRIP_C * g->kh * g->kw * 4 + NRXI_SLACK;
-    case 4: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
-    default: return g->h * g->w + NRXI_SLACK;
+    default: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
     }
 }
 
@@ -5497,7 +5496,7 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     if (nrxi_is_ridge(net)) {
         if (!nrxi_conv_setup(g, net->layer + 1, 1, 1, net->layer[1].channels, h, w))
             return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who, net->layer[1].kh, net->layer[1].kw, h, w);
-        for (i = 0; i < 6; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
+        for (i = 0; i < 5; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
         *bytes += nrxi_round64((net->count + 1) * 4) + nrxi_round64(2 * NRXI_STRIP_C * g->kh * g->kw * sizeof(size_t));
         return NRX_OK;
     }
@@ -5556,6 +5555,7 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
     p.net = net;
     p.weff = r->weff;
     nrxi_pad_image(g, x, r->padded);
+    if (r->scale != 1) for (k = 0; k < g->ph * g->row; k++) r->padded[k] *= (float)r->scale;
     memset(r->padded + g->ph * g->row, 0, NRXI_SLACK * sizeof(float));
     if (grad) memset(r->grad, 0, nrxi_ridge_floats(g, 2) * sizeof(float));
     for (r0 = 0; r0 < g->oh; r0 += NRXI_STRIP)
@@ -5607,7 +5607,7 @@ NRXI_FN nrx_status nrxi_regularizer_eval(void *user, const void *x, double *valu
     size_t i;
     double v = 0;
     if (!x) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_net_functional: eval: x is NULL");
-    if (r->scale != 1) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
+    if (r->scale != 1 && r->plan) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
     if (r->plan) {
         float one;
         nrx_status s = nrx_net_forward(r->plan, in, &one);
@@ -5670,7 +5670,6 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         r->grad = (float *)(void *)at;   at += nrxi_round64(nrxi_ridge_floats(&g, 2) * 4);
         r->packed = (float *)(void *)at; at += nrxi_round64(nrxi_ridge_floats(&g, 3) * 4);
         r->value = (float *)(void *)at;  at += nrxi_round64(nrxi_ridge_floats(&g, 4) * 4);
-        r->x = (float *)(void *)at;      at += nrxi_round64(nrxi_ridge_floats(&g, 5) * 4);
         r->weff = (float *)(void *)at;   at += nrxi_round64((net->count + 1) * 4);
         r->off = (size_t *)(void *)at;
         r->back = r->off + NRXI_STRIP_C * g.kh * g.kw;
@@ -6620,7 +6619,7 @@ NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double 
 NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *d, nrx_solve_info *info)
 {
     size_t n = A->cols, max = d->max_iter ? d->max_iter : 500, k, i, tries;
-    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz, fbar, c, q = 1, d2, slope;
+    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz = 0, fbar = 0, c, q = 1, d2 = 0, slope;
     int method = d->method ? d->method : R->convexity == NRX_CONVEX ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
     float *r = (float *)nrxi_alloc(&d->env, A->rows + 7 * n, sizeof *r), *g, *h, *z, *bar, *before, *gx, *v;
     nrx_status s;
@@ -6679,7 +6678,7 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
         c = (0.8 * q * c + fz) / (0.8 * q + 1);
         q = 0.8 * q + 1;
         fx = fz;
-        L *= 0.97;
+        if (0.5 * L * d2 > 1e-5 * fabs(fbar)) L *= 0.97; /* below that, rounding hides whether the step is too long */
         info->iterations = k + 1;
         info->objective = fx;
         info->step = 1 / L;
