@@ -2824,12 +2824,24 @@ typedef struct nrxi_wino {
 /* Row `y` of one channel, padded and split into m phases of pws columns. */
 NRXI_FN void nrxi_wino_row(const nrxi_wino *q, const float *x, ptrdiff_t y, float *p)
 {
-    size_t from = nrxi_pad_index(y, q->h, q->mode), c, total = q->pws * q->m;
-    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, total * sizeof *p); return; }
-    for (c = 0; c < total; c++) {
-        ptrdiff_t i = (ptrdiff_t)c - q->pad_x;
-        size_t at = i >= 0 && i < (ptrdiff_t)q->w ? (size_t)i : i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
-        p[c % q->m * q->pws + c / q->m] = at < q->w ? x[from * q->w + at] : 0.0f;
+    size_t from = nrxi_pad_index(y, q->h, q->mode), c, r;
+    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, q->pws * q->m * sizeof *p); return; }
+    for (r = 0; r < q->m; r++, p += q->pws) { /* phase r holds columns r, r + m, ...; [t0, t1) lie inside the image */
+        const float *src = x + from * q->w;
+        ptrdiff_t first = (ptrdiff_t)r - q->pad_x, m = (ptrdiff_t)q->m;
+        size_t t0 = first < 0 ? (size_t)((-first + m - 1) / m) : 0, t1 = (ptrdiff_t)q->w > first ? (size_t)(((ptrdiff_t)q->w - first + m - 1) / m) : 0;
+        if (t1 > q->pws) t1 = q->pws;
+        if (t0 > t1) t0 = t1;
+        for (c = t0; c < t1; c++) p[c] = src[(ptrdiff_t)c * m + first];
+        for (c = 0; c < q->pws; c++) {
+            ptrdiff_t i;
+            size_t at;
+            if (c == t0) c = t1;
+            if (c >= q->pws) break;
+            i = (ptrdiff_t)c * m + first;
+            at = i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
+            p[c] = at < q->w ? src[at] : 0.0f;
+        }
     }
 }
 
@@ -2865,7 +2877,7 @@ NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, 
             nrxi_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out, count);
         }
     for (c = 0; c < q->co; c++) {
-        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f;
+        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
         for (x = 0; x < twp; x += 8) {
             nrxi_f32x8 e[8], r[6], half[6][8], o[6];
             for (j = 0; j < 8; j++) {
@@ -2876,9 +2888,11 @@ NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, 
             for (i = 0; i < m && ty * m + i < q->oh; i++) {
                 float *to = img + (ty * m + i) * q->ow;
                 NRXI_WINO_OUT(half[i], o, m);
+                for (j = 0; j < m; j++) NRXI_ST(flat + 8 * j, o[j]);
                 for (j = 0; j < 8 && x + j < q->tw; j++) {
                     size_t px = (x + j) * m, k, end = q->ow - px < m ? q->ow - px : m;
-                    for (k = 0; k < end; k++) to[px + k] = (q->add ? to[px + k] : bias) + o[k][j];
+                    if (q->add) for (k = 0; k < end; k++) to[px + k] += flat[8 * k + j];
+                    else for (k = 0; k < end; k++) to[px + k] = bias + flat[8 * k + j];
                 }
             }
         }
@@ -5546,7 +5560,7 @@ typedef struct nrxi_regularizer {
     size_t *off, *back;
 } nrxi_regularizer;
 
-#define NRXI_STRIP 16u   /* rows evaluated at a time on the ridge path, and channels */
+#define NRXI_STRIP 12u   /* rows evaluated at a time on the ridge path, and channels */
 #define NRXI_STRIP_C 8u
 
 /* input - convolution - pointwise - sum: the shape of every ridge regularizer. */
@@ -5559,7 +5573,7 @@ NRXI_FN int nrxi_is_ridge(const nrx_net *net)
 }
 
 /* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2 padded gradient, 3 packed
-   filters (both directions), 4 values of one row block, 5 scaled image. */
+   filters (both directions), 4 values of one row block. */
 NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
 {
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C;
@@ -5568,8 +5582,7 @@ NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
     case 1: return NRXI_STRIP_C * (NRXI_STRIP + 2 * my) * (g->ow + 2 * mx) + NRXI_SLACK;
     case 2: return g->ph * g->pw + NRXI_SLACK;
     case 3: return 2 * blocks * NRXI_STRIP_C * g->kh * g->kw * 4 + NRXI_SLACK;
-    case 4: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
-    default: return g->h * g->w + NRXI_SLACK;
+    default: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
     }
 }
 
@@ -5586,7 +5599,7 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     if (nrxi_is_ridge(net)) {
         if (!nrxi_conv_setup(g, net->layer + 1, 1, 1, net->layer[1].channels, h, w))
             return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who, net->layer[1].kh, net->layer[1].kw, h, w);
-        for (i = 0; i < 6; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
+        for (i = 0; i < 5; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
         *bytes += nrxi_round64((net->count + 1) * 4) + nrxi_round64(2 * NRXI_STRIP_C * g->kh * g->kw * sizeof(size_t));
         return NRX_OK;
     }
@@ -5645,6 +5658,7 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
     p.net = net;
     p.weff = r->weff;
     nrxi_pad_image(g, x, r->padded);
+    if (r->scale != 1) for (k = 0; k < g->ph * g->row; k++) r->padded[k] *= (float)r->scale;
     memset(r->padded + g->ph * g->row, 0, NRXI_SLACK * sizeof(float));
     if (grad) memset(r->grad, 0, nrxi_ridge_floats(g, 2) * sizeof(float));
     for (r0 = 0; r0 < g->oh; r0 += NRXI_STRIP)
@@ -5696,7 +5710,7 @@ NRXI_FN nrx_status nrxi_regularizer_eval(void *user, const void *x, double *valu
     size_t i;
     double v = 0;
     if (!x) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_net_functional: eval: x is NULL");
-    if (r->scale != 1) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
+    if (r->scale != 1 && r->plan) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
     if (r->plan) {
         float one;
         nrx_status s = nrx_net_forward(r->plan, in, &one);
@@ -5759,7 +5773,6 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         r->grad = (float *)(void *)at;   at += nrxi_round64(nrxi_ridge_floats(&g, 2) * 4);
         r->packed = (float *)(void *)at; at += nrxi_round64(nrxi_ridge_floats(&g, 3) * 4);
         r->value = (float *)(void *)at;  at += nrxi_round64(nrxi_ridge_floats(&g, 4) * 4);
-        r->x = (float *)(void *)at;      at += nrxi_round64(nrxi_ridge_floats(&g, 5) * 4);
         r->weff = (float *)(void *)at;   at += nrxi_round64((net->count + 1) * 4);
         r->off = (size_t *)(void *)at;
         r->back = r->off + NRXI_STRIP_C * g.kh * g.kw;
@@ -6709,7 +6722,7 @@ NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double 
 NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *d, nrx_solve_info *info)
 {
     size_t n = A->cols, max = d->max_iter ? d->max_iter : 500, k, i, tries;
-    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz, fbar, c, q = 1, d2, slope;
+    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz = 0, fbar = 0, c, q = 1, d2 = 0, slope;
     int method = d->method ? d->method : R->convexity == NRX_CONVEX ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
     float *r = (float *)nrxi_alloc(&d->env, A->rows + 7 * n, sizeof *r), *g, *h, *z, *bar, *before, *gx, *v;
     nrx_status s;
@@ -6768,7 +6781,7 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
         c = (0.8 * q * c + fz) / (0.8 * q + 1);
         q = 0.8 * q + 1;
         fx = fz;
-        L *= 0.97;
+        if (0.5 * L * d2 > 1e-5 * fabs(fbar)) L *= 0.97; /* below that, rounding hides whether the step is too long */
         info->iterations = k + 1;
         info->objective = fx;
         info->step = 1 / L;
