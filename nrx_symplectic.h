@@ -22,6 +22,48 @@
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+     systems       a struct of callbacks, and ready ones: oscillator, pendulum, double pendulum, Henon-Heiles, Kepler, N bodies (outer
+                   solar system, figure-eight), FPUT chain, Tao's problem, damped oscillator in doubled variables, charged particle,
+                   rigid body
+     explicit      symplectic Euler, Verlet, Ruth, Forest-Ruth, PEFRL, McLachlan, Blanes-Moan, Kahan-Li, Yoshida, orders 1 to 10;
+                   Runge-Kutta-Nystrom types; every coefficient checked by observed order
+     implicit      midpoint, Gauss 2 to 8, Lobatto IIIA-IIIB: fixed point or Newton, to round-off
+     any H         Tao's doubled phase space, its symmetric projection (symplectic in the original variables)
+     N bodies      Wisdom-Holman with correctors, SABA; Kepler arcs in universal variables
+     more          constraints (SHAKE, RATTLE), r-RESPA, Langevin BAOAB, Boris, rigid-body splitting, time transformation, MEGNO,
+                   variational equations, gradients by reversal, dense output, events, Poincare sections, batches in SIMD,
+                   compensated sums, bit-reversible lattice
+     learned       SympFlow with its exact Hamiltonian, LA- and G-SympNets, HenonNet, HNN, generating functions, an MLP to compare;
+                   hand-derived gradients, training, .safetensors files, a-posteriori energy bound
+     evidence      nrx_sym_check: symplecticity, determinant, symmetry, reversibility and observed order of any map
+   WHAT IT DOES NOT
+     adaptive non-symplectic solvers (nrx_dynsys.h), dissipative systems other than by doubling or Langevin, collisions.
+
+   CONVENTIONS  z = [q_1 .. q_d, p_1 .. p_d]; q' = dH/dp, p' = -dH/dq. Trajectories are [time][2d], batches [2d][lanes], rows of learned
+     maps [n][2d]. Everything is f64. Zero in a descriptor means the documented default; a NULL descriptor means all of them.
+   CHOOSING  quadratic T: VERLET for speed, SRKN6B (order 4), SRKN11B (6), KAHAN_LI8 (8). General T(p): BLANES_MOAN4, KAHAN_LI6, KAHAN_LI8.
+     H not separable: GAUSS4 .. GAUSS8, SEMI_EXPLICIT. Planets: WISDOM_HOLMAN, SABA1064. Long runs: desc.roundoff = NRX_SYM_COMPENSATED.
+   ERRORS  every call that can fail returns nrx_status; the reason goes as one line to NRX_LOG or desc.env.log. Argument errors come before
+     the first write. A failure on the way (not finite, no convergence, a callback that returns a status) leaves the last good state
+     in z and its time in nrx_sym_info. A method that cannot do a system refuses with NRX_E_UNSUPPORTED.
+   MEMORY  nrx_sym_integrate allocates its workspace once, or takes yours (desc.work). Learned flows allocate when created; evaluating and
+     differentiating them does not (HNN: one workspace per call). desc.env.alloc replaces the allocator.
+   THREADS  no globals. Any number of integrations at once on distinct states; one thread per nrx_sym_flow. Batches run in parallel over
+     blocks of 64 lanes (OpenMP, or desc.env.parallel_for) with the same result for any number of threads.
+   DETERMINISM  the same bits for the same build and processor. Under NRX_REPRODUCIBLE the explicit methods (scalar path, no
+     contraction; systems whose gradient needs only + - * / and square roots) give the same bits on every platform.
+   COST  per step: `stages` forces and O(d) additions; a callback costs about 10 ns. Small systems: NRX_SYM_HOOK inlines the force.
+
+   CONFIGURATION, before the first include
+     NRX_STATIC            everything static, implementation included
+     NRX_MALLOC(n), NRX_REALLOC(p, n), NRX_FREE(p)   all three or none
+     NRX_LOG(line)         one line per error; NRX_VERBOSE sends it to stderr
+     NRX_NO_STDIO          no files, no stderr
+     NRX_NO_SIMD           scalar code only
+     NRX_REPRODUCIBLE      see above
+   Never compile this header with -ffast-math when you want compensated sums: they are then optimised away.
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
