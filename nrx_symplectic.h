@@ -12,8 +12,7 @@
  *  #include <stdio.h>
  *  int main(void)
  *  {
- *      nrx_sym_system kepler = nrx_sym_kepler();     // H = p^2/2 - 1/|q|; your own: a struct with dH/dq and
- dH/dp
+ *      nrx_sym_system kepler = nrx_sym_kepler();     // H = p^2/2 - 1/|q|; your own: a struct
  *      double z[4] = { 0.4, 0.0, 0.0, 2.0 };         // q1, q2, p1, p2: an ellipse of eccentricity 0.6
  *      nrx_sym_desc desc = NRX_ZERO;                 // zero = good defaults
  *      nrx_sym_info info;
@@ -25,55 +24,47 @@
  * <<< example
 
    WHAT IT DOES
-     systems       a struct of callbacks, and ready ones: oscillator, pendulum, double pendulum, Henon-Heiles,
-         Kepler, N bodies (outer
-                   solar system, figure-eight), FPUT chain, Tao's problem,
-                       damped oscillator in doubled variables, charged particle,
-                   rigid body
+     systems       a struct of callbacks, and ready ones: oscillator, pendulum, double pendulum,
+                   Henon-Heiles, Kepler, N bodies (outer solar system, figure-eight), FPUT chain, Tao's
+                   problem, damped oscillator in doubled variables, charged particle, rigid body
      explicit      symplectic Euler, Verlet, Ruth, Forest-Ruth, PEFRL, McLachlan, Blanes-Moan, Kahan-Li,
-         Yoshida, orders 1 to 10;
-                   Runge-Kutta-Nystrom types; every coefficient checked by observed order
+                   Yoshida, orders 1 to 10; Runge-Kutta-Nystrom types; every coefficient checked by observed
+                   order
      implicit      midpoint, Gauss 2 to 8, Lobatto IIIA-IIIB: fixed point or Newton, to round-off
      any H         Tao's doubled phase space, its symmetric projection (symplectic in the original variables)
      N bodies      Wisdom-Holman with correctors, SABA; Kepler arcs in universal variables
-     more          constraints (SHAKE, RATTLE), r-RESPA, Langevin BAOAB, Boris, rigid-body splitting,
-         time transformation, MEGNO,
-                   variational equations, gradients by reversal, dense output, events, Poincare sections,
-                       batches in SIMD,
-                   compensated sums, bit-reversible lattice
-     learned       SympFlow with its exact Hamiltonian, LA- and G-SympNets, HenonNet, HNN,
-         generating functions, an MLP to compare;
-                   hand-derived gradients, training, .safetensors files, a-posteriori energy bound
-     evidence      nrx_sym_check: symplecticity, determinant, symmetry,
-         reversibility and observed order of any map
+     more          constraints (SHAKE, RATTLE), r-RESPA, Langevin BAOAB, Boris, rigid-body splitting, time
+                   transformation, MEGNO, variational equations, gradients by reversal, dense output, events,
+                   Poincare sections, batches in SIMD, compensated sums, bit-reversible lattice
+     learned       SympFlow with its exact Hamiltonian, LA- and G-SympNets, HenonNet, HNN, generating
+                   functions, an MLP to compare; hand-derived gradients, training, .safetensors files,
+                   a-posteriori energy bound
+     evidence      nrx_sym_check: symplecticity, determinant, symmetry, reversibility and observed order of
+                   any map
    WHAT IT DOES NOT
-     adaptive non-symplectic solvers (nrx_dynsys.h), dissipative systems other than by doubling or Langevin,
-         collisions.
+     adaptive non-symplectic solvers (nrx_dynsys.h), dissipation other than by doubling or Langevin, collisions
 
-   CONVENTIONS  z = [q_1 .. q_d, p_1 .. p_d]; q' = dH/dp, p' = -dH/dq. Trajectories are [time][2d],
-       batches [2d][lanes], rows of learned
-     maps [n][2d]. Everything is f64. Zero in a descriptor means the documented default;
-         a NULL descriptor means all of them.
-   CHOOSING  quadratic T: VERLET for speed, SRKN6B (order 4), SRKN11B (6),
-       KAHAN_LI8 (8). General T(p): BLANES_MOAN4, KAHAN_LI6, KAHAN_LI8.
-     H not separable: GAUSS4 .. GAUSS8, SEMI_EXPLICIT. Planets: WISDOM_HOLMAN,
-         SABA1064. Long runs: desc.roundoff = NRX_SYM_COMPENSATED.
-   ERRORS  every call that can fail returns nrx_status;
-       the reason goes as one line to NRX_LOG or desc.env.log. Argument errors come before
-     the first write. A failure on the way (not finite, no convergence,
-         a callback that returns a status) leaves the last good state
-     in z and its time in nrx_sym_info. A method that cannot do a system refuses with NRX_E_UNSUPPORTED.
-   MEMORY  nrx_sym_integrate allocates its workspace once,
-       or takes yours (desc.work). Learned flows allocate when created; evaluating and
-     differentiating them does not (HNN: one workspace per call). desc.env.alloc replaces the allocator.
-   THREADS  no globals. Any number of integrations at once on distinct states;
-       one thread per nrx_sym_flow. Batches run in parallel over
-     blocks of 64 lanes (OpenMP, or desc.env.parallel_for) with the same result for any number of threads.
-   DETERMINISM  the same bits for the same build and processor. Under NRX_REPRODUCIBLE the explicit
-     methods (scalar path, no contraction; systems whose gradient needs only + - * /
-         and square roots) give the same bits on every platform.
-   COST  per step: `stages` forces and O(d) additions;
-       a callback costs about 10 ns. Small systems: NRX_SYM_HOOK inlines the force.
+   CONVENTIONS  z = [q_1 .. q_d, p_1 .. p_d]; q' = dH/dp, p' = -dH/dq. Trajectories are [time][2d], batches
+     [2d][lanes], rows of learned maps [n][2d]. Everything is f64. Zero in a descriptor means the documented
+     default; a NULL descriptor means all of them.
+   CHOOSING  quadratic T: VERLET for speed, SRKN6B (order 4), SRKN11B (6), KAHAN_LI8 (8). General T(p):
+     BLANES_MOAN4, KAHAN_LI6, KAHAN_LI8. H not separable: GAUSS4 .. GAUSS8, SEMI_EXPLICIT. Planets:
+     WISDOM_HOLMAN, SABA1064. Long runs: desc.roundoff = NRX_SYM_COMPENSATED.
+   ERRORS  every call that can fail returns nrx_status; the reason goes as one line to NRX_LOG or
+     desc.env.log. Argument errors come before the first write. A failure on the way (not finite, no
+     convergence, a callback that returns a status) leaves the last good state in z and its time in
+     nrx_sym_info. A method that cannot do a system refuses with NRX_E_UNSUPPORTED.
+   MEMORY  nrx_sym_integrate allocates its workspace once, or takes yours (desc.work). Learned flows allocate
+     when created; evaluating and differentiating them does not (HNN: one workspace per call). desc.env.alloc
+     replaces the allocator.
+   THREADS  no globals. Any number of integrations at once on distinct states; one thread per nrx_sym_flow.
+     Batches run in parallel over blocks of 64 lanes (OpenMP, or desc.env.parallel_for) with the same result
+     for any number of threads.
+   DETERMINISM  the same bits for the same build and processor. Under NRX_REPRODUCIBLE the explicit methods
+     (scalar path, no contraction; systems whose gradient needs only + - * / and square roots) give the same
+     bits on every platform.
+   COST  per step: `stages` forces and O(d) additions; a callback costs about 10 ns. Small systems:
+     NRX_SYM_HOOK inlines the force.
 
    CONFIGURATION, before the first include
      NRX_STATIC            everything static, implementation included
@@ -1045,7 +1036,7 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
 #else
 #define NRXI_SYM_TEMPLATE NRX_INLINE
 #endif
-#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(__TINYC__) /* clang does it itself */
+#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(__TINYC__)
 #define NRXI_SYM_UNROLL _Pragma("GCC unroll 8")
 #else
 #define NRXI_SYM_UNROLL
@@ -1167,8 +1158,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, v
 
 #if defined(NRXI_X86)
 #define NRXI_SYM_HOOK_WIDE(name, d, gradient) \
-    NRXI_AVX512 NRXI_UNUSED static void name##_avx512(void *user, const nrx_sym_scheme *s, double t0, double h, \
-                                                      size_t steps, \
+    NRXI_AVX512 NRXI_UNUSED static void name##_avx512(void *user, const nrx_sym_scheme *s, double t0, \
+                                                      double h, size_t steps, \
                                                       size_t lanes, size_t l0, double *z) \
     { nrxi_sym_hook_lanes(d, gradient, user, s, t0, h, steps, lanes, l0, z); } \
     NRXI_AVX2 NRXI_UNUSED static void name##_avx2(void *user, const nrx_sym_scheme *s, double t0, double h, \
@@ -1186,8 +1177,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, v
    `first`. */
 #define NRX_SYM_HOOK(name, d, gradient) \
     NRXI_SYM_HOOK_WIDE(name, d, gradient) \
-    NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, double h, size_t first, \
-                                       size_t steps, \
+    NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, double h, \
+                                       size_t first, size_t steps, \
                                        size_t lanes, double *z, double *carry) \
     { \
         if (lanes) { \
