@@ -352,10 +352,16 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -427,27 +433,28 @@ NRX_DEF nrx_status nrx_vcos_f32(size_t n, const float *x, float *y);
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
 
-/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im) pairs. Any length >= 1: products
-   of primes up to 61 run at full speed, others by Bluestein's algorithm (about 6 times slower). Error: a few eps log2(n) in the 2-norm.
-
-   One plan serves forward and inverse and any number of threads at a time, each with its own workspace. Running does not allocate. */
+/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im)
+   pairs. Any length >= 1: products of primes up to 61 run at full speed, others by Bluestein's algorithm
+   (about 6 times slower). Error: a few eps log2(n) in the 2-norm.  One plan serves forward and inverse and
+   any number of threads at a time, each with its own workspace. Running does not allocate. */
 enum { NRX_FFT_BACKWARD = 0,  /* norm: the inverse is divided by the number of points (NumPy's default) */
        NRX_FFT_ORTHO = 1,     /* both directions are divided by its root: a unitary transform            */
        NRX_FFT_UNSCALED = 2   /* neither                                                                 */ };
 typedef struct nrx_fft_desc {
     int    dtype;          /* NRX_F32 (0) or NRX_F64 */
-    int    real;           /* 0: complex to complex. 1: the forward transform takes reals and gives the half spectrum: the last axis, of length
-                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals. 2: the same with the full spectrum
-                              of n complex numbers (its second half is filled in by symmetry, and not read by the inverse) */
+    int    real;           /* 0: complex to complex. 1: forward takes reals and gives the half spectrum: the
+                              last axis, of length n, becomes n/2 + 1 complex numbers; inverse takes that back
+                              to reals. 2: the same with the full spectrum of n complex numbers (its second
+                              half is filled in by symmetry, and not read by the inverse) */
     int    norm;           /* NRX_FFT_BACKWARD, NRX_FFT_ORTHO or NRX_FFT_UNSCALED */
     int    ndim;           /* axes that are transformed, 1 to 8 (0 counts as 1) */
     size_t shape[8];       /* their lengths, row-major; for real transforms those of the real array */
     size_t batch;          /* number of arrays (0 counts as 1) */
-    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in elements of that side: complex
-       numbers, or reals on the real side of a real transform. */
+    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in
+       elements of that side: complex numbers, or reals on the real side of a real transform. */
     size_t in_distance, out_distance;
-    /* One axis only: distance between consecutive samples; 0 counts as 1. E.g. the columns of an h x w image: shape h, batch w,
-       distances 1, strides w. */
+    /* One axis only: distance between consecutive samples; 0 counts as 1. The columns of an h x w image are
+       shape h, batch w, strides w (distances are then 1 unless set). */
     size_t in_stride, out_stride;
     nrx_env env;
 } nrx_fft_desc;
@@ -458,97 +465,130 @@ NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc);
 NRX_DEF void nrx_fft_destroy(nrx_fft *plan);                     /* NULL is fine */
 /* Bytes of workspace for one run; 64-byte alignment is best, 8 enough. */
 NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan);
-/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal out in complex transforms whose
-   distances and strides agree; otherwise they must not overlap. The inverse of the plan's in is its out: in_distance and in_stride
-   describe what the forward transform reads and the inverse writes. */
+/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal
+   out in complex transforms whose distances and strides agree; otherwise they must not overlap. The inverse
+   of the plan's in is its out: in_distance and in_stride describe what the forward transform reads and the
+   inverse writes. */
 NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work);
 NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work);
-/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to it. */
+/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to
+   it. */
 NRX_DEF size_t nrx_fft_good_size(size_t n);
 /* >>> twin f64 */
-/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n.
+   */
 NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out);
 /* n reals -> n/2 + 1 complex numbers, and back divided by n. */
 NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out);
 NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out);
 /* === twin f32 */
-/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n.
+   */
 NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out);
 /* n reals -> n/2 + 1 complex numbers, and back divided by n. */
 NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out);
 NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out);
 /* <<< twin */
 
-/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j], lda >= n. Inputs are not
-   changed; an output may be the input of the same shape. Right-hand sides are contiguous. Everything is computed in f64 (the _f32
-   functions convert), allocates its workspace (two to four matrices) and is backward stable: residuals are a small multiple of eps times
-   the norm, also for matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input, an
-   exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are then undefined.
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
+/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j],
+   lda >= n. Inputs are not changed; an output may be the input of the same shape. Right-hand sides are
+   contiguous. Everything is computed in f64 (the _f32 functions convert), allocates its workspace (two to
+   four matrices) and is backward stable: residuals are a small multiple of eps times the norm, also for
+   matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input,
+   an exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are
+   then undefined. Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
 /* >>> twin f64 */
-/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3
+   flops. */
 NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl);
-/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped
+   with row piv[i], in order. */
 NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv);
 /* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
-NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
-/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
-NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs,
+                                 double *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not
+   read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                   const double *b, size_t nrhs, double *x);
 /* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
-NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr);
-/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
-NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
-                                    size_t *perm);
-/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                              double *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals
+   the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                                    double *r, size_t ldr, size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
-/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
-   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part
+   first; v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
-/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
-NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt);
-/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
-   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
-NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
-                                 size_t *rank);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values
+   only. */
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u,
+                               size_t ldu, double *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the
+   pivoted R below rcond |R_00| count as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b,
+                                 size_t nrhs, double rcond, double *x, size_t *rank);
 /* === twin f32 */
-/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3
+   flops. */
 NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl);
-/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped
+   with row piv[i], in order. */
 NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv);
 /* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
-NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
-/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
-NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs,
+                                 float *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not
+   read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda,
+                                   const float *b, size_t nrhs, float *x);
 /* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
-NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr);
-/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
-NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
-                                    size_t *perm);
-/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                              float *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals
+   the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                                    float *r, size_t ldr, size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
-/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
-   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part
+   first; v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
-/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
-NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt);
-/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
-   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
-NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
-                                 size_t *rank);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values
+   only. */
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u,
+                               size_t ldu, float *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the
+   pivoted R below rcond |R_00| count as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b,
+                                 size_t nrhs, float rcond, float *x, size_t *rank);
 /* <<< twin */
 
-/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32, NRX_F64 (from bool, integers, f16,
-   f32, f64 in either byte order; complex numbers get a last dimension of 2), NRX_I64 (from bool and integers). Arrays come in C order.
-   shape has room for 8 sizes. *data is freed with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or
-   NRX_E_UNSUPPORTED and one line that names what was found. Writing uses the machine's byte order, which the file records. */
+/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32,
+   NRX_F64 (from bool, integers, f16, f32, f64 in either byte order; complex numbers get a last dimension of
+   2), NRX_I64 (from bool and integers). Arrays come in C order. shape has room for 8 sizes. *data is freed
+   with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or NRX_E_UNSUPPORTED and one
+   line that names what was found. Writing uses the machine's byte order, which the file records. */
 NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim);
-NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                  int *ndim);
 NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim);
 /* The same file in memory; *bytes is freed with nrx_npy_free. */
-NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n);
-/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name is NULL. */
-NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
-NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes,
+                                  size_t *n);
+/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name
+   is NULL. */
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data,
+                                size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype,
+                                  void **data, size_t *shape, int *ndim);
 NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count);
 NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n);
 NRX_DEF void nrx_npy_free(void *p); /* NULL is fine */
@@ -771,7 +811,7 @@ NRX_DEF nrx_tensor *nrx_t_norm(nrx_tensor *x, unsigned axes, int keepdim);    /*
 NRX_DEF nrx_tensor *nrx_t_logsumexp(nrx_tensor *x, unsigned axes, int keepdim);
 NRX_DEF nrx_tensor *nrx_t_max(nrx_tensor *x, unsigned axes, int keepdim);     /* gradient to the first largest element */
 NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim);
-NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis);                    /* i64, the axis is dropped; first of ties; NaN counts as largest */
+NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis);                    /* i64, the axis is dropped; first of ties; a NaN wins */
 NRX_DEF nrx_tensor *nrx_t_argmin(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_softmax(nrx_tensor *x, int axis);
@@ -1158,7 +1198,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
+#define NRXI_MATH_VERSION 3084722133
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
    number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
    the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
@@ -1172,7 +1212,7 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1259,9 +1299,9 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
     float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x), r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1271,10 +1311,10 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
     double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
@@ -1331,8 +1371,8 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
     float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
                       0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1342,8 +1382,8 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double s = f / (2.0 + f), z = s * s;
     double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
                            0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
@@ -1460,9 +1500,9 @@ NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1530,8 +1570,8 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 + (b * (double)1.570796012878418 + (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1557,7 +1597,7 @@ NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
     double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
     s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
     c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
@@ -1677,13 +1717,13 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3084722133
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2118826157
+#define NRXI_GEMM_VERSION 3618331293
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
    strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
    (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
@@ -1957,8 +1997,11 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F64 <= full; i += NRXI_GEMM_TURN_F64)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -2281,6 +2324,9 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
     double cost = (double)m * (double)n * (double)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (double)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
             nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
@@ -2370,8 +2416,11 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F32 <= full; i += NRXI_GEMM_TURN_F32)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -2694,6 +2743,9 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     float cost = (float)m * (float)n * (float)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (float)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
             nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
@@ -2706,33 +2758,41 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2118826157
+#elif NRXI_GEMM_VERSION != 3618331293
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 3296914047
-/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real. X_k = sum_j x_j exp(-2 pi i j k / n); the inverse
-   has the other sign and is not normalised. A plan is made once (it allocates) and may then be used by any number of threads at a time;
-   running does not allocate: `work` holds the number of elements the query gives, 64-byte aligned for speed. in may equal out everywhere.
+#define NRXI_FFT_VERSION 1845544882
+/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
+   X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
+   once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
+   `work` holds the number of elements that the query gives, best aligned to 64 bytes. in may equal out.
 
-     nrxi_fft_plan_f64(p, n, env), nrxi_fft_drop_f64(p)       complex and real transforms of length n >= 1; drop also clears p
-     nrxi_fft_work_f64(p), nrxi_fft_run_f64(p, inverse, in, out, work)   n complex numbers
-     nrxi_rfft_run_f64(p, in, out, work)                      n reals -> n/2 + 1 complex numbers
-     nrxi_irfft_run_f64(p, in, out, work)                     n/2 + 1 complex numbers (imaginary parts that must vanish are ignored) -> n reals
-     nrxi_fft_columns_work_f64(p, count), nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
-                                                              `count` transforms side by side: sample j of column c is complex number
-                                                              j*stride + c
+   nrxi_fft_plan_f64(p, n, env)              complex and real transforms of length n >= 1
+   nrxi_fft_drop_f64(p)                      frees and clears it
+   nrxi_fft_work_f64(p)
+   nrxi_fft_run_f64(p, inverse, in, out, work)    n complex numbers
+   nrxi_rfft_run_f64(p, in, out, work)       n reals -> n/2 + 1 complex numbers
+   nrxi_irfft_run_f64(p, in, out, work)      n/2 + 1 complex numbers (imaginary parts that must vanish are
+                                             ignored) -> n reals
+   nrxi_fft_columns_work_f64(p, count)
+   nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
+                                             `count` transforms side by side: sample j of column c is complex
+                                             number j*stride + c
+   nrxi_fft_good(n)                          the least fast length >= n that is a multiple of 8
 
-   Method: Stockham autosort (Van Loan, Computational Frameworks for the FFT, 1.7) on split real and imaginary parts with radices 8, 4, 2,
-   3, 5 and odd primes to 61, vectorised over the columns; one long transform of length 8 m runs as 8 columns of length m and a last
-   transposing radix-8 step; lengths with a larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n), in the 2-norm.
-   Twiddles come from exact octant reduction and a fixed polynomial, so that NRX_REPRODUCIBLE gives the same bits everywhere. */
+   Method: Stockham autosort (Van Loan, Computational Frameworks for the Fast Fourier Transform, 1.7) on split
+   real and imaginary parts, radices 8, 4, 2, 3, 5 and odd primes to 61, vectorised over the columns; one long
+   transform of length 8 m runs as 8 columns of length m and a last, transposing radix-8 step; lengths with a
+   larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n) in the 2-norm. Twiddles come
+   from exact octant reduction and a fixed polynomial: NRX_REPRODUCIBLE gives the same bits everywhere. */
 
 enum { NRXI_FFT_PASSES = 64, NRXI_FFT_PRIME = 61, NRXI_FFT_VF64 = 4, NRXI_FFT_VF32 = 8 };
 
-/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest. Error below 1.5 eps. */
+/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest.
+   Error below 1.5 eps. */
 NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
 {
     size_t quarter, rest;
@@ -2744,11 +2804,27 @@ NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
     if (flip) rest = n - rest;             /* mirrored at pi / 4 */
     x = (double)rest / (double)n * 1.57079632679489661923;
     z = x * x;
-    co = z * (1.0 / 12.0) * (1.0 - z * (1.0 / 30.0) * (1.0 - z * (1.0 / 56.0) * (1.0 - z * (1.0 / 90.0) * (1.0 - z * (1.0 / 132.0)
-       * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
+    co = z * (1.0 / 12.0)
+         * (1.0
+            - z * (1.0 / 30.0)
+                  * (1.0
+                     - z * (1.0 / 56.0)
+                           * (1.0
+                              - z * (1.0 / 90.0)
+                                    * (1.0
+                                       - z * (1.0 / 132.0)
+                                             * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
     co = 1.0 - 0.5 * z * (1.0 - co);
-    si = z * (1.0 / 6.0) * (1.0 - z * (1.0 / 20.0) * (1.0 - z * (1.0 / 42.0) * (1.0 - z * (1.0 / 72.0) * (1.0 - z * (1.0 / 110.0)
-       * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
+    si = z * (1.0 / 6.0)
+         * (1.0
+            - z * (1.0 / 20.0)
+                  * (1.0
+                     - z * (1.0 / 42.0)
+                           * (1.0
+                              - z * (1.0 / 72.0)
+                                    * (1.0
+                                       - z * (1.0 / 110.0)
+                                             * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
     si = x - x * si;
     if (flip) { t = co; co = si; si = t; }
     switch (quarter & 3u) {
@@ -2788,17 +2864,21 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     return best;
 }
 
-/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns:
-     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   w = exp(-2 pi i / (r m)), p < m, q < s.
-   The bodies below are shared by the scalar type and the vector types: R element, T vector, TU its unaligned twin, V elements in T.
-   The last vector of a row overlaps its predecessor when V does not divide s (never in place, so writing twice is harmless). */
+/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns, with w = exp(-2 pi i / (r m)):
+     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   p < m, q < s.
+   The bodies below are shared by the scalar and the vector types: R element, T vector, TU its unaligned twin,
+   V elements in T. The last vector of a row overlaps its predecessor when V does not divide s (never in place,
+   so writing twice is harmless). */
 #define NRXI_FFT_LD(TU, p) (*(const TU *)(const void *)(p))
 #define NRXI_FFT_ST(TU, p, v) (*(TU *)(void *)(p) = (v))
-#define NRXI_FFT_STEP(q, s, V) ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
+#define NRXI_FFT_STEP(q, s, V)                                                                     \
+    ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
 #define NRXI_FFT_STW(TU, o, k, zr, zi) /* times twiddle k of row p, to output o */               \
     NRXI_FFT_ST(TU, yr + (o), (zr) * wr[(k) * m + p] - (zi) * wi[(k) * m + p]),                    \
     NRXI_FFT_ST(TU, yi + (o), (zr) * wi[(k) * m + p] + (zi) * wr[(k) * m + p])
-#define NRXI_FFT_ROWS(V, r) for (p = 0; p < m; p++) for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
+#define NRXI_FFT_ROWS(V, r)                                                                        \
+    for (p = 0; p < m; p++)                                                                        \
+        for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
 
 #define NRXI_FFT_BODY2(R, T, TU, V)                                                                \
     NRXI_FFT_ROWS(V, 2) {                                                                          \
@@ -2815,7 +2895,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
-        T pr = br + cr, pi = bi + ci, dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676; \
+        T pr = br + cr, pi = bi + ci;                                                              \
+        T dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676;  \
         T hr = ar - pr * (R)0.5, hi = ai - pi * (R)0.5, ur = hr + di, ui = hi - dr;                \
         NRXI_FFT_ST(TU, yr + o, ar + pr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ai + pi);                                                          \
@@ -2830,7 +2911,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
-        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci, gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di; \
+        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci;                                  \
+        T gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di;                                  \
         NRXI_FFT_ST(TU, yr + o, er + gr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ei + gi);                                                          \
         ar = fr + hi; ai = fi - hr;                                                                \
@@ -2850,7 +2932,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
         T er = NRXI_FFT_LD(TU, xr + i + 4 * sm), ei = NRXI_FFT_LD(TU, xi + i + 4 * sm);            \
-        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei, gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di; \
+        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei;                                  \
+        T gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di;                                  \
         NRXI_FFT_ST(TU, yr + o, ar + pr + gr);                                                     \
         NRXI_FFT_ST(TU, yi + o, ai + pi + gi);                                                     \
         br = ar + pr * c1 + gr * c2; bi = ai + pi * c1 + gi * c2;                                  \
@@ -2907,8 +2990,9 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i), zr = ar, zi = ai;            \
         size_t j, k, jk, half = r / 2;                                                             \
         for (j = 0; j < half; j++) {                                                               \
-            T br = NRXI_FFT_LD(TU, xr + i + (j + 1) * sm), bi = NRXI_FFT_LD(TU, xi + i + (j + 1) * sm);              \
-            T cr = NRXI_FFT_LD(TU, xr + i + (r - 1 - j) * sm), ci = NRXI_FFT_LD(TU, xi + i + (r - 1 - j) * sm);      \
+            size_t f = i + (j + 1) * sm, g = i + (r - 1 - j) * sm;                                 \
+            T br = NRXI_FFT_LD(TU, xr + f), bi = NRXI_FFT_LD(TU, xi + f);                          \
+            T cr = NRXI_FFT_LD(TU, xr + g), ci = NRXI_FFT_LD(TU, xi + g);                          \
             pr[j] = br + cr; pi[j] = bi + ci; dr[j] = br - cr; di[j] = bi - ci;                    \
             zr = zr + pr[j]; zi = zi + pi[j];                                                      \
         }                                                                                          \
@@ -2942,7 +3026,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     default: NRXI_FFT_BODYN(R, T, TU, V) break;                                                    \
     }
 
-/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u, x): u[j] = x[j], x[8 + j], ... */
+/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u,
+   x): u[j] = x[j], x[8 + j], ... */
 #define NRXI_FFT_LAST(R, T, TU, V, LOAD)                                                           \
     const R *wr = w, *wi = w + 7 * m;                                                              \
     size_t p, t;                                                                                   \
@@ -2952,7 +3037,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         LOAD(ur, xr + 8 * p);                                                                      \
         LOAD(ui, xi + 8 * p);                                                                      \
         for (k = 1; k < 8; k++) {                                                                  \
-            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p), zr = ur[k]; \
+            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), zr = ur[k];                      \
+            T ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p);                                  \
             ur[k] = zr * cr - ui[k] * ci;                                                          \
             ui[k] = zr * ci + ui[k] * cr;                                                          \
         }                                                                                          \
@@ -2964,7 +3050,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     }
 #define NRXI_FFT_LOAD1(u, x) do { int j_; for (j_ = 0; j_ < 8; j_++) (u)[j_] = (x)[j_]; } while (0)
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_FFT_VEC 1
 #if NRXI_X86
@@ -2996,10 +3083,13 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
     do {                                                                                           \
         int b_;                                                                                    \
         for (b_ = 0; b_ < 2; b_++) {                                                               \
-            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 4 * b_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 8 + 4 * b_);        \
-            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 16 + 4 * b_), r3_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 24 + 4 * b_);  \
-            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6), t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                  \
-            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6), t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                  \
+            const double *x_ = (x) + 4 * b_;                                                       \
+            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, x_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 8); \
+            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 16), r3_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 24); \
+            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                                  \
+            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                                  \
             (u)[4 * b_] = NRXI_FFT_MIX4(t0_, t2_, 0, 1, 4, 5);                                     \
             (u)[4 * b_ + 1] = NRXI_FFT_MIX4(t1_, t3_, 0, 1, 4, 5);                                 \
             (u)[4 * b_ + 2] = NRXI_FFT_MIX4(t0_, t2_, 2, 3, 6, 7);                                 \
@@ -3031,58 +3121,57 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
 /* >>> twin f64 */
 typedef struct nrxi_fft_f64 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    double *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    double *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     double *root;
     struct nrxi_fft_f64 *half;         /* even n: the complex plan behind real transforms */
     double *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f64 *sub;          /* Bluestein: plan of the convolution */
-    double *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    double *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f64;
 
-NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, double, double, 1)
-}
+NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                               const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                               double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_BODIES(double, double, double, 1) }
 
-NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                               double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, double, double, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, double, double, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                                   const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                   double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
-                                              const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64, NRXI_FFT_LOAD_F64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                                const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                                double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u,
+                                                                        NRXI_FFT_VF64, NRXI_FFT_LOAD_F64) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f64(size_t n, const double *z, double *xr, double *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF64) {
-        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
         NRXI_FFT_ST(nrxi_fft_vf64u, xr + i, NRXI_FFT_EVEN_F64(a, b));
         NRXI_FFT_ST(nrxi_fft_vf64u, xi + i, NRXI_FFT_ODD_F64(a, b));
     }
@@ -3124,7 +3213,8 @@ NRXI_FN void nrxi_fft_merge_f64(size_t n, const double *xr, const double *xi, do
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f64(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
@@ -3134,19 +3224,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_columns_work_f64(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *x, size_t gap, double *y)
+NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *x, size_t gap, double *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN double *nrxi_fft_smooth_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     const double *w = p->table, *root = p->root, *first = w;
@@ -3190,7 +3284,8 @@ NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
     for (i = 0; i < n; i++) { double t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
@@ -3211,7 +3306,8 @@ NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, doub
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f64(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             double re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -3234,17 +3330,20 @@ NRXI_FN void nrxi_fft_run_f64(const nrxi_fft_f64 *p, int inverse, const double *
     nrxi_fft_merge_f64(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in, size_t in_stride, double *out,
-                                  size_t out_stride, double *work)
+NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in,
+                                  size_t in_stride, double *out, size_t out_stride, double *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f64(n * count), re = inverse ? gap : 0, j;
     double *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f64(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -3445,58 +3544,57 @@ NRXI_FN nrx_status nrxi_fft_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *e
 /* === twin f32 */
 typedef struct nrxi_fft_f32 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    float *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    float *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     float *root;
     struct nrxi_fft_f32 *half;         /* even n: the complex plan behind real transforms */
     float *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f32 *sub;          /* Bluestein: plan of the convolution */
-    float *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    float *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f32;
 
-NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, float, float, 1)
-}
+NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                               const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                               float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_BODIES(float, float, float, 1) }
 
-NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                               float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, float, float, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, float, float, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                                   const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                   float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
-                                              const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32, NRXI_FFT_LOAD_F32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                                const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                                float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u,
+                                                                        NRXI_FFT_VF32, NRXI_FFT_LOAD_F32) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f32(size_t n, const float *z, float *xr, float *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF32) {
-        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
         NRXI_FFT_ST(nrxi_fft_vf32u, xr + i, NRXI_FFT_EVEN_F32(a, b));
         NRXI_FFT_ST(nrxi_fft_vf32u, xi + i, NRXI_FFT_ODD_F32(a, b));
     }
@@ -3538,7 +3636,8 @@ NRXI_FN void nrxi_fft_merge_f32(size_t n, const float *xr, const float *xi, floa
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f32(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
@@ -3548,19 +3647,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_columns_work_f32(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *x, size_t gap, float *y)
+NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *x, size_t gap, float *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN float *nrxi_fft_smooth_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     const float *w = p->table, *root = p->root, *first = w;
@@ -3604,7 +3707,8 @@ NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
     for (i = 0; i < n; i++) { float t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
@@ -3625,7 +3729,8 @@ NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f32(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             float re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -3648,17 +3753,20 @@ NRXI_FN void nrxi_fft_run_f32(const nrxi_fft_f32 *p, int inverse, const float *i
     nrxi_fft_merge_f32(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in, size_t in_stride, float *out,
-                                  size_t out_stride, float *work)
+NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in,
+                                  size_t in_stride, float *out, size_t out_stride, float *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f32(n * count), re = inverse ? gap : 0, j;
     float *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f32(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -3857,45 +3965,51 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 3296914047
+#elif NRXI_FFT_VERSION != 1845544882
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1540441893
-/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
-   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
-   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
-   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
-   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
-   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+#define NRXI_LINALG_VERSION 3193551026
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
+   Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
+   state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
+   nrxi_eigh_work(n), nrxi_svd_work(m, n), nrxi_lstsq_work(m, n, nrhs), nrxi_eig_work(n) ((size_t)-1 when that
+   overflows) and overlaps nothing else. Any size may be 0. Status: NRX_OK, or NRX_E_NUMERIC for a NaN or
+   infinity in the input, a singular (not positive definite) matrix, or an iteration that did not converge.
+   All factorizations are backward stable in norm.
 
-     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
-     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
-     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
-     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
-     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
-     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
-                                                       (work of the next two: nrxi_qr_work(m, cols))
-     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
-     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
-     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
-     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
-     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
-                                                       u and vt may both be NULL (values only)
-     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
-                                                       read, its first n rows get x; diagonal entries of the pivoted R below
-                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
-                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
-                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
-                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+   nrxi_cholesky(n, a, lda)              A = L L^T; reads and overwrites the lower triangle only
+   nrxi_cholesky_solve(n, l, lda, b, nrhs)            b = A^-1 b
+   nrxi_lu(n, a, lda, piv)               P A = L U; row i was swapped with row piv[i] >= i, in order
+   nrxi_lu_solve(n, lu, lda, piv, b, nrhs)            b = A^-1 b
+   nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+   nrxi_qr(m, n, a, lda, tau, work)      A = Q R; R in the upper triangle, reflectors below it; tau: min(m, n)
+   nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)   q = first cols columns of Q, k <= cols <= m; q is not a;
+                                         here and in the next work is nrxi_qr_work(m, cols)
+   nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+   nrxi_qr_pivot(m, n, a, lda, perm, tau, work)       A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q as above
+   nrxi_eigh(n, a, lda, w, work)         symmetric A (lower triangle read) = V diag(w) V^T, w ascending,
+                                         the columns of a become V
+   nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work)  A = U diag(s) V^T, k = min(m, n): u m x k, s k values
+                                         descending, vt k x n; a is destroyed; u and vt NULL: values only
+   nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x
+                                         nrhs, its first m rows are read, its first n rows get x; diagonal
+                                         entries of the pivoted R below rcond |R_00| count as zero (rcond < 0:
+                                         eps max(m, n)); rank may be NULL; a is destroyed
+   nrxi_eig(n, a, lda, w, v, ldv, work)  general real A: w = n complex eigenvalues (re, im), a conjugate pair
+                                         adjacent, positive imaginary part first; v = n x n complex, entry
+                                         (i, j) at v[2*(i*ldv + j)], its columns the unit eigenvectors, or NULL;
+                                         a is destroyed (real Schur form). A defective matrix gives
+                                         nearly parallel vectors, not an error.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 3-5, 7-8; Schreiber and Van Loan 1989
+   (compact WY form of blocked reflectors). */
 
 /* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_LA_VEC 1
 #define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
@@ -3918,17 +4032,20 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 #define NRXI_LA_AXPY                                                                               \
     size_t i = 0;                                                                                  \
     for (; i + 8 <= n; i += 8) {                                                                   \
-        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha;                              \
+        nrxi_f64x4 v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha;                      \
         NRXI_LA_ST(y + i, u);                                                                      \
         NRXI_LA_ST(y + i + 4, v);                                                                  \
     }                                                                                              \
     for (; i < n; i++) y[i] += alpha * x[i];
-/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in
+   registers. */
 #define NRXI_LA_ROTATIONS                                                                          \
     size_t j = 0, k;                                                                               \
     for (; j + 16 <= len; j += 16) {                                                               \
         double *p = q + j;                                                                         \
-        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4);                                     \
+        nrxi_f64x4 a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12);                                \
         for (k = 0; k < count; k++, p += ldq) {                                                    \
             double c = cs[2 * k], s = cs[2 * k + 1];                                               \
             nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
@@ -3944,7 +4061,8 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return j;
 /* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
 #define NRXI_LA_TILE                                                                               \
-    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00;                      \
+    nrxi_f64x4 c20 = c00, c21 = c00, c30 = c00, c31 = c00;                                         \
     const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
     size_t l;                                                                                      \
     for (l = 0; l < k; l++, b += 8) {                                                              \
@@ -3956,15 +4074,22 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
     NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
 
-NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_FN
+    void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x,
+                          double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_FN size_t
+    nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq,
+                          size_t len){ NRXI_LA_ROTATIONS } NRXI_FN
+    void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b,
+                          double *t){ NRXI_LA_TILE }
 #if NRXI_X86
-NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_AVX2 NRXI_FN
+    double nrxi_la_dot_avx2(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_AVX2 NRXI_FN
+    void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x,
+                           double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_AVX2 NRXI_FN size_t
+    nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq,
+                           size_t len){ NRXI_LA_ROTATIONS } NRXI_AVX2 NRXI_FN
+    void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b,
+                           double *t){ NRXI_LA_TILE }
 #define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
 #endif
 #endif
@@ -4015,7 +4140,8 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
     }
 }
 
-/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k +
+   1]. */
 NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
 {
     size_t k, j = 0;
@@ -4026,12 +4152,13 @@ NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t
 #endif
     j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
 #endif
-    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+    for (k = 0; j < len && k < count; k++)
+        nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
 }
 
 /* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
-NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                          size_t bcs, double *c, size_t ldc)
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs,
+                          const double *b, size_t brs, size_t bcs, double *c, size_t ldc)
 {
     double pack[8 * 256], t[32];
     const double *rows[4];
@@ -4085,7 +4212,8 @@ NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
     return big;
 }
 
-/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are
+   finite. */
 NRXI_FN double nrxi_la_scale(double v)
 {
     int e;
@@ -4107,8 +4235,9 @@ NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
     return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
-   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0.
+   x[0] <- beta, the rest <- v. Tiny vectors are scaled up first: subnormal numbers have too few digits for an
+   orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
     double norm, beta, denom, tau, back = 1.0;
@@ -4135,7 +4264,11 @@ NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
     if (!(r > 1e-140 && r < 1e140)) {
-        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        if (fabs(x) + fabs(z) < 1e-140) {
+            x *= 4.149515568880993e180;
+            z *= 4.149515568880993e180;
+            back = 2.409919865102884e-181;
+        }
         r = hypot(x, z);
     }
     *c = x / r;
@@ -4166,13 +4299,15 @@ NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t in
 NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
 {
     size_t ab, sum, bytes;
-    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes))
+        return (size_t)-1;
     return sum;
 }
 
 /* ---- triangular solves, Cholesky, LU ---- */
 
-NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                double *b, size_t nrhs)
 {
     int forward = upper ? !!trans : !trans; /* which row comes first */
     size_t step, i, j;
@@ -4201,7 +4336,8 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
-#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+/* Columns that are factored before the rest is updated by products of matrices. */
+#define NRXI_LA_BLOCK ((size_t)32)
 
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
@@ -4210,7 +4346,8 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (i = k; i < n; i++) { /* columns k .. end of L */
             double *ai = a + i * lda, pivot;
-            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            for (j = k; j < end && j < i; j++)
+                ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
             if (i >= end) continue;
             pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
             if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
@@ -4218,9 +4355,11 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         }
         for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
             size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
-            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda,
+                         a + r * lda + end, lda);
             for (i = r; i < r + rows; i++)
-                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+                for (j = r; j <= i; j++)
+                    a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
         }
     }
     return NRX_OK;
@@ -4256,15 +4395,18 @@ NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
             }
         }
         for (i = k + 1; i < end; i++) /* rows of U right of the block */
-            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
-        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
+            for (j = k; j < i; j++)
+                nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1,
+                     a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
     return singular ? NRX_E_NUMERIC : NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b,
+                                 size_t nrhs)
 {
     size_t i;
     nrx_status status;
@@ -4277,7 +4419,8 @@ NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const s
 /* ---- QR ---- */
 
 /* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
-NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c,
+                                  size_t ldc, double *w)
 {
     size_t i;
     if (tau == 0.0 || cols == 0) return;
@@ -4294,7 +4437,8 @@ NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
     return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
 }
 
-/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and
+   ones), t = T, w. */
 typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
 
 NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
@@ -4312,7 +4456,8 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 {
     size_t i, j, l;
     for (j = 0; j < kb; j++) {
-        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++)
+            b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
         for (i = 0; i < j; i++) {
             double s = 0.0;
             for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
@@ -4323,12 +4468,14 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 }
 
 /* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
-NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc,
+                              size_t cols)
 {
     size_t step, i, l;
     memset(b.w, 0, kb * cols * sizeof *b.w);
     nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
-    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    for (step = 0; step < kb; step++) {
         double *wi;
         i = trans ? kb - 1 - step : step;
         wi = b.w + i * cols;
@@ -4340,7 +4487,8 @@ NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, doub
 }
 
 /* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
-NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda,
+                             const double *tau)
 {
     size_t i;
     nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
@@ -4378,8 +4526,8 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
-                                 size_t cols, double *work)
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda,
+                                 const double *tau, double *c, size_t ldc, size_t cols, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -4391,8 +4539,8 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
-                             double *work)
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols,
+                             double *q, size_t ldq, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -4410,7 +4558,8 @@ NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, co
 
 NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
 
-NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau,
+                                 double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
     size_t i, j, k = nrxi_la_min(m, n);
@@ -4431,13 +4580,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
         }
         tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
         nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
-        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        for (i = j + 1; i < n; i++) {
             double r, left, ratio;
             if (norm[i] == 0.0) continue;
             r = fabs(a[j * lda + i]) / norm[i];
             left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
             ratio = norm[i] / exact[i];
-            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            if (left * ratio * ratio <= 1.5e-8)
+                norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
             else norm[i] *= sqrt(left);
         }
     }
@@ -4446,12 +4597,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
-    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big),
+           p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum))
+        return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
-NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond,
+                              size_t *rank, double *work)
 {
     size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
@@ -4466,7 +4620,8 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
     while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
     if (rank) *rank = r;
     (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
-    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    if (r < n && r > 0) {
         for (j = 0; j < n; j++)
             for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
         status = nrxi_qr(n, r, z, r, tau2, w);
@@ -4489,7 +4644,10 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
 
 /* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
 
-NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+NRXI_FN size_t nrxi_eigh_work(size_t n)
+{
+    return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1);
+}
 
 /* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
 NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
@@ -4499,8 +4657,10 @@ NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, doubl
     for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
 }
 
-/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
-NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with
+   its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau,
+                                 double *p)
 {
     size_t i, k;
     for (k = 0; k + 1 < n; k++) {
@@ -4523,8 +4683,10 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length
+   len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len,
+                                          double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -4578,7 +4740,9 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     memset(qt, 0, n * n * sizeof *qt);
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
-        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+        if (k + 1 < n)
+            nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1,
+                                  n);
     status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
@@ -4597,9 +4761,10 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
 
 /* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
 
-/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
-   (their leading ones are understood). v, w: m and n doubles. */
-NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k
+   right of the diagonal (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq,
+                                double *taup, double *v, double *w)
 {
     size_t i, k;
     (void)v;
@@ -4623,9 +4788,10 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
-                                         double *cu)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu)
+   and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu,
+                                         double *vt, size_t ldv, size_t lv, double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
@@ -4693,14 +4859,15 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0),
+           r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
 
 /* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
-NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
-                                    double *small)
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut,
+                                    size_t ldu, double *vt, size_t ldv, double *small)
 {
     double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
     size_t i, j, k;
@@ -4716,7 +4883,9 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             v[0] = 1.0;
             for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
             nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
-            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+            if (k + 1 < n)
+                nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k],
+                                      vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
     status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
@@ -4735,8 +4904,8 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
-                            double *work)
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu,
+                            double *vt, size_t ldvt, double *work)
 {
     size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
@@ -4766,13 +4935,18 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
-/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
+   real Schur form ---- */
 
-NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+NRXI_FN size_t nrxi_eig_work(size_t n)
+{
+    return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16);
+}
 
-/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
-   result would then no longer be backward stable for A (Watkins 2006). */
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms
+   of James, Langou and Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times
+   the new norm exceeds the old norm, because the result would then no longer be backward stable for A
+   (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
     double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
@@ -4789,7 +4963,8 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
             g = scale[i] * f;
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100)
+                continue;
             changed = 1;
             scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
@@ -4806,8 +4981,10 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
     for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
-/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
-NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns
+   from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x,
+                           size_t from, size_t to)
 {
     double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
     double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
@@ -4833,7 +5010,8 @@ NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k
     }
 }
 
-/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are
+   real. */
 NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
 {
     double p = 0.5 * (a - d), q = p * p + b * c, r;
@@ -4858,8 +5036,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         double s, t, x[3], *l;
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
-            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]),
+                   off = fabs(h[lo * lda + lo - 1]);
+            /* the matrix is scaled to 1; products must not underflow */
+            if (off <= 1.1e-16 * near || off < 1e-100) {
                 h[lo * lda + lo - 1] = 0.0;
                 break;
             }
@@ -4873,7 +5053,8 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
             continue;
         }
         if (lo + 1 == hi) {
-            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+            /* real: make it triangular */
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) {
                 x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
                 x[1] = l[lo];
                 nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
@@ -4919,8 +5100,10 @@ NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *
     }
 }
 
-/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
-NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved
+   upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k,
+                                  double small, double *xr, double *xi)
 {
     double lr = w[2 * k], li = w[2 * k + 1];
     size_t i = k, j;
@@ -4938,7 +5121,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             r -= row[j] * xr[j];
             m -= row[j] * xi[j];
         }
-        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        if (i > 0 && row[i - 1] != 0.0) {
             const double *up = row - lda;
             double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
             for (j = i + 1; j <= last; j++) {
@@ -4948,7 +5132,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             er = ar * dr - di * di - b * c;
             ei = di * (ar + dr);
             if (fabs(er) + fabs(ei) < small * small) er = small * small;
-            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1,
+                           xi + i - 1);
             nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
             i--;
         } else {
@@ -4963,7 +5148,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
 
 NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
 {
-    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n,
+           *yi = yr + n, f = 0.0;
     size_t i, j, k;
     nrx_status status;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
@@ -5025,30 +5211,30 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1540441893
+#elif NRXI_LINALG_VERSION != 3193551026
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -5105,7 +5291,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -5143,7 +5330,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -5169,7 +5357,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -5180,7 +5369,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -5214,11 +5404,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -5227,14 +5420,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -5243,20 +5440,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -5334,24 +5534,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -5359,13 +5563,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -5413,7 +5619,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -5434,7 +5641,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -5451,7 +5659,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -5463,21 +5672,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -5491,8 +5705,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -5503,7 +5719,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -5534,44 +5751,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -5583,8 +5811,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -5607,7 +5837,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -5615,8 +5846,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -5645,7 +5879,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -5807,7 +6041,8 @@ struct nrx_fft {
     size_t work;             /* elements of the workspace behind the intermediate array */
 };
 
-/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few enough for the cache. */
+/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few
+   enough for the cache. */
 NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
 {
     size_t block = 8;
@@ -5824,7 +6059,8 @@ NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
 }
 
 /* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
-NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out, double *work)
+NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out,
+                               double *work)
 {
     size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
     const nrxi_fft_f64 *plan = &p->f64[axis];
@@ -5835,14 +6071,17 @@ NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const do
     for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
         if (inner == 1) { nrxi_fft_run_f64(plan, inverse, in, out, work); continue; }
         for (c = 0; c < inner; c += block)
-            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner,
+                                 out + 2 * c, inner, work);
     }
 }
 
-/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of
+   full when there is one row. */
 NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *full)
 {
-    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1,
+           rows = p->points / n, r, k, mirror, pitch;
     int axis;
     for (r = 0; r < rows; r++, full += 2 * n) {
         const double *from;
@@ -5861,7 +6100,8 @@ NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *ful
 }
 
 /* One contiguous array of the plan; mid: room for the complex array. */
-NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
+                                double *work)
 {
     int axis, last = p->d.ndim - 1;
     size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
@@ -5880,7 +6120,8 @@ NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in,
     } else {
         size_t pitch = p->d.real == 2 ? n : p->half;
         if (last > 0 && pitch != p->half) {
-            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            for (i = 0; i < rows; i++)
+                memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
             in = mid;
         }
         for (axis = last - 1; axis >= 0; axis--) {
@@ -5892,9 +6133,10 @@ NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in,
     }
 }
 
-/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
-NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out, size_t os, double *mid,
-                                  double *work)
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex)
+   numbers. */
+NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out,
+                                  size_t os, double *mid, double *work)
 {
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
     size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
@@ -5910,17 +6152,21 @@ NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *i
     }
 }
 
-NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
+                              double *work)
 {
-    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance,
+           od = inverse ? p->d.in_distance : p->d.out_distance;
     size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
-    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block,
+           n = p->d.shape[0];
     if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
         block = nrxi_fft_block(n, p->d.batch);
         for (b = 0; b < p->d.batch; b += block) {
             size_t count = p->d.batch - b < block ? p->d.batch - b : block;
             nrxi_fft_columns_f64(&p->f64[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
-            for (c = 0; c < n; c++) nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
+            for (c = 0; c < n; c++)
+                nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
         }
         return;
     }
@@ -5938,7 +6184,8 @@ NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
 }
 
 /* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
-NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out, float *work)
+NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out,
+                               float *work)
 {
     size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
     const nrxi_fft_f32 *plan = &p->f32[axis];
@@ -5949,14 +6196,17 @@ NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const fl
     for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
         if (inner == 1) { nrxi_fft_run_f32(plan, inverse, in, out, work); continue; }
         for (c = 0; c < inner; c += block)
-            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner,
+                                 out + 2 * c, inner, work);
     }
 }
 
-/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of
+   full when there is one row. */
 NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
 {
-    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1,
+           rows = p->points / n, r, k, mirror, pitch;
     int axis;
     for (r = 0; r < rows; r++, full += 2 * n) {
         const float *from;
@@ -5975,7 +6225,8 @@ NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
 }
 
 /* One contiguous array of the plan; mid: room for the complex array. */
-NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
+                                float *work)
 {
     int axis, last = p->d.ndim - 1;
     size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
@@ -5994,7 +6245,8 @@ NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, 
     } else {
         size_t pitch = p->d.real == 2 ? n : p->half;
         if (last > 0 && pitch != p->half) {
-            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            for (i = 0; i < rows; i++)
+                memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
             in = mid;
         }
         for (axis = last - 1; axis >= 0; axis--) {
@@ -6006,9 +6258,10 @@ NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, 
     }
 }
 
-/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
-NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out, size_t os, float *mid,
-                                  float *work)
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex)
+   numbers. */
+NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out,
+                                  size_t os, float *mid, float *work)
 {
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
     size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
@@ -6024,17 +6277,21 @@ NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in
     }
 }
 
-NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
+                              float *work)
 {
-    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance,
+           od = inverse ? p->d.in_distance : p->d.out_distance;
     size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
-    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block,
+           n = p->d.shape[0];
     if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
         block = nrxi_fft_block(n, p->d.batch);
         for (b = 0; b < p->d.batch; b += block) {
             size_t count = p->d.batch - b < block ? p->d.batch - b : block;
             nrxi_fft_columns_f32(&p->f32[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
-            for (c = 0; c < n; c++) nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
+            for (c = 0; c < n; c++)
+                nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
         }
         return;
     }
@@ -6065,17 +6322,21 @@ NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
     size_t all = 32, last;
     int i;
     if (d->ndim == 0) d->ndim = 1;
-    if (d->ndim < 0 || d->ndim > 8) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
+    if (d->ndim < 0 || d->ndim > 8)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
     if (d->dtype != NRX_F32 && d->dtype != NRX_F64)
         return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: dtype %d is neither NRX_F32 nor NRX_F64", d->dtype);
-    if (d->norm < 0 || d->norm > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
-    if (d->real < 0 || d->real > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: real %d is not 0, 1 or 2", d->real);
+    if (d->norm < 0 || d->norm > 2)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
+    if (d->real < 0 || d->real > 2)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: real %d is not 0, 1 or 2", d->real);
     p->points = 1;
     for (i = 0; i < d->ndim; i++) {
         if (d->shape[i] == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: axis %d has length 0", i);
         p->points *= d->shape[i];
         if (!nrxi_mul_ok(all, d->shape[i] + 1, &all))
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i, d->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i,
+                             d->shape[i]);
     }
     last = d->shape[d->ndim - 1];
     p->half = d->real ? last / 2 + 1 : last;
@@ -6085,10 +6346,12 @@ NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
     if (d->in_stride == 0) d->in_stride = 1;
     if (d->out_stride == 0) d->out_stride = 1;
     if ((d->in_stride != 1 || d->out_stride != 1) && d->ndim > 1)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis", d->in_stride, d->out_stride, d->ndim);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis",
+                         d->in_stride, d->out_stride, d->ndim);
     if (d->in_distance == 0) d->in_distance = d->in_stride == 1 ? p->in_size : 1;
     if (d->out_distance == 0) d->out_distance = d->out_stride == 1 ? p->out_size : 1;
-    if (!nrxi_mul_ok(all, d->batch, &all)) return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
+    if (!nrxi_mul_ok(all, d->batch, &all))
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
     p->scale[0] = d->norm == NRX_FFT_ORTHO ? 1.0 / sqrt((double)p->points) : 1.0;
     p->scale[1] = d->norm == NRX_FFT_BACKWARD ? 1.0 / (double)p->points : p->scale[0];
     return NRX_OK;
@@ -6126,7 +6389,8 @@ NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
     return status;
 }
 
-/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and output. */
+/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and
+   output. */
 NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
 {
     if (p->d.in_stride != 1 || p->d.out_stride != 1) return (4 * p->points + 4 + 15) & ~(size_t)15;
@@ -6138,17 +6402,25 @@ NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan)
     return plan ? (nrxi_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
 }
 
-NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work, const char *who)
+NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work,
+                                    const char *who)
 {
     void *own = NULL;
     if (!plan || !in || !out)
-        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !plan ? "plan" : !in ? "in" : "out");
+        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who,
+                         !plan ? "plan"
+                         : !in ? "in"
+                               : "out");
     if (!work) work = own = nrxi_alloc(&plan->d.env, nrx_fft_workspace_size(plan), 1);
-    if (!work) return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who, nrx_fft_workspace_size(plan));
+    if (!work)
+        return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who,
+                         nrx_fft_workspace_size(plan));
     if (plan->d.dtype == NRX_F32)
-        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work, (float *)work + nrxi_fft_mid(plan));
+        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work,
+                         (float *)work + nrxi_fft_mid(plan));
     else
-        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work, (double *)work + nrxi_fft_mid(plan));
+        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work,
+                         (double *)work + nrxi_fft_mid(plan));
     nrxi_free(&plan->d.env, own);
     return NRX_OK;
 }
@@ -6182,23 +6454,44 @@ NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, con
 }
 
 /* >>> twin f64 */
-NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out); }
-NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 0, n, in, out); }
-NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 1, n, in, out); }
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out)
+{
+    return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out);
+}
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out)
+{
+    return nrxi_fft_once(NRX_F64, 1, 0, n, in, out);
+}
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out)
+{
+    return nrxi_fft_once(NRX_F64, 1, 1, n, in, out);
+}
 /* === twin f32 */
-NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out); }
-NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 0, n, in, out); }
-NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 1, n, in, out); }
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out)
+{
+    return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out);
+}
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out)
+{
+    return nrxi_fft_once(NRX_F32, 1, 0, n, in, out);
+}
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out)
+{
+    return nrxi_fft_once(NRX_F32, 1, 1, n, in, out);
+}
 /* <<< twin */
 
-/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out -- */
+/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out
+   -- */
 
-/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed. */
+/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed.
+   */
 NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size, double **p)
 {
     size_t total = 0, padded;
     int i, ok = 1;
-    for (i = 0; i < count; i++) ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
+    for (i = 0; i < count; i++)
+        ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
     if (!ok) return nrxi_fail(NULL, NRX_E_RANGE, "%s: sizes overflow", who);
     p[0] = (double *)nrxi_alloc(NULL, total, sizeof(double));
     if (!p[0]) return nrxi_fail(NULL, NRX_E_NOMEM, "%s: no memory for %zu numbers of workspace", who, total);
@@ -6210,14 +6503,18 @@ NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size,
 }
 
 /* A matrix argument: not NULL (unless empty), leading dimension at least its columns, size within reach. */
-NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n, size_t ld)
+NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n,
+                                 size_t ld)
 {
     size_t bytes;
     if (m == 0 || n == 0) return NRX_OK;
     if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, name);
-    if (ld < n) return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who, ld, name, n);
+    if (ld < n)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who,
+                         ld, name, n);
     if (!nrxi_mul_ok(m, ld, &bytes) || !nrxi_mul_ok(bytes, 16, &bytes))
-        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name, m, ld);
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name,
+                         m, ld);
     return NRX_OK;
 }
 
@@ -6245,7 +6542,8 @@ NRXI_FN nrx_status nrxi_la_done(const char *who, nrx_status status, double *aren
 
 #define NRXI_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
 
-NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l, size_t ldl)
+NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l,
+                                     size_t ldl)
 {
     size_t size[1], i, j;
     double *p[1];
@@ -6262,7 +6560,8 @@ NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const
     return nrxi_la_done(who, status, p[0], "the matrix is not positive definite, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu, size_t ldlu, size_t *piv)
+NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu,
+                               size_t ldlu, size_t *piv)
 {
     size_t size[1];
     double *p[1];
@@ -6278,7 +6577,8 @@ NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void 
     return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda, const void *b, size_t nrhs, void *x)
+NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda,
+                                  const void *b, size_t nrhs, void *x)
 {
     size_t size[3];
     double *p[3];
@@ -6298,8 +6598,8 @@ NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const vo
     return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n, const void *a, size_t lda,
-                                    const void *b, size_t nrhs, void *x)
+NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n,
+                                    const void *a, size_t lda, const void *b, size_t nrhs, void *x)
 {
     size_t size[2];
     double *p[2];
@@ -6317,8 +6617,8 @@ NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int t
     return nrxi_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *q, size_t ldq, void *r,
-                               size_t ldr, size_t *perm)
+NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+                               void *q, size_t ldq, void *r, size_t ldr, size_t *perm)
 {
     size_t size[4], k = m < n ? m : n, i, j;
     double *p[4];
@@ -6344,7 +6644,8 @@ NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, c
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
+                                 void *v, size_t ldv)
 {
     size_t size[3];
     double *p[3];
@@ -6363,7 +6664,8 @@ NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const voi
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
+                                void *v, size_t ldv)
 {
     size_t size[4];
     double *p[4];
@@ -6383,8 +6685,8 @@ NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *s, void *u, size_t ldu,
-                                void *vt, size_t ldvt)
+NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+                                void *s, void *u, size_t ldu, void *vt, size_t ldvt)
 {
     size_t size[5], k = m < n ? m : n;
     int vectors = u || vt;
@@ -6410,8 +6712,8 @@ NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, 
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, const void *b, size_t nrhs,
-                                  double rcond, void *x, size_t *rank)
+NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+                                  const void *b, size_t nrhs, double rcond, void *x, size_t *rank)
 {
     size_t size[3];
     double *p[3];
@@ -6440,20 +6742,23 @@ NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu,
 {
     return nrxi_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
 }
-NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs,
+                                 double *x)
 {
     return nrxi_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                   const double *b, size_t nrhs, double *x)
 {
     return nrxi_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr)
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                              double *r, size_t ldr)
 {
     return nrxi_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
 }
-NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
-                                    size_t *perm)
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                                    double *r, size_t ldr, size_t *perm)
 {
     if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f64: perm is NULL");
     return nrxi_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
@@ -6466,12 +6771,13 @@ NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w,
 {
     return nrxi_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
 }
-NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt)
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u,
+                               size_t ldu, double *vt, size_t ldvt)
 {
     return nrxi_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
 }
-NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
-                                 size_t *rank)
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b,
+                                 size_t nrhs, double rcond, double *x, size_t *rank)
 {
     return nrxi_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
 }
@@ -6484,20 +6790,23 @@ NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, s
 {
     return nrxi_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
 }
-NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs,
+                                 float *x)
 {
     return nrxi_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda,
+                                   const float *b, size_t nrhs, float *x)
 {
     return nrxi_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr)
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                              float *r, size_t ldr)
 {
     return nrxi_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
 }
-NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
-                                    size_t *perm)
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                                    float *r, size_t ldr, size_t *perm)
 {
     if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f32: perm is NULL");
     return nrxi_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
@@ -6510,12 +6819,13 @@ NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, f
 {
     return nrxi_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
 }
-NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt)
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u,
+                               size_t ldu, float *vt, size_t ldvt)
 {
     return nrxi_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
 }
-NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
-                                 size_t *rank)
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b,
+                                 size_t nrhs, float rcond, float *x, size_t *rank)
 {
     return nrxi_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
 }
@@ -6526,11 +6836,16 @@ NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda,
 NRX_DEF void nrx_npy_free(void *p) { nrxi_free(NULL, p); }
 
 /* Outputs are never NULL, and empty on failure. */
-NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim, const void *source)
+NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim,
+                                    const void *source)
 {
     if (data) *data = NULL;
     if (!data || !shape || !ndim || !source)
-        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, !data ? "data" : !shape ? "shape" : !ndim ? "ndim" : "the source");
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who,
+                         !data    ? "data"
+                         : !shape ? "shape"
+                         : !ndim  ? "ndim"
+                                  : "the source");
     return NRX_OK;
 }
 
@@ -6540,7 +6855,8 @@ NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t
     return nrxi_npy_load(path, dtype, data, shape, ndim, NULL);
 }
 
-NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim)
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                  int *ndim)
 {
     NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
     return nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, "memory", NULL);
@@ -6548,29 +6864,33 @@ NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void *
 
 NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim)
 {
-    if (!path || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
+    if (!path || !data || (ndim > 0 && !shape))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
     return nrxi_npy_save(path, dtype, data, shape, ndim, NULL);
 }
 
-NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n)
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes,
+                                  size_t *n)
 {
     unsigned char *p;
     nrx_status status;
-    if (!bytes || !n || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
+    if (!bytes || !n || !data || (ndim > 0 && !shape))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
     status = nrxi_npy_encode(dtype, data, shape, ndim, &p, n, NULL);
     *bytes = p;
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index, int dtype, void **data,
-                                   size_t *shape, int *ndim, const char *who)
+NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index,
+                                   int dtype, void **data, size_t *shape, int *ndim, const char *who)
 {
     nrxi_npz_entry entry;
     NRXI_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
     return nrxi_npy_decode(entry.bytes, entry.n, dtype, data, shape, ndim, who, NULL);
 }
 
-NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data,
+                                size_t *shape, int *ndim)
 {
     unsigned char *bytes;
     size_t n;
@@ -6582,7 +6902,8 @@ NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index
     return status;
 }
 
-NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype,
+                                  void **data, size_t *shape, int *ndim)
 {
     NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
     return nrxi_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim, "memory");
@@ -6593,7 +6914,8 @@ NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void 
     unsigned char *p = NULL;
     size_t i;
     nrx_status status;
-    if (!bytes || !n || (count && !items)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
+    if (!bytes || !n || (count && !items))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
     *bytes = NULL;
     for (i = 0; i < count; i++)
         if (!items[i].name || !items[i].data || (items[i].ndim > 0 && !items[i].shape))

@@ -1,10 +1,11 @@
-/* ct_learned.c - the main job of nrx: sparse-view tomography by FBP, total variation and learned regularizers with certificates
+/* ct_learned.c - the main job of nrx: tomography from few views by FBP, total variation and learned methods with certificates
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    cc -O2 examples/ct_learned.c -o ct_learned -lm && ./ct_learned
        simulates a sparse-view and a limited-angle scan with noise, reconstructs both, prints a table, writes PNG pictures
    ./ct_learned SINOGRAM.npy GEOMETRY.geom [--views N]
        the same on a measured scan, from N of its views (default: a quarter); the other views judge the result
+   --weights FILE   a regularizer of your own (.safetensors, .pt, .pth) in place of the shipped one of its kind, as its certificate says
    --out DIR (default .)   --seed S   --help
 
    Every weight of a regularizer is chosen by the same rule for all methods and never with the true image: the scan's own views
@@ -14,6 +15,10 @@
 #include "../nrx_ct.h"
 #include "../nrx_nets.h"
 #include "draw.h"
+#include "ct_weights_crr.inc"          /* trained by ct_train.c on generated phantoms; the .safetensors files beside them are the same */
+#include "ct_weights_wcrr.inc"
+#include "ct_weights_lpd_sparse.inc"
+#include "ct_weights_lpd_limited.inc"
 // expect: sparse view.*48 views
 // expect: limited angle
 // expect: CRR .*convex
@@ -34,23 +39,24 @@ typedef struct {
     double history[400];
 } result;
 
-enum { FBP, TV, CRR, WCRR, METHODS };
-static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR"};
+enum { FBP, TV, CRR, WCRR, LPD, METHODS };
+static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR", "LPD"};
 
 typedef struct {
-    const char *sinogram, *geometry, *out;
+    const char *sinogram, *geometry, *out, *weights;
     size_t views;
     uint64_t seed;
 } options;
 
 static int usage(FILE *to)
 {
-    fputs("usage: ct_learned [SINOGRAM.npy GEOMETRY.geom [--views N]] [--out DIR] [--seed S]\n"
+    fputs("usage: ct_learned [SINOGRAM.npy GEOMETRY.geom [--views N]] [--weights FILE] [--out DIR] [--seed S]\n"
           "  without files: simulates a sparse-view and a limited-angle scan and reconstructs them\n"
           "  SINOGRAM.npy   line integrals [view][bin], any NumPy number type\n"
           "  GEOMETRY.geom  lines `key = value`: geometry, detector_count, detector_pitch, angles, image_size, pixel_size, ...\n"
           "  --views N      reconstruct from N of the views (default: a quarter); the others judge\n"
-          "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy go (default: here)\n", to);
+          "  --weights FILE a regularizer to use instead of the shipped CRR or WCRR\n"
+          "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy, lpd.npy go (default: here)\n", to);
     return to == stdout ? 0 : 2;
 }
 
@@ -124,9 +130,47 @@ static double percentile(const float *image, size_t n, double part)
 
 typedef struct {
     nrx_net *net[METHODS];   /* the learned regularizers */
+    int limited;             /* the views cover less than 150 degrees */
     double scale;            /* images are divided by it before they meet a regularizer trained on [0, 1] */
     double norm2;            /* |A|^2 */
 } setting;
+
+/* Learned primal-dual has no weight to choose: its network is unrolled around the projector and goes from data to image at once. */
+static nrx_status run_lpd(const scan *s, const setting *set, float *image)
+{
+    size_t n = nrx_ct_image_size(&s->g), rays = nrx_ct_sino_size(&s->g), i;
+    float *data = (float *)malloc((rays + 1) * sizeof *data);
+    nrx_net_unrolled_desc desc = NRX_ZERO;
+    nrx_net_plan_desc plan_desc = NRX_ZERO;
+    nrx_net_checkpoint *weights = NULL;
+    nrx_net_plan *plan = NULL;
+    nrx_net *net = NULL;
+    nrx_linop op;
+    nrx_status status = data ? nrx_ct_linop(&s->g, &op) : NRX_E_NOMEM;
+    if (status != NRX_OK) { free(data); return status; }
+    for (i = 0; i < rays; i++) data[i] = (float)(s->sino[i] / (op.norm * set->scale));
+    desc.op = &op;
+    desc.height = s->g.rows;
+    desc.width = s->g.cols;
+    desc.data_height = plan_desc.height = s->g.views;
+    desc.data_width = plan_desc.width = s->g.bins;
+    desc.channels = 8;
+    status = nrx_net_lpd(&desc, &net);
+    if (status == NRX_OK) {
+        if (set->limited) status = nrx_net_checkpoint_read(ct_weights_lpd_limited, sizeof ct_weights_lpd_limited, NULL, &weights);
+        else status = nrx_net_checkpoint_read(ct_weights_lpd_sparse, sizeof ct_weights_lpd_sparse, NULL, &weights);
+    }
+    if (status == NRX_OK) status = nrx_net_load_weights(net, weights, NULL);
+    if (status == NRX_OK) status = nrx_net_plan_create(net, &plan_desc, &plan);
+    if (status == NRX_OK) status = nrx_net_forward(plan, data, image);
+    for (i = 0; i < n && status == NRX_OK; i++) image[i] = (float)(image[i] * set->scale);
+    nrx_net_plan_free(plan);
+    nrx_net_checkpoint_free(weights);
+    nrx_net_free(net);
+    nrx_ct_linop_free(&op);
+    free(data);
+    return status;
+}
 
 /* One reconstruction from zero or from the image given. lambda is relative: it multiplies |A|^2, and the grey scale where units ask. */
 static nrx_status reconstruct(const scan *s, const setting *set, int method, double lambda, int iterations, int warm, result *r)
@@ -146,6 +190,7 @@ static nrx_status reconstruct(const scan *s, const setting *set, int method, dou
     solver.warm_start = warm;
     solver.info = &info;
     if (method == FBP) status = nrx_ct_fbp(&s->g, s->sino, r->image, NULL);
+    else if (method == LPD) status = run_lpd(s, set, r->image);
     else if (method == TV) {
         solver.lambda = lambda * set->norm2 * set->scale;
         status = nrx_ct_tv(&s->g, s->sino, r->image, &solver);
@@ -161,7 +206,7 @@ static nrx_status reconstruct(const scan *s, const setting *set, int method, dou
     }
     r->seconds = draw_seconds() - begin;
     r->iterations = info.iterations;
-    r->stop = method == FBP ? -1 : info.stop;
+    r->stop = info.stop;
     r->lambda = lambda;
     return status;
 }
@@ -199,6 +244,25 @@ static nrx_status choose_lambda(const scan *s, const setting *set, int method, r
     return status;
 }
 
+/* Views that cover less than 150 degrees in all (gaps above 10 degrees do not count) are a limited-angle scan. */
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int is_limited(const nrx_ct_geometry *g)
+{
+    double *t = (double *)malloc((g->views + 1) * sizeof *t), covered = 0;
+    size_t i;
+    if (!t) return 0;
+    for (i = 0; i < g->views; i++) t[i] = fmod(fmod(nrx_ct_angle(g, i), NRX_PI) + NRX_PI, NRX_PI);
+    qsort(t, g->views, sizeof *t, compare_doubles);
+    for (i = 1; i < g->views; i++) if (t[i] - t[i - 1] < NRX_PI / 18) covered += t[i] - t[i - 1];
+    free(t);
+    return covered < NRX_PI * 5 / 6;
+}
+
 /* All methods on one scan. truth may be NULL; left_out may have no views. */
 static nrx_status run_methods(const scan *s, const scan *left_out, const float *truth, setting *set, result *results)
 {
@@ -208,17 +272,18 @@ static nrx_status run_methods(const scan *s, const scan *left_out, const float *
     int m;
     status = nrx_ct_norm(&s->g, 5, NULL, &upper);
     set->norm2 = upper * upper;
+    set->limited = is_limited(&s->g);
     for (m = 0; m < METHODS && status == NRX_OK; m++) {
         result *r = &results[m];
         double lambda = 0;
         r->name = method_name[m];
         r->image = (float *)calloc(n, sizeof *r->image);
         if (!r->image) return NRX_E_NOMEM;
-        if (m != FBP) status = choose_lambda(s, set, m, r, &lambda);
+        if (m != FBP && m != LPD) status = choose_lambda(s, set, m, r, &lambda);
         if (status == NRX_OK) status = reconstruct(s, set, m, lambda, 300, 0, r);
         if (status != NRX_OK) break;
         if (m == FBP) set->scale = percentile(r->image, n, 0.995);
-        strcpy(r->certificate, m == TV ? "convex" : "-");
+        strcpy(r->certificate, m == TV ? "convex" : m == LPD ? "none: trained end to end" : "-");
         if (set->net[m]) {
             nrx_net_report report;
             status = nrx_net_certify(set->net[m], s->g.rows, s->g.cols, &report);
@@ -247,7 +312,7 @@ static void print_table(const result *results, int with_truth, int with_left_out
         if (with_truth) printf(" %8.2f %7.4f", r->psnr, r->ssim);
         if (with_left_out) printf(" %12.5f", r->residual);
         printf(" %8.2f", r->seconds);
-        if (m == FBP) printf(" %5s %-10s %9s", "-", "-", "-");
+        if (m == FBP || m == LPD) printf(" %5s %-10s %9s", "-", "-", "-");
         else printf(" %5d %-10s %9.3g", r->iterations, stops[r->stop], r->lambda);
         printf("  %s\n", r->certificate);
     }
@@ -284,14 +349,14 @@ static int draw_convergence(const options *opt, const char *name, const char *ti
     char text[1200];
     draw_plot p;
     int m, i, ok;
-    for (m = TV; m < METHODS; m++)
+    for (m = TV; m <= WCRR; m++)
         for (i = 0; i < results[m].iterations && i < 400; i++) {
             double v = results[m].history[i];
             if (v > 0 && v < lo) lo = v;
             if (v > hi) hi = v;
         }
     p = draw_axes(&c, 0, 0, 560, 380, 0, 300, lo, hi, DRAW_LOG_Y, title, "iteration", "residual (TV: gap)");
-    for (m = TV; m < METHODS; m++) {
+    for (m = TV; m <= WCRR; m++) {
         int n = results[m].iterations < 400 ? results[m].iterations : 400;
         draw_curve(&p, (size_t)n, NULL, results[m].history, draw_palette[m], results[m].name);
     }
@@ -303,7 +368,7 @@ static int draw_convergence(const options *opt, const char *name, const char *ti
 
 static int save_arrays(const options *opt, const char *prefix, const result *results, size_t rows, size_t cols)
 {
-    static const char *const file[METHODS] = {"fbp", "tv", "crr", "wcrr"};
+    static const char *const file[METHODS] = {"fbp", "tv", "crr", "wcrr", "lpd"};
     size_t shape[2];
     char path[1200];
     int m;
@@ -316,30 +381,30 @@ static int save_arrays(const options *opt, const char *prefix, const result *res
     return 1;
 }
 
-/* ---- training, when there are no weights yet: score matching on textured phantoms, a few seconds each ---- */
+/* ---- the shipped regularizers, or one of the user's ---- */
 
-static nrx_status train(setting *set, const options *opt)
+static nrx_status load_regularizers(setting *set, const options *opt)
 {
-    enum { COUNT = 200, SIDE = 64 };
-    nrx_ct_geometry g = nrx_ct_parallel(SIDE, SIDE, 1, 1);
-    float *images = (float *)malloc(sizeof(float) * COUNT * SIDE * SIDE);
-    nrx_status status = images ? NRX_OK : NRX_E_NOMEM;
-    size_t i;
-    int m;
-    for (i = 0; i < COUNT && status == NRX_OK; i++)
-        status = nrx_ct_phantom_textured(&g, opt->seed, i, i % 2 ? 0.04 : 0.12, images + i * SIDE * SIDE);
-    for (m = CRR; m <= WCRR && status == NRX_OK; m++) {
-        nrx_net_crr_desc desc = NRX_ZERO;
-        nrx_net_train_desc training = NRX_ZERO;
-        draw_bar bar = {m == CRR ? "training CRR" : "training WCRR", 0, 0};
-        desc.seed = training.seed = opt->seed;
-        training.env.progress = draw_progress;
-        training.env.progress_user = &bar;
-        status = m == CRR ? nrx_net_crr(&desc, &set->net[m]) : nrx_net_wcrr(&desc, &set->net[m]);
-        if (status == NRX_OK) status = nrx_net_train_scores(set->net[m], images, COUNT, SIDE, SIDE, &training, NULL);
-    }
-    free(images);
-    return status;
+    nrx_net_checkpoint *c = NULL;
+    nrx_net_report report;
+    nrx_net *own = NULL;
+    nrx_status status = nrx_net_checkpoint_read(ct_weights_crr, sizeof ct_weights_crr, NULL, &c);
+    int slot;
+    if (status == NRX_OK) status = nrx_net_load_checkpoint(c, NULL, &set->net[CRR]);
+    nrx_net_checkpoint_free(c);
+    c = NULL;
+    if (status == NRX_OK) status = nrx_net_checkpoint_read(ct_weights_wcrr, sizeof ct_weights_wcrr, NULL, &c);
+    if (status == NRX_OK) status = nrx_net_load_checkpoint(c, NULL, &set->net[WCRR]);
+    nrx_net_checkpoint_free(c);
+    if (status != NRX_OK || !opt->weights) return status;
+    status = nrx_net_load(opt->weights, NULL, &own);
+    if (status == NRX_OK) status = nrx_net_certify(own, 64, 64, &report);
+    if (status != NRX_OK) { nrx_net_free(own); return status; }
+    printf("%s: %s\n", opt->weights, report.text);
+    slot = report.convexity == NRX_CONVEX ? CRR : WCRR;
+    nrx_net_free(set->net[slot]);
+    set->net[slot] = own;
+    return NRX_OK;
 }
 
 /* ---- the two modes ---- */
@@ -441,7 +506,7 @@ static nrx_status measured(const options *opt, setting *set)
 
 int main(int argc, char **argv)
 {
-    options opt = {NULL, NULL, ".", 0, 1};
+    options opt = {NULL, NULL, ".", NULL, 0, 1};
     setting set;
     nrx_status status;
     double begin = draw_seconds();
@@ -450,6 +515,7 @@ int main(int argc, char **argv)
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return usage(stdout);
         else if (!strcmp(argv[i], "--out") && next) opt.out = argv[++i];
+        else if (!strcmp(argv[i], "--weights") && next) opt.weights = argv[++i];
         else if (!strcmp(argv[i], "--views") && next && atol(next) > 0) opt.views = (size_t)atol(argv[++i]);
         else if (!strcmp(argv[i], "--seed") && next) opt.seed = (uint64_t)atol(argv[++i]);
         else if (argv[i][0] == '-') { fprintf(stderr, "ct_learned: unknown or incomplete option %s\n", argv[i]); return usage(stderr); }
@@ -462,7 +528,7 @@ int main(int argc, char **argv)
         return 2;
     }
     memset(&set, 0, sizeof set);
-    status = train(&set, &opt);
+    status = load_regularizers(&set, &opt);
     if (status == NRX_OK) status = opt.sinogram ? measured(&opt, &set) : simulate(&opt, &set);
     for (m = 0; m < METHODS; m++) nrx_net_free(set.net[m]);
     if (status != NRX_OK) {
