@@ -9429,14 +9429,14 @@ NRXI_FN double nrxi_sum_f32(size_t n, const float *x, ptrdiff_t st)
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
-typedef struct nrxi_sum {
+typedef struct nrxi_t_sum {
     int dtype, nk, nr;                     /* kept and reduced axes, merged */
     size_t kn[NRX_MAX_DIMS], rn[NRX_MAX_DIMS], outputs, outer, per_chunk;
     ptrdiff_t ks[NRX_MAX_DIMS], rs[NRX_MAX_DIMS];
     const unsigned char *x;
     void *y;
     double *partial;                       /* one output from one long contiguous array: sums of its chunks */
-} nrxi_sum;
+} nrxi_t_sum;
 
 NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n,
                           ptrdiff_t *st) /* merges the axes of a set */
@@ -9464,7 +9464,7 @@ NRXI_FN ptrdiff_t nrxi_sum_offset(size_t index, int nd, const size_t *n, const p
     return offset;
 }
 
-NRXI_FN double nrxi_sum_one(const nrxi_sum *m, ptrdiff_t base)
+NRXI_FN double nrxi_sum_one(const nrxi_t_sum *m, ptrdiff_t base)
 {
     size_t k, run = m->rn[m->nr - 1];
     double sum = 0, lost = 0;
@@ -9489,7 +9489,7 @@ NRXI_FN double nrxi_sum_one(const nrxi_sum *m, ptrdiff_t base)
             acc[i] = t;                                                                       \
         }                                                                                     \
     }
-NRXI_FN void nrxi_sum_tile(const nrxi_sum *m, ptrdiff_t base, size_t width, double *acc)
+NRXI_FN void nrxi_sum_tile(const nrxi_t_sum *m, ptrdiff_t base, size_t width, double *acc)
 {
     double lost[32];
     size_t i, k, count = m->outer * m->rn[m->nr - 1];
@@ -9501,7 +9501,7 @@ NRXI_FN void nrxi_sum_tile(const nrxi_sum *m, ptrdiff_t base, size_t width, doub
 
 NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
 {
-    const nrxi_sum *m = (const nrxi_sum *)arg;
+    const nrxi_t_sum *m = (const nrxi_t_sum *)arg;
     size_t o, hi, width, i, row = m->kn[m->nk - 1];
     int tiled = m->ks[m->nk - 1] == 1 && m->rs[m->nr - 1] != 1 && row >= 4;
     double acc[32];
@@ -9557,7 +9557,7 @@ NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_sum", x, NRXI_FLOAT);
     nrx_tensor *y;
-    nrxi_sum m;
+    nrxi_t_sum m;
     size_t chunks, work;
     int i;
     if (!s) return NULL;
