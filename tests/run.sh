@@ -189,7 +189,7 @@ group_compile() {
     for tool in gcc clang g++ clang++ tcc musl-gcc; do have $tool || skip "compile with $tool" "$tool is not installed"; done
     if have gcc && ! works gcc -m32; then skip "compile with -m32" "gcc cannot build 32-bit programs"; fi
 
-    syntax="$cc -std=c99 -O0 -c -o /dev/null $strict"
+    syntax="$cc -std=c99 -O0 -c -o pair.o $strict"
     if have clang; then syntax="clang -std=c99 -fsyntax-only $strict"; fi
     if [ $quick = 0 ]; then for a in $headers; do for b in $headers; do
         [ $a = $b ] && continue
