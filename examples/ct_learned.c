@@ -243,15 +243,15 @@ static void print_table(const result *results, int with_truth, int with_left_out
     printf("%-6s", "method");
     if (with_truth) printf(" %8s %7s", "PSNR dB", "SSIM");
     if (with_left_out) printf(" %12s", "left-out");
-    printf(" %8s %5s %-10s %9s  %s\n", "seconds", "its", "stop", "lambda", "certificate");
+    printf(" %8s %5s %-28s %9s  %s\n", "seconds", "its", "stop", "lambda", "certificate");
     for (m = 0; m < METHODS; m++) {
         const result *r = &results[m];
         printf("%-6s", r->name);
         if (with_truth) printf(" %8.2f %7.4f", r->psnr, r->ssim);
         if (with_left_out) printf(" %12.5f", r->residual);
         printf(" %8.2f", r->seconds);
-        if (m == FBP) printf(" %5s %-10s %9s", "-", "-", "-");
-        else printf(" %5d %-10s %9.3g", r->iterations, nrx_stop_string(r->stop), r->lambda);
+        if (m == FBP) printf(" %5s %-28s %9s", "-", "-", "-");
+        else printf(" %5d %-28s %9.3g", r->iterations, nrx_stop_string(r->stop), r->lambda);
         printf("  %s\n", r->certificate);
     }
 }
