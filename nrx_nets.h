@@ -400,16 +400,22 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
 /* >>> nrx solve (declarations) */
 #ifndef NRX_SOLVE_VERSION
-#define NRX_SOLVE_VERSION 3311959833
+#define NRX_SOLVE_VERSION 351400716
 /* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
 
 #define NRX_STOP_LIST(X)                                                                      \
@@ -463,6 +469,10 @@ typedef struct nrx_solve_desc {
     int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
     double lower, upper;
     size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
     double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
     size_t history_size;
     nrx_env env;
@@ -481,7 +491,7 @@ typedef struct nrx_solve_info {
     double norm;           /* operator norm used; 0 = none */
     int    stop;           /* NRX_STOP_* */
 } nrx_solve_info;
-#elif NRX_SOLVE_VERSION != 3311959833
+#elif NRX_SOLVE_VERSION != 351400716
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (declarations) */
@@ -1793,24 +1803,24 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -1867,7 +1877,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -1905,7 +1916,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -1931,7 +1943,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -1942,7 +1955,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -1976,11 +1990,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -1989,14 +2006,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -2005,20 +2026,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -2096,24 +2120,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -2121,13 +2149,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -2175,7 +2205,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -2196,7 +2227,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -2213,7 +2245,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -2225,21 +2258,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -2253,8 +2291,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -2265,7 +2305,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -2296,44 +2337,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -2345,8 +2397,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -2369,7 +2423,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -2377,8 +2432,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -2407,7 +2465,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -2522,7 +2580,7 @@ NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const floa
         size_t left = width - x;
         float *o[4];
         const float *wt = w;
-        step = left >= 24 ? 24 : left >= 16 ? 16 : 8;
+        step = left >= 40 || left == 24 ? 24 : left >= 16 ? 16 : 8;
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
             if (o[c] == tail[c]) {
@@ -2719,6 +2777,206 @@ NRXI_FN void nrxi_unpad_add(const nrxi_conv *g, const float *p, float *x)
 
 NRXI_FN int nrxi_conv_is_bare(const nrxi_conv *g) { return g->stride == 1 && g->ph == g->h && g->pw == g->w; }
 
+/* ---- Winograd convolution (Lavin and Gray 2016) for dense 3x3 and 5x5 kernels of stride 1 ----
+   With the eight points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity, an 8 x 8 tile gives m x m outputs, m = 9 - k: 64 products instead of m^2 k^2 (324
+   for 3x3, 400 for 5x5). Tiles of a row are the vector lanes: the padded image is split into m phases, so that every load is contiguous. The
+   rounding error is about ten times that of the direct sum, 1e-6 to 1e-5 of the largest term. */
+#if defined(NRXI_X86)
+
+typedef struct nrxi_wino {
+    const float *x, *bias;
+    float *y, *u, *work;     /* u: transformed kernels [64][co/4][ci][4]; work: `lanes` times `stride` floats */
+    size_t n, ci, co, k, m, h, w, oh, ow, tw, th, twp, row, pws, stride, lanes;
+    ptrdiff_t pad_y, pad_x;
+    int mode, add;
+} nrxi_wino;
+
+/* o[i] = B^T d for eight vectors. */
+#define NRXI_WINO_IN(d, o)                                                                      \
+    do {                                                                                        \
+        nrxi_f32x8 a_, b_;                                                                      \
+        o[0] = d[0] - d[6] + 5.25f * (d[4] - d[2]);                                             \
+        o[7] = d[7] - d[1] + 5.25f * (d[3] - d[5]);                                             \
+        a_ = d[2] + d[6] - 4.25f * d[4]; b_ = d[1] + d[5] - 4.25f * d[3];                       \
+        o[1] = a_ + b_; o[2] = a_ - b_;                                                         \
+        a_ = d[6] + 0.25f * d[2] - 1.25f * d[4]; b_ = 0.5f * d[1] - 2.5f * d[3] + 2.0f * d[5];  \
+        o[3] = a_ + b_; o[4] = a_ - b_;                                                         \
+        a_ = d[6] + 4.0f * d[2] - 5.0f * d[4]; b_ = 2.0f * d[1] - 2.5f * d[3] + 0.5f * d[5];    \
+        o[5] = a_ + b_; o[6] = a_ - b_;                                                         \
+    } while (0)
+
+/* r[0 .. m-1] = A^T e, m = 4 or 6. */
+#define NRXI_WINO_OUT(e, r, m)                                                                             \
+    do {                                                                                                   \
+        nrxi_f32x8 s1_ = e[1] + e[2], d1_ = e[1] - e[2], s2_ = e[3] + e[4], d2_ = e[3] - e[4];             \
+        nrxi_f32x8 s3_ = e[5] + e[6], d3_ = e[5] - e[6];                                                   \
+        r[0] = e[0] + s1_ + s2_ + s3_;                                                                     \
+        r[1] = d1_ + 2.0f * d2_ + 0.5f * d3_;                                                              \
+        r[2] = s1_ + 4.0f * s2_ + 0.25f * s3_;                                                             \
+        r[3] = d1_ + 8.0f * d2_ + 0.125f * d3_;                                                            \
+        if ((m) == 4) r[3] += e[7];                                                                        \
+        else {                                                                                             \
+            r[4] = s1_ + 16.0f * s2_ + 0.0625f * s3_;                                                      \
+            r[5] = d1_ + 32.0f * d2_ + 0.03125f * d3_ + e[7];                                              \
+        }                                                                                                  \
+    } while (0)
+
+/* Row `y` of one channel, padded and split into m phases of pws columns. */
+NRXI_FN void nrxi_wino_row(const nrxi_wino *q, const float *x, ptrdiff_t y, float *p)
+{
+    size_t from = nrxi_pad_index(y, q->h, q->mode), c, r;
+    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, q->pws * q->m * sizeof *p); return; }
+    for (r = 0; r < q->m; r++, p += q->pws) { /* phase r holds columns r, r + m, ...; [t0, t1) lie inside the image */
+        const float *src = x + from * q->w;
+        ptrdiff_t first = (ptrdiff_t)r - q->pad_x, m = (ptrdiff_t)q->m;
+        size_t t0 = first < 0 ? (size_t)((-first + m - 1) / m) : 0, t1 = (ptrdiff_t)q->w > first ? (size_t)(((ptrdiff_t)q->w - first + m - 1) / m) : 0;
+        if (t1 > q->pws) t1 = q->pws;
+        if (t0 > t1) t0 = t1;
+        for (c = t0; c < t1; c++) p[c] = src[(ptrdiff_t)c * m + first];
+        for (c = 0; c < q->pws; c++) {
+            ptrdiff_t i;
+            size_t at;
+            if (c == t0) c = t1;
+            if (c >= q->pws) break;
+            i = (ptrdiff_t)c * m + first;
+            at = i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
+            p[c] = at < q->w ? src[at] : 0.0f;
+        }
+    }
+}
+
+/* One row of tiles of one image. v [64][ci][twp], acc [64][co][twp], rows [8][row], t [8][row] */
+NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, float *work, size_t *off)
+{
+    size_t c, f, i, j, x, m = q->m, twp = q->twp, pws = q->pws, row = q->row, blocks = (q->co + 3) / 4, b;
+    float *v = work, *acc = v + 64 * q->ci * twp, *rows = acc + 64 * q->co * twp, *t = rows + 8 * row;
+    for (c = 0; c < q->ci; c++) {
+        const float *img = q->x + (n * q->ci + c) * q->h * q->w;
+        for (i = 0; i < 8; i++) nrxi_wino_row(q, img, (ptrdiff_t)(ty * m + i) - q->pad_y, rows + i * row);
+        for (x = 0; x < row; x += 8) {
+            nrxi_f32x8 d[8], o[8];
+            for (i = 0; i < 8; i++) d[i] = NRXI_LD(rows + i * row + x);
+            NRXI_WINO_IN(d, o);
+            for (i = 0; i < 8; i++) NRXI_ST(t + i * row + x, o[i]);
+        }
+        for (i = 0; i < 8; i++)
+            for (x = 0; x < twp; x += 8) {
+                nrxi_f32x8 d[8], o[8];
+                for (j = 0; j < 8; j++) d[j] = NRXI_LD(t + i * row + j % m * pws + j / m + x);
+                NRXI_WINO_IN(d, o);
+                for (j = 0; j < 8; j++) NRXI_ST(v + ((i * 8 + j) * q->ci + c) * twp + x, o[j]);
+            }
+    }
+    memset(acc, 0, 64 * q->co * twp * sizeof *acc);
+    for (c = 0; c < q->ci; c++) off[c] = c * twp;
+    for (f = 0; f < 64; f++)
+        for (b = 0; b < blocks; b++) {
+            size_t count = q->co - 4 * b < 4 ? q->co - 4 * b : 4;
+            float *out[4];
+            for (i = 0; i < 4; i++) out[i] = acc + (f * q->co + 4 * b + (i < count ? i : 0)) * twp;
+            nrxi_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out, count);
+        }
+    for (c = 0; c < q->co; c++) {
+        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
+        for (x = 0; x < twp; x += 8) {
+            nrxi_f32x8 e[8], r[6], half[6][8], o[6];
+            for (j = 0; j < 8; j++) {
+                for (i = 0; i < 8; i++) e[i] = NRXI_LD(acc + ((i * 8 + j) * q->co + c) * twp + x);
+                NRXI_WINO_OUT(e, r, m);
+                for (i = 0; i < m; i++) half[i][j] = r[i];
+            }
+            for (i = 0; i < m && ty * m + i < q->oh; i++) {
+                float *to = img + (ty * m + i) * q->ow;
+                NRXI_WINO_OUT(half[i], o, m);
+                for (j = 0; j < m; j++) NRXI_ST(flat + 8 * j, o[j]);
+                for (j = 0; j < 8 && x + j < q->tw; j++) {
+                    size_t px = (x + j) * m, k, end = q->ow - px < m ? q->ow - px : m;
+                    if (q->add) for (k = 0; k < end; k++) to[px + k] += flat[8 * k + j];
+                    else for (k = 0; k < end; k++) to[px + k] = bias + flat[8 * k + j];
+                }
+            }
+        }
+    }
+}
+
+NRXI_FN void nrxi_wino_lane(void *arg, size_t lane)
+{
+    const nrxi_wino *q = (const nrxi_wino *)arg;
+    size_t total = q->n * q->th, i, from = total * lane / q->lanes, to = total * (lane + 1) / q->lanes;
+    float *work = q->work + lane * q->stride;
+    for (i = from; i < to; i++) nrxi_wino_tiles(q, i / q->th, i % q->th, work, (size_t *)(void *)(work + q->stride) - q->ci);
+}
+
+/* Transformed kernels: u[f][co/4][ci][4] = (G w G^T)_f; flip: of the adjoint, w being [ci][co][k][k] turned around. */
+NRXI_FN void nrxi_wino_kernels(const nrxi_wino *q, const float *w, int flip)
+{
+    static const double point[7] = {0, 1, -1, 2, -2, 0.5, -0.5}, factor[7] = {1, -2.0 / 9, -2.0 / 9, 1.0 / 90, 1.0 / 90, 32.0 / 45, 32.0 / 45};
+    double g[8][5], half[8][5];
+    size_t i, j, l, o, c, k = q->k, blocks = (q->co + 3) / 4;
+    for (i = 0; i < 8; i++) for (j = 0; j < k; j++) g[i][j] = i == 7 ? (j == k - 1 ? 1 : 0) : factor[i] * (j == 0 ? 1 : pow(point[i], (double)j));
+    memset(q->u, 0, 64 * blocks * q->ci * 4 * sizeof *q->u);
+    for (o = 0; o < q->co; o++)
+        for (c = 0; c < q->ci; c++) {
+            const float *s = w + (flip ? c * q->co + o : o * q->ci + c) * k * k;
+            for (i = 0; i < 8; i++) for (j = 0; j < k; j++)
+                for (half[i][j] = 0, l = 0; l < k; l++) half[i][j] += g[i][l] * (double)s[flip ? (k - 1 - l) * k + k - 1 - j : l * k + j];
+            for (i = 0; i < 8; i++) for (j = 0; j < 8; j++) {
+                double v = 0;
+                for (l = 0; l < k; l++) v += half[i][l] * g[j][l];
+                q->u[(((i * 8 + j) * blocks + o / 4) * q->ci + c) * 4 + o % 4] = (float)v;
+            }
+        }
+}
+#endif
+
+#define NRXI_WINO_LANES 4u
+
+/* Sizes for Winograd on n images of ci -> co channels; floats of work and kernels, 0 when it is not worth it. */
+NRXI_FN size_t nrxi_wino_floats(size_t n, size_t ci, size_t co, size_t k, size_t oh, size_t ow, size_t *kernels, size_t *lanes, size_t *stride)
+{
+    size_t m = 9 - k, tw = (ow + m - 1) / m, twp = (tw + 7) / 8 * 8, pws = twp + 8;
+    *lanes = n * ((oh + m - 1) / m) < NRXI_WINO_LANES ? 1 : NRXI_WINO_LANES;
+    *kernels = 64 * ((co + 3) / 4) * ci * 4;
+    /* values, products, rows in and transformed; then the offsets at the end */
+    *stride = (64 * (ci + co) * twp + 16 * (m * pws + 8) + ci * (sizeof(size_t) / sizeof(float)) + 2 * NRXI_SLACK + 15) / 16 * 16;
+    return *kernels + *lanes * *stride + 64;
+}
+
+NRXI_FN int nrxi_wino_fits(const nrxi_conv *g)
+{
+#if defined(NRXI_X86)
+    return g->stride == 1 && g->dil == 1 && g->groups == 1 && g->kh == g->kw && (g->kh == 3 || g->kh == 5) && g->ci >= 8 && g->co >= 8
+        && g->ow >= 24 && g->oh >= 8 && nrxi_cpu_avx2();
+#else
+    (void)g;
+    return 0;
+#endif
+}
+
+/* y (+)= convolution with w, forward (adjoint 0) or transposed with zero padding (1). scratch as nrxi_wino_floats says. */
+NRXI_FN void nrxi_wino_run(const nrx_env *env, const nrxi_conv *g, int adjoint, const float *w, const float *bias, const float *x, float *y, int add, float *scratch)
+{
+#if defined(NRXI_X86)
+    nrxi_wino q;
+    size_t kernels;
+    memset(&q, 0, sizeof q);
+    q.n = g->n; q.k = g->kh; q.m = 9 - g->kh; q.x = x; q.y = y; q.bias = bias; q.add = add;
+    q.ci = adjoint ? g->co : g->ci; q.co = adjoint ? g->ci : g->co;
+    q.h = adjoint ? g->oh : g->h; q.w = adjoint ? g->ow : g->w;
+    q.oh = adjoint ? g->h : g->oh; q.ow = adjoint ? g->w : g->ow;
+    q.pad_y = (ptrdiff_t)(adjoint ? g->kh - 1 - g->pad_y : g->pad_y);
+    q.pad_x = (ptrdiff_t)(adjoint ? g->kw - 1 - g->pad_x : g->pad_x);
+    q.mode = adjoint ? NRX_NET_PAD_ZERO : g->mode;
+    q.tw = (q.ow + q.m - 1) / q.m; q.th = (q.oh + q.m - 1) / q.m; q.twp = (q.tw + 7) / 8 * 8; q.pws = q.twp + 8; q.row = (q.m * q.pws + 7) / 8 * 8;
+    (void)nrxi_wino_floats(q.n, q.ci, q.co, q.k, q.oh, q.ow, &kernels, &q.lanes, &q.stride);
+    q.u = scratch; q.work = scratch + (kernels + 15) / 16 * 16;
+    nrxi_wino_kernels(&q, w, adjoint);
+    nrxi_parallel(env, q.lanes, nrxi_wino_lane, &q);
+#else
+    (void)env; (void)g; (void)adjoint; (void)w; (void)bias; (void)x; (void)y; (void)add; (void)scratch;
+#endif
+}
+
 /* Geometry of a convolution of h x w maps; 0 when the kernel does not fit or sizes overflow. */
 NRXI_FN int nrxi_conv_setup(nrxi_conv *g, const nrxi_layer *l, size_t n, size_t ci, size_t co, size_t h, size_t w)
 {
@@ -2746,6 +3004,12 @@ NRXI_FN void nrxi_conv_needs(const nrxi_conv *g, size_t *scratch, size_t *packed
     size_t adj = g->n * g->co * gh * gw + NRXI_SLACK + g->n * g->ci * g->ph * g->pw + NRXI_SLACK;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = g->kh * g->kw;
     size_t wide = cig > cog ? cig : cog, pack = ((wide + 3) / 4 * 4) * wide * taps * g->groups;
+    if (nrxi_wino_fits(g)) {
+        size_t k, lanes, stride, wino = nrxi_wino_floats(g->n, g->ci, g->co, g->kh, g->oh, g->ow, &k, &lanes, &stride);
+        size_t back = nrxi_wino_floats(g->n, g->co, g->ci, g->kh, g->h, g->w, &k, &lanes, &stride);
+        if (wino < back) wino = back;
+        if (*scratch < wino + g->n * g->co * g->oh * g->ow) *scratch = wino + g->n * g->co * g->oh * g->ow;
+    }
     if (*scratch < fwd) *scratch = fwd;
     if (*scratch < adj) *scratch = adj;
     if (*packed < pack) *packed = pack;
@@ -2795,6 +3059,7 @@ NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const
 {
     nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, taps = cig * g->kh * g->kw, group, b, t, c, i, ky, kx;
+    if (nrxi_wino_fits(g)) { nrxi_wino_run(env, g, 0, w, bias, x, y, 0, scratch); return; }
     memset(&j, 0, sizeof j);
     j.in = x;
     if (!nrxi_conv_is_bare(g)) {
@@ -2830,6 +3095,7 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx, i, r, c, t, o, group, b, ky, kx;
     float *stuffed = scratch, *full = scratch + g->n * g->co * gh * gw + NRXI_SLACK;
     int direct = g->mode == NRX_NET_PAD_ZERO;
+    if (direct && nrxi_wino_fits(g) && g->pad_y < g->kh && g->pad_x < g->kw && g->w >= 24) { nrxi_wino_run(env, g, 1, w, NULL, gy, gx, add, scratch); return; }
     memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_SLACK) * sizeof(float));
     for (i = 0; i < g->n * g->co; i++)
         for (r = 0; r < g->oh; r++) {
@@ -4054,7 +4320,8 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *v = tangent ? nrxi_tan(p, l->in[0]) : NULL;
     float *y = tangent ? nrxi_tan(p, (int)i) : nrxi_val(p, (int)i), d[NRXI_ACT_CHUNK];
-    size_t area = o->h * o->w, s, k, j, m;
+    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    if (l->kind == NRXI_ACT) { area *= planes; planes = 1; } /* the same function everywhere: one long array */
     if (nrxi_is_linear(l->kind))
         return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0) : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
     switch (l->kind) {
@@ -4073,7 +4340,7 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
         break;
     case NRXI_GROUPNORM: nrxi_groupnorm_forward(p, i, x, v, tangent ? NULL : y, tangent ? y : NULL); break;
     default:
-        for (s = 0; s < p->n * o->c; s++)
+        for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_ACT_CHUNK ? area - k : NRXI_ACT_CHUNK;
@@ -4123,9 +4390,10 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
     const nrxi_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i] ? nrxi_tadj(r, (int)i) : NULL;
-    size_t area = o->h * o->w, s, k, j, m;
+    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
     nrx_status st;
     int slot;
+    if (l->kind == NRXI_ACT) { area *= planes; planes = 1; }
     if (nrxi_is_linear(l->kind)) {
         if (r->grad) {
             if (adj) nrxi_linear_grad(p, i, x, adj, 1, r->grad);
@@ -4183,7 +4451,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         const float *v = curved ? nrxi_tan(p, l->in[0]) : NULL;
         float d1[NRXI_ACT_CHUNK], d2[NRXI_ACT_CHUNK];
         if (!g && !t && l->kind == NRXI_ACT) break;
-        for (s = 0; s < p->n * o->c; s++)
+        for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_ACT_CHUNK ? area - k : NRXI_ACT_CHUNK;
@@ -5244,8 +5512,10 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
             }
     memset(&d, 0, sizeof d);
     d.mode = NRX_NET_INFER;
-    d.height = sized ? height : net->layers > 1 ? 64 : 1;
+    d.height = sized ? height : 64;
     d.width = sized ? width : 64;
+    for (i = 1; !sized && i < net->layers; i++) /* a dense layer on the input has one size only */
+        if (net->layer[i].kind == NRXI_DENSE && net->layer[i].in[0] == 0) d.height = d.width = 1;
     s = nrxi_plan_measure(net, &d, &p, &arrays, "nrx_net_certify");
     if (s != NRX_OK) { nrxi_free(&p.env, arrays); return s; }
     for (i = 0; i < net->params; i++) if (widest < net->param[i].rows) widest = net->param[i].rows;
@@ -5290,7 +5560,7 @@ typedef struct nrxi_regularizer {
     size_t *off, *back;
 } nrxi_regularizer;
 
-#define NRXI_STRIP 16u   /* rows evaluated at a time on the ridge path, and channels */
+#define NRXI_STRIP 12u   /* rows evaluated at a time on the ridge path, and channels */
 #define NRXI_STRIP_C 8u
 
 /* input - convolution - pointwise - sum: the shape of every ridge regularizer. */
@@ -5303,7 +5573,7 @@ NRXI_FN int nrxi_is_ridge(const nrx_net *net)
 }
 
 /* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2 padded gradient, 3 packed
-   filters (both directions), 4 values of one row block, 5 scaled image. */
+   filters (both directions), 4 values of one row block. */
 NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
 {
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C;
@@ -5312,8 +5582,7 @@ NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
     case 1: return NRXI_STRIP_C * (NRXI_STRIP + 2 * my) * (g->ow + 2 * mx) + NRXI_SLACK;
     case 2: return g->ph * g->pw + NRXI_SLACK;
     case 3: return 2 * blocks * NRXI_STRIP_C * g->kh * g->kw * 4 + NRXI_SLACK;
-    case 4: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
-    default: return g->h * g->w + NRXI_SLACK;
+    default: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
     }
 }
 
@@ -5330,7 +5599,7 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     if (nrxi_is_ridge(net)) {
         if (!nrxi_conv_setup(g, net->layer + 1, 1, 1, net->layer[1].channels, h, w))
             return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who, net->layer[1].kh, net->layer[1].kw, h, w);
-        for (i = 0; i < 6; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
+        for (i = 0; i < 5; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
         *bytes += nrxi_round64((net->count + 1) * 4) + nrxi_round64(2 * NRXI_STRIP_C * g->kh * g->kw * sizeof(size_t));
         return NRX_OK;
     }
@@ -5389,6 +5658,7 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
     p.net = net;
     p.weff = r->weff;
     nrxi_pad_image(g, x, r->padded);
+    if (r->scale != 1) for (k = 0; k < g->ph * g->row; k++) r->padded[k] *= (float)r->scale;
     memset(r->padded + g->ph * g->row, 0, NRXI_SLACK * sizeof(float));
     if (grad) memset(r->grad, 0, nrxi_ridge_floats(g, 2) * sizeof(float));
     for (r0 = 0; r0 < g->oh; r0 += NRXI_STRIP)
@@ -5440,7 +5710,7 @@ NRXI_FN nrx_status nrxi_regularizer_eval(void *user, const void *x, double *valu
     size_t i;
     double v = 0;
     if (!x) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_net_functional: eval: x is NULL");
-    if (r->scale != 1) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
+    if (r->scale != 1 && r->plan) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
     if (r->plan) {
         float one;
         nrx_status s = nrx_net_forward(r->plan, in, &one);
@@ -5503,7 +5773,6 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         r->grad = (float *)(void *)at;   at += nrxi_round64(nrxi_ridge_floats(&g, 2) * 4);
         r->packed = (float *)(void *)at; at += nrxi_round64(nrxi_ridge_floats(&g, 3) * 4);
         r->value = (float *)(void *)at;  at += nrxi_round64(nrxi_ridge_floats(&g, 4) * 4);
-        r->x = (float *)(void *)at;      at += nrxi_round64(nrxi_ridge_floats(&g, 5) * 4);
         r->weff = (float *)(void *)at;   at += nrxi_round64((net->count + 1) * 4);
         r->off = (size_t *)(void *)at;
         r->back = r->off + NRXI_STRIP_C * g.kh * g.kw;
@@ -6453,7 +6722,7 @@ NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double 
 NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *d, nrx_solve_info *info)
 {
     size_t n = A->cols, max = d->max_iter ? d->max_iter : 500, k, i, tries;
-    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz, fbar, c, q = 1, d2, slope;
+    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz = 0, fbar = 0, c, q = 1, d2 = 0, slope;
     int method = d->method ? d->method : R->convexity == NRX_CONVEX ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
     float *r = (float *)nrxi_alloc(&d->env, A->rows + 7 * n, sizeof *r), *g, *h, *z, *bar, *before, *gx, *v;
     nrx_status s;
@@ -6512,7 +6781,7 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
         c = (0.8 * q * c + fz) / (0.8 * q + 1);
         q = 0.8 * q + 1;
         fx = fz;
-        L *= 0.97;
+        if (0.5 * L * d2 > 1e-5 * fabs(fbar)) L *= 0.97; /* below that, rounding hides whether the step is too long */
         info->iterations = k + 1;
         info->objective = fx;
         info->step = 1 / L;
