@@ -1181,11 +1181,11 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3160669143
+#define NRXI_GEMM_VERSION 1730340071
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
-   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles are
-   fed in one of four ways:
+   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
+   are fed in one of four ways:
      direct  A is read in place, B in place or through one panel on the stack: small and medium problems
      packed  B, and A where that pays, are first copied into panels in the caller's workspace: large problems
      stream  few rows (or columns) of C are kept in the cache while the long operand passes by, row by row
@@ -2280,7 +2280,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3160669143
+#elif NRXI_GEMM_VERSION != 1730340071
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
