@@ -405,37 +405,46 @@ NRX_DEF const char *nrx_t_version(void);
 
 /* ==== kernels on raw arrays: math and gemm ==== */
 
-/* -- matrix products -- CBLAS argument order, row-major. From 64 upwards level with tuned BLAS libraries on one thread; OpenMP (when the
-   compiler is told) shares large products, with the same bits for any number of threads. NRX_USE_CBLAS: cblas_sgemm and cblas_dgemm from
-   NRX_CBLAS_HEADER (default <cblas.h>) do the work. Sums are folded in blocks of 256 terms. */
+/* -- matrix products -- CBLAS argument order, row-major. From 64 upwards level with tuned BLAS libraries on
+   one thread; OpenMP (when the compiler is told) shares large products, with the same bits for any number of
+   threads. NRX_USE_CBLAS: cblas_sgemm and cblas_dgemm from NRX_CBLAS_HEADER (default <cblas.h>) do the work.
+   Sums are folded in blocks of 256 terms. */
 /* >>> twin f64 */
-/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
-   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
-   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f64: 13 MB) of workspace from
-   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
-NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                                const double *b, size_t ldb, double beta, double *c, size_t ldc);
-/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
-NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
-                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
-                                      size_t batch);
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda
+   >= k apart), 1 = it is stored k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are
+   understood too). beta = 0 never reads C (it may hold NaN), alpha = 0 never A or B. Any size may be 0. C
+   must not overlap A or B. Large products use up to 6 MB (f64: 13 MB) of workspace from NRX_MALLOC, and do
+   without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger
+   than memory. */
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or
+   stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha,
+                                      const double *a, size_t lda, size_t stride_a, const double *b,
+                                      size_t ldb, size_t stride_b, double beta, double *c, size_t ldc,
+                                      size_t stride_c, size_t batch);
 /* === twin f32 */
-/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
-   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
-   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f32: 13 MB) of workspace from
-   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
-NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                                const float *b, size_t ldb, float beta, float *c, size_t ldc);
-/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
-NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
-                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
-                                      size_t batch);
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda
+   >= k apart), 1 = it is stored k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are
+   understood too). beta = 0 never reads C (it may hold NaN), alpha = 0 never A or B. Any size may be 0. C
+   must not overlap A or B. Large products use up to 6 MB (f32: 13 MB) of workspace from NRX_MALLOC, and do
+   without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger
+   than memory. */
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or
+   stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha,
+                                      const float *a, size_t lda, size_t stride_a, const float *b,
+                                      size_t ldb, size_t stride_b, float beta, float *c, size_t ldc,
+                                      size_t stride_c, size_t batch);
 /* <<< twin */
 
-/* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap. Vectorised; right at infinities,
-   NaN, subnormals and signed zeros; a value does not depend on its place in the array. Only NRX_E_ARG (NULL with n > 0) can happen. With
-   NRX_REPRODUCIBLE: the same bits on every platform. Largest errors measured in ulp (f32: over all values; f64: over 10^8):
-       ULP_TABLE */
+/* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap.
+   Vectorised; right at infinities, NaN, subnormals and signed zeros; a value does not depend on its place in
+   the array. Only NRX_E_ARG (NULL with n > 0) can happen. With NRX_REPRODUCIBLE: the same bits on every
+   platform. Largest errors measured in ulp (f32: over all values; f64: over 10^8): ULP_TABLE */
 /* >>> twin f64 */
 NRX_DEF nrx_status nrx_vexp_f64(size_t n, const double *x, double *y);
 NRX_DEF nrx_status nrx_vexpm1_f64(size_t n, const double *x, double *y);     /* exp(x) - 1 */
@@ -1322,13 +1331,14 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 3084722133
-/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
-   number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
-   the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
-   arithmetic alone: under NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
-   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits); argument reductions as in
-   J.-M. Muller, Elementary Functions, 3rd ed., ch. 11 (Cody and Waite; Payne and Hanek). */
+#define NRXI_MATH_VERSION 3173273367
+/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
+   vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
+   and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
+   Without SIMD the same lanes run one by one, from + - * / and integer arithmetic alone: under
+   NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
+   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits). Argument reductions
+   after Cody and Waite and after Payne and Hanek: J.-M. Muller, Elementary Functions, 3rd ed., ch. 11. */
 #if defined(NRXI_VEC)
 #define NRXI_LANE __attribute__((always_inline, unused)) static inline
 #else
@@ -1336,7 +1346,8 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more (constants that must be exact are cast for the same reason) */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are
+   cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1381,7 +1392,10 @@ NRXI_LANE double nrxi_fma_f64(int fused, double a, double b, double c)
 }
 
 /* >>> twin f64 */
-NRXI_LANE double nrxi_abs_f64(double x) { return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1)); }
+NRXI_LANE double nrxi_abs_f64(double x)
+{
+    return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE double nrxi_sign_f64(double x, double s)
 {
@@ -1393,7 +1407,10 @@ NRXI_LANE double nrxi_clamp_f64(double x, double lo, double hi) /* NaN stays */
     return nrxi_pick_f64(x < lo, lo, nrxi_pick_f64(x > hi, hi, x));
 }
 /* === twin f32 */
-NRXI_LANE float nrxi_abs_f32(float x) { return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1)); }
+NRXI_LANE float nrxi_abs_f32(float x)
+{
+    return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE float nrxi_sign_f32(float x, float s)
 {
@@ -1413,8 +1430,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 #define NRXI_P4(F, x, a, b, c, d, e) NRXI_P1(F, x, a, NRXI_P3(F, x, b, c, d, e))
 #define NRXI_P5(F, x, a, b, c, d, e, f) NRXI_P1(F, x, a, NRXI_P4(F, x, b, c, d, e, f))
 #define NRXI_P6(F, x, a, b, c, d, e, f, g) NRXI_P1(F, x, a, NRXI_P5(F, x, b, c, d, e, f, g))
-#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
-#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
+#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i)                                                             \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
+#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k)                                                      \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
 #define NRXI_P12(F, x, a, b, c, d, e, f, g, h, i, j, k, l, m) \
     NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P10(F, x, c, d, e, f, g, h, i, j, k, l, m)))
 
@@ -1422,8 +1441,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
-    float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x), r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
+    float t =
+        nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x),
+          r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
     *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
@@ -1434,7 +1455,8 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 }
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
-    double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
+    double t =
+        nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
     double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
     double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
@@ -1443,9 +1465,10 @@ NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *lo
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
 {
-    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559, 0.0013888888888865243,
-                    0.0001984126988888906, 2.4801587363745879e-05, 2.7557241169441245e-06, 2.7557240009946813e-07,
-                    2.511017672941846e-08, 2.0925298097519068e-09);
+    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559,
+                    0.0013888888888865243, 0.0001984126988888906, 2.4801587363745879e-05,
+                    2.7557241169441245e-06, 2.7557240009946813e-07, 2.511017672941846e-08,
+                    2.0925298097519068e-09);
 }
 
 /* -- the lanes -- */
@@ -1469,21 +1492,26 @@ NRXI_LANE double nrxi_exp_lane_f64(double x, int fused)
     return y * nrxi_from_bits_f64((half - 1u) << 52) * nrxi_from_bits_f64((k + 2048u - half - 1u) << 52);
 }
 
-/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the largest exponent + 1 */
+/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the
+   largest exponent + 1 */
 NRXI_LANE float nrxi_expm1_lane_f32(float x, int fused)
 {
     uint32_t k;
     float low, r = nrxi_exp_split_f32(fused, nrxi_clamp_f32(x, -18.0f, 89.0f), &k, &low);
-    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r, sum = nrxi_round_f32(a + sr);
-    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) + s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
+    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r,
+          sum = nrxi_round_f32(a + sr);
+    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) +
+                 s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
     return nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, 2.0f * (sum + rest));
 }
 NRXI_LANE double nrxi_expm1_lane_f64(double x, int fused)
 {
     uint64_t k;
     double low, r = nrxi_exp_split_f64(fused, nrxi_clamp_f64(x, -38.0, 710.0), &k, &low);
-    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r, sum = nrxi_round_f64(a + sr);
-    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) + s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
+    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r,
+           sum = nrxi_round_f64(a + sr);
+    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) +
+                  s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
     return nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, 2.0 * (sum + rest));
 }
 
@@ -1493,8 +1521,8 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     uint32_t bits = nrxi_bits_f32(u) + (0x3f800000u - 0x3f3504f3u);
     float k = (float)((int32_t)(bits >> 23) - 127) + shift;
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
-    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
-                      0.118903719f, -0.116800539f, 0.0674693584f);
+    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f,
+                      -0.124050573f, 0.118903719f, -0.116800539f, 0.0674693584f);
     float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
     return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
@@ -1504,8 +1532,9 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double k = nrxi_from_bits_f64((bits >> 52) + 0x4338000000000000u) - (6755399441055744.0 + 1023.0) + shift;
     double f = nrxi_from_bits_f64((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0, half = 0.5 * f * f;
     double s = f / (2.0 + f), z = s * s;
-    double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
-                           0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
+    double p =
+        z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441,
+                    0.22222197997848925, 0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
     double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
     return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
@@ -1513,7 +1542,8 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 {
     int tiny = x < 1.17549435e-38f;
-    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f, nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
+    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f,
+                                nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
     y = nrxi_pick_f32(x <= 3.40282347e+38f, y, x); /* infinity, NaN */
     y = nrxi_pick_f32(x < 0.0f, nrxi_from_bits_f32(0x7fc00000u), y);
     return nrxi_pick_f32(nrxi_abs_f32(x) <= 0.0f, nrxi_from_bits_f32(0xff800000u), y);
@@ -1521,7 +1551,8 @@ NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 {
     int tiny = x < 2.2250738585072014e-308;
-    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0, nrxi_pick_f64(tiny, -52.0, 0.0), fused);
+    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0,
+                                 nrxi_pick_f64(tiny, -52.0, 0.0), fused);
     y = nrxi_pick_f64(x <= 1.7976931348623157e308, y, x);
     y = nrxi_pick_f64(x < 0.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
     return nrxi_pick_f64(nrxi_abs_f64(x) <= 0.0, nrxi_from_bits_f64(0xfff0000000000000u), y);
@@ -1530,7 +1561,8 @@ NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 /* log(1 + x): u = 1 + x rounded, c its error */
 NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 {
-    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x), c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
+    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x),
+          c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
     float y = nrxi_log_core_f32(u, c / u, 0.0f, fused);
     y = nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, nrxi_pick_f32(x <= 3.40282347e+38f, y, x));
     y = nrxi_pick_f32(x < -1.0f, nrxi_from_bits_f32(0x7fc00000u), y);
@@ -1538,7 +1570,8 @@ NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 {
-    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x), c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
+    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x),
+           c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
     double y = nrxi_log_core_f64(u, c / u, 0.0, fused);
     y = nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, nrxi_pick_f64(x <= 1.7976931348623157e308, y, x));
     y = nrxi_pick_f64(x < -1.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
@@ -1548,19 +1581,23 @@ NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 /* max(x, 0) + log(1 + exp(-|x|)) */
 NRXI_LANE float nrxi_softplus_lane_f32(float x, int fused)
 {
-    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e), c = e - nrxi_round_f32(u - 1.0f);
+    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e),
+          c = e - nrxi_round_f32(u - 1.0f);
     return nrxi_pick_f32(x > 0.0f, x, 0.0f) + nrxi_log_core_f32(u, c / u, 0.0f, fused);
 }
 NRXI_LANE double nrxi_softplus_lane_f64(double x, int fused)
 {
-    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e), c = e - nrxi_round_f64(u - 1.0);
+    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e),
+           c = e - nrxi_round_f64(u - 1.0);
     return nrxi_pick_f64(x > 0.0, x, 0.0) + nrxi_log_core_f64(u, c / u, 0.0, fused);
 }
 
-/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division serves both. */
+/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division
+   serves both. */
 NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 {
-    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused), q;
+    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused),
+          q;
     int small = a < 0.625f;
     q = nrxi_pick_f32(small, z * NRXI_P2(f32, z, 3465.0f, 189.0f, 1.0f), 2.0f)
       / nrxi_pick_f32(small, NRXI_P3(f32, z, 10395.0f, 4725.0f, 210.0f, 1.0f), e + 1.0f);
@@ -1568,7 +1605,8 @@ NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_tanh_lane_f64(double x, int fused)
 {
-    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused), q;
+    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused),
+           q;
     int small = a < 0.6;
     q = nrxi_pick_f64(small, z * NRXI_P3(f64, z, 675675.0, 45045.0, 594.0, 1.0), 2.0)
       / nrxi_pick_f64(small, NRXI_P4(f64, z, 2027025.0, 945945.0, 51975.0, 630.0, 1.0), e + 1.0);
@@ -1597,34 +1635,39 @@ NRXI_LANE float nrxi_sigmoid_lane_f32(float x, int fused)
 NRXI_LANE float nrxi_erf_lane_f32(float x, int fused)
 {
     float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 4.0f), z = a * a, t = 1.0f / (a + 2.0f);
-    float w = NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
-    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f, -0.000801020418f,
-                      7.85389784e-05f);
+    float w =
+        NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
+    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f,
+                      -0.000801020418f, 7.85389784e-05f);
     w = 1.0f - nrxi_exp_lane_f32(-z, fused) * w;
     return nrxi_sign_f32(nrxi_pick_f32(a < 1.0f, nrxi_fma_f32(fused, a, e, a), w), x);
 }
 NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 {
     double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 6.0), z = a * a, t = 1.0 / (a + 2.0);
-    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233, 2.0578809044560122,
-                        1.9026513162343388, 9.8569280952365883, -40.983357436480254, 160.79793178895849, -509.83375433405456,
-                        993.16375697811532, -1151.2355845472111, 746.81849599299301, -211.76781374332234);
-    double e = NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857, -0.026866170645072893,
-                        0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224, -1.4925593505763834e-05,
-                        1.6460972799145014e-06, -1.6350025035340656e-07, 1.4657878599447886e-08, -1.1365661231481423e-09,
-                        5.9452538810022241e-11);
+    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233,
+                        2.0578809044560122, 1.9026513162343388, 9.8569280952365883, -40.983357436480254,
+                        160.79793178895849, -509.83375433405456, 993.16375697811532, -1151.2355845472111,
+                        746.81849599299301, -211.76781374332234);
+    double e =
+        NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857,
+                 -0.026866170645072893, 0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224,
+                 -1.4925593505763834e-05, 1.6460972799145014e-06, -1.6350025035340656e-07,
+                 1.4657878599447886e-08, -1.1365661231481423e-09, 5.9452538810022241e-11);
     w = 1.0 - nrxi_exp_lane_f64(-z, fused) * w;
     return nrxi_sign_f64(nrxi_pick_f64(a < 1.0, nrxi_fma_f64(fused, a, e, a), w), x);
 }
 
-/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which sign -- */
+/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which
+   sign -- */
 
 /* |x| <= NRXI_TRIG_LIMIT: three exact products of n with 33 bits of pi/2 each, and the rest */
 #define NRXI_TRIG_LIMIT 1e6
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11,
+           r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
     double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
@@ -1638,10 +1681,10 @@ NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused)
 {
     double z = r * r, half = 0.5 * z, one = 1.0 - half;
-    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604, 2.7557313679293943e-06,
-                       -2.505075606910539e-08, 1.5896672978013178e-10);
-    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05, -2.755731434087981e-07,
-                       2.0875721656351586e-09, -1.1359561217754339e-11);
+    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604,
+                       2.7557313679293943e-06, -2.505075606910539e-08, 1.5896672978013178e-10);
+    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05,
+                       -2.755731434087981e-07, 2.0875721656351586e-09, -1.1359561217754339e-11);
     s = r + nrxi_fma_f64(fused, z * r, s, low * one);
     c = one + (((1.0 - one) - half) + nrxi_fma_f64(fused, z * z, c, -(r * low)));
     s = nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1651,12 +1694,13 @@ NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused
 /* any |x| >= 2^-10: M 2^e 2/pi mod 4 from 192 bits of 2/pi (Payne and Hanek); infinities and NaN give NaN */
 NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
 {
-    static const uint32_t two_over_pi[40] = {0, 0,
-        0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au,
-        0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u,
-        0x3991d639u, 0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu,
-        0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u,
-        0x56033046u, 0xfc7b6babu};
+    static const uint32_t two_over_pi[40] = {
+        0,           0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu,
+        0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u,
+        0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu,
+        0x6d367ecfu, 0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u,
+        0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u, 0x56033046u, 0xfc7b6babu};
     uint64_t bits = nrxi_bits_f64(x), m = (bits & 0xfffffffffffffu) | 0x10000000000000u, carry, t;
     uint32_t w[6], f[6], lo32 = (uint32_t)(m & 0xffffffffu), hi32 = (uint32_t)(m >> 32), flip;
     int e = (int)(bits >> 52 & 0x7ffu) - 1075, first, shift, i, top;
@@ -1664,10 +1708,13 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     *n = 0;
     *low = 0.0;
     if (e == 972) return x - x;
-    first = (e - 2 + 64) / 32;             /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
+    first = (e - 2 + 64) /
+            32; /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
     shift = (e - 2 + 64) % 32;
     for (i = 0; i < 6; i++) /* w[0] is the lowest limb */
-        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >> (32 - shift)) & 0xffffffffu);
+        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >>
+                               (32 - shift)) &
+                              0xffffffffu);
     for (carry = 0, i = 0; i < 6; i++) {   /* f = m * w mod 2^192; its top two bits are n mod 4 */
         t = (uint64_t)w[i] * lo32 + (carry & 0xffffffffu);
         carry >>= 32;
@@ -1677,7 +1724,7 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     }
     *n = f[5] >> 30;
     f[5] &= 0x3fffffffu;
-    flip = f[5] >> 29;                     /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
+    flip = f[5] >> 29; /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
     if (flip) {
         *n += 1;
         for (carry = 1, i = 0; i < 6; i++) {
@@ -1695,7 +1742,9 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
     y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * (double)3.1391647865048131e-07 + (b * (double)1.570796012878418 + (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
+    b = a * (double)3.1391647865048131e-07 +
+        (b * (double)1.570796012878418 +
+         (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1719,12 +1768,15 @@ NRXI_LANE double nrxi_cos_lane_f64(double x, int fused)
 /* f32 in f64 arithmetic: no low part is needed and few terms */
 NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
-    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
+    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0),
+           q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
     double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
-    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
-    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
+    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726,
+                2.7182512979930861e-06);
+    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05,
+                -2.7209978739561788e-07);
     s = nrxi_fma_f64(fused, z * r, s, r);
     c = nrxi_fma_f64(fused, z * z, c, 1.0 - 0.5 * z);
     return (float)nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1777,7 +1829,8 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_MEND_SIN(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 0);
 #define NRXI_MEND_COS(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 1);
 
-/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place -- */
+/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place
+   -- */
 
 #define NRXI_VBODY(target, name, lane, elem, F, fused, MEND)                       \
     target NRXI_FN void name(size_t n, const elem *x, elem *y)                     \
@@ -1805,18 +1858,19 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_FUSED 0
 #endif
 #if defined(NRXI_X86)
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                                  \
-    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                               \
-    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                                   \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                                  \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                                        \
-    {                                                                                                                      \
-        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                                           \
-        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                                          \
-        else nrxi_v##fn##_plain_##F(n, x, y);                                                                              \
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
+    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
+    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
+    {                                                                                                        \
+        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
+        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                            \
+        else nrxi_v##fn##_plain_##F(n, x, y);                                                                \
     }
 #elif defined(NRXI_VEC)
-#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
@@ -1841,19 +1895,24 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 3084722133
+#elif NRXI_MATH_VERSION != 3173273367
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3618331293
-/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
-   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
-   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
-     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
-     packed  both operands are first copied into panels in the caller's workspace; for large problems
-   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#define NRXI_GEMM_VERSION 3160669143
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
+   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles are
+   fed in one of four ways:
+     direct  A is read in place, B in place or through one panel on the stack: small and medium problems
+     packed  B, and A where that pays, are first copied into panels in the caller's workspace: large problems
+     stream  few rows (or columns) of C are kept in the cache while the long operand passes by, row by row
+     dot     the same when the long operand lies the other way: scalar products
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number.
+   Blocking as in K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication,
+   ACM TOMS 34. */
 #if defined(NRXI_X86)
 #include <immintrin.h>
 #endif
@@ -1867,16 +1926,17 @@ NRXI_VFUNCTIONS(double, f64)
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
-    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
-    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
-    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
-    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
-    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
-    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
-    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
-    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
+    NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
+    NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
+    NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
+    NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
+    NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
+    NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
+    NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
@@ -1884,15 +1944,20 @@ enum {
 
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
-NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
+{
+    return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff;
+}
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
+                            void (*job)(void *arg, size_t chunk), void *arg)
 {
     size_t chunk;
     if (!serial) nrxi_parallel(env, chunks, job, arg);
     else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
 }
 
-/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT
+   and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
@@ -1950,8 +2015,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
         ROWS(NRXI_GEMM_STORE1, S)                                                                         \
         ROWS(NRXI_GEMM_STORE2, S)                                                                         \
     }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
-   over 4 rows x and 2 rows y, lanes folded in order. */
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 +
+   j] = sum_p x_i[p] y_j[p] over 4 rows x and 2 rows y, lanes folded in order. */
 #define NRXI_GEMM_DOT1(i, S)                                             \
     {                                                                    \
         const v t = *(const vu *)(x[i] + p);                             \
@@ -1960,33 +2025,34 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
-    {                                                                                                                      \
-        typedef vec v;                                                                                                     \
-        typedef vec##u vu;                                                                                                 \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
-        const v zero = {0};                                                                                                \
-        elem lane[8][lanes], s;                                                                                            \
-        size_t p, q, i;                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
-        }                                                                                                                  \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
-        for (i = 0; i < 8; i++) {                                                                                          \
-            part sum = *(const part##u *)lane[i];                                                                          \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
-                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
-            sums[i] = s;                                                                                                   \
-        }                                                                                                                  \
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                 \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2],  \
+                                                  elem sums[8])                                              \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
+        const v zero = {0};                                                                                  \
+        elem lane[8][lanes], s;                                                                              \
+        size_t p, q, i;                                                                                      \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                            \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                              \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                               \
+        }                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                               \
+        for (i = 0; i < 8; i++) {                                                                            \
+            part sum = *(const part##u *)lane[i];                                                            \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))               \
+                sum += (part) * (const part##u *)(lane[i] + q);                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                       \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                          \
+            sums[i] = s;                                                                                     \
+        }                                                                                                    \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
@@ -2007,13 +2073,15 @@ NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
-/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
-   there are; the count of entries done. */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole
+   vectors of the k entries as there are; the count of entries done. */
 #if defined(NRXI_VEC)
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
@@ -2045,8 +2113,8 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                                  double alpha, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                  size_t brs, double alpha, double beta, double *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(double) };
     double t[rows][cols], s;
@@ -2062,8 +2130,8 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
-                                      double beta, double *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                      size_t brs, double alpha, double beta, double *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
@@ -2077,7 +2145,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
@@ -2117,7 +2185,8 @@ NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps,
+                                double *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
@@ -2142,7 +2211,8 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t,
+                                 size_t ts, double beta, double *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -2152,10 +2222,12 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
-                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
+                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
+                                 size_t brs, double beta, double *c)
 {
     double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -2168,7 +2240,8 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -2182,8 +2255,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
@@ -2195,25 +2270,26 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    double t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -2226,14 +2302,16 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
@@ -2257,7 +2335,8 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -2269,7 +2348,7 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f64 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -2279,7 +2358,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
@@ -2307,16 +2386,16 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -2331,8 +2410,13 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
         double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -2363,7 +2447,8 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2375,8 +2460,9 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                                 double beta, double *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -2394,7 +2480,8 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((double)g->m * (double)g->n * (double)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -2404,19 +2491,20 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
                    nrxi_gemm_direct_job_f64, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -2424,9 +2512,12 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_run_f64(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 {
+    nrxi_gemm_call_f64 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f64;
 NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
@@ -2440,9 +2531,10 @@ NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
         nrxi_gemm_run_f64(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
-                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
-                                 double *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta,
+                                 double *c, size_t ldc, size_t sc, size_t batch, double *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f64 all;
     double cost = (double)m * (double)n * (double)k;
@@ -2453,7 +2545,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 #endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -2464,8 +2557,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                                  float alpha, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                  size_t brs, float alpha, float beta, float *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(float) };
     float t[rows][cols], s;
@@ -2481,8 +2574,8 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
-                                      float beta, float *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                      size_t brs, float alpha, float beta, float *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
@@ -2496,7 +2589,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
@@ -2536,7 +2629,8 @@ NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps,
+                                float *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
@@ -2561,7 +2655,8 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t,
+                                 size_t ts, float beta, float *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -2571,10 +2666,12 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
-                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
+                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
+                                 size_t brs, float beta, float *c)
 {
     float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -2587,7 +2684,8 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -2601,8 +2699,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
@@ -2614,25 +2714,26 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    float t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -2645,14 +2746,16 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
@@ -2676,7 +2779,8 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -2688,7 +2792,7 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f32 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -2698,7 +2802,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
@@ -2726,16 +2830,16 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -2750,8 +2854,13 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
         float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -2782,7 +2891,8 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2794,8 +2904,9 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                                 float beta, float *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -2813,7 +2924,8 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((float)g->m * (float)g->n * (float)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -2823,19 +2935,20 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
                    nrxi_gemm_direct_job_f32, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -2843,9 +2956,12 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_run_f32(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 {
+    nrxi_gemm_call_f32 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f32;
 NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
@@ -2859,9 +2975,10 @@ NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
         nrxi_gemm_run_f32(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
-                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
-                                 float *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta,
+                                 float *c, size_t ldc, size_t sc, size_t batch, float *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f32 all;
     float cost = (float)m * (float)n * (float)k;
@@ -2872,7 +2989,8 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 #endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -2882,13 +3000,13 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3618331293
+#elif NRXI_GEMM_VERSION != 3160669143
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 1845544882
+#define NRXI_FFT_VERSION 2303472750
 /* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
    X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
    once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
@@ -3413,10 +3531,13 @@ NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
 NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const double *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const double *co, *si, *kr, *ki;
     double *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f64(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f64(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -3836,10 +3957,13 @@ NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
 NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const float *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const float *co, *si, *kr, *ki;
     float *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f32(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f32(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -4089,7 +4213,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 1845544882
+#elif NRXI_FFT_VERSION != 2303472750
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
@@ -6014,17 +6138,20 @@ NRXI_IMPL_BEGIN
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* One matrix of a product, `rows` x `cols` with rows ld apart, batch of them stride apart: can it exist? */
-NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows, size_t cols, size_t ld, size_t batch,
-                                   size_t stride)
+NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows,
+                                   size_t cols, size_t ld, size_t batch, size_t stride)
 {
     size_t span, more;
     if (rows == 0 || cols == 0 || batch == 0) return NRX_OK;
     if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %c is NULL, %zux%zu expected", who, which, rows, cols);
     if (ld < cols)
-        return nrxi_fail(NULL, NRX_E_ARG, "%s: ld%c is %zu, rows of %c as stored have %zu entries", who, which, ld, which, cols);
-    if (!nrxi_mul_ok(rows - 1, ld, &span) || !nrxi_mul_ok(batch - 1, stride, &more) || !nrxi_add_ok(span, cols, &span)
-        || !nrxi_add_ok(span, more, &span) || !nrxi_mul_ok(span, elem, &span) || span > (size_t)-1 / 2)
-        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %c, %zux%zu with ld%c %zu, is larger than memory", who, which, rows, cols, which, ld);
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: ld%c is %zu, rows of %c as stored have %zu entries", who,
+                         which, ld, which, cols);
+    if (!nrxi_mul_ok(rows - 1, ld, &span) || !nrxi_mul_ok(batch - 1, stride, &more) ||
+        !nrxi_add_ok(span, cols, &span) || !nrxi_add_ok(span, more, &span) ||
+        !nrxi_mul_ok(span, elem, &span) || span > (size_t)-1 / 2)
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %c, %zux%zu with ld%c %zu, is larger than memory", who,
+                         which, rows, cols, which, ld);
     return NRX_OK;
 }
 
@@ -6032,8 +6159,9 @@ NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, con
 NRXI_FN int nrxi_gemm_flag(int t) { return t == 0 || t == 111 ? 0 : t == 1 || t == 112 ? 1 : -1; }
 
 /* >>> twin f64 */
-NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                              size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta, double *c,
+NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
+                                              double alpha, const double *a, size_t lda, size_t sa,
+                                              const double *b, size_t ldb, size_t sb, double beta, double *c,
                                               size_t ldc, size_t sc, size_t batch)
 {
     nrx_status status;
@@ -6046,40 +6174,48 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, s
     if (m == 0 || n == 0 || batch == 0) return NRX_OK;
     if (alpha != 0 && k != 0) {
         status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
-        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status == NRX_OK)
+            status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
         if (status != NRX_OK) return status;
     }
     status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
     if (status != NRX_OK) return status;
-    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    if (batch > 1 && sc == 0)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who,
+                         batch);
     size = nrxi_gemm_work_f64(m, n, k);
     if (size) work = (double *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
     if (batch == 1) nrxi_gemm_f64(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
-    else nrxi_gemm_batch_f64(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    else
+        nrxi_gemm_batch_f64(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work,
+                            NULL);
     nrxi_free(NULL, work);
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                                const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
 {
-    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
+                                      ldc, 0, 1);
 }
 
-NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
-                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
-                                      size_t batch)
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha,
+                                      const double *a, size_t lda, size_t stride_a, const double *b,
+                                      size_t ldb, size_t stride_b, double beta, double *c, size_t ldc,
+                                      size_t stride_c, size_t batch)
 {
-    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
-                                      stride_c, batch);
+    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb,
+                                      stride_b, beta, c, ldc, stride_c, batch);
 }
 
-#define NRXI_VPUBLIC_F64(fn)                                                                                   \
-    NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                   \
-    {                                                                                                          \
-        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f64: %c is NULL", x ? 'y' : 'x'); \
-        nrxi_v##fn##_f64(n, x, y);                                                                             \
-        return NRX_OK;                                                                                         \
+#define NRXI_VPUBLIC_F64(fn)                                                                                 \
+    NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                 \
+    {                                                                                                        \
+        if (n > 0 && (!x || !y))                                                                             \
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f64: %c is NULL", x ? 'y' : 'x');                \
+        nrxi_v##fn##_f64(n, x, y);                                                                           \
+        return NRX_OK;                                                                                       \
     }
 NRXI_VPUBLIC_F64(exp)
 NRXI_VPUBLIC_F64(expm1)
@@ -6092,8 +6228,9 @@ NRXI_VPUBLIC_F64(erf)
 NRXI_VPUBLIC_F64(sin)
 NRXI_VPUBLIC_F64(cos)
 /* === twin f32 */
-NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                              size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta, float *c,
+NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
+                                              float alpha, const float *a, size_t lda, size_t sa,
+                                              const float *b, size_t ldb, size_t sb, float beta, float *c,
                                               size_t ldc, size_t sc, size_t batch)
 {
     nrx_status status;
@@ -6106,40 +6243,48 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, s
     if (m == 0 || n == 0 || batch == 0) return NRX_OK;
     if (alpha != 0 && k != 0) {
         status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
-        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status == NRX_OK)
+            status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
         if (status != NRX_OK) return status;
     }
     status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
     if (status != NRX_OK) return status;
-    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    if (batch > 1 && sc == 0)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who,
+                         batch);
     size = nrxi_gemm_work_f32(m, n, k);
     if (size) work = (float *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
     if (batch == 1) nrxi_gemm_f32(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
-    else nrxi_gemm_batch_f32(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    else
+        nrxi_gemm_batch_f32(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work,
+                            NULL);
     nrxi_free(NULL, work);
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                                const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
+                                      ldc, 0, 1);
 }
 
-NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
-                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
-                                      size_t batch)
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha,
+                                      const float *a, size_t lda, size_t stride_a, const float *b,
+                                      size_t ldb, size_t stride_b, float beta, float *c, size_t ldc,
+                                      size_t stride_c, size_t batch)
 {
-    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
-                                      stride_c, batch);
+    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb,
+                                      stride_b, beta, c, ldc, stride_c, batch);
 }
 
-#define NRXI_VPUBLIC_F32(fn)                                                                                   \
-    NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                   \
-    {                                                                                                          \
-        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f32: %c is NULL", x ? 'y' : 'x'); \
-        nrxi_v##fn##_f32(n, x, y);                                                                             \
-        return NRX_OK;                                                                                         \
+#define NRXI_VPUBLIC_F32(fn)                                                                                 \
+    NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                 \
+    {                                                                                                        \
+        if (n > 0 && (!x || !y))                                                                             \
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f32: %c is NULL", x ? 'y' : 'x');                \
+        nrxi_v##fn##_f32(n, x, y);                                                                           \
+        return NRX_OK;                                                                                       \
     }
 NRXI_VPUBLIC_F32(exp)
 NRXI_VPUBLIC_F32(expm1)
@@ -9313,14 +9458,14 @@ NRXI_FN double nrxi_sum_f32(size_t n, const float *x, ptrdiff_t st)
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
 
-typedef struct nrxi_sum {
+typedef struct nrxi_t_sum {
     int dtype, nk, nr;                     /* kept and reduced axes, merged */
     size_t kn[NRX_MAX_DIMS], rn[NRX_MAX_DIMS], outputs, outer, per_chunk;
     ptrdiff_t ks[NRX_MAX_DIMS], rs[NRX_MAX_DIMS];
     const unsigned char *x;
     void *y;
     double *partial;                       /* one output from one long contiguous array: sums of its chunks */
-} nrxi_sum;
+} nrxi_t_sum;
 
 NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n,
                           ptrdiff_t *st) /* merges the axes of a set */
@@ -9348,7 +9493,7 @@ NRXI_FN ptrdiff_t nrxi_sum_offset(size_t index, int nd, const size_t *n, const p
     return offset;
 }
 
-NRXI_FN double nrxi_sum_one(const nrxi_sum *m, ptrdiff_t base)
+NRXI_FN double nrxi_sum_one(const nrxi_t_sum *m, ptrdiff_t base)
 {
     size_t k, run = m->rn[m->nr - 1];
     double sum = 0, lost = 0;
@@ -9373,7 +9518,7 @@ NRXI_FN double nrxi_sum_one(const nrxi_sum *m, ptrdiff_t base)
             acc[i] = t;                                                                       \
         }                                                                                     \
     }
-NRXI_FN void nrxi_sum_tile(const nrxi_sum *m, ptrdiff_t base, size_t width, double *acc)
+NRXI_FN void nrxi_sum_tile(const nrxi_t_sum *m, ptrdiff_t base, size_t width, double *acc)
 {
     double lost[32];
     size_t i, k, count = m->outer * m->rn[m->nr - 1];
@@ -9385,7 +9530,7 @@ NRXI_FN void nrxi_sum_tile(const nrxi_sum *m, ptrdiff_t base, size_t width, doub
 
 NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
 {
-    const nrxi_sum *m = (const nrxi_sum *)arg;
+    const nrxi_t_sum *m = (const nrxi_t_sum *)arg;
     size_t o, hi, width, i, row = m->kn[m->nk - 1];
     int tiled = m->ks[m->nk - 1] == 1 && m->rs[m->nr - 1] != 1 && row >= 4;
     double acc[32];
@@ -9441,7 +9586,7 @@ NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_sum", x, NRXI_FLOAT);
     nrx_tensor *y;
-    nrxi_sum m;
+    nrxi_t_sum m;
     size_t chunks, work;
     int i;
     if (!s) return NULL;
