@@ -10,14 +10,43 @@
  *  #define NRX_TENSOR_IMPLEMENTATION
  *  #include "nrx_tensor.h"
  *  #include <stdio.h>
- *  int main(void)
+ *  int main(void) // fits a line: w x + b to 3 x - 1 by gradient descent
  *  {
- *      nrx_rng r;
- *      nrx_rng_seed(&r, 2026, 0);
- *      printf("nrx %s: a normal number is %.6f\n", nrx_t_version(), nrx_rng_normal(&r));
+ *      nrx_scope *s = nrx_t_scope_open(NULL);
+ *      nrx_tensor *x = nrx_t_linspace(s, NRX_F32, -1, 1, 50), *y = nrx_t_affine(x, 3, -1);
+ *      nrx_tensor *w = nrx_t_require_grad(nrx_t_scalar(s, NRX_F32, 0), 1);
+ *      nrx_tensor *b = nrx_t_require_grad(nrx_t_scalar(s, NRX_F32, 0), 1), *p[2], *g[2];
+ *      p[0] = w; p[1] = b;
+ *      for (int step = 0; step < 200; step++) {
+ *          nrx_t_begin(s);
+ *          nrx_t_grad(nrx_t_mse(nrx_t_add(nrx_t_mul(w, x), b), y), p, 2, g);
+ *          for (int k = 0; k < 2; k++) nrx_t_add_scaled(p[k], -0.3, g[k]);
+ *          nrx_t_end(s, NULL); // frees all of this step
+ *      }
+ *      printf("w = %.4f, b = %.4f %s\n", nrx_t_item(w), nrx_t_item(b), nrx_t_error(s));
+ *      nrx_t_scope_close(s);
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+   f32 and f64 tensors of up to eight axes with strides, views and broadcasting; element-wise functions, reductions, sorting,
+   indexing, matmul, einsum, convolutions and their transposes, pooling, resize, grid_sample, FFT, dense linear algebra; reverse
+   mode whose gradients are tensors with gradients again, Jacobian- and Hessian-vector products, checkpoints, custom operations;
+   .npy and .npz. On raw arrays: gemm, FFT, factorizations, elementary functions.
+   WHAT IT DOES NOT
+   No GPU, no f16, no complex dtype (complex numbers are a last axis of two), no implicit change of dtype.
+
+   CONVENTIONS  Row-major, contiguous unless a stride says otherwise. Axes count from 0, or from the end when negative.
+   MEMORY       A scope owns its tensors, recycles their memory and gives all back in nrx_t_scope_close.
+   ERRORS       Operators return NULL, others a status; the scope keeps the first error and its line (nrx_t_status, nrx_t_error);
+                each error is one line through env.log or NRX_LOG. NULL passes through operators.
+   THREADS      One thread per scope, any number of scopes. Kernels use env.parallel_for, else OpenMP under -fopenmp.
+   DETERMINISM  The same build on the same kind of processor gives the same bits for any number of threads.
+
+   CONFIGURATION MACROS (before the implementation)
+   NRX_MALLOC NRX_REALLOC NRX_FREE, NRX_LOG(line), NRX_VERBOSE, NRX_NO_STDIO, NRX_NO_SIMD, NRX_REPRODUCIBLE, NRX_USE_CBLAS (with
+   NRX_CBLAS_HEADER), NRX_STATIC, NRX_DEF
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -10654,15 +10683,16 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         ROWS(NRXI_CONV_STORE, S)                                                                             \
     }
 /* Keeps a vector in its register: gcc would load it again for each use. */
-#if defined(NRXI_X86)
-#define NRXI_CONV_PIN(x) __asm__("" : "+v"(x));
-#else
-#define NRXI_CONV_PIN(x)
-#endif
+#define NRXI_CONV_PIN_F32X4(x)
+#define NRXI_CONV_PIN_F64X2(x)
+#define NRXI_CONV_PIN_F32X8(x) __asm__("" : "+v"(x));
+#define NRXI_CONV_PIN_F64X4(x) NRXI_CONV_PIN_F32X8(x)
+#define NRXI_CONV_PIN_F32X16(x) NRXI_CONV_PIN_F32X8(x)
+#define NRXI_CONV_PIN_F64X8(x) NRXI_CONV_PIN_F32X8(x)
 #define NRXI_CONV_ACC(r, S)                                                                                  \
     {                                                                                                        \
         v gr = *(const vu *)(g + r * gs + i);                                                                \
-        NRXI_CONV_PIN(gr)                                                                                    \
+        NRXI_CONV_PIN_##S(gr)                                                                                \
         x##r = NRXI_GEMM_FMA_##S(gr, t0, x##r);                                                              \
         y##r = NRXI_GEMM_FMA_##S(gr, t1, y##r);                                                              \
         z##r = NRXI_GEMM_FMA_##S(gr, t2, z##r);                                                              \
@@ -10776,6 +10806,7 @@ typedef struct nrxi_conv_run { /* positions and strides in elements of z bytes; 
 NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, size_t channels, const nrxi_conv_buffer *b)
 {
     int wide = dtype == NRX_F64, one = channels == 1;
+    (void)one;
     memset(r, 0, sizeof *r);
     r->z = nrxi_dtype_size(dtype);
     r->bh = b->e[2];
