@@ -235,7 +235,7 @@ static void details(void)
             double x0 = (-15 - px) / dx, x1 = (15 - px) / dx, y0 = (-20 - py) / dy, y1 = (20 - py) / dy;
             a = (x0 < x1 ? x0 : x1) > (y0 < y1 ? y0 : y1) ? (x0 < x1 ? x0 : x1) : (y0 < y1 ? y0 : y1);
             b = (x0 > x1 ? x0 : x1) < (y0 > y1 ? y0 : y1) ? (x0 > x1 ? x0 : x1) : (y0 > y1 ? y0 : y1);
-            CHECK_NEAR(y[i * 60 + j], b > a ? b - a : 0, 1e-11);
+            CHECK_NEAR(y[i * 60 + j], b > a ? b - a : 0, 1e-10);
         }
     g.kernel = NRX_CT_JOSEPH;
     CHECK(nrx_ct_norm(&g, 30, &lo, &hi) == NRX_OK);
@@ -262,7 +262,7 @@ static void details(void)
 /* A view turned by a right angle sees the turned image: the same bits. */
 static void quarter_turn(void)
 {
-    enum { N = 24, B = 35 };
+    enum { N = 24, B = 36 }; /* no ray on a grid line, where either neighbour is right */
     static float a[N * N], b[N * N], ya[B], yb[B];
     nrx_ct_geometry g = nrx_ct_parallel(N, N, 1, B);
     nrx_test_rng r = {4};
