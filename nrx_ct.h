@@ -2092,7 +2092,7 @@ NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const n
 /* <<< nrx solve (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 1845544882
+#define NRXI_FFT_VERSION 2303472750
 /* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
    X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
    once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
@@ -2617,10 +2617,13 @@ NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
 NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const double *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const double *co, *si, *kr, *ki;
     double *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f64(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f64(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -3040,10 +3043,13 @@ NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
 NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const float *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const float *co, *si, *kr, *ki;
     float *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f32(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f32(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -3293,7 +3299,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 1845544882
+#elif NRXI_FFT_VERSION != 2303472750
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */

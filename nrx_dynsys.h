@@ -6402,9 +6402,9 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
     if (!nrxi_dyn_row_ok(n, alt + P.rows * n)) memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
-    for (j = 0; !data->dxdt && d->time == NRX_DYN_CONTINUOUS && j < n; j++) {
-      double e = P.target[P.rows * n + j] - alt[P.rows * n + j];
-      P.floor[j] += e * e / (double)data->n;
+    for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else round-off */
+      double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0 : y - alt[P.rows * n + j];
+      P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
     }
     P.rows++;
   }

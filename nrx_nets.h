@@ -1233,13 +1233,14 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 3084722133
-/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
-   number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
-   the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
-   arithmetic alone: under NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
-   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits); argument reductions as in
-   J.-M. Muller, Elementary Functions, 3rd ed., ch. 11 (Cody and Waite; Payne and Hanek). */
+#define NRXI_MATH_VERSION 3173273367
+/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
+   vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
+   and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
+   Without SIMD the same lanes run one by one, from + - * / and integer arithmetic alone: under
+   NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
+   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits). Argument reductions
+   after Cody and Waite and after Payne and Hanek: J.-M. Muller, Elementary Functions, 3rd ed., ch. 11. */
 #if defined(NRXI_VEC)
 #define NRXI_LANE __attribute__((always_inline, unused)) static inline
 #else
@@ -1247,7 +1248,8 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more (constants that must be exact are cast for the same reason) */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are
+   cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1292,7 +1294,10 @@ NRXI_LANE double nrxi_fma_f64(int fused, double a, double b, double c)
 }
 
 /* >>> twin f64 */
-NRXI_LANE double nrxi_abs_f64(double x) { return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1)); }
+NRXI_LANE double nrxi_abs_f64(double x)
+{
+    return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE double nrxi_sign_f64(double x, double s)
 {
@@ -1304,7 +1309,10 @@ NRXI_LANE double nrxi_clamp_f64(double x, double lo, double hi) /* NaN stays */
     return nrxi_pick_f64(x < lo, lo, nrxi_pick_f64(x > hi, hi, x));
 }
 /* === twin f32 */
-NRXI_LANE float nrxi_abs_f32(float x) { return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1)); }
+NRXI_LANE float nrxi_abs_f32(float x)
+{
+    return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE float nrxi_sign_f32(float x, float s)
 {
@@ -1324,8 +1332,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 #define NRXI_P4(F, x, a, b, c, d, e) NRXI_P1(F, x, a, NRXI_P3(F, x, b, c, d, e))
 #define NRXI_P5(F, x, a, b, c, d, e, f) NRXI_P1(F, x, a, NRXI_P4(F, x, b, c, d, e, f))
 #define NRXI_P6(F, x, a, b, c, d, e, f, g) NRXI_P1(F, x, a, NRXI_P5(F, x, b, c, d, e, f, g))
-#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
-#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
+#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i)                                                             \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
+#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k)                                                      \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
 #define NRXI_P12(F, x, a, b, c, d, e, f, g, h, i, j, k, l, m) \
     NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P10(F, x, c, d, e, f, g, h, i, j, k, l, m)))
 
@@ -1333,8 +1343,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
-    float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x), r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
+    float t =
+        nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x),
+          r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
     *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
@@ -1345,7 +1357,8 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 }
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
-    double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
+    double t =
+        nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
     double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
     double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
@@ -1354,9 +1367,10 @@ NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *lo
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
 {
-    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559, 0.0013888888888865243,
-                    0.0001984126988888906, 2.4801587363745879e-05, 2.7557241169441245e-06, 2.7557240009946813e-07,
-                    2.511017672941846e-08, 2.0925298097519068e-09);
+    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559,
+                    0.0013888888888865243, 0.0001984126988888906, 2.4801587363745879e-05,
+                    2.7557241169441245e-06, 2.7557240009946813e-07, 2.511017672941846e-08,
+                    2.0925298097519068e-09);
 }
 
 /* -- the lanes -- */
@@ -1380,21 +1394,26 @@ NRXI_LANE double nrxi_exp_lane_f64(double x, int fused)
     return y * nrxi_from_bits_f64((half - 1u) << 52) * nrxi_from_bits_f64((k + 2048u - half - 1u) << 52);
 }
 
-/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the largest exponent + 1 */
+/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the
+   largest exponent + 1 */
 NRXI_LANE float nrxi_expm1_lane_f32(float x, int fused)
 {
     uint32_t k;
     float low, r = nrxi_exp_split_f32(fused, nrxi_clamp_f32(x, -18.0f, 89.0f), &k, &low);
-    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r, sum = nrxi_round_f32(a + sr);
-    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) + s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
+    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r,
+          sum = nrxi_round_f32(a + sr);
+    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) +
+                 s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
     return nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, 2.0f * (sum + rest));
 }
 NRXI_LANE double nrxi_expm1_lane_f64(double x, int fused)
 {
     uint64_t k;
     double low, r = nrxi_exp_split_f64(fused, nrxi_clamp_f64(x, -38.0, 710.0), &k, &low);
-    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r, sum = nrxi_round_f64(a + sr);
-    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) + s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
+    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r,
+           sum = nrxi_round_f64(a + sr);
+    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) +
+                  s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
     return nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, 2.0 * (sum + rest));
 }
 
@@ -1404,8 +1423,8 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     uint32_t bits = nrxi_bits_f32(u) + (0x3f800000u - 0x3f3504f3u);
     float k = (float)((int32_t)(bits >> 23) - 127) + shift;
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
-    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
-                      0.118903719f, -0.116800539f, 0.0674693584f);
+    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f,
+                      -0.124050573f, 0.118903719f, -0.116800539f, 0.0674693584f);
     float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
     return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
@@ -1415,8 +1434,9 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double k = nrxi_from_bits_f64((bits >> 52) + 0x4338000000000000u) - (6755399441055744.0 + 1023.0) + shift;
     double f = nrxi_from_bits_f64((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0, half = 0.5 * f * f;
     double s = f / (2.0 + f), z = s * s;
-    double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
-                           0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
+    double p =
+        z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441,
+                    0.22222197997848925, 0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
     double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
     return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
@@ -1424,7 +1444,8 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 {
     int tiny = x < 1.17549435e-38f;
-    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f, nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
+    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f,
+                                nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
     y = nrxi_pick_f32(x <= 3.40282347e+38f, y, x); /* infinity, NaN */
     y = nrxi_pick_f32(x < 0.0f, nrxi_from_bits_f32(0x7fc00000u), y);
     return nrxi_pick_f32(nrxi_abs_f32(x) <= 0.0f, nrxi_from_bits_f32(0xff800000u), y);
@@ -1432,7 +1453,8 @@ NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 {
     int tiny = x < 2.2250738585072014e-308;
-    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0, nrxi_pick_f64(tiny, -52.0, 0.0), fused);
+    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0,
+                                 nrxi_pick_f64(tiny, -52.0, 0.0), fused);
     y = nrxi_pick_f64(x <= 1.7976931348623157e308, y, x);
     y = nrxi_pick_f64(x < 0.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
     return nrxi_pick_f64(nrxi_abs_f64(x) <= 0.0, nrxi_from_bits_f64(0xfff0000000000000u), y);
@@ -1441,7 +1463,8 @@ NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 /* log(1 + x): u = 1 + x rounded, c its error */
 NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 {
-    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x), c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
+    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x),
+          c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
     float y = nrxi_log_core_f32(u, c / u, 0.0f, fused);
     y = nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, nrxi_pick_f32(x <= 3.40282347e+38f, y, x));
     y = nrxi_pick_f32(x < -1.0f, nrxi_from_bits_f32(0x7fc00000u), y);
@@ -1449,7 +1472,8 @@ NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 {
-    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x), c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
+    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x),
+           c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
     double y = nrxi_log_core_f64(u, c / u, 0.0, fused);
     y = nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, nrxi_pick_f64(x <= 1.7976931348623157e308, y, x));
     y = nrxi_pick_f64(x < -1.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
@@ -1459,19 +1483,23 @@ NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 /* max(x, 0) + log(1 + exp(-|x|)) */
 NRXI_LANE float nrxi_softplus_lane_f32(float x, int fused)
 {
-    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e), c = e - nrxi_round_f32(u - 1.0f);
+    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e),
+          c = e - nrxi_round_f32(u - 1.0f);
     return nrxi_pick_f32(x > 0.0f, x, 0.0f) + nrxi_log_core_f32(u, c / u, 0.0f, fused);
 }
 NRXI_LANE double nrxi_softplus_lane_f64(double x, int fused)
 {
-    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e), c = e - nrxi_round_f64(u - 1.0);
+    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e),
+           c = e - nrxi_round_f64(u - 1.0);
     return nrxi_pick_f64(x > 0.0, x, 0.0) + nrxi_log_core_f64(u, c / u, 0.0, fused);
 }
 
-/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division serves both. */
+/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division
+   serves both. */
 NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 {
-    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused), q;
+    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused),
+          q;
     int small = a < 0.625f;
     q = nrxi_pick_f32(small, z * NRXI_P2(f32, z, 3465.0f, 189.0f, 1.0f), 2.0f)
       / nrxi_pick_f32(small, NRXI_P3(f32, z, 10395.0f, 4725.0f, 210.0f, 1.0f), e + 1.0f);
@@ -1479,7 +1507,8 @@ NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_tanh_lane_f64(double x, int fused)
 {
-    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused), q;
+    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused),
+           q;
     int small = a < 0.6;
     q = nrxi_pick_f64(small, z * NRXI_P3(f64, z, 675675.0, 45045.0, 594.0, 1.0), 2.0)
       / nrxi_pick_f64(small, NRXI_P4(f64, z, 2027025.0, 945945.0, 51975.0, 630.0, 1.0), e + 1.0);
@@ -1508,34 +1537,39 @@ NRXI_LANE float nrxi_sigmoid_lane_f32(float x, int fused)
 NRXI_LANE float nrxi_erf_lane_f32(float x, int fused)
 {
     float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 4.0f), z = a * a, t = 1.0f / (a + 2.0f);
-    float w = NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
-    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f, -0.000801020418f,
-                      7.85389784e-05f);
+    float w =
+        NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
+    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f,
+                      -0.000801020418f, 7.85389784e-05f);
     w = 1.0f - nrxi_exp_lane_f32(-z, fused) * w;
     return nrxi_sign_f32(nrxi_pick_f32(a < 1.0f, nrxi_fma_f32(fused, a, e, a), w), x);
 }
 NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 {
     double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 6.0), z = a * a, t = 1.0 / (a + 2.0);
-    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233, 2.0578809044560122,
-                        1.9026513162343388, 9.8569280952365883, -40.983357436480254, 160.79793178895849, -509.83375433405456,
-                        993.16375697811532, -1151.2355845472111, 746.81849599299301, -211.76781374332234);
-    double e = NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857, -0.026866170645072893,
-                        0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224, -1.4925593505763834e-05,
-                        1.6460972799145014e-06, -1.6350025035340656e-07, 1.4657878599447886e-08, -1.1365661231481423e-09,
-                        5.9452538810022241e-11);
+    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233,
+                        2.0578809044560122, 1.9026513162343388, 9.8569280952365883, -40.983357436480254,
+                        160.79793178895849, -509.83375433405456, 993.16375697811532, -1151.2355845472111,
+                        746.81849599299301, -211.76781374332234);
+    double e =
+        NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857,
+                 -0.026866170645072893, 0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224,
+                 -1.4925593505763834e-05, 1.6460972799145014e-06, -1.6350025035340656e-07,
+                 1.4657878599447886e-08, -1.1365661231481423e-09, 5.9452538810022241e-11);
     w = 1.0 - nrxi_exp_lane_f64(-z, fused) * w;
     return nrxi_sign_f64(nrxi_pick_f64(a < 1.0, nrxi_fma_f64(fused, a, e, a), w), x);
 }
 
-/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which sign -- */
+/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which
+   sign -- */
 
 /* |x| <= NRXI_TRIG_LIMIT: three exact products of n with 33 bits of pi/2 each, and the rest */
 #define NRXI_TRIG_LIMIT 1e6
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11,
+           r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
     double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
@@ -1549,10 +1583,10 @@ NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused)
 {
     double z = r * r, half = 0.5 * z, one = 1.0 - half;
-    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604, 2.7557313679293943e-06,
-                       -2.505075606910539e-08, 1.5896672978013178e-10);
-    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05, -2.755731434087981e-07,
-                       2.0875721656351586e-09, -1.1359561217754339e-11);
+    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604,
+                       2.7557313679293943e-06, -2.505075606910539e-08, 1.5896672978013178e-10);
+    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05,
+                       -2.755731434087981e-07, 2.0875721656351586e-09, -1.1359561217754339e-11);
     s = r + nrxi_fma_f64(fused, z * r, s, low * one);
     c = one + (((1.0 - one) - half) + nrxi_fma_f64(fused, z * z, c, -(r * low)));
     s = nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1562,12 +1596,13 @@ NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused
 /* any |x| >= 2^-10: M 2^e 2/pi mod 4 from 192 bits of 2/pi (Payne and Hanek); infinities and NaN give NaN */
 NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
 {
-    static const uint32_t two_over_pi[40] = {0, 0,
-        0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au,
-        0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u,
-        0x3991d639u, 0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu,
-        0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u,
-        0x56033046u, 0xfc7b6babu};
+    static const uint32_t two_over_pi[40] = {
+        0,           0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu,
+        0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u,
+        0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu,
+        0x6d367ecfu, 0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u,
+        0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u, 0x56033046u, 0xfc7b6babu};
     uint64_t bits = nrxi_bits_f64(x), m = (bits & 0xfffffffffffffu) | 0x10000000000000u, carry, t;
     uint32_t w[6], f[6], lo32 = (uint32_t)(m & 0xffffffffu), hi32 = (uint32_t)(m >> 32), flip;
     int e = (int)(bits >> 52 & 0x7ffu) - 1075, first, shift, i, top;
@@ -1575,10 +1610,13 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     *n = 0;
     *low = 0.0;
     if (e == 972) return x - x;
-    first = (e - 2 + 64) / 32;             /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
+    first = (e - 2 + 64) /
+            32; /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
     shift = (e - 2 + 64) % 32;
     for (i = 0; i < 6; i++) /* w[0] is the lowest limb */
-        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >> (32 - shift)) & 0xffffffffu);
+        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >>
+                               (32 - shift)) &
+                              0xffffffffu);
     for (carry = 0, i = 0; i < 6; i++) {   /* f = m * w mod 2^192; its top two bits are n mod 4 */
         t = (uint64_t)w[i] * lo32 + (carry & 0xffffffffu);
         carry >>= 32;
@@ -1588,7 +1626,7 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     }
     *n = f[5] >> 30;
     f[5] &= 0x3fffffffu;
-    flip = f[5] >> 29;                     /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
+    flip = f[5] >> 29; /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
     if (flip) {
         *n += 1;
         for (carry = 1, i = 0; i < 6; i++) {
@@ -1606,7 +1644,9 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
     y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * (double)3.1391647865048131e-07 + (b * (double)1.570796012878418 + (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
+    b = a * (double)3.1391647865048131e-07 +
+        (b * (double)1.570796012878418 +
+         (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1630,12 +1670,15 @@ NRXI_LANE double nrxi_cos_lane_f64(double x, int fused)
 /* f32 in f64 arithmetic: no low part is needed and few terms */
 NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
-    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
+    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0),
+           q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
     double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
-    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
-    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
+    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726,
+                2.7182512979930861e-06);
+    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05,
+                -2.7209978739561788e-07);
     s = nrxi_fma_f64(fused, z * r, s, r);
     c = nrxi_fma_f64(fused, z * z, c, 1.0 - 0.5 * z);
     return (float)nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1688,7 +1731,8 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_MEND_SIN(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 0);
 #define NRXI_MEND_COS(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 1);
 
-/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place -- */
+/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place
+   -- */
 
 #define NRXI_VBODY(target, name, lane, elem, F, fused, MEND)                       \
     target NRXI_FN void name(size_t n, const elem *x, elem *y)                     \
@@ -1716,18 +1760,19 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_FUSED 0
 #endif
 #if defined(NRXI_X86)
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                                  \
-    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                               \
-    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                                   \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                                  \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                                        \
-    {                                                                                                                      \
-        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                                           \
-        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                                          \
-        else nrxi_v##fn##_plain_##F(n, x, y);                                                                              \
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
+    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
+    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
+    {                                                                                                        \
+        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
+        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                            \
+        else nrxi_v##fn##_plain_##F(n, x, y);                                                                \
     }
 #elif defined(NRXI_VEC)
-#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
@@ -1752,7 +1797,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 3084722133
+#elif NRXI_MATH_VERSION != 3173273367
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
@@ -2779,12 +2824,24 @@ typedef struct nrxi_wino {
 /* Row `y` of one channel, padded and split into m phases of pws columns. */
 NRXI_FN void nrxi_wino_row(const nrxi_wino *q, const float *x, ptrdiff_t y, float *p)
 {
-    size_t from = nrxi_pad_index(y, q->h, q->mode), c, total = q->pws * q->m;
-    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, total * sizeof *p); return; }
-    for (c = 0; c < total; c++) {
-        ptrdiff_t i = (ptrdiff_t)c - q->pad_x;
-        size_t at = i >= 0 && i < (ptrdiff_t)q->w ? (size_t)i : i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
-        p[c % q->m * q->pws + c / q->m] = at < q->w ? x[from * q->w + at] : 0.0f;
+    size_t from = nrxi_pad_index(y, q->h, q->mode), c, r;
+    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, q->pws * q->m * sizeof *p); return; }
+    for (r = 0; r < q->m; r++, p += q->pws) { /* phase r holds columns r, r + m, ...; [t0, t1) lie inside the image */
+        const float *src = x + from * q->w;
+        ptrdiff_t first = (ptrdiff_t)r - q->pad_x, m = (ptrdiff_t)q->m;
+        size_t t0 = first < 0 ? (size_t)((-first + m - 1) / m) : 0, t1 = (ptrdiff_t)q->w > first ? (size_t)(((ptrdiff_t)q->w - first + m - 1) / m) : 0;
+        if (t1 > q->pws) t1 = q->pws;
+        if (t0 > t1) t0 = t1;
+        for (c = t0; c < t1; c++) p[c] = src[(ptrdiff_t)c * m + first];
+        for (c = 0; c < q->pws; c++) {
+            ptrdiff_t i;
+            size_t at;
+            if (c == t0) c = t1;
+            if (c >= q->pws) break;
+            i = (ptrdiff_t)c * m + first;
+            at = i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
+            p[c] = at < q->w ? src[at] : 0.0f;
+        }
     }
 }
 
@@ -2820,7 +2877,7 @@ NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, 
             nrxi_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out, count);
         }
     for (c = 0; c < q->co; c++) {
-        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f;
+        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
         for (x = 0; x < twp; x += 8) {
             nrxi_f32x8 e[8], r[6], half[6][8], o[6];
             for (j = 0; j < 8; j++) {
@@ -2831,9 +2888,11 @@ NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, 
             for (i = 0; i < m && ty * m + i < q->oh; i++) {
                 float *to = img + (ty * m + i) * q->ow;
                 NRXI_WINO_OUT(half[i], o, m);
+                for (j = 0; j < m; j++) NRXI_ST(flat + 8 * j, o[j]);
                 for (j = 0; j < 8 && x + j < q->tw; j++) {
                     size_t px = (x + j) * m, k, end = q->ow - px < m ? q->ow - px : m;
-                    for (k = 0; k < end; k++) to[px + k] = (q->add ? to[px + k] : bias) + o[k][j];
+                    if (q->add) for (k = 0; k < end; k++) to[px + k] += flat[8 * k + j];
+                    else for (k = 0; k < end; k++) to[px + k] = bias + flat[8 * k + j];
                 }
             }
         }
@@ -5501,7 +5560,7 @@ typedef struct nrxi_regularizer {
     size_t *off, *back;
 } nrxi_regularizer;
 
-#define NRXI_STRIP 16u   /* rows evaluated at a time on the ridge path, and channels */
+#define NRXI_STRIP 12u   /* rows evaluated at a time on the ridge path, and channels */
 #define NRXI_STRIP_C 8u
 
 /* input - convolution - pointwise - sum: the shape of every ridge regularizer. */
@@ -5514,7 +5573,7 @@ NRXI_FN int nrxi_is_ridge(const nrx_net *net)
 }
 
 /* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2 padded gradient, 3 packed
-   filters (both directions), 4 values of one row block, 5 scaled image. */
+   filters (both directions), 4 values of one row block. */
 NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
 {
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C;
@@ -5523,8 +5582,7 @@ NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
     case 1: return NRXI_STRIP_C * (NRXI_STRIP + 2 * my) * (g->ow + 2 * mx) + NRXI_SLACK;
     case 2: return g->ph * g->pw + NRXI_SLACK;
     case 3: return 2 * blocks * NRXI_STRIP_C * g->kh * g->kw * 4 + NRXI_SLACK;
-    case 4: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
-    default: return g->h * g->w + NRXI_SLACK;
+    default: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
     }
 }
 
@@ -5541,7 +5599,7 @@ NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t
     if (nrxi_is_ridge(net)) {
         if (!nrxi_conv_setup(g, net->layer + 1, 1, 1, net->layer[1].channels, h, w))
             return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who, net->layer[1].kh, net->layer[1].kw, h, w);
-        for (i = 0; i < 6; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
+        for (i = 0; i < 5; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
         *bytes += nrxi_round64((net->count + 1) * 4) + nrxi_round64(2 * NRXI_STRIP_C * g->kh * g->kw * sizeof(size_t));
         return NRX_OK;
     }
@@ -5600,6 +5658,7 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
     p.net = net;
     p.weff = r->weff;
     nrxi_pad_image(g, x, r->padded);
+    if (r->scale != 1) for (k = 0; k < g->ph * g->row; k++) r->padded[k] *= (float)r->scale;
     memset(r->padded + g->ph * g->row, 0, NRXI_SLACK * sizeof(float));
     if (grad) memset(r->grad, 0, nrxi_ridge_floats(g, 2) * sizeof(float));
     for (r0 = 0; r0 < g->oh; r0 += NRXI_STRIP)
@@ -5651,7 +5710,7 @@ NRXI_FN nrx_status nrxi_regularizer_eval(void *user, const void *x, double *valu
     size_t i;
     double v = 0;
     if (!x) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_net_functional: eval: x is NULL");
-    if (r->scale != 1) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
+    if (r->scale != 1 && r->plan) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
     if (r->plan) {
         float one;
         nrx_status s = nrx_net_forward(r->plan, in, &one);
@@ -5714,7 +5773,6 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         r->grad = (float *)(void *)at;   at += nrxi_round64(nrxi_ridge_floats(&g, 2) * 4);
         r->packed = (float *)(void *)at; at += nrxi_round64(nrxi_ridge_floats(&g, 3) * 4);
         r->value = (float *)(void *)at;  at += nrxi_round64(nrxi_ridge_floats(&g, 4) * 4);
-        r->x = (float *)(void *)at;      at += nrxi_round64(nrxi_ridge_floats(&g, 5) * 4);
         r->weff = (float *)(void *)at;   at += nrxi_round64((net->count + 1) * 4);
         r->off = (size_t *)(void *)at;
         r->back = r->off + NRXI_STRIP_C * g.kh * g.kw;
@@ -6664,7 +6722,7 @@ NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double 
 NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *d, nrx_solve_info *info)
 {
     size_t n = A->cols, max = d->max_iter ? d->max_iter : 500, k, i, tries;
-    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz, fbar, c, q = 1, d2, slope;
+    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz = 0, fbar = 0, c, q = 1, d2 = 0, slope;
     int method = d->method ? d->method : R->convexity == NRX_CONVEX ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
     float *r = (float *)nrxi_alloc(&d->env, A->rows + 7 * n, sizeof *r), *g, *h, *z, *bar, *before, *gx, *v;
     nrx_status s;
@@ -6723,7 +6781,7 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
         c = (0.8 * q * c + fz) / (0.8 * q + 1);
         q = 0.8 * q + 1;
         fx = fz;
-        L *= 0.97;
+        if (0.5 * L * d2 > 1e-5 * fabs(fbar)) L *= 0.97; /* below that, rounding hides whether the step is too long */
         info->iterations = k + 1;
         info->objective = fx;
         info->step = 1 / L;
@@ -8302,8 +8360,8 @@ NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc,
 
 NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path)
 {
-    unsigned char *bytes;
-    size_t size;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
     nrx_status s = nrx_net_save_bytes(net, state, step, &bytes, &size);
     if (s != NRX_OK) return s;
     s = nrxi_file_write(path, bytes, 8, bytes + 8, size - 8, &net->env);

@@ -10,12 +10,76 @@
  *  #define NRX_OPTIM_IMPLEMENTATION
  *  #include "nrx_optim.h"
  *  #include <stdio.h>
+ *  static float picture[64 * 64], clean[64 * 64];
  *  int main(void)
  *  {
- *      printf("nrx %s: %s\n", nrx_opt_version(), nrx_stop_string(NRX_STOP_TOL));
+ *      nrx_solve_desc options = NRX_ZERO;           // zero = good defaults everywhere
+ *      nrx_solve_info info;
+ *      nrx_rng r;
+ *      int i;
+ *      nrx_rng_seed(&r, 1, 0);
+ *      for (i = 0; i < 64 * 64; i++) picture[i] = (float)((i / 64 > 20) + 0.1 * nrx_rng_normal(&r));
+ *      options.tol = 1e-4;                          // relative duality gap
+ *      if (nrx_opt_tv_denoise(NRX_F32, 64, 64, picture, 0.2, clean, &options, &info) != NRX_OK) return 1;
+ *      printf("objective %.3f, at most %.1e above the minimum, %d iterations: %s\n", info.objective, info.gap,
+ *             (int)info.iterations, nrx_stop_string(info.stop));
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+     Training optimizers over nrx_param lists: SGD, RMSProp, AdaGrad, Adam, AdamW, AMSGrad, AdaBelief, Lion, Muon (Newton-Schulz, Polar
+       Express, QDWH), Freon (any exponent), Kaon, AuON, SOAP; schedules, groups, clipping, accumulation, averages, save and resume to the bit.
+     Matrix functions: polar factor by QDWH, Newton-Schulz, (G G^T)^-c G, singular value thresholding, spectral norm.
+     Solvers over nrx_linop and nrx_functional: Krylov, proximal gradient, primal-dual, ADMM, quasi-Newton, fixed points, transport.
+     Proximal operators with values; bilevel learning (MAID); data-order attacks and their audit; operator factorization.
+   WHAT IT DOES NOT
+     Compute gradients of networks (nrx_nets.h, nrx_tensor.h do), sparse or integer programming, second-order cones, GPUs.
+
+   WHICH TO USE WHEN
+     A x = b, A symmetric positive definite            nrx_opt_cg
+     A symmetric, indefinite or singular               nrx_opt_minres
+     A general, square                                 nrx_opt_gmres (robust), nrx_opt_bicgstab (little memory)
+     least squares, tomography                         nrx_opt_cgls; nrx_opt_lsqr when ill-conditioned; stop by `discrepancy` on noisy data
+     smooth + bounds, any size                         nrx_opt_lbfgs; nrx_opt_bb when memory is short; nrx_opt_ncg without bounds
+     non-linear least squares, few unknowns            nrx_opt_levenberg
+     1/2 |Ax-b|^2 + l1, nuclear norm, any prox         nrx_opt_fista
+     1/2 |Ax-b|^2 + learned convex regularizer         nrx_opt_fista (regularizer as f, its lip and mu filled in: certified steps and gap)
+     ... + learned weakly convex or unknown one        nrx_opt_nmapg
+     total variation of an image                       nrx_opt_tv_denoise
+     h(Kx) non-smooth: TV with an operator, several terms   nrx_opt_pdhg; with very many rows in blocks nrx_opt_spdhg
+     the same to high accuracy, A cheap to apply       nrx_opt_admm
+     only subgradients                                 nrx_opt_subgradient (Polyak's step if the minimum is known)
+     x = T(x), T nonexpansive                          nrx_opt_halpern; T a contraction: nrx_opt_anderson; sums: nrx_opt_vr_halpern
+     transport between two histograms                  nrx_opt_sinkhorn; small epsilon: nrx_opt_sinkhorn_newton
+     parameters of a regularizer from examples         nrx_opt_bilevel
+     training a network                                AdamW (NRX_OPT_DEFAULT) first; matrices of at least 64: Muon with NRX_SCALE_RMS and AdamW's rate, embeddings, heads
+                                                       and gains in a group with kind NRX_OPT_ADAMW; Freon at c = 2/3 and Kaon where Muon does well
+     averaging away noise at the end                   desc.ema, or a schedule that ends at zero
+
+   CONVENTIONS
+     Matrices are row-major and contiguous. Vectors of solvers have the dtype (NRX_F32, NRX_F64) of the operator or functional; scalars are double. A
+     descriptor that is NULL or all zero means the defaults written beside its fields. Learning rates multiply the direction as documented at
+     NRX_SCALE_*; weight decay is decoupled (w *= 1 - lr*decay) except for NRX_OPT_ADAM.
+   ERRORS
+     Functions return nrx_status; bad arguments, shapes and memory are reported before anything is written, with one line through env.log. Not converging is
+     a result: read info.stop (nrx_stop_string) and info.gap. A value that is not finite stops a solver with NRX_E_NUMERIC and the last good x.
+   MEMORY
+     From env's allocator (default malloc). Solvers allocate once per call, optimizers once in nrx_opt_init; nrx_opt_step does not allocate
+     (except Freon with an irrational exponent, which needs an SVD).
+   THREADS, DETERMINISM
+     No globals; one thread per object. Products and elementwise steps use env.parallel_for or OpenMP; the bits do not depend on the number of threads. The
+     same build on the same kind of processor gives the same bits; stochastic methods draw from the seed given.
+   PRECISION
+     f32 data are summed in f64 where sums are long. Orthogonal factors: |U^T U - I| < 1e-15 in f64. Freon works in f64 inside; its cheap defaults
+     are accurate for condition numbers up to 1e3 (see nrx_opt_freon_desc). Kaon is chaotic by design.
+
+   MACROS (define before the implementation, in one file)
+     NRX_OPTIM_IMPLEMENTATION or NRX_IMPLEMENTATION  emit the code          NRX_STATIC       everything static in this unit
+     NRX_MALLOC/NRX_REALLOC/NRX_FREE                 default allocator      NRX_LOG(line)    default log (silent)
+     NRX_VERBOSE                                     log to stderr          NRX_NO_STDIO     no stdio at all
+     NRX_NO_SIMD                                     plain C only           NRX_USE_CBLAS    products by a BLAS
+     NRX_DEF                                         linkage of functions
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -1117,13 +1181,18 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3618331293
-/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
-   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
-   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
-     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
-     packed  both operands are first copied into panels in the caller's workspace; for large problems
-   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#define NRXI_GEMM_VERSION 3160669143
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
+   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles are
+   fed in one of four ways:
+     direct  A is read in place, B in place or through one panel on the stack: small and medium problems
+     packed  B, and A where that pays, are first copied into panels in the caller's workspace: large problems
+     stream  few rows (or columns) of C are kept in the cache while the long operand passes by, row by row
+     dot     the same when the long operand lies the other way: scalar products
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number.
+   Blocking as in K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication,
+   ACM TOMS 34. */
 #if defined(NRXI_X86)
 #include <immintrin.h>
 #endif
@@ -1137,16 +1206,17 @@ NRXI_IMPL_BEGIN
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
-    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
-    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
-    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
-    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
-    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
-    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
-    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
-    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
+    NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
+    NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
+    NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
+    NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
+    NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
+    NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
+    NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
@@ -1154,15 +1224,20 @@ enum {
 
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
-NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
+{
+    return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff;
+}
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
+                            void (*job)(void *arg, size_t chunk), void *arg)
 {
     size_t chunk;
     if (!serial) nrxi_parallel(env, chunks, job, arg);
     else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
 }
 
-/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT
+   and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
@@ -1220,8 +1295,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
         ROWS(NRXI_GEMM_STORE1, S)                                                                         \
         ROWS(NRXI_GEMM_STORE2, S)                                                                         \
     }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
-   over 4 rows x and 2 rows y, lanes folded in order. */
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 +
+   j] = sum_p x_i[p] y_j[p] over 4 rows x and 2 rows y, lanes folded in order. */
 #define NRXI_GEMM_DOT1(i, S)                                             \
     {                                                                    \
         const v t = *(const vu *)(x[i] + p);                             \
@@ -1230,33 +1305,34 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
-    {                                                                                                                      \
-        typedef vec v;                                                                                                     \
-        typedef vec##u vu;                                                                                                 \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
-        const v zero = {0};                                                                                                \
-        elem lane[8][lanes], s;                                                                                            \
-        size_t p, q, i;                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
-        }                                                                                                                  \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
-        for (i = 0; i < 8; i++) {                                                                                          \
-            part sum = *(const part##u *)lane[i];                                                                          \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
-                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
-            sums[i] = s;                                                                                                   \
-        }                                                                                                                  \
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                 \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2],  \
+                                                  elem sums[8])                                              \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
+        const v zero = {0};                                                                                  \
+        elem lane[8][lanes], s;                                                                              \
+        size_t p, q, i;                                                                                      \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                            \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                              \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                               \
+        }                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                               \
+        for (i = 0; i < 8; i++) {                                                                            \
+            part sum = *(const part##u *)lane[i];                                                            \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))               \
+                sum += (part) * (const part##u *)(lane[i] + q);                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                       \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                          \
+            sums[i] = s;                                                                                     \
+        }                                                                                                    \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
@@ -1277,13 +1353,15 @@ NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
-/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
-   there are; the count of entries done. */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole
+   vectors of the k entries as there are; the count of entries done. */
 #if defined(NRXI_VEC)
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
@@ -1315,8 +1393,8 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                                  double alpha, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                  size_t brs, double alpha, double beta, double *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(double) };
     double t[rows][cols], s;
@@ -1332,8 +1410,8 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
-                                      double beta, double *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                      size_t brs, double alpha, double beta, double *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
@@ -1347,7 +1425,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
@@ -1387,7 +1465,8 @@ NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps,
+                                double *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
@@ -1412,7 +1491,8 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t,
+                                 size_t ts, double beta, double *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1422,10 +1502,12 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
-                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
+                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
+                                 size_t brs, double beta, double *c)
 {
     double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -1438,7 +1520,8 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -1452,8 +1535,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
@@ -1465,25 +1550,26 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    double t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1496,14 +1582,16 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
@@ -1527,7 +1615,8 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -1539,7 +1628,7 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f64 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -1549,7 +1638,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
@@ -1577,16 +1666,16 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -1601,8 +1690,13 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
         double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -1633,7 +1727,8 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -1645,8 +1740,9 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                                 double beta, double *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -1664,7 +1760,8 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((double)g->m * (double)g->n * (double)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -1674,19 +1771,20 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
                    nrxi_gemm_direct_job_f64, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -1694,9 +1792,12 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_run_f64(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 {
+    nrxi_gemm_call_f64 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f64;
 NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
@@ -1710,9 +1811,10 @@ NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
         nrxi_gemm_run_f64(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
-                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
-                                 double *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta,
+                                 double *c, size_t ldc, size_t sc, size_t batch, double *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f64 all;
     double cost = (double)m * (double)n * (double)k;
@@ -1723,7 +1825,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 #endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -1734,8 +1837,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                                  float alpha, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                  size_t brs, float alpha, float beta, float *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(float) };
     float t[rows][cols], s;
@@ -1751,8 +1854,8 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
-                                      float beta, float *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                      size_t brs, float alpha, float beta, float *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
@@ -1766,7 +1869,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
@@ -1806,7 +1909,8 @@ NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps,
+                                float *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
@@ -1831,7 +1935,8 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t,
+                                 size_t ts, float beta, float *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1841,10 +1946,12 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
-                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
+                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
+                                 size_t brs, float beta, float *c)
 {
     float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -1857,7 +1964,8 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -1871,8 +1979,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
@@ -1884,25 +1994,26 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    float t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1915,14 +2026,16 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
@@ -1946,7 +2059,8 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -1958,7 +2072,7 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f32 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -1968,7 +2082,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
@@ -1996,16 +2110,16 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -2020,8 +2134,13 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
         float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -2052,7 +2171,8 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2064,8 +2184,9 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                                 float beta, float *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -2083,7 +2204,8 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((float)g->m * (float)g->n * (float)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -2093,19 +2215,20 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
                    nrxi_gemm_direct_job_f32, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -2113,9 +2236,12 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_run_f32(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 {
+    nrxi_gemm_call_f32 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f32;
 NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
@@ -2129,9 +2255,10 @@ NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
         nrxi_gemm_run_f32(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
-                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
-                                 float *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta,
+                                 float *c, size_t ldc, size_t sc, size_t batch, float *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f32 all;
     float cost = (float)m * (float)n * (float)k;
@@ -2142,7 +2269,8 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 #endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -2152,7 +2280,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3618331293
+#elif NRXI_GEMM_VERSION != 3160669143
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */

@@ -17,8 +17,6 @@
 #include "draw.h"
 #include "ct_weights_crr.inc"          /* trained by ct_train.c on generated phantoms; the .safetensors files beside them are the same */
 #include "ct_weights_wcrr.inc"
-#include "ct_weights_lpd_sparse.inc"
-#include "ct_weights_lpd_limited.inc"
 // expect: sparse view.*48 views
 // expect: limited angle
 // expect: CRR .*convex
@@ -39,8 +37,8 @@ typedef struct {
     double history[400];
 } result;
 
-enum { FBP, TV, CRR, WCRR, LPD, METHODS };
-static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR", "LPD"};
+enum { FBP, TV, CRR, WCRR, METHODS };
+static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR"};
 
 typedef struct {
     const char *sinogram, *geometry, *out, *weights;
@@ -56,7 +54,7 @@ static int usage(FILE *to)
           "  GEOMETRY.geom  lines `key = value`: geometry, detector_count, detector_pitch, angles, image_size, pixel_size, ...\n"
           "  --views N      reconstruct from N of the views (default: a quarter); the others judge\n"
           "  --weights FILE a regularizer to use instead of the shipped CRR or WCRR\n"
-          "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy, lpd.npy go (default: here)\n", to);
+          "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy go (default: here)\n", to);
     return to == stdout ? 0 : 2;
 }
 
@@ -130,47 +128,9 @@ static double percentile(const float *image, size_t n, double part)
 
 typedef struct {
     nrx_net *net[METHODS];   /* the learned regularizers */
-    int limited;             /* the views cover less than 150 degrees */
     double scale;            /* images are divided by it before they meet a regularizer trained on [0, 1] */
     double norm2;            /* |A|^2 */
 } setting;
-
-/* Learned primal-dual has no weight to choose: its network is unrolled around the projector and goes from data to image at once. */
-static nrx_status run_lpd(const scan *s, const setting *set, float *image)
-{
-    size_t n = nrx_ct_image_size(&s->g), rays = nrx_ct_sino_size(&s->g), i;
-    float *data = (float *)malloc((rays + 1) * sizeof *data);
-    nrx_net_unrolled_desc desc = NRX_ZERO;
-    nrx_net_plan_desc plan_desc = NRX_ZERO;
-    nrx_net_checkpoint *weights = NULL;
-    nrx_net_plan *plan = NULL;
-    nrx_net *net = NULL;
-    nrx_linop op;
-    nrx_status status = data ? nrx_ct_linop(&s->g, &op) : NRX_E_NOMEM;
-    if (status != NRX_OK) { free(data); return status; }
-    for (i = 0; i < rays; i++) data[i] = (float)(s->sino[i] / (op.norm * set->scale));
-    desc.op = &op;
-    desc.height = s->g.rows;
-    desc.width = s->g.cols;
-    desc.data_height = plan_desc.height = s->g.views;
-    desc.data_width = plan_desc.width = s->g.bins;
-    desc.channels = 8;
-    status = nrx_net_lpd(&desc, &net);
-    if (status == NRX_OK) {
-        if (set->limited) status = nrx_net_checkpoint_read(ct_weights_lpd_limited, sizeof ct_weights_lpd_limited, NULL, &weights);
-        else status = nrx_net_checkpoint_read(ct_weights_lpd_sparse, sizeof ct_weights_lpd_sparse, NULL, &weights);
-    }
-    if (status == NRX_OK) status = nrx_net_load_weights(net, weights, NULL);
-    if (status == NRX_OK) status = nrx_net_plan_create(net, &plan_desc, &plan);
-    if (status == NRX_OK) status = nrx_net_forward(plan, data, image);
-    for (i = 0; i < n && status == NRX_OK; i++) image[i] = (float)(image[i] * set->scale);
-    nrx_net_plan_free(plan);
-    nrx_net_checkpoint_free(weights);
-    nrx_net_free(net);
-    nrx_ct_linop_free(&op);
-    free(data);
-    return status;
-}
 
 /* One reconstruction from zero or from the image given. lambda is relative: it multiplies |A|^2, and the grey scale where units ask. */
 static nrx_status reconstruct(const scan *s, const setting *set, int method, double lambda, int iterations, int warm, result *r)
@@ -190,7 +150,6 @@ static nrx_status reconstruct(const scan *s, const setting *set, int method, dou
     solver.warm_start = warm;
     solver.info = &info;
     if (method == FBP) status = nrx_ct_fbp(&s->g, s->sino, r->image, NULL);
-    else if (method == LPD) status = run_lpd(s, set, r->image);
     else if (method == TV) {
         solver.lambda = lambda * set->norm2 * set->scale;
         status = nrx_ct_tv(&s->g, s->sino, r->image, &solver);
@@ -244,25 +203,6 @@ static nrx_status choose_lambda(const scan *s, const setting *set, int method, r
     return status;
 }
 
-/* Views that cover less than 150 degrees in all (gaps above 10 degrees do not count) are a limited-angle scan. */
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static int is_limited(const nrx_ct_geometry *g)
-{
-    double *t = (double *)malloc((g->views + 1) * sizeof *t), covered = 0;
-    size_t i;
-    if (!t) return 0;
-    for (i = 0; i < g->views; i++) t[i] = fmod(fmod(nrx_ct_angle(g, i), NRX_PI) + NRX_PI, NRX_PI);
-    qsort(t, g->views, sizeof *t, compare_doubles);
-    for (i = 1; i < g->views; i++) if (t[i] - t[i - 1] < NRX_PI / 18) covered += t[i] - t[i - 1];
-    free(t);
-    return covered < NRX_PI * 5 / 6;
-}
-
 /* All methods on one scan. truth may be NULL; left_out may have no views. */
 static nrx_status run_methods(const scan *s, const scan *left_out, const float *truth, setting *set, result *results)
 {
@@ -272,18 +212,17 @@ static nrx_status run_methods(const scan *s, const scan *left_out, const float *
     int m;
     status = nrx_ct_norm(&s->g, 5, NULL, &upper);
     set->norm2 = upper * upper;
-    set->limited = is_limited(&s->g);
     for (m = 0; m < METHODS && status == NRX_OK; m++) {
         result *r = &results[m];
         double lambda = 0;
         r->name = method_name[m];
         r->image = (float *)calloc(n, sizeof *r->image);
         if (!r->image) return NRX_E_NOMEM;
-        if (m != FBP && m != LPD) status = choose_lambda(s, set, m, r, &lambda);
+        if (m != FBP) status = choose_lambda(s, set, m, r, &lambda);
         if (status == NRX_OK) status = reconstruct(s, set, m, lambda, 300, 0, r);
         if (status != NRX_OK) break;
         if (m == FBP) set->scale = percentile(r->image, n, 0.995);
-        strcpy(r->certificate, m == TV ? "convex" : m == LPD ? "none: trained end to end" : "-");
+        strcpy(r->certificate, m == TV ? "convex" : "-");
         if (set->net[m]) {
             nrx_net_report report;
             status = nrx_net_certify(set->net[m], s->g.rows, s->g.cols, &report);
@@ -300,7 +239,6 @@ static nrx_status run_methods(const scan *s, const scan *left_out, const float *
 
 static void print_table(const result *results, int with_truth, int with_left_out)
 {
-    static const char *const stops[] = {"iterations", "tolerance", "cancelled", "numeric"};
     int m;
     printf("%-6s", "method");
     if (with_truth) printf(" %8s %7s", "PSNR dB", "SSIM");
@@ -312,8 +250,8 @@ static void print_table(const result *results, int with_truth, int with_left_out
         if (with_truth) printf(" %8.2f %7.4f", r->psnr, r->ssim);
         if (with_left_out) printf(" %12.5f", r->residual);
         printf(" %8.2f", r->seconds);
-        if (m == FBP || m == LPD) printf(" %5s %-10s %9s", "-", "-", "-");
-        else printf(" %5d %-10s %9.3g", r->iterations, stops[r->stop], r->lambda);
+        if (m == FBP) printf(" %5s %-10s %9s", "-", "-", "-");
+        else printf(" %5d %-10s %9.3g", r->iterations, nrx_stop_string(r->stop), r->lambda);
         printf("  %s\n", r->certificate);
     }
 }
@@ -368,7 +306,7 @@ static int draw_convergence(const options *opt, const char *name, const char *ti
 
 static int save_arrays(const options *opt, const char *prefix, const result *results, size_t rows, size_t cols)
 {
-    static const char *const file[METHODS] = {"fbp", "tv", "crr", "wcrr", "lpd"};
+    static const char *const file[METHODS] = {"fbp", "tv", "crr", "wcrr"};
     size_t shape[2];
     char path[1200];
     int m;

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
     printf("loss %.3g -> %.3g; largest eigenvalue %.3f -> %.3f (stability limit %.3f); power iteration within %.1e\n", losses[0], losses[STEPS - 1],
            top[0], top[shots - 1], 2 / rate, worst);
     c = draw_new(960, 400, 0xffffff);
-    plot = draw_axes(&c, 5, 5, 475, 390, 0, STEPS, 0, 1.1 * peak, 0, "largest Hessian eigenvalue during gradient descent", "step", "");
+    plot = draw_axes(&c, 5, 5, 475, 390, 0, STEPS, 0, 1.35 * peak, 0, "largest Hessian eigenvalue during gradient descent", "step", "");
     draw_curve(&plot, (size_t)shots, shot, stable, draw_palette[1], "stability limit 2 / step size");
     draw_curve(&plot, (size_t)shots, shot, top, draw_palette[0], "eigh of the Hessian");
     draw_points(&plot, (size_t)shots, shot, power, 5, draw_palette[2], "power iteration on nrx_t_hvp");

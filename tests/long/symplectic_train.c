@@ -1,5 +1,5 @@
 /* Trains SympFlow and the MLP baseline from scratch and measures them as the published weights were measured (see nrx_symplectic.h).
-   cc -O2 -I. tests/long/symplectic_train.c -lm
+   cc -O2 -I. tests/long/symplectic_train.c -lm && ./a.out [Adam steps] [rate] [0 oscillator, 1 Henon-Heiles] [refinement] [which of 0123]
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
@@ -112,7 +112,9 @@ int main(int argc, char **argv)
             i++;
         }
         for (k = 0; k < 4; k++) {
-            nrx_sym_flow *f = trained(name[which][k], &sys, k < 2 ? NRX_SYM_NET_SYMPFLOW : NRX_SYM_NET_MLP, steps, lr, k % 2 ? 1.0 : 0.0, box);
+            nrx_sym_flow *f;
+            if (argc > 5 && !strchr(argv[5], '0' + k)) continue;
+            f = trained(name[which][k], &sys, k < 2 ? NRX_SYM_NET_SYMPFLOW : NRX_SYM_NET_MLP, steps, lr, k % 2 ? 1.0 : 0.0, box);
             measure(name[which][k], f, &sys, n, x0);
             printf("%-28s plotted state: max |dE/E| to t = 1000: %.1e\n", name[which][k], worst_energy(f, &sys, z0[which], 1000));
             nrx_sym_flow_destroy(f);

@@ -307,7 +307,7 @@ static void check_lstsq(int kind, size_t m, size_t n, size_t nrhs)
 
 static void hostile(void)
 {
-    double a[16], big[16], out[64], s[16];
+    double a[16], big[16], out[64], s[16] = { 0 };
     size_t piv[8], i, rank;
     int bad;
     for (bad = 0; bad < 3; bad++) {
