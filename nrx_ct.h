@@ -846,8 +846,8 @@ NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, cons
 /* bad = rays that pass a pixel above `threshold` of image (metal masking: then nrx_ct_interpolate, reconstruct, paste the metal back). */
 NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad);
 
-/* Ring artefacts: sorts each bin's values over the views, takes the median over `size` (0: 21, odd) bins of equal rank, and undoes the sorting
-   (Vo, Atwood and Drakopoulos 2018, algorithm 3). */
+/* Ring artefacts: sorts each bin's values over the views, compares them with the median over `size` (0: 21, odd) bins of equal rank (Vo, Atwood and
+   Drakopoulos 2018, algorithm 3), and subtracts the median difference from the bin: what is the same in all views and nothing else. */
 NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size);
 
 /* Zingers: values that exceed both neighbours in view by more than `factor` (0: 6) noise levels become their mean; returns how many. */
@@ -9369,15 +9369,15 @@ NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, siz
 {
     size_t rows = g ? nrxi_ct_bin_rows(g) : 0, r, j, i, k;
     nrxi_ct_sorted *order;
-    double *sorted, *window;
+    double *window, *difference;
     nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
     if (status != NRX_OK) return status;
     if (size == 0) size = 21;
     if (!sino || size % 2 == 0 || size > 1001) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd and at most 1001", size);
     if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
     order = (nrxi_ct_sorted *)nrxi_alloc(&g->env, g->views * g->bins, sizeof *order);
-    window = (double *)nrxi_alloc(&g->env, size, sizeof *window);
-    sorted = window;
+    window = (double *)nrxi_alloc(&g->env, size + g->views, sizeof *window);
+    difference = window ? window + size : NULL;
     if (!order || !window) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sorted sinogram");
     for (r = 0; r < rows && status == NRX_OK; r++) {
         for (j = 0; j < g->bins; j++) { /* order[j][rank] */
@@ -9387,14 +9387,21 @@ NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, siz
             }
             nrxi_ct_sort(order + j * g->views, g->views);
         }
-        for (j = 0; j < g->bins; j++)
+        for (j = 0; j < g->bins; j++) {
+            double stripe;
             for (i = 0; i < g->views; i++) {
                 for (k = 0; k < size; k++) { /* edges repeat */
                     size_t at = j + k < size / 2 ? 0 : j + k - size / 2;
-                    sorted[k] = order[(at < g->bins ? at : g->bins - 1) * g->views + i].t;
+                    window[k] = order[(at < g->bins ? at : g->bins - 1) * g->views + i].t;
                 }
-                nrxi_ct_set(sino, g->dtype, (order[j * g->views + i].view * rows + r) * g->bins + j, nrxi_ct_kth(sorted, size, size / 2));
+                difference[i] = order[j * g->views + i].t - nrxi_ct_kth(window, size, size / 2);
             }
+            stripe = nrxi_ct_kth(difference, g->views, g->views / 2);
+            for (i = 0; i < g->views; i++) {
+                size_t at = (i * rows + r) * g->bins + j;
+                nrxi_ct_set(sino, g->dtype, at, nrxi_ct_get(sino, g->dtype, at) - stripe);
+            }
+        }
     }
     nrxi_free(&g->env, order);
     nrxi_free(&g->env, window);
