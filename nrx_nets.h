@@ -413,16 +413,22 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
 /* >>> nrx solve (declarations) */
 #ifndef NRX_SOLVE_VERSION
-#define NRX_SOLVE_VERSION 3311959833
+#define NRX_SOLVE_VERSION 351400716
 /* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
 
 #define NRX_STOP_LIST(X)                                                                      \
@@ -476,6 +482,10 @@ typedef struct nrx_solve_desc {
     int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
     double lower, upper;
     size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
     double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
     size_t history_size;
     nrx_env env;
@@ -494,7 +504,7 @@ typedef struct nrx_solve_info {
     double norm;           /* operator norm used; 0 = none */
     int    stop;           /* NRX_STOP_* */
 } nrx_solve_info;
-#elif NRX_SOLVE_VERSION != 3311959833
+#elif NRX_SOLVE_VERSION != 351400716
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (declarations) */
@@ -1336,13 +1346,14 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
-/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
-   number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
-   the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
-   arithmetic alone: under NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
-   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits); argument reductions as in
-   J.-M. Muller, Elementary Functions, 3rd ed., ch. 11 (Cody and Waite; Payne and Hanek). */
+#define NRXI_MATH_VERSION 3173273367
+/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
+   vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
+   and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
+   Without SIMD the same lanes run one by one, from + - * / and integer arithmetic alone: under
+   NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
+   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits). Argument reductions
+   after Cody and Waite and after Payne and Hanek: J.-M. Muller, Elementary Functions, 3rd ed., ch. 11. */
 #if defined(NRXI_VEC)
 #define NRXI_LANE __attribute__((always_inline, unused)) static inline
 #else
@@ -1350,7 +1361,8 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are
+   cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1395,7 +1407,10 @@ NRXI_LANE double nrxi_fma_f64(int fused, double a, double b, double c)
 }
 
 /* >>> twin f64 */
-NRXI_LANE double nrxi_abs_f64(double x) { return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1)); }
+NRXI_LANE double nrxi_abs_f64(double x)
+{
+    return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE double nrxi_sign_f64(double x, double s)
 {
@@ -1407,7 +1422,10 @@ NRXI_LANE double nrxi_clamp_f64(double x, double lo, double hi) /* NaN stays */
     return nrxi_pick_f64(x < lo, lo, nrxi_pick_f64(x > hi, hi, x));
 }
 /* === twin f32 */
-NRXI_LANE float nrxi_abs_f32(float x) { return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1)); }
+NRXI_LANE float nrxi_abs_f32(float x)
+{
+    return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE float nrxi_sign_f32(float x, float s)
 {
@@ -1427,8 +1445,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 #define NRXI_P4(F, x, a, b, c, d, e) NRXI_P1(F, x, a, NRXI_P3(F, x, b, c, d, e))
 #define NRXI_P5(F, x, a, b, c, d, e, f) NRXI_P1(F, x, a, NRXI_P4(F, x, b, c, d, e, f))
 #define NRXI_P6(F, x, a, b, c, d, e, f, g) NRXI_P1(F, x, a, NRXI_P5(F, x, b, c, d, e, f, g))
-#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
-#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
+#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i)                                                             \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
+#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k)                                                      \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
 #define NRXI_P12(F, x, a, b, c, d, e, f, g, h, i, j, k, l, m) \
     NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P10(F, x, c, d, e, f, g, h, i, j, k, l, m)))
 
@@ -1436,10 +1456,12 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
-    float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float t =
+        nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x),
+          r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1448,18 +1470,20 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 }
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
-    double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double t =
+        nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
 {
-    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559, 0.0013888888888865243,
-                    0.0001984126988888906, 2.4801587363745879e-05, 2.7557241169441245e-06, 2.7557240009946813e-07,
-                    2.511017672941846e-08, 2.0925298097519068e-09);
+    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559,
+                    0.0013888888888865243, 0.0001984126988888906, 2.4801587363745879e-05,
+                    2.7557241169441245e-06, 2.7557240009946813e-07, 2.511017672941846e-08,
+                    2.0925298097519068e-09);
 }
 
 /* -- the lanes -- */
@@ -1483,21 +1507,26 @@ NRXI_LANE double nrxi_exp_lane_f64(double x, int fused)
     return y * nrxi_from_bits_f64((half - 1u) << 52) * nrxi_from_bits_f64((k + 2048u - half - 1u) << 52);
 }
 
-/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the largest exponent + 1 */
+/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the
+   largest exponent + 1 */
 NRXI_LANE float nrxi_expm1_lane_f32(float x, int fused)
 {
     uint32_t k;
     float low, r = nrxi_exp_split_f32(fused, nrxi_clamp_f32(x, -18.0f, 89.0f), &k, &low);
-    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r, sum = nrxi_round_f32(a + sr);
-    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) + s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
+    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r,
+          sum = nrxi_round_f32(a + sr);
+    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) +
+                 s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
     return nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, 2.0f * (sum + rest));
 }
 NRXI_LANE double nrxi_expm1_lane_f64(double x, int fused)
 {
     uint64_t k;
     double low, r = nrxi_exp_split_f64(fused, nrxi_clamp_f64(x, -38.0, 710.0), &k, &low);
-    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r, sum = nrxi_round_f64(a + sr);
-    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) + s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
+    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r,
+           sum = nrxi_round_f64(a + sr);
+    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) +
+                  s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
     return nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, 2.0 * (sum + rest));
 }
 
@@ -1507,10 +1536,10 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     uint32_t bits = nrxi_bits_f32(u) + (0x3f800000u - 0x3f3504f3u);
     float k = (float)((int32_t)(bits >> 23) - 127) + shift;
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
-    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
-                      0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f,
+                      -0.124050573f, 0.118903719f, -0.116800539f, 0.0674693584f);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1518,16 +1547,18 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double k = nrxi_from_bits_f64((bits >> 52) + 0x4338000000000000u) - (6755399441055744.0 + 1023.0) + shift;
     double f = nrxi_from_bits_f64((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0, half = 0.5 * f * f;
     double s = f / (2.0 + f), z = s * s;
-    double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
-                           0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double p =
+        z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441,
+                    0.22222197997848925, 0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 {
     int tiny = x < 1.17549435e-38f;
-    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f, nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
+    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f,
+                                nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
     y = nrxi_pick_f32(x <= 3.40282347e+38f, y, x); /* infinity, NaN */
     y = nrxi_pick_f32(x < 0.0f, nrxi_from_bits_f32(0x7fc00000u), y);
     return nrxi_pick_f32(nrxi_abs_f32(x) <= 0.0f, nrxi_from_bits_f32(0xff800000u), y);
@@ -1535,7 +1566,8 @@ NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 {
     int tiny = x < 2.2250738585072014e-308;
-    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0, nrxi_pick_f64(tiny, -52.0, 0.0), fused);
+    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0,
+                                 nrxi_pick_f64(tiny, -52.0, 0.0), fused);
     y = nrxi_pick_f64(x <= 1.7976931348623157e308, y, x);
     y = nrxi_pick_f64(x < 0.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
     return nrxi_pick_f64(nrxi_abs_f64(x) <= 0.0, nrxi_from_bits_f64(0xfff0000000000000u), y);
@@ -1544,7 +1576,8 @@ NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 /* log(1 + x): u = 1 + x rounded, c its error */
 NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 {
-    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x), c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
+    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x),
+          c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
     float y = nrxi_log_core_f32(u, c / u, 0.0f, fused);
     y = nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, nrxi_pick_f32(x <= 3.40282347e+38f, y, x));
     y = nrxi_pick_f32(x < -1.0f, nrxi_from_bits_f32(0x7fc00000u), y);
@@ -1552,7 +1585,8 @@ NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 {
-    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x), c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
+    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x),
+           c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
     double y = nrxi_log_core_f64(u, c / u, 0.0, fused);
     y = nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, nrxi_pick_f64(x <= 1.7976931348623157e308, y, x));
     y = nrxi_pick_f64(x < -1.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
@@ -1562,19 +1596,23 @@ NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 /* max(x, 0) + log(1 + exp(-|x|)) */
 NRXI_LANE float nrxi_softplus_lane_f32(float x, int fused)
 {
-    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e), c = e - nrxi_round_f32(u - 1.0f);
+    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e),
+          c = e - nrxi_round_f32(u - 1.0f);
     return nrxi_pick_f32(x > 0.0f, x, 0.0f) + nrxi_log_core_f32(u, c / u, 0.0f, fused);
 }
 NRXI_LANE double nrxi_softplus_lane_f64(double x, int fused)
 {
-    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e), c = e - nrxi_round_f64(u - 1.0);
+    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e),
+           c = e - nrxi_round_f64(u - 1.0);
     return nrxi_pick_f64(x > 0.0, x, 0.0) + nrxi_log_core_f64(u, c / u, 0.0, fused);
 }
 
-/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division serves both. */
+/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division
+   serves both. */
 NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 {
-    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused), q;
+    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused),
+          q;
     int small = a < 0.625f;
     q = nrxi_pick_f32(small, z * NRXI_P2(f32, z, 3465.0f, 189.0f, 1.0f), 2.0f)
       / nrxi_pick_f32(small, NRXI_P3(f32, z, 10395.0f, 4725.0f, 210.0f, 1.0f), e + 1.0f);
@@ -1582,7 +1620,8 @@ NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_tanh_lane_f64(double x, int fused)
 {
-    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused), q;
+    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused),
+           q;
     int small = a < 0.6;
     q = nrxi_pick_f64(small, z * NRXI_P3(f64, z, 675675.0, 45045.0, 594.0, 1.0), 2.0)
       / nrxi_pick_f64(small, NRXI_P4(f64, z, 2027025.0, 945945.0, 51975.0, 630.0, 1.0), e + 1.0);
@@ -1611,36 +1650,41 @@ NRXI_LANE float nrxi_sigmoid_lane_f32(float x, int fused)
 NRXI_LANE float nrxi_erf_lane_f32(float x, int fused)
 {
     float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 4.0f), z = a * a, t = 1.0f / (a + 2.0f);
-    float w = NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
-    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f, -0.000801020418f,
-                      7.85389784e-05f);
+    float w =
+        NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
+    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f,
+                      -0.000801020418f, 7.85389784e-05f);
     w = 1.0f - nrxi_exp_lane_f32(-z, fused) * w;
     return nrxi_sign_f32(nrxi_pick_f32(a < 1.0f, nrxi_fma_f32(fused, a, e, a), w), x);
 }
 NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 {
     double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 6.0), z = a * a, t = 1.0 / (a + 2.0);
-    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233, 2.0578809044560122,
-                        1.9026513162343388, 9.8569280952365883, -40.983357436480254, 160.79793178895849, -509.83375433405456,
-                        993.16375697811532, -1151.2355845472111, 746.81849599299301, -211.76781374332234);
-    double e = NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857, -0.026866170645072893,
-                        0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224, -1.4925593505763834e-05,
-                        1.6460972799145014e-06, -1.6350025035340656e-07, 1.4657878599447886e-08, -1.1365661231481423e-09,
-                        5.9452538810022241e-11);
+    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233,
+                        2.0578809044560122, 1.9026513162343388, 9.8569280952365883, -40.983357436480254,
+                        160.79793178895849, -509.83375433405456, 993.16375697811532, -1151.2355845472111,
+                        746.81849599299301, -211.76781374332234);
+    double e =
+        NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857,
+                 -0.026866170645072893, 0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224,
+                 -1.4925593505763834e-05, 1.6460972799145014e-06, -1.6350025035340656e-07,
+                 1.4657878599447886e-08, -1.1365661231481423e-09, 5.9452538810022241e-11);
     w = 1.0 - nrxi_exp_lane_f64(-z, fused) * w;
     return nrxi_sign_f64(nrxi_pick_f64(a < 1.0, nrxi_fma_f64(fused, a, e, a), w), x);
 }
 
-/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which sign -- */
+/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which
+   sign -- */
 
 /* |x| <= NRXI_TRIG_LIMIT: three exact products of n with 33 bits of pi/2 each, and the rest */
 #define NRXI_TRIG_LIMIT 1e6
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11,
+           r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1652,10 +1696,10 @@ NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused)
 {
     double z = r * r, half = 0.5 * z, one = 1.0 - half;
-    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604, 2.7557313679293943e-06,
-                       -2.505075606910539e-08, 1.5896672978013178e-10);
-    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05, -2.755731434087981e-07,
-                       2.0875721656351586e-09, -1.1359561217754339e-11);
+    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604,
+                       2.7557313679293943e-06, -2.505075606910539e-08, 1.5896672978013178e-10);
+    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05,
+                       -2.755731434087981e-07, 2.0875721656351586e-09, -1.1359561217754339e-11);
     s = r + nrxi_fma_f64(fused, z * r, s, low * one);
     c = one + (((1.0 - one) - half) + nrxi_fma_f64(fused, z * z, c, -(r * low)));
     s = nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1665,12 +1709,13 @@ NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused
 /* any |x| >= 2^-10: M 2^e 2/pi mod 4 from 192 bits of 2/pi (Payne and Hanek); infinities and NaN give NaN */
 NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
 {
-    static const uint32_t two_over_pi[40] = {0, 0,
-        0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au,
-        0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u,
-        0x3991d639u, 0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu,
-        0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u,
-        0x56033046u, 0xfc7b6babu};
+    static const uint32_t two_over_pi[40] = {
+        0,           0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu,
+        0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u,
+        0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu,
+        0x6d367ecfu, 0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u,
+        0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u, 0x56033046u, 0xfc7b6babu};
     uint64_t bits = nrxi_bits_f64(x), m = (bits & 0xfffffffffffffu) | 0x10000000000000u, carry, t;
     uint32_t w[6], f[6], lo32 = (uint32_t)(m & 0xffffffffu), hi32 = (uint32_t)(m >> 32), flip;
     int e = (int)(bits >> 52 & 0x7ffu) - 1075, first, shift, i, top;
@@ -1678,10 +1723,13 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     *n = 0;
     *low = 0.0;
     if (e == 972) return x - x;
-    first = (e - 2 + 64) / 32;             /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
+    first = (e - 2 + 64) /
+            32; /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
     shift = (e - 2 + 64) % 32;
     for (i = 0; i < 6; i++) /* w[0] is the lowest limb */
-        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >> (32 - shift)) & 0xffffffffu);
+        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >>
+                               (32 - shift)) &
+                              0xffffffffu);
     for (carry = 0, i = 0; i < 6; i++) {   /* f = m * w mod 2^192; its top two bits are n mod 4 */
         t = (uint64_t)w[i] * lo32 + (carry & 0xffffffffu);
         carry >>= 32;
@@ -1691,7 +1739,7 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     }
     *n = f[5] >> 30;
     f[5] &= 0x3fffffffu;
-    flip = f[5] >> 29;                     /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
+    flip = f[5] >> 29; /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
     if (flip) {
         *n += 1;
         for (carry = 1, i = 0; i < 6; i++) {
@@ -1708,8 +1756,10 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 +
+        (b * (double)1.570796012878418 +
+         (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1733,12 +1783,15 @@ NRXI_LANE double nrxi_cos_lane_f64(double x, int fused)
 /* f32 in f64 arithmetic: no low part is needed and few terms */
 NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
-    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
+    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0),
+           q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
-    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
-    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
+    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726,
+                2.7182512979930861e-06);
+    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05,
+                -2.7209978739561788e-07);
     s = nrxi_fma_f64(fused, z * r, s, r);
     c = nrxi_fma_f64(fused, z * z, c, 1.0 - 0.5 * z);
     return (float)nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1791,7 +1844,8 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_MEND_SIN(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 0);
 #define NRXI_MEND_COS(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 1);
 
-/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place -- */
+/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place
+   -- */
 
 #define NRXI_VBODY(target, name, lane, elem, F, fused, MEND)                       \
     target NRXI_FN void name(size_t n, const elem *x, elem *y)                     \
@@ -1819,18 +1873,19 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_FUSED 0
 #endif
 #if defined(NRXI_X86)
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                                  \
-    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                               \
-    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                                   \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                                  \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                                        \
-    {                                                                                                                      \
-        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                                           \
-        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                                          \
-        else nrxi_v##fn##_plain_##F(n, x, y);                                                                              \
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
+    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
+    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
+    {                                                                                                        \
+        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
+        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                            \
+        else nrxi_v##fn##_plain_##F(n, x, y);                                                                \
     }
 #elif defined(NRXI_VEC)
-#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
@@ -1855,30 +1910,30 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3173273367
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -1935,7 +1990,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -1973,7 +2029,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -1999,7 +2056,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -2010,7 +2068,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -2044,11 +2103,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -2057,14 +2119,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -2073,20 +2139,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -2164,24 +2233,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -2189,13 +2262,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -2243,7 +2318,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -2264,7 +2340,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -2281,7 +2358,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -2293,21 +2371,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -2321,8 +2404,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -2333,7 +2418,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -2364,44 +2450,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -2413,8 +2510,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -2437,7 +2536,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -2445,8 +2545,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -2475,7 +2578,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -2486,8 +2589,8 @@ NRXI_IMPL_BEGIN
 /* ---- private types ---- */
 
 enum { /* layer kinds */
-    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_ADD, NRXI_GAIN,
-        NRXI_MUL,
+    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_NET_ADD,
+        NRXI_GAIN, NRXI_NET_MUL,
     NRXI_CONCAT, NRXI_SLICE, NRXI_AVGPOOL, NRXI_MAXPOOL, NRXI_SUM, NRXI_MEAN, NRXI_SPATIAL_MEAN, NRXI_RESIZE,
         NRXI_GROUPNORM,
     NRXI_BATCHNORM, NRXI_OPERATOR
@@ -2532,10 +2635,10 @@ struct nrx_net {
     char        arch[24];
 };
 
-typedef struct nrxi_map { /* one node's feature maps in a plan */
+typedef struct nrxi_net_map { /* one node's feature maps in a plan */
     size_t c, h, w, size;    /* size = c*h*w per sample */
     size_t val, tan, adj, tadj; /* offsets in floats */
-} nrxi_map;
+} nrxi_net_map;
 
 struct nrx_net_plan {
     const nrx_net *net;
@@ -2543,7 +2646,7 @@ struct nrx_net_plan {
     size_t    n;
     int       mode, owned, output;
     int       ran, tangent_ran, ones;  /* what the workspace holds: values, tangents, adjoints seeded with ones */
-    nrxi_map *map;
+    nrxi_net_map *map;
     unsigned char *has, *thas;         /* adjoint (of the tangent) of this node has been written */
     size_t   *off;                     /* tap offsets of the widest convolution */
     float    *base, *scratch, *packed, *gw, *weff;
@@ -3066,7 +3169,7 @@ NRXI_FN void nrxi_conv_needs(const nrxi_conv *g, size_t *scratch, size_t *packed
     if (*offsets < wide * taps + 3) *offsets = wide * taps + 3;
 }
 
-typedef struct nrxi_conv_job { /* one pass, cut into chunks of (sample, block of rows) */
+typedef struct nrxi_net_conv_job { /* one pass, cut into chunks of (sample, block of rows) */
     const nrxi_conv *g;
     const size_t *off;
     const float  *packed, *in, *bias, *gy;
@@ -3075,13 +3178,13 @@ typedef struct nrxi_conv_job { /* one pass, cut into chunks of (sample, block of
     size_t in_image, in_row, in_step;  /* floats per channel of `in`, per row, and from one output row to the next */
     size_t out_image, out_row, rows, width, blocks;
     int    add;
-} nrxi_conv_job;
+} nrxi_net_conv_job;
 
 #define NRXI_ROW_BLOCK 8u
 
 NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 {
-    const nrxi_conv_job *j = (const nrxi_conv_job *)arg;
+    const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_ROW_BLOCK, r1 = r0 + NRXI_ROW_BLOCK, group, r, b, c,
         x;
     size_t groups = j->g->groups, cog = j->cout / groups, cig = j->cin / groups, blocks4 = (cog + 3) / 4;
@@ -3105,11 +3208,11 @@ NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 }
 
 /* y = W x + bias. w [co][ci/groups][kh][kw]. */
-NRXI_FN void nrxi_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias,
+NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias,
     const float *x, float *y,
                                float *scratch, float *packed, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, taps = cig * g->kh * g->kw,
         group, b, t, c, i, ky, kx;
     if (nrxi_wino_fits(g)) { nrxi_wino_run(env, g, 0, w, bias, x, y, 0, scratch); return; }
@@ -3142,11 +3245,11 @@ NRXI_FN void nrxi_conv_forward(const nrx_env *env, const nrxi_conv *g, const flo
 
 /* gx (+)= W^T gy: a convolution of the zero-stuffed, zero-padded gy with the flipped kernels; then the padding is
    folded back. */
-NRXI_FN void nrxi_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy, float *gx,
-    int add,
+NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy,
+    float *gx, int add,
                                float *scratch, float *packed, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cig + 3) / 4, area = g->kh * g->kw,
         taps = cog * area;
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx, i, r, c, t, o,
@@ -3194,7 +3297,7 @@ NRXI_FN void nrxi_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const flo
    */
 NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 {
-    const nrxi_conv_job *j = (const nrxi_conv_job *)arg;
+    const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     const nrxi_conv *g = j->g;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, group = chunk / blocks4,
         b = chunk % blocks4;
@@ -3231,7 +3334,7 @@ NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const float *x, const float *gy,
     float *gw, float *scratch, size_t *off)
 {
-    nrxi_conv_job j;
+    nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = cig * g->kh * g->kw, i, t, ky, kx;
     memset(&j, 0, sizeof j);
     j.in = x;
@@ -3736,7 +3839,7 @@ NRXI_FN void nrxi_net_refresh(nrx_net_plan *p)
 NRXI_FN int nrxi_layer_conv(const nrx_net_plan *p, size_t i, nrxi_conv *g)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *in = p->map + l->in[0], *out = p->map + i;
+    const nrxi_net_map *in = p->map + l->in[0], *out = p->map + i;
     if (l->kind == NRXI_CONV) return nrxi_conv_setup(g, l, p->n, in->c, l->channels, in->h, in->w);
     return nrxi_conv_setup(g, l, p->n, l->channels, in->c, out->h, out->w) && g->oh == in->h && g->ow == in->w;
 }
@@ -3745,8 +3848,8 @@ NRXI_FN int nrxi_layer_conv(const nrx_net_plan *p, size_t i, nrxi_conv *g)
 NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + (l->in[0] < 0 ? 0 : l->in[0]), *b = p->map + (l->in[1] < 0 ? 0 : l->in[1]);
-    nrxi_map *o = p->map + i;
+    const nrxi_net_map *a = p->map + (l->in[0] < 0 ? 0 : l->in[0]), *b = p->map + (l->in[1] < 0 ? 0 : l->in[1]);
+    nrxi_net_map *o = p->map + i;
     nrxi_conv g;
     o->c = l->channels;
     o->h = a->h;
@@ -3767,12 +3870,14 @@ NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
         if (a->size != l->first) return "its input has another size";
         o->h = o->w = 1;
         break;
-    case NRXI_ADD:
+    case NRXI_NET_ADD:
         if (l->in[1] < 0) break;
         if (!((b->c == a->c && b->h == a->h && b->w == a->w) || (b->c == 1 && b->h == a->h && b->w == a->w)
               || (b->c == a->c && b->h == 1 && b->w == 1))) return "its two inputs differ in size";
         break;
-    case NRXI_MUL: if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
+    case NRXI_NET_MUL:
+        if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size";
+        break;
     case NRXI_CONCAT: if (b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_AVGPOOL: case NRXI_MAXPOOL:
         o->h = a->h / l->first; o->w = a->w / l->first;
@@ -3818,7 +3923,7 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
     for (i = 0; i < n; i++) {
         const nrxi_layer *l = net->layer + i;
         const char *wrong = NULL;
-        nrxi_map *m = p->map + i;
+        nrxi_net_map *m = p->map + i;
         nrxi_conv g;
         if (i == 0) {
             m->c = l->channels; m->h = d->height ? d->height : 1; m->w = d->width ? d->width : 1;
@@ -3898,7 +4003,7 @@ NRXI_FN size_t nrxi_plan_bytes(const nrx_net_plan *p)
 {
     size_t n = p->net->layers, weff = 0, i;
     for (i = 0; i < p->net->params; i++) if (p->net->param[i].transform) weff = p->net->count;
-    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_map)) + nrxi_round64(2 * n)
+    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_net_map)) + nrxi_round64(2 * n)
         + nrxi_round64(p->off_size * sizeof(size_t))
          + nrxi_round64((p->floats + NRXI_SLACK) * 4) + nrxi_round64(p->scratch_size * 4)
              + nrxi_round64(p->packed_size * 4)
@@ -3927,10 +4032,10 @@ NRXI_FN nrx_status nrxi_plan_measure(const nrx_net *net, const nrx_net_plan_desc
     p->mode = d->mode;
     p->output = nrxi_net_out(net);
     n = net->layers;
-    ticks = (size_t *)nrxi_alloc(&p->env, n, 2 * sizeof(size_t) + sizeof(nrxi_map));
+    ticks = (size_t *)nrxi_alloc(&p->env, n, 2 * sizeof(size_t) + sizeof(nrxi_net_map));
     if (!ticks) return nrxi_fail(&p->env, NRX_E_NOMEM, "%s: no memory for the layout of %zu nodes", who, n);
     *arrays = ticks;
-    p->map = (nrxi_map *)(void *)(ticks + 2 * n);
+    p->map = (nrxi_net_map *)(void *)(ticks + 2 * n);
     return nrxi_plan_layout(p, d, ticks, ticks + n, who);
 }
 
@@ -3967,8 +4072,8 @@ NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_de
     if (!at) { nrxi_free(&m.env, arrays); return nrxi_fail(&m.env, NRX_E_NOMEM,
         "nrx_net_plan_create: no memory for %zu bytes", bytes); }
     p = (nrx_net_plan *)(void *)at;           at += nrxi_round64(sizeof *p);
-    memcpy(at, m.map, n * sizeof(nrxi_map));
-    m.map = (nrxi_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_map));
+    memcpy(at, m.map, n * sizeof(nrxi_net_map));
+    m.map = (nrxi_net_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_net_map));
     m.has = at; m.thas = at + n;              at += nrxi_round64(2 * n);
     m.off = (size_t *)(void *)at;             at += nrxi_round64(m.off_size * sizeof(size_t));
     m.base = (float *)(void *)at;             at += nrxi_round64((m.floats + NRXI_SLACK) * 4);
@@ -3992,7 +4097,7 @@ NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan)
 
 NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4])
 {
-    const nrxi_map *m = plan->map + plan->output;
+    const nrxi_net_map *m = plan->map + plan->output;
     shape[0] = plan->n; shape[1] = m->c; shape[2] = m->h; shape[3] = m->w;
 }
 
@@ -4003,8 +4108,8 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 
 NRXI_FN int nrxi_is_linear(int kind)
 {
-    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_MUL && kind != NRXI_MAXPOOL
-        && kind != NRXI_GROUPNORM;
+    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_NET_MUL
+        && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
 }
 
 NRXI_FN float nrxi_batchnorm_gain(const nrx_net_plan *p, const nrxi_layer *l, size_t c)
@@ -4044,18 +4149,18 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
     int affine)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[0], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
     const float *w = nrxi_weight(p, l, 0), *bias = affine ? nrxi_weight(p, l, 1) : NULL;
     size_t n = p->n, s, c, r, k, area = o->h * o->w;
     nrxi_conv g;
     switch (l->kind) {
     case NRXI_CONV:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
+        nrxi_net_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
         break;
     case NRXI_CONVT:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_adjoint(&p->env, &g, w, x0, y, 0, p->scratch, p->packed, p->off);
+        nrxi_net_conv_adjoint(&p->env, &g, w, x0, y, 0, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) y[s * area + k] += bias[s % o->c];
         break;
     case NRXI_DENSE:
@@ -4068,9 +4173,9 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
             for (k = 0; k < area; k++) y[s * area + k] = x0[s * area + k] + add;
         }
         break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         float ka = (float)l->a, kb = (float)l->b;
-        const nrxi_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
+        const nrxi_net_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
         if (!b) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k]; break; }
         if (b->size == o->size) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k] + kb * x1[k]; break; }
         for (s = 0; s < n; s++)
@@ -4089,7 +4194,7 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
         }
         break;
     case NRXI_CONCAT: {
-        const nrxi_map *b = p->map + l->in[1];
+        const nrxi_net_map *b = p->map + l->in[1];
         for (s = 0; s < n; s++) {
             memcpy(y + s * o->size, x0 + s * a->size, a->size * sizeof *y);
             memcpy(y + s * o->size + a->size, x1 + s * b->size, b->size * sizeof *y);
@@ -4154,14 +4259,14 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
 NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *gy, int slot, float *gx, int add)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[slot], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[slot], *o = p->map + i;
     const float *w = nrxi_weight(p, l, 0);
     size_t n = p->n, s, c, r, k, area = o->h * o->w;
     nrxi_conv g;
     switch (l->kind) { /* these two know how to overwrite */
     case NRXI_CONV:
         (void)nrxi_layer_conv(p, i, &g);
-        nrxi_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
+        nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
         return NRX_OK;
     case NRXI_DENSE:
         nrxi_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
@@ -4179,13 +4284,13 @@ NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *g
             size_t total = n * a->size;
             float *keep = p->scratch + (nrxi_conv_is_bare(&g) ? 0 : g.n * g.ci * g.ph * g.row + NRXI_SLACK);
             memcpy(keep, gx, total * sizeof *gx);
-            nrxi_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
+            nrxi_net_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
             for (k = 0; k < total; k++) to[k] += keep[k];
-        } else nrxi_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
+        } else nrxi_net_conv_forward(&p->env, &g, w, NULL, gy, to, p->scratch, p->packed, p->off);
         break;
     }
     case NRXI_BIAS: for (k = 0; k < n * o->size; k++) gx[k] += gy[k]; break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         float f = (float)(slot ? l->b : l->a);
         if (a->size == o->size) { for (k = 0; k < n * o->size; k++) gx[k] += f * gy[k]; break; }
         for (s = 0; s < n; s++)
@@ -4263,7 +4368,7 @@ NRXI_FN void nrxi_give(nrx_net_plan *p, const nrxi_layer *l, int k, const float 
 NRXI_FN void nrxi_linear_grad(nrx_net_plan *p, size_t i, const float *x, const float *gy, int affine, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *a = p->map + l->in[0], *o = p->map + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
     size_t n = p->n, s, k, c, area = o->h * o->w, len;
     nrxi_conv g;
     if (l->param[0] < 0) return;
@@ -4330,7 +4435,7 @@ NRXI_FN void nrxi_pointwise(const nrx_net_plan *p, const nrxi_layer *l, size_t c
 NRXI_FN void nrxi_profile_grad(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = p->base + a->val, *v = tadj ? p->base + a->tan : NULL;
     size_t s, c, area = o->h * o->w;
     if (l->kind == NRXI_SPLINE) {
@@ -4383,7 +4488,7 @@ NRXI_FN void nrxi_group_stats(const float *x, size_t m, double eps, double *mean
 NRXI_FN void nrxi_groupnorm_forward(nrx_net_plan *p, size_t i, const float *x, const float *v, float *y, float *dy)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i;
+    const nrxi_net_map *o = p->map + i;
     const float *gain = nrxi_weight(p, l, 0), *bias = nrxi_weight(p, l, 1);
     size_t cg = o->c / l->groups, area = o->h * o->w, m = cg * area, s, k;
     for (s = 0; s < p->n * l->groups; s++) {
@@ -4407,7 +4512,7 @@ NRXI_FN void nrxi_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj,
     float *gv, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *in = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *in = p->map + l->in[0];
     const float *gain = nrxi_weight(p, l, 0), *x = p->base + in->val, *v = tadj ? p->base + in->tan : NULL;
     size_t cg = o->c / l->groups, area = o->h * o->w, m = cg * area, s, k;
     double inv = 1.0 / (double)m;
@@ -4461,7 +4566,7 @@ NRXI_FN float *nrxi_tan(const nrx_net_plan *p, int node) { return node < 0 || p-
 NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
 {
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *v = tangent ? nrxi_tan(p, l->in[0]) : NULL;
     float *y = tangent ? nrxi_tan(p, (int)i) : nrxi_val(p, (int)i), d[NRXI_ACT_CHUNK];
     size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
@@ -4470,7 +4575,7 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
         return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0)
             : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
     switch (l->kind) {
-    case NRXI_MUL: {
+    case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]), *v1 = nrxi_tan(p, l->in[1]);
         if (!tangent) for (k = 0; k < p->n * o->size; k++) y[k] = x[k] * x1[k];
         else for (k = 0; k < p->n * o->size; k++) y[k] = v[k] * x1[k] + x[k] * v1[k];
@@ -4534,7 +4639,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
 {
     nrx_net_plan *p = r->p;
     const nrxi_layer *l = p->net->layer + i;
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i]
         ? nrxi_tadj(r, (int)i) : NULL;
     size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
@@ -4562,7 +4667,7 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         return NRX_OK;
     }
     switch (l->kind) {
-    case NRXI_MUL: {
+    case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]);
         float *g0 = nrxi_adj_open(r, l->in[0]), *g1 = nrxi_adj_open(r, l->in[1]);
         if (adj) for (k = 0; k < p->n * o->size; k++) { g0[k] += adj[k] * x1[k]; g1[k] += adj[k] * x[k]; }
@@ -4816,7 +4921,8 @@ NRXI_FN void nrxi_join(char *to, size_t size, const char *prefix, const char *ba
 }
 
 /* A new node, or NULL after an error. */
-NRXI_FN nrxi_layer *nrxi_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
+NRXI_FN nrxi_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name,
+    const char *base)
 {
     nrxi_layer *l;
     size_t k;
@@ -4934,7 +5040,7 @@ NRXI_FN int nrxi_conv_node(nrx_net *net, int input, const nrx_net_conv_desc *des
     size_t ci, area, rows, cols;
     int w, odd;
     if (desc) d = *desc;
-    l = nrxi_node(net, transpose ? NRXI_CONVT : NRXI_CONV, input, -1, 1, d.name, transpose ? "convt" : "conv");
+    l = nrxi_net_node(net, transpose ? NRXI_CONVT : NRXI_CONV, input, -1, 1, d.name, transpose ? "convt" : "conv");
     if (!l) return -1;
     ci = net->layer[input].channels;
     l->channels = d.channels ? d.channels : 1;
@@ -4993,7 +5099,7 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
     nrxi_layer *l;
     int w;
     if (desc) d = *desc;
-    l = nrxi_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
+    l = nrxi_net_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
     if (!l) return -1;
     if (!nrxi_weights_known(d.weights)) return NRXI_BUILD_FAIL(net, NRX_E_ARG,
         "nrx_net: layer %s: weights %d is not one of the names", l->name, d.weights);
@@ -5013,7 +5119,7 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
 
 NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, double b)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_ACT, input, -1, 1, NULL, "activation");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_ACT, input, -1, 1, NULL, "activation");
     if (!l) return -1;
     if (kind < 0 || kind > NRX_NET_CLIP || !(a >= 0 || kind == NRX_NET_CLIP))
         return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_activation: kind %d with a = %g", kind, a);
@@ -5029,7 +5135,7 @@ NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, doub
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa, double log_alpha,
     double learning_rate, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
     if (!l) return -1;
     if (!(rho >= 0)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_ridge: rho %g is negative", rho);
     l->a = rho;
@@ -5042,7 +5148,7 @@ NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, dou
 NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a,
     const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
     size_t c, k;
     int w;
     if (!l) return -1;
@@ -5064,13 +5170,13 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
 
 NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_BIAS, input, -1, 1, name, "bias");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_BIAS, input, -1, 1, name, "bias");
     return l && nrxi_param_add(net, l, 0, "bias", l->channels, 1, 0, 1, 0.0f) >= 0 ? (int)net->layers - 1 : -1;
 }
 
 NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL, "add");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_NET_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL, "add");
     if (!l) return -1;
     l->a = a;
     l->b = b;
@@ -5082,7 +5188,7 @@ NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor) { return nrx_n
 NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init,
     double learning_rate, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
     double v = init;
     if (!l) return -1;
     l->first = per_channel ? 1 : 0;
@@ -5097,14 +5203,14 @@ NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int 
 
 NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_MUL, first, second, 2, NULL, "multiply");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_NET_MUL, first, second, 2, NULL, "multiply");
     if (!l) return -1;
     return (int)net->layers - 1;
 }
 
 NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_CONCAT, first, second, 2, NULL, "concat");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_CONCAT, first, second, 2, NULL, "concat");
     if (!l) return -1;
     l->channels += net->layer[second].channels;
     return (int)net->layers - 1;
@@ -5112,7 +5218,7 @@ NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 
 NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t channels)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
     if (!l) return -1;
     if (channels == 0 || first_channel >= l->channels || channels > l->channels - first_channel)
         return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_slice: channels %zu to %zu of %zu", first_channel,
@@ -5125,7 +5231,7 @@ NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t 
 /* A node without parameters whose one number must be positive. */
 NRXI_FN int nrxi_plain_node(nrx_net *net, int kind, int input, size_t number, const char *base)
 {
-    nrxi_layer *l = nrxi_node(net, kind, input, -1, 1, NULL, base);
+    nrxi_layer *l = nrxi_net_node(net, kind, input, -1, 1, NULL, base);
     if (!l) return -1;
     if (number == 0 || number > 65536) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: size %zu", base,
         number);
@@ -5170,7 +5276,7 @@ NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear)
 
 NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_GROUPNORM, input, -1, 1, name, "group_norm");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_GROUPNORM, input, -1, 1, name, "group_norm");
     if (!l) return -1;
     l->groups = groups ? groups : l->channels;
     l->b = eps > 0 ? eps : 1e-5;
@@ -5183,7 +5289,7 @@ NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double ep
 
 NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_BATCHNORM, input, -1, 1, name, "batch_norm");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_BATCHNORM, input, -1, 1, name, "batch_norm");
     int m, v;
     if (!l) return -1;
     l->a = eps > 0 ? eps : 1e-5;
@@ -5199,7 +5305,7 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width,
     double scale)
 {
-    nrxi_layer *l = nrxi_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
+    nrxi_layer *l = nrxi_net_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
     size_t out;
     if (!l) return -1;
     if (!op || !op->apply || !op->adjoint || op->dtype != NRX_F32) return NRXI_BUILD_FAIL(net, NRX_E_ARG,
@@ -5446,9 +5552,9 @@ NRXI_FN nrx_status nrxi_conv_norm2(const nrx_net_plan *p, const nrxi_layer *l, c
             double sum = 0;
             memset(x, 0, area * sizeof *x);
             x[i] = 1.0f;
-            nrxi_conv_forward(&p->env, &c, w, NULL, x, u, buf, buf + scratch, off);
+            nrxi_net_conv_forward(&p->env, &c, w, NULL, x, u, buf, buf + scratch, off);
             for (o = 0; o < co; o++) for (k = 0; k < c.oh * c.ow; k++) u[o * c.oh * c.ow + k] *= (float)d[o];
-            nrxi_conv_adjoint(&p->env, &c, w, u, x, 0, buf, buf + scratch, off);
+            nrxi_net_conv_adjoint(&p->env, &c, w, u, x, 0, buf, buf + scratch, off);
             for (k = 0; k < area; k++) sum += fabs((double)x[k]);
             if (sum > rows) rows = sum;
         }
@@ -5539,7 +5645,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
     nrx_net_report *r)
 {
     const nrxi_layer *l = p->net->layer + i, *before = p->net->layer + l->in[0];
-    const nrxi_map *o = p->map + i, *a = p->map + l->in[0];
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     nrxi_proof z = proof[l->in[0]], y = z, *out = proof + i;
     const float *w = nrxi_weight(p, l, 0);
     double big = HUGE_VAL, count = sized ? (double)a->size : big, area = sized ? (double)(a->h * a->w)
@@ -5619,7 +5725,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         break;
     }
     case NRXI_BIAS: *out = z; break;
-    case NRXI_ADD: {
+    case NRXI_NET_ADD: {
         double ka = fabs(l->a), kb = l->in[1] >= 0 ? fabs(l->b) : 0, copies = l->in[1] >= 0
             && p->map[l->in[1]].size != o->size ? (p->map[l->in[1]].c == 1 ? (double)o->c : area) : 1;
         out->lip = nrxi_times(ka, z.lip) + nrxi_times(kb * sqrt(copies), y.lip);
@@ -5644,7 +5750,7 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         if (z.up == 0 && neg > 0 && z.down > 0) nrxi_blame(r, l, i, index, -neg);
         break;
     }
-    case NRXI_MUL:
+    case NRXI_NET_MUL:
         /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
         out->lip = out->smooth = out->up = out->down = big;
         if (z.lip == 0 && y.lip == 0) out->lip = out->smooth = out->up = out->down = 0;
@@ -8366,9 +8472,9 @@ NRXI_FN int nrxi_build_from(nrx_net *net, const char *name, const size_t *v, dou
     case NRXI_RIDGE: return nrx_net_ridge(net, in0, a, 0, 0, 0, rate, name);
     case NRXI_SPLINE: return nrx_net_spline(net, in0, v[14], a, (int)v[15], NRX_NET_IDENTITY, 0, name);
     case NRXI_BIAS: return nrx_net_bias(net, in0, name);
-    case NRXI_ADD: return nrx_net_add(net, in0, in1, a, b);
+    case NRXI_NET_ADD: return nrx_net_add(net, in0, in1, a, b);
     case NRXI_GAIN: return nrx_net_scale_learned(net, in0, (int)v[14], (int)v[16], 1, rate, name);
-    case NRXI_MUL: return nrx_net_multiply(net, in0, in1);
+    case NRXI_NET_MUL: return nrx_net_multiply(net, in0, in1);
     case NRXI_CONCAT: return nrx_net_concat(net, in0, in1);
     case NRXI_SLICE: return nrx_net_slice(net, in0, v[14], v[3]);
     case NRXI_AVGPOOL: return nrx_net_avg_pool(net, in0, v[14]);
@@ -8854,8 +8960,8 @@ NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc,
 
 NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path)
 {
-    unsigned char *bytes;
-    size_t size;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
     nrx_status s = nrx_net_save_bytes(net, state, step, &bytes, &size);
     if (s != NRX_OK) return s;
     s = nrxi_file_write(path, bytes, 8, bytes + 8, size - 8, &net->env);

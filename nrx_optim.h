@@ -10,12 +10,76 @@
  *  #define NRX_OPTIM_IMPLEMENTATION
  *  #include "nrx_optim.h"
  *  #include <stdio.h>
+ *  static float picture[64 * 64], clean[64 * 64];
  *  int main(void)
  *  {
- *      printf("nrx %s: %s\n", nrx_opt_version(), nrx_stop_string(NRX_STOP_TOL));
+ *      nrx_solve_desc options = NRX_ZERO;           // zero = good defaults everywhere
+ *      nrx_solve_info info;
+ *      nrx_rng r;
+ *      int i;
+ *      nrx_rng_seed(&r, 1, 0);
+ *      for (i = 0; i < 64 * 64; i++) picture[i] = (float)((i / 64 > 20) + 0.1 * nrx_rng_normal(&r));
+ *      options.tol = 1e-4;                          // relative duality gap
+ *      if (nrx_opt_tv_denoise(NRX_F32, 64, 64, picture, 0.2, clean, &options, &info) != NRX_OK) return 1;
+ *      printf("objective %.3f, at most %.1e above the minimum, %d iterations: %s\n", info.objective, info.gap,
+ *             (int)info.iterations, nrx_stop_string(info.stop));
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+     Training optimizers over nrx_param lists: SGD, RMSProp, AdaGrad, Adam, AdamW, AMSGrad, AdaBelief, Lion, Muon (Newton-Schulz, Polar
+       Express, QDWH), Freon (any exponent), Kaon, AuON, SOAP; schedules, groups, clipping, accumulation, averages, save and resume to the bit.
+     Matrix functions: polar factor by QDWH, Newton-Schulz, (G G^T)^-c G, singular value thresholding, spectral norm.
+     Solvers over nrx_linop and nrx_functional: Krylov, proximal gradient, primal-dual, ADMM, quasi-Newton, fixed points, transport.
+     Proximal operators with values; bilevel learning (MAID); data-order attacks and their audit; operator factorization.
+   WHAT IT DOES NOT
+     Compute gradients of networks (nrx_nets.h, nrx_tensor.h do), sparse or integer programming, second-order cones, GPUs.
+
+   WHICH TO USE WHEN
+     A x = b, A symmetric positive definite            nrx_opt_cg
+     A symmetric, indefinite or singular               nrx_opt_minres
+     A general, square                                 nrx_opt_gmres (robust), nrx_opt_bicgstab (little memory)
+     least squares, tomography                         nrx_opt_cgls; nrx_opt_lsqr when ill-conditioned; stop by `discrepancy` on noisy data
+     smooth + bounds, any size                         nrx_opt_lbfgs; nrx_opt_bb when memory is short; nrx_opt_ncg without bounds
+     non-linear least squares, few unknowns            nrx_opt_levenberg
+     1/2 |Ax-b|^2 + l1, nuclear norm, any prox         nrx_opt_fista
+     1/2 |Ax-b|^2 + learned convex regularizer         nrx_opt_fista (regularizer as f, its lip and mu filled in: certified steps and gap)
+     ... + learned weakly convex or unknown one        nrx_opt_nmapg
+     total variation of an image                       nrx_opt_tv_denoise
+     h(Kx) non-smooth: TV with an operator, several terms   nrx_opt_pdhg; with very many rows in blocks nrx_opt_spdhg
+     the same to high accuracy, A cheap to apply       nrx_opt_admm
+     only subgradients                                 nrx_opt_subgradient (Polyak's step if the minimum is known)
+     x = T(x), T nonexpansive                          nrx_opt_halpern; T a contraction: nrx_opt_anderson; sums: nrx_opt_vr_halpern
+     transport between two histograms                  nrx_opt_sinkhorn; small epsilon: nrx_opt_sinkhorn_newton
+     parameters of a regularizer from examples         nrx_opt_bilevel
+     training a network                                AdamW (NRX_OPT_DEFAULT) first; matrices of at least 64: Muon with NRX_SCALE_RMS and AdamW's rate, embeddings, heads
+                                                       and gains in a group with kind NRX_OPT_ADAMW; Freon at c = 2/3 and Kaon where Muon does well
+     averaging away noise at the end                   desc.ema, or a schedule that ends at zero
+
+   CONVENTIONS
+     Matrices are row-major and contiguous. Vectors of solvers have the dtype (NRX_F32, NRX_F64) of the operator or functional; scalars are double. A
+     descriptor that is NULL or all zero means the defaults written beside its fields. Learning rates multiply the direction as documented at
+     NRX_SCALE_*; weight decay is decoupled (w *= 1 - lr*decay) except for NRX_OPT_ADAM.
+   ERRORS
+     Functions return nrx_status; bad arguments, shapes and memory are reported before anything is written, with one line through env.log. Not converging is
+     a result: read info.stop (nrx_stop_string) and info.gap. A value that is not finite stops a solver with NRX_E_NUMERIC and the last good x.
+   MEMORY
+     From env's allocator (default malloc). Solvers allocate once per call, optimizers once in nrx_opt_init; nrx_opt_step does not allocate
+     (except Freon with an irrational exponent, which needs an SVD).
+   THREADS, DETERMINISM
+     No globals; one thread per object. Products and elementwise steps use env.parallel_for or OpenMP; the bits do not depend on the number of threads. The
+     same build on the same kind of processor gives the same bits; stochastic methods draw from the seed given.
+   PRECISION
+     f32 data are summed in f64 where sums are long. Orthogonal factors: |U^T U - I| < 1e-15 in f64. Freon works in f64 inside; its cheap defaults
+     are accurate for condition numbers up to 1e3 (see nrx_opt_freon_desc). Kaon is chaotic by design.
+
+   MACROS (define before the implementation, in one file)
+     NRX_OPTIM_IMPLEMENTATION or NRX_IMPLEMENTATION  emit the code          NRX_STATIC       everything static in this unit
+     NRX_MALLOC/NRX_REALLOC/NRX_FREE                 default allocator      NRX_LOG(line)    default log (silent)
+     NRX_VERBOSE                                     log to stderr          NRX_NO_STDIO     no stdio at all
+     NRX_NO_SIMD                                     plain C only           NRX_USE_CBLAS    products by a BLAS
+     NRX_DEF                                         linkage of functions
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -350,7 +414,7 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx solve (declarations) */
 #ifndef NRX_SOLVE_VERSION
-#define NRX_SOLVE_VERSION 3311959833
+#define NRX_SOLVE_VERSION 351400716
 /* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
 
 #define NRX_STOP_LIST(X)                                                                      \
@@ -404,6 +468,10 @@ typedef struct nrx_solve_desc {
     int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
     double lower, upper;
     size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
     double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
     size_t history_size;
     nrx_env env;
@@ -422,7 +490,7 @@ typedef struct nrx_solve_info {
     double norm;           /* operator norm used; 0 = none */
     int    stop;           /* NRX_STOP_* */
 } nrx_solve_info;
-#elif NRX_SOLVE_VERSION != 3311959833
+#elif NRX_SOLVE_VERSION != 351400716
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (declarations) */
@@ -653,6 +721,204 @@ NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const vo
 /* Largest relative difference between f's gradient at x and central differences along `directions` fixed directions (0 = 3), step h (0 = 1e-5):
    about 1e-8 for a right gradient in f64. */
 NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
+
+/* ==== solvers ====
+   Options in nrx_solve_desc (NULL = defaults), results in nrx_solve_info (NULL = not wanted); f32 and f64 by the dtype of operators and
+   functionals unless stated. x is the starting point and the result. Statuses other than NRX_OK leave the last good iterate in x. */
+
+/* Krylov methods for A x = b: A symmetric positive definite; symmetric; general (restarted every desc.memory = 30 steps); general. History and
+   residual: |b - A x| / |b|. */
+NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min |A x - b|^2 + damp^2 |x|^2. On noisy data stop early: desc.discrepancy. LSQR is the more robust one for ill-conditioned A. */
+NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* min 1/2 |A x - b|^2 + f(x) + g(x) over the box; f by gradient, g by prox; A (with b), f, g may each be NULL. fista: proximal gradient with
+   Nesterov's momentum and restart (desc.no_restart: objective - minimum <= 2 L |x0 - x*|^2 / (k+1)^2); gradient: without momentum (ISTA,
+   monotone); nmapg: for non-convex f or g. The box is applied after g's prox, which is exact for separable g. History: objective. Gap: from f's and
+   g's mu when the step is 1/L with proven L. */
+NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                    nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info);
+
+/* min g(x) + h(K x) + f(x): g, h by prox, f by gradient (its lip is needed: Condat-Vu); g NULL = the box only, f NULL = none. y: dual variable,
+   K->rows entries, start and result, NULL = from zero. Fixed steps, accelerated (g's mu > 0), adaptive (desc.adaptive); weakly convex h or g by their
+   rho. Gap: certified when g->mu > 0 and h->eval is given. */
+NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
+                                const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Stochastic PDHG (Chambolle, Ehrhardt, Richtarik, Schoenlieb 2018) for min g(x) + sum_i h_i(K_i x), uniform serial sampling of the `blocks` operators
+   (norms needed, else estimated); max_iter counts epochs; desc.seed chooses the sample path. History: relative change per epoch. */
+NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info);
+/* min 1/2 |A x - b|^2 + g(K x) by ADMM (Boyd et al. 2011) with inner CG, over-relaxation 1.6 and balanced rho; A NULL = identity (b then has n entries),
+   K NULL = identity. desc.step = first rho (0 = 1). History: max of relative primal and dual residual. */
+NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                nrx_solve_info *info);
+
+/* min f(x) for smooth f. lbfgs: desc.memory pairs (0 = 8), strong Wolfe line search; with bounds: projected, free variables only. ncg: Polak-Ribiere+.
+   bb: Barzilai-Borwein steps with a nonmonotone check. Stop: |gradient| <= tol max(1, |x|) (the projected gradient under bounds). History: f. */
+NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min f(x) for non-smooth f: eval's grad is any subgradient; projection onto the box and by g's prox (may be NULL). Steps: Polyak's when desc.target
+   (the minimum, or a bound below it) is set with use_target, else desc.step / sqrt(k+1) (0 = 1) along the normalised subgradient. x = best iterate. */
+NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from `fn`; min 1/2 |r(x)|^2. Stop: |J^T r| relative. */
+typedef nrx_status (*nrx_opt_residual_fn)(void *user, const double *x, double *r, double *J);
+NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* Fixed points x = T(x) of a nonexpansive map. halpern: x <- x0/(k+2) + (k+1)/(k+2) T(x), |x_k - T x_k| <= 2 |x0 - x*| / (k+1); anderson: type II with
+   desc.memory (0 = 5) residuals, restarted when the residual grows (for contractions; no guarantee without). History and residual: |x - T(x)|. */
+typedef nrx_status (*nrx_opt_map_fn)(void *user, const void *x, void *tx);
+NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: variance-reduced Halpern (Cai, Alacaoglu, Diakonikolas 2023, algorithm 1). component(user, i, x,
+   fx) gives F_i(x); lip = L; g by prox, may be NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the estimated F. */
+typedef nrx_status (*nrx_opt_component_fn)(void *user, size_t i, const void *x, void *fx);
+NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n, int dtype, double lip, const nrx_functional *g, void *x,
+                                      const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* Entropic optimal transport in f64: cost C (n x m), marginals r, c (positive, equal sums), epsilon. f (n), g (m): potentials, start and result;
+   P (n x m, may be NULL): the plan exp((f_i + g_j - C_ij)/epsilon). sinkhorn: sweeps in the log domain; sinkhorn_newton: desc.memory (0 = 20) sweeps, then
+   Newton steps by CG on the Hessian whose plan part keeps its largest entries (desc.ratio (0 = all) times max(n, m) of them: Tang et al. 2024). Residual: sum |P 1 - r|
+   (+ |P^T 1 - c|). Objective: dual value f.r + g.c - epsilon (sum P - sum r). info->restarts counts Newton steps. */
+NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c, double epsilon, double *f, double *g, double *P,
+                                    const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r, const double *c, double epsilon, double *f, double *g, double *P,
+                                           const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* ==== proximal operators as functionals ====
+   weight * phi(x) with value and exact prox (iterative where said). Fill an nrx_opt_reg, which must outlive the functional, and ask for it. Signs: tau
+   below stands for tau * weight. Sources: Parikh and Boyd 2014; Combettes and Pesquet 2011; for l_1/2 Xu et al. 2012. */
+
+enum { NRX_REG_L1 = 1,          /* sum |x_i|                                                                 */
+       NRX_REG_L2 = 2,          /* |x|_2                                                                     */
+       NRX_REG_L2_SQUARED = 3,  /* 1/2 |x - data|^2 (data NULL = 0); has a gradient                          */
+       NRX_REG_LINF = 4,        /* max |x_i|                                                                 */
+       NRX_REG_GROUP_L1 = 5,    /* sum of Euclidean norms of groups of `group` consecutive entries           */
+       NRX_REG_ELASTIC = 6,     /* |x|_1 + a/2 |x|^2                                                         */
+       NRX_REG_HUBER = 7,       /* x^2/(2a) for |x| <= a, |x| - a/2 outside; has a gradient                  */
+       NRX_REG_KL = 8,          /* sum x - data log x (+ data log data - data), x > 0: Poisson data          */
+       NRX_REG_LOG = 9,         /* -sum log x                                                                */
+       NRX_REG_ENTROPY = 10,    /* sum x log x, x >= 0                                                       */
+       NRX_REG_BOX = 11,        /* indicator of a <= x_i <= b                                                */
+       NRX_REG_NONNEGATIVE = 12,
+       NRX_REG_SIMPLEX = 13,    /* indicator of x >= 0, sum x = a (0 = 1)                                    */
+       NRX_REG_L1_BALL = 14, NRX_REG_L2_BALL = 15, NRX_REG_LINF_BALL = 16, /* radius a (0 = 1), around data for l2 */
+       NRX_REG_NUCLEAR = 17,    /* sum of singular values of the rows x cols matrix                          */
+       NRX_REG_AFFINE = 18,     /* indicator of M x = data, M = matrix (rows x n, f64, full row rank), data f64 */
+       NRX_REG_TV_1D = 19,      /* sum |x_{i+1} - x_i|: exact, O(n) (Johnson 2013)                           */
+       NRX_REG_TV_2D = 20,      /* isotropic, rows x cols image: dual FISTA until the gap is below tol (0 = 1e-6) of the objective */
+       NRX_REG_L0 = 21, NRX_REG_L_HALF = 22, /* number of non-zeros; sum sqrt|x|: not convex                 */
+       NRX_REG_MCP = 23,        /* minimax concave penalty, gamma = a > tau, unit lambda = weight            */
+       NRX_REG_RANK = 24,       /* indicator of rank <= a: truncation                                        */
+       NRX_REG_GROUP_PLANES = 25 /* sum over i of |(x_i, x_{n/g + i}, ...)|_2 for `group` planes: isotropic TV of nrx gradient fields */ };
+
+typedef struct nrx_opt_reg {
+    int    kind;           /* NRX_REG_* */
+    int    dtype;
+    size_t n;              /* entries of x */
+    size_t rows, cols;     /* matrices and images: rows * cols = n; affine: rows = equations */
+    size_t group;          /* group sizes; planes: number of planes (0 = 2) */
+    double weight;         /* 0 = 1; indicators ignore it */
+    double a, b;           /* parameters as above */
+    const void *data;      /* as above, in dtype (affine: f64) */
+    const double *matrix;  /* affine */
+    double tol;
+    nrx_env env;
+} nrx_opt_reg;
+
+/* The functional, with convexity, lip and mu filled in where known. n = 0 fails at its first use. */
+NRX_DEF nrx_functional nrx_opt_functional(nrx_opt_reg *reg);
+/* Moreau: x = prox_{sigma f*}(v) = v - sigma prox_{f/sigma}(v/sigma). x may be v when workspace (n entries) is given, else must differ. */
+NRX_DEF nrx_status nrx_opt_prox_conjugate(const nrx_functional *f, double sigma, const void *v, void *x, void *workspace);
+
+/* Total variation denoising: min_u 1/2 |u - f|^2 + lambda sum |grad u|_2 (isotropic, forward differences, zero at the far edges) for a height x width image.
+   u: start of nothing, result; u may be f. desc.method NRX_SOLVE_ACCELERATED (default) = dual FISTA with restart, NRX_SOLVE_GRADIENT = accelerated PDHG.
+   Fused single sweeps over the rows. Stop: gap <= tol * objective, tested every check_every (0 = 10) iterations; info.gap bounds objective - minimum.
+   History: gap, at each test. */
+NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda, void *u, const nrx_solve_desc *desc, nrx_solve_info *info);
+
+/* ==== bilevel learning (f64) ====
+   min_theta g(xhat(theta)), xhat = argmin_x h(x, theta), h mu-strongly convex in x with lip-Lipschitz gradient. */
+typedef struct nrx_opt_bilevel_problem {
+    size_t n, p;           /* unknowns x; parameters theta */
+    void  *user;
+    nrx_status (*lower_grad)(void *user, const double *theta, const double *x, double *grad);                       /* grad_x h */
+    nrx_status (*lower_hess)(void *user, const double *theta, const double *x, const double *v, double *hv);        /* (d2h/dx2) v */
+    nrx_status (*cross)(void *user, const double *theta, const double *x, const double *q, double *out);            /* (d/dtheta grad_x h)^T q: p entries */
+    nrx_status (*upper)(void *user, const double *x, double *value, double *grad);                                  /* g and its gradient */
+    double mu, lip;        /* of h in x, both > 0 */
+    double upper_lip;      /* Lipschitz constant of grad g; 0 = 1 */
+    double cross_norm;     /* bound of |d/dtheta grad_x h|; 0 = estimated as |B^T q| / |q| */
+    double hess_lip, cross_lip; /* Lipschitz constants in x of the Hessian's inverse and of the cross term; 0 = 0 (quadratic h) */
+} nrx_opt_bilevel_problem;
+
+enum { NRX_BILEVEL_MAID = 0,          /* Method of Adaptive Inexact Descent: accuracies and step size from certified bounds (Salehi et al. 2023, 2308.10098) */
+       NRX_BILEVEL_IMPLICIT = 1,      /* implicit gradient at fixed accuracy `epsilon`, fixed step */
+       NRX_BILEVEL_JACOBIAN_FREE = 2  /* inverse Hessian replaced by 2/(mu + lip): cheap, biased */ };
+typedef struct nrx_opt_bilevel_desc {
+    int    method;         /* NRX_BILEVEL_* */
+    size_t max_iter;       /* outer; 0 = 100 */
+    double tol;            /* stop when the hypergradient is below this; 0 = 1e-6 */
+    double epsilon, delta; /* first accuracies of x and of the linear solve; 0 = 0.1 (fixed methods: 1e-6) */
+    double step;           /* first (fixed methods: the) step; 0 = 0.1 */
+    double eta, rho, shrink, grow; /* MAID: 0 = 1e-4, 0.9, 0.5, 1.05 */
+    double *history;       /* upper value per outer iteration */
+    size_t history_size;
+    nrx_env env;
+} nrx_opt_bilevel_desc;
+typedef struct nrx_opt_bilevel_info {
+    size_t iterations, lower_iterations, cg_iterations, backtracks, history_count;
+    double value, hypergradient, error, epsilon, delta, step; /* error: certified bound of the hypergradient's error (MAID with the constants given) */
+    int    stop;
+} nrx_opt_bilevel_info;
+/* theta (p) and x (n) are starts and results. */
+NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *problem, double *theta, double *x, const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info);
+
+/* ==== data order: samplers, attacks, audit ====
+   Shumailov et al. 2021 (2104.09667): what order alone can do to stochastic training, and how to notice. */
+enum { NRX_ORDER_UNIFORM = 0,     /* Fisher-Yates from seed and epoch */
+       NRX_ORDER_LOW_HIGH = 1, NRX_ORDER_HIGH_LOW = 2,
+       NRX_ORDER_OSC_IN = 3,      /* alternately from both extremes towards the median */
+       NRX_ORDER_OSC_OUT = 4      /* from the median outwards */ };
+enum { NRX_ATTACK_REORDER = 0,    /* batches keep their points, only their order (by mean score) changes */
+       NRX_ATTACK_RESHUFFLE = 1,  /* points are ordered by score, then cut into batches */
+       NRX_ATTACK_REPLACE = 2     /* as reshuffle, with the second half of the epoch repeating the first */ };
+/* One epoch: order[0 .. n-1] = indices of the n points in the order they are used, batch by batch. scores (n; NULL for uniform): e.g. losses of a surrogate. */
+NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch, const double *scores, uint64_t seed, uint64_t epoch, size_t *order, const nrx_env *env);
+/* Greedy gradient matching: picks `count` of n points (gradients n x dim, f64) whose mean gradient comes closest to `target`. picked: count indices. */
+NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gradients, const double *target, size_t count, size_t *picked, const nrx_env *env);
+
+typedef struct nrx_opt_audit {
+    size_t missing, repeated;  /* points not seen / seen more than once in the epoch */
+    double rank_z;         /* Spearman correlation of position and loss, in standard deviations */
+    double lag_z;          /* lag-1 autocorrelation of loss ranks, likewise */
+    double runs_z;         /* runs about the median, likewise */
+    double smooth_z;       /* von Neumann ratio of ranks, likewise */
+    double batch_z;        /* dispersion of batch means of ranks against the permutation variance (reshuffling), likewise; 0 without batch */
+    double worst;          /* largest |z|: below 3.3 in 99.5 % of honest epochs */
+    int    replay;         /* 1: the uniform permutation of the committed seed and epoch; 0: not; -1: no seed given */
+} nrx_opt_audit;
+/* Audit of one logged epoch: order (n indices below n), losses (n, by point; NULL = coverage and replay only). seed NULL = none committed. */
+NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *order, const double *losses, const uint64_t *seed, uint64_t epoch, nrx_opt_audit *audit,
+                                       const nrx_env *env);
+
+/* ==== operator factorization: W (rows x cols) ~ A B of rank k ==== */
+/* Weighted truncation min |L_b^T (W - Wk) L_a|_F (Kronecker-factored Fisher weights): row_weights (rows) and col_weights (cols), positive, either may be NULL (= 1): they are
+   the diagonals, entering by their square root (FWSVD: row_weights = row sums of the Fisher information). A: rows x k, B: k x cols. */
+NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w, const double *row_weights, const double *col_weights, size_t k, void *a, void *b,
+                                     const nrx_env *env);
+/* Iterative singular value thresholding for min loss(W) + tau |W|_*: W <- SVT_{step tau}(W - step grad). loss->lip or desc.step gives the step; with desc.memory = k > 0 the
+   threshold follows the values instead so that the rank falls linearly to k over max_iter iterations ("soft rank"). History: loss + tau |W|_*. *rank: of the result. */
+NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w, size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info);
 
 #ifdef __cplusplus
 }
@@ -915,13 +1181,18 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2118826157
-/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
-   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
-   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
-     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
-     packed  both operands are first copied into panels in the caller's workspace; for large problems
-   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#define NRXI_GEMM_VERSION 3160669143
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
+   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles are
+   fed in one of four ways:
+     direct  A is read in place, B in place or through one panel on the stack: small and medium problems
+     packed  B, and A where that pays, are first copied into panels in the caller's workspace: large problems
+     stream  few rows (or columns) of C are kept in the cache while the long operand passes by, row by row
+     dot     the same when the long operand lies the other way: scalar products
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number.
+   Blocking as in K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication,
+   ACM TOMS 34. */
 #if defined(NRXI_X86)
 #include <immintrin.h>
 #endif
@@ -935,16 +1206,17 @@ NRXI_IMPL_BEGIN
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
-    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
-    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
-    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
-    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
-    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
-    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
-    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
-    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
+    NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
+    NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
+    NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
+    NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
+    NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
+    NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
+    NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
@@ -952,15 +1224,20 @@ enum {
 
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
-NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
+{
+    return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff;
+}
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
+                            void (*job)(void *arg, size_t chunk), void *arg)
 {
     size_t chunk;
     if (!serial) nrxi_parallel(env, chunks, job, arg);
     else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
 }
 
-/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT
+   and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
@@ -1018,8 +1295,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
         ROWS(NRXI_GEMM_STORE1, S)                                                                         \
         ROWS(NRXI_GEMM_STORE2, S)                                                                         \
     }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
-   over 4 rows x and 2 rows y, lanes folded in order. */
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 +
+   j] = sum_p x_i[p] y_j[p] over 4 rows x and 2 rows y, lanes folded in order. */
 #define NRXI_GEMM_DOT1(i, S)                                             \
     {                                                                    \
         const v t = *(const vu *)(x[i] + p);                             \
@@ -1028,33 +1305,34 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
-    {                                                                                                                      \
-        typedef vec v;                                                                                                     \
-        typedef vec##u vu;                                                                                                 \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
-        const v zero = {0};                                                                                                \
-        elem lane[8][lanes], s;                                                                                            \
-        size_t p, q, i;                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
-        }                                                                                                                  \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
-        for (i = 0; i < 8; i++) {                                                                                          \
-            part sum = *(const part##u *)lane[i];                                                                          \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
-                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
-            sums[i] = s;                                                                                                   \
-        }                                                                                                                  \
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                 \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2],  \
+                                                  elem sums[8])                                              \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
+        const v zero = {0};                                                                                  \
+        elem lane[8][lanes], s;                                                                              \
+        size_t p, q, i;                                                                                      \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                            \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                              \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                               \
+        }                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                               \
+        for (i = 0; i < 8; i++) {                                                                            \
+            part sum = *(const part##u *)lane[i];                                                            \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))               \
+                sum += (part) * (const part##u *)(lane[i] + q);                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                       \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                          \
+            sums[i] = s;                                                                                     \
+        }                                                                                                    \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
@@ -1075,13 +1353,15 @@ NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
-/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
-   there are; the count of entries done. */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole
+   vectors of the k entries as there are; the count of entries done. */
 #if defined(NRXI_VEC)
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
@@ -1113,8 +1393,8 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                                  double alpha, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                  size_t brs, double alpha, double beta, double *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(double) };
     double t[rows][cols], s;
@@ -1130,8 +1410,8 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
-                                      double beta, double *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                      size_t brs, double alpha, double beta, double *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
@@ -1145,7 +1425,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
@@ -1185,12 +1465,16 @@ NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps,
+                                double *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F64 <= full; i += NRXI_GEMM_TURN_F64)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1207,7 +1491,8 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t,
+                                 size_t ts, double beta, double *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1217,10 +1502,12 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
-                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
+                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
+                                 size_t brs, double beta, double *c)
 {
     double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -1233,7 +1520,8 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -1247,8 +1535,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
@@ -1260,25 +1550,26 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    double t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1291,14 +1582,16 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
@@ -1322,7 +1615,8 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -1334,7 +1628,7 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f64 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -1344,7 +1638,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
@@ -1372,16 +1666,16 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -1396,8 +1690,13 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
         double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -1428,7 +1727,8 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -1440,8 +1740,9 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                                 double beta, double *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -1459,7 +1760,8 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((double)g->m * (double)g->n * (double)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -1469,19 +1771,20 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
                    nrxi_gemm_direct_job_f64, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -1489,9 +1792,12 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_run_f64(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 {
+    nrxi_gemm_call_f64 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f64;
 NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
@@ -1505,17 +1811,22 @@ NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
         nrxi_gemm_run_f64(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
-                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
-                                 double *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta,
+                                 double *c, size_t ldc, size_t sc, size_t batch, double *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f64 all;
     double cost = (double)m * (double)n * (double)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (double)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -1526,8 +1837,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                                  float alpha, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                  size_t brs, float alpha, float beta, float *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(float) };
     float t[rows][cols], s;
@@ -1543,8 +1854,8 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
-                                      float beta, float *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                      size_t brs, float alpha, float beta, float *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
@@ -1558,7 +1869,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
@@ -1598,12 +1909,16 @@ NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps,
+                                float *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F32 <= full; i += NRXI_GEMM_TURN_F32)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1620,7 +1935,8 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t,
+                                 size_t ts, float beta, float *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1630,10 +1946,12 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
-                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
+                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
+                                 size_t brs, float beta, float *c)
 {
     float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -1646,7 +1964,8 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -1660,8 +1979,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
@@ -1673,25 +1994,26 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    float t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1704,14 +2026,16 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
@@ -1735,7 +2059,8 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -1747,7 +2072,7 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f32 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -1757,7 +2082,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
@@ -1785,16 +2110,16 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -1809,8 +2134,13 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
         float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -1841,7 +2171,8 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -1853,8 +2184,9 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                                 float beta, float *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -1872,7 +2204,8 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((float)g->m * (float)g->n * (float)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -1882,19 +2215,20 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
                    nrxi_gemm_direct_job_f32, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -1902,9 +2236,12 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_run_f32(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 {
+    nrxi_gemm_call_f32 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f32;
 NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
@@ -1918,17 +2255,22 @@ NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
         nrxi_gemm_run_f32(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
-                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
-                                 float *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta,
+                                 float *c, size_t ldc, size_t sc, size_t batch, float *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f32 all;
     float cost = (float)m * (float)n * (float)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (float)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -1938,45 +2280,51 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2118826157
+#elif NRXI_GEMM_VERSION != 3160669143
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1540441893
-/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
-   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
-   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
-   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
-   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
-   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+#define NRXI_LINALG_VERSION 3193551026
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
+   Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
+   state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
+   nrxi_eigh_work(n), nrxi_svd_work(m, n), nrxi_lstsq_work(m, n, nrhs), nrxi_eig_work(n) ((size_t)-1 when that
+   overflows) and overlaps nothing else. Any size may be 0. Status: NRX_OK, or NRX_E_NUMERIC for a NaN or
+   infinity in the input, a singular (not positive definite) matrix, or an iteration that did not converge.
+   All factorizations are backward stable in norm.
 
-     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
-     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
-     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
-     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
-     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
-     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
-                                                       (work of the next two: nrxi_qr_work(m, cols))
-     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
-     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
-     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
-     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
-     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
-                                                       u and vt may both be NULL (values only)
-     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
-                                                       read, its first n rows get x; diagonal entries of the pivoted R below
-                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
-                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
-                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
-                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+   nrxi_cholesky(n, a, lda)              A = L L^T; reads and overwrites the lower triangle only
+   nrxi_cholesky_solve(n, l, lda, b, nrhs)            b = A^-1 b
+   nrxi_lu(n, a, lda, piv)               P A = L U; row i was swapped with row piv[i] >= i, in order
+   nrxi_lu_solve(n, lu, lda, piv, b, nrhs)            b = A^-1 b
+   nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+   nrxi_qr(m, n, a, lda, tau, work)      A = Q R; R in the upper triangle, reflectors below it; tau: min(m, n)
+   nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)   q = first cols columns of Q, k <= cols <= m; q is not a;
+                                         here and in the next work is nrxi_qr_work(m, cols)
+   nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+   nrxi_qr_pivot(m, n, a, lda, perm, tau, work)       A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q as above
+   nrxi_eigh(n, a, lda, w, work)         symmetric A (lower triangle read) = V diag(w) V^T, w ascending,
+                                         the columns of a become V
+   nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work)  A = U diag(s) V^T, k = min(m, n): u m x k, s k values
+                                         descending, vt k x n; a is destroyed; u and vt NULL: values only
+   nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x
+                                         nrhs, its first m rows are read, its first n rows get x; diagonal
+                                         entries of the pivoted R below rcond |R_00| count as zero (rcond < 0:
+                                         eps max(m, n)); rank may be NULL; a is destroyed
+   nrxi_eig(n, a, lda, w, v, ldv, work)  general real A: w = n complex eigenvalues (re, im), a conjugate pair
+                                         adjacent, positive imaginary part first; v = n x n complex, entry
+                                         (i, j) at v[2*(i*ldv + j)], its columns the unit eigenvectors, or NULL;
+                                         a is destroyed (real Schur form). A defective matrix gives
+                                         nearly parallel vectors, not an error.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 3-5, 7-8; Schreiber and Van Loan 1989
+   (compact WY form of blocked reflectors). */
 
 /* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_LA_VEC 1
 #define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
@@ -1999,17 +2347,20 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 #define NRXI_LA_AXPY                                                                               \
     size_t i = 0;                                                                                  \
     for (; i + 8 <= n; i += 8) {                                                                   \
-        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha;                              \
+        nrxi_f64x4 v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha;                      \
         NRXI_LA_ST(y + i, u);                                                                      \
         NRXI_LA_ST(y + i + 4, v);                                                                  \
     }                                                                                              \
     for (; i < n; i++) y[i] += alpha * x[i];
-/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in
+   registers. */
 #define NRXI_LA_ROTATIONS                                                                          \
     size_t j = 0, k;                                                                               \
     for (; j + 16 <= len; j += 16) {                                                               \
         double *p = q + j;                                                                         \
-        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4);                                     \
+        nrxi_f64x4 a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12);                                \
         for (k = 0; k < count; k++, p += ldq) {                                                    \
             double c = cs[2 * k], s = cs[2 * k + 1];                                               \
             nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
@@ -2025,7 +2376,8 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     return j;
 /* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
 #define NRXI_LA_TILE                                                                               \
-    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00;                      \
+    nrxi_f64x4 c20 = c00, c21 = c00, c30 = c00, c31 = c00;                                         \
     const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
     size_t l;                                                                                      \
     for (l = 0; l < k; l++, b += 8) {                                                              \
@@ -2037,15 +2389,22 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
     NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
 
-NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_FN
+    void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x,
+                          double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_FN size_t
+    nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq,
+                          size_t len){ NRXI_LA_ROTATIONS } NRXI_FN
+    void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b,
+                          double *t){ NRXI_LA_TILE }
 #if NRXI_X86
-NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_AVX2 NRXI_FN
+    double nrxi_la_dot_avx2(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_AVX2 NRXI_FN
+    void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x,
+                           double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_AVX2 NRXI_FN size_t
+    nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq,
+                           size_t len){ NRXI_LA_ROTATIONS } NRXI_AVX2 NRXI_FN
+    void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b,
+                           double *t){ NRXI_LA_TILE }
 #define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
 #endif
 #endif
@@ -2096,7 +2455,8 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
     }
 }
 
-/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k +
+   1]. */
 NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
 {
     size_t k, j = 0;
@@ -2107,12 +2467,13 @@ NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t
 #endif
     j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
 #endif
-    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+    for (k = 0; j < len && k < count; k++)
+        nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
 }
 
 /* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
-NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                          size_t bcs, double *c, size_t ldc)
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs,
+                          const double *b, size_t brs, size_t bcs, double *c, size_t ldc)
 {
     double pack[8 * 256], t[32];
     const double *rows[4];
@@ -2166,7 +2527,8 @@ NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
     return big;
 }
 
-/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are
+   finite. */
 NRXI_FN double nrxi_la_scale(double v)
 {
     int e;
@@ -2188,8 +2550,9 @@ NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
     return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
-   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0.
+   x[0] <- beta, the rest <- v. Tiny vectors are scaled up first: subnormal numbers have too few digits for an
+   orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
     double norm, beta, denom, tau, back = 1.0;
@@ -2216,7 +2579,11 @@ NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
     if (!(r > 1e-140 && r < 1e140)) {
-        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        if (fabs(x) + fabs(z) < 1e-140) {
+            x *= 4.149515568880993e180;
+            z *= 4.149515568880993e180;
+            back = 2.409919865102884e-181;
+        }
         r = hypot(x, z);
     }
     *c = x / r;
@@ -2247,13 +2614,15 @@ NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t in
 NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
 {
     size_t ab, sum, bytes;
-    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes))
+        return (size_t)-1;
     return sum;
 }
 
 /* ---- triangular solves, Cholesky, LU ---- */
 
-NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                double *b, size_t nrhs)
 {
     int forward = upper ? !!trans : !trans; /* which row comes first */
     size_t step, i, j;
@@ -2282,7 +2651,8 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
-#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+/* Columns that are factored before the rest is updated by products of matrices. */
+#define NRXI_LA_BLOCK ((size_t)32)
 
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
@@ -2291,7 +2661,8 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (i = k; i < n; i++) { /* columns k .. end of L */
             double *ai = a + i * lda, pivot;
-            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            for (j = k; j < end && j < i; j++)
+                ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
             if (i >= end) continue;
             pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
             if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
@@ -2299,9 +2670,11 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         }
         for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
             size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
-            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda,
+                         a + r * lda + end, lda);
             for (i = r; i < r + rows; i++)
-                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+                for (j = r; j <= i; j++)
+                    a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
         }
     }
     return NRX_OK;
@@ -2337,15 +2710,18 @@ NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
             }
         }
         for (i = k + 1; i < end; i++) /* rows of U right of the block */
-            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
-        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
+            for (j = k; j < i; j++)
+                nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1,
+                     a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
     return singular ? NRX_E_NUMERIC : NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b,
+                                 size_t nrhs)
 {
     size_t i;
     nrx_status status;
@@ -2358,7 +2734,8 @@ NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const s
 /* ---- QR ---- */
 
 /* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
-NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c,
+                                  size_t ldc, double *w)
 {
     size_t i;
     if (tau == 0.0 || cols == 0) return;
@@ -2375,7 +2752,8 @@ NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
     return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
 }
 
-/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and
+   ones), t = T, w. */
 typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
 
 NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
@@ -2393,7 +2771,8 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 {
     size_t i, j, l;
     for (j = 0; j < kb; j++) {
-        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++)
+            b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
         for (i = 0; i < j; i++) {
             double s = 0.0;
             for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
@@ -2404,12 +2783,14 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 }
 
 /* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
-NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc,
+                              size_t cols)
 {
     size_t step, i, l;
     memset(b.w, 0, kb * cols * sizeof *b.w);
     nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
-    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    for (step = 0; step < kb; step++) {
         double *wi;
         i = trans ? kb - 1 - step : step;
         wi = b.w + i * cols;
@@ -2421,7 +2802,8 @@ NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, doub
 }
 
 /* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
-NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda,
+                             const double *tau)
 {
     size_t i;
     nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
@@ -2459,8 +2841,8 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
-                                 size_t cols, double *work)
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda,
+                                 const double *tau, double *c, size_t ldc, size_t cols, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -2472,8 +2854,8 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
-                             double *work)
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols,
+                             double *q, size_t ldq, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -2491,7 +2873,8 @@ NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, co
 
 NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
 
-NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau,
+                                 double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
     size_t i, j, k = nrxi_la_min(m, n);
@@ -2512,13 +2895,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
         }
         tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
         nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
-        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        for (i = j + 1; i < n; i++) {
             double r, left, ratio;
             if (norm[i] == 0.0) continue;
             r = fabs(a[j * lda + i]) / norm[i];
             left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
             ratio = norm[i] / exact[i];
-            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            if (left * ratio * ratio <= 1.5e-8)
+                norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
             else norm[i] *= sqrt(left);
         }
     }
@@ -2527,12 +2912,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
-    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big),
+           p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum))
+        return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
-NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond,
+                              size_t *rank, double *work)
 {
     size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
@@ -2547,7 +2935,8 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
     while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
     if (rank) *rank = r;
     (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
-    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    if (r < n && r > 0) {
         for (j = 0; j < n; j++)
             for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
         status = nrxi_qr(n, r, z, r, tau2, w);
@@ -2570,7 +2959,10 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
 
 /* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
 
-NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+NRXI_FN size_t nrxi_eigh_work(size_t n)
+{
+    return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1);
+}
 
 /* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
 NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
@@ -2580,8 +2972,10 @@ NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, doubl
     for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
 }
 
-/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
-NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with
+   its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau,
+                                 double *p)
 {
     size_t i, k;
     for (k = 0; k + 1 < n; k++) {
@@ -2604,8 +2998,10 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length
+   len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len,
+                                          double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -2659,7 +3055,9 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     memset(qt, 0, n * n * sizeof *qt);
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
-        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+        if (k + 1 < n)
+            nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1,
+                                  n);
     status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
@@ -2678,9 +3076,10 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
 
 /* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
 
-/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
-   (their leading ones are understood). v, w: m and n doubles. */
-NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k
+   right of the diagonal (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq,
+                                double *taup, double *v, double *w)
 {
     size_t i, k;
     (void)v;
@@ -2704,9 +3103,10 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
-                                         double *cu)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu)
+   and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu,
+                                         double *vt, size_t ldv, size_t lv, double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
@@ -2774,14 +3174,15 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0),
+           r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
 
 /* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
-NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
-                                    double *small)
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut,
+                                    size_t ldu, double *vt, size_t ldv, double *small)
 {
     double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
     size_t i, j, k;
@@ -2797,7 +3198,9 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             v[0] = 1.0;
             for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
             nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
-            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+            if (k + 1 < n)
+                nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k],
+                                      vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
     status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
@@ -2816,8 +3219,8 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
-                            double *work)
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu,
+                            double *vt, size_t ldvt, double *work)
 {
     size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
@@ -2847,13 +3250,18 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
-/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
+   real Schur form ---- */
 
-NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+NRXI_FN size_t nrxi_eig_work(size_t n)
+{
+    return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16);
+}
 
-/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
-   result would then no longer be backward stable for A (Watkins 2006). */
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms
+   of James, Langou and Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times
+   the new norm exceeds the old norm, because the result would then no longer be backward stable for A
+   (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
     double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
@@ -2870,7 +3278,8 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
             g = scale[i] * f;
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100)
+                continue;
             changed = 1;
             scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
@@ -2887,8 +3296,10 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
     for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
-/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
-NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns
+   from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x,
+                           size_t from, size_t to)
 {
     double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
     double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
@@ -2914,7 +3325,8 @@ NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k
     }
 }
 
-/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are
+   real. */
 NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
 {
     double p = 0.5 * (a - d), q = p * p + b * c, r;
@@ -2939,8 +3351,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         double s, t, x[3], *l;
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
-            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]),
+                   off = fabs(h[lo * lda + lo - 1]);
+            /* the matrix is scaled to 1; products must not underflow */
+            if (off <= 1.1e-16 * near || off < 1e-100) {
                 h[lo * lda + lo - 1] = 0.0;
                 break;
             }
@@ -2954,7 +3368,8 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
             continue;
         }
         if (lo + 1 == hi) {
-            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+            /* real: make it triangular */
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) {
                 x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
                 x[1] = l[lo];
                 nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
@@ -3000,8 +3415,10 @@ NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *
     }
 }
 
-/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
-NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved
+   upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k,
+                                  double small, double *xr, double *xi)
 {
     double lr = w[2 * k], li = w[2 * k + 1];
     size_t i = k, j;
@@ -3019,7 +3436,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             r -= row[j] * xr[j];
             m -= row[j] * xi[j];
         }
-        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        if (i > 0 && row[i - 1] != 0.0) {
             const double *up = row - lda;
             double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
             for (j = i + 1; j <= last; j++) {
@@ -3029,7 +3447,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             er = ar * dr - di * di - b * c;
             ei = di * (ar + dr);
             if (fabs(er) + fabs(ei) < small * small) er = small * small;
-            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1,
+                           xi + i - 1);
             nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
             i--;
         } else {
@@ -3044,7 +3463,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
 
 NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
 {
-    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n,
+           *yi = yr + n, f = 0.0;
     size_t i, j, k;
     nrx_status status;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
@@ -3106,7 +3526,7 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1540441893
+#elif NRXI_LINALG_VERSION != 3193551026
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
@@ -5991,6 +6411,2143 @@ NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x
     *error = worst;
     nrxi_free(env, mem);
     return status == NRX_OK ? NRX_OK : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s", nrx_status_string(status));
+}
+
+/* ==== solvers ==== */
+
+/* NULL checks that the blocks leave to their callers. */
+NRXI_FN nrx_status nrxi_need(const char *who, const nrx_solve_desc *desc, const void *a, const char *what)
+{
+    return a ? NRX_OK : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, what);
+}
+NRXI_FN nrx_status nrxi_need3(const char *who, const nrx_solve_desc *desc, const void *a, const void *b, const void *x)
+{
+    nrx_status s = nrxi_need(who, desc, a, "the operator or functional");
+    if (s == NRX_OK) s = nrxi_need(who, desc, b, "the right-hand side");
+    return s == NRX_OK ? nrxi_need(who, desc, x, "x") : s;
+}
+
+NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_cg", desc, A, b, x);
+    return s == NRX_OK ? nrxi_solve_cg("nrx_opt_cg", A, b, x, desc, info) : s;
+}
+NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_cgls", desc, A, b, x);
+    return s == NRX_OK ? nrxi_solve_cgls("nrx_opt_cgls", A, b, x, desc, info) : s;
+}
+NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_lsqr", desc, A, b, x);
+    return s == NRX_OK ? nrxi_solve_lsqr("nrx_opt_lsqr", A, b, x, desc, info) : s;
+}
+
+NRXI_FN nrx_status nrxi_opt_smooth(const char *who, int method, const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x,
+                                   const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_solve_desc d = NRX_ZERO;
+    nrx_status s = nrxi_need3(who, desc, A ? (const void *)A : f ? (const void *)f : (const void *)g, A ? b : x, x);
+    if (s != NRX_OK) return s;
+    if (desc) d = *desc;
+    d.method = method;
+    return nrxi_solve_smooth(who, A, b, f, g, x, &d, info);
+}
+NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info)
+{
+    return nrxi_opt_smooth("nrx_opt_fista", NRX_SOLVE_ACCELERATED, A, b, f, g, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                    nrx_solve_info *info)
+{
+    return nrxi_opt_smooth("nrx_opt_gradient", NRX_SOLVE_GRADIENT, A, b, f, g, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+                                 nrx_solve_info *info)
+{
+    return nrxi_opt_smooth("nrx_opt_nmapg", NRX_SOLVE_NMAPG, A, b, f, g, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
+                                const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status s = nrxi_need3("nrx_opt_pdhg", desc, K && h ? K : NULL, x, x);
+    return s == NRX_OK ? nrxi_solve_pdhg("nrx_opt_pdhg", K, g, h, f, x, y, desc, info) : s;
+}
+
+/* The usual opening: descriptor, operator, room. */
+NRXI_FN nrx_status nrxi_krylov_begin(nrxi_solver *s, const char *who, const nrx_linop *A, const void *b, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status status = nrxi_need3(who, desc, A, b, x);
+    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, A->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_linop(s, A, 1, 0)) != NRX_OK) return status;
+    return nrxi_solver_room(s, vectors, A->cols, 0, 0);
+}
+/* r = b - A x and its norm; scale = |b| (or |r| when b is zero). Non-zero: stop. */
+NRXI_FN int nrxi_krylov_residual(nrxi_solver *s, const nrx_linop *A, const void *b, const void *x, void *r, double *norm, double *scale)
+{
+    *scale = nrxi_vec_norm(A->cols, s->dtype, b);
+    if (nrxi_solver_apply(s, A, x, r)) return 1;
+    nrxi_vec_lin(A->cols, s->dtype, 1.0, b, -1.0, r, r);
+    *norm = nrxi_vec_norm(A->cols, s->dtype, r);
+    if (!nrxi_finite_f64(norm)) return nrxi_solver_stop(s, NRX_STOP_NUMERIC);
+    if (*norm == 0.0) return nrxi_solver_stop(s, NRX_STOP_EXACT);
+    if (*scale == 0.0) *scale = *norm;
+    s->info->residual = *norm / *scale;
+    return 0;
+}
+
+/* MINRES (Paige and Saunders 1975): Lanczos and one Givens rotation a step; works for indefinite A. */
+NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n, k;
+    int t;
+    void *v, *vo, *p, *d, *d1, *d2;
+    double beta, scale, eta, c = 1.0, c1 = 1.0, sn = 0.0, s1 = 0.0, alpha, old = 0.0;
+    nrx_status status = nrxi_krylov_begin(&s, "nrx_opt_minres", A, b, x, 6, desc, info);
+    if (status != NRX_OK) return status;
+    n = A->cols;
+    t = A->dtype;
+    v = nrxi_solver_vector(&s, n); vo = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    d = nrxi_solver_vector(&s, n); d1 = nrxi_solver_vector(&s, n); d2 = nrxi_solver_vector(&s, n);
+    if (nrxi_krylov_residual(&s, A, b, x, v, &beta, &scale)) return nrxi_solver_end(&s);
+    nrxi_vec_scale(n, t, 1.0 / beta, v);
+    eta = beta;
+    for (k = 1; k <= s.d.max_iter; k++) {
+        double r1, r2, r3, rho, next;
+        void *swap;
+        if (nrxi_solver_apply(&s, A, v, p)) break;
+        alpha = nrxi_vec_dot(n, t, v, p);
+        nrxi_vec_axpy(n, t, -alpha, v, p);
+        nrxi_vec_axpy(n, t, -old, vo, p);
+        next = nrxi_vec_norm(n, t, p);
+        if (!nrxi_finite_f64(&next)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        r3 = s1 * old;
+        r2 = sn * alpha + c1 * c * old;
+        r1 = c * alpha - c1 * sn * old;
+        rho = hypot(r1, next);
+        if (!(rho > 0.0)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        c1 = c; s1 = sn;
+        c = r1 / rho; sn = next / rho;
+        /* d = (v - r2 d1 - r3 d2) / rho */
+        nrxi_vec_lin(n, t, 1.0 / rho, v, -r2 / rho, d1, d);
+        nrxi_vec_axpy(n, t, -r3 / rho, d2, d);
+        nrxi_vec_axpy(n, t, c * eta, d, x);
+        eta = -sn * eta;
+        swap = d2; d2 = d1; d1 = d; d = swap;
+        nrxi_vec_copy(n, t, v, vo);
+        if (next > 0.0) nrxi_vec_lin(n, t, 1.0 / next, p, 0.0, p, v);
+        old = next;
+        s.info->residual = fabs(eta) / scale;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol || next == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* GMRES (Saad and Schultz 1986), restarted, modified Gram-Schmidt; the small Hessenberg system is kept triangular by rotations. */
+NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n, m = desc && desc->memory ? desc->memory : 30, k = 0, i, j;
+    int t;
+    void *basis[129], *w;
+    double *h, *cs, *sn, *g, beta, scale;
+    nrx_status status;
+    if (m > 128) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_gmres: restart after %zu steps, expected at most 128", m);
+    status = nrxi_krylov_begin(&s, "nrx_opt_gmres", A, b, x, m + 2, desc, info);
+    if (status != NRX_OK) return status;
+    n = A->cols;
+    t = A->dtype;
+    for (i = 0; i <= m; i++) basis[i] = nrxi_solver_vector(&s, n);
+    w = nrxi_solver_vector(&s, n);
+    h = (double *)nrxi_alloc(&s.d.env, (m + 1) * m + 3 * (m + 1), sizeof(double));
+    if (!h) {
+        nrxi_free(&s.d.env, s.memory);
+        return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_gmres: no memory");
+    }
+    cs = h + (m + 1) * m; sn = cs + m + 1; g = sn + m + 1;
+    while (k < s.d.max_iter && !s.info->stop) {
+        if (nrxi_krylov_residual(&s, A, b, x, basis[0], &beta, &scale)) { if (k && s.info->stop == NRX_STOP_EXACT) s.info->stop = NRX_STOP_TOL; break; }
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_scale(n, t, 1.0 / beta, basis[0]);
+        g[0] = beta;
+        for (j = 0; j < m && k < s.d.max_iter; ) {
+            double *hj = h + j * (m + 1), r;
+            if (nrxi_solver_apply(&s, A, basis[j], w)) break;
+            for (i = 0; i <= j; i++) { hj[i] = nrxi_vec_dot(n, t, basis[i], w); nrxi_vec_axpy(n, t, -hj[i], basis[i], w); }
+            hj[j + 1] = nrxi_vec_norm(n, t, w);
+            if (!nrxi_finite_f64(&hj[j + 1])) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            r = hj[j + 1];
+            if (r > 0.0) nrxi_vec_lin(n, t, 1.0 / r, w, 0.0, w, basis[j + 1]);
+            for (i = 0; i < j; i++) { double q = cs[i] * hj[i] + sn[i] * hj[i + 1]; hj[i + 1] = cs[i] * hj[i + 1] - sn[i] * hj[i]; hj[i] = q; }
+            hj[j] = nrxi_la_givens(hj[j], hj[j + 1], &cs[j], &sn[j]);
+            g[j + 1] = -sn[j] * g[j];
+            g[j] *= cs[j];
+            k++;
+            j++;
+            s.info->residual = fabs(g[j]) / scale;
+            if (nrxi_solver_report(&s, k, s.info->residual) || s.info->residual <= s.d.tol || r == 0.0) break;
+        }
+        for (i = j; i-- > 0;) { /* back substitution, x += basis y */
+            size_t q;
+            for (q = i + 1; q < j; q++) g[i] -= h[q * (m + 1) + i] * g[q];
+            if (h[i * (m + 1) + i] == 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); g[i] = 0.0; continue; }
+            g[i] /= h[i * (m + 1) + i];
+        }
+        if (s.info->stop != NRX_STOP_NUMERIC) for (i = 0; i < j; i++) nrxi_vec_axpy(n, t, g[i], basis[i], x);
+        s.info->restarts++;
+        if (!s.info->stop && s.info->residual <= s.d.tol) nrxi_solver_stop(&s, NRX_STOP_TOL);
+    }
+    nrxi_free(&s.d.env, h);
+    return nrxi_solver_end(&s);
+}
+
+/* BiCGStab (van der Vorst 1992); restarted with the true residual on breakdown. */
+NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n, k;
+    int t, fresh = 1;
+    void *r, *r0, *p, *v, *q, *z;
+    double rho = 1.0, alpha = 1.0, omega = 1.0, norm, scale, next, zz;
+    nrx_status status = nrxi_krylov_begin(&s, "nrx_opt_bicgstab", A, b, x, 6, desc, info);
+    if (status != NRX_OK) return status;
+    n = A->cols;
+    t = A->dtype;
+    r = nrxi_solver_vector(&s, n); r0 = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    v = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n); z = nrxi_solver_vector(&s, n);
+    if (nrxi_krylov_residual(&s, A, b, x, r, &norm, &scale)) return nrxi_solver_end(&s);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        if (fresh) { nrxi_vec_copy(n, t, r, r0); nrxi_vec_copy(n, t, r, p); rho = nrxi_vec_dot(n, t, r, r); fresh = 0; }
+        if (nrxi_solver_apply(&s, A, p, v)) break;
+        next = nrxi_vec_dot(n, t, r0, v);
+        if (!nrxi_finite_f64(&next)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (next == 0.0 || rho == 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        alpha = rho / next;
+        nrxi_vec_lin(n, t, 1.0, r, -alpha, v, q);
+        if (nrxi_solver_apply(&s, A, q, z)) break;
+        zz = nrxi_vec_dot(n, t, z, z);
+        omega = zz > 0.0 ? nrxi_vec_dot(n, t, z, q) / zz : 0.0;
+        nrxi_vec_axpy(n, t, alpha, p, x);
+        nrxi_vec_axpy(n, t, omega, q, x);
+        nrxi_vec_lin(n, t, 1.0, q, -omega, z, r);
+        norm = nrxi_vec_norm(n, t, r);
+        if (!nrxi_finite_f64(&norm)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = norm / scale;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        next = nrxi_vec_dot(n, t, r0, r);
+        if (fabs(next) <= 1e-14 * norm * nrxi_vec_norm(n, t, r0) || omega == 0.0) { /* breakdown: start again from here */
+            s.info->restarts++;
+            if (nrxi_solver_apply(&s, A, x, r)) break;
+            nrxi_vec_lin(n, t, 1.0, b, -1.0, r, r);
+            fresh = 1;
+            continue;
+        }
+        nrxi_vec_axpy(n, t, -omega, v, p);
+        nrxi_vec_lin(n, t, 1.0, r, next / rho * alpha / omega, p, p);
+        rho = next;
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- ADMM ---- */
+
+typedef struct nrxi_admm { const nrx_linop *A, *K; size_t n, m; double rho; void *ax, *kx, *t; } nrxi_admm;
+
+/* y = (A^T A + rho K^T K) x; non-zero: stop */
+NRXI_FN int nrxi_admm_normal(nrxi_solver *s, nrxi_admm *p, const void *x, void *y)
+{
+    if (p->A) {
+        if (nrxi_solver_apply(s, p->A, x, p->ax) || nrxi_solver_adjoint(s, p->A, p->ax, y)) return 1;
+    } else nrxi_vec_copy(p->n, s->dtype, x, y);
+    if (p->K) {
+        if (nrxi_solver_apply(s, p->K, x, p->kx) || nrxi_solver_adjoint(s, p->K, p->kx, p->t)) return 1;
+        nrxi_vec_axpy(p->n, s->dtype, p->rho, p->t, y);
+    } else nrxi_vec_axpy(p->n, s->dtype, p->rho, x, y);
+    return 0;
+}
+
+NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_admm p;
+    size_t n, m, k, it;
+    int t;
+    void *rhs, *r, *d, *q, *atb, *z, *zo, *u, *kx;
+    double rp = 0.0, rd = 0.0, sp, sd, rr, old, dq, goal;
+    nrx_status status = nrxi_need3("nrx_opt_admm", desc, g, b, x);
+    if (status != NRX_OK) return status;
+    memset(&p, 0, sizeof p);
+    p.A = A; p.K = K;
+    p.n = n = A ? A->cols : K ? K->cols : g->n;
+    p.m = m = K ? K->rows : n;
+    t = g->dtype;
+    if ((status = nrxi_solver_begin(&s, "nrx_opt_admm", t, desc, info)) != NRX_OK || (A && (status = nrxi_solver_check_linop(&s, A, 0, 1)) != NRX_OK)
+        || (K && (status = nrxi_solver_check_linop(&s, K, 0, 1)) != NRX_OK) || (status = nrxi_solver_check_functional(&s, g, m, 0, 1)) != NRX_OK) return status;
+    if (K && K->cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_admm: K has %zu columns, expected %zu", K->cols, n);
+    if ((status = nrxi_solver_room(&s, 6, n, 5, nrxi_max_size(m, A ? A->rows : 0))) != NRX_OK) return status;
+    rhs = nrxi_solver_vector(&s, n); r = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n);
+    atb = nrxi_solver_vector(&s, n); p.t = nrxi_solver_vector(&s, n);
+    z = nrxi_solver_vector(&s, m); zo = nrxi_solver_vector(&s, m); u = nrxi_solver_vector(&s, m); kx = nrxi_solver_vector(&s, m);
+    p.ax = nrxi_solver_vector(&s, nrxi_max_size(m, A ? A->rows : 0));
+    p.kx = zo; /* free while the normal operator runs */
+    p.rho = s.d.step > 0.0 ? s.d.step : 1.0;
+    if (A) { if (nrxi_solver_adjoint(&s, A, b, atb)) return nrxi_solver_end(&s); }
+    else nrxi_vec_copy(n, t, b, atb);
+    if (K) { if (nrxi_solver_apply(&s, K, x, z)) return nrxi_solver_end(&s); }
+    else nrxi_vec_copy(n, t, x, z);
+    goal = 1e-4 * nrxi_vec_norm(n, t, atb);
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        /* x: (A^T A + rho K^T K) x = A^T b + rho K^T (z - u), CG from the last x */
+        nrxi_vec_lin(m, t, 1.0, z, -1.0, u, kx);
+        if (K) { if (nrxi_solver_adjoint(&s, K, kx, rhs)) break; } else nrxi_vec_copy(n, t, kx, rhs);
+        nrxi_vec_lin(n, t, 1.0, atb, p.rho, rhs, rhs);
+        if (nrxi_admm_normal(&s, &p, x, q)) break;
+        nrxi_vec_lin(n, t, 1.0, rhs, -1.0, q, r);
+        nrxi_vec_copy(n, t, r, d);
+        rr = nrxi_vec_dot(n, t, r, r);
+        if (!nrxi_finite_f64(&rr)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        for (it = 0; it < 50 && sqrt(rr) > goal; it++) {
+            if (nrxi_admm_normal(&s, &p, d, q)) break;
+            dq = nrxi_vec_dot(n, t, d, q);
+            if (!(dq > 0.0)) break;
+            nrxi_vec_axpy(n, t, rr / dq, d, x);
+            nrxi_vec_axpy(n, t, -rr / dq, q, r);
+            old = rr;
+            rr = nrxi_vec_dot(n, t, r, r);
+            nrxi_vec_lin(n, t, 1.0, r, rr / old, d, d);
+        }
+        if (s.info->stop) break;
+        if (K) { if (nrxi_solver_apply(&s, K, x, kx)) break; } else nrxi_vec_copy(n, t, x, kx);
+        /* z = prox_{g/rho}(w + u), u += w - z, w = 1.6 K x - 0.6 z */
+        nrxi_vec_copy(m, t, z, zo);
+        sp = nrxi_vec_norm(m, t, kx);
+        nrxi_vec_lin(m, t, 1.6, kx, -0.6, z, p.ax);
+        nrxi_vec_axpy(m, t, 1.0, p.ax, u);
+        if (nrxi_solver_prox(&s, g, 1.0 / p.rho, u, z)) break;
+        nrxi_vec_axpy(m, t, -1.0, z, u);
+        rp = nrxi_vec_dist(m, t, kx, z);
+        nrxi_vec_lin(m, t, 1.0, z, -1.0, zo, zo);
+        if (K) { if (nrxi_solver_adjoint(&s, K, zo, r) || nrxi_solver_adjoint(&s, K, u, q)) break; }
+        else { nrxi_vec_copy(n, t, zo, r); nrxi_vec_copy(n, t, u, q); }
+        rd = p.rho * nrxi_vec_norm(n, t, r);
+        sd = p.rho * nrxi_vec_norm(n, t, q);
+        old = nrxi_vec_norm(m, t, z);
+        if (old > sp) sp = old;
+        if (!nrxi_finite_f64(&rp) || !nrxi_finite_f64(&rd)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = rp / (sp > 0.0 ? sp : 1.0);
+        if (rd / (sd > 0.0 ? sd : 1.0) > s.info->residual) s.info->residual = rd / (sd > 0.0 ? sd : 1.0);
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        goal = 0.1 * (rp < rd ? rp : rd);
+        if (goal < 4.0 * s.eps * nrxi_vec_norm(n, t, rhs)) goal = 4.0 * s.eps * nrxi_vec_norm(n, t, rhs);
+        if (k % 10 == 0 && k < 500 && (rp > 10.0 * rd || rd > 10.0 * rp)) { /* balance; u is scaled by 1/rho */
+            double grow = rp > rd ? 2.0 : 0.5;
+            p.rho *= grow;
+            nrxi_vec_scale(m, t, 1.0 / grow, u);
+        }
+    }
+    s.info->step = p.rho;
+    if (s.info->stop != NRX_STOP_CALLBACK && g->eval) { /* objective at (x, z = K x) */
+        double v = 0.0, e = 0.0;
+        const void *ax = x;
+        int bad = A ? nrxi_solver_apply(&s, A, x, p.ax) : 0;
+        if (A) ax = p.ax;
+        if (!bad) e = nrxi_vec_dist(A ? A->rows : n, t, ax, b);
+        if (!bad && K) bad = nrxi_solver_apply(&s, K, x, kx);
+        else if (!bad) nrxi_vec_copy(n, t, x, kx);
+        if (!bad && !nrxi_solver_eval(&s, g, kx, &v, NULL)) s.info->objective = 0.5 * e * e + v;
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- line search for smooth functions ---- */
+
+typedef struct nrxi_line {
+    nrxi_solver *s;
+    const nrx_functional *f;
+    const void *x, *d;
+    void *xt, *gt;         /* trial point and its gradient */
+    double phi0, slope0;
+    int failed;            /* a callback failed */
+} nrxi_line;
+
+NRXI_FN void nrxi_line_eval(nrxi_line *l, double a, double *phi, double *slope)
+{
+    nrxi_vec_lin(l->f->n, l->s->dtype, 1.0, l->x, a, l->d, l->xt);
+    if (nrxi_solver_eval(l->s, l->f, l->xt, phi, l->gt)) { l->failed = 1; *phi = *slope = 0.0; return; }
+    *slope = nrxi_vec_dot(l->f->n, l->s->dtype, l->gt, l->d);
+    if (!nrxi_finite_f64(phi) || !nrxi_finite_f64(slope)) { *phi = HUGE_VAL; *slope = 0.0; }
+}
+
+/* Strong Wolfe, or Hager and Zhang's approximate form where f can no longer tell the points apart. */
+NRXI_FN int nrxi_line_good(const nrxi_line *l, double a, double phi, double slope, double c2)
+{
+    if (phi <= l->phi0 + 1e-4 * a * l->slope0 && fabs(slope) <= -c2 * l->slope0) return 1;
+    return fabs(phi - l->phi0) <= 4.0 * l->s->eps * fabs(l->phi0) && slope >= 0.9 * l->slope0 && slope <= -0.8 * l->slope0 && fabs(slope) <= -c2 * l->slope0;
+}
+
+/* Minimum of the cubic through two values and slopes, kept a tenth of the interval away from its ends. */
+NRXI_FN double nrxi_line_cubic(double a, double fa, double ga, double b, double fb, double gb)
+{
+    double d1, disc, m = 0.5 * (a + b), lo = a < b ? a : b, len = fabs(b - a);
+    if (nrxi_finite_f64(&fa) && nrxi_finite_f64(&fb)) {
+        d1 = ga + gb - 3.0 * (fa - fb) / (a - b);
+        disc = d1 * d1 - ga * gb;
+        if (disc >= 0.0) {
+            double d2 = b > a ? sqrt(disc) : -sqrt(disc), den = gb - ga + 2.0 * d2, t;
+            t = b - (b - a) * (gb + d2 - d1) / den;
+            if (den != 0.0 && nrxi_finite_f64(&t)) m = t;
+        }
+    }
+    if (m < lo + 0.1 * len) m = lo + 0.1 * len;
+    if (m > lo + 0.9 * len) m = lo + 0.9 * len;
+    return m;
+}
+
+/* Nocedal and Wright, algorithms 3.5 and 3.6. 1: xt, gt, *phi hold an acceptable point at *step; 0: none found. */
+NRXI_FN int nrxi_line_search(nrxi_line *l, double first, double c2, double *step, double *phi)
+{
+    double lo = 0.0, flo = l->phi0, glo = l->slope0, hi = 0.0, fhi = 0.0, ghi = 0.0, a = first, g;
+    int i, bracketed = 0;
+    for (i = 0; i < 40; i++) {
+        nrxi_line_eval(l, a, phi, &g);
+        *step = a;
+        if (l->failed) return 0;
+        if (nrxi_line_good(l, a, *phi, g, c2)) return 1;
+        if (!bracketed) {
+            if (*phi > l->phi0 + 1e-4 * a * l->slope0 || (i > 0 && *phi >= flo)) { hi = a; fhi = *phi; ghi = g; bracketed = 1; }
+            else if (g >= 0.0) { hi = lo; fhi = flo; ghi = glo; lo = a; flo = *phi; glo = g; bracketed = 1; }
+            else { lo = a; flo = *phi; glo = g; a *= 2.5; if (!nrxi_finite_f64(&a)) return 0; continue; }
+        } else if (*phi > l->phi0 + 1e-4 * a * l->slope0 || *phi >= flo) { hi = a; fhi = *phi; ghi = g; }
+        else {
+            if (g * (hi - lo) >= 0.0) { hi = lo; fhi = flo; ghi = glo; }
+            lo = a; flo = *phi; glo = g;
+        }
+        if (fabs(hi - lo) <= 4.0 * l->s->eps * (fabs(lo) + fabs(hi))) break;
+        a = nrxi_line_cubic(lo, flo, glo, hi, fhi, ghi);
+    }
+    if (lo > 0.0 && flo < l->phi0) { nrxi_line_eval(l, lo, phi, &g); *step = lo; return !l->failed; } /* decreases, if not curved enough */
+    return 0;
+}
+
+NRXI_FN nrx_status nrxi_smooth_begin(nrxi_solver *s, const char *who, const nrx_functional *f, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status status = nrxi_need3(who, desc, f, x, x);
+    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, f->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(s, f, f->n, 1, 0)) != NRX_OK)
+        return status;
+    return nrxi_solver_room(s, vectors, f->n, 0, 0);
+}
+
+/* What of the gradient counts under bounds: entries that would leave the box are zeroed in p. Returns its norm. */
+NRXI_FN double nrxi_free_gradient(const nrxi_solver *s, size_t n, const void *x, const void *g, void *p)
+{
+    size_t i;
+    if (p != g) nrxi_vec_copy(n, s->dtype, g, p);
+    if (s->d.use_lower || s->d.use_upper)
+        for (i = 0; i < n; i++) {
+            double xi = s->dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+            double gi = s->dtype == NRX_F32 ? (double)((const float *)g)[i] : ((const double *)g)[i];
+            if ((s->d.use_lower && xi <= s->d.lower && gi > 0.0) || (s->d.use_upper && xi >= s->d.upper && gi < 0.0)) {
+                if (s->dtype == NRX_F32) ((float *)p)[i] = 0.0f;
+                else ((double *)p)[i] = 0.0;
+            }
+        }
+    return nrxi_vec_norm(n, s->dtype, p);
+}
+/* d: entries where the free gradient is zero at a bound stay put */
+NRXI_FN void nrxi_mask_direction(const nrxi_solver *s, size_t n, const void *x, void *d, const void *p)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double xi = s->dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+        double pi = s->dtype == NRX_F32 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+        if (pi == 0.0 && ((s->d.use_lower && xi <= s->d.lower) || (s->d.use_upper && xi >= s->d.upper))) {
+            if (s->dtype == NRX_F32) ((float *)d)[i] = 0.0f;
+            else ((double *)d)[i] = 0.0;
+        }
+    }
+}
+
+/* Projected backtracking along d: xt = P(x + a d) with Armijo's condition on the projected step. */
+NRXI_FN int nrxi_line_projected(nrxi_line *l, const void *g, double *step, double *phi)
+{
+    nrxi_solver *s = l->s;
+    size_t n = l->f->n;
+    int i, t = s->dtype;
+    double a = *step;
+    for (i = 0; i < 50; i++, a *= 0.5) {
+        double gain;
+        nrxi_vec_lin(n, t, 1.0, l->x, a, l->d, l->xt);
+        nrxi_vec_clamp(n, t, l->xt, &s->d);
+        nrxi_vec_lin(n, t, 1.0, l->xt, -1.0, l->x, l->gt);
+        gain = nrxi_vec_dot(n, t, g, l->gt);
+        if (nrxi_solver_eval(s, l->f, l->xt, phi, l->gt)) { l->failed = 1; return 0; }
+        if (nrxi_finite_f64(phi) && gain < 0.0 && *phi <= l->phi0 + 1e-4 * gain + 2.0 * s->eps * fabs(l->phi0)) { *step = a; return 1; }
+    }
+    return 0;
+}
+
+/* L-BFGS (Nocedal 1980); under bounds a projected variant on the free variables (Bertsekas 1982). One body with nonlinear CG. */
+NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_line line;
+    size_t n = f ? f->n : 0, k, i, m = desc && desc->memory ? desc->memory : 8, have = 0, head = 0;
+    int t, bounded, fresh = 1;
+    void *g, *d, *xt, *gt, *p, *S[64], *Y[64];
+    double fx, gn, step, rho[64], alpha[64], phi = 0.0, gg = 0.0;
+    nrx_status status;
+    if (m > 64) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: memory of %zu pairs, expected at most 64", who, m);
+    status = nrxi_smooth_begin(&s, who, f, x, 5 + (ncg ? 0 : 2 * m), desc, info);
+    if (status != NRX_OK) return status;
+    t = f->dtype;
+    g = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    for (i = 0; !ncg && i < m; i++) { S[i] = nrxi_solver_vector(&s, n); Y[i] = nrxi_solver_vector(&s, n); }
+    bounded = s.d.use_lower || s.d.use_upper;
+    nrxi_vec_clamp(n, t, x, &s.d);
+    if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
+    s.info->objective = fx;
+    gn = nrxi_free_gradient(&s, n, x, g, p);
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    line.s = &s; line.f = f; line.x = x; line.d = d; line.xt = xt; line.gt = gt; line.failed = 0;
+    nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
+    for (k = 1; k <= s.d.max_iter + 1; k++) {
+        double xn = nrxi_vec_norm(n, t, x), sy, yy;
+        s.info->residual = gn / (xn > 1.0 ? xn : 1.0);
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL); break; }
+        if (k > s.d.max_iter) break;
+        line.phi0 = fx;
+        line.slope0 = nrxi_vec_dot(n, t, g, d);
+        if (!(line.slope0 < 0.0)) { nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); line.slope0 = -gn * gn; fresh = 1; have = 0; }
+        step = s.d.step > 0.0 ? s.d.step : fresh ? (1.0 / gn < 1.0 ? 1.0 / gn : 1.0) : ncg ? 2.0 * (phi != 0.0 ? 0.5 * gg / -line.slope0 : 0.5) : 1.0;
+        if (ncg && !fresh && !(step > 0.0 && step < 1e6)) step = 1.0;
+        if (!(bounded ? nrxi_line_projected(&line, g, &step, &phi) : nrxi_line_search(&line, step, ncg ? 0.1 : 0.9, &step, &phi))) {
+            if (line.failed) break;
+            if (fresh) { nrxi_solver_stop(&s, s.info->residual < 1e3 * sqrt(s.eps) ? NRX_STOP_STALLED : NRX_STOP_LINESEARCH); break; }
+            nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); /* forget everything, once */
+            fresh = 1;
+            have = 0;
+            s.info->restarts++;
+            continue;
+        }
+        s.info->step = step;
+        if (ncg) { /* Polak-Ribiere+ */
+            double gamma = nrxi_vec_dot(n, t, gt, gt) - nrxi_vec_dot(n, t, gt, g), den = nrxi_vec_dot(n, t, g, g);
+            gg = -line.slope0 * step; /* what the last slope promised: scales the next first step */
+            nrxi_vec_lin(n, t, -1.0, gt, gamma > 0.0 ? gamma / den : 0.0, d, d);
+        } else { /* s = x+ - x, y = g+ - g; kept only when curved upwards */
+            nrxi_vec_lin(n, t, 1.0, xt, -1.0, x, S[head]);
+            nrxi_vec_lin(n, t, 1.0, gt, -1.0, g, Y[head]);
+            sy = nrxi_vec_dot(n, t, S[head], Y[head]);
+            yy = nrxi_vec_dot(n, t, Y[head], Y[head]);
+            if (sy > 1e-10 * yy && sy > 0.0) { rho[head] = 1.0 / sy; head = (head + 1) % m; if (have < m) have++; }
+        }
+        nrxi_vec_copy(n, t, xt, x);
+        nrxi_vec_copy(n, t, gt, g);
+        fx = s.info->objective = phi;
+        gn = nrxi_free_gradient(&s, n, x, g, p);
+        fresh = 0;
+        if (!ncg) { /* two loops */
+            nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
+            for (i = 0; i < have; i++) {
+                size_t j = (head + m - 1 - i) % m;
+                alpha[j] = rho[j] * nrxi_vec_dot(n, t, S[j], d);
+                nrxi_vec_axpy(n, t, -alpha[j], Y[j], d);
+            }
+            if (have) { size_t j = (head + m - 1) % m; nrxi_vec_scale(n, t, 1.0 / (rho[j] * nrxi_vec_dot(n, t, Y[j], Y[j])), d); }
+            else fresh = 1;
+            for (i = have; i-- > 0;) {
+                size_t j = (head + m - 1 - i) % m;
+                nrxi_vec_axpy(n, t, alpha[j] - rho[j] * nrxi_vec_dot(n, t, Y[j], d), S[j], d);
+            }
+            if (bounded) nrxi_mask_direction(&s, n, x, d, p);
+        }
+        if (nrxi_solver_report(&s, k, fx)) break;
+    }
+    return nrxi_solver_end(&s);
+}
+NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    return nrxi_quasi_newton("nrx_opt_lbfgs", 0, f, x, desc, info);
+}
+NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    if (desc && (desc->use_lower || desc->use_upper)) return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_opt_ncg: bounds; use nrx_opt_lbfgs or nrx_opt_bb");
+    return nrxi_quasi_newton("nrx_opt_ncg", 1, f, x, desc, info);
+}
+
+/* Spectral projected gradient (Birgin, Martinez, Raydan 2000): Barzilai-Borwein steps, decrease against the worst of the last ten values. */
+NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = f ? f->n : 0, k, i;
+    int t, tries;
+    void *g, *xt, *gt, *d;
+    double fx, phi, step, last[10], worst, gd, a, gn;
+    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_bb", f, x, 4, desc, info);
+    if (status != NRX_OK) return status;
+    t = f->dtype;
+    g = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n);
+    nrxi_vec_clamp(n, t, x, &s.d);
+    if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
+    gn = nrxi_free_gradient(&s, n, x, g, d);
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    for (i = 0; i < 10; i++) last[i] = fx;
+    step = s.d.step > 0.0 ? s.d.step : gn > 0.0 ? 1.0 / gn : 1.0;
+    for (k = 1; k <= s.d.max_iter + 1; k++) {
+        double xn = nrxi_vec_norm(n, t, x), ss, sy;
+        s.info->residual = gn / (xn > 1.0 ? xn : 1.0);
+        s.info->objective = fx;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL); break; }
+        if (k > s.d.max_iter) break;
+        nrxi_vec_lin(n, t, 1.0, x, -step, g, d);
+        nrxi_vec_clamp(n, t, d, &s.d);
+        nrxi_vec_lin(n, t, 1.0, d, -1.0, x, d);
+        gd = nrxi_vec_dot(n, t, g, d);
+        for (worst = last[0], i = 1; i < 10; i++) if (last[i] > worst) worst = last[i];
+        for (a = 1.0, tries = 0; ; a *= 0.5, tries++) {
+            nrxi_vec_lin(n, t, 1.0, x, a, d, xt);
+            if (nrxi_solver_eval(&s, f, xt, &phi, gt)) break;
+            if ((nrxi_finite_f64(&phi) && phi <= worst + 1e-4 * a * gd + 2.0 * s.eps * fabs(worst)) || tries >= 50) break;
+        }
+        if (s.info->stop) break;
+        if (tries >= 50) { nrxi_solver_stop(&s, NRX_STOP_LINESEARCH); break; }
+        nrxi_vec_lin(n, t, 1.0, gt, -1.0, g, g);
+        ss = a * a * nrxi_vec_dot(n, t, d, d);
+        sy = a * nrxi_vec_dot(n, t, d, g);
+        step = sy > 0.0 ? ss / sy : 1e3 * step;
+        if (!(step > 1e-30)) step = 1e-30;
+        if (step > 1e30) step = 1e30;
+        s.info->step = step;
+        nrxi_vec_copy(n, t, xt, x);
+        nrxi_vec_copy(n, t, gt, g);
+        fx = last[k % 10] = phi;
+        gn = nrxi_free_gradient(&s, n, x, g, d);
+        if (nrxi_solver_report(&s, k, fx)) { s.info->objective = fx; break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Projected subgradient (Polyak 1969; Shor). */
+NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = f ? f->n : 0, k;
+    int t;
+    void *y, *sub;
+    double fx, best = HUGE_VAL, norm, step;
+    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_subgradient", f, x, 2, desc, info);
+    if (status != NRX_OK) return status;
+    t = f->dtype;
+    if ((s.status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    y = nrxi_solver_vector(&s, n);
+    sub = nrxi_solver_vector(&s, n);
+    nrxi_vec_copy(n, t, x, y);
+    for (k = 0; k <= s.d.max_iter; k++) {
+        if (k == 0) { if (g && nrxi_solver_prox(&s, g, 1.0, y, y)) break; nrxi_vec_clamp(n, t, y, &s.d); }
+        if (nrxi_solver_eval(&s, f, y, &fx, sub)) break;
+        norm = nrxi_vec_norm(n, t, sub);
+        if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&norm)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (fx < best) { best = fx; nrxi_vec_copy(n, t, y, x); }
+        s.info->objective = best;
+        s.info->residual = s.d.use_target ? best - s.d.target : norm;
+        if (k > 0 && nrxi_solver_report(&s, k, fx)) break;
+        if (norm == 0.0) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
+        if (s.d.use_target && best - s.d.target <= s.d.tol * (fabs(s.d.target) > 1.0 ? fabs(s.d.target) : 1.0)) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        step = s.d.use_target ? (fx - s.d.target) / norm : (s.d.step > 0.0 ? s.d.step : 1.0) / sqrt((double)(k + 1));
+        s.info->step = step;
+        nrxi_vec_axpy(n, t, -step / norm, sub, y);
+        if (g && nrxi_solver_prox(&s, g, step, y, y)) break;
+        nrxi_vec_clamp(n, t, y, &s.d);
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Levenberg-Marquardt with Nielsen's damping update (Madsen, Nielsen, Tingleff 2004). */
+NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k, i, j, size;
+    double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0;
+    nrx_status status = nrxi_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
+    if (status != NRX_OK || (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK) return status;
+    if (!nrxi_mul_ok(m, n, &size) || !nrxi_mul_ok(n, n, &i) || !nrxi_add_ok(size, 2 * i, &size) || size > (size_t)-1 / 64)
+        return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_levenberg: %zu residuals of %zu unknowns overflow", m, n);
+    J = (double *)nrxi_alloc(&s.d.env, size + m + 3 * n, sizeof(double));
+    if (!J) return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_levenberg: no memory");
+    s.memory = (unsigned char *)J;
+    H = J + m * n; L = H + n * n; r = L + n * n; g = r + m; d = g + n; xt = d + n;
+    s.info->evals = 1;
+    if (nrxi_solver_called(&s, fn(user, x, r, J), "the residual function")) return nrxi_solver_end(&s);
+    f = 0.5 * nrxi_vec_dot(m, NRX_F64, r, r);
+    if (!nrxi_finite_f64(&f)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    for (k = 1; k <= s.d.max_iter; ) {
+        nrxi_gemm_f64(1, 0, n, n, m, 1.0, J, n, J, n, 0.0, H, n, NULL, &s.d.env);
+        for (j = 0; j < n; j++) for (g[j] = 0.0, i = 0; i < m; i++) g[j] += J[i * n + j] * r[i];
+        gn = nrxi_vec_norm(n, NRX_F64, g);
+        if (g0 == 0.0) {
+            g0 = gn > 0.0 ? gn : 1.0;
+            for (j = 0; j < n; j++) if (H[j * n + j] > mu) mu = H[j * n + j];
+            mu *= 1e-3;
+            if (mu == 0.0) mu = 1e-3;
+        }
+        s.info->residual = gn / g0;
+        s.info->objective = f;
+        if (gn <= s.d.tol * g0 || f == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        for (;;) { /* shrink the region until the step decreases f */
+            double gain, model = 0.0;
+            memcpy(L, H, n * n * sizeof *L);
+            for (j = 0; j < n; j++) { L[j * n + j] += mu; d[j] = -g[j]; }
+            if (nrxi_cholesky(n, L, n) == NRX_OK && nrxi_cholesky_solve(n, L, n, d, 1) == NRX_OK) {
+                for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (mu * d[j] - g[j]); }
+                if (nrxi_vec_norm(n, NRX_F64, d) <= s.eps * nrxi_vec_norm(n, NRX_F64, x)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+                s.info->evals++;
+                if (nrxi_solver_called(&s, fn(user, xt, r, NULL), "the residual function")) break;
+                ft = 0.5 * nrxi_vec_dot(m, NRX_F64, r, r);
+                gain = nrxi_finite_f64(&ft) && model > 0.0 ? (f - ft) / model : -1.0;
+                if (gain > 0.0) {
+                    double q = 2.0 * gain - 1.0, z = 1.0 - q * q * q;
+                    mu *= z > 1.0 / 3.0 ? z : 1.0 / 3.0;
+                    nu = 2.0;
+                    break;
+                }
+            }
+            mu *= nu;
+            nu *= 2.0;
+            if (!(mu < 1e300)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        }
+        if (s.info->stop) break;
+        memcpy(x, xt, n * sizeof *x);
+        s.info->evals++;
+        if (nrxi_solver_called(&s, fn(user, x, r, J), "the residual function")) break;
+        f = ft;
+        s.info->objective = f;
+        if (nrxi_solver_report(&s, k, f)) break;
+        k++;
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- fixed points and monotone inclusions ---- */
+
+NRXI_FN nrx_status nrxi_map_begin(nrxi_solver *s, const char *who, int given, size_t n, int dtype, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrx_status status = given ? nrxi_solver_begin(s, who, dtype, desc, info) : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: the map or x is NULL", who);
+    return status == NRX_OK ? nrxi_solver_room(s, vectors, n, 0, 0) : status;
+}
+
+/* Halpern iteration with the optimal weights (Lieder 2021: residual <= 2 |x0 - x*| / (k+1)). */
+NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k;
+    void *x0, *tx;
+    double r;
+    nrx_status status = nrxi_map_begin(&s, "nrx_opt_halpern", map && x, n, dtype, 2, desc, info);
+    if (status != NRX_OK) return status;
+    x0 = nrxi_solver_vector(&s, n);
+    tx = nrxi_solver_vector(&s, n);
+    nrxi_vec_copy(n, dtype, x, x0);
+    for (k = 0; k <= s.d.max_iter; k++) {
+        double lambda = 1.0 / (double)(k + 2);
+        s.info->evals++;
+        if (nrxi_solver_called(&s, map(user, x, tx), "the map")) break;
+        r = nrxi_vec_dist(n, dtype, x, tx);
+        if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = r;
+        if (k > 0 && nrxi_solver_report(&s, k, r)) break;
+        if (r <= s.d.tol) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
+        if (k < s.d.max_iter) nrxi_vec_lin(n, dtype, lambda, x0, 1.0 - lambda, tx, x);
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Anderson acceleration, type II (Walker and Ni 2011): the combination of the last residuals of least norm. */
+NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t m = desc && desc->memory ? desc->memory : 5, k, i, j, have = 0, head = 0;
+    void *tx, *f, *fo, *to, *DF[32], *DT[32];
+    double r, best = HUGE_VAL, gram[32 * 32], rhs[32];
+    nrx_status status;
+    if (m > 32) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_anderson: memory of %zu, expected at most 32", m);
+    status = nrxi_map_begin(&s, "nrx_opt_anderson", map && x, n, dtype, 4 + 2 * m, desc, info);
+    if (status != NRX_OK) return status;
+    tx = nrxi_solver_vector(&s, n); f = nrxi_solver_vector(&s, n); fo = nrxi_solver_vector(&s, n); to = nrxi_solver_vector(&s, n);
+    for (i = 0; i < m; i++) { DF[i] = nrxi_solver_vector(&s, n); DT[i] = nrxi_solver_vector(&s, n); }
+    for (k = 0; k <= s.d.max_iter; k++) {
+        s.info->evals++;
+        if (nrxi_solver_called(&s, map(user, x, tx), "the map")) break;
+        nrxi_vec_lin(n, dtype, 1.0, tx, -1.0, x, f);
+        r = nrxi_vec_norm(n, dtype, f);
+        if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = r;
+        if (k > 0 && nrxi_solver_report(&s, k, r)) break;
+        if (r <= s.d.tol) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
+        if (k == s.d.max_iter) break;
+        if (r > 10.0 * best) { have = 0; s.info->restarts++; best = r; } /* the history misleads */
+        else if (k > 0) {
+            nrxi_vec_lin(n, dtype, 1.0, f, -1.0, fo, DF[head]);
+            nrxi_vec_lin(n, dtype, 1.0, tx, -1.0, to, DT[head]);
+            head = (head + 1) % m;
+            if (have < m) have++;
+        }
+        if (r < best) best = r;
+        nrxi_vec_copy(n, dtype, f, fo);
+        nrxi_vec_copy(n, dtype, tx, to);
+        nrxi_vec_copy(n, dtype, tx, x);
+        if (have) { /* min |f - DF c|: normal equations with a relative ridge */
+            double top = 0.0;
+            for (i = 0; i < have; i++) {
+                for (j = 0; j <= i; j++) gram[i * have + j] = nrxi_vec_dot(n, dtype, DF[i], DF[j]);
+                rhs[i] = nrxi_vec_dot(n, dtype, DF[i], f);
+                if (gram[i * have + i] > top) top = gram[i * have + i];
+            }
+            for (i = 0; i < have; i++) gram[i * have + i] += (dtype == NRX_F32 ? 1e-7 : 1e-13) * top + 1e-300;
+            if (nrxi_cholesky(have, gram, have) == NRX_OK && nrxi_cholesky_solve(have, gram, have, rhs, 1) == NRX_OK)
+                for (i = 0; i < have; i++) nrxi_vec_axpy(n, dtype, -rhs[i], DT[i], x);
+            else have = 0;
+        }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* Sum of component differences F_i(u) - F_i(v) over a batch, or the full mean at u when v is NULL; t: workspace. */
+NRXI_FN int nrxi_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void *user, size_t from, size_t count, size_t total, nrx_rng *rng, size_t n, const void *u,
+                        const void *v, void *t, void *sum, double weight)
+{
+    size_t q;
+    for (q = 0; q < count; q++) {
+        size_t i = rng ? (size_t)nrx_rng_below(rng, (uint64_t)total) : from + q;
+        s->info->evals++;
+        if (nrxi_solver_called(s, component(user, i, u, t), "a component")) return 1;
+        nrxi_vec_axpy(n, s->dtype, weight, t, sum);
+        if (!v) continue;
+        s->info->evals++;
+        if (nrxi_solver_called(s, component(user, i, v, t), "a component")) return 1;
+        nrxi_vec_axpy(n, s->dtype, -weight, t, sum);
+    }
+    return 0;
+}
+
+NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n, int dtype, double lip, const nrx_functional *g, void *x,
+                                      const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrx_rng rng;
+    size_t k, batch;
+    void *x0, *old, *F, *t;
+    double eta, r, root = sqrt((double)components), p;
+    nrx_status status = nrxi_map_begin(&s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
+    if (status != NRX_OK) return status;
+    if (!(lip > 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_vr_halpern: Lipschitz constant %g, expected > 0", lip);
+    else s.status = nrxi_solver_check_functional(&s, g, n, 0, 1);
+    if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    x0 = nrxi_solver_vector(&s, n); old = nrxi_solver_vector(&s, n); F = nrxi_solver_vector(&s, n); t = nrxi_solver_vector(&s, n);
+    nrx_rng_seed(&rng, s.d.seed, 0);
+    eta = s.d.step > 0.0 ? s.d.step : 0.25 / lip;
+    batch = (size_t)ceil(root);
+    nrxi_vec_copy(n, dtype, x, x0);
+    for (k = 0; k < s.d.max_iter; k++) {
+        double lambda = 2.0 / (double)(k + 4);
+        p = (double)k <= root ? 4.0 / (double)(k + 5) : 4.0 / (root + 5.0);
+        if (k == 0 || p >= 1.0 || nrx_rng_uniform(&rng) < p) {
+            memset(F, 0, n * nrxi_dtype_size(dtype));
+            if (nrxi_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F, 1.0 / (double)components)) break;
+        } else if (nrxi_vr_sum(&s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch)) break;
+        nrxi_vec_copy(n, dtype, x, old);
+        nrxi_vec_lin(n, dtype, 1.0, x, -eta, F, t);
+        if (g && nrxi_solver_prox(&s, g, eta, t, t)) break;
+        r = nrxi_vec_dist(n, dtype, x, t) / eta;
+        if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.info->residual = r;
+        nrxi_vec_lin(n, dtype, lambda, x0, 1.0 - lambda, t, x);
+        if (nrxi_solver_report(&s, k + 1, r)) break;
+        if (r <= s.d.tol) { nrxi_vec_copy(n, dtype, t, x); nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- stochastic PDHG ---- */
+
+NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrx_rng rng;
+    size_t n, i, k, q, rows = 0, most = 0, *at;
+    int t;
+    unsigned char *y;
+    void *z, *zb, *xo, *dz, *v, *w;
+    double *sigma, tau = HUGE_VAL, norm, p, r;
+    nrx_status status = nrxi_need3("nrx_opt_spdhg", desc, K && blocks ? K : NULL, h, x);
+    if (status != NRX_OK) return status;
+    n = K[0].cols;
+    t = K[0].dtype;
+    if ((status = nrxi_solver_begin(&s, "nrx_opt_spdhg", t, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) return status;
+    for (i = 0; i < blocks; i++) {
+        if ((status = nrxi_solver_check_linop(&s, K + i, 0, 1)) != NRX_OK || (status = nrxi_solver_check_functional(&s, h + i, K[i].rows, 0, 1)) != NRX_OK) return status;
+        if (K[i].cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_spdhg: operator %zu has %zu columns, expected %zu", i, K[i].cols, n);
+        if (!nrxi_add_ok(rows, K[i].rows, &rows)) return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_spdhg: the rows overflow");
+        most = nrxi_max_size(most, K[i].rows);
+    }
+    if (blocks > (size_t)-1 / 64 || (status = nrxi_solver_room(&s, 4, n, 2, most)) != NRX_OK) return status;
+    z = nrxi_solver_vector(&s, n); zb = nrxi_solver_vector(&s, n); xo = nrxi_solver_vector(&s, n); dz = nrxi_solver_vector(&s, n);
+    v = nrxi_solver_vector(&s, most); w = nrxi_solver_vector(&s, most);
+    y = (unsigned char *)nrxi_calloc(&s.d.env, rows + 1, 8);
+    at = (size_t *)nrxi_alloc(&s.d.env, blocks, sizeof *at + sizeof *sigma);
+    if (!y || !at) {
+        nrxi_free(&s.d.env, y); nrxi_free(&s.d.env, at); nrxi_free(&s.d.env, s.memory);
+        return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_spdhg: no memory for %zu dual variables", rows);
+    }
+    sigma = (double *)(void *)(at + blocks);
+    p = 1.0 / (double)blocks;
+    for (i = 0, rows = 0; i < blocks && !s.info->stop; rows += K[i].rows, i++) {
+        at[i] = rows;
+        norm = K[i].norm;
+        if (!(norm > 0.0)) { if (nrxi_solver_power(&s, K + i, 30, dz, v, &norm)) break; norm *= 1.05; }
+        if (!(norm > 0.0)) norm = 1.0;
+        sigma[i] = 0.99 / (norm * s.d.ratio);
+        if (0.99 * p / norm * s.d.ratio < tau) tau = 0.99 * p / norm * s.d.ratio; /* tau sigma_i |K_i|^2 < p_i */
+    }
+    nrx_rng_seed(&rng, s.d.seed, 0);
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        r = 0.0;
+        for (q = 0; q < blocks; q++) {
+            size_t b = (size_t)nrx_rng_below(&rng, (uint64_t)blocks), size = nrxi_dtype_size(t);
+            void *yb = y + at[b] * size;
+            nrxi_vec_copy(n, t, x, xo);
+            nrxi_vec_axpy(n, t, -tau, zb, x);
+            if (g && nrxi_solver_prox(&s, g, tau, x, x)) break;
+            nrxi_vec_clamp(n, t, x, &s.d);
+            if (nrxi_solver_apply(&s, K + b, x, v)) break;
+            nrxi_vec_lin(K[b].rows, t, 1.0 / sigma[b], yb, 1.0, v, v);
+            if (nrxi_solver_prox(&s, h + b, 1.0 / sigma[b], v, w)) break;
+            nrxi_vec_lin(K[b].rows, t, sigma[b], v, -sigma[b], w, w); /* the new y_b */
+            nrxi_vec_lin(K[b].rows, t, 1.0, w, -1.0, yb, v);
+            nrxi_vec_copy(K[b].rows, t, w, yb);
+            if (nrxi_solver_adjoint(&s, K + b, v, dz)) break;
+            nrxi_vec_axpy(n, t, 1.0, dz, z);
+            nrxi_vec_lin(n, t, 1.0, z, 1.0 / p, dz, zb);
+            norm = nrxi_vec_dist(n, t, x, xo);
+            if (!nrxi_finite_f64(&norm)) { nrxi_vec_copy(n, t, xo, x); nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            r += norm;
+        }
+        if (s.info->stop) break;
+        norm = nrxi_vec_norm(n, t, x);
+        s.info->residual = r / (norm > 0.0 ? norm : 1.0);
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    s.info->step = tau;
+    nrxi_free(&s.d.env, y);
+    nrxi_free(&s.d.env, at);
+    return nrxi_solver_end(&s);
+}
+
+/* ---- entropic optimal transport ---- */
+
+/* log sum exp over j of (g_j - C_ij)/eps (stride 1), or over i for a column (stride m) */
+NRXI_FN double nrxi_lse(size_t count, const double *c, size_t stride, const double *g, double eps)
+{
+    double top = -HUGE_VAL, s = 0.0;
+    size_t j;
+    for (j = 0; j < count; j++) { double v = (g[j] - c[j * stride]) / eps; if (v > top) top = v; }
+    if (!(top > -1e300)) return top;
+    for (j = 0; j < count; j++) s += exp((g[j] - c[j * stride]) / eps - top);
+    return top + log(s);
+}
+
+/* Marginal errors of the plan of f, g: sum |P1 - r| + |P^T 1 - c|; P (may be NULL) and the row and column sums (may be NULL) are filled; *total = sum P. */
+NRXI_FN double nrxi_plan(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g, double *P, double *rows,
+                         double *cols, double *total)
+{
+    double err = 0.0;
+    size_t i, j;
+    for (j = 0; j < m; j++) cols[j] = 0.0;
+    *total = 0.0;
+    for (i = 0; i < n; i++) {
+        double s = 0.0;
+        for (j = 0; j < m; j++) {
+            double e = (f[i] + g[j] - C[i * m + j]) / eps, p = exp(e < 700.0 ? e : 700.0);
+            if (P) P[i * m + j] = p;
+            s += p;
+            cols[j] += p;
+        }
+        if (rows) rows[i] = s;
+        err += fabs(s - r[i]);
+        *total += s;
+    }
+    for (j = 0; j < m; j++) err += fabs(cols[j] - c[j]);
+    return err;
+}
+
+NRXI_FN nrx_status nrxi_sinkhorn_check(const char *who, nrxi_solver *s, size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g)
+{
+    size_t i, size;
+    double a = 0.0, b = 0.0;
+    if (!C || !r || !c || !f || !g || n == 0 || m == 0) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: a NULL array or no points (%zu, %zu)", who, n, m);
+    if (!nrxi_mul_ok(n, m, &size) || size > (size_t)-1 / 64) return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: %zu x %zu points overflow", who, n, m);
+    if (!(eps > 0.0) || !nrxi_finite_f64(&eps)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: epsilon %g, expected > 0", who, eps);
+    if (!nrxi_all_finite(C, size, NRX_F64) || !nrxi_all_finite(f, n, NRX_F64) || !nrxi_all_finite(g, m, NRX_F64)) return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "%s: the cost or a potential is not finite", who);
+    for (i = 0; i < n; i++) { if (!(r[i] > 0.0)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal r[%zu] = %g, expected > 0", who, i, r[i]); a += r[i]; }
+    for (i = 0; i < m; i++) { if (!(c[i] > 0.0)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal c[%zu] = %g, expected > 0", who, i, c[i]); b += c[i]; }
+    if (!(fabs(a - b) <= 1e-9 * a)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginals sum to %g and %g", who, a, b);
+    return NRX_OK;
+}
+
+/* One sweep: rows, then columns; afterwards the columns fit exactly. */
+NRXI_FN void nrxi_sinkhorn_sweep(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g)
+{
+    size_t i, j;
+    for (i = 0; i < n; i++) f[i] = eps * (log(r[i]) - nrxi_lse(m, C + i * m, 1, g, eps));
+    for (j = 0; j < m; j++) g[j] = eps * (log(c[j]) - nrxi_lse(n, C + j, m, f, eps));
+}
+
+NRXI_FN double nrxi_sinkhorn_dual(size_t n, size_t m, const double *r, const double *c, double eps, const double *f, const double *g, double total)
+{
+    double v = 0.0, mass = 0.0;
+    size_t i;
+    for (i = 0; i < n; i++) { v += f[i] * r[i]; mass += r[i]; }
+    for (i = 0; i < m; i++) v += g[i] * c[i];
+    return v - eps * (total - mass);
+}
+
+NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g, double *P,
+                                    const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k;
+    double total, *cols;
+    nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn", NRX_F64, desc, info);
+    if (status != NRX_OK || (status = nrxi_sinkhorn_check("nrx_opt_sinkhorn", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 1, m, 0, 0)) != NRX_OK) return status;
+    cols = (double *)nrxi_solver_vector(&s, m);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        nrxi_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
+        s.info->residual = nrxi_plan(n, m, C, r, c, eps, f, g, NULL, NULL, cols, &total);
+        if (!nrxi_finite_f64(&s.info->residual)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    (void)nrxi_plan(n, m, C, r, c, eps, f, g, P, NULL, cols, &total);
+    s.info->objective = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+    return nrxi_solver_end(&s);
+}
+
+/* Threshold that leaves about `keep` of the entries of P: bisection on the value. */
+NRXI_FN double nrxi_sparse_level(size_t count, const double *P, double keep)
+{
+    double lo = 0.0, hi = nrxi_la_max(count, P, 1);
+    size_t i;
+    int it;
+    for (it = 0; it < 60; it++) {
+        double mid = it < 40 && hi > 0.0 ? (lo > 0.0 ? sqrt(lo * hi) : hi * 1e-3) : 0.5 * (lo + hi);
+        double above = 0.0;
+        for (i = 0; i < count; i++) above += P[i] > mid;
+        if (above > keep) lo = mid; else hi = mid;
+        if (lo == 0.0 && hi < 1e-300) break;
+    }
+    return lo;
+}
+
+/* out = H d with H = [diag(rows) P; P^T diag(cols)], P cut at level */
+NRXI_FN void nrxi_sinkhorn_hessian(size_t n, size_t m, const double *P, double level, const double *rows, const double *cols, const double *d, double *out)
+{
+    size_t i, j;
+    for (j = 0; j < m; j++) out[n + j] = cols[j] * d[n + j];
+    for (i = 0; i < n; i++) {
+        double s = 0.0, di = d[i];
+        const double *p = P + i * m;
+        for (j = 0; j < m; j++)
+            if (p[j] > level) { s += p[j] * d[n + j]; out[n + j] += p[j] * di; }
+        out[i] = rows[i] * di + s;
+    }
+}
+
+NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g, double *P,
+                                           const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t k, i, it, N = n + m, sweeps = desc && desc->memory ? desc->memory : 20;
+    double total, *rows, *cols, *plan, *grad, *d, *q, *res, *pre, *trial, dual, sparse = desc ? desc->ratio : 0.0;
+    nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn_newton", NRX_F64, desc, info);
+    if (status != NRX_OK || (status = nrxi_sinkhorn_check("nrx_opt_sinkhorn_newton", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 8, N, 1, n * m)) != NRX_OK) return status;
+    rows = (double *)nrxi_solver_vector(&s, N); cols = rows + n;
+    grad = (double *)nrxi_solver_vector(&s, N); d = (double *)nrxi_solver_vector(&s, N); q = (double *)nrxi_solver_vector(&s, N);
+    res = (double *)nrxi_solver_vector(&s, N); pre = (double *)nrxi_solver_vector(&s, N); trial = (double *)nrxi_solver_vector(&s, N);
+    plan = (double *)nrxi_solver_vector(&s, n * m);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        if (k <= sweeps) {
+            nrxi_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
+            s.info->residual = nrxi_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total);
+        } else {
+            double level = sparse > 0.0 ? nrxi_sparse_level(n * m, plan, sparse * (double)nrxi_max_size(n, m)) : -1.0, rr = 0.0, dq, next, a, slope = 0.0, want;
+            s.info->restarts++;
+            for (i = 0; i < n; i++) grad[i] = eps * (r[i] - rows[i]);
+            for (i = 0; i < m; i++) grad[n + i] = eps * (c[i] - cols[i]);
+            for (next = 0.0, i = 0; i < N; i++) next += (i < n ? grad[i] : -grad[i]) / (double)N; /* rounding along the null vector */
+            for (i = 0; i < N; i++) grad[i] -= i < n ? next : -next;
+            /* H d = grad (scaled by eps), Jacobi-preconditioned CG; H is singular along (1, -1), to which grad is orthogonal */
+            for (i = 0; i < N; i++) { d[i] = 0.0; res[i] = grad[i]; pre[i] = res[i] / rows[i]; q[i] = 0.0; rr += res[i] * pre[i]; }
+            memcpy(trial, pre, N * sizeof *pre); /* search direction */
+            want = 1e-24 * rr; /* |residual| 1e-12 of the gradient: Newton's quadratic tail needs it */
+            for (it = 0; it < 20 * N && rr > want; it++) {
+                nrxi_sinkhorn_hessian(n, m, plan, level, rows, cols, trial, q);
+                for (dq = 0.0, i = 0; i < N; i++) dq += trial[i] * q[i];
+                if (!(dq > 0.0)) break;
+                for (next = 0.0, i = 0; i < N; i++) {
+                    d[i] += rr / dq * trial[i];
+                    res[i] -= rr / dq * q[i];
+                    pre[i] = res[i] / rows[i];
+                    next += res[i] * pre[i];
+                }
+                for (i = 0; i < N; i++) trial[i] = pre[i] + next / rr * trial[i];
+                rr = next;
+                s.info->applies++;
+            }
+            dual = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+            for (i = 0; i < N; i++) slope += grad[i] / eps * d[i];
+            for (a = 1.0, it = 0; it < 60; it++, a *= 0.5) {
+                double t2, dual2, err;
+                for (i = 0; i < n; i++) trial[i] = f[i] + a * d[i];
+                for (i = 0; i < m; i++) trial[n + i] = g[i] + a * d[n + i];
+                err = nrxi_plan(n, m, C, r, c, eps, trial, trial + n, plan, rows, cols, &t2);
+                dual2 = nrxi_sinkhorn_dual(n, m, r, c, eps, trial, trial + n, t2);
+                if (nrxi_finite_f64(&err) && (dual2 >= dual + 1e-4 * a * slope - 4.0 * s.eps * fabs(dual) || err < 0.5 * s.info->residual)) {
+                    total = t2;
+                    s.info->residual = err;
+                    break;
+                }
+            }
+            if (it >= 60) { (void)nrxi_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total); nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+            memcpy(f, trial, n * sizeof *f);
+            memcpy(g, trial + n, m * sizeof *g);
+        }
+        if (!nrxi_finite_f64(&s.info->residual)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    if (P) memcpy(P, plan, n * m * sizeof *P);
+    s.info->objective = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+    return nrxi_solver_end(&s);
+}
+
+/* ==== proximal operators ==== */
+
+NRXI_FN double nrxi_get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
+NRXI_FN void nrxi_put_value(int dtype, void *x, size_t i, double v)
+{
+    if (dtype == NRX_F32) ((float *)x)[i] = (float)v;
+    else ((double *)x)[i] = v;
+}
+NRXI_FN double nrxi_soft(double v, double t) { return v > t ? v - t : v < -t ? v + t : 0.0; }
+
+/* y > 0 with y + log(y) = z, by Newton: the entropy's prox without overflow. */
+NRXI_FN double nrxi_wright(double z)
+{
+    double y = z > 1.0 ? z - log(z) : exp(z < -700.0 ? -700.0 : z) / (1.0 + exp(z < -700.0 ? -700.0 : z)), step;
+    int i;
+    if (z < -37.0) return exp(z);
+    for (i = 0; i < 30; i++) {
+        step = (y + log(y) - z) * y / (1.0 + y);
+        if (step >= y) step = 0.5 * y;
+        y -= step;
+        if (fabs(step) <= 1e-16 * y) break;
+    }
+    return y;
+}
+
+/* prox of one entry of a separable kind; t = tau * weight, d = data entry */
+NRXI_FN double nrxi_reg_prox1(const nrx_opt_reg *r, double t, double v, double d)
+{
+    double m = fabs(v), s, phi;
+    switch (r->kind) {
+    case NRX_REG_L1: return nrxi_soft(v, t);
+    case NRX_REG_L2_SQUARED: return (v + t * d) / (1.0 + t);
+    case NRX_REG_ELASTIC: return nrxi_soft(v, t) / (1.0 + t * r->a);
+    case NRX_REG_HUBER: return v * (1.0 - t / (m > t + r->a ? m : t + r->a));
+    case NRX_REG_KL: s = v - t; return 0.5 * (s + sqrt(s * s + 4.0 * t * d));
+    case NRX_REG_LOG: return 0.5 * (v + sqrt(v * v + 4.0 * t));
+    case NRX_REG_ENTROPY: return t * nrxi_wright(v / t - 1.0 - log(t));
+    case NRX_REG_BOX: return v < r->a ? r->a : v > r->b ? r->b : v;
+    case NRX_REG_NONNEGATIVE: return v > 0.0 ? v : 0.0;
+    case NRX_REG_LINF_BALL: s = r->a > 0.0 ? r->a : 1.0; return v < -s ? -s : v > s ? s : v;
+    case NRX_REG_L0: return m > sqrt(2.0 * t) ? v : 0.0;
+    case NRX_REG_L_HALF: /* threshold 54^(1/3)/4 (2 t)^(2/3); above it the trigonometric root */
+        if (m <= cbrt(54.0) / 4.0 * pow(2.0 * t, 2.0 / 3.0)) return 0.0;
+        phi = acos(t / 4.0 * pow(m / 3.0, -1.5));
+        return 2.0 / 3.0 * v * (1.0 + cos(2.0 / 3.0 * (NRX_PI - phi)));
+    case NRX_REG_MCP: return r->a > t / r->weight && m <= r->a * r->weight ? nrxi_soft(v, t) * (r->a / (r->a - t / r->weight)) : v;
+    default: return v;
+    }
+}
+NRXI_FN double nrxi_reg_value1(const nrx_opt_reg *r, double x, double d)
+{
+    double m = fabs(x);
+    switch (r->kind) {
+    case NRX_REG_L1: return m;
+    case NRX_REG_L2_SQUARED: return 0.5 * (x - d) * (x - d);
+    case NRX_REG_ELASTIC: return m + 0.5 * r->a * x * x;
+    case NRX_REG_HUBER: return m <= r->a ? x * x / (2.0 * r->a) : m - 0.5 * r->a;
+    case NRX_REG_KL: return d > 0.0 ? (x > 0.0 ? x - d * log(x) + d * log(d) - d : HUGE_VAL) : x >= 0.0 ? x : HUGE_VAL;
+    case NRX_REG_LOG: return x > 0.0 ? -log(x) : HUGE_VAL;
+    case NRX_REG_ENTROPY: return x > 0.0 ? x * log(x) : x == 0.0 ? 0.0 : HUGE_VAL;
+    case NRX_REG_BOX: return x >= r->a - 1e-7 * fabs(r->a) && x <= r->b + 1e-7 * fabs(r->b) ? 0.0 : HUGE_VAL; /* a bound rounded to f32 is inside */
+    case NRX_REG_NONNEGATIVE: return x >= 0.0 ? 0.0 : HUGE_VAL;
+    case NRX_REG_LINF_BALL: return m <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-6) ? 0.0 : HUGE_VAL;
+    case NRX_REG_L0: return x != 0.0;
+    case NRX_REG_L_HALF: return sqrt(m);
+    case NRX_REG_MCP: return m <= r->a * r->weight ? m - x * x / (2.0 * r->a * r->weight) : 0.5 * r->a * r->weight;
+    default: return 0.0;
+    }
+}
+NRXI_FN int nrxi_reg_separable(int kind)
+{
+    return kind == NRX_REG_L1 || kind == NRX_REG_L2_SQUARED || (kind >= NRX_REG_ELASTIC && kind <= NRX_REG_NONNEGATIVE) || kind == NRX_REG_LINF_BALL
+        || (kind >= NRX_REG_L0 && kind <= NRX_REG_MCP);
+}
+
+/* theta with sum max(u - theta, 0) = radius for the absolute values (or values) u of x, by bisection to the last bit and one exact step. */
+NRXI_FN double nrxi_simplex_level(int dtype, size_t n, const void *x, int absolute, double scale, double radius)
+{
+    double lo, hi = -HUGE_VAL, s;
+    size_t i, count;
+    int it;
+    for (i = 0; i < n; i++) { s = scale * nrxi_get(dtype, x, i); if (absolute) s = fabs(s); if (s > hi) hi = s; }
+    lo = hi - radius;
+    for (it = 0; it < 60 && lo < hi; it++) {
+        double mid = 0.5 * (lo + hi), sum = 0.0;
+        for (i = 0; i < n; i++) { s = scale * nrxi_get(dtype, x, i); if (absolute) s = fabs(s); if (s > mid) sum += s - mid; }
+        if (sum > radius) lo = mid; else hi = mid;
+    }
+    for (s = 0.0, count = 0, i = 0; i < n; i++) { double u = scale * nrxi_get(dtype, x, i); if (absolute) u = fabs(u); if (u > lo) { s += u; count++; } }
+    return count ? (s - radius) / (double)count : lo;
+}
+
+/* Total variation of a line by dynamic programming: the derivative of each message is piecewise linear; its knots live in a deque (Johnson 2013). */
+NRXI_FN nrx_status nrxi_tv_line(int dtype, size_t n, const void *y, double lambda, void *x, const nrx_env *env)
+{
+    double *mem, *knot, *slope, *offset, *low, *high, a0, b0, a1, b1, beta;
+    size_t k, l, r;
+    if (n < 2 || !(lambda > 0.0)) { nrxi_vec_copy(n, dtype, y, x); return NRX_OK; }
+    if (n > (size_t)-1 / 128 || !(mem = (double *)nrxi_alloc(env, 8 * n + 8, sizeof(double)))) return NRX_E_NOMEM;
+    knot = mem; slope = knot + 2 * n + 2; offset = slope + 2 * n + 2; low = offset + 2 * n + 2; high = low + n;
+    low[0] = nrxi_get(dtype, y, 0) - lambda;
+    high[0] = nrxi_get(dtype, y, 0) + lambda;
+    l = n; r = n + 1;
+    knot[l] = low[0];  slope[l] = 1.0;  offset[l] = -low[0];
+    knot[r] = high[0]; slope[r] = -1.0; offset[r] = high[0];
+    for (k = 1;; k++) { /* derivative: a0 x + b0 left of all knots, slope and offset change at each */
+        double yk = nrxi_get(dtype, y, k);
+        size_t i, j;
+        a0 = 1.0; b0 = -yk - lambda;
+        a1 = 1.0; b1 = -yk + lambda;
+        if (k + 1 == n) {
+            for (i = l; i <= r && a0 * knot[i] + b0 <= 0.0; i++) { a0 += slope[i]; b0 += offset[i]; }
+            beta = -b0 / a0;
+            break;
+        }
+        for (i = l; i <= r && a0 * knot[i] + b0 <= -lambda; i++) { a0 += slope[i]; b0 += offset[i]; }
+        for (j = r + 1; j > i && a1 * knot[j - 1] + b1 >= lambda; j--) { a1 -= slope[j - 1]; b1 -= offset[j - 1]; }
+        low[k] = (-lambda - b0) / a0;
+        high[k] = (lambda - b1) / a1;
+        l = i - 1;
+        r = j;
+        knot[l] = low[k];  slope[l] = a0;  offset[l] = b0 + lambda;
+        knot[r] = high[k]; slope[r] = -a1; offset[r] = -b1 + lambda;
+    }
+    nrxi_put_value(dtype, x, n - 1, beta);
+    for (k = n - 1; k-- > 0;) {
+        if (beta < low[k]) beta = low[k];
+        if (beta > high[k]) beta = high[k];
+        nrxi_put_value(dtype, x, k, beta);
+    }
+    nrxi_free(env, mem);
+    return NRX_OK;
+}
+
+/* x = v - M^T (M M^T)^-1 (M v - d) */
+NRXI_FN nrx_status nrxi_reg_affine(const nrx_opt_reg *r, const void *v, void *x)
+{
+    size_t m = r->rows, n = r->n, i, j;
+    double *gram = (double *)nrxi_alloc(&r->env, m * m + m, sizeof(double)), *res;
+    nrx_status status;
+    if (!gram) return NRX_E_NOMEM;
+    res = gram + m * m;
+    for (i = 0; i < m; i++) {
+        for (j = 0; j <= i; j++) gram[i * m + j] = nrxi_vec_dot(n, NRX_F64, r->matrix + i * n, r->matrix + j * n);
+        for (res[i] = -((const double *)r->data)[i], j = 0; j < n; j++) res[i] += r->matrix[i * n + j] * nrxi_get(r->dtype, v, j);
+    }
+    status = nrxi_cholesky(m, gram, m);
+    if (status == NRX_OK) status = nrxi_cholesky_solve(m, gram, m, res, 1);
+    if (status == NRX_OK)
+        for (j = 0; j < n; j++) {
+            double s = nrxi_get(r->dtype, v, j);
+            for (i = 0; i < m; i++) s -= r->matrix[i * n + j] * res[i];
+            nrxi_put_value(r->dtype, x, j, s);
+        }
+    nrxi_free(&r->env, gram);
+    return status;
+}
+
+/* Groups: `count` groups of `size` entries, entry q of group i at i*gs + q*qs. */
+NRXI_FN void nrxi_reg_groups(const nrx_opt_reg *r, size_t *count, size_t *size, size_t *gs, size_t *qs)
+{
+    if (r->kind == NRX_REG_GROUP_PLANES) { *size = r->group ? r->group : 2; *count = r->n / *size; *gs = 1; *qs = *count; }
+    else { *size = r->group ? r->group : 1; *count = r->n / *size; *gs = *size; *qs = 1; }
+}
+
+NRXI_FN nrx_status nrxi_reg_prox(void *user, double tau, const void *v, void *x)
+{
+    const nrx_opt_reg *r = (const nrx_opt_reg *)user;
+    double t = tau * r->weight, s, level;
+    size_t i, q, count, size, gs, qs, n = r->n;
+    int dt = r->dtype;
+    if (!(tau > 0.0) || n == 0) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: prox with tau %g on %zu entries", tau, n);
+    if (nrxi_reg_separable(r->kind)) {
+        for (i = 0; i < n; i++) nrxi_put_value(dt, x, i, nrxi_reg_prox1(r, t, nrxi_get(dt, v, i), r->data ? nrxi_get(dt, r->data, i) : 0.0));
+        return NRX_OK;
+    }
+    switch (r->kind) {
+    case NRX_REG_L2:
+        s = nrxi_vec_norm(n, dt, v);
+        nrxi_vec_lin(n, dt, s > t ? 1.0 - t / s : 0.0, v, 0.0, v, x);
+        return NRX_OK;
+    case NRX_REG_LINF: /* v - projection onto the l1 ball of radius t: clamp at the level */
+        for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_get(dt, v, i));
+        level = s <= t ? 0.0 : nrxi_simplex_level(dt, n, v, 1, 1.0, t);
+        for (i = 0; i < n; i++) { double u = nrxi_get(dt, v, i); nrxi_put_value(dt, x, i, u > level ? level : u < -level ? -level : u); }
+        return NRX_OK;
+    case NRX_REG_GROUP_L1:
+    case NRX_REG_GROUP_PLANES:
+        nrxi_reg_groups(r, &count, &size, &gs, &qs);
+        for (i = 0; i < count; i++) {
+            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_get(dt, v, i * gs + q * qs); s += u * u; }
+            s = sqrt(s);
+            s = s > t ? 1.0 - t / s : 0.0;
+            for (q = 0; q < size; q++) nrxi_put_value(dt, x, i * gs + q * qs, s * nrxi_get(dt, v, i * gs + q * qs));
+        }
+        return NRX_OK;
+    case NRX_REG_SIMPLEX:
+        level = nrxi_simplex_level(dt, n, v, 0, 1.0, r->a > 0.0 ? r->a : 1.0);
+        for (i = 0; i < n; i++) { s = nrxi_get(dt, v, i) - level; nrxi_put_value(dt, x, i, s > 0.0 ? s : 0.0); }
+        return NRX_OK;
+    case NRX_REG_L1_BALL:
+        for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_get(dt, v, i));
+        level = r->a > 0.0 ? r->a : 1.0;
+        level = s <= level ? 0.0 : nrxi_simplex_level(dt, n, v, 1, 1.0, level);
+        for (i = 0; i < n; i++) nrxi_put_value(dt, x, i, nrxi_soft(nrxi_get(dt, v, i), level));
+        return NRX_OK;
+    case NRX_REG_L2_BALL:
+        level = r->a > 0.0 ? r->a : 1.0;
+        s = r->data ? nrxi_vec_dist(n, dt, v, r->data) : nrxi_vec_norm(n, dt, v);
+        s = s > level ? level / s : 1.0;
+        if (r->data) nrxi_vec_lin(n, dt, s, v, 1.0 - s, r->data, x);
+        else nrxi_vec_lin(n, dt, s, v, 0.0, v, x);
+        return NRX_OK;
+    case NRX_REG_NUCLEAR: return nrx_opt_svt(dt, r->rows, r->cols, v, t, x, NULL, &r->env);
+    case NRX_REG_RANK: {
+        double *base, *sv, *u, *vt;
+        nrx_status status = nrxi_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, v, &base, &sv, &u, &vt, &r->env);
+        if (status != NRX_OK) return status;
+        for (i = (size_t)(r->a > 0.0 ? r->a : 0.0); i < nrxi_min_size(r->rows, r->cols); i++) sv[i] = 0.0;
+        nrxi_svd_rebuild(dt, r->rows, r->cols, sv, u, vt, base, x, &r->env);
+        nrxi_free(&r->env, base);
+        return NRX_OK;
+    }
+    case NRX_REG_AFFINE: return nrxi_reg_affine(r, v, x);
+    case NRX_REG_TV_1D: return nrxi_tv_line(dt, n, v, t, x, &r->env);
+    case NRX_REG_TV_2D: {
+        nrx_solve_desc d = NRX_ZERO;
+        d.tol = r->tol > 0.0 ? r->tol : 1e-6;
+        d.max_iter = 5000;
+        d.env = r->env;
+        d.env.progress = NULL;
+        return nrx_opt_tv_denoise(dt, r->rows, r->cols, v, t, x, &d, NULL);
+    }
+    default: return nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: kind %d, expected NRX_REG_*", r->kind);
+    }
+}
+
+NRXI_FN nrx_status nrxi_reg_eval(void *user, const void *x, double *value, void *grad)
+{
+    const nrx_opt_reg *r = (const nrx_opt_reg *)user;
+    double sum = 0.0, s, top;
+    size_t i, q, count, size, gs, qs, n = r->n;
+    int dt = r->dtype;
+    if (grad) {
+        if (r->kind != NRX_REG_L2_SQUARED && r->kind != NRX_REG_HUBER)
+            return nrxi_fail(&r->env, NRX_E_UNSUPPORTED, "nrx_opt_functional: kind %d has no gradient", r->kind);
+        for (i = 0; i < n; i++) {
+            s = nrxi_get(dt, x, i);
+            if (r->kind == NRX_REG_L2_SQUARED) s -= r->data ? nrxi_get(dt, r->data, i) : 0.0;
+            else s = fabs(s) <= r->a ? s / r->a : s > 0.0 ? 1.0 : -1.0;
+            nrxi_put_value(dt, grad, i, r->weight * s);
+        }
+    }
+    if (!value) return NRX_OK;
+    if (nrxi_reg_separable(r->kind)) for (i = 0; i < n; i++) sum += nrxi_reg_value1(r, nrxi_get(dt, x, i), r->data ? nrxi_get(dt, r->data, i) : 0.0);
+    else switch (r->kind) {
+    case NRX_REG_L2: sum = nrxi_vec_norm(n, dt, x); break;
+    case NRX_REG_LINF: for (i = 0; i < n; i++) { s = fabs(nrxi_get(dt, x, i)); if (s > sum) sum = s; } break;
+    case NRX_REG_GROUP_L1:
+    case NRX_REG_GROUP_PLANES:
+        nrxi_reg_groups(r, &count, &size, &gs, &qs);
+        for (i = 0; i < count; i++) {
+            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_get(dt, x, i * gs + q * qs); s += u * u; }
+            sum += sqrt(s);
+        }
+        break;
+    case NRX_REG_SIMPLEX:
+    case NRX_REG_L1_BALL:
+        for (s = 0.0, top = 0.0, i = 0; i < n; i++) { double u = nrxi_get(dt, x, i); s += r->kind == NRX_REG_SIMPLEX ? u : fabs(u); if (u < top) top = u; }
+        q = r->kind == NRX_REG_SIMPLEX ? fabs(s - (r->a > 0.0 ? r->a : 1.0)) <= 1e-5 * s && top >= 0.0 : s <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5);
+        sum = q ? 0.0 : HUGE_VAL;
+        break;
+    case NRX_REG_L2_BALL: sum = (r->data ? nrxi_vec_dist(n, dt, x, r->data) : nrxi_vec_norm(n, dt, x)) <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5) ? 0.0 : HUGE_VAL; break;
+    case NRX_REG_NUCLEAR: {
+        double *base, *sv, *u, *vt;
+        nrx_status status = nrxi_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, x, &base, &sv, &u, &vt, &r->env);
+        if (status != NRX_OK) return status;
+        for (i = 0; i < nrxi_min_size(r->rows, r->cols); i++) sum += sv[i];
+        nrxi_free(&r->env, base);
+        break;
+    }
+    case NRX_REG_TV_1D: for (i = 0; i + 1 < n; i++) sum += fabs(nrxi_get(dt, x, i + 1) - nrxi_get(dt, x, i)); break;
+    case NRX_REG_TV_2D:
+        for (i = 0; i < r->rows; i++)
+            for (q = 0; q < r->cols; q++) {
+                double c = nrxi_get(dt, x, i * r->cols + q), dx = q + 1 < r->cols ? nrxi_get(dt, x, i * r->cols + q + 1) - c : 0.0;
+                double dy = i + 1 < r->rows ? nrxi_get(dt, x, (i + 1) * r->cols + q) - c : 0.0;
+                sum += sqrt(dx * dx + dy * dy);
+            }
+        break;
+    default: sum = 0.0; break; /* affine, rank: not tested */
+    }
+    *value = sum >= HUGE_VAL ? HUGE_VAL : sum * r->weight;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_functional nrx_opt_functional(nrx_opt_reg *r)
+{
+    nrx_functional f = NRX_ZERO;
+    int bad, matrix;
+    if (!r) { (void)nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_functional: reg is NULL"); return f; }
+    if (r->weight == 0.0) r->weight = 1.0;
+    if ((r->kind == NRX_REG_HUBER || r->kind == NRX_REG_MCP) && r->a == 0.0) r->a = r->kind == NRX_REG_MCP ? 3.0 : 1.0;
+    matrix = r->kind == NRX_REG_NUCLEAR || r->kind == NRX_REG_RANK || r->kind == NRX_REG_TV_2D;
+    bad = r->kind < NRX_REG_L1 || r->kind > NRX_REG_GROUP_PLANES || (r->dtype != NRX_F32 && r->dtype != NRX_F64) || !(r->weight > 0.0) || (matrix && (r->cols == 0 || r->n / r->cols != r->rows || r->n % r->cols))
+       || (r->kind == NRX_REG_KL && !r->data) || (r->kind == NRX_REG_AFFINE && (!r->data || !r->matrix || r->rows > r->n || (r->n && r->rows > (size_t)-1 / 64 / r->n)))
+       || ((r->kind == NRX_REG_GROUP_L1 || r->kind == NRX_REG_GROUP_PLANES) && r->group > 0 && r->n % r->group);
+    if (bad) {
+        (void)nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: kind %d, dtype %d, n %zu, rows %zu, cols %zu, group %zu, weight %g: not a functional", r->kind, r->dtype, r->n,
+                        r->rows, r->cols, r->group, r->weight);
+        return f;
+    }
+    f.eval = nrxi_reg_eval; f.prox = nrxi_reg_prox; f.user = r; f.n = r->n; f.dtype = r->dtype;
+    f.convexity = r->kind == NRX_REG_MCP ? NRX_WEAKLY_CONVEX : r->kind == NRX_REG_L0 || r->kind == NRX_REG_L_HALF || r->kind == NRX_REG_RANK ? 0 : NRX_CONVEX;
+    if (r->kind == NRX_REG_L2_SQUARED) f.mu = f.lip = r->weight;
+    if (r->kind == NRX_REG_HUBER) f.lip = r->weight / r->a;
+    if (r->kind == NRX_REG_ELASTIC) f.mu = r->weight * r->a;
+    if (r->kind == NRX_REG_MCP) f.rho = 1.0 / r->a;
+    return f;
+}
+
+NRX_DEF nrx_status nrx_opt_prox_conjugate(const nrx_functional *f, double sigma, const void *v, void *x, void *workspace)
+{
+    void *p = workspace ? workspace : x;
+    nrx_status status;
+    if (!f || !f->prox || !v || !x || !(sigma > 0.0) || (x == v && !workspace)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_prox_conjugate: needs a prox, sigma > 0 (%g), and a workspace when x is v", sigma);
+    nrxi_vec_lin(f->n, f->dtype, 1.0 / sigma, v, 0.0, v, p);
+    status = f->prox(f->user, 1.0 / sigma, p, p);
+    if (status == NRX_OK) nrxi_vec_lin(f->n, f->dtype, 1.0, v, -sigma, p, x);
+    return status;
+}
+
+/* ---- total variation denoising ---- */
+
+/* >>> twin f64 */
+/* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward difference. last: no difference below. */
+NRXI_FN void nrxi_tv_primal_f64(size_t w, const double *NRX_RESTRICT f, const double *NRX_RESTRICT qx, const double *NRX_RESTRICT qy,
+                                const double *NRX_RESTRICT above, double *NRX_RESTRICT u)
+{
+    size_t j;
+    u[0] = f[0] + qx[0] + qy[0];
+    for (j = 1; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j];
+    if (above) for (j = 0; j < w; j++) u[j] -= above[j];
+}
+/* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below may be NULL (last row).
+   Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
+NRXI_FN nrxi_sum nrxi_tv_dual_f64(size_t w, size_t from, const double *u, const double *below, double step, double lambda, double beta, double *NRX_RESTRICT px,
+                              double *NRX_RESTRICT py, double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
+{
+    nrxi_sum turn = 0.0;
+    size_t j;
+    for (j = from; j < w; j++) {
+        double a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (double)0, b = below ? qy[j] + step * (below[j] - u[j]) : (double)0;
+        double n = sqrt(a * a + b * b), s = n > lambda ? lambda / n : (double)1;
+        a *= s;
+        b *= s;
+        turn += (nrxi_sum)((qx[j] - a) * (a - px[j]) + (qy[j] - b) * (b - py[j]));
+        qx[j] = a + beta * (a - px[j]);
+        qy[j] = b + beta * (b - py[j]);
+        px[j] = a;
+        py[j] = b;
+    }
+    return turn;
+}
+/* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p (minus the dual value). */
+NRXI_FN nrxi_sum nrxi_tv_primal_value_f64(size_t w, const double *f, const double *u, const double *below, nrxi_sum lambda)
+{
+    nrxi_sum data = 0.0, tv = 0.0;
+    size_t j;
+    for (j = 0; j < w; j++) {
+        nrxi_sum e = (nrxi_sum)u[j] - (nrxi_sum)f[j], a = j + 1 < w ? (nrxi_sum)u[j + 1] - (nrxi_sum)u[j] : 0.0, b = below ? (nrxi_sum)below[j] - (nrxi_sum)u[j] : 0.0;
+        data += 0.5 * e * e;
+        tv += nrxi_adam_root(a * a + b * b);
+    }
+    return data + lambda * tv;
+}
+NRXI_FN nrxi_sum nrxi_tv_dual_value_f64(size_t w, const double *f, const double *t)
+{
+    nrxi_sum s = 0.0, e;
+    size_t j;
+    for (j = 0; j < w; j++) { e = (nrxi_sum)t[j] - (nrxi_sum)f[j]; s += (0.5 * e + (nrxi_sum)f[j]) * e; }
+    return s;
+}
+/* PDHG primal row: u+ = (u + tau (f + div p)) / (1 + tau), bar = u+ + theta (u+ - u). t holds f + div p. */
+NRXI_FN void nrxi_tv_relax_f64(size_t w, const double *t, double tau, double theta, double *NRX_RESTRICT u, double *NRX_RESTRICT bar)
+{
+    const double s = (double)1 / ((double)1 + tau);
+    size_t j;
+    for (j = 0; j < w; j++) {
+        double old = u[j], v = (old + tau * t[j]) * s;
+        u[j] = v;
+        bar[j] = v + theta * (v - old);
+    }
+}
+/* === twin f32 */
+/* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward difference. last: no difference below. */
+NRXI_FN void nrxi_tv_primal_f32(size_t w, const float *NRX_RESTRICT f, const float *NRX_RESTRICT qx, const float *NRX_RESTRICT qy,
+                                const float *NRX_RESTRICT above, float *NRX_RESTRICT u)
+{
+    size_t j;
+    u[0] = f[0] + qx[0] + qy[0];
+    for (j = 1; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j];
+    if (above) for (j = 0; j < w; j++) u[j] -= above[j];
+}
+/* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below may be NULL (last row).
+   Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
+NRXI_FN nrxi_sum nrxi_tv_dual_f32(size_t w, size_t from, const float *u, const float *below, float step, float lambda, float beta, float *NRX_RESTRICT px,
+                              float *NRX_RESTRICT py, float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
+{
+    nrxi_sum turn = 0.0;
+    size_t j;
+    for (j = from; j < w; j++) {
+        float a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (float)0, b = below ? qy[j] + step * (below[j] - u[j]) : (float)0;
+        float n = sqrtf(a * a + b * b), s = n > lambda ? lambda / n : (float)1;
+        a *= s;
+        b *= s;
+        turn += (nrxi_sum)((qx[j] - a) * (a - px[j]) + (qy[j] - b) * (b - py[j]));
+        qx[j] = a + beta * (a - px[j]);
+        qy[j] = b + beta * (b - py[j]);
+        px[j] = a;
+        py[j] = b;
+    }
+    return turn;
+}
+/* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p (minus the dual value). */
+NRXI_FN nrxi_sum nrxi_tv_primal_value_f32(size_t w, const float *f, const float *u, const float *below, nrxi_sum lambda)
+{
+    nrxi_sum data = 0.0, tv = 0.0;
+    size_t j;
+    for (j = 0; j < w; j++) {
+        nrxi_sum e = (nrxi_sum)u[j] - (nrxi_sum)f[j], a = j + 1 < w ? (nrxi_sum)u[j + 1] - (nrxi_sum)u[j] : 0.0, b = below ? (nrxi_sum)below[j] - (nrxi_sum)u[j] : 0.0;
+        data += 0.5 * e * e;
+        tv += nrxi_adam_root(a * a + b * b);
+    }
+    return data + lambda * tv;
+}
+NRXI_FN nrxi_sum nrxi_tv_dual_value_f32(size_t w, const float *f, const float *t)
+{
+    nrxi_sum s = 0.0, e;
+    size_t j;
+    for (j = 0; j < w; j++) { e = (nrxi_sum)t[j] - (nrxi_sum)f[j]; s += (0.5 * e + (nrxi_sum)f[j]) * e; }
+    return s;
+}
+/* PDHG primal row: u+ = (u + tau (f + div p)) / (1 + tau), bar = u+ + theta (u+ - u). t holds f + div p. */
+NRXI_FN void nrxi_tv_relax_f32(size_t w, const float *t, float tau, float theta, float *NRX_RESTRICT u, float *NRX_RESTRICT bar)
+{
+    const float s = (float)1 / ((float)1 + tau);
+    size_t j;
+    for (j = 0; j < w; j++) {
+        float old = u[j], v = (old + tau * t[j]) * s;
+        u[j] = v;
+        bar[j] = v + theta * (v - old);
+    }
+}
+/* <<< twin */
+
+#if defined(NRXI_X86)
+/* The f32 rows eight at a time; they leave the last entries (whose right neighbour is missing) to the plain loops. */
+NRXI_AVX2 NRXI_FN size_t nrxi_tv_dual_avx2(double *turn, size_t w, const float *u, const float *below, float step, float lambda, float beta, float *px, float *py, float *qx, float *qy)
+{
+    const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), be = _mm256_set1_ps(beta), one = _mm256_set1_ps(1.0f), tiny = _mm256_set1_ps(1e-30f);
+    __m256 sum = _mm256_setzero_ps();
+    float lane[8];
+    size_t j, i;
+    for (j = 0; j + 9 <= w; j += 8) {
+        __m256 c = _mm256_loadu_ps(u + j), x = _mm256_loadu_ps(qx + j), y = _mm256_loadu_ps(qy + j), a, b, n, s, da, db;
+        a = _mm256_fmadd_ps(st, _mm256_sub_ps(_mm256_loadu_ps(u + j + 1), c), x);
+        b = _mm256_fmadd_ps(st, _mm256_sub_ps(_mm256_loadu_ps(below + j), c), y);
+        n = _mm256_sqrt_ps(_mm256_fmadd_ps(a, a, _mm256_mul_ps(b, b)));
+        s = _mm256_min_ps(one, _mm256_div_ps(la, _mm256_max_ps(n, tiny)));
+        a = _mm256_mul_ps(a, s);
+        b = _mm256_mul_ps(b, s);
+        da = _mm256_sub_ps(a, _mm256_loadu_ps(px + j));
+        db = _mm256_sub_ps(b, _mm256_loadu_ps(py + j));
+        sum = _mm256_fmadd_ps(_mm256_sub_ps(x, a), da, _mm256_fmadd_ps(_mm256_sub_ps(y, b), db, sum));
+        _mm256_storeu_ps(qx + j, _mm256_fmadd_ps(be, da, a));
+        _mm256_storeu_ps(qy + j, _mm256_fmadd_ps(be, db, b));
+        _mm256_storeu_ps(px + j, a);
+        _mm256_storeu_ps(py + j, b);
+    }
+    _mm256_storeu_ps(lane, sum);
+    for (i = 0; i < 8; i++) *turn += (double)lane[i];
+    return j;
+}
+#endif
+
+typedef struct nrxi_tv { size_t h, w; int dtype; const unsigned char *f; unsigned char *p, *q, *rows; double lambda; } nrxi_tv;
+
+NRXI_FN void nrxi_tv_primal(const nrxi_tv *t, const unsigned char *q, size_t i, void *u)
+{
+    size_t row = t->w * nrxi_dtype_size(t->dtype), plane = t->h * row;
+    const unsigned char *qx = q + i * row, *qy = q + plane + i * row, *above = i ? qy - row : NULL;
+    if (t->dtype == NRX_F32) nrxi_tv_primal_f32(t->w, (const float *)(const void *)(t->f + i * row), (const float *)(const void *)qx, (const float *)(const void *)qy, (const float *)(const void *)above, (float *)u);
+    else nrxi_tv_primal_f64(t->w, (const double *)(const void *)(t->f + i * row), (const double *)(const void *)qx, (const double *)(const void *)qy, (const double *)(const void *)above, (double *)u);
+}
+NRXI_FN double nrxi_tv_dual(const nrxi_tv *t, size_t i, const void *u, const void *below, double step, double beta)
+{
+    size_t row = t->w * nrxi_dtype_size(t->dtype), plane = t->h * row, from = 0;
+    unsigned char *p = t->p + i * row, *q = t->q + i * row;
+    void *px = p, *py = p + plane, *qx = q, *qy = q + plane;
+    double turn = 0.0;
+    if (t->dtype == NRX_F64)
+        return nrxi_tv_dual_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, beta, (double *)px, (double *)py, (double *)qx, (double *)qy);
+#if defined(NRXI_X86)
+    if (below && nrxi_cpu_avx2())
+        from = nrxi_tv_dual_avx2(&turn, t->w, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+#endif
+    return turn + nrxi_tv_dual_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+}
+
+/* Dual FISTA iteration in one sweep: row i of u needs rows i, i-1 of q; row i-1 of the duals needs rows i-1, i of u. Returns the restart sum. */
+NRXI_FN double nrxi_tv_sweep(const nrxi_tv *t, double step, double beta)
+{
+    size_t row = (t->w * nrxi_dtype_size(t->dtype) + 63) & ~(size_t)63, i;
+    unsigned char *a = t->rows, *b = a + row, *s;
+    double turn = 0.0;
+    nrxi_tv_primal(t, t->q, 0, a);
+    for (i = 0; i < t->h; i++) {
+        if (i + 1 < t->h) nrxi_tv_primal(t, t->q, i + 1, b);
+        turn += nrxi_tv_dual(t, i, a, i + 1 < t->h ? b : NULL, step, beta);
+        s = a; a = b; b = s;
+    }
+    return turn;
+}
+/* PDHG iteration: duals of row i from bar (rows i, i+1), then u and bar of row i. q holds the same values as p (beta 0). */
+NRXI_FN void nrxi_tv_pdhg(const nrxi_tv *t, double tau, double sigma, double theta, unsigned char *u, unsigned char *bar)
+{
+    size_t row = t->w * nrxi_dtype_size(t->dtype), i;
+    for (i = 0; i < t->h; i++) {
+        (void)nrxi_tv_dual(t, i, bar + i * row, i + 1 < t->h ? bar + (i + 1) * row : NULL, sigma, 0.0);
+        nrxi_tv_primal(t, t->q, i, t->rows);
+        if (t->dtype == NRX_F32) nrxi_tv_relax_f32(t->w, (const float *)(const void *)t->rows, (float)tau, (float)theta, (float *)(void *)(u + i * row), (float *)(void *)(bar + i * row));
+        else nrxi_tv_relax_f64(t->w, (const double *)(const void *)t->rows, tau, theta, (double *)(void *)(u + i * row), (double *)(void *)(bar + i * row));
+    }
+}
+/* Gap of (u, p). own = 0: u = f + div p is filled in first. */
+NRXI_FN double nrxi_tv_gap(const nrxi_tv *t, unsigned char *u, int own, double *objective)
+{
+    size_t row = t->w * nrxi_dtype_size(t->dtype), i;
+    double primal = 0.0, minus_dual = 0.0;
+    if (!own) for (i = 0; i < t->h; i++) nrxi_tv_primal(t, t->p, i, u + i * row);
+    for (i = 0; i < t->h; i++) {
+        const void *f = t->f + i * row, *ui = u + i * row, *below = i + 1 < t->h ? u + (i + 1) * row : NULL, *ti = ui;
+        if (own) { nrxi_tv_primal(t, t->p, i, t->rows); ti = t->rows; }
+        if (t->dtype == NRX_F32) {
+            primal += nrxi_tv_primal_value_f32(t->w, (const float *)f, (const float *)ui, (const float *)below, t->lambda);
+            minus_dual += nrxi_tv_dual_value_f32(t->w, (const float *)f, (const float *)ti);
+        } else {
+            primal += nrxi_tv_primal_value_f64(t->w, (const double *)f, (const double *)ui, (const double *)below, t->lambda);
+            minus_dual += nrxi_tv_dual_value_f64(t->w, (const double *)f, (const double *)ti);
+        }
+    }
+    *objective = primal;
+    return primal + minus_dual > 0.0 ? primal + minus_dual : 0.0;
+}
+
+NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda, void *u, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_tv t;
+    size_t n, k, size = nrxi_dtype_size(dtype);
+    unsigned char *v = NULL, *bar, *keep;
+    double tk = 1.0, tn, tau = 0.35355339059327, sigma = tau, theta = 1.0;
+    int pdhg;
+    nrx_status status = nrxi_solver_begin(&s, "nrx_opt_tv_denoise", dtype, desc, info);
+    if (status != NRX_OK) return status;
+    if (!f || !u || !(lambda >= 0.0) || !nrxi_mul_ok(height, width, &n) || n == 0)
+        return nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_tv_denoise: image %zux%zu, lambda %g: expected an image, a result and lambda >= 0", height, width, lambda);
+    if (!nrxi_all_finite(f, n, dtype)) return nrxi_fail(&s.d.env, NRX_E_NUMERIC, "nrx_opt_tv_denoise: the image is not finite");
+    pdhg = s.d.method == NRX_SOLVE_GRADIENT;
+    if ((status = nrxi_solver_room(&s, 8, n, 2, width)) != NRX_OK) return status;
+    memset(&t, 0, sizeof t);
+    t.h = height; t.w = width; t.dtype = dtype; t.lambda = lambda;
+    keep = (unsigned char *)nrxi_solver_vector(&s, n);
+    t.p = (unsigned char *)nrxi_solver_vector(&s, 2 * n);
+    t.q = (unsigned char *)nrxi_solver_vector(&s, 2 * n);
+    v = (unsigned char *)nrxi_solver_vector(&s, n);
+    bar = (unsigned char *)nrxi_solver_vector(&s, n);
+    t.rows = (unsigned char *)nrxi_solver_vector(&s, 2 * width + 32);
+    memcpy(keep, f, n * size);
+    t.f = keep;
+    memcpy(v, keep, n * size);
+    memcpy(bar, keep, n * size);
+    s.info->gap = HUGE_VAL;
+    for (k = 1; k <= s.d.max_iter; k++) {
+        if (pdhg) { /* accelerated with gamma = 1/2 */
+            nrxi_tv_pdhg(&t, tau, sigma, theta, v, bar);
+            theta = 1.0 / sqrt(1.0 + tau);
+            tau *= theta;
+            sigma /= theta;
+        } else {
+            tn = 0.5 * (1.0 + sqrt(1.0 + 4.0 * tk * tk));
+            tk = nrxi_tv_sweep(&t, 0.125, (tk - 1.0) / tn) > 0.0 && !s.d.no_restart ? 1.0 : tn;
+            s.info->restarts += tk == 1.0;
+        }
+        s.info->iterations = k;
+        if (k % s.d.check_every == 0 || k == s.d.max_iter) {
+            if (pdhg) memcpy(u, v, n * size);
+            s.info->gap = nrxi_tv_gap(&t, (unsigned char *)u, pdhg, &s.info->objective);
+            s.info->residual = s.info->gap / (s.info->objective > 1e-300 ? s.info->objective : 1.0);
+            if (!nrxi_finite_f64(&s.info->gap)) { memcpy(u, keep, n * size); nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            if (nrxi_solver_report(&s, k, s.info->gap)) break;
+            if (s.info->gap <= s.d.tol * s.info->objective || s.info->gap == 0.0) { nrxi_solver_stop(&s, NRX_STOP_GAP); break; }
+        }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ==== bilevel learning ==== */
+
+typedef struct nrxi_bilevel {
+    const nrx_opt_bilevel_problem *pr;
+    nrx_opt_bilevel_info *info;
+    const nrx_env *env;
+    nrx_status status;
+    double *x1, *y, *g, *q, *r, *d, *hd, *ug;
+} nrxi_bilevel;
+
+NRXI_FN int nrxi_bilevel_called(nrxi_bilevel *b, nrx_status s, const char *what)
+{
+    if (s == NRX_OK) return 0;
+    b->info->stop = NRX_STOP_CALLBACK;
+    b->status = nrxi_fail(b->env, s, "nrx_opt_bilevel: %s failed: %s", what, nrx_status_string(s));
+    return 1;
+}
+
+/* |x - xhat(theta)| <= epsilon, certified by |grad h| <= mu epsilon: Nesterov's method for strongly convex functions. Non-zero: stop. */
+NRXI_FN int nrxi_bilevel_lower(nrxi_bilevel *b, const double *theta, double *x, double epsilon)
+{
+    const nrx_opt_bilevel_problem *pr = b->pr;
+    size_t n = pr->n, k;
+    double root = sqrt(pr->mu / pr->lip), beta = (1.0 - root) / (1.0 + root), norm, goal = pr->mu * epsilon, turn;
+    size_t i;
+    memcpy(b->y, x, n * sizeof *x);
+    for (k = 0; k < 1000000; k++) {
+        if (nrxi_bilevel_called(b, pr->lower_grad(pr->user, theta, b->y, b->g), "the lower gradient")) return 1;
+        norm = nrxi_vec_norm(n, NRX_F64, b->g);
+        if (!nrxi_finite_f64(&norm)) { b->info->stop = NRX_STOP_NUMERIC; b->status = nrxi_fail(b->env, NRX_E_NUMERIC, "nrx_opt_bilevel: the lower gradient is not finite"); return 1; }
+        if (norm <= goal || norm <= 1e-15 * pr->lip * nrxi_vec_norm(n, NRX_F64, b->y)) { memcpy(x, b->y, n * sizeof *x); return 0; }
+        b->info->lower_iterations++;
+        for (turn = 0.0, i = 0; i < n; i++) {
+            b->x1[i] = b->y[i] - b->g[i] / pr->lip;
+            turn += b->g[i] * (b->x1[i] - x[i]);
+        }
+        for (i = 0; i < n; i++) b->y[i] = b->x1[i] + (turn > 0.0 ? 0.0 : beta) * (b->x1[i] - x[i]);
+        memcpy(x, b->x1, n * sizeof *x);
+    }
+    return 0;
+}
+
+/* q = Hessian^-1 ug to a residual of delta, by CG from the last q. Non-zero: stop. */
+NRXI_FN int nrxi_bilevel_cg(nrxi_bilevel *b, const double *theta, const double *x, double delta)
+{
+    const nrx_opt_bilevel_problem *pr = b->pr;
+    size_t n = pr->n, k;
+    double rr, old, dh;
+    if (nrxi_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->q, b->hd), "the lower Hessian")) return 1;
+    nrxi_vec_lin(n, NRX_F64, 1.0, b->ug, -1.0, b->hd, b->r);
+    memcpy(b->d, b->r, n * sizeof *b->d);
+    rr = nrxi_vec_dot(n, NRX_F64, b->r, b->r);
+    for (k = 0; k < 2000 && sqrt(rr) > delta; k++) {
+        if (nrxi_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->d, b->hd), "the lower Hessian")) return 1;
+        dh = nrxi_vec_dot(n, NRX_F64, b->d, b->hd);
+        if (!(dh > 0.0)) break;
+        nrxi_vec_axpy(n, NRX_F64, rr / dh, b->d, b->q);
+        nrxi_vec_axpy(n, NRX_F64, -rr / dh, b->hd, b->r);
+        old = rr;
+        rr = nrxi_vec_dot(n, NRX_F64, b->r, b->r);
+        nrxi_vec_lin(n, NRX_F64, 1.0, b->r, rr / old, b->d, b->d);
+        b->info->cg_iterations++;
+    }
+    return 0;
+}
+
+/* Hypergradient p = -B^T H^-1 grad g at x, and the bound of its error. ug holds grad g. Non-zero: stop. */
+NRXI_FN int nrxi_bilevel_gradient(nrxi_bilevel *b, int jacobian_free, const double *theta, const double *x, double epsilon, double delta, double *p, double *error)
+{
+    const nrx_opt_bilevel_problem *pr = b->pr;
+    double ug = nrxi_vec_norm(pr->n, NRX_F64, b->ug), bn = pr->cross_norm, qn;
+    if (jacobian_free) nrxi_vec_lin(pr->n, NRX_F64, 2.0 / (pr->mu + pr->lip), b->ug, 0.0, b->ug, b->q);
+    else if (nrxi_bilevel_cg(b, theta, x, delta)) return 1;
+    if (nrxi_bilevel_called(b, pr->cross(pr->user, theta, x, b->q, p), "the cross derivative")) return 1;
+    nrxi_vec_scale(pr->p, NRX_F64, -1.0, p);
+    qn = nrxi_vec_norm(pr->n, NRX_F64, b->q);
+    if (!(bn > 0.0)) bn = qn > 0.0 ? nrxi_vec_norm(pr->p, NRX_F64, p) / qn : 1.0;
+    *error = (bn * (pr->upper_lip > 0.0 ? pr->upper_lip : 1.0) / pr->mu + pr->hess_lip * ug * bn + pr->cross_lip * ug / pr->mu) * epsilon + bn / pr->mu * delta
+           + pr->cross_lip / pr->mu * epsilon * epsilon;
+    return 0;
+}
+
+/* One try of MAID's line search: theta - a p with its lower solution; 1 accepted, 0 not, -1 stop. */
+NRXI_FN int nrxi_bilevel_try(nrxi_bilevel *b, const double *theta, const double *p, double a, double epsilon, double g0, double slack0, double pn, double eta,
+                             const double *x, double *theta1, double *xt)
+{
+    const nrx_opt_bilevel_problem *pr = b->pr;
+    double g1, lg = pr->upper_lip > 0.0 ? pr->upper_lip : 1.0, slack;
+    nrxi_vec_lin(pr->p, NRX_F64, 1.0, theta, -a, p, theta1);
+    memcpy(xt, x, pr->n * sizeof *xt);
+    b->info->backtracks++;
+    if (nrxi_bilevel_lower(b, theta1, xt, epsilon) || nrxi_bilevel_called(b, pr->upper(pr->user, xt, &g1, b->r), "the upper function")) return -1;
+    slack = nrxi_vec_norm(pr->n, NRX_F64, b->r) * epsilon + 0.5 * lg * epsilon * epsilon;
+    return g1 + slack - g0 + slack0 <= -a * eta * eta * pn * pn;
+}
+
+NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *theta, double *x, const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info)
+{
+    nrx_opt_bilevel_desc d = NRX_ZERO;
+    nrx_opt_bilevel_info own;
+    nrxi_bilevel b;
+    double *mem, *p, *theta1, *xt, pn, error = 0.0, a;
+    size_t size, k, n, np;
+    int maid, j, failures = 0;
+    if (desc) d = *desc;
+    if (!info) info = &own;
+    memset(info, 0, sizeof *info);
+    memset(&b, 0, sizeof b);
+    if (!pr || !theta || !x || !pr->lower_grad || !pr->cross || !pr->upper || (d.method != NRX_BILEVEL_JACOBIAN_FREE && !pr->lower_hess) || !(pr->mu > 0.0) || !(pr->lip >= pr->mu)
+        || d.method < 0 || d.method > NRX_BILEVEL_JACOBIAN_FREE)
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_bilevel: needs a problem with its callbacks, 0 < mu (%g) <= lip (%g), a method (%d)", pr ? pr->mu : 0.0, pr ? pr->lip : 0.0, d.method);
+    maid = d.method == NRX_BILEVEL_MAID;
+    if (d.max_iter == 0) d.max_iter = 100;
+    if (d.tol == 0.0) d.tol = 1e-6;
+    if (d.epsilon == 0.0) d.epsilon = maid ? 0.1 : 1e-6;
+    if (d.delta == 0.0) d.delta = d.epsilon;
+    if (d.step == 0.0) d.step = 0.1;
+    if (d.eta == 0.0) d.eta = 1e-4;
+    if (d.rho == 0.0) d.rho = 0.9;
+    if (d.shrink == 0.0) d.shrink = 0.5;
+    if (d.grow == 0.0) d.grow = 1.05;
+    n = pr->n; np = pr->p;
+    if (!nrxi_mul_ok(n, 9, &size) || !nrxi_add_ok(size, np, &size) || !nrxi_add_ok(size, np, &size) || size > (size_t)-1 / 16) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_opt_bilevel: %zu unknowns, %zu parameters overflow", n, np);
+    mem = (double *)nrxi_calloc(&d.env, size + 1, sizeof *mem);
+    if (!mem) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_bilevel: no memory for %zu numbers", size);
+    b.pr = pr; b.info = info; b.env = &d.env; b.status = NRX_OK;
+    b.x1 = mem; b.y = mem + n; b.g = mem + 2 * n; b.q = mem + 3 * n; b.r = mem + 4 * n; b.d = mem + 5 * n; b.hd = mem + 6 * n; b.ug = mem + 7 * n;
+    xt = mem + 8 * n; p = mem + 9 * n; theta1 = p + np;
+    for (k = 0; k <= d.max_iter && !info->stop; k++) {
+        double slack;
+        int ok = 0;
+        for (j = 0; ; j++) { /* refine until the hypergradient is certified (MAID), at most to rounding */
+            if (nrxi_bilevel_lower(&b, theta, x, d.epsilon) || nrxi_bilevel_called(&b, pr->upper(pr->user, x, &info->value, b.ug), "the upper function")
+                || nrxi_bilevel_gradient(&b, d.method == NRX_BILEVEL_JACOBIAN_FREE, theta, x, d.epsilon, d.delta, p, &error)) goto end;
+            pn = nrxi_vec_norm(np, NRX_F64, p);
+            if (!nrxi_finite_f64(&pn)) { info->stop = NRX_STOP_NUMERIC; b.status = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_opt_bilevel: the hypergradient is not finite"); goto end; }
+            if (!maid || error <= (1.0 - d.eta) * pn || pn + error <= d.tol || d.epsilon < 1e-14) break;
+            d.epsilon *= d.shrink;
+            d.delta *= d.shrink;
+        }
+        info->hypergradient = pn;
+        info->error = error;
+        info->iterations = k;
+        if (d.history && info->history_count < d.history_size) d.history[info->history_count++] = info->value;
+        if (k > 0 && nrxi_progress(&d.env, k, d.max_iter, info->value)) { info->stop = NRX_STOP_CANCELLED; b.status = NRX_E_CANCELLED; break; }
+        if (pn + (maid ? error : 0.0) <= d.tol) { info->stop = NRX_STOP_TOL; break; }
+        if (k == d.max_iter) break;
+        if (!maid) { nrxi_vec_axpy(np, NRX_F64, -d.step, p, theta); continue; }
+        slack = nrxi_vec_norm(n, NRX_F64, b.ug) * d.epsilon;
+        for (j = 0, a = d.step; j < 10 + failures; j++, a *= d.rho) {
+            ok = nrxi_bilevel_try(&b, theta, p, a, d.epsilon, info->value, slack, pn, d.eta, x, theta1, xt);
+            if (ok < 0) goto end;
+            if (ok) break;
+        }
+        if (ok) {
+            memcpy(theta, theta1, np * sizeof *theta);
+            memcpy(x, xt, n * sizeof *x);
+            d.step = a / d.rho;
+            if (j == 0) d.step *= 1.5; /* accepted at once: be bolder */
+            d.epsilon *= d.grow;
+            d.delta *= d.grow;
+            failures = 0;
+        } else {
+            if (d.epsilon < 1e-13) { info->stop = NRX_STOP_STALLED; break; }
+            d.epsilon *= d.shrink; /* the slack, not the step, was too large */
+            d.delta *= d.shrink;
+            if (failures < 50) failures++;
+        }
+    }
+end:
+    if (!info->stop) info->stop = NRX_STOP_MAX_ITER;
+    info->epsilon = d.epsilon;
+    info->delta = d.delta;
+    info->step = d.step;
+    nrxi_free(&d.env, mem);
+    return b.status;
+}
+
+/* ==== data order ==== */
+
+/* Heap sort of idx by key ascending, ties by index: deterministic, no recursion. */
+NRXI_FN int nrxi_order_less(const double *key, size_t a, size_t b) { return key[a] < key[b] || (key[a] == key[b] && a < b); }
+NRXI_FN void nrxi_order_sort(size_t n, size_t *idx, const double *key)
+{
+    size_t start = n / 2, end = n, root, child, t;
+    while (end > 1) {
+        if (start > 0) start--;
+        else { end--; t = idx[end]; idx[end] = idx[0]; idx[0] = t; }
+        for (root = start; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && nrxi_order_less(key, idx[child], idx[child + 1])) child++;
+            if (!nrxi_order_less(key, idx[root], idx[child])) break;
+            t = idx[root]; idx[root] = idx[child]; idx[child] = t;
+        }
+    }
+}
+NRXI_FN void nrxi_order_shuffle(size_t n, size_t *idx, uint64_t seed, uint64_t epoch)
+{
+    nrx_rng r;
+    size_t i;
+    nrx_rng_seed(&r, seed, epoch);
+    for (i = n; i > 1; i--) { size_t j = (size_t)nrx_rng_below(&r, (uint64_t)i), t = idx[i - 1]; idx[i - 1] = idx[j]; idx[j] = t; }
+}
+/* From ascending `from` to the policy's order in `to`. */
+NRXI_FN void nrxi_order_policy(int policy, size_t n, const size_t *from, size_t *to)
+{
+    size_t i;
+    for (i = 0; i < n; i++) switch (policy) {
+        case NRX_ORDER_HIGH_LOW: to[i] = from[n - 1 - i]; break;
+        case NRX_ORDER_OSC_IN: to[i] = i % 2 ? from[n - 1 - i / 2] : from[i / 2]; break;
+        case NRX_ORDER_OSC_OUT: { size_t q = n - 1 - i; to[i] = q % 2 ? from[n - 1 - q / 2] : from[q / 2]; break; }
+        default: to[i] = from[i]; break;
+    }
+}
+
+NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch, const double *scores, uint64_t seed, uint64_t epoch, size_t *order, const nrx_env *env)
+{
+    size_t i, j, at, batches, *idx, *by;
+    double *mean;
+    if (!order || policy < 0 || policy > NRX_ORDER_OSC_OUT || attack < 0 || attack > NRX_ATTACK_REPLACE || batch == 0 || (policy != NRX_ORDER_UNIFORM && !scores))
+        return nrxi_fail(env, NRX_E_ARG, "nrx_opt_sample: policy %d, attack %d, batch %zu: expected NRX_ORDER_*, NRX_ATTACK_*, at least 1, and scores", policy, attack, batch);
+    for (i = 0; i < n; i++) order[i] = i;
+    nrxi_order_shuffle(n, order, seed, epoch);
+    if (policy == NRX_ORDER_UNIFORM || n == 0) return NRX_OK;
+    if (!nrxi_all_finite(scores, n, NRX_F64)) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_sample: a score is not finite");
+    if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_alloc(env, 2 * n, sizeof *idx + sizeof *mean))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_sample: no memory for %zu points", n);
+    by = idx + n;
+    mean = (double *)(void *)(by + n);
+    if (attack == NRX_ATTACK_REORDER) {
+        batches = (n + batch - 1) / batch;
+        for (i = 0; i < batches; i++) {
+            size_t last = (i + 1) * batch < n ? (i + 1) * batch : n;
+            for (mean[i] = 0.0, j = i * batch; j < last; j++) mean[i] += scores[order[j]] / (double)(last - i * batch);
+            idx[i] = i;
+        }
+        nrxi_order_sort(batches, idx, mean);
+        nrxi_order_policy(policy, batches, idx, by);
+        memcpy(idx, order, n * sizeof *idx);
+        for (at = 0, i = 0; i < batches; i++) for (j = by[i] * batch; j < n && j < (by[i] + 1) * batch; j++) order[at++] = idx[j];
+    } else {
+        for (i = 0; i < n; i++) idx[i] = i;
+        nrxi_order_sort(n, idx, scores);
+        nrxi_order_policy(policy, n, idx, order);
+        if (attack == NRX_ATTACK_REPLACE) for (i = 0; i < n / 2; i++) order[n - n / 2 + i] = order[i];
+    }
+    nrxi_free(env, idx);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gradients, const double *target, size_t count, size_t *picked, const nrx_env *env)
+{
+    double *sum;
+    unsigned char *used;
+    size_t i, j, k, total;
+    if (!gradients || !target || !picked || count > n || count == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_match_gradient: %zu of %zu points", count, n);
+    if (!nrxi_mul_ok(n, dim, &total) || total > (size_t)-1 / 16 || !(sum = (double *)nrxi_calloc(env, dim + n, sizeof *sum))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_match_gradient: no memory");
+    used = (unsigned char *)(void *)(sum + dim);
+    for (k = 0; k < count; k++) {
+        double best = HUGE_VAL;
+        size_t pick = n;
+        for (i = 0; i < n; i++) {
+            double s = 0.0;
+            if (used[i]) continue;
+            for (j = 0; j < dim; j++) { double e = (sum[j] + gradients[i * dim + j]) / (double)(k + 1) - target[j]; s += e * e; }
+            if (s < best || pick == n) { best = s; pick = i; }
+        }
+        used[pick] = 1;
+        picked[k] = pick;
+        for (j = 0; j < dim; j++) sum[j] += gradients[pick * dim + j];
+    }
+    nrxi_free(env, sum);
+    return NRX_OK;
+}
+
+/* The statistics of a sequence of ranks 0 .. n-1 (each once): moments under random permutation are exact or to O(1/n). */
+NRXI_FN void nrxi_audit_ranks(size_t n, size_t batch, const double *rank, nrx_opt_audit *a)
+{
+    double nn = (double)n, mid = 0.5 * (nn - 1.0), var = (nn * nn - 1.0) / 12.0, pos = 0.0, lag = 0.0, diff = 0.0, runs = 1.0, expect, z[5];
+    size_t i, q;
+    for (i = 0; i < n; i++) {
+        double e = rank[i] - mid;
+        pos += ((double)i - mid) * e;
+        if (i == 0) continue;
+        lag += e * (rank[i - 1] - mid);
+        diff += (rank[i] - rank[i - 1]) * (rank[i] - rank[i - 1]);
+        runs += (e > 0.0) != (rank[i - 1] - mid > 0.0);
+    }
+    a->rank_z = pos / (nn * var) * sqrt(nn - 1.0);
+    a->lag_z = (lag / (nn * var) + 1.0 / nn) * sqrt(nn);
+    a->smooth_z = (diff / (nn * var) - 2.0) / sqrt(4.0 / nn);
+    a->runs_z = (runs - (0.5 * nn + 1.0)) / sqrt(0.25 * (nn - 1.0));
+    if (batch > 1 && n / batch > 2) { /* sum over batches of (mean - mid)^2 / variance of a mean without replacement: about chi-square */
+        size_t batches = n / batch;
+        double one = var / (double)batch * (nn - (double)batch) / (nn - 1.0) * (nn / (nn - 1.0)), chi = 0.0;
+        for (q = 0; q < batches; q++) {
+            double m = 0.0;
+            for (i = q * batch; i < (q + 1) * batch; i++) m += (rank[i] - mid) / (double)batch;
+            chi += m * m / one;
+        }
+        expect = (double)batches;
+        /* Wilson and Hilferty's cube root makes it normal */
+        a->batch_z = (cbrt(chi / expect) - (1.0 - 2.0 / (9.0 * expect))) / sqrt(2.0 / (9.0 * expect));
+    }
+    z[0] = a->rank_z; z[1] = a->lag_z; z[2] = a->runs_z; z[3] = a->smooth_z; z[4] = a->batch_z;
+    for (q = 0; q < 5; q++) if (fabs(z[q]) > a->worst) a->worst = fabs(z[q]);
+}
+
+NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *order, const double *losses, const uint64_t *seed, uint64_t epoch, nrx_opt_audit *a, const nrx_env *env)
+{
+    size_t i, *idx, *seen;
+    double *rank;
+    if (!order || !a || n == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_audit_order: no order or no points");
+    memset(a, 0, sizeof *a);
+    a->replay = -1;
+    if (losses && !nrxi_all_finite(losses, n, NRX_F64)) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_audit_order: a loss is not finite");
+    for (i = 0; i < n; i++) if (order[i] >= n) return nrxi_fail(env, NRX_E_RANGE, "nrx_opt_audit_order: order[%zu] = %zu of %zu points", i, order[i], n);
+    if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_calloc(env, n, 2 * sizeof *idx + 2 * sizeof *rank))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_audit_order: no memory for %zu points", n);
+    seen = idx + n;
+    rank = (double *)(void *)(seen + n);
+    for (i = 0; i < n; i++) seen[order[i]]++;
+    for (i = 0; i < n; i++) { a->missing += seen[i] == 0; a->repeated += seen[i] > 1; }
+    if (losses && n > 3) { /* rank of the loss at each position; repeats share by position */
+        double *key = rank + n;
+        for (i = 0; i < n; i++) { idx[i] = i; key[i] = losses[order[i]]; }
+        nrxi_order_sort(n, idx, key);
+        for (i = 0; i < n; i++) rank[idx[i]] = (double)i;
+        nrxi_audit_ranks(n, batch, rank, a);
+    }
+    if (seed) {
+        for (i = 0; i < n; i++) idx[i] = i;
+        nrxi_order_shuffle(n, idx, *seed, epoch);
+        a->replay = memcmp(idx, order, n * sizeof *idx) == 0;
+    }
+    nrxi_free(env, idx);
+    return NRX_OK;
+}
+
+/* ==== operator factorization ==== */
+
+NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w, const double *row_weights, const double *col_weights, size_t k, void *a, void *b, const nrx_env *env)
+{
+    size_t i, j, q, m = nrxi_min_size(rows, cols);
+    double *work, *base, *s, *u, *vt, dr, dc, top_r = 0.0, top_c = 0.0;
+    nrx_status status = nrxi_matrix_check("nrx_opt_factorize", dtype, rows, cols, w, a && b ? a : NULL, env);
+    if (status != NRX_OK) return status;
+    if (k == 0 || k > m) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: rank %zu of a %zux%zu matrix", k, rows, cols);
+    for (i = 0; row_weights && i < rows; i++) { if (!(row_weights[i] >= 0.0) || !nrxi_finite_f64(row_weights + i)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: row weight %zu is %g", i, row_weights[i]); if (row_weights[i] > top_r) top_r = row_weights[i]; }
+    for (j = 0; col_weights && j < cols; j++) { if (!(col_weights[j] >= 0.0) || !nrxi_finite_f64(col_weights + j)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: column weight %zu is %g", j, col_weights[j]); if (col_weights[j] > top_c) top_c = col_weights[j]; }
+    work = (double *)nrxi_alloc(env, rows * cols + rows + cols, sizeof *work);
+    if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_factorize: no memory");
+    nrxi_to_f64(dtype, rows, cols, w, 0, 1.0, work);
+    /* weights enter by their roots, floored at 1e-8 of the largest */
+    for (i = 0; i < rows; i++) { dr = row_weights ? sqrt(row_weights[i]) : 1.0; if (row_weights && dr < 1e-8 * sqrt(top_r)) dr = 1e-8 * sqrt(top_r); work[rows * cols + i] = dr > 0.0 ? dr : 1.0; }
+    for (j = 0; j < cols; j++) { dc = col_weights ? sqrt(col_weights[j]) : 1.0; if (col_weights && dc < 1e-8 * sqrt(top_c)) dc = 1e-8 * sqrt(top_c); work[rows * cols + rows + j] = dc > 0.0 ? dc : 1.0; }
+    for (i = 0; i < rows; i++) for (j = 0; j < cols; j++) work[i * cols + j] *= work[rows * cols + i] * work[rows * cols + rows + j];
+    status = nrxi_thin_svd("nrx_opt_factorize", NRX_F64, rows, cols, work, &base, &s, &u, &vt, env);
+    if (status == NRX_OK) {
+        for (q = 0; q < k; q++) { /* balanced: sqrt of the singular value on either side */
+            for (i = 0; i < rows; i++) nrxi_put_value(dtype, a, i * k + q, u[i * m + q] * sqrt(s[q]) / work[rows * cols + i]);
+            for (j = 0; j < cols; j++) nrxi_put_value(dtype, b, q * cols + j, sqrt(s[q]) * vt[q * cols + j] / work[rows * cols + rows + j]);
+        }
+        nrxi_free(env, base);
+    }
+    nrxi_free(env, work);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w, size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = loss ? loss->n : 0, k, i, full = nrxi_min_size(rows, cols), left = full;
+    double fx, step, nuclear, *base, *sv, *u, *vt, t, move;
+    void *g, *old;
+    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_isvt", loss, w, 2, desc, info);
+    if (status != NRX_OK) return status;
+    if (cols == 0 || n / cols != rows || n % cols || !(tau >= 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_isvt: loss of %zu entries, matrix %zux%zu, tau %g", n, rows, cols, tau);
+    step = s.d.step > 0.0 ? s.d.step : loss->lip > 0.0 ? 0.99 / loss->lip : 0.0;
+    if (s.status == NRX_OK && !(step > 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_isvt: needs desc.step or the loss's lip");
+    if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    g = nrxi_solver_vector(&s, n);
+    old = nrxi_solver_vector(&s, n);
+    s.info->step = step;
+    for (k = 1; k <= s.d.max_iter; k++) {
+        if (nrxi_solver_eval(&s, loss, w, &fx, g)) break;
+        nrxi_vec_copy(n, s.dtype, w, old);
+        nrxi_vec_lin(n, s.dtype, -step, g, 1.0, w, g);
+        if (!nrxi_all_finite(g, n, s.dtype)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        s.status = nrxi_thin_svd("nrx_opt_isvt", s.dtype, rows, cols, g, &base, &sv, &u, &vt, &s.d.env);
+        if (s.status != NRX_OK) { s.info->stop = NRX_STOP_NUMERIC; break; }
+        t = step * tau;
+        if (s.d.memory > 0) { /* soft rank: from full to memory, linearly; the threshold is the first value to go */
+            double part = (double)k / (double)s.d.max_iter, r = (double)full + part * ((double)s.d.memory - (double)full);
+            size_t want = (size_t)(r + 0.5);
+            t = want < full ? sv[want] : 0.0;
+        }
+        for (nuclear = 0.0, left = 0, i = 0; i < full; i++) { sv[i] = sv[i] > t ? sv[i] - t : 0.0; nuclear += sv[i]; left += sv[i] > 0.0; }
+        nrxi_svd_rebuild(s.dtype, rows, cols, sv, u, vt, base, w, &s.d.env);
+        nrxi_free(&s.d.env, base);
+        move = nrxi_vec_dist(n, s.dtype, w, old) / step;
+        if (nrxi_solver_eval(&s, loss, w, &fx, NULL)) break;
+        s.info->objective = fx + tau * nuclear;
+        s.info->residual = move / (1.0 + nrxi_vec_norm(n, s.dtype, w));
+        if (nrxi_solver_report(&s, k, s.info->objective)) break;
+        if (s.d.memory == 0 && s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+    }
+    if (rank) *rank = left;
+    return nrxi_solver_end(&s);
 }
 
 NRXI_IMPL_END
