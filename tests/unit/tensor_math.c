@@ -42,7 +42,7 @@ static const function all[] = {
     {"exp", nrx_vexp_f32, nrx_vexp_f64, expl, 0.80, 0.80, -30, 9, {0, ANY, 1, 1, 1, INF, 0}},
     {"expm1", nrx_vexpm1_f32, nrx_vexpm1_f64, expm1l, 0.95, 1.1, -30, 9, {-1, ANY, -0.0, 0, 1e-310, INF, -1}},
     {"log", nrx_vlog_f32, nrx_vlog_f64, logl, 0.85, 0.8, -140, 127, {NOT, NOT, -INF, -INF, ANY, INF, NOT}},
-    {"log1p", nrx_vlog1p_f32, nrx_vlog1p_f64, log1pl, 0.9, 0.8, -40, 127, {NOT, -INF, -0.0, 0, 1e-310, INF, NOT}},
+    {"log1p", nrx_vlog1p_f32, nrx_vlog1p_f64, log1pl, 0.92, 0.8, -40, 127, {NOT, -INF, -0.0, 0, 1e-310, INF, NOT}},
     {"tanh", nrx_vtanh_f32, nrx_vtanh_f64, tanhl, 1.36, 1.4, -30, 5, {-1, ANY, -0.0, 0, 1e-310, 1, -1}},
     {"sigmoid", nrx_vsigmoid_f32, nrx_vsigmoid_f64, exact_sigmoid, 1.98, 1.7, -30, 9, {0, ANY, 0.5, 0.5, 0.5, 1, 0}},
     {"softplus", nrx_vsoftplus_f32, nrx_vsoftplus_f64, exact_softplus, 1.62, 1.5, -30, 9, {0, ANY, ANY, ANY, ANY, INF, 0}},
