@@ -688,7 +688,7 @@ typedef struct nrx_dyn_sindy_desc {
   int optimizer;
   int time;                  /* NRX_DYN_CONTINUOUS or NRX_DYN_DISCRETE (x_{k+1} = f(x_k)) */
   double threshold;          /* 0 = 0.1; on raw coefficients unless `normalize` */
-  double alpha;              /* ridge; 0 = 0.05, negative = none */
+  double alpha;              /* ridge; 0 = 0.05 (weak form: none), negative = none */
   double lambda, nu;         /* SR3: 0 = 0.005 and 1 */
   int prox;                  /* SR3: NRX_DYN_L0, L1, L2 */
   int max_iterations;        /* 0 = 20 (SR3: 200) */
@@ -699,7 +699,7 @@ typedef struct nrx_dyn_sindy_desc {
   size_t weak_half;          /* half-width of the test functions in samples */
   size_t weak_stride;        /* distance of their centres; 0 = a tenth of weak_half, at least 1 */
   int weak_power;            /* (1 - s^2)^power; 0 = 8 */
-  int weak_plain;            /* 1 = ordinary least squares; default: generalised least squares with the noise covariance */
+  int weak_gls;              /* 1 = generalised least squares with the covariance of white state noise; default: ordinary */
   /* ensemble: bootstrap of rows (or weak rows), median of coefficients, terms kept at inclusion >= 0.6 */
   size_t ensemble;           /* number of models; 0 = none */
   double inclusion;          /* 0 = 0.6 */
@@ -5623,6 +5623,7 @@ typedef struct nrxi_dyn_problem {
   double *w;                   /* scratch of optimisers */
   double *coef;                /* [n][p] */
   unsigned char *keep;         /* [n][p] */
+  double inflate;              /* > 0: terms below 3 standard errors times this are dropped (correlated weak rows) */
   double *floor;               /* [n] mean square error of the targets themselves, as far as known */
   size_t sweeps;
 } nrxi_dyn_problem;
@@ -5752,6 +5753,29 @@ static double nrxi_dyn_aicc(double sse, double rows, double k)
   return n * log(nrxi_dyn_max(sse, 1e-300) / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1);
 }
 
+/* Index of the active term with the smallest |x| / standard error, and that quotient; from R. */
+static size_t nrxi_dyn_weakest(nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y, const double *x, double *quotient)
+{
+  size_t i, j, l, q = P->q, worst = 0;
+  double *a = P->w, *tau = a + q * m, *e = tau + 2 * m, sse = nrxi_dyn_sse(P, active, m, y, x);
+  *quotient = HUGE_VAL;
+  for (i = 0; i < q; i++) for (j = 0; j < m; j++) a[i * m + j] = P->R[i * q + active[j]];
+  if (nrxi_dyn_qr(q, m, a, tau, e) != NRX_OK) return 0;
+  sse = sqrt(sse / nrxi_dyn_max(1.0, (double)P->rows - (double)m)) * P->inflate;
+  for (j = 0; j < m; j++) { /* |R^-T e_j| */
+    double s = 0, t;
+    for (i = 0; i < m; i++) {
+      e[i] = i == j;
+      for (l = 0; l < i; l++) e[i] -= a[l * m + i] * e[l];
+      e[i] /= a[i * m + i];
+      s += e[i] * e[i];
+    }
+    t = fabs(x[j]) / (sse * sqrt(s) + 1e-300);
+    if (t < *quotient) { *quotient = t; worst = j; }
+  }
+  return worst;
+}
+
 static nrx_status nrxi_dyn_stlsq(nrxi_dyn_problem *P, const double *norm)
 {
   size_t y, j, m, *active = (size_t *)nrxi_alloc(&P->d->env, P->p + 1, sizeof(size_t) + sizeof(double));
@@ -5777,6 +5801,18 @@ static nrx_status nrxi_dyn_stlsq(nrxi_dyn_problem *P, const double *norm)
       }
       if ((size_t)it + 1 > P->sweeps) P->sweeps = (size_t)it + 1;
       if (left == m) break;
+    }
+    while (P->inflate > 0 && st == NRX_OK) { /* terms the noise explains go, weakest first */
+      double quotient;
+      size_t worst;
+      for (m = 0, j = 0; j < P->p; j++) if (keep[j]) active[m++] = j;
+      if (m < 2) break;
+      st = nrxi_dyn_regress(P, active, m, y, 0.0, x);
+      for (j = 0; j < m && st == NRX_OK; j++) coef[active[j]] = x[j];
+      worst = nrxi_dyn_weakest(P, active, m, y, x, &quotient);
+      if (!(quotient < 3.0)) break;
+      keep[active[worst]] = 0;
+      coef[active[worst]] = 0;
     }
   }
   nrxi_free(&P->d->env, active);
@@ -6127,7 +6163,8 @@ static nrx_status nrxi_dyn_weak_rows(nrxi_dyn_problem *P, const nrx_dyn_data *da
       }
     }
   }
-  if (!P->d->weak_plain && P->rows <= 4000) { /* generalised least squares: rows share samples */
+  P->inflate = P->d->alpha < 0 ? 1 + sqrt((double)m / (double)stride) : 0;
+  if (P->d->weak_gls && P->rows <= 4000) { /* generalised least squares: rows share samples */
     size_t K = P->rows, a, b;
     double *L = (double *)nrxi_calloc(env, K * K, sizeof(double)), ridge = 0;
     if (!L) { st = NRX_E_NOMEM; goto done; }
@@ -6419,7 +6456,7 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
         double v = x[0] - 4 * x[-(ptrdiff_t)n] + 6 * x[-2 * (ptrdiff_t)n] - 4 * x[-3 * (ptrdiff_t)n] + x[-4 * (ptrdiff_t)n];
         if (nrxi_finite_f64(&v)) { noise += v * v / 70.0; count += 1; }
       }
-    weak_noise = count > 0 ? 10.0 * sqrt(noise / count) * (d->weak_plain ? 2.0 / sqrt((double)half) : 1.0) + 1e-300 : 1e-300;
+    weak_noise = count > 0 ? 10.0 * sqrt(noise / count) * (d->weak_gls ? 1.0 : 2.0 / sqrt((double)half)) + 1e-300 : 1e-300;
   }
   if (P.rows < P.p + (d->ensemble ? 5 : 1)) { st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: %zu usable rows are too few for %zu terms", P.rows, P.p); goto done; }
   m->rows = P.rows;
@@ -6454,6 +6491,7 @@ NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_d
   if (why) return nrxi_fail(&d.env, why[0] == 'a' ? NRX_E_NUMERIC : NRX_E_ARG, "nrx_dyn_sindy: %s (index %zu)", why, at);
   if (d.optimizer < NRX_DYN_STLSQ || d.optimizer > NRX_DYN_TRAPPING || d.time < 0 || d.time > NRX_DYN_DISCRETE)
     return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy: unknown optimizer %d or time %d", d.optimizer, d.time);
+  if ((d.weak_auto || d.weak_half) && d.alpha == 0) d.alpha = -1; /* integrals are small numbers: a ridge in absolute units would rule them */
   if (d.library.degree != 0) return nrxi_dyn_sindy_once(data, &d, out);
   for (degree = 2; degree <= 5; degree++) { /* raise the degree while the data reject the fit */
     nrx_dyn_model *next = NULL;

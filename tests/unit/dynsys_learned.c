@@ -106,7 +106,7 @@ static void recurrent(void)
         size_t i, tau = kind == NRX_DYN_ALRNN ? 4 : 0;
         d.kind = kind; d.batches = 3; d.latent = kind == 2 ? 6 : kind == 1 ? 5 : 3; d.hidden = kind == 2 ? 2 : 8; d.sequence = 20;
         CHECK(nrx_dyn_plrnn(1000, 3, x[0], &d, &m) == NRX_OK);
-        for (i = 0; i < 60; i++) z[i] = (x[500][i] - m->mean[i % 3]) / m->sd[i % 3];
+        for (i = 0; i < 60; i++) z[i] = (x[500 + i / 3][i % 3] - m->mean[i % 3]) / m->sd[i % 3];
         CHECK(nrx_dyn_rnn_loss(m, 20, z, 0.3, tau, &l0, grad) == NRX_OK);
         for (i = 0; i < m->np; i++) {
             double h = 1e-6, keep = m->params[i];
@@ -142,7 +142,7 @@ static void surrogates(void)
     CHECK_NEAR(kl, 0, 1e-12);
     CHECK(nrx_dyn_spectral_distance(10000, x[0], x[0], 3, 20, &h) == NRX_OK);
     CHECK_NEAR(h, 0, 1e-12);
-    for (i = 0; i < 10000; i++) g[i][0] = g[i][1] = g[i][2] = 1; /* collapse to a point */
+    for (i = 0; i < 10000; i++) memcpy(g[i], x[5000], sizeof g[i]); /* collapse to a point */
     CHECK(nrx_dyn_state_divergence(10000, x[0], 10000, g[0], 3, &kl) == NRX_OK && kl > 10);
     for (s = 0; s < 11; s++) { /* next-generation reservoir on 400 points */
         nrx_dyn_reservoir r;
