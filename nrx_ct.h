@@ -370,12 +370,100 @@ NRXI_IMPL_END
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
+/* >>> nrx solve (declarations) */
+#ifndef NRX_SOLVE_VERSION
+#define NRX_SOLVE_VERSION 351400716
+/* What iterative solvers take and report. Not converging is a result, not an error: look at nrx_solve_info.stop. */
+
+#define NRX_STOP_LIST(X)                                                                      \
+    X(NRX_STOP_NONE, 0, "did not run")                                                        \
+    X(NRX_STOP_TOL, 1, "residual below the tolerance")                                        \
+    X(NRX_STOP_GAP, 2, "certified gap below the tolerance")                                   \
+    X(NRX_STOP_DISCREPANCY, 3, "data fitted to the given noise level")                        \
+    X(NRX_STOP_EXACT, 4, "the starting point is already a solution")                          \
+    X(NRX_STOP_MAX_ITER, 5, "iteration limit")                                                \
+    X(NRX_STOP_STALLED, 6, "no further progress at this precision")                           \
+    X(NRX_STOP_LINESEARCH, 7, "line search found no acceptable step")                         \
+    X(NRX_STOP_INDEFINITE, 8, "operator is not positive definite")                            \
+    X(NRX_STOP_CONDITION, 9, "condition number above the limit")                              \
+    X(NRX_STOP_NUMERIC, 10, "a value was not finite; the last good iterate is returned")      \
+    X(NRX_STOP_CALLBACK, 11, "an operator or functional reported an error")                   \
+    X(NRX_STOP_CANCELLED, 12, "cancelled by the progress callback")
+enum {
+#define NRX_X_(name, value, text) name = value,
+    NRX_STOP_LIST(NRX_X_)
+#undef NRX_X_
+    NRX_STOP_COUNT_ = 13
+};
+
+/* One sentence for nrx_solve_info.stop; never NULL. */
+NRX_INLINE const char *nrx_stop_string(int stop)
+{
+    switch (stop) {
+#define NRX_X_(name, value, text) case name: return text;
+    NRX_STOP_LIST(NRX_X_)
+#undef NRX_X_
+    default: return "unknown stop reason";
+    }
+}
+
+enum { NRX_SOLVE_AUTO = 0,        /* accelerated when everything is known to be convex, else nmAPG                     */
+       NRX_SOLVE_GRADIENT = 1,    /* gradient / proximal gradient (ISTA): monotone                                     */
+       NRX_SOLVE_ACCELERATED = 2, /* Nesterov / FISTA with adaptive restart                                            */
+       NRX_SOLVE_NMAPG = 3        /* nonmonotone accelerated proximal gradient: for non-convex and weakly convex terms */ };
+
+typedef struct nrx_solve_desc {
+    size_t max_iter;       /* 0 = 1000 */
+    double tol;            /* relative tolerance; 0 = 1e-5 in f32, 1e-8 in f64; negative = never stop on it */
+    double discrepancy;    /* > 0: stop once |A x - b| <= this (noise level; Morozov: 1.01 times the noise norm) */
+    double damp;           /* CGLS, LSQR: min |A x - b|^2 + damp^2 |x|^2 */
+    double step;           /* > 0: primal step, taken as given; 0 = from norms and moduli, else estimated and checked on the way */
+    double ratio;          /* PDHG: step / dual step when both come from |K|; 0 = 1 */
+    double gamma;          /* PDHG: > 0 accelerates for a gamma-strongly convex g; < 0 never; 0 = use g's mu / 2 when known */
+    int    method;         /* NRX_SOLVE_*; for the smooth solver */
+    int    no_restart;     /* non-zero: plain FISTA without restart */
+    int    adaptive;       /* PDHG: non-zero balances primal and dual residual (Goldstein et al. 2013) */
+    int    use_lower, use_upper; /* non-zero: x >= lower, x <= upper in every entry */
+    double lower, upper;
+    size_t check_every;    /* PDHG: iterations between gap and residual tests; 0 = 10 */
+    size_t memory;         /* pairs or steps that a method remembers (L-BFGS, GMRES, Anderson); 0 = its default */
+    int    use_target;     /* non-zero: `target` is the minimum, or a lower bound (Polyak's steps) */
+    double target;
+    uint64_t seed;         /* of stochastic methods */
+    double *history;       /* NULL, or history_size values: what the solver reports to progress, once per iteration */
+    size_t history_size;
+    nrx_env env;
+} nrx_solve_desc;
+
+typedef struct nrx_solve_info {
+    size_t iterations;
+    size_t applies;        /* operator applications: A and A^T counted alike */
+    size_t evals;          /* functional evaluations (value, gradient or prox) */
+    size_t restarts;       /* restarts of the acceleration, or steps that had to be shortened */
+    size_t history_count;  /* values written to history */
+    double objective;      /* at the returned x, as the solver documents */
+    double residual;       /* what was compared with tol, relative */
+    double gap;            /* certified upper bound of objective - minimum; negative = no bound is available */
+    double step;           /* last (primal) step */
+    double norm;           /* operator norm used; 0 = none */
+    int    stop;           /* NRX_STOP_* */
+} nrx_solve_info;
+#elif NRX_SOLVE_VERSION != 351400716
+#error "nrx: headers with different versions of the solve block are mixed in one translation unit"
+#endif
+/* <<< nrx solve (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -555,35 +643,57 @@ NRX_DEF nrx_status nrx_ct_fdk(const nrx_ct_geometry *g, const void *projections,
 
 /* ==== iterative reconstruction ==== */
 
-enum { NRX_CT_STOP_ITERATIONS = 0, NRX_CT_STOP_TOLERANCE = 1, NRX_CT_STOP_CANCELLED = 2, NRX_CT_STOP_NUMERIC = 3 };
-
 /* What a solver did. */
 typedef struct nrx_ct_info {
-    int    iterations, stop;          /* NRX_CT_STOP_... */
+    int    iterations, stop;          /* NRX_STOP_..., in words: nrx_stop_string(stop) */
     double residual;                  /* |A x - b| / |b| at the end (weighted where weights are given) */
     double objective;                 /* value of what was minimised, where there is such a thing */
     double gap;                       /* proven bound of objective minus its minimum; HUGE_VAL: none known */
-    double *history;                  /* in: NULL, or room for history_size residuals (tv: relative gaps), one per iteration */
+    double *history;                  /* in: NULL, or room for history_size values, one per iteration: relative gaps for tv in a box (else
+                                         |dx| / |x|), the objective for variational, log-likelihood for mlem, relative residuals else */
     size_t history_size;
 } nrx_ct_info;
 
 enum { NRX_CT_LOWER = 1, NRX_CT_UPPER = 2, NRX_CT_BOX = 3 };   /* box: which bounds hold */
 enum { NRX_CT_PDHG = 0, NRX_CT_FISTA = 1 };                    /* method of nrx_ct_tv */
+enum { NRX_CT_LEAST_SQUARES = 0,     /* 1/2 sum w (A x - b)^2                                                                     */
+       NRX_CT_EMISSION = 1,          /* Kullback-Leibler: sum A x + r - b log(A x + r), b counts (variational)                    */
+       NRX_CT_TRANSMISSION = 2       /* Poisson counts behind the object: sum I0 exp(-A x) + r - c log(I0 exp(-A x) + r), b = -log((c-r)/I0) (variational) */ };
 
 /* One descriptor for all iterative methods; all zero = the method's defaults. */
 typedef struct nrx_ct_solver {
     int    iterations;                /* 0: as documented with the method */
     int    method;                    /* tv: NRX_CT_PDHG (0) or NRX_CT_FISTA */
-    double lambda;                    /* weight of the regularizer (tv, variational, damping of lsqr) */
+    double lambda;                    /* weight of the regularizer (tv, variational); cgls, lsqr: |A x - b|^2 + lambda^2 |x|^2 */
     double tolerance;                 /* stop when the method's own measure falls below; 0: run all iterations */
+    double discrepancy;               /* cgls, lsqr, sirt, sart: stop when |A x - b| is below this norm of the noise; 0: no */
     double relaxation;                /* sirt, sart: 0: 1 */
-    int    box;                       /* NRX_CT_LOWER | NRX_CT_UPPER: lower <= x, x <= upper */
+    int    box;                       /* NRX_CT_LOWER | NRX_CT_UPPER: lower <= x, x <= upper (not for cgls and lsqr) */
     double lower, upper;
-    int    warm_start;                /* image holds the first iterate (else zero) */
-    size_t subsets;                   /* sart: views per sweep are split into so many ordered subsets (0: one view each) */
-    const void *weights;              /* one factor >= 0 per ray for 1/2 sum w (A x - b)^2; NULL: 1 */
+    int    warm_start;                /* image holds the first iterate (else zero; mlem: one) */
+    size_t subsets;                   /* sart, mlem: ordered subsets per sweep (0: sart one view each, mlem all views at once) */
+    const void *weights;              /* one factor >= 0 per ray for 1/2 sum w (A x - b)^2; NULL: 1. Not for sart and mlem */
+    int    inner;                     /* tv by FISTA: steps of each prox, 0: 20 */
+    int    fidelity;                  /* variational: NRX_CT_LEAST_SQUARES (0), ... */
+    double photons, background;       /* transmission: I0 and r; emission and mlem: r = background */
     nrx_ct_info *info;                /* filled when not NULL */
 } nrx_ct_solver;
+
+/* SIRT: x += relaxation C A^T R (b - A x), R and C the inverse row and column sums; 100 iterations. Converges for 0 < relaxation < 2. */
+NRX_DEF nrx_status nrx_ct_sirt(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
+
+/* SART and OS-SART (Andersen and Kak 1984): the same subset by subset, subsets in golden-section order; an iteration is a sweep over all
+   views. Column sums are those of all views divided by the number of subsets. 10 iterations. */
+NRX_DEF nrx_status nrx_ct_sart(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
+
+/* Least squares by CGLS, and by LSQR (Paige and Saunders 1982); 30 iterations. With noise they first approach the object, then the noise:
+   few iterations, a discrepancy, or lambda > 0. */
+NRX_DEF nrx_status nrx_ct_cgls(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
+NRX_DEF nrx_status nrx_ct_lsqr(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
+
+/* Emission tomography: sino holds counts >= 0 of mean A x + background. MLEM (Shepp and Vardi 1982), with subsets OSEM (Hudson and Larkin
+   1994); image stays >= 0, without background the expected counts equal the measured ones after every iteration. 50 iterations. */
+NRX_DEF nrx_status nrx_ct_mlem(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
 
 /* min 1/2 |A x - b|_w^2 + lambda sum sqrt(dx^2 + dy^2 (+ dz^2)), forward differences between pixels, zero at the last; box constraints.
    PDHG: Chambolle and Pock 2011, all terms dualised as in Sidky, Jorgensen and Pan 2012, steps balanced as in Goldstein et al. 2015.
@@ -592,9 +702,40 @@ typedef struct nrx_ct_solver {
    Defaults: 300 iterations (FISTA 100). */
 NRX_DEF nrx_status nrx_ct_tv(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
 
-/* min 1/2 |A x - b|_w^2 + lambda R(x) in the box for any functional R with a gradient: accelerated gradient with backtracking and restart.
-   Where R is not convex the result is a point with a small projected gradient. Stops when |x - x_before| / |x| < tolerance. 200 iterations. */
+/* min fidelity(A x; b) + lambda R(x) in the box for any functional R with a gradient; R NULL or lambda 0: the fidelity alone. Accelerated gradient
+   with restart when R is convex, nonmonotone accelerated proximal gradient (Li and Lin 2015) when it is not. 200 iterations. */
 NRX_DEF nrx_status nrx_ct_variational(const nrx_ct_geometry *g, const void *sino, const nrx_functional *R, void *image, const nrx_ct_solver *desc);
+
+/* -- choosing lambda without a reference -- */
+
+enum { NRX_CT_HELD_OUT = 0,          /* cross-validation over views: each fold is predicted from the others; the least mean error wins         */
+       NRX_CT_DISCREPANCY = 1,       /* |A x - b| = the norm of the noise (Morozov), by bisection                                              */
+       NRX_CT_L_CURVE = 2,           /* corner of log residual against log regularizer (Hansen 1992)                                           */
+       NRX_CT_GCV = 3                /* generalized cross-validation, trace by one random probe (Golub, Heath and Wahba 1979; Girard 1989)     */ };
+
+typedef struct nrx_ct_choice {
+    int    rule;                      /* NRX_CT_HELD_OUT (0), ... */
+    double lambda_min, lambda_max;    /* searched range; 0: 1e-4 and 0.3 times max |A^T b| / 8 */
+    int    steps;                     /* values on a logarithmic grid (discrepancy: bisections); 0: 7 */
+    size_t folds;                     /* held-out: 0: 4, interleaved views */
+    double noise;                     /* discrepancy: standard deviation per ray (weighted residual); 0: estimated by nrx_ct_noise_level */
+    double *lambdas, *scores;         /* NULL, or `steps` values each: what was tried, and its score (discrepancy: residual norm) */
+    uint64_t seed;                    /* gcv */
+} nrx_ct_choice;
+
+/* *lambda for nrx_ct_tv (R NULL) or nrx_ct_variational with R, otherwise as `base` says. Costs steps reconstructions, times folds for held-out,
+   twice for gcv. */
+NRX_DEF nrx_status nrx_ct_choose_lambda(const nrx_ct_geometry *g, const void *sino, const nrx_functional *R, const nrx_ct_solver *base,
+                                        const nrx_ct_choice *how, double *lambda);
+
+/* *iterations of nrx_ct_cgls on every second view at which views left out are predicted best, up to `most`. */
+NRX_DEF nrx_status nrx_ct_choose_iterations(const nrx_ct_geometry *g, const void *sino, int most, int *iterations);
+
+/* Standard deviation of the noise of a sinogram: median absolute third difference along the bins, scaled for normal noise. */
+NRX_DEF nrx_status nrx_ct_noise_level(const nrx_ct_geometry *g, const void *sino, double *sigma);
+
+/* |A x - b| / |b|: how well an image explains a sinogram, say of views that were not used. */
+NRX_DEF nrx_status nrx_ct_residual(const nrx_ct_geometry *g, const void *image, const void *sino, double *relative);
 
 /* R(x) = sum sqrt(dx^2 + dy^2 (+ dz^2) + epsilon^2) - epsilon as a functional; lip and convexity are set. Holds no memory: user points to a copy
    of the sizes inside `store`, which must live as long as R. */
@@ -664,6 +805,82 @@ enum { NRX_CT_SSIM_WANG = 0,      /* Wang et al. 2004: Gaussian window 11 x 11, 
 /* Mean structural similarity; range 0: max - min of the reference. The mask chooses the pixels over which the mean is taken. */
 NRX_DEF nrx_status nrx_ct_ssim(size_t rows, size_t cols, int dtype, const void *image, const void *reference, double range, int variant,
                                const unsigned char *mask, double *ssim);
+
+/* ==== calibration: derivatives with respect to the geometry ==== */
+
+enum { NRX_CT_BY_ANGLE = 0,          /* all angles moved together (per view: that view's angle)  */
+       NRX_CT_BY_OFFSET = 1,         /* detector offset                                          */
+       NRX_CT_BY_AXIS_SHIFT = 2,     /* centre of rotation                                       */
+       NRX_CT_BY_SOD = 3, NRX_CT_BY_SDD = 4, NRX_CT_BY_TILT = 5,
+       NRX_CT_BY_SOURCE_X = 6, NRX_CT_BY_SOURCE_Y = 7,       /* source position (parallel: ray direction) */
+       NRX_CT_BY_DETECTOR_X = 8, NRX_CT_BY_DETECTOR_Y = 9,   /* position of the detector's centre */
+       NRX_CT_PARAMETERS = 10 };
+
+/* gradient[NRX_CT_PARAMETERS] = d <y, A(theta) image> / d theta, exact for the Joseph kernel (except where a ray meets a pixel centre, where
+   that has a kink). With y = A image - b it is the gradient of 1/2 |A image - b|^2. per_view[views][NRX_CT_PARAMETERS] holds the share
+   of each view, or is NULL. Two dimensions, parallel and flat fan geometries. */
+NRX_DEF nrx_status nrx_ct_geometry_gradient(const nrx_ct_geometry *g, const void *image, const void *y, double *gradient, double *per_view);
+
+/* Adds `amount` to a parameter of the geometry (NRX_CT_BY_ANGLE to NRX_CT_BY_TILT; angles given as an array are not changed: NRX_E_UNSUPPORTED). */
+NRX_DEF nrx_status nrx_ct_geometry_move(nrx_ct_geometry *g, int parameter, double amount);
+
+/* Finds the parameters whose bit 1 << NRX_CT_BY_... is set in `which` (offset, axis shift, sod, sdd, tilt) by BFGS on the residual of a CGLS
+   reconstruction of `inner` (0: 60; fewer bias scans over 180 degrees) iterations: its gradient is that of nrx_ct_geometry_gradient at the reconstruction. At most `iterations`
+   (0: 20) steps; *residual (may be NULL) receives the final |A x - b| / |b|. g is changed in place. */
+NRX_DEF nrx_status nrx_ct_calibrate(nrx_ct_geometry *g, const void *sino, unsigned which, int iterations, int inner, double *residual);
+
+/* Offset of a parallel scan from its centres of mass, which must follow x cos t + y sin t + offset. Fits views in which the object is complete. */
+NRX_DEF nrx_status nrx_ct_find_offset(const nrx_ct_geometry *g, const void *sino, double *offset);
+
+/* ==== data: from counts to line integrals, artefacts, physics ==== */
+
+/* sino = -log((raw - dark) / (flat - dark)), clipped below at `least` (0: 1e-6, starved rays); raw and sino [views][bin_rows][bins] and may be one array;
+   flat[flats][bin_rows][bins], dark[darks][...] are averaged, darks 0: dark is zero. Bins whose flat does not exceed their dark are dead:
+   they become 0 and are marked in dead[bin_rows][bins] (may be NULL). */
+NRX_DEF nrx_status nrx_ct_flat_field(const nrx_ct_geometry *g, const void *raw, const void *flat, size_t flats, const void *dark, size_t darks, double least,
+                                     void *sino, unsigned char *dead);
+
+/* Rays with bad[views][bin_rows][bins] != 0 are interpolated linearly between their good neighbours in the same row: dead bins, metal traces. */
+NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, const unsigned char *bad);
+
+/* bad = rays that pass a pixel above `threshold` of image (metal masking: then nrx_ct_interpolate, reconstruct, paste the metal back). */
+NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad);
+
+/* Ring artefacts: sorts each bin's values over the views, compares them with the median over `size` (0: 21, odd) bins of equal rank (Vo, Atwood and
+   Drakopoulos 2018, algorithm 3), and subtracts the median difference from the bin: what is the same in all views and nothing else. */
+NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size);
+
+/* Zingers: values that exceed both neighbours in view by more than `factor` (0: 6) noise levels become their mean; returns how many. */
+NRX_DEF nrx_status nrx_ct_remove_zingers(const nrx_ct_geometry *g, void *sino, double factor, size_t *count);
+
+/* Polychromatic beam: spectrum[e] (any scale) of `energies` energies, mu[m * energies + e] of `materials` materials in 1/L at density 1. */
+typedef struct nrx_ct_beam { size_t energies, materials; const double *spectrum, *mu; } nrx_ct_beam;
+
+/* sino = -log(sum_e S_e exp(-sum_m mu_me L_m) / sum_e S_e), lengths[m][n] the line integrals of the materials' densities. */
+NRX_DEF nrx_status nrx_ct_polychromatic(size_t n, int dtype, const nrx_ct_beam *beam, const void *lengths, void *sino);
+
+/* Beam hardening: coefficients c_1 .. c_degree (degree <= 6) of the polynomial that turns polychromatic values of material `m` up to length
+   `longest` into mu_0 L, mu_0 the mean attenuation of thin layers; and sino = c_1 sino + c_2 sino^2 + ... in place (water correction). */
+NRX_DEF nrx_status nrx_ct_fit_hardening(const nrx_ct_beam *beam, size_t m, double longest, int degree, double *c);
+NRX_DEF nrx_status nrx_ct_correct_hardening(size_t n, int dtype, void *sino, int degree, const double *c);
+
+/* image = 1000 (image - mu_water) / (mu_water - mu_air), in place. */
+NRX_DEF nrx_status nrx_ct_hounsfield(size_t n, int dtype, void *image, double mu_water, double mu_air);
+
+/* ==== image files ==== */
+
+/* Reads the first `pages` of one of: .npy, TIFF (uncompressed, 8 or 16 bit or float, either byte order, one sample per pixel, multi-page), MetaImage
+   .mha/.mhd, PGM (binary). *data is f32 or f64, [pages][rows][cols]; free with nrx_ct_free. spacing[3] = x, y, z of MetaImage, else 1; NULL allowed.
+   Other files give NRX_E_FORMAT and say how they begin. _decode reads from memory (MetaImage with a separate data file needs a path). */
+NRX_DEF nrx_status nrx_ct_image_load(const char *path, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env);
+NRX_DEF nrx_status nrx_ct_image_decode(const void *bytes, size_t size, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env);
+
+/* Raw little-endian numbers after `offset` bytes, kind one of "u8 u16 i16 f32 f64". */
+NRX_DEF nrx_status nrx_ct_raw_load(const char *path, const char *kind, size_t offset, size_t count, int dtype, void **data, const nrx_env *env);
+
+/* Writes data[pages][rows][cols]; the ending chooses: .npy, .tif (float), .mha (float), .pgm (first page, lo .. hi mapped to 0 .. 65535), .raw (f32). */
+NRX_DEF nrx_status nrx_ct_image_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], double lo, double hi,
+                                     const nrx_env *env);
 
 #ifdef __cplusplus
 }
@@ -924,29 +1141,986 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 #endif
 /* <<< nrx core (implementation) */
 NRXI_IMPL_BEGIN
+/* >>> nrx solve (implementation) */
+#ifndef NRXI_SOLVE_VERSION
+#define NRXI_SOLVE_VERSION 668024902
+/* Iterative solvers over nrx_linop and nrx_functional. One body serves both precisions: vectors are void pointers, and the few
+   vector primitives choose by dtype. Scalars are f64 throughout. Needs the core block only. `who` names the public caller in
+   messages. A solver may return NRX_E_CANCELLED, NRX_E_NUMERIC or the status of a failed callback; x is then its last good iterate.
+
+     nrxi_solve_cg(who, A, b, x, d, info)       A symmetric positive definite, from x; history: |r| / |b|
+     nrxi_solve_cgls(who, A, b, x, d, info)     min |Ax - b|^2 + damp^2 |x|^2, from x; history: |A^T r - damp^2 x| / |A^T b|
+     nrxi_solve_lsqr(who, A, b, x, d, info)     the same by Golub-Kahan bidiagonalization; history: |r|
+     nrxi_solve_smooth(who, A, b, f, g, x, d, info)   min 1/2 |Ax - b|^2 + f(x) + g(x) over the box; f by gradient, g by prox; A, f or
+                                                g may be NULL; history: objective
+     nrxi_solve_pdhg(who, K, g, h, f, x, y, d, info)  min g(x) + h(Kx) + f(x); g, h by prox (g NULL: the box), f by gradient or NULL;
+                                                y (K->rows, may be NULL) is the dual variable; history: relative residual
+     nrxi_solve_norm(who, A, iterations, norm, env)   ||A|| by the power method: a lower bound, from a fixed starting vector */
+
+typedef double nrxi_sum; /* stays f64 in f32 twins */
+
+/* total + carry += block, compensated (Neumaier) */
+NRXI_FN void nrxi_sum_add(nrxi_sum *total, nrxi_sum *carry, nrxi_sum block)
+{
+    nrxi_sum t = *total + block;
+    *carry += fabs(*total) >= fabs(block) ? (*total - t) + block : (block - t) + *total;
+    *total = t;
+}
+
+/* >>> twin f64 */
+/* Eight running sums, folded every 1024 terms into a compensated total. */
+NRXI_FN nrxi_sum nrxi_vec_dot_f64(size_t n, const double *x, const double *y)
+{
+    nrxi_sum total = 0.0, carry = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) s[j] += (nrxi_sum)x[i + j] * (nrxi_sum)y[i + j];
+        for (; i < end; i++) s[i & 7] += (nrxi_sum)x[i] * (nrxi_sum)y[i];
+        nrxi_sum_add(&total, &carry, ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])));
+    }
+    return total + carry;
+}
+
+/* |x - y|^2 */
+NRXI_FN nrxi_sum nrxi_vec_dist2_f64(size_t n, const double *x, const double *y)
+{
+    nrxi_sum total = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) { nrxi_sum d = (nrxi_sum)x[i + j] - (nrxi_sum)y[i + j]; s[j] += d * d; }
+        for (; i < end; i++) { nrxi_sum d = (nrxi_sum)x[i] - (nrxi_sum)y[i]; s[i & 7] += d * d; }
+        total += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    }
+    return total;
+}
+
+/* z = a x + b y; z may be x or y, b = 0 never reads y */
+NRXI_FN void nrxi_vec_lin_f64(size_t n, double a, const double *x, double b, const double *y, double *z)
+{
+    size_t i = 0, j;
+    if (b == 0) {
+        for (i = 0; i < n; i++) z[i] = a * x[i];
+        return;
+    }
+    for (; i + 8 <= n; i += 8) {
+        double t[8]; /* loads before stores: the compiler may use vectors */
+        for (j = 0; j < 8; j++) t[j] = a * x[i + j] + b * y[i + j];
+        for (j = 0; j < 8; j++) z[i + j] = t[j];
+    }
+    for (; i < n; i++) z[i] = a * x[i] + b * y[i];
+}
+
+NRXI_FN void nrxi_vec_clamp_f64(size_t n, double *x, int use_lower, double lower, int use_upper, double upper)
+{
+    size_t i;
+    if (use_lower) for (i = 0; i < n; i++) if (x[i] < lower) x[i] = lower;
+    if (use_upper) for (i = 0; i < n; i++) if (x[i] > upper) x[i] = upper;
+}
+/* === twin f32 */
+/* Eight running sums, folded every 1024 terms into a compensated total. */
+NRXI_FN nrxi_sum nrxi_vec_dot_f32(size_t n, const float *x, const float *y)
+{
+    nrxi_sum total = 0.0, carry = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) s[j] += (nrxi_sum)x[i + j] * (nrxi_sum)y[i + j];
+        for (; i < end; i++) s[i & 7] += (nrxi_sum)x[i] * (nrxi_sum)y[i];
+        nrxi_sum_add(&total, &carry, ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])));
+    }
+    return total + carry;
+}
+
+/* |x - y|^2 */
+NRXI_FN nrxi_sum nrxi_vec_dist2_f32(size_t n, const float *x, const float *y)
+{
+    nrxi_sum total = 0.0;
+    size_t i = 0, j, end;
+    while (i < n) {
+        nrxi_sum s[8] = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
+        end = n - i > 1024 ? i + 1024 : n;
+        for (; i + 8 <= end; i += 8)
+            for (j = 0; j < 8; j++) { nrxi_sum d = (nrxi_sum)x[i + j] - (nrxi_sum)y[i + j]; s[j] += d * d; }
+        for (; i < end; i++) { nrxi_sum d = (nrxi_sum)x[i] - (nrxi_sum)y[i]; s[i & 7] += d * d; }
+        total += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    }
+    return total;
+}
+
+/* z = a x + b y; z may be x or y, b = 0 never reads y */
+NRXI_FN void nrxi_vec_lin_f32(size_t n, float a, const float *x, float b, const float *y, float *z)
+{
+    size_t i = 0, j;
+    if (b == 0) {
+        for (i = 0; i < n; i++) z[i] = a * x[i];
+        return;
+    }
+    for (; i + 8 <= n; i += 8) {
+        float t[8]; /* loads before stores: the compiler may use vectors */
+        for (j = 0; j < 8; j++) t[j] = a * x[i + j] + b * y[i + j];
+        for (j = 0; j < 8; j++) z[i + j] = t[j];
+    }
+    for (; i < n; i++) z[i] = a * x[i] + b * y[i];
+}
+
+NRXI_FN void nrxi_vec_clamp_f32(size_t n, float *x, int use_lower, float lower, int use_upper, float upper)
+{
+    size_t i;
+    if (use_lower) for (i = 0; i < n; i++) if (x[i] < lower) x[i] = lower;
+    if (use_upper) for (i = 0; i < n; i++) if (x[i] > upper) x[i] = upper;
+}
+/* <<< twin */
+
+NRXI_FN double nrxi_vec_dot(size_t n, int dtype, const void *x, const void *y)
+{
+    return dtype == NRX_F32 ? nrxi_vec_dot_f32(n, (const float *)x, (const float *)y)
+                            : nrxi_vec_dot_f64(n, (const double *)x, (const double *)y);
+}
+NRXI_FN double nrxi_vec_norm(size_t n, int dtype, const void *x) { return sqrt(nrxi_vec_dot(n, dtype, x, x)); }
+NRXI_FN double nrxi_vec_dist(size_t n, int dtype, const void *x, const void *y)
+{
+    return sqrt(dtype == NRX_F32 ? nrxi_vec_dist2_f32(n, (const float *)x, (const float *)y)
+                                 : nrxi_vec_dist2_f64(n, (const double *)x, (const double *)y));
+}
+NRXI_FN void nrxi_vec_lin(size_t n, int dtype, double a, const void *x, double b, const void *y, void *z)
+{
+    if (dtype == NRX_F32) nrxi_vec_lin_f32(n, (float)a, (const float *)x, (float)b, (const float *)y, (float *)z);
+    else nrxi_vec_lin_f64(n, a, (const double *)x, b, (const double *)y, (double *)z);
+}
+/* y += a x */
+NRXI_FN void nrxi_vec_axpy(size_t n, int dtype, double a, const void *x, void *y) { nrxi_vec_lin(n, dtype, a, x, 1.0, y, y); }
+NRXI_FN void nrxi_vec_copy(size_t n, int dtype, const void *x, void *y)
+{
+    if (x != y && n) memcpy(y, x, n * nrxi_dtype_size(dtype));
+}
+NRXI_FN void nrxi_vec_clamp(size_t n, int dtype, void *x, const nrx_solve_desc *d)
+{
+    if (dtype == NRX_F32) nrxi_vec_clamp_f32(n, (float *)x, d->use_lower, (float)d->lower, d->use_upper, (float)d->upper);
+    else nrxi_vec_clamp_f64(n, (double *)x, d->use_lower, d->lower, d->use_upper, d->upper);
+}
+NRXI_FN void nrxi_vec_scale(size_t n, int dtype, double a, void *x) { nrxi_vec_lin(n, dtype, a, x, 0.0, x, x); }
+
+/* ---- what all solvers share ---- */
+
+typedef struct nrxi_solver {
+    const char *who;
+    nrx_solve_desc d;      /* resolved */
+    nrx_solve_info *info;
+    nrx_solve_info own;    /* used when the caller passes no info */
+    int dtype;
+    double eps;            /* unit roundoff of dtype, times 2 */
+    unsigned char *memory; /* all vectors */
+    size_t used;
+    nrx_status status;
+} nrxi_solver;
+
+NRXI_FN nrx_status nrxi_solver_begin(nrxi_solver *s, const char *who, int dtype, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    memset(s, 0, sizeof *s);
+    s->who = who;
+    if (d) s->d = *d;
+    s->info = info ? info : &s->own;
+    memset(s->info, 0, sizeof *s->info);
+    s->info->gap = -1.0;
+    s->dtype = dtype;
+    s->eps = dtype == NRX_F32 ? 1.1920928955078125e-7 : 2.220446049250313e-16;
+    if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
+    if (s->d.max_iter == 0) s->d.max_iter = 1000;
+    if (s->d.tol == 0.0) s->d.tol = dtype == NRX_F32 ? 1e-5 : 1e-8;
+    if (s->d.check_every == 0) s->d.check_every = 10;
+    if (s->d.ratio == 0.0) s->d.ratio = 1.0;
+    if (!nrxi_finite_f64(&s->d.tol) || !(s->d.step >= 0.0) || !(s->d.ratio > 0.0) || !(s->d.damp >= 0.0))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: tol %g, step %g, ratio %g, damp %g: expected finite values, step and damp >= 0, ratio > 0", who,
+                         s->d.tol, s->d.step, s->d.ratio, s->d.damp);
+    if (s->d.use_lower && s->d.use_upper && !(s->d.lower <= s->d.upper))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: lower bound %g is above the upper bound %g", who, s->d.lower, s->d.upper);
+    return NRX_OK;
+}
+
+/* Room for `vectors` of n and `rows` of m elements, each starting on 64 bytes. */
+NRXI_FN nrx_status nrxi_solver_room(nrxi_solver *s, size_t vectors, size_t n, size_t rows, size_t m)
+{
+    size_t size = nrxi_dtype_size(s->dtype), a, b;
+    if (n > (size_t)-1 / 64 || m > (size_t)-1 / 64) return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: %zu unknowns, %zu rows overflow", s->who, n, m);
+    if (!nrxi_mul_ok((n * size + 63) & ~(size_t)63, vectors, &a) || !nrxi_mul_ok((m * size + 63) & ~(size_t)63, rows, &b)
+        || !nrxi_add_ok(a, b, &a))
+        return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: workspace for %zu unknowns, %zu rows overflows", s->who, n, m);
+    s->memory = (unsigned char *)nrxi_calloc(&s->d.env, a, 1);
+    if (!s->memory) return nrxi_fail(&s->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", s->who, a);
+    return NRX_OK;
+}
+
+NRXI_FN void *nrxi_solver_vector(nrxi_solver *s, size_t n)
+{
+    unsigned char *p = s->memory + s->used;
+    s->used += (n * nrxi_dtype_size(s->dtype) + 63) & ~(size_t)63;
+    return p;
+}
+
+NRXI_FN int nrxi_solver_stop(nrxi_solver *s, int stop)
+{
+    s->info->stop = stop;
+    if (stop == NRX_STOP_CANCELLED) s->status = NRX_E_CANCELLED;
+    if (stop == NRX_STOP_NUMERIC)
+        s->status = nrxi_fail(&s->d.env, NRX_E_NUMERIC, "%s: a value is not finite after %zu iterations", s->who, s->info->iterations);
+    return 1;
+}
+
+NRXI_FN nrx_status nrxi_solver_end(nrxi_solver *s)
+{
+    nrxi_free(&s->d.env, s->memory);
+    if (s->info->stop == NRX_STOP_NONE) s->info->stop = NRX_STOP_MAX_ITER;
+    return s->status;
+}
+
+/* Callbacks; non-zero when the caller must stop. */
+NRXI_FN int nrxi_solver_called(nrxi_solver *s, nrx_status status, const char *what)
+{
+    if (status == NRX_OK) return 0;
+    s->info->stop = status == NRX_E_CANCELLED ? NRX_STOP_CANCELLED : NRX_STOP_CALLBACK;
+    s->status = nrxi_fail(&s->d.env, status, "%s: %s failed: %s", s->who, what, nrx_status_string(status));
+    return 1;
+}
+NRXI_FN int nrxi_solver_apply(nrxi_solver *s, const nrx_linop *a, const void *x, void *y)
+{
+    s->info->applies++;
+    return nrxi_solver_called(s, a->apply(a->user, x, y), "the operator's apply");
+}
+NRXI_FN int nrxi_solver_adjoint(nrxi_solver *s, const nrx_linop *a, const void *y, void *x)
+{
+    s->info->applies++;
+    return nrxi_solver_called(s, a->adjoint(a->user, y, x), "the operator's adjoint");
+}
+NRXI_FN int nrxi_solver_eval(nrxi_solver *s, const nrx_functional *f, const void *x, double *value, void *grad)
+{
+    s->info->evals++;
+    return nrxi_solver_called(s, f->eval(f->user, x, value, grad), "the functional's eval");
+}
+NRXI_FN int nrxi_solver_prox(nrxi_solver *s, const nrx_functional *f, double tau, const void *v, void *x)
+{
+    s->info->evals++;
+    return nrxi_solver_called(s, f->prox(f->user, tau, v, x), "the functional's prox");
+}
+
+/* End of iteration `done`: history and progress; non-zero when the user cancels. */
+NRXI_FN int nrxi_solver_report(nrxi_solver *s, size_t done, double value)
+{
+    s->info->iterations = done;
+    if (s->d.history && s->info->history_count < s->d.history_size) s->d.history[s->info->history_count++] = value;
+    if (nrxi_progress(&s->d.env, done, s->d.max_iter, value)) return nrxi_solver_stop(s, NRX_STOP_CANCELLED);
+    return 0;
+}
+
+NRXI_FN nrx_status nrxi_solver_check_linop(nrxi_solver *s, const nrx_linop *a, int square, int adjoint)
+{
+    if (!a->apply || (adjoint && !a->adjoint))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: the operator has no %s function", s->who, a->apply ? "adjoint" : "apply");
+    if (a->dtype != s->dtype) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: operator of dtype %d, expected %d", s->who, a->dtype, s->dtype);
+    if (square && a->rows != a->cols)
+        return nrxi_fail(&s->d.env, NRX_E_SHAPE, "%s: operator of %zux%zu, expected a square one", s->who, a->rows, a->cols);
+    return NRX_OK;
+}
+NRXI_FN nrx_status nrxi_solver_check_functional(nrxi_solver *s, const nrx_functional *f, size_t n, int eval, int prox)
+{
+    if (!f) return NRX_OK;
+    if ((eval && !f->eval) || (prox && !f->prox))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: a functional has no %s function", s->who, eval && !f->eval ? "eval" : "prox");
+    if (f->n != n || f->dtype != s->dtype)
+        return nrxi_fail(&s->d.env, NRX_E_SHAPE, "%s: functional of %zu entries, dtype %d; expected %zu, %d", s->who, f->n, f->dtype, n, s->dtype);
+    return NRX_OK;
+}
+
+/* ||A|| from below; v: n, w: m elements of workspace. Non-zero: stop. */
+NRXI_FN int nrxi_solver_power(nrxi_solver *s, const nrx_linop *a, int iterations, void *v, void *w, double *norm)
+{
+    size_t i, n = a->cols;
+    uint32_t h = 12345u;
+    double len;
+    int k;
+    *norm = 0.0;
+    for (i = 0; i < n; i++) { /* a fixed vector with entries in [0.5, 1.5): overlaps smooth and rough leading vectors alike */
+        h = h * 1664525u + 1013904223u;
+        len = 0.5 + (double)(h >> 8) / 16777216.0;
+        if (s->dtype == NRX_F32) ((float *)v)[i] = (float)len;
+        else ((double *)v)[i] = len;
+    }
+    for (k = 0; k < iterations; k++) {
+        len = nrxi_vec_norm(n, s->dtype, v);
+        if (!nrxi_finite_f64(&len)) return nrxi_solver_stop(s, NRX_STOP_NUMERIC);
+        if (!(len > 0.0)) return 0;
+        nrxi_vec_scale(n, s->dtype, 1.0 / len, v);
+        if (nrxi_solver_apply(s, a, v, w)) return 1;
+        len = nrxi_vec_norm(a->rows, s->dtype, w);
+        if (len > *norm) *norm = len;
+        if (nrxi_solver_adjoint(s, a, w, v)) return 1;
+    }
+    return 0;
+}
+
+NRXI_FN nrx_status nrxi_solve_norm(const char *who, const nrx_linop *a, int iterations, double *norm, const nrx_env *env)
+{
+    nrxi_solver s;
+    nrx_solve_desc d = NRX_ZERO;
+    void *v, *w;
+    *norm = 0.0;
+    if (env) d.env = *env;
+    s.status = nrxi_solver_begin(&s, who, a->dtype, &d, NULL);
+    if (s.status != NRX_OK || (s.status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK
+        || (s.status = nrxi_solver_room(&s, 1, a->cols, 1, a->rows)) != NRX_OK) return s.status;
+    v = nrxi_solver_vector(&s, a->cols);
+    w = nrxi_solver_vector(&s, a->rows);
+    (void)nrxi_solver_power(&s, a, iterations, v, w, norm);
+    return nrxi_solver_end(&s);
+}
+
+/* ---- Krylov methods ---- */
+
+/* Conjugate gradients (Hestenes and Stiefel 1952); the residual is recomputed every 50 iterations. */
+NRXI_FN nrx_status nrxi_solve_cg(const char *who, const nrx_linop *a, const void *b, void *x, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = a->cols, k;
+    int t = a->dtype;
+    void *r, *p, *q;
+    double rr, bb, pq, old;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 1, 0)) != NRX_OK || (status = nrxi_solver_room(&s, 3, n, 0, 0)) != NRX_OK)
+        return status;
+    r = nrxi_solver_vector(&s, n);
+    p = nrxi_solver_vector(&s, n);
+    q = nrxi_solver_vector(&s, n);
+    bb = nrxi_vec_norm(n, t, b);
+    if (nrxi_solver_apply(&s, a, x, q)) return nrxi_solver_end(&s);
+    nrxi_vec_lin(n, t, 1.0, b, -1.0, q, r);
+    nrxi_vec_copy(n, t, r, p);
+    rr = nrxi_vec_dot(n, t, r, r);
+    if (!nrxi_finite_f64(&rr)) nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+    else if (rr == 0.0) nrxi_solver_stop(&s, NRX_STOP_EXACT);
+    if (bb == 0.0) bb = sqrt(rr);
+    s.info->residual = bb > 0.0 ? sqrt(rr) / bb : 0.0;
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        if (nrxi_solver_apply(&s, a, p, q)) break;
+        pq = nrxi_vec_dot(n, t, p, q);
+        if (!nrxi_finite_f64(&pq)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (pq <= 0.0) { nrxi_solver_stop(&s, sqrt(rr) <= 4.0 * s.eps * bb ? NRX_STOP_STALLED : NRX_STOP_INDEFINITE); break; }
+        nrxi_vec_axpy(n, t, rr / pq, p, x);
+        if (k % 50 == 0) {
+            if (nrxi_solver_apply(&s, a, x, q)) break;
+            nrxi_vec_lin(n, t, 1.0, b, -1.0, q, r);
+        } else nrxi_vec_axpy(n, t, -rr / pq, q, r);
+        old = rr;
+        rr = nrxi_vec_dot(n, t, r, r);
+        s.info->residual = sqrt(rr) / bb;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.d.discrepancy > 0.0 && sqrt(rr) <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        if (s.info->residual <= s.d.tol || rr == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_lin(n, t, 1.0, r, rr / old, p, p);
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* CGLS (Hestenes and Stiefel 1952; Bjorck, Numerical Methods for Least Squares Problems, sec. 7.4). */
+NRXI_FN nrx_status nrxi_solve_cgls(const char *who, const nrx_linop *a, const void *b, void *x, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = a->cols, m = a->rows, k;
+    int t = a->dtype;
+    void *r, *q, *g, *p;
+    double gg, old, qq, scale, d2;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK || (status = nrxi_solver_room(&s, 2, n, 2, m)) != NRX_OK)
+        return status;
+    r = nrxi_solver_vector(&s, m);
+    q = nrxi_solver_vector(&s, m);
+    g = nrxi_solver_vector(&s, n);
+    p = nrxi_solver_vector(&s, n);
+    d2 = s.d.damp * s.d.damp;
+    if (nrxi_solver_adjoint(&s, a, b, g)) return nrxi_solver_end(&s);
+    scale = nrxi_vec_norm(n, t, g);
+    if (nrxi_vec_dot(n, t, x, x) != 0.0) {
+        if (nrxi_solver_apply(&s, a, x, q)) return nrxi_solver_end(&s);
+        nrxi_vec_lin(m, t, 1.0, b, -1.0, q, r);
+        if (nrxi_solver_adjoint(&s, a, r, g)) return nrxi_solver_end(&s);
+        nrxi_vec_axpy(n, t, -d2, x, g);
+    } else nrxi_vec_copy(m, t, b, r);
+    nrxi_vec_copy(n, t, g, p);
+    gg = nrxi_vec_dot(n, t, g, g);
+    if (scale == 0.0) scale = sqrt(gg);
+    if (!nrxi_finite_f64(&gg) || !nrxi_finite_f64(&scale)) nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+    else if (gg == 0.0) nrxi_solver_stop(&s, NRX_STOP_EXACT);
+    else s.info->residual = sqrt(gg) / scale;
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        if (nrxi_solver_apply(&s, a, p, q)) break;
+        qq = nrxi_vec_dot(m, t, q, q) + d2 * nrxi_vec_dot(n, t, p, p);
+        if (!nrxi_finite_f64(&qq)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (qq <= 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+        nrxi_vec_axpy(n, t, gg / qq, p, x);
+        nrxi_vec_axpy(m, t, -gg / qq, q, r);
+        if (nrxi_solver_adjoint(&s, a, r, g)) break;
+        if (d2 > 0.0) nrxi_vec_axpy(n, t, -d2, x, g);
+        old = gg;
+        gg = nrxi_vec_dot(n, t, g, g);
+        s.info->residual = sqrt(gg) / scale;
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (s.d.discrepancy > 0.0 && nrxi_vec_norm(m, t, r) <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        if (s.info->residual <= s.d.tol || gg == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_lin(n, t, 1.0, g, gg / old, p, p);
+    }
+    s.info->objective = 0.5 * nrxi_vec_dot(m, t, r, r) + 0.5 * d2 * nrxi_vec_dot(n, t, x, x);
+    return nrxi_solver_end(&s);
+}
+
+/* LSQR (Paige and Saunders 1982), with their stopping tests; damping by a second rotation. */
+NRXI_FN nrx_status nrxi_solve_lsqr(const char *who, const nrx_linop *a, const void *b, void *x, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = a->cols, m = a->rows, k;
+    int t = a->dtype;
+    void *u, *v, *w, *q, *z;
+    double alpha, beta, rhobar, phibar, bnorm, anorm2 = 0.0, ddnorm = 0.0, res2 = 0.0, test2, damp;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK || (status = nrxi_solver_room(&s, 3, n, 2, m)) != NRX_OK)
+        return status;
+    u = nrxi_solver_vector(&s, m);
+    q = nrxi_solver_vector(&s, m);
+    v = nrxi_solver_vector(&s, n);
+    w = nrxi_solver_vector(&s, n);
+    z = nrxi_solver_vector(&s, n);
+    damp = s.d.damp;
+    bnorm = nrxi_vec_norm(m, t, b);
+    if (nrxi_solver_apply(&s, a, x, q)) return nrxi_solver_end(&s);
+    nrxi_vec_lin(m, t, 1.0, b, -1.0, q, u);
+    beta = nrxi_vec_norm(m, t, u);
+    if (bnorm == 0.0) bnorm = beta;
+    if (!nrxi_finite_f64(&beta)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    if (damp > 0.0 && nrxi_vec_dot(n, t, x, x) != 0.0)
+        s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "%s: damping needs the starting point 0", who);
+    if (beta > 0.0) nrxi_vec_scale(m, t, 1.0 / beta, u);
+    if (s.status != NRX_OK || nrxi_solver_adjoint(&s, a, u, v)) return nrxi_solver_end(&s);
+    alpha = nrxi_vec_norm(n, t, v);
+    if (!nrxi_finite_f64(&alpha)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    if (alpha * beta == 0.0) nrxi_solver_stop(&s, NRX_STOP_EXACT);
+    else nrxi_vec_scale(n, t, 1.0 / alpha, v);
+    nrxi_vec_copy(n, t, v, w);
+    rhobar = alpha;
+    phibar = beta;
+    s.info->residual = 1.0;
+    for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
+        double rho1, c, sn, theta, phi, psi = 0.0, rnorm;
+        if (nrxi_solver_apply(&s, a, v, q)) break;
+        nrxi_vec_lin(m, t, 1.0, q, -alpha, u, u);
+        beta = nrxi_vec_norm(m, t, u);
+        if (!nrxi_finite_f64(&beta)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        anorm2 += alpha * alpha + beta * beta + damp * damp;
+        if (beta > 0.0) nrxi_vec_scale(m, t, 1.0 / beta, u);
+        if (nrxi_solver_adjoint(&s, a, u, z)) break;
+        nrxi_vec_lin(n, t, 1.0, z, -beta, v, v);
+        alpha = nrxi_vec_norm(n, t, v);
+        if (!nrxi_finite_f64(&alpha)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (alpha > 0.0) nrxi_vec_scale(n, t, 1.0 / alpha, v);
+        rho1 = rhobar;
+        if (damp > 0.0) {
+            rho1 = hypot(rhobar, damp);
+            psi = damp / rho1 * phibar;
+            phibar *= rhobar / rho1;
+        }
+        {
+            double rho = hypot(rho1, beta);
+            if (!(rho > 0.0)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+            c = rho1 / rho;
+            sn = beta / rho;
+            theta = sn * alpha;
+            rhobar = -c * alpha;
+            phi = c * phibar;
+            phibar *= sn;
+            nrxi_vec_axpy(n, t, phi / rho, w, x);
+            ddnorm += nrxi_vec_dot(n, t, w, w) / (rho * rho);
+            nrxi_vec_lin(n, t, 1.0, v, -theta / rho, w, w);
+        }
+        res2 += psi * psi;
+        rnorm = sqrt(phibar * phibar + res2);
+        /* |A^T r| = alpha |c phi| (Paige and Saunders, sec. 5) */
+        test2 = rnorm > 0.0 ? alpha * fabs(sn * phi) / (sqrt(anorm2) * rnorm) : 0.0;
+        s.info->residual = test2;
+        s.info->objective = 0.5 * rnorm * rnorm;
+        s.info->norm = sqrt(anorm2);
+        if (nrxi_solver_report(&s, k, rnorm)) break;
+        if (s.d.discrepancy > 0.0 && rnorm <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        if (test2 <= s.d.tol || rnorm <= s.d.tol * bnorm || alpha == 0.0 || beta == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        if (sqrt(anorm2 * ddnorm) > 0.1 / s.eps) { nrxi_solver_stop(&s, NRX_STOP_CONDITION); break; }
+    }
+    return nrxi_solver_end(&s);
+}
+
+/* ---- gradient methods: min 1/2 |Ax - b|^2 + f(x) + g(x) over the box ---- */
+
+typedef struct nrxi_composite {
+    const nrx_linop *a;
+    const void *b;
+    const nrx_functional *f, *g;
+    size_t n, m;
+    double step;
+    int known;             /* step comes from proven moduli: nothing to check */
+    double value_y;        /* f at the point of the last gradient */
+    double value_n;        /* f at the last checked step, when have_n */
+    int    have_n;
+} nrxi_composite;
+
+/* grad of the smooth part at y, whose image A y is ay; res: m elements of workspace, part: n (keeps grad f). Non-zero: stop. */
+NRXI_FN int nrxi_composite_grad(nrxi_solver *s, nrxi_composite *p, const void *y, const void *ay, void *res, void *part, void *grad)
+{
+    p->value_y = 0.0;
+    p->have_n = 0;
+    if (p->a) {
+        nrxi_vec_lin(p->m, s->dtype, 1.0, ay, -1.0, p->b, res);
+        if (nrxi_solver_adjoint(s, p->a, res, grad)) return 1;
+    } else memset(grad, 0, p->n * nrxi_dtype_size(s->dtype));
+    if (p->f) {
+        if (nrxi_solver_eval(s, p->f, y, p->known ? NULL : &p->value_y, part)) return 1;
+        nrxi_vec_axpy(p->n, s->dtype, 1.0, part, grad);
+    }
+    return 0;
+}
+
+/* xn = prox(y - step grad), an = A xn; shortens the step until the quadratic model bounds the smooth part. Non-zero: stop. */
+NRXI_FN int nrxi_composite_step(nrxi_solver *s, nrxi_composite *p, const void *y, const void *ay, const void *part, const void *grad,
+                                void *xn, void *an)
+{
+    int t = s->dtype, tries;
+    for (tries = 0;; tries++) {
+        double d2, curve = 0.0, ad, value, slack;
+        nrxi_vec_lin(p->n, t, 1.0, y, -p->step, grad, xn);
+        if (p->g && nrxi_solver_prox(s, p->g, p->step, xn, xn)) return 1;
+        nrxi_vec_clamp(p->n, t, xn, &s->d);
+        d2 = nrxi_vec_dist(p->n, t, xn, y);
+        d2 *= d2;
+        if (!nrxi_finite_f64(&d2)) return nrxi_solver_stop(s, NRX_STOP_NUMERIC);
+        if (p->a) {
+            if (nrxi_solver_apply(s, p->a, xn, an)) return 1;
+            if (!p->known) { ad = nrxi_vec_dist(p->m, t, an, ay); curve = 0.5 * ad * ad; }
+        }
+        if (p->known) return 0;
+        slack = 0.0;
+        if (p->f) {
+            if (nrxi_solver_eval(s, p->f, xn, &value, NULL)) return 1;
+            p->value_n = value;
+            p->have_n = 1;
+            if (!nrxi_finite_f64(&value)) value = 1e300; /* shorten until it is */
+            curve += value - p->value_y - (nrxi_vec_dot(p->n, t, part, xn) - nrxi_vec_dot(p->n, t, part, y));
+            slack = 8.0 * s->eps * (fabs(value) + fabs(p->value_y)) + 8.0 * s->eps * nrxi_vec_norm(p->n, t, part) * nrxi_vec_norm(p->n, t, y);
+        }
+        if (curve <= 0.5 * d2 / p->step * (1.0 + 64.0 * s->eps) + slack || tries >= 60) return 0;
+        s->info->restarts++;
+        p->step *= 0.5;
+    }
+}
+
+/* Objective at x with image ax; fresh: x was not just reached by nrxi_composite_step. Non-zero: stop. */
+NRXI_FN int nrxi_composite_value(nrxi_solver *s, nrxi_composite *p, const void *x, const void *ax, int fresh, double *value)
+{
+    double v = 0.0, r;
+    if (p->a) { r = nrxi_vec_dist(p->m, s->dtype, ax, p->b); v = 0.5 * r * r; }
+    if (p->f && p->have_n && !fresh) v += p->value_n;
+    else if (p->f) { if (nrxi_solver_eval(s, p->f, x, &r, NULL)) return 1; v += r; }
+    if (p->g && p->g->eval) { if (nrxi_solver_eval(s, p->g, x, &r, NULL)) return 1; v += r; }
+    *value = v;
+    return 0;
+}
+
+/* First step: given, from moduli, or from the power method and a gradient difference. x0 with gradient part at hand. */
+NRXI_FN int nrxi_composite_start(nrxi_solver *s, nrxi_composite *p, const void *x, const void *part, void *v, void *v2, void *w)
+{
+    double lip = 0.0, norm, h, g0;
+    p->known = 1;
+    if (s->d.step > 0.0) { p->step = s->d.step; return 0; }
+    if (p->a) {
+        norm = p->a->norm;
+        if (!(norm > 0.0)) {
+            if (nrxi_solver_power(s, p->a, 12, v, w, &norm)) return 1;
+            p->known = 0;
+        }
+        s->info->norm = norm;
+        lip += norm * norm;
+    }
+    if (p->f && p->f->lip > 0.0) lip += p->f->lip;
+    else if (p->f) { /* |grad f(x - h grad) - grad f(x)| / |h grad| */
+        p->known = 0;
+        g0 = nrxi_vec_norm(p->n, s->dtype, part);
+        if (g0 > 0.0) {
+            h = 1e-3 * (1.0 + nrxi_vec_norm(p->n, s->dtype, x)) / g0;
+            nrxi_vec_lin(p->n, s->dtype, 1.0, x, -h, part, v);
+            if (nrxi_solver_eval(s, p->f, v, NULL, v2)) return 1;
+            norm = nrxi_vec_dist(p->n, s->dtype, v2, part) / (h * g0);
+            if (nrxi_finite_f64(&norm)) lip += norm;
+        }
+    }
+    p->step = lip > 0.0 ? 1.0 / lip : 1.0;
+    if (!nrxi_finite_f64(&p->step)) p->step = 1.0;
+    return 0;
+}
+
+/* Proximal gradient, with Nesterov's extrapolation and gradient restart (Beck and Teboulle 2009; O'Donoghue and Candes 2015). */
+NRXI_FN void nrxi_composite_accelerated(nrxi_solver *s, nrxi_composite *p, void *x, int momentum)
+{
+    size_t n = p->n, m = p->m, k;
+    int t = s->dtype, judge = s->d.history != NULL || s->d.env.progress != NULL;
+    void *x1 = nrxi_solver_vector(s, n), *y = nrxi_solver_vector(s, n), *grad = nrxi_solver_vector(s, n), *part = nrxi_solver_vector(s, n);
+    void *ax = nrxi_solver_vector(s, m), *a1 = nrxi_solver_vector(s, m), *ay = nrxi_solver_vector(s, m), *res = nrxi_solver_vector(s, m);
+    double tk = 1.0, tn, scale = 0.0, objective = 0.0, best = HUGE_VAL, mu = (p->f ? p->f->mu : 0.0) + (p->g ? p->g->mu : 0.0), move;
+    nrxi_vec_clamp(n, t, x, &s->d);
+    nrxi_vec_copy(n, t, x, y);
+    if (p->a) {
+        if (nrxi_solver_adjoint(s, p->a, p->b, grad)) return;
+        scale = nrxi_vec_norm(n, t, grad);
+        if (nrxi_solver_apply(s, p->a, x, ax)) return;
+        nrxi_vec_copy(m, t, ax, ay);
+    }
+    if (nrxi_composite_grad(s, p, y, ay, res, part, grad) || nrxi_composite_start(s, p, x, part, x1, y, a1)) return;
+    nrxi_vec_copy(n, t, x, y);
+    move = nrxi_vec_norm(n, t, grad);
+    if (!nrxi_finite_f64(&move)) { nrxi_solver_stop(s, NRX_STOP_NUMERIC); return; }
+    if (scale == 0.0) scale = move > 0.0 ? move : 1.0;
+    for (k = 1; k <= s->d.max_iter; k++) {
+        if (k > 1 && nrxi_composite_grad(s, p, y, ay, res, part, grad)) return;
+        if (!momentum && !p->known) p->step *= 1.2; /* let an unlucky estimate recover; the check below guards it */
+        if (nrxi_composite_step(s, p, y, ay, part, grad, x1, a1)) return;
+        move = nrxi_vec_dist(n, t, x1, y) / p->step;
+        s->info->residual = move / scale;
+        if (judge) {
+            if (nrxi_composite_value(s, p, x1, a1, 0, &objective)) return;
+            if (momentum && objective > best && tk > 1.0 && !s->d.no_restart) { /* step back to x and drop the momentum */
+                tk = 1.0;
+                s->info->restarts++;
+                nrxi_vec_copy(n, t, x, y);
+                nrxi_vec_copy(m, t, ax, ay);
+                if (nrxi_solver_report(s, k, best)) return;
+                continue;
+            }
+            best = objective;
+        }
+        tn = 0.0;
+        if (momentum) {
+            /* <y - x1, x1 - x> > 0: the momentum points uphill */
+            double turn = nrxi_vec_dot(n, t, y, x1) - nrxi_vec_dot(n, t, y, x) - nrxi_vec_dot(n, t, x1, x1) + nrxi_vec_dot(n, t, x1, x);
+            if (turn > 0.0 && !s->d.no_restart) { tk = 1.0; s->info->restarts++; }
+            tn = 0.5 * (1.0 + sqrt(1.0 + 4.0 * tk * tk));
+        }
+        move = momentum ? (tk - 1.0) / tn : 0.0;
+        nrxi_vec_lin(n, t, 1.0 + move, x1, -move, x, y);
+        if (p->a) nrxi_vec_lin(m, t, 1.0 + move, a1, -move, ax, ay);
+        nrxi_vec_copy(n, t, x1, x);
+        nrxi_vec_copy(m, t, a1, ax);
+        tk = tn;
+        if (nrxi_solver_report(s, k, objective)) return;
+        if (s->d.discrepancy > 0.0 && p->a && nrxi_vec_dist(m, t, ax, p->b) <= s->d.discrepancy) { nrxi_solver_stop(s, NRX_STOP_DISCREPANCY); break; }
+        if (s->info->residual <= s->d.tol) { nrxi_solver_stop(s, NRX_STOP_TOL); break; }
+    }
+    /* a subgradient at x1 is no longer than (L + 1/step) |x1 - y| = 2 |x1 - y| / step when the step is 1/L */
+    if (mu > 0.0 && p->known && !(s->d.step > 0.0)) {
+        move = 2.0 * s->info->residual * scale;
+        s->info->gap = move * move / (2.0 * mu);
+    }
+    (void)nrxi_composite_value(s, p, x, ax, 1, &s->info->objective);
+}
+
+/* nmAPG (Li and Lin 2015, algorithm 4): extrapolation where it helps, a plain proximal step where it does not, judged against a running
+   average of objectives; unknown steps grow until the curvature check shortens them. */
+NRXI_FN void nrxi_composite_nmapg(nrxi_solver *s, nrxi_composite *p, void *x)
+{
+    size_t n = p->n, m = p->m, k, shortened = 0;
+    int t = s->dtype, fixed, tries;
+    void *xp = nrxi_solver_vector(s, n), *y = nrxi_solver_vector(s, n), *grad = nrxi_solver_vector(s, n), *part = nrxi_solver_vector(s, n);
+    void *z = nrxi_solver_vector(s, n), *v = nrxi_solver_vector(s, n);
+    void *ax = nrxi_solver_vector(s, m), *ap = nrxi_solver_vector(s, m), *ay = nrxi_solver_vector(s, m), *res = nrxi_solver_vector(s, m);
+    void *az = nrxi_solver_vector(s, m), *av = nrxi_solver_vector(s, m);
+    double tk = 1.0, told = 0.0, c, q = 1.0, fx, fz, fv, scale = 0.0, d2, best_step, first;
+    const double delta = 1e-4, eta = 0.8;
+    nrxi_vec_clamp(n, t, x, &s->d);
+    if (p->a) {
+        if (nrxi_solver_adjoint(s, p->a, p->b, grad) || nrxi_solver_apply(s, p->a, x, ax)) return;
+        scale = nrxi_vec_norm(n, t, grad);
+    }
+    if (nrxi_composite_grad(s, p, x, ax, res, part, grad) || nrxi_composite_start(s, p, x, part, v, z, az)) return;
+    if (nrxi_composite_value(s, p, x, ax, 1, &fx)) return;
+    first = nrxi_vec_norm(n, t, grad);
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&first)) { nrxi_solver_stop(s, NRX_STOP_NUMERIC); return; }
+    if (scale == 0.0) scale = first > 0.0 ? first : 1.0;
+    fixed = p->known;
+    nrxi_vec_copy(n, t, x, z);
+    nrxi_vec_copy(n, t, x, xp);
+    nrxi_vec_copy(m, t, ax, az);
+    nrxi_vec_copy(m, t, ax, ap);
+    c = fx;
+    for (k = 1; k <= s->d.max_iter; k++) {
+        double a = told / tk, b = (told - 1.0) / tk, noise = 8.0 * s->eps * (fabs(fx) + fabs(c));
+        int good;
+        nrxi_vec_lin(n, t, 1.0 - a + b, x, a, z, y);
+        nrxi_vec_axpy(n, t, -b, xp, y);
+        if (p->a) {
+            nrxi_vec_lin(m, t, 1.0 - a + b, ax, a, az, ay);
+            nrxi_vec_axpy(m, t, -b, ap, ay);
+        }
+        nrxi_vec_copy(n, t, x, xp);
+        nrxi_vec_copy(m, t, ax, ap);
+        if (nrxi_composite_grad(s, p, y, ay, res, part, grad)) return;
+        for (tries = 0;; tries++) { /* z = prox(y - step grad(y)) */
+            if (nrxi_composite_step(s, p, y, ay, part, grad, z, az) || nrxi_composite_value(s, p, z, az, 0, &fz)) return;
+            d2 = nrxi_vec_dist(n, t, z, y);
+            d2 *= d2;
+            good = fz <= c - delta * d2 + noise;
+            if (good || fixed || tries >= 6) break;
+            s->info->restarts++;
+            p->step *= 0.5;
+        }
+        best_step = sqrt(d2) / p->step;
+        if (good && nrxi_finite_f64(&fz)) {
+            nrxi_vec_copy(n, t, z, x);
+            nrxi_vec_copy(m, t, az, ax);
+            fx = fz;
+        } else { /* v = prox(x - step grad(x)): some step decreases */
+            if (nrxi_composite_grad(s, p, xp, ap, res, part, grad)) return;
+            for (tries = 0;; tries++) {
+                if (nrxi_composite_step(s, p, xp, ap, part, grad, v, av) || nrxi_composite_value(s, p, v, av, 0, &fv)) return;
+                d2 = nrxi_vec_dist(n, t, v, xp);
+                d2 *= d2;
+                good = fv <= c - delta * d2 + noise;
+                if (good || fixed || tries >= 50) break;
+                p->step *= 0.5;
+            }
+            if (!good || !nrxi_finite_f64(&fv)) { nrxi_solver_stop(s, nrxi_finite_f64(&fv) ? NRX_STOP_STALLED : NRX_STOP_NUMERIC); break; }
+            best_step = sqrt(d2) / p->step;
+            if (nrxi_finite_f64(&fz) && fz < fv) { nrxi_vec_copy(n, t, z, x); nrxi_vec_copy(m, t, az, ax); fx = fz; }
+            else { nrxi_vec_copy(n, t, v, x); nrxi_vec_copy(m, t, av, ax); fx = fv; }
+        }
+        s->info->residual = best_step / scale;
+        if (!fixed && s->info->restarts == shortened) p->step *= 1.2; /* nrxi_composite_step checks it against the curvature */
+        shortened = s->info->restarts;
+        told = tk;
+        tk = 0.5 * (1.0 + sqrt(1.0 + 4.0 * tk * tk));
+        c = (eta * q * c + fx) / (eta * q + 1.0);
+        q = eta * q + 1.0;
+        if (nrxi_solver_report(s, k, fx)) break;
+        if (s->d.discrepancy > 0.0 && p->a && nrxi_vec_dist(m, t, ax, p->b) <= s->d.discrepancy) { nrxi_solver_stop(s, NRX_STOP_DISCREPANCY); break; }
+        if (s->info->residual <= s->d.tol) { nrxi_solver_stop(s, NRX_STOP_TOL); break; }
+    }
+    s->info->objective = fx;
+}
+
+NRXI_FN nrx_status nrxi_solve_smooth(const char *who, const nrx_linop *a, const void *b, const nrx_functional *f, const nrx_functional *g, void *x,
+                                     const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    nrxi_composite p;
+    int method;
+    nrx_status status = nrxi_solver_begin(&s, who, a ? a->dtype : f ? f->dtype : g ? g->dtype : -1, d, info);
+    if (status != NRX_OK) return status;
+    memset(&p, 0, sizeof p);
+    p.a = a; p.b = b; p.f = f; p.g = g;
+    p.n = a ? a->cols : f ? f->n : g->n;
+    p.m = a ? a->rows : 0;
+    if ((a && (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK) || (status = nrxi_solver_check_functional(&s, f, p.n, 1, 0)) != NRX_OK
+        || (status = nrxi_solver_check_functional(&s, g, p.n, 0, 1)) != NRX_OK) return status;
+    method = s.d.method;
+    if (method == NRX_SOLVE_AUTO)
+        method = (!f || f->convexity == NRX_CONVEX) && (!g || g->convexity == NRX_CONVEX) ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
+    if (method < 0 || method > NRX_SOLVE_NMAPG) return nrxi_fail(&s.d.env, NRX_E_ARG, "%s: method %d, expected NRX_SOLVE_*", who, method);
+    if ((status = nrxi_solver_room(&s, 6, p.n, 6, p.m)) != NRX_OK) return status;
+    if (method == NRX_SOLVE_NMAPG) nrxi_composite_nmapg(&s, &p, x);
+    else nrxi_composite_accelerated(&s, &p, x, method == NRX_SOLVE_ACCELERATED);
+    s.info->step = p.step;
+    return nrxi_solver_end(&s);
+}
+
+/* ---- primal-dual hybrid gradient ---- */
+
+/* Steps tau and sigma with tau sigma |K|^2 < 1 (and the conditions of smooth and weakly convex terms). */
+NRXI_FN nrx_status nrxi_pdhg_steps(nrxi_solver *s, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, double norm,
+                                   double *tau, double *sigma)
+{
+    double lip = f ? f->lip : 0.0, rho = g ? g->rho : 0.0, omega = h->rho;
+    norm = norm > 0.0 ? norm : 1.0;
+    if (omega > 0.0) *sigma = 2.0 * omega; /* Moellenhoff et al. 2015: the prox of h / sigma must be single-valued */
+    else if (s->d.step > 0.0) *sigma = 0.99 / (s->d.step * norm * norm);
+    else *sigma = 0.99 / (norm * s->d.ratio);
+    *tau = s->d.step > 0.0 ? s->d.step : 0.99 / (*sigma * norm * norm);
+    if (lip > 0.0) { /* Condat 2013: 1/tau - sigma |K|^2 >= lip/2; this choice leaves lip */
+        if (!(s->d.step > 0.0)) *tau = 0.99 / (*sigma * norm * norm + lip);
+    }
+    if (rho > 0.0 && *tau * rho >= 1.0) {
+        if (s->d.step > 0.0)
+            return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: step %g times the weak convexity %g of g is not below 1", s->who, *tau, rho);
+        *tau = 0.5 / rho;
+    }
+    return NRX_OK;
+}
+
+/* Chambolle and Pock 2011 (their algorithm 2 when accelerated), Condat 2013 and Vu 2013 with a smooth term. The step of h* comes from the
+   prox of h by Moreau's identity. Certified gap when g is mu-strongly convex: with y = sigma (v/sigma - p), p = prox_{h/sigma}(v/sigma),
+   h*(y) = <y,p> - h(p) holds exactly, and the strong convexity bounds g*(-K^T y) from above at x by its subgradient there:
+   gap <= h(Kx) + h*(y) - <Kx, y> + |x_old - x|^2 / (2 mu tau^2). */
+NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const nrx_functional *g, const nrx_functional *h,
+                                   const nrx_functional *f, void *x, void *y, const nrx_solve_desc *d, nrx_solve_info *info)
+{
+    nrxi_solver s;
+    size_t n = op->cols, m = op->rows, k;
+    int t = op->dtype, certify, last;
+    void *xo, *grad, *kty, *yo, *kx, *ko, *kb, *p, *pv;
+    double tau, sigma, theta = 1.0, norm, gamma, alpha = 0.5, mu = g ? g->mu : 0.0, dx, dk, hstar = 0.0;
+    nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
+    if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, op, 0, 1)) != NRX_OK
+        || (status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK || (status = nrxi_solver_check_functional(&s, h, m, 0, 1)) != NRX_OK
+        || (status = nrxi_solver_check_functional(&s, f, n, 1, 0)) != NRX_OK) return status;
+    if (!h) return nrxi_fail(&s.d.env, NRX_E_ARG, "%s: no functional h for the dual side", who);
+    if (f && !(f->lip > 0.0)) return nrxi_fail(&s.d.env, NRX_E_ARG, "%s: the smooth term needs its Lipschitz constant `lip`", who);
+    if ((status = nrxi_solver_room(&s, 3, n, 7, m)) != NRX_OK) return status;
+    xo = nrxi_solver_vector(&s, n);
+    grad = nrxi_solver_vector(&s, n);
+    kty = nrxi_solver_vector(&s, n);
+    kx = nrxi_solver_vector(&s, m);
+    ko = nrxi_solver_vector(&s, m);
+    kb = nrxi_solver_vector(&s, m);
+    yo = nrxi_solver_vector(&s, m);
+    p = nrxi_solver_vector(&s, m);
+    pv = nrxi_solver_vector(&s, m);
+    if (!y) y = nrxi_solver_vector(&s, m);
+    norm = op->norm;
+    if (!(norm > 0.0)) { /* from below: 5 % more, and each step checks it */
+        if (nrxi_solver_power(&s, op, 30, xo, kx, &norm)) return nrxi_solver_end(&s);
+        norm *= 1.05;
+    }
+    s.info->norm = norm;
+    gamma = s.d.gamma < 0.0 || h->rho > 0.0 ? 0.0 : s.d.gamma > 0.0 ? s.d.gamma : 0.5 * mu;
+    if (s.d.adaptive) gamma = 0.0;
+    s.status = nrxi_pdhg_steps(&s, g, h, f, norm, &tau, &sigma);
+    if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    certify = mu > 0.0 && h->eval && !f && h->rho == 0.0;
+    nrxi_vec_clamp(n, t, x, &s.d);
+    if (nrxi_solver_apply(&s, op, x, kx)) return nrxi_solver_end(&s);
+    nrxi_vec_copy(m, t, kx, ko);
+    for (k = 1; k <= s.d.max_iter; k++) {
+        last = k == s.d.max_iter || k % s.d.check_every == 0;
+        /* y = prox_{sigma h*}(y + sigma K xbar) with xbar = x + theta (x - x_old) */
+        nrxi_vec_lin(m, t, 1.0 + theta, kx, -theta, ko, kb);
+        nrxi_vec_copy(m, t, y, yo);
+        nrxi_vec_lin(m, t, 1.0 / sigma, y, 1.0, kb, pv);
+        if (nrxi_solver_prox(&s, h, 1.0 / sigma, pv, p)) break;
+        nrxi_vec_lin(m, t, sigma, pv, -sigma, p, y);
+        /* x = prox_{tau g}(x - tau (grad f + K^T y)) */
+        if (nrxi_solver_adjoint(&s, op, y, kty)) break;
+        nrxi_vec_copy(n, t, x, xo);
+        nrxi_vec_lin(n, t, 1.0, xo, -tau, kty, grad);
+        if (f) {
+            if (nrxi_solver_eval(&s, f, xo, NULL, kty)) break;
+            nrxi_vec_axpy(n, t, -tau, kty, grad);
+        }
+        if (g && nrxi_solver_prox(&s, g, tau, grad, grad)) break;
+        nrxi_vec_clamp(n, t, grad, &s.d);
+        dx = nrxi_vec_dist(n, t, grad, xo);
+        if (!nrxi_finite_f64(&dx)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        nrxi_vec_copy(n, t, grad, x);
+        nrxi_vec_copy(m, t, kx, ko);
+        if (nrxi_solver_apply(&s, op, x, kx)) break;
+        dk = nrxi_vec_dist(m, t, kx, ko);
+        if (!(op->norm > 0.0) && dk > norm * dx * (1.0 + 8.0 * s.eps)) { /* the estimate of |K| was too low */
+            double ratio = norm * dx / dk;
+            tau *= ratio * 0.99;
+            if (h->rho == 0.0) sigma *= ratio;
+            else tau *= ratio;
+            norm = s.info->norm = dk / dx;
+            s.info->restarts++;
+        }
+        if (last || s.d.adaptive || s.d.history) { /* optimality residuals at (x, y): p = (x_old - x)/tau, d = (y_old - y)/sigma + K(xbar - x) */
+            double pr = dx / tau, du, sx, sy;
+            nrxi_vec_lin(m, t, 1.0 / sigma, yo, -1.0 / sigma, y, pv);
+            nrxi_vec_axpy(m, t, 1.0, kb, pv);
+            du = nrxi_vec_dist(m, t, pv, kx);
+            sx = f ? nrxi_vec_norm(n, t, x) / tau : nrxi_vec_norm(n, t, kty);
+            sy = nrxi_vec_norm(m, t, kx);
+            s.info->residual = pr / (sx > 0.0 ? sx : 1.0);
+            if (sy > 0.0 && du / sy > s.info->residual) s.info->residual = du / sy;
+            else if (sy == 0.0 && du > s.info->residual) s.info->residual = du;
+            if (s.d.adaptive) {
+                double grow = pr > 1.5 * du ? 1.0 / (1.0 - alpha) : du > 1.5 * pr ? 1.0 - alpha : 1.0;
+                if (grow != 1.0 && h->rho == 0.0 && !(g && g->rho > 0.0 && grow > 1.0 && tau * grow * g->rho >= 1.0) && !f) {
+                    tau *= grow;
+                    sigma /= grow;
+                    alpha *= 0.95;
+                }
+            }
+        }
+        if (certify && last) {
+            double hp, hk;
+            if (nrxi_solver_eval(&s, h, p, &hp, NULL) || nrxi_solver_eval(&s, h, kx, &hk, NULL)) break;
+            hstar = nrxi_vec_dot(m, t, y, p) - hp;
+            s.info->gap = hk + hstar - nrxi_vec_dot(m, t, kx, y) + dx * dx / (2.0 * mu * tau * tau);
+            if (s.info->gap < 0.0) s.info->gap = 0.0; /* rounding */
+            if (g->eval) {
+                if (nrxi_solver_eval(&s, g, x, &hp, NULL)) break;
+                s.info->objective = hk + hp;
+            }
+        }
+        if (nrxi_solver_report(&s, k, s.info->residual)) break;
+        if (last && certify && s.info->gap <= s.d.tol * (fabs(s.info->objective) > 1e-300 ? fabs(s.info->objective) : 1.0)) { nrxi_solver_stop(&s, NRX_STOP_GAP); break; }
+        if (last && !certify && s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        if (gamma > 0.0) {
+            theta = 1.0 / sqrt(1.0 + 2.0 * gamma * tau);
+            tau *= theta;
+            sigma /= theta;
+        }
+    }
+    s.info->step = tau;
+    if (!certify && s.info->stop != NRX_STOP_CALLBACK && h->eval) { /* objective at x */
+        double v = 0.0, sum = 0.0;
+        if (!nrxi_solver_eval(&s, h, kx, &v, NULL)) sum = v;
+        if (g && g->eval && !nrxi_solver_eval(&s, g, x, &v, NULL)) sum += v;
+        if (f && !nrxi_solver_eval(&s, f, x, &v, NULL)) sum += v;
+        s.info->objective = sum;
+    }
+    return nrxi_solver_end(&s);
+}
+#elif NRXI_SOLVE_VERSION != 668024902
+#error "nrx: headers with different versions of the solve block are mixed in one translation unit"
+#endif
+/* <<< nrx solve (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 3296914047
-/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real. X_k = sum_j x_j exp(-2 pi i j k / n); the inverse
-   has the other sign and is not normalised. A plan is made once (it allocates) and may then be used by any number of threads at a time;
-   running does not allocate: `work` holds the number of elements the query gives, 64-byte aligned for speed. in may equal out everywhere.
+#define NRXI_FFT_VERSION 2303472750
+/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
+   X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
+   once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
+   `work` holds the number of elements that the query gives, best aligned to 64 bytes. in may equal out.
 
-     nrxi_fft_plan_f64(p, n, env), nrxi_fft_drop_f64(p)       complex and real transforms of length n >= 1; drop also clears p
-     nrxi_fft_work_f64(p), nrxi_fft_run_f64(p, inverse, in, out, work)   n complex numbers
-     nrxi_rfft_run_f64(p, in, out, work)                      n reals -> n/2 + 1 complex numbers
-     nrxi_irfft_run_f64(p, in, out, work)                     n/2 + 1 complex numbers (imaginary parts that must vanish are ignored) -> n reals
-     nrxi_fft_columns_work_f64(p, count), nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
-                                                              `count` transforms side by side: sample j of column c is complex number
-                                                              j*stride + c
+   nrxi_fft_plan_f64(p, n, env)              complex and real transforms of length n >= 1
+   nrxi_fft_drop_f64(p)                      frees and clears it
+   nrxi_fft_work_f64(p)
+   nrxi_fft_run_f64(p, inverse, in, out, work)    n complex numbers
+   nrxi_rfft_run_f64(p, in, out, work)       n reals -> n/2 + 1 complex numbers
+   nrxi_irfft_run_f64(p, in, out, work)      n/2 + 1 complex numbers (imaginary parts that must vanish are
+                                             ignored) -> n reals
+   nrxi_fft_columns_work_f64(p, count)
+   nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
+                                             `count` transforms side by side: sample j of column c is complex
+                                             number j*stride + c
+   nrxi_fft_good(n)                          the least fast length >= n that is a multiple of 8
 
-   Method: Stockham autosort (Van Loan, Computational Frameworks for the FFT, 1.7) on split real and imaginary parts with radices 8, 4, 2,
-   3, 5 and odd primes to 61, vectorised over the columns; one long transform of length 8 m runs as 8 columns of length m and a last
-   transposing radix-8 step; lengths with a larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n), in the 2-norm.
-   Twiddles come from exact octant reduction and a fixed polynomial, so that NRX_REPRODUCIBLE gives the same bits everywhere. */
+   Method: Stockham autosort (Van Loan, Computational Frameworks for the Fast Fourier Transform, 1.7) on split
+   real and imaginary parts, radices 8, 4, 2, 3, 5 and odd primes to 61, vectorised over the columns; one long
+   transform of length 8 m runs as 8 columns of length m and a last, transposing radix-8 step; lengths with a
+   larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n) in the 2-norm. Twiddles come
+   from exact octant reduction and a fixed polynomial: NRX_REPRODUCIBLE gives the same bits everywhere. */
 
 enum { NRXI_FFT_PASSES = 64, NRXI_FFT_PRIME = 61, NRXI_FFT_VF64 = 4, NRXI_FFT_VF32 = 8 };
 
-/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest. Error below 1.5 eps. */
+/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest.
+   Error below 1.5 eps. */
 NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
 {
     size_t quarter, rest;
@@ -958,11 +2132,27 @@ NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
     if (flip) rest = n - rest;             /* mirrored at pi / 4 */
     x = (double)rest / (double)n * 1.57079632679489661923;
     z = x * x;
-    co = z * (1.0 / 12.0) * (1.0 - z * (1.0 / 30.0) * (1.0 - z * (1.0 / 56.0) * (1.0 - z * (1.0 / 90.0) * (1.0 - z * (1.0 / 132.0)
-       * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
+    co = z * (1.0 / 12.0)
+         * (1.0
+            - z * (1.0 / 30.0)
+                  * (1.0
+                     - z * (1.0 / 56.0)
+                           * (1.0
+                              - z * (1.0 / 90.0)
+                                    * (1.0
+                                       - z * (1.0 / 132.0)
+                                             * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
     co = 1.0 - 0.5 * z * (1.0 - co);
-    si = z * (1.0 / 6.0) * (1.0 - z * (1.0 / 20.0) * (1.0 - z * (1.0 / 42.0) * (1.0 - z * (1.0 / 72.0) * (1.0 - z * (1.0 / 110.0)
-       * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
+    si = z * (1.0 / 6.0)
+         * (1.0
+            - z * (1.0 / 20.0)
+                  * (1.0
+                     - z * (1.0 / 42.0)
+                           * (1.0
+                              - z * (1.0 / 72.0)
+                                    * (1.0
+                                       - z * (1.0 / 110.0)
+                                             * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
     si = x - x * si;
     if (flip) { t = co; co = si; si = t; }
     switch (quarter & 3u) {
@@ -1002,17 +2192,21 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     return best;
 }
 
-/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns:
-     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   w = exp(-2 pi i / (r m)), p < m, q < s.
-   The bodies below are shared by the scalar type and the vector types: R element, T vector, TU its unaligned twin, V elements in T.
-   The last vector of a row overlaps its predecessor when V does not divide s (never in place, so writing twice is harmless). */
+/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns, with w = exp(-2 pi i / (r m)):
+     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   p < m, q < s.
+   The bodies below are shared by the scalar and the vector types: R element, T vector, TU its unaligned twin,
+   V elements in T. The last vector of a row overlaps its predecessor when V does not divide s (never in place,
+   so writing twice is harmless). */
 #define NRXI_FFT_LD(TU, p) (*(const TU *)(const void *)(p))
 #define NRXI_FFT_ST(TU, p, v) (*(TU *)(void *)(p) = (v))
-#define NRXI_FFT_STEP(q, s, V) ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
+#define NRXI_FFT_STEP(q, s, V)                                                                     \
+    ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
 #define NRXI_FFT_STW(TU, o, k, zr, zi) /* times twiddle k of row p, to output o */               \
     NRXI_FFT_ST(TU, yr + (o), (zr) * wr[(k) * m + p] - (zi) * wi[(k) * m + p]),                    \
     NRXI_FFT_ST(TU, yi + (o), (zr) * wi[(k) * m + p] + (zi) * wr[(k) * m + p])
-#define NRXI_FFT_ROWS(V, r) for (p = 0; p < m; p++) for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
+#define NRXI_FFT_ROWS(V, r)                                                                        \
+    for (p = 0; p < m; p++)                                                                        \
+        for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
 
 #define NRXI_FFT_BODY2(R, T, TU, V)                                                                \
     NRXI_FFT_ROWS(V, 2) {                                                                          \
@@ -1029,7 +2223,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
-        T pr = br + cr, pi = bi + ci, dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676; \
+        T pr = br + cr, pi = bi + ci;                                                              \
+        T dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676;  \
         T hr = ar - pr * (R)0.5, hi = ai - pi * (R)0.5, ur = hr + di, ui = hi - dr;                \
         NRXI_FFT_ST(TU, yr + o, ar + pr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ai + pi);                                                          \
@@ -1044,7 +2239,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
-        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci, gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di; \
+        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci;                                  \
+        T gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di;                                  \
         NRXI_FFT_ST(TU, yr + o, er + gr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ei + gi);                                                          \
         ar = fr + hi; ai = fi - hr;                                                                \
@@ -1064,7 +2260,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
         T er = NRXI_FFT_LD(TU, xr + i + 4 * sm), ei = NRXI_FFT_LD(TU, xi + i + 4 * sm);            \
-        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei, gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di; \
+        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei;                                  \
+        T gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di;                                  \
         NRXI_FFT_ST(TU, yr + o, ar + pr + gr);                                                     \
         NRXI_FFT_ST(TU, yi + o, ai + pi + gi);                                                     \
         br = ar + pr * c1 + gr * c2; bi = ai + pi * c1 + gi * c2;                                  \
@@ -1121,8 +2318,9 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i), zr = ar, zi = ai;            \
         size_t j, k, jk, half = r / 2;                                                             \
         for (j = 0; j < half; j++) {                                                               \
-            T br = NRXI_FFT_LD(TU, xr + i + (j + 1) * sm), bi = NRXI_FFT_LD(TU, xi + i + (j + 1) * sm);              \
-            T cr = NRXI_FFT_LD(TU, xr + i + (r - 1 - j) * sm), ci = NRXI_FFT_LD(TU, xi + i + (r - 1 - j) * sm);      \
+            size_t f = i + (j + 1) * sm, g = i + (r - 1 - j) * sm;                                 \
+            T br = NRXI_FFT_LD(TU, xr + f), bi = NRXI_FFT_LD(TU, xi + f);                          \
+            T cr = NRXI_FFT_LD(TU, xr + g), ci = NRXI_FFT_LD(TU, xi + g);                          \
             pr[j] = br + cr; pi[j] = bi + ci; dr[j] = br - cr; di[j] = bi - ci;                    \
             zr = zr + pr[j]; zi = zi + pi[j];                                                      \
         }                                                                                          \
@@ -1156,7 +2354,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     default: NRXI_FFT_BODYN(R, T, TU, V) break;                                                    \
     }
 
-/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u, x): u[j] = x[j], x[8 + j], ... */
+/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u,
+   x): u[j] = x[j], x[8 + j], ... */
 #define NRXI_FFT_LAST(R, T, TU, V, LOAD)                                                           \
     const R *wr = w, *wi = w + 7 * m;                                                              \
     size_t p, t;                                                                                   \
@@ -1166,7 +2365,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         LOAD(ur, xr + 8 * p);                                                                      \
         LOAD(ui, xi + 8 * p);                                                                      \
         for (k = 1; k < 8; k++) {                                                                  \
-            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p), zr = ur[k]; \
+            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), zr = ur[k];                      \
+            T ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p);                                  \
             ur[k] = zr * cr - ui[k] * ci;                                                          \
             ui[k] = zr * ci + ui[k] * cr;                                                          \
         }                                                                                          \
@@ -1178,7 +2378,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     }
 #define NRXI_FFT_LOAD1(u, x) do { int j_; for (j_ = 0; j_ < 8; j_++) (u)[j_] = (x)[j_]; } while (0)
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_FFT_VEC 1
 #if NRXI_X86
@@ -1210,10 +2411,13 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
     do {                                                                                           \
         int b_;                                                                                    \
         for (b_ = 0; b_ < 2; b_++) {                                                               \
-            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 4 * b_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 8 + 4 * b_);        \
-            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 16 + 4 * b_), r3_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 24 + 4 * b_);  \
-            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6), t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                  \
-            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6), t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                  \
+            const double *x_ = (x) + 4 * b_;                                                       \
+            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, x_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 8); \
+            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 16), r3_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 24); \
+            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                                  \
+            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                                  \
             (u)[4 * b_] = NRXI_FFT_MIX4(t0_, t2_, 0, 1, 4, 5);                                     \
             (u)[4 * b_ + 1] = NRXI_FFT_MIX4(t1_, t3_, 0, 1, 4, 5);                                 \
             (u)[4 * b_ + 2] = NRXI_FFT_MIX4(t0_, t2_, 2, 3, 6, 7);                                 \
@@ -1245,58 +2449,57 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
 /* >>> twin f64 */
 typedef struct nrxi_fft_f64 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    double *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    double *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     double *root;
     struct nrxi_fft_f64 *half;         /* even n: the complex plan behind real transforms */
     double *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f64 *sub;          /* Bluestein: plan of the convolution */
-    double *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    double *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f64;
 
-NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, double, double, 1)
-}
+NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                               const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                               double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_BODIES(double, double, double, 1) }
 
-NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                               double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, double, double, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, double, double, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                                   const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                   double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
-                                              const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64, NRXI_FFT_LOAD_F64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                                const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                                double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u,
+                                                                        NRXI_FFT_VF64, NRXI_FFT_LOAD_F64) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f64(size_t n, const double *z, double *xr, double *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF64) {
-        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
         NRXI_FFT_ST(nrxi_fft_vf64u, xr + i, NRXI_FFT_EVEN_F64(a, b));
         NRXI_FFT_ST(nrxi_fft_vf64u, xi + i, NRXI_FFT_ODD_F64(a, b));
     }
@@ -1338,7 +2541,8 @@ NRXI_FN void nrxi_fft_merge_f64(size_t n, const double *xr, const double *xi, do
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f64(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
@@ -1348,19 +2552,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_columns_work_f64(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *x, size_t gap, double *y)
+NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *x, size_t gap, double *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN double *nrxi_fft_smooth_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     const double *w = p->table, *root = p->root, *first = w;
@@ -1404,14 +2612,18 @@ NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
     for (i = 0; i < n; i++) { double t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const double *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const double *co, *si, *kr, *ki;
     double *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f64(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f64(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -1425,7 +2637,8 @@ NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, doub
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f64(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             double re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -1448,17 +2661,20 @@ NRXI_FN void nrxi_fft_run_f64(const nrxi_fft_f64 *p, int inverse, const double *
     nrxi_fft_merge_f64(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in, size_t in_stride, double *out,
-                                  size_t out_stride, double *work)
+NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in,
+                                  size_t in_stride, double *out, size_t out_stride, double *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f64(n * count), re = inverse ? gap : 0, j;
     double *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f64(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -1659,58 +2875,57 @@ NRXI_FN nrx_status nrxi_fft_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *e
 /* === twin f32 */
 typedef struct nrxi_fft_f32 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    float *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    float *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     float *root;
     struct nrxi_fft_f32 *half;         /* even n: the complex plan behind real transforms */
     float *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f32 *sub;          /* Bluestein: plan of the convolution */
-    float *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    float *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f32;
 
-NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, float, float, 1)
-}
+NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                               const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                               float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_BODIES(float, float, float, 1) }
 
-NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                               float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, float, float, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, float, float, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                                   const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                   float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
-                                              const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32, NRXI_FFT_LOAD_F32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                                const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                                float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u,
+                                                                        NRXI_FFT_VF32, NRXI_FFT_LOAD_F32) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f32(size_t n, const float *z, float *xr, float *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF32) {
-        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
         NRXI_FFT_ST(nrxi_fft_vf32u, xr + i, NRXI_FFT_EVEN_F32(a, b));
         NRXI_FFT_ST(nrxi_fft_vf32u, xi + i, NRXI_FFT_ODD_F32(a, b));
     }
@@ -1752,7 +2967,8 @@ NRXI_FN void nrxi_fft_merge_f32(size_t n, const float *xr, const float *xi, floa
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f32(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
@@ -1762,19 +2978,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_columns_work_f32(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *x, size_t gap, float *y)
+NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *x, size_t gap, float *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN float *nrxi_fft_smooth_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     const float *w = p->table, *root = p->root, *first = w;
@@ -1818,14 +3038,18 @@ NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
     for (i = 0; i < n; i++) { float t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const float *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const float *co, *si, *kr, *ki;
     float *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f32(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f32(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -1839,7 +3063,8 @@ NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f32(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             float re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -1862,17 +3087,20 @@ NRXI_FN void nrxi_fft_run_f32(const nrxi_fft_f32 *p, int inverse, const float *i
     nrxi_fft_merge_f32(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in, size_t in_stride, float *out,
-                                  size_t out_stride, float *work)
+NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in,
+                                  size_t in_stride, float *out, size_t out_stride, float *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f32(n * count), re = inverse ? gap : 0, j;
     float *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f32(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -2071,30 +3299,30 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 3296914047
+#elif NRXI_FFT_VERSION != 2303472750
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -2151,7 +3379,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -2189,7 +3418,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -2215,7 +3445,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -2226,7 +3457,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -2260,11 +3492,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -2273,14 +3508,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -2289,20 +3528,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -2380,24 +3622,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -2405,13 +3651,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -2459,7 +3707,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -2480,7 +3729,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -2497,7 +3747,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -2509,21 +3760,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -2537,8 +3793,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -2549,7 +3807,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -2580,44 +3839,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -2629,8 +3899,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -2653,7 +3925,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -2661,8 +3934,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -2691,7 +3967,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -5095,7 +6371,8 @@ NRXI_FN nrx_status nrxi_ct_read_geometry(nrxi_ct_reader *r, nrx_ct_geometry *g)
     g->helix_pitch = f.v[NRXI_CT_K_HELIX][0];
     if (f.given[NRXI_CT_K_ANGLES]) {
         if ((status = nrxi_ct_read_angles(r, &f, scale, g)) != NRX_OK) return status;
-    } else g->views = nrxi_ct_whole(f.v[NRXI_CT_K_VIEWS][0]);
+    } else if (f.v[NRXI_CT_K_VIEWS][0] <= 1e6) g->views = nrxi_ct_whole(f.v[NRXI_CT_K_VIEWS][0]);
+    else return nrxi_fail(r->env, NRX_E_RANGE, "nrx_ct_geometry_load: %g views, at most a million", f.v[NRXI_CT_K_VIEWS][0]);
     return nrxi_ct_check(g, "nrx_ct_geometry_load");
 }
 
@@ -6299,7 +7576,7 @@ NRXI_FN int nrxi_ct_tv_pdhg(nrxi_ct_tv *t, int iterations, int *done)
     const nrx_ct_solver *d = t->d;
     const nrx_ct_geometry *g = t->g;
     double ratio = 1, adapt = 0.5;
-    int k, stop = NRX_CT_STOP_ITERATIONS;
+    int k, stop = NRX_STOP_MAX_ITER;
     for (k = 0; k < iterations; k++) {
         double tau = 1 / (ratio * t->L), sigma = ratio / t->L, change, size, moved, relative;
         void *swap;
@@ -6315,9 +7592,9 @@ NRXI_FN int nrxi_ct_tv_pdhg(nrxi_ct_tv *t, int iterations, int *done)
         *done = k + 1;
         relative = d->box == NRX_CT_BOX ? t->gap / (t->objective > 0 ? t->objective : 1) : size > 0 ? sqrt(change / size) : 0;
         if (d->info) nrxi_ct_remember(d->info, k, relative);
-        if (!nrxi_finite_f64(&t->objective)) return NRX_CT_STOP_NUMERIC;
-        if (nrxi_progress(&g->env, (size_t)k + 1, (size_t)iterations, t->objective)) return NRX_CT_STOP_CANCELLED;
-        if (d->tolerance > 0 && k > 0 && relative < d->tolerance) return NRX_CT_STOP_TOLERANCE;
+        if (!nrxi_finite_f64(&t->objective)) return NRX_STOP_NUMERIC;
+        if (nrxi_progress(&g->env, (size_t)k + 1, (size_t)iterations, t->objective)) return NRX_STOP_CANCELLED;
+        if (d->tolerance > 0 && k > 0 && relative < d->tolerance) return d->box == NRX_CT_BOX ? NRX_STOP_GAP : NRX_STOP_TOL;
         /* steps of primal and dual, each in its own metric, should be of one size */
         if (adapt > 1e-4 && k % 5 == 4) {
             double primal = sqrt(change) / tau, dual = sqrt(moved) / sigma;
@@ -6340,8 +7617,8 @@ NRXI_FN void nrxi_ct_report(const nrx_ct_solver *d, int iterations, int stop, do
 
 NRXI_FN nrx_status nrxi_ct_stop_status(const nrx_ct_geometry *g, int stop, const char *who)
 {
-    if (stop == NRX_CT_STOP_CANCELLED) return nrxi_fail(&g->env, NRX_E_CANCELLED, "%s: cancelled by the progress callback", who);
-    if (stop == NRX_CT_STOP_NUMERIC) return nrxi_fail(&g->env, NRX_E_NUMERIC, "%s: the iteration left the finite numbers", who);
+    if (stop == NRX_STOP_CANCELLED) return nrxi_fail(&g->env, NRX_E_CANCELLED, "%s: cancelled by the progress callback", who);
+    if (stop == NRX_STOP_NUMERIC) return nrxi_fail(&g->env, NRX_E_NUMERIC, "%s: the iteration left the finite numbers", who);
     return NRX_OK;
 }
 
@@ -6354,179 +7631,836 @@ NRXI_FN double nrxi_ct_data_norm(const nrx_ct_geometry *g, const nrx_ct_solver *
     return sqrt(s);
 }
 
+/* -- TV by FISTA --
+   Gradient steps on the data term at y, prox of TV and the box by the fast gradient projection of Beck and Teboulle: x = box(v - D^T q) with
+   |q_i| <= lambda / L. A x and A^T (A x - b) are carried along, so that y and the gap need no further projections. */
+
+typedef struct nrxi_ct_fista {
+    nrxi_ct_tv t;
+    void *y, *grad, *grad_old, *v, *r, *q_old; /* point, A^T w (A x - b) now and before, prox input, dual extrapolation */
+} nrxi_ct_fista;
+
+/* x_new = prox of v, inner steps from the dual q of the last call; dtq is left as D^T q. */
+NRXI_FN void nrxi_ct_fista_prox(nrxi_ct_fista *f, double radius, int inner)
+{
+    nrxi_ct_tv *t = &f->t;
+    int dtype = t->g->dtype, k;
+    size_t nq = t->box.n * (size_t)t->box.dims, i;
+    double s = 1;
+    nrxi_vec_copy(nq, dtype, t->q, f->r);
+    for (k = 0; k <= inner; k++) {
+        nrxi_ct_differences_t(&t->box, dtype, k < inner ? f->r : t->q, t->dtq);
+        for (i = 0; i < t->box.n; i++) {
+            double x = nrxi_ct_clip(t->d, nrxi_ct_get(f->v, dtype, i) - nrxi_ct_get(t->dtq, dtype, i));
+            nrxi_ct_set(t->x_new, dtype, i, t->g->mask && !t->g->mask[i] ? 0 : x);
+        }
+        if (k < inner) {
+            double s_new = 0.5 * (1 + sqrt(1 + 4 * s * s)), beta = (s - 1) / s_new;
+            nrxi_vec_copy(nq, dtype, t->q, f->q_old);
+            nrxi_vec_copy(nq, dtype, f->r, t->q);
+            nrxi_ct_dual_step(&t->box, dtype, t->x_new, NULL, 1 / (t->box.dims == 3 ? 12.0 : 8.0), radius, t->q);
+            nrxi_vec_lin(nq, dtype, 1 + beta, t->q, -beta, f->q_old, f->r);
+            s = s_new;
+        }
+    }
+}
+
+/* p = w (A x_new - b), grad = A^T p */
+NRXI_FN void nrxi_ct_fista_gradient(nrxi_ct_fista *f)
+{
+    nrxi_ct_tv *t = &f->t;
+    int dtype = t->g->dtype;
+    size_t m = nrx_ct_sino_size(t->g), i;
+    nrxi_ct_forward(t->g, t->x_new, t->ax_new, t->work);
+    for (i = 0; i < m; i++)
+        nrxi_ct_set(t->p, dtype, i, nrxi_ct_weight(t->d, dtype, i) * (nrxi_ct_get(t->ax_new, dtype, i) - nrxi_ct_get(t->b, dtype, i)));
+    nrxi_ct_adjoint(t->g, t->p, f->grad, t->work);
+}
+
+NRXI_FN int nrxi_ct_tv_fista(nrxi_ct_fista *f, int iterations, double lip, int *done)
+{
+    nrxi_ct_tv *t = &f->t;
+    const nrx_ct_solver *d = t->d;
+    int dtype = t->g->dtype, k;
+    size_t n = t->box.n;
+    double s = 1, beta = 0, best = HUGE_VAL;
+    nrxi_vec_copy(n, dtype, t->x, t->x_new);
+    nrxi_ct_fista_gradient(f);
+    nrxi_vec_copy(n, dtype, f->grad, f->grad_old);
+    nrxi_vec_copy(n, dtype, t->x, f->y); /* y holds the iterate before */
+    for (k = 0; k < iterations; k++) {
+        double change, size, relative, s_new = 0.5 * (1 + sqrt(1 + 4 * s * s));
+        /* v = y - grad(y) / lip, y = x + beta (x - x_before), and the gradient likewise */
+        nrxi_vec_lin(n, dtype, 1 + beta, t->x, -beta, f->y, f->v);
+        nrxi_vec_lin(n, dtype, 1, f->v, -(1 + beta) / lip, f->grad, f->v);
+        nrxi_vec_lin(n, dtype, 1, f->v, beta / lip, f->grad_old, f->v);
+        nrxi_ct_fista_prox(f, t->lambda / lip, d->inner ? d->inner : 20);
+        nrxi_vec_copy(n, dtype, f->grad, f->grad_old);
+        nrxi_ct_fista_gradient(f);
+        { void *swap = t->atp; t->atp = f->grad; t->nu = lip; nrxi_ct_tv_gap(t); t->atp = swap; }
+        change = nrxi_vec_dist(n, dtype, t->x_new, t->x);
+        size = sqrt(nrxi_vec_dot(n, dtype, t->x_new, t->x_new));
+        nrxi_vec_copy(n, dtype, t->x, f->y);
+        nrxi_vec_copy(n, dtype, t->x_new, t->x);
+        *done = k + 1;
+        relative = d->box == NRX_CT_BOX ? t->gap / (t->objective > 0 ? t->objective : 1) : size > 0 ? change / size : 0;
+        if (d->info) nrxi_ct_remember(d->info, k, relative);
+        if (!nrxi_finite_f64(&t->objective)) return NRX_STOP_NUMERIC;
+        if (nrxi_progress(&t->g->env, (size_t)k + 1, (size_t)iterations, t->objective)) return NRX_STOP_CANCELLED;
+        if (d->tolerance > 0 && relative < d->tolerance) return d->box == NRX_CT_BOX ? NRX_STOP_GAP : NRX_STOP_TOL;
+        if (t->objective > best) s_new = 1, s = 1; /* the momentum went uphill */
+        best = t->objective;
+        beta = (s - 1) / s_new;
+        s = s_new;
+    }
+    return NRX_STOP_MAX_ITER;
+}
+
 NRX_DEF nrx_status nrx_ct_tv(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc)
 {
     nrx_ct_solver d;
-    nrxi_ct_tv t;
+    nrxi_ct_fista f;
+    nrxi_ct_tv *t = &f.t;
     nrxi_ct_vectors v;
     void *block;
     nrx_status status;
     int stop, done = 0;
-    size_t n;
+    size_t n, m, nq, i;
+    double bound = 0, heaviest = 1;
     memset(&d, 0, sizeof d);
     if (desc) d = *desc;
     if ((status = nrxi_ct_check_solver(g, sino, image, &d, "nrx_ct_tv")) != NRX_OK) return status;
-    memset(&t, 0, sizeof t);
-    t.g = g;
-    t.d = &d;
-    t.box = nrxi_ct_box_of(g);
-    t.b = sino;
-    t.lambda = d.lambda;
-    n = t.box.n;
-    block = nrxi_ct_vectors_new(g, 4 + (size_t)t.box.dims, 3, &v);
-    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_tv: no memory for seven images and three sinograms");
-    t.x = nrxi_ct_take(&v, n); t.x_new = nrxi_ct_take(&v, n); t.atp = nrxi_ct_take(&v, n); t.dtq = nrxi_ct_take(&v, n);
-    t.q = nrxi_ct_take(&v, n * (size_t)t.box.dims);
-    t.ax = nrxi_ct_take(&v, nrx_ct_sino_size(g)); t.ax_new = nrxi_ct_take(&v, nrx_ct_sino_size(g)); t.p = nrxi_ct_take(&v, nrx_ct_sino_size(g));
-    t.work = nrxi_ct_take(&v, nrxi_ct_work(g));
-    status = nrxi_ct_norm_work(g, 3, NULL, &t.nu, t.work);
-    if (status != NRX_OK) { nrxi_free(&g->env, block); return nrxi_fail(&g->env, status, "nrx_ct_tv: no memory for an image and a sinogram"); }
-    if (!(t.nu > 0)) t.nu = 1;
-    t.L = t.nu * sqrt(2.0) ;
-    t.nu /= sqrt(t.box.dims == 3 ? 12.0 : 8.0);
-    t.b_norm = nrxi_ct_data_norm(g, &d, sino);
-    if (d.warm_start) {
-        memcpy(t.x, image, n * nrxi_dtype_size(g->dtype));
-        nrxi_ct_forward(g, t.x, t.ax, t.work);
+    if (d.method < NRX_CT_PDHG || d.method > NRX_CT_FISTA) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_tv: method %d is unknown", d.method);
+    memset(&f, 0, sizeof f);
+    t->g = g;
+    t->d = &d;
+    t->box = nrxi_ct_box_of(g);
+    t->b = sino;
+    t->lambda = d.lambda;
+    n = t->box.n;
+    m = nrx_ct_sino_size(g);
+    nq = n * (size_t)t->box.dims;
+    block = nrxi_ct_vectors_new(g, 4 + (size_t)t->box.dims + (d.method == NRX_CT_FISTA ? 4 + 2 * (size_t)t->box.dims : 0), 3, &v);
+    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_tv: no memory for %d images and 3 sinograms", d.method == NRX_CT_FISTA ? 14 : 6);
+    t->x = nrxi_ct_take(&v, n); t->x_new = nrxi_ct_take(&v, n); t->atp = nrxi_ct_take(&v, n); t->dtq = nrxi_ct_take(&v, n);
+    t->q = nrxi_ct_take(&v, nq);
+    t->ax = nrxi_ct_take(&v, m); t->ax_new = nrxi_ct_take(&v, m); t->p = nrxi_ct_take(&v, m);
+    t->work = nrxi_ct_take(&v, nrxi_ct_work(g));
+    if (d.method == NRX_CT_FISTA) {
+        f.y = nrxi_ct_take(&v, n); f.grad = nrxi_ct_take(&v, n); f.grad_old = nrxi_ct_take(&v, n); f.v = nrxi_ct_take(&v, n);
+        f.r = nrxi_ct_take(&v, nq); f.q_old = nrxi_ct_take(&v, nq);
     }
-    stop = nrxi_ct_tv_pdhg(&t, d.iterations ? d.iterations : 300, &done);
-    if (stop != NRX_CT_STOP_NUMERIC) memcpy(image, t.x, n * nrxi_dtype_size(g->dtype));
-    nrxi_ct_report(&d, done, stop, t.residual, t.objective, t.gap);
+    status = nrxi_ct_norm_work(g, 4, NULL, &bound, t->work);
+    if (status != NRX_OK) { nrxi_free(&g->env, block); return nrxi_fail(&g->env, status, "nrx_ct_tv: no memory for an image and a sinogram"); }
+    if (!(bound > 0)) bound = 1;
+    t->b_norm = nrxi_ct_data_norm(g, &d, sino);
+    if (d.warm_start) nrxi_vec_copy(n, g->dtype, image, t->x);
+    for (i = 0; d.weights && i < m; i++) if (nrxi_ct_get(d.weights, g->dtype, i) > heaviest) heaviest = nrxi_ct_get(d.weights, g->dtype, i);
+    if (d.method == NRX_CT_PDHG) {
+        t->L = bound * sqrt(2.0);
+        t->nu = bound / sqrt(t->box.dims == 3 ? 12.0 : 8.0);
+        if (d.warm_start) nrxi_ct_forward(g, t->x, t->ax, t->work);
+        stop = nrxi_ct_tv_pdhg(t, d.iterations ? d.iterations : 300, &done);
+    } else stop = nrxi_ct_tv_fista(&f, d.iterations ? d.iterations : 100, bound * bound * heaviest, &done);
+    if (stop != NRX_STOP_NUMERIC) nrxi_vec_copy(n, g->dtype, t->x, image);
+    nrxi_ct_report(&d, done, stop, t->residual, t->objective, t->gap);
     nrxi_free(&g->env, block);
     return nrxi_ct_stop_status(g, stop, "nrx_ct_tv");
 }
 
+/* -- least squares through the operator door -- */
+
+/* sqrt(W) A, for weighted least squares by any solver over operators. */
+typedef struct nrxi_ct_weighted { nrx_linop a; void *root, *copy; } nrxi_ct_weighted;
+
+NRXI_FN void nrxi_ct_multiply(size_t n, int dtype, const void *w, const void *x, void *y)
+{
+    size_t i;
+    if (dtype == NRX_F32) for (i = 0; i < n; i++) ((float *)y)[i] = ((const float *)w)[i] * ((const float *)x)[i];
+    else for (i = 0; i < n; i++) ((double *)y)[i] = ((const double *)w)[i] * ((const double *)x)[i];
+}
+
+NRXI_FN nrx_status nrxi_ct_weighted_apply(void *user, const void *x, void *y)
+{
+    nrxi_ct_weighted *o = (nrxi_ct_weighted *)user;
+    nrx_status status = o->a.apply(o->a.user, x, y);
+    if (o->root) nrxi_ct_multiply(o->a.rows, o->a.dtype, o->root, y, y);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_weighted_adjoint(void *user, const void *y, void *x)
+{
+    nrxi_ct_weighted *o = (nrxi_ct_weighted *)user;
+    if (!o->root) return o->a.adjoint(o->a.user, y, x);
+    nrxi_ct_multiply(o->a.rows, o->a.dtype, o->root, y, o->copy);
+    return o->a.adjoint(o->a.user, o->copy, x);
+}
+
+/* Operator and data of a solve: op, b (of the caller, or weighted in the second half of copy). */
+typedef struct nrxi_ct_problem { nrxi_ct_weighted w; nrx_linop op; const void *b; void *block; } nrxi_ct_problem;
+
+NRXI_FN void nrxi_ct_problem_free(const nrx_ct_geometry *g, nrxi_ct_problem *p)
+{
+    nrx_ct_linop_free(&p->w.a);
+    nrxi_free(&g->env, p->block);
+}
+
+NRXI_FN nrx_status nrxi_ct_problem_new(const nrx_ct_geometry *g, const void *sino, const nrx_ct_solver *d, nrxi_ct_problem *p, const char *who)
+{
+    size_t m = nrx_ct_sino_size(g), bytes = nrxi_dtype_size(g->dtype), i;
+    double heaviest = 0;
+    nrx_status status;
+    memset(p, 0, sizeof *p);
+    if ((status = nrx_ct_linop(g, &p->w.a)) != NRX_OK) return status;
+    p->op = p->w.a;
+    p->op.apply = nrxi_ct_weighted_apply;
+    p->op.adjoint = nrxi_ct_weighted_adjoint;
+    p->op.user = &p->w;
+    p->b = sino;
+    if (!d->weights) return NRX_OK;
+    p->block = nrxi_alloc(&g->env, 3 * m, bytes);
+    if (!p->block) {
+        nrxi_ct_problem_free(g, p);
+        return nrxi_fail(&g->env, NRX_E_NOMEM, "%s: no memory for three sinograms of weights", who);
+    }
+    p->w.root = p->block;
+    p->w.copy = (unsigned char *)p->block + m * bytes;
+    for (i = 0; i < m; i++) {
+        double w = nrxi_ct_get(d->weights, g->dtype, i);
+        if (w > heaviest) heaviest = w;
+        nrxi_ct_set(p->w.root, g->dtype, i, sqrt(w));
+    }
+    p->op.norm *= sqrt(heaviest);
+    p->b = (unsigned char *)p->block + 2 * m * bytes;
+    nrxi_ct_multiply(m, g->dtype, p->w.root, sino, (unsigned char *)p->block + 2 * m * bytes);
+    return NRX_OK;
+}
+
+/* |A x - b| (weighted) / |b|, by one more projection into fresh memory; 0 for b = 0, -1 without memory. */
+NRXI_FN double nrxi_ct_final_residual(const nrx_ct_geometry *g, nrxi_ct_problem *p, const void *x)
+{
+    size_t m = p->op.rows;
+    void *r = nrxi_alloc(&g->env, m, nrxi_dtype_size(g->dtype));
+    double b = sqrt(nrxi_vec_dot(m, g->dtype, p->b, p->b)), result = -1;
+    if (r && p->op.apply(p->op.user, x, r) == NRX_OK) result = b > 0 ? nrxi_vec_dist(m, g->dtype, r, p->b) / b : 0;
+    nrxi_free(&g->env, r);
+    return result;
+}
+
+NRXI_FN void nrxi_ct_describe(const nrx_ct_geometry *g, const nrx_ct_solver *d, size_t iterations, nrx_solve_desc *s)
+{
+    memset(s, 0, sizeof *s);
+    s->max_iter = iterations;
+    s->tol = d->tolerance > 0 ? d->tolerance : -1;
+    s->discrepancy = d->discrepancy;
+    s->damp = d->lambda;
+    s->use_lower = (d->box & NRX_CT_LOWER) != 0;
+    s->use_upper = (d->box & NRX_CT_UPPER) != 0;
+    s->lower = d->lower;
+    s->upper = d->upper;
+    if (d->info) { s->history = d->info->history; s->history_size = d->info->history_size; }
+    s->env = g->env;
+}
+
+NRXI_FN nrx_status nrxi_ct_krylov(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc, int lsqr)
+{
+    const char *who = lsqr ? "nrx_ct_lsqr" : "nrx_ct_cgls";
+    nrx_ct_solver d;
+    nrxi_ct_problem p;
+    nrx_solve_desc sd;
+    nrx_solve_info si;
+    nrx_status status;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if ((status = nrxi_ct_check_solver(g, sino, image, &d, who)) != NRX_OK) return status;
+    if (d.box) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "%s: no box constraints; use nrx_ct_variational, nrx_ct_tv or nrx_ct_sirt", who);
+    if ((status = nrxi_ct_problem_new(g, sino, &d, &p, who)) != NRX_OK) return status;
+    if (!d.warm_start) memset(image, 0, nrx_ct_image_size(g) * nrxi_dtype_size(g->dtype));
+    nrxi_ct_describe(g, &d, d.iterations ? (size_t)d.iterations : 30, &sd);
+    memset(&si, 0, sizeof si);
+    status = lsqr ? nrxi_solve_lsqr(who, &p.op, p.b, image, &sd, &si) : nrxi_solve_cgls(who, &p.op, p.b, image, &sd, &si);
+    if (d.info) nrxi_ct_report(&d, (int)si.iterations, si.stop, nrxi_ct_final_residual(g, &p, image), si.objective, HUGE_VAL);
+    nrxi_ct_problem_free(g, &p);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_cgls(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc) { return nrxi_ct_krylov(g, sino, image, desc, 0); }
+NRX_DEF nrx_status nrx_ct_lsqr(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc) { return nrxi_ct_krylov(g, sino, image, desc, 1); }
+
 /* -- any functional -- */
 
-typedef struct nrxi_ct_var {
+/* fidelity(A x; b) (unless least squares) + lambda R(x) as one functional; masked pixels do not move. */
+typedef struct nrxi_ct_sum {
     const nrx_ct_geometry *g;
     const nrx_ct_solver *d;
     const nrx_functional *R;
+    nrxi_ct_problem *p;
     const void *b;
-    void *r, *work, *rg;      /* residual, projector's workspace, gradient of R */
-    size_t n, m;
-    double residual;
-    nrx_status status;
-} nrxi_ct_var;
+    void *ax, *part;          /* sinogram and image */
+} nrxi_ct_sum;
 
-/* Value at x, and the gradient when grad is not NULL. */
-NRXI_FN double nrxi_ct_var_eval(nrxi_ct_var *p, const void *x, void *grad)
+/* Poisson likelihoods of the model ybar = A x + r or I0 exp(-A x) + r: value, and its derivative by A x in place of A x. */
+NRXI_FN double nrxi_ct_poisson_value(const nrxi_ct_sum *s, size_t m)
 {
-    int dtype = p->g->dtype;
-    double fit = 0, value = 0;
+    int dtype = s->g->dtype, transmission = s->d->fidelity == NRX_CT_TRANSMISSION;
+    double total = 0;
     size_t i;
-    nrxi_ct_forward(p->g, x, p->r, p->work);
-    for (i = 0; i < p->m; i++) {
-        double r = nrxi_ct_get(p->r, dtype, i) - nrxi_ct_get(p->b, dtype, i), w = nrxi_ct_weight(p->d, dtype, i);
-        fit += w * r * r;
-        nrxi_ct_set(p->r, dtype, i, w * r);
+    for (i = 0; i < m; i++) {
+        double t = nrxi_ct_get(s->ax, dtype, i), b = nrxi_ct_get(s->b, dtype, i), r = s->d->background, mean, slope = 1;
+        if (transmission) {
+            double primary = s->d->photons * exp(-t);
+            b = s->d->photons * exp(-b) + r;
+            mean = primary + r;
+            slope = -primary;
+        } else mean = t + r;
+        if (mean < 1e-12) mean = 1e-12;
+        total += mean - (b > 0 ? b * log(mean / b) + b : 0); /* >= 0, zero for a perfect fit */
+        nrxi_ct_set(s->ax, dtype, i, slope * (1 - b / mean));
     }
-    p->residual = sqrt(fit);
-    if (p->d->lambda > 0) {
-        nrx_status s = p->R->eval(p->R->user, x, &value, grad ? p->rg : NULL);
-        if (s != NRX_OK && p->status == NRX_OK) p->status = s;
-    }
-    if (grad) {
-        nrxi_ct_adjoint(p->g, p->r, grad, p->work);
-        if (p->d->lambda > 0)
-            for (i = 0; i < p->n; i++) nrxi_ct_set(grad, dtype, i, nrxi_ct_get(grad, dtype, i) + p->d->lambda * nrxi_ct_get(p->rg, dtype, i));
-    }
-    return 0.5 * fit + p->d->lambda * value;
+    return total;
 }
 
-/* out = box(y - step * grad); returns <grad, out - y> + |out - y|^2 / (2 step). */
-NRXI_FN double nrxi_ct_var_step(const nrxi_ct_var *p, const void *y, const void *grad, double step, void *out)
+NRXI_FN nrx_status nrxi_ct_sum_eval(void *user, const void *x, double *value, void *grad)
 {
-    int dtype = p->g->dtype;
-    double model = 0;
-    size_t i;
-    for (i = 0; i < p->n; i++) {
-        double a = nrxi_ct_get(y, dtype, i), gr = nrxi_ct_get(grad, dtype, i), v = nrxi_ct_clip(p->d, a - step * gr);
-        if (p->g->mask && !p->g->mask[i]) v = 0;
-        nrxi_ct_set(out, dtype, i, v);
-        model += gr * (v - a) + (v - a) * (v - a) / (2 * step);
+    nrxi_ct_sum *s = (nrxi_ct_sum *)user;
+    size_t n = nrx_ct_image_size(s->g), i;
+    int dtype = s->g->dtype, poisson = s->d->fidelity != NRX_CT_LEAST_SQUARES;
+    double total = 0, r = 0;
+    nrx_status status = NRX_OK;
+    if (poisson) {
+        status = s->p->w.a.apply(s->p->w.a.user, x, s->ax);
+        if (status != NRX_OK) return status;
+        total = nrxi_ct_poisson_value(s, s->p->op.rows);
+        if (grad) status = s->p->w.a.adjoint(s->p->w.a.user, s->ax, grad);
+    } else if (grad) memset(grad, 0, n * nrxi_dtype_size(dtype));
+    if (status == NRX_OK && s->R && s->d->lambda > 0) {
+        status = s->R->eval(s->R->user, x, value ? &r : NULL, grad ? s->part : NULL);
+        if (grad) nrxi_vec_lin(n, dtype, 1, grad, s->d->lambda, s->part, grad);
+        total += s->d->lambda * r;
     }
-    return model;
+    if (grad && s->g->mask) for (i = 0; i < n; i++) if (!s->g->mask[i]) nrxi_ct_set(grad, dtype, i, 0);
+    if (value) *value = total;
+    return status;
 }
 
-NRXI_FN int nrxi_ct_var_run(nrxi_ct_var *p, int iterations, double lip, void *x, void *y, void *x_new, void *grad, int *done, double *objective)
+NRXI_FN nrx_status nrxi_ct_check_variational(const nrx_ct_geometry *g, const nrx_functional *R, const nrx_ct_solver *d)
 {
-    int dtype = p->g->dtype, k;
-    double t = 1, value;
-    size_t i, bytes = p->n * nrxi_dtype_size(dtype);
-    value = nrxi_ct_var_eval(p, x, NULL);
-    memcpy(y, x, bytes);
-    for (k = 0; k < iterations && p->status == NRX_OK; k++) {
-        double at_y = nrxi_ct_var_eval(p, y, grad), value_new, change = 0, size = 0, t_new, beta;
-        int tries;
-        for (tries = 0; tries < 40; tries++) {
-            double model = nrxi_ct_var_step(p, y, grad, 1 / lip, x_new);
-            value_new = nrxi_ct_var_eval(p, x_new, NULL);
-            if (value_new <= at_y + model + 1e-7 * fabs(at_y) || p->status != NRX_OK) break;
-            lip *= 2;
-        }
-        *done = k + 1;
-        if (!nrxi_finite_f64(&value_new)) return NRX_CT_STOP_NUMERIC;
-        if (value_new > value && t > 1) { /* momentum went uphill: start again from x */
-            t = 1;
-            memcpy(y, x, bytes);
-            continue;
-        }
-        t_new = 0.5 * (1 + sqrt(1 + 4 * t * t));
-        beta = (t - 1) / t_new;
-        for (i = 0; i < p->n; i++) {
-            double a = nrxi_ct_get(x, dtype, i), b = nrxi_ct_get(x_new, dtype, i);
-            nrxi_ct_set(y, dtype, i, b + beta * (b - a));
-            change += (b - a) * (b - a);
-            size += b * b;
-        }
-        memcpy(x, x_new, bytes);
-        t = t_new;
-        value = value_new;
-        *objective = value;
-        lip *= 0.98;
-        nrxi_ct_remember(p->d->info, k, p->residual);
-        if (nrxi_progress(&p->g->env, (size_t)k + 1, (size_t)iterations, value)) return NRX_CT_STOP_CANCELLED;
-        if (p->d->tolerance > 0 && sqrt(change) <= p->d->tolerance * sqrt(size)) return NRX_CT_STOP_TOLERANCE;
-    }
-    return NRX_CT_STOP_ITERATIONS;
+    if (d->lambda > 0 && R && !R->eval) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_variational: the functional has no eval");
+    if (R && (R->n != nrx_ct_image_size(g) || R->dtype != g->dtype))
+        return nrxi_fail(&g->env, NRX_E_SHAPE, "nrx_ct_variational: functional of %zu elements of dtype %d, image has %zu of dtype %d", R->n, R->dtype,
+                         nrx_ct_image_size(g), g->dtype);
+    if (d->fidelity < NRX_CT_LEAST_SQUARES || d->fidelity > NRX_CT_TRANSMISSION)
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_variational: fidelity %d is unknown", d->fidelity);
+    if (d->fidelity != NRX_CT_LEAST_SQUARES && (d->weights || !(d->background >= 0)))
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_variational: Poisson fidelities take no weights, and background %g >= 0", d->background);
+    if (d->fidelity == NRX_CT_TRANSMISSION && !(d->photons > 0))
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_variational: photons %g, expected > 0 for the transmission fidelity", d->photons);
+    return NRX_OK;
 }
 
 NRX_DEF nrx_status nrx_ct_variational(const nrx_ct_geometry *g, const void *sino, const nrx_functional *R, void *image, const nrx_ct_solver *desc)
 {
     nrx_ct_solver d;
-    nrxi_ct_var p;
-    nrxi_ct_vectors v;
-    void *block, *x, *y, *x_new, *grad;
+    nrxi_ct_problem p;
+    nrxi_ct_sum s;
+    nrx_functional f;
+    nrx_solve_desc sd;
+    nrx_solve_info si;
+    void *block = NULL;
+    size_t bytes;
+    int least_squares;
     nrx_status status;
-    double norm, objective = 0, b_norm;
-    int stop, done = 0;
     memset(&d, 0, sizeof d);
     if (desc) d = *desc;
     if ((status = nrxi_ct_check_solver(g, sino, image, &d, "nrx_ct_variational")) != NRX_OK) return status;
-    if (d.lambda > 0 && (!R || !R->eval)) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_variational: the functional has no eval");
-    if (R && (R->n != nrx_ct_image_size(g) || R->dtype != g->dtype))
-        return nrxi_fail(&g->env, NRX_E_SHAPE, "nrx_ct_variational: functional of %zu elements of dtype %d, image has %zu of dtype %d", R->n, R->dtype,
-                         nrx_ct_image_size(g), g->dtype);
-    memset(&p, 0, sizeof p);
-    p.g = g; p.d = &d; p.R = R; p.b = sino;
-    p.n = nrx_ct_image_size(g);
-    p.m = nrx_ct_sino_size(g);
-    block = nrxi_ct_vectors_new(g, 5, 1, &v);
-    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_variational: no memory for five images and a sinogram");
-    x = nrxi_ct_take(&v, p.n); y = nrxi_ct_take(&v, p.n); x_new = nrxi_ct_take(&v, p.n); grad = nrxi_ct_take(&v, p.n); p.rg = nrxi_ct_take(&v, p.n);
-    p.r = nrxi_ct_take(&v, p.m);
-    p.work = nrxi_ct_take(&v, nrxi_ct_work(g));
-    status = nrxi_ct_norm_work(g, 2, &norm, NULL, p.work);
-    if (status != NRX_OK) { nrxi_free(&g->env, block); return nrxi_fail(&g->env, status, "nrx_ct_variational: no memory for an image and a sinogram"); }
-    if (d.warm_start) memcpy(x, image, p.n * nrxi_dtype_size(g->dtype));
-    b_norm = nrxi_ct_data_norm(g, &d, sino);
-    stop = nrxi_ct_var_run(&p, d.iterations ? d.iterations : 200, norm * norm + (norm == 0) + d.lambda * (R ? R->lip : 0), x, y, x_new, grad, &done, &objective);
-    if (p.status == NRX_OK && stop != NRX_CT_STOP_NUMERIC) memcpy(image, x, p.n * nrxi_dtype_size(g->dtype));
-    nrxi_ct_report(&d, done, stop, b_norm > 0 ? p.residual / b_norm : 0, objective, HUGE_VAL);
+    if ((status = nrxi_ct_check_variational(g, R, &d)) != NRX_OK) return status;
+    if ((status = nrxi_ct_problem_new(g, sino, &d, &p, "nrx_ct_variational")) != NRX_OK) return status;
+    bytes = nrxi_dtype_size(g->dtype);
+    least_squares = d.fidelity == NRX_CT_LEAST_SQUARES;
+    block = nrxi_alloc(&g->env, p.op.cols + (least_squares ? 0 : p.op.rows), bytes);
+    if (!block) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_variational: no memory for an image and a sinogram");
+    else {
+        memset(&s, 0, sizeof s);
+        s.g = g; s.d = &d; s.R = R; s.p = &p; s.b = sino;
+        s.part = block;
+        s.ax = (unsigned char *)block + p.op.cols * bytes;
+        memset(&f, 0, sizeof f);
+        f.eval = nrxi_ct_sum_eval;
+        f.user = &s;
+        f.n = p.op.cols;
+        f.dtype = g->dtype;
+        f.convexity = R && d.lambda > 0 ? R->convexity : NRX_CONVEX;
+        if (least_squares && R && R->lip > 0) {
+            f.lip = d.lambda * R->lip;
+            f.mu = d.lambda * R->mu;
+            f.rho = d.lambda * R->rho;
+        }
+        if (!d.warm_start) memset(image, 0, p.op.cols * bytes);
+        nrxi_ct_describe(g, &d, d.iterations ? (size_t)d.iterations : 200, &sd);
+        sd.damp = 0;
+        memset(&si, 0, sizeof si);
+        status = nrxi_solve_smooth("nrx_ct_variational", least_squares ? &p.op : NULL, least_squares ? p.b : NULL, &f, NULL, image, &sd, &si);
+        if (d.info) nrxi_ct_report(&d, (int)si.iterations, si.stop, nrxi_ct_final_residual(g, &p, image), si.objective, si.gap >= 0 ? si.gap : HUGE_VAL);
+    }
     nrxi_free(&g->env, block);
-    if (p.status != NRX_OK) return nrxi_fail(&g->env, p.status, "nrx_ct_variational: the functional failed (%s)", nrx_status_string(p.status));
-    return nrxi_ct_stop_status(g, stop, "nrx_ct_variational");
+    nrxi_ct_problem_free(g, &p);
+    return status;
+}
+
+/* -- SIRT, SART, MLEM: steps with row and column sums, subset by subset -- */
+
+typedef struct nrxi_ct_subset { nrx_ct_geometry g; size_t first, step; } nrxi_ct_subset;
+
+/* Copies the views of a subset out of a sinogram. */
+NRXI_FN void nrxi_ct_pick_views(const nrxi_ct_subset *s, const void *sino, void *out)
+{
+    size_t i, bytes = s->g.bins * nrxi_ct_bin_rows(&s->g) * nrxi_dtype_size(s->g.dtype);
+    for (i = 0; i < s->g.views; i++)
+        memcpy((unsigned char *)out + i * bytes, (const unsigned char *)sino + (s->first + i * s->step) * bytes, bytes);
+}
+
+typedef struct nrxi_ct_rows {
+    const nrx_ct_geometry *g;
+    const nrx_ct_solver *d;
+    const void *sino;
+    size_t subsets;
+    void *x, *step, *cols, *r, *b, *sums, *work; /* image, update, column sums; of a subset: A x, data, row sums */
+    double total, norm;                          /* running |r|^2 (or likelihood), |b| */
+    int likelihood;
+} nrxi_ct_rows;
+
+/* Subset k of the sweep: golden-section order, so that neighbours in time are far apart in angle. */
+NRXI_FN nrxi_ct_subset nrxi_ct_subset_of(const nrxi_ct_rows *p, size_t k)
+{
+    nrxi_ct_subset s;
+    size_t stride = (size_t)((double)p->subsets * 0.38196601125 + 0.5), a, b;
+    for (stride += stride == 0;; stride++) { /* coprime to the number of subsets, so that all are met */
+        for (a = p->subsets, b = stride; b;) { size_t t = a % b; a = b; b = t; }
+        if (a == 1) break;
+    }
+    s.first = (k * stride) % p->subsets;
+    s.step = p->subsets;
+    s.g = nrx_ct_geometry_subset(p->g, s.first, s.step, 0);
+    return s;
+}
+
+/* r = R (b - A x) on the subset; counts the residual. */
+NRXI_FN void nrxi_ct_rows_residual(nrxi_ct_rows *p, const nrxi_ct_subset *s, const void *ones)
+{
+    int dtype = p->g->dtype;
+    size_t m = nrx_ct_sino_size(&s->g), i;
+    double largest = 0;
+    nrxi_ct_forward(&s->g, ones, p->sums, p->work);
+    nrxi_ct_forward(&s->g, p->x, p->r, p->work);
+    nrxi_ct_pick_views(s, p->sino, p->b);
+    for (i = 0; i < m; i++) { double v = nrxi_ct_get(p->sums, dtype, i); if (v > largest) largest = v; }
+    for (i = 0; i < m; i++) {
+        double v = nrxi_ct_get(p->b, dtype, i) - nrxi_ct_get(p->r, dtype, i), sum = nrxi_ct_get(p->sums, dtype, i);
+        double w = p->subsets == 1 ? nrxi_ct_weight(p->d, dtype, i) : 1;
+        p->total += w * v * v;
+        nrxi_ct_set(p->r, dtype, i, sum > 1e-6 * largest ? w * v / sum : 0);
+    }
+}
+
+/* r = b / (A x + background) on the subset; counts the log-likelihood. */
+NRXI_FN void nrxi_ct_rows_ratio(nrxi_ct_rows *p, const nrxi_ct_subset *s)
+{
+    int dtype = p->g->dtype;
+    size_t m = nrx_ct_sino_size(&s->g), i;
+    nrxi_ct_forward(&s->g, p->x, p->r, p->work);
+    nrxi_ct_pick_views(s, p->sino, p->b);
+    for (i = 0; i < m; i++) {
+        double b = nrxi_ct_get(p->b, dtype, i), mean = nrxi_ct_get(p->r, dtype, i) + p->d->background;
+        if (mean > 0) p->total += b > 0 ? b * log(mean) - mean : -mean;
+        nrxi_ct_set(p->r, dtype, i, mean > 0 ? b / mean : 0);
+    }
+}
+
+NRXI_FN void nrxi_ct_rows_step(nrxi_ct_rows *p, const nrxi_ct_subset *s, double relaxation)
+{
+    const nrx_ct_geometry *g = p->g;
+    size_t n = nrx_ct_image_size(g), i;
+    double largest = 0;
+    nrxi_ct_adjoint(&s->g, p->r, p->step, p->work);
+    for (i = 0; i < n; i++) { double c = nrxi_ct_get(p->cols, g->dtype, i); if (c > largest) largest = c; }
+    for (i = 0; i < n; i++) {
+        double x = nrxi_ct_get(p->x, g->dtype, i), c = nrxi_ct_get(p->cols, g->dtype, i) / (double)p->subsets, u = nrxi_ct_get(p->step, g->dtype, i);
+        if (c <= 1e-6 * largest / (double)p->subsets) { if (p->likelihood) nrxi_ct_set(p->x, g->dtype, i, 0); continue; }
+        nrxi_ct_set(p->x, g->dtype, i, p->likelihood ? x * u / c : nrxi_ct_clip(p->d, x + relaxation * u / c));
+    }
+}
+
+NRXI_FN nrx_status nrxi_ct_rows_run(nrxi_ct_rows *p, int iterations, void *ones, const char *who)
+{
+    const nrx_ct_geometry *g = p->g;
+    const nrx_ct_solver *d = p->d;
+    double relative = 0, relaxation = d->relaxation > 0 ? d->relaxation : 1;
+    int k, stop = NRX_STOP_MAX_ITER;
+    for (k = 0; k < iterations; k++) {
+        size_t s;
+        double value;
+        p->total = 0;
+        for (s = 0; s < p->subsets; s++) {
+            nrxi_ct_subset sub = nrxi_ct_subset_of(p, s);
+            if (p->likelihood) nrxi_ct_rows_ratio(p, &sub);
+            else nrxi_ct_rows_residual(p, &sub, ones);
+            nrxi_ct_rows_step(p, &sub, relaxation);
+        }
+        relative = p->likelihood ? 0 : p->norm > 0 ? sqrt(p->total) / p->norm : 0;
+        value = p->likelihood ? p->total : relative;
+        if (d->info) nrxi_ct_remember(d->info, k, value);
+        if (!nrxi_finite_f64(&p->total)) { stop = NRX_STOP_NUMERIC; break; }
+        if (nrxi_progress(&g->env, (size_t)k + 1, (size_t)iterations, value)) { stop = NRX_STOP_CANCELLED; k++; break; }
+        if (!p->likelihood && d->tolerance > 0 && relative < d->tolerance) { stop = NRX_STOP_TOL; k++; break; }
+        if (!p->likelihood && d->discrepancy > 0 && sqrt(p->total) <= d->discrepancy) { stop = NRX_STOP_DISCREPANCY; k++; break; }
+    }
+    nrxi_ct_report(d, k, stop, relative, p->likelihood ? p->total : 0.5 * p->total, HUGE_VAL);
+    return nrxi_ct_stop_status(g, stop, who);
+}
+
+NRXI_FN nrx_status nrxi_ct_rows_call(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc, int iterations, size_t subsets,
+                                     int likelihood, const char *who)
+{
+    nrx_ct_solver d;
+    nrxi_ct_rows p;
+    nrxi_ct_vectors v;
+    nrx_status status;
+    void *block, *ones, *unit;
+    size_t n, m, i;
+    memset(&d, 0, sizeof d);
+    if (desc) d = *desc;
+    if ((status = nrxi_ct_check_solver(g, sino, image, &d, who)) != NRX_OK) return status;
+    n = nrx_ct_image_size(g);
+    m = nrx_ct_sino_size(g);
+    if (d.subsets) subsets = d.subsets;
+    if (subsets > g->views) subsets = g->views;
+    if (d.weights && (subsets > 1 || likelihood)) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "%s: takes no weights", who);
+    for (i = 0; likelihood && i < m; i++)
+        if (nrxi_ct_get(sino, g->dtype, i) < 0) return nrxi_fail(&g->env, NRX_E_ARG, "%s: count %zu is %g, expected >= 0", who, i, nrxi_ct_get(sino, g->dtype, i));
+    block = nrxi_ct_vectors_new(g, 4, 4, &v);
+    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "%s: no memory for four images and four sinograms", who);
+    memset(&p, 0, sizeof p);
+    p.g = g; p.d = &d; p.sino = sino; p.subsets = subsets; p.likelihood = likelihood;
+    p.x = nrxi_ct_take(&v, n); p.step = nrxi_ct_take(&v, n); p.cols = nrxi_ct_take(&v, n); ones = nrxi_ct_take(&v, n);
+    p.r = nrxi_ct_take(&v, m); p.b = nrxi_ct_take(&v, m); p.sums = nrxi_ct_take(&v, m); unit = nrxi_ct_take(&v, m);
+    p.work = nrxi_ct_take(&v, nrxi_ct_work(g));
+    for (i = 0; i < n; i++) nrxi_ct_set(ones, g->dtype, i, 1);
+    for (i = 0; i < m; i++) nrxi_ct_set(unit, g->dtype, i, subsets == 1 && !likelihood ? nrxi_ct_weight(&d, g->dtype, i) : 1);
+    nrxi_ct_adjoint(g, unit, p.cols, p.work);
+    if (d.warm_start) nrxi_vec_copy(n, g->dtype, image, p.x);
+    else if (likelihood) nrxi_vec_copy(n, g->dtype, ones, p.x);
+    nrxi_ct_apply_mask(g, p.x);
+    p.norm = nrxi_ct_data_norm(g, &d, sino);
+    status = nrxi_ct_rows_run(&p, d.iterations ? d.iterations : iterations, ones, who);
+    if (status == NRX_OK || status == NRX_E_CANCELLED) nrxi_vec_copy(n, g->dtype, p.x, image);
+    nrxi_free(&g->env, block);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_sirt(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc)
+{
+    if (desc && desc->subsets > 1) return nrxi_fail(g ? &g->env : NULL, NRX_E_ARG, "nrx_ct_sirt: %zu subsets; ordered subsets are nrx_ct_sart", desc->subsets);
+    return nrxi_ct_rows_call(g, sino, image, desc, 100, 1, 0, "nrx_ct_sirt");
+}
+NRX_DEF nrx_status nrx_ct_sart(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc)
+{
+    return nrxi_ct_rows_call(g, sino, image, desc, 10, g ? g->views : 1, 0, "nrx_ct_sart");
+}
+NRX_DEF nrx_status nrx_ct_mlem(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc)
+{
+    if (desc && !(desc->background >= 0)) return nrxi_fail(g ? &g->env : NULL, NRX_E_ARG, "nrx_ct_mlem: background %g, expected >= 0", desc->background);
+    return nrxi_ct_rows_call(g, sino, image, desc, 50, 1, 1, "nrx_ct_mlem");
+}
+
+/* ==== choosing lambda ==== */
+
+NRX_DEF nrx_status nrx_ct_residual(const nrx_ct_geometry *g, const void *image, const void *sino, double *relative)
+{
+    size_t m = nrx_ct_sino_size(g);
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_residual");
+    void *y;
+    double b;
+    if (status != NRX_OK) return status;
+    if (!image || !sino || !relative) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_residual: an argument is NULL");
+    y = nrxi_alloc(&g->env, m, nrxi_dtype_size(g->dtype));
+    if (!y) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_residual: no memory for a sinogram");
+    status = nrx_ct_project(g, image, y);
+    b = sqrt(nrxi_vec_dot(m, g->dtype, sino, sino));
+    if (status == NRX_OK && !(b > 0)) status = nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_residual: the sinogram is zero");
+    if (status == NRX_OK) *relative = nrxi_vec_dist(m, g->dtype, y, sino) / b;
+    nrxi_free(&g->env, y);
+    return status;
+}
+
+/* k-th smallest of x[n] by Hoare's selection; reorders x. */
+NRXI_FN double nrxi_ct_kth(double *x, size_t n, size_t k)
+{
+    ptrdiff_t lo = 0, hi = (ptrdiff_t)n - 1, at = (ptrdiff_t)k;
+    while (lo < hi) {
+        double pivot = x[at];
+        ptrdiff_t i = lo, j = hi;
+        do {
+            while (x[i] < pivot) i++;
+            while (pivot < x[j]) j--;
+            if (i <= j) {
+                double t = x[i]; x[i] = x[j]; x[j] = t;
+                i++;
+                j--;
+            }
+        } while (i <= j);
+        if (j < at) lo = i;
+        if (at < i) hi = j;
+    }
+    return x[at];
+}
+
+NRX_DEF nrx_status nrx_ct_noise_level(const nrx_ct_geometry *g, const void *sino, double *sigma)
+{
+    size_t rows, r, j, n = 0;
+    double *d;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_noise_level");
+    if (status != NRX_OK) return status;
+    if (!sino || !sigma || g->bins < 4) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_noise_level: needs a sinogram with four bins or more");
+    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_noise_level: the sinogram holds a NaN or an infinity");
+    rows = g->views * nrxi_ct_bin_rows(g);
+    d = (double *)nrxi_alloc(&g->env, rows * (g->bins - 3), sizeof *d);
+    if (!d) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_noise_level: no memory for a sinogram");
+    for (r = 0; r < rows; r++)
+        for (j = 0; j + 3 < g->bins; j++) {
+            size_t at = r * g->bins + j;
+            d[n++] = fabs(nrxi_ct_get(sino, g->dtype, at) - 3 * nrxi_ct_get(sino, g->dtype, at + 1) + 3 * nrxi_ct_get(sino, g->dtype, at + 2)
+                          - nrxi_ct_get(sino, g->dtype, at + 3));
+        }
+    *sigma = nrxi_ct_kth(d, n, n / 2) / (0.67448975 * sqrt(20.0)); /* 1 + 9 + 9 + 1 */
+    nrxi_free(&g->env, d);
+    return NRX_OK;
+}
+
+typedef struct nrxi_ct_search {
+    const nrx_ct_geometry *g;
+    const void *sino;
+    const nrx_functional *R;
+    nrx_ct_solver base;
+    nrx_ct_choice how;
+    nrx_ct_info info;
+    void *image, *y, *probe, *other; /* probe: sinogram of signs, then b + eps probe; other: the image from it */
+    double slope;                   /* the regularizer's value, for the L-curve */
+} nrxi_ct_search;
+
+NRXI_FN nrx_status nrxi_ct_search_solve(nrxi_ct_search *s, const nrx_ct_geometry *g, const void *sino, double lambda, void *image)
+{
+    nrx_ct_solver d = s->base;
+    d.lambda = lambda;
+    d.info = &s->info;
+    return s->R ? nrx_ct_variational(g, sino, s->R, image, &d) : nrx_ct_tv(g, sino, image, &d);
+}
+
+/* Mean squared error of predicting each fold of views from the others, relative to the data. */
+NRXI_FN nrx_status nrxi_ct_held_out(nrxi_ct_search *s, double lambda, double *score)
+{
+    const nrx_ct_geometry *g = s->g;
+    size_t fold, i, row = g->bins * nrxi_ct_bin_rows(g), bytes = row * nrxi_dtype_size(g->dtype), views, at;
+    double error = 0, power = 0;
+    void *list = nrxi_alloc(&g->env, g->views, sizeof(nrx_ct_view) > sizeof(double) ? sizeof(nrx_ct_view) : sizeof(double));
+    nrx_status status = list ? NRX_OK : nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_choose_lambda: no memory for the views");
+    for (fold = 0; fold < s->how.folds && status == NRX_OK; fold++) {
+        nrx_ct_geometry rest = *g, out = nrx_ct_geometry_subset(g, fold, s->how.folds, 0);
+        for (views = 0, i = 0; i < g->views; i++) {
+            if (i % s->how.folds == fold) continue;
+            if (nrxi_ct_by_vectors(g)) ((nrx_ct_view *)list)[views] = g->vectors[i * nrxi_ct_stride(g)];
+            else ((double *)list)[views] = nrx_ct_angle(g, i);
+            memcpy((unsigned char *)s->y + views * bytes, (const unsigned char *)s->sino + i * bytes, bytes);
+            views++;
+        }
+        rest.views = views;
+        rest.stride = 1;
+        if (nrxi_ct_by_vectors(g)) rest.vectors = (const nrx_ct_view *)list;
+        else rest.angles = (const double *)list;
+        status = nrxi_ct_search_solve(s, &rest, s->y, lambda, s->image);
+        if (status == NRX_OK) status = nrx_ct_project(&out, s->image, s->y);
+        for (at = 0, i = fold; status == NRX_OK && i < g->views; i += s->how.folds, at++) {
+            size_t k;
+            for (k = 0; k < row; k++) {
+                double b = nrxi_ct_get(s->sino, g->dtype, i * row + k), e = nrxi_ct_get(s->y, g->dtype, at * row + k) - b;
+                error += e * e;
+                power += b * b;
+            }
+        }
+    }
+    nrxi_free(&g->env, list);
+    *score = power > 0 ? error / power : 0;
+    return status;
+}
+
+/* |A x - b| of the reconstruction, and for the L-curve the regularizer. */
+NRXI_FN nrx_status nrxi_ct_fit(nrxi_ct_search *s, double lambda, double *norm)
+{
+    const nrx_ct_geometry *g = s->g;
+    size_t m = nrx_ct_sino_size(g);
+    nrxi_ct_box box = nrxi_ct_box_of(g);
+    nrx_status status = nrxi_ct_search_solve(s, g, s->sino, lambda, s->image);
+    if (status == NRX_OK) status = nrx_ct_project(g, s->image, s->y);
+    if (status != NRX_OK) return status;
+    *norm = nrxi_vec_dist(m, g->dtype, s->y, s->sino);
+    if (!s->R) s->slope = nrxi_ct_tv_value(&box, g->dtype, s->image, 0, NULL);
+    else status = s->R->eval(s->R->user, s->image, &s->slope, NULL);
+    return status;
+}
+
+/* GCV: |A x - b|^2 / (m - trace)^2, trace of the influence matrix by a difference along one random sign vector. */
+NRXI_FN nrx_status nrxi_ct_gcv(nrxi_ct_search *s, double lambda, double *score)
+{
+    const nrx_ct_geometry *g = s->g;
+    size_t m = nrx_ct_sino_size(g), i;
+    int dtype = g->dtype;
+    double norm, trace = 0, eps;
+    nrx_rng r;
+    nrx_status status = nrxi_ct_fit(s, lambda, &norm);
+    if (status != NRX_OK) return status;
+    eps = 0.1 * norm / sqrt((double)m) + 1e-3 * sqrt(nrxi_vec_dot(m, dtype, s->sino, s->sino) / (double)m);
+    nrx_rng_seed(&r, s->how.seed, 7);
+    for (i = 0; i < m; i++) nrxi_ct_set(s->probe, dtype, i, nrxi_ct_get(s->sino, dtype, i) + (nrx_rng_u32(&r) & 1 ? eps : -eps));
+    status = nrxi_ct_search_solve(s, g, s->probe, lambda, s->other);
+    if (status != NRX_OK) return status;
+    nrxi_vec_lin(nrx_ct_image_size(g), dtype, 1, s->other, -1, s->image, s->other);
+    status = nrx_ct_project(g, s->other, s->y);
+    for (i = 0; i < m; i++) trace += nrxi_ct_get(s->y, dtype, i) * (nrxi_ct_get(s->probe, dtype, i) - nrxi_ct_get(s->sino, dtype, i)) / (eps * eps);
+    trace = trace < 0 ? 0 : trace > 0.999 * (double)m ? 0.999 * (double)m : trace;
+    *score = norm * norm / (((double)m - trace) * ((double)m - trace));
+    return status;
+}
+
+NRXI_FN void nrxi_ct_trace(const nrxi_ct_search *s, int k, double lambda, double score)
+{
+    if (s->how.lambdas) s->how.lambdas[k] = lambda;
+    if (s->how.scores) s->how.scores[k] = score;
+}
+
+NRXI_FN nrx_status nrxi_ct_bisect(nrxi_ct_search *s, double target, double *lambda)
+{
+    double lo = log(s->how.lambda_min), hi = log(s->how.lambda_max), norm;
+    int k;
+    for (k = 0; k < s->how.steps; k++) {
+        double mid = 0.5 * (lo + hi);
+        nrx_status status = nrxi_ct_fit(s, exp(mid), &norm);
+        if (status != NRX_OK) return status;
+        nrxi_ct_trace(s, k, exp(mid), norm);
+        if (norm > target) hi = mid;
+        else lo = mid;
+        if (nrxi_progress(&s->g->env, (size_t)k + 1, (size_t)s->how.steps, exp(mid))) return nrxi_fail(&s->g->env, NRX_E_CANCELLED, "nrx_ct_choose_lambda: cancelled");
+    }
+    *lambda = exp(0.5 * (lo + hi));
+    return NRX_OK;
+}
+
+/* The grid rules: least score; for the L-curve the point of largest curvature of three neighbours. */
+NRXI_FN nrx_status nrxi_ct_scan(nrxi_ct_search *s, double *lambda)
+{
+    double a = log(s->how.lambda_min), b = log(s->how.lambda_max), best = HUGE_VAL, x[3] = {0, 0, 0}, y[3] = {0, 0, 0};
+    int k, n = s->how.steps;
+    for (k = 0; k < n; k++) {
+        double l = exp(n > 1 ? a + (b - a) * k / (n - 1) : a), score = 0;
+        nrx_status status = s->how.rule == NRX_CT_HELD_OUT ? nrxi_ct_held_out(s, l, &score) : s->how.rule == NRX_CT_GCV ? nrxi_ct_gcv(s, l, &score) : nrxi_ct_fit(s, l, &score);
+        if (status != NRX_OK) return status;
+        if (s->how.rule == NRX_CT_L_CURVE) { /* Menger curvature */
+            x[0] = x[1]; x[1] = x[2]; x[2] = log(score > 0 ? score : 1e-300);
+            y[0] = y[1]; y[1] = y[2]; y[2] = log(s->slope > 0 ? s->slope : 1e-300);
+            score = 0;
+            if (k >= 2) {
+                double ax = x[1] - x[0], ay = y[1] - y[0], bx = x[2] - x[1], by = y[2] - y[1], la = hypot(ax, ay), lb = hypot(bx, by), lc = hypot(ax + bx, ay + by);
+                if (la > 0 && lb > 0 && lc > 0) score = -2 * (ax * by - ay * bx) / (la * lb * lc); /* the corner turns left: more lambda, more residual, less R */
+                if (score < best) { best = score; *lambda = exp(a + (b - a) * (k - 1) / (n - 1)); }
+            }
+        } else if (score < best) { best = score; *lambda = l; }
+        nrxi_ct_trace(s, k, l, score);
+        if (nrxi_progress(&s->g->env, (size_t)k + 1, (size_t)n, l)) return nrxi_fail(&s->g->env, NRX_E_CANCELLED, "nrx_ct_choose_lambda: cancelled");
+    }
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_ct_search_defaults(nrxi_ct_search *s)
+{
+    const nrx_ct_geometry *g = s->g;
+    size_t n = nrx_ct_image_size(g), i;
+    double largest = 0;
+    nrx_status status;
+    if (s->how.steps == 0) s->how.steps = 7;
+    if (s->how.folds == 0) s->how.folds = 4;
+    if (s->how.lambda_min == 0 || s->how.lambda_max == 0) {
+        status = nrx_ct_backproject(g, s->sino, s->image);
+        if (status != NRX_OK) return status;
+        for (i = 0; i < n; i++) { double v = fabs(nrxi_ct_get(s->image, g->dtype, i)); if (v > largest) largest = v; }
+        if (s->how.lambda_min == 0) s->how.lambda_min = 1e-4 * largest / 8;
+        if (s->how.lambda_max == 0) s->how.lambda_max = 0.3 * largest / 8;
+    }
+    if (s->how.rule < NRX_CT_HELD_OUT || s->how.rule > NRX_CT_GCV || s->how.steps < 1 || s->how.steps > 1000 || s->how.folds < 2 || s->how.folds > g->views
+        || !(s->how.lambda_min > 0) || !(s->how.lambda_max >= s->how.lambda_min) || !nrxi_finite_f64(&s->how.lambda_max) || !(s->how.noise >= 0))
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_choose_lambda: rule %d, %d steps, %zu folds, lambda %g to %g", s->how.rule, s->how.steps, s->how.folds,
+                         s->how.lambda_min, s->how.lambda_max);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_choose_lambda(const nrx_ct_geometry *g, const void *sino, const nrx_functional *R, const nrx_ct_solver *base,
+                                        const nrx_ct_choice *how, double *lambda)
+{
+    nrxi_ct_search s;
+    nrxi_ct_vectors v;
+    void *block;
+    nrx_status status;
+    memset(&s, 0, sizeof s);
+    s.g = g; s.sino = sino; s.R = R;
+    if (base) s.base = *base;
+    if (how) s.how = *how;
+    s.base.warm_start = 0;
+    if ((status = nrxi_ct_check_solver(g, sino, lambda, &s.base, "nrx_ct_choose_lambda")) != NRX_OK) return status;
+    if (s.base.weights) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_choose_lambda: takes no weights");
+    block = nrxi_ct_vectors_new(g, 2, 2, &v);
+    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_choose_lambda: no memory for two images and two sinograms");
+    s.image = nrxi_ct_take(&v, nrx_ct_image_size(g));
+    s.other = nrxi_ct_take(&v, nrx_ct_image_size(g));
+    s.y = nrxi_ct_take(&v, nrx_ct_sino_size(g));
+    s.probe = nrxi_ct_take(&v, nrx_ct_sino_size(g));
+    status = nrxi_ct_search_defaults(&s);
+    if (status == NRX_OK && s.how.rule == NRX_CT_DISCREPANCY && s.how.noise == 0) status = nrx_ct_noise_level(g, sino, &s.how.noise);
+    if (status == NRX_OK)
+        status = s.how.rule == NRX_CT_DISCREPANCY ? nrxi_ct_bisect(&s, s.how.noise * sqrt((double)nrx_ct_sino_size(g)), lambda) : nrxi_ct_scan(&s, lambda);
+    nrxi_free(&g->env, block);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_choose_iterations(const nrx_ct_geometry *g, const void *sino, int most, int *iterations)
+{
+    nrxi_ct_search s;
+    nrxi_ct_vectors v;
+    void *block;
+    nrx_ct_geometry used, out;
+    nrx_ct_solver d;
+    double best = HUGE_VAL, r;
+    int k, step;
+    nrx_status status;
+    memset(&s, 0, sizeof s);
+    memset(&d, 0, sizeof d);
+    if ((status = nrxi_ct_check_solver(g, sino, iterations, &d, "nrx_ct_choose_iterations")) != NRX_OK) return status;
+    if (most < 1 || g->views < 4) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_choose_iterations: at most %d iterations of %zu views", most, g->views);
+    block = nrxi_ct_vectors_new(g, 1, 2, &v);
+    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_choose_iterations: no memory for an image and two sinograms");
+    s.image = nrxi_ct_take(&v, nrx_ct_image_size(g));
+    s.y = nrxi_ct_take(&v, nrx_ct_sino_size(g));
+    s.probe = nrxi_ct_take(&v, nrx_ct_sino_size(g));
+    used = nrx_ct_geometry_subset(g, 0, 2, 0); /* every second view serves, half of the others test */
+    out = nrx_ct_geometry_subset(g, 1, 4, 0);
+    status = nrx_ct_sino_subset(g, sino, 0, 2, 0, s.y);
+    if (status == NRX_OK) status = nrx_ct_sino_subset(g, sino, 1, 4, 0, s.probe);
+    for (k = 1; k <= most && status == NRX_OK; k += step) {
+        step = k < 10 ? 1 : k / 8;
+        d.iterations = k;
+        status = nrx_ct_cgls(&used, s.y, s.image, &d);
+        if (status == NRX_OK) status = nrx_ct_residual(&out, s.image, s.probe, &r);
+        if (status == NRX_OK && r < best) { best = r; *iterations = k; }
+        else if (status == NRX_OK && r > 1.2 * best) break;
+    }
+    nrxi_free(&g->env, block);
+    return status;
 }
 
 /* ==== phantoms ==== */
@@ -7088,6 +9022,916 @@ NRX_DEF nrx_status nrx_ct_ssim(size_t rows, size_t cols, int dtype, const void *
     if (count == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_ssim: the mask leaves no pixel");
     *ssim = total / (double)count;
     return NRX_OK;
+}
+
+/* ==== calibration ==== */
+
+/* Derivatives of a ray's point and direction by each parameter, two-dimensional. */
+typedef struct nrxi_ct_ray_slopes { double p[NRX_CT_PARAMETERS][2], d[NRX_CT_PARAMETERS][2]; } nrxi_ct_ray_slopes;
+
+/* u' = e and e' = -u when the angle grows; source, detector centre and bin step are combinations of u and e. */
+NRXI_FN void nrxi_ct_ray_slopes_of(const nrx_ct_geometry *g, const nrxi_ct_frame *f, double t, double j, nrxi_ct_ray_slopes *s)
+{
+    double c, sn, ct, st, u[2], e[2], source[NRX_CT_PARAMETERS][2], bin[NRX_CT_PARAMETERS][2];
+    int k, q;
+    nrxi_ct_cos_sin(t, &c, &sn);
+    nrxi_ct_cos_sin(g->tilt, &ct, &st);
+    u[0] = c; u[1] = sn;
+    e[0] = -sn; e[1] = c;
+    memset(source, 0, sizeof source);
+    memset(bin, 0, sizeof bin);
+    for (k = 0; k < 2; k++) {
+        double depth = f->divergent ? g->sdd - g->sod : 0, across = j * g->pitch;
+        source[NRX_CT_BY_ANGLE][k] = f->divergent ? g->axis_shift * e[k] + g->sod * u[k] : -u[k];
+        bin[NRX_CT_BY_ANGLE][k] = (g->axis_shift + g->offset) * e[k] - depth * u[k] + across * (ct * e[k] - st * u[k]);
+        bin[NRX_CT_BY_OFFSET][k] = bin[NRX_CT_BY_AXIS_SHIFT][k] = u[k];
+        bin[NRX_CT_BY_TILT][k] = across * (ct * e[k] - st * u[k]);
+        if (f->divergent) {
+            source[NRX_CT_BY_AXIS_SHIFT][k] = u[k];
+            source[NRX_CT_BY_SOD][k] = bin[NRX_CT_BY_SOD][k] = -e[k];
+            bin[NRX_CT_BY_SDD][k] = e[k];
+        }
+        source[NRX_CT_BY_SOURCE_X + k][k] = 1;
+        bin[NRX_CT_BY_DETECTOR_X + k][k] = 1;
+    }
+    for (q = 0; q < NRX_CT_PARAMETERS; q++)
+        for (k = 0; k < 2; k++) {
+            s->p[q][k] = f->divergent ? source[q][k] : bin[q][k];
+            s->d[q][k] = f->divergent ? bin[q][k] - source[q][k] : source[q][k];
+        }
+}
+
+/* Sums along a ray: the value (1-f) x_i + f x_{i+1}, its slope x_{i+1} - x_i, and the slope times the line. */
+NRXI_FN void nrxi_ct_ray_moments(const nrx_ct_geometry *g, const void *image, int by_columns, double a, double b, double sum[3])
+{
+    size_t lines = by_columns ? g->cols : g->rows, along = by_columns ? g->rows : g->cols, l;
+    sum[0] = sum[1] = sum[2] = 0;
+    for (l = 0; l < lines; l++) {
+        double k = a + b * (double)l, left = 0, right = 0, f;
+        ptrdiff_t i;
+        if (!(k > -1 && k < (double)along)) continue;
+        i = (ptrdiff_t)floor(k);
+        f = k - (double)i;
+        if (i >= 0) left = nrxi_ct_get(image, g->dtype, by_columns ? (size_t)i * g->cols + l : l * g->cols + (size_t)i);
+        if (i + 1 < (ptrdiff_t)along) right = nrxi_ct_get(image, g->dtype, by_columns ? (size_t)(i + 1) * g->cols + l : l * g->cols + (size_t)(i + 1));
+        sum[0] += left + f * (right - left);
+        sum[1] += right - left;
+        sum[2] += (right - left) * (double)l;
+    }
+}
+
+typedef struct nrxi_ct_slopes_job { const nrx_ct_geometry *g; const void *image, *y; double *per_view; } nrxi_ct_slopes_job;
+
+NRXI_FN void nrxi_ct_slopes_view(void *arg, size_t view)
+{
+    const nrxi_ct_slopes_job *job = (const nrxi_ct_slopes_job *)arg;
+    const nrx_ct_geometry *g = job->g;
+    nrxi_ct_grid grid = nrxi_ct_grid_of(g);
+    nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+    double *out = job->per_view + view * NRX_CT_PARAMETERS;
+    size_t j;
+    int q;
+    for (q = 0; q < NRX_CT_PARAMETERS; q++) out[q] = 0;
+    for (j = 0; j < g->bins; j++) {
+        double p[3], d[3], a, b, w, m, sum[3], y = nrxi_ct_get(job->y, g->dtype, view * g->bins + j);
+        nrxi_ct_ray_slopes s;
+        int by_columns, i, o;
+        if (y == 0) continue;
+        nrxi_ct_ray(&f, (double)j, f.mid_v, p, d);
+        by_columns = nrxi_ct_goes_by_columns(&grid, d);
+        nrxi_ct_line_coefficients(&grid, p, d, by_columns, &a, &b, &w);
+        if (f.divergent && nrxi_ct_behind(g, &grid, p, d, by_columns, a, b)) continue;
+        nrxi_ct_ray_moments(g, job->image, by_columns, a, b, sum);
+        if (sum[0] == 0 && sum[1] == 0) continue;
+        nrxi_ct_ray_slopes_of(g, &f, nrx_ct_angle(g, view), (double)j - f.mid_u, &s);
+        i = by_columns ? 1 : 0; /* the axis along the lines */
+        o = 1 - i;
+        m = d[i] / d[o];
+        for (q = 0; q < NRX_CT_PARAMETERS; q++) { /* a, b, w as in nrxi_ct_line_coefficients */
+            double dm = (s.d[q][i] - m * s.d[q][o]) / d[o], unit = by_columns ? -1 / grid.hy : 1 / grid.hx;
+            double lead = by_columns ? grid.x0 - p[0] : grid.y0 - p[1], step = by_columns ? grid.hx : -grid.hy;
+            double da = unit * (s.p[q][i] - s.p[q][o] * m + lead * dm), db = unit * step * dm, dw = fabs(step) * m * dm / sqrt(1 + m * m);
+            out[q] += y * (w * (sum[1] * da + sum[2] * db) + sum[0] * dw);
+        }
+    }
+}
+
+NRX_DEF nrx_status nrx_ct_geometry_gradient(const nrx_ct_geometry *g, const void *image, const void *y, double *gradient, double *per_view)
+{
+    nrxi_ct_slopes_job job;
+    size_t i;
+    int q;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_geometry_gradient");
+    if (status != NRX_OK) return status;
+    if (!image || !y || !gradient) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_geometry_gradient: an argument is NULL");
+    if (nrxi_ct_is_3d(g) || g->kernel != NRX_CT_JOSEPH || g->mask || (g->kind != NRX_CT_PARALLEL && g->kind != NRX_CT_FAN_FLAT))
+        return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_geometry_gradient: needs a parallel or flat fan geometry, the Joseph kernel and no mask");
+    job.g = g; job.image = image; job.y = y;
+    job.per_view = per_view ? per_view : (double *)nrxi_alloc(&g->env, g->views, NRX_CT_PARAMETERS * sizeof(double));
+    if (!job.per_view) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_geometry_gradient: no memory for %zu views", g->views);
+    nrxi_parallel(&g->env, g->views, nrxi_ct_slopes_view, &job);
+    for (q = 0; q < NRX_CT_PARAMETERS; q++)
+        for (gradient[q] = 0, i = 0; i < g->views; i++) gradient[q] += job.per_view[i * NRX_CT_PARAMETERS + (size_t)q];
+    if (!per_view) nrxi_free(&g->env, job.per_view);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_geometry_move(nrx_ct_geometry *g, int parameter, double amount)
+{
+    if (!g) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_geometry_move: geometry is NULL");
+    switch (parameter) {
+    case NRX_CT_BY_ANGLE:
+        if (g->angles) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_geometry_move: the angles are an array of the caller");
+        g->start += amount;
+        return NRX_OK;
+    case NRX_CT_BY_OFFSET: g->offset += amount; return NRX_OK;
+    case NRX_CT_BY_AXIS_SHIFT: g->axis_shift += amount; return NRX_OK;
+    case NRX_CT_BY_SOD: g->sod += amount; return NRX_OK;
+    case NRX_CT_BY_SDD: g->sdd += amount; return NRX_OK;
+    case NRX_CT_BY_TILT: g->tilt += amount; return NRX_OK;
+    default: return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_geometry_move: parameter %d does not belong to the whole scan", parameter);
+    }
+}
+
+typedef struct nrxi_ct_calibration {
+    const void *sino;
+    void *image, *r;
+    int inner, n, which[NRX_CT_PARAMETERS];
+    double scale[NRX_CT_PARAMETERS];    /* a unit step of each parameter: about one bin at the edge */
+} nrxi_ct_calibration;
+
+/* 1/2 |A x - b|^2 of the reconstruction at g moved by v, and its gradient. */
+NRXI_FN nrx_status nrxi_ct_calibration_value(const nrxi_ct_calibration *c, const nrx_ct_geometry *g, const double *v, double *value, double *grad)
+{
+    nrx_ct_geometry h = *g;
+    nrx_ct_solver d;
+    double all[NRX_CT_PARAMETERS];
+    size_t m = nrx_ct_sino_size(g);
+    nrx_status status = NRX_OK;
+    int k;
+    for (k = 0; k < c->n && status == NRX_OK; k++) status = nrx_ct_geometry_move(&h, c->which[k], v[k] * c->scale[k]);
+    memset(&d, 0, sizeof d);
+    d.iterations = c->inner;
+    if (status == NRX_OK) status = nrx_ct_cgls(&h, c->sino, c->image, &d);
+    if (status == NRX_OK) status = nrx_ct_project(&h, c->image, c->r);
+    if (status != NRX_OK) return status;
+    nrxi_vec_lin(m, g->dtype, 1, c->r, -1, c->sino, c->r);
+    *value = 0.5 * nrxi_vec_dot(m, g->dtype, c->r, c->r);
+    status = nrx_ct_geometry_gradient(&h, c->image, c->r, all, NULL);
+    for (k = 0; k < c->n; k++) grad[k] = all[c->which[k]] * c->scale[k];
+    return status;
+}
+
+/* BFGS in a few variables with halving of the step; v is the found move. */
+NRXI_FN nrx_status nrxi_ct_calibration_run(const nrxi_ct_calibration *c, const nrx_ct_geometry *g, int iterations, double *v, double *value)
+{
+    enum { N = NRX_CT_PARAMETERS };
+    double h[N][N], grad[N], next[N], grad_next[N], step[N], y[N], hy[N], f, f_next = 0;
+    int i, j, k, n = c->n, tries;
+    nrx_status status;
+    for (i = 0; i < n; i++) v[i] = 0;
+    if ((status = nrxi_ct_calibration_value(c, g, v, &f, grad)) != NRX_OK) return status;
+    for (k = 0; k < iterations; k++) {
+        double slope = 0, length = 0, sy = 0, yhy = 0;
+        for (i = 0; k == 0 && i < n; i++) for (j = 0; j < n; j++) h[i][j] = i == j ? 1 / (fabs(grad[i]) + 1e-300) : 0; /* first: one unit each */
+        for (i = 0; i < n; i++) {
+            for (step[i] = 0, j = 0; j < n; j++) step[i] -= h[i][j] * grad[j];
+            if (step[i] > 4) step[i] = 4; /* not further than a few bins at a time */
+            if (step[i] < -4) step[i] = -4;
+            slope += step[i] * grad[i];
+        }
+        if (!(slope < 0)) break;
+        for (tries = 0; tries < 8; tries++) {
+            for (i = 0; i < n; i++) next[i] = v[i] + step[i];
+            status = nrxi_ct_calibration_value(c, g, next, &f_next, grad_next);
+            if (status != NRX_OK) return status;
+            if (f_next <= f + 1e-4 * slope) break;
+            for (i = 0; i < n; i++) step[i] *= 0.4;
+            slope *= 0.4;
+        }
+        if (tries == 8) break;
+        for (i = 0; i < n; i++) { y[i] = grad_next[i] - grad[i]; sy += step[i] * y[i]; length += step[i] * step[i]; }
+        for (i = 0; i < n; i++) { for (hy[i] = 0, j = 0; j < n; j++) hy[i] += h[i][j] * y[j]; yhy += y[i] * hy[i]; }
+        if (sy > 0)
+            for (i = 0; i < n; i++)
+                for (j = 0; j < n; j++) h[i][j] += (sy + yhy) * step[i] * step[j] / (sy * sy) - (hy[i] * step[j] + step[i] * hy[j]) / sy;
+        memcpy(v, next, sizeof next);
+        memcpy(grad, grad_next, sizeof grad);
+        f = f_next;
+        if (nrxi_progress(&g->env, (size_t)k + 1, (size_t)iterations, f)) return nrxi_fail(&g->env, NRX_E_CANCELLED, "nrx_ct_calibrate: cancelled");
+        if (length < 1e-8) break;
+    }
+    *value = f;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_calibrate(nrx_ct_geometry *g, const void *sino, unsigned which, int iterations, int inner, double *residual)
+{
+    nrxi_ct_calibration c;
+    nrxi_ct_vectors v;
+    nrx_ct_solver d;
+    void *block;
+    double move[NRX_CT_PARAMETERS], value = 0, norm;
+    int k;
+    nrx_status status;
+    memset(&d, 0, sizeof d);
+    memset(&c, 0, sizeof c);
+    if ((status = nrxi_ct_check_solver(g, sino, g, &d, "nrx_ct_calibrate")) != NRX_OK) return status;
+    if (iterations < 0 || inner < 0 || which == 0 || which >> (NRX_CT_BY_TILT + 1) || which & 1u << NRX_CT_BY_ANGLE)
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_calibrate: parameters %d, expected bits of offset, axis shift, sod, sdd, tilt", (int)which);
+    for (k = NRX_CT_BY_OFFSET; k <= NRX_CT_BY_TILT; k++) {
+        double half = 0.5 * (double)g->bins * g->pitch;
+        if (!(which >> k & 1u)) continue;
+        c.scale[c.n] = k == NRX_CT_BY_SOD || k == NRX_CT_BY_SDD ? g->pitch * g->sdd / half : k == NRX_CT_BY_TILT ? 1 / (double)g->bins : g->pitch;
+        c.which[c.n++] = k;
+    }
+    block = nrxi_ct_vectors_new(g, 1, 1, &v);
+    if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_calibrate: no memory for an image and a sinogram");
+    c.sino = sino;
+    c.inner = inner ? inner : 60;
+    c.image = nrxi_ct_take(&v, nrx_ct_image_size(g));
+    c.r = nrxi_ct_take(&v, nrx_ct_sino_size(g));
+    status = nrxi_ct_calibration_run(&c, g, iterations ? iterations : 20, move, &value);
+    for (k = 0; k < c.n && status == NRX_OK; k++) status = nrx_ct_geometry_move(g, c.which[k], move[k] * c.scale[k]);
+    norm = nrxi_ct_data_norm(g, &d, sino);
+    if (residual) *residual = norm > 0 ? sqrt(2 * value) / norm : 0;
+    nrxi_free(&g->env, block);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_find_offset(const nrx_ct_geometry *g, const void *sino, double *offset)
+{
+    double n[3][4], c, s;
+    size_t view, j;
+    int i, k, m;
+    nrx_ct_solver d;
+    nrx_status status;
+    memset(&d, 0, sizeof d);
+    if ((status = nrxi_ct_check_solver(g, sino, offset, &d, "nrx_ct_find_offset")) != NRX_OK) return status;
+    if (g->kind != NRX_CT_PARALLEL || nrxi_ct_is_3d(g) || g->views < 3)
+        return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_find_offset: needs a two-dimensional parallel scan of three views or more");
+    memset(n, 0, sizeof n);
+    for (view = 0; view < g->views; view++) {
+        double mass = 0, moment = 0, row[4];
+        for (j = 0; j < g->bins; j++) {
+            double p = nrxi_ct_get(sino, g->dtype, view * g->bins + j);
+            mass += p;
+            moment += p * ((double)j - 0.5 * ((double)g->bins - 1)) * g->pitch;
+        }
+        if (!(mass > 0)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_find_offset: view %zu holds no mass", view);
+        nrxi_ct_cos_sin(nrx_ct_angle(g, view), &c, &s); /* centre of mass in bins = x cos t + y sin t - offset */
+        row[0] = c; row[1] = s; row[2] = -1; row[3] = moment / mass;
+        for (i = 0; i < 3; i++) for (k = 0; k < 4; k++) n[i][k] += row[i] * row[k];
+    }
+    for (i = 0; i < 3; i++)
+        for (k = 0; k < 3; k++) {
+            double f;
+            if (k == i) continue;
+            if (!(fabs(n[i][i]) > 1e-9 * (double)g->views)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_find_offset: the views lie too close together");
+            f = n[k][i] / n[i][i];
+            for (m = i; m < 4; m++) n[k][m] -= f * n[i][m];
+        }
+    *offset = n[2][3] / n[2][2];
+    return NRX_OK;
+}
+
+/* ==== data ==== */
+
+NRX_DEF nrx_status nrx_ct_flat_field(const nrx_ct_geometry *g, const void *raw, const void *flat, size_t flats, const void *dark, size_t darks, double least,
+                                     void *sino, unsigned char *dead)
+{
+    size_t row, view, j, k;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_flat_field");
+    if (status != NRX_OK) return status;
+    if (!raw || !flat || flats == 0 || (!dark && darks) || !sino || !(least >= 0 && least < 1))
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_flat_field: an array is NULL, %zu flats, or least %g", flats, least);
+    if (least == 0) least = 1e-6;
+    row = g->bins * nrxi_ct_bin_rows(g);
+    if (!nrxi_all_finite(raw, row * g->views, g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_flat_field: the counts hold a NaN or an infinity");
+    for (j = 0; j < row; j++) {
+        double open = 0, closed = 0;
+        int good;
+        for (k = 0; k < flats; k++) open += nrxi_ct_get(flat, g->dtype, k * row + j) / (double)flats;
+        for (k = 0; k < darks; k++) closed += nrxi_ct_get(dark, g->dtype, k * row + j) / (double)darks;
+        good = open > closed && nrxi_finite_f64(&open) && nrxi_finite_f64(&closed);
+        if (dead) dead[j] = !good;
+        for (view = 0; view < g->views; view++) {
+            double t = good ? (nrxi_ct_get(raw, g->dtype, view * row + j) - closed) / (open - closed) : 1;
+            nrxi_ct_set(sino, g->dtype, view * row + j, -log(t > least ? t : least));
+        }
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, const unsigned char *bad)
+{
+    size_t rows, r, j, k;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_interpolate");
+    if (status != NRX_OK) return status;
+    if (!sino || !bad) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_interpolate: an array is NULL");
+    rows = g->views * nrxi_ct_bin_rows(g);
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < g->bins; j = k + 1) {
+            size_t at = r * g->bins, i;
+            double a, b;
+            k = j;
+            if (!bad[at + j]) continue;
+            while (k < g->bins && bad[at + k]) k++; /* bins j .. k-1 are bad */
+            if (j == 0 && k == g->bins) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_interpolate: row %zu has no good bin", r);
+            b = k < g->bins ? nrxi_ct_get(sino, g->dtype, at + k) : nrxi_ct_get(sino, g->dtype, at + j - 1);
+            a = j > 0 ? nrxi_ct_get(sino, g->dtype, at + j - 1) : b;
+            for (i = j; i < k; i++) nrxi_ct_set(sino, g->dtype, at + i, a + (b - a) * (double)(i - j + 1) / (double)(k - j + 1));
+        }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad)
+{
+    size_t n = nrx_ct_image_size(g), m = nrx_ct_sino_size(g), i;
+    void *metal, *trace;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_metal_trace");
+    if (status != NRX_OK) return status;
+    if (!image || !bad) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_metal_trace: an array is NULL");
+    metal = nrxi_alloc(&g->env, n, nrxi_dtype_size(g->dtype));
+    trace = nrxi_alloc(&g->env, m, nrxi_dtype_size(g->dtype));
+    if (!metal || !trace) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_metal_trace: no memory for an image and a sinogram");
+    else {
+        for (i = 0; i < n; i++) nrxi_ct_set(metal, g->dtype, i, nrxi_ct_get(image, g->dtype, i) > threshold);
+        status = nrx_ct_project(g, metal, trace);
+        for (i = 0; i < m && status == NRX_OK; i++) bad[i] = nrxi_ct_get(trace, g->dtype, i) > 1e-3 * g->pixel;
+    }
+    nrxi_free(&g->env, metal);
+    nrxi_free(&g->env, trace);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size)
+{
+    size_t rows = g ? nrxi_ct_bin_rows(g) : 0, r, j, i, k;
+    nrxi_ct_sorted *order;
+    double *window, *difference;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
+    if (status != NRX_OK) return status;
+    if (size == 0) size = 21;
+    if (!sino || size % 2 == 0 || size > 1001) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd and at most 1001", size);
+    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
+    order = (nrxi_ct_sorted *)nrxi_alloc(&g->env, g->views * g->bins, sizeof *order);
+    window = (double *)nrxi_alloc(&g->env, size + g->views, sizeof *window);
+    difference = window ? window + size : NULL;
+    if (!order || !window) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sorted sinogram");
+    for (r = 0; r < rows && status == NRX_OK; r++) {
+        for (j = 0; j < g->bins; j++) { /* order[j][rank] */
+            for (i = 0; i < g->views; i++) {
+                order[j * g->views + i].t = nrxi_ct_get(sino, g->dtype, (i * rows + r) * g->bins + j);
+                order[j * g->views + i].view = i;
+            }
+            nrxi_ct_sort(order + j * g->views, g->views);
+        }
+        for (j = 0; j < g->bins; j++) {
+            double stripe;
+            for (i = 0; i < g->views; i++) {
+                for (k = 0; k < size; k++) { /* edges repeat */
+                    size_t at = j + k < size / 2 ? 0 : j + k - size / 2;
+                    window[k] = order[(at < g->bins ? at : g->bins - 1) * g->views + i].t;
+                }
+                difference[i] = order[j * g->views + i].t - nrxi_ct_kth(window, size, size / 2);
+            }
+            stripe = nrxi_ct_kth(difference, g->views, g->views / 2);
+            for (i = 0; i < g->views; i++) {
+                size_t at = (i * rows + r) * g->bins + j;
+                nrxi_ct_set(sino, g->dtype, at, nrxi_ct_get(sino, g->dtype, at) - stripe);
+            }
+        }
+    }
+    nrxi_free(&g->env, order);
+    nrxi_free(&g->env, window);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_remove_zingers(const nrx_ct_geometry *g, void *sino, double factor, size_t *count)
+{
+    size_t row, view, j, found = 0;
+    double sigma = 0;
+    nrx_status status = nrx_ct_noise_level(g, sino, &sigma);
+    if (status != NRX_OK) return status;
+    if (g->views < 3 || !(factor >= 0)) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_zingers: %zu views, factor %g", g->views, factor);
+    if (factor == 0) factor = 6;
+    row = g->bins * nrxi_ct_bin_rows(g);
+    for (view = 0; view < g->views; view++)
+        for (j = 0; j < row; j++) {
+            double a = nrxi_ct_get(sino, g->dtype, (view ? view - 1 : 2) * row + j), v = nrxi_ct_get(sino, g->dtype, view * row + j);
+            double b = nrxi_ct_get(sino, g->dtype, (view + 1 < g->views ? view + 1 : g->views - 3) * row + j), reach = factor * sigma + fabs(a - b);
+            if (fabs(v - a) <= reach || fabs(v - b) <= reach) continue;
+            nrxi_ct_set(sino, g->dtype, view * row + j, 0.5 * (a + b));
+            found++;
+        }
+    if (count) *count = found;
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_ct_check_beam(const nrx_ct_beam *beam, const char *who)
+{
+    size_t e, m;
+    double total = 0;
+    if (!beam || !beam->spectrum || !beam->mu || beam->energies == 0 || beam->materials == 0)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: the beam has no energies, materials or tables", who);
+    for (e = 0; e < beam->energies; e++) {
+        total += beam->spectrum[e];
+        if (!(beam->spectrum[e] >= 0)) return nrxi_fail(NULL, NRX_E_ARG, "%s: spectrum[%zu] is %g", who, e, beam->spectrum[e]);
+        for (m = 0; m < beam->materials; m++)
+            if (!(beam->mu[m * beam->energies + e] >= 0)) return nrxi_fail(NULL, NRX_E_ARG, "%s: mu of material %zu at energy %zu is %g", who, m, e, beam->mu[m * beam->energies + e]);
+    }
+    return total > 0 && nrxi_finite_f64(&total) ? NRX_OK : nrxi_fail(NULL, NRX_E_ARG, "%s: the spectrum sums to %g", who, total);
+}
+
+/* -log of the transmitted part for material lengths given by a function of the index. */
+NRXI_FN double nrxi_ct_transmit(const nrx_ct_beam *beam, const double *length)
+{
+    double total = 0, through = 0;
+    size_t e, m;
+    for (e = 0; e < beam->energies; e++) {
+        double p = 0;
+        for (m = 0; m < beam->materials; m++) p += beam->mu[m * beam->energies + e] * length[m];
+        total += beam->spectrum[e];
+        through += beam->spectrum[e] * exp(-p);
+    }
+    return -log(through / total);
+}
+
+NRX_DEF nrx_status nrx_ct_polychromatic(size_t n, int dtype, const nrx_ct_beam *beam, const void *lengths, void *sino)
+{
+    double length[16];
+    size_t i, m;
+    nrx_status status = nrxi_ct_check_array(n, dtype, lengths, "nrx_ct_polychromatic");
+    if (status == NRX_OK) status = nrxi_ct_check_array(n, dtype, sino, "nrx_ct_polychromatic");
+    if (status == NRX_OK) status = nrxi_ct_check_beam(beam, "nrx_ct_polychromatic");
+    if (status != NRX_OK) return status;
+    if (beam->materials > 16) return nrxi_fail(NULL, NRX_E_UNSUPPORTED, "nrx_ct_polychromatic: %zu materials, at most 16", beam->materials);
+    for (i = 0; i < n; i++) {
+        for (m = 0; m < beam->materials; m++) length[m] = nrxi_ct_get(lengths, dtype, m * n + i);
+        nrxi_ct_set(sino, dtype, i, nrxi_ct_transmit(beam, length));
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_fit_hardening(const nrx_ct_beam *beam, size_t m, double longest, int degree, double *c)
+{
+    double normal[6][7], mu0 = 0, total = 0, length[16];
+    int i, j, k, q;
+    size_t e;
+    nrx_status status = nrxi_ct_check_beam(beam, "nrx_ct_fit_hardening");
+    if (status != NRX_OK) return status;
+    if (m >= beam->materials || beam->materials > 16 || !(longest > 0) || degree < 1 || degree > 6 || !c)
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_fit_hardening: material %zu, longest %g, degree %d", m, longest, degree);
+    memset(normal, 0, sizeof normal);
+    memset(length, 0, sizeof length);
+    for (e = 0; e < beam->energies; e++) { mu0 += beam->spectrum[e] * beam->mu[m * beam->energies + e]; total += beam->spectrum[e]; }
+    mu0 /= total;
+    for (q = 1; q <= 200; q++) { /* least squares on equal lengths; powers scaled to 0 .. 1 keep it well conditioned */
+        double x, row[7], scale;
+        length[m] = longest;
+        scale = nrxi_ct_transmit(beam, length);
+        length[m] = longest * q / 200;
+        x = nrxi_ct_transmit(beam, length) / scale;
+        for (row[0] = x, i = 1; i < degree; i++) row[i] = row[i - 1] * x;
+        row[degree] = mu0 * length[m];
+        for (i = 0; i < degree; i++) for (j = 0; j <= degree; j++) normal[i][j] += row[i] * row[j];
+        if (q == 200) for (c[0] = 1 / scale, i = 1; i < degree; i++) c[i] = c[i - 1] / scale;
+    }
+    for (k = 0; k < degree; k++)
+        for (i = 0; i < degree; i++) {
+            double f;
+            if (i == k) continue;
+            if (!(fabs(normal[k][k]) > 0)) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_ct_fit_hardening: degree %d is too high for this beam", degree);
+            f = normal[i][k] / normal[k][k];
+            for (j = k; j <= degree; j++) normal[i][j] -= f * normal[k][j];
+        }
+    for (i = 0; i < degree; i++) c[i] *= normal[i][degree] / normal[i][i];
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_correct_hardening(size_t n, int dtype, void *sino, int degree, const double *c)
+{
+    size_t i;
+    int k;
+    nrx_status status = nrxi_ct_check_array(n, dtype, sino, "nrx_ct_correct_hardening");
+    if (status != NRX_OK) return status;
+    if (degree < 1 || !c) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_correct_hardening: degree %d", degree);
+    for (i = 0; i < n; i++) {
+        double x = nrxi_ct_get(sino, dtype, i), v = 0;
+        for (k = degree; k-- > 0;) v = (v + c[k]) * x;
+        nrxi_ct_set(sino, dtype, i, v);
+    }
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_ct_hounsfield(size_t n, int dtype, void *image, double mu_water, double mu_air)
+{
+    size_t i;
+    nrx_status status = nrxi_ct_check_array(n, dtype, image, "nrx_ct_hounsfield");
+    if (status != NRX_OK) return status;
+    if (!(mu_water > mu_air)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_hounsfield: mu_water %g, mu_air %g", mu_water, mu_air);
+    for (i = 0; i < n; i++) nrxi_ct_set(image, dtype, i, 1000 * (nrxi_ct_get(image, dtype, i) - mu_water) / (mu_water - mu_air));
+    return NRX_OK;
+}
+
+/* ==== image files ==== */
+
+/* Bytes with a place, and where pixels of one kind lie. */
+typedef struct nrxi_ct_bytes { const unsigned char *p; size_t n; int big; } nrxi_ct_bytes;
+
+NRXI_FN uint32_t nrxi_ct_number_at(const nrxi_ct_bytes *b, size_t at, int bytes)
+{
+    uint32_t v = 0;
+    int k;
+    if (at > b->n || (size_t)bytes > b->n - at) return 0; /* callers check the range where it matters */
+    for (k = 0; k < bytes; k++) v = v << 8 | b->p[at + (size_t)(b->big ? k : bytes - 1 - k)];
+    return v;
+}
+
+enum { NRXI_CT_U8, NRXI_CT_U16, NRXI_CT_I16, NRXI_CT_F32, NRXI_CT_F64, NRXI_CT_KINDS };
+
+NRXI_FN size_t nrxi_ct_kind_size(int kind) { return kind == NRXI_CT_U8 ? 1 : kind < NRXI_CT_F32 ? 2 : kind == NRXI_CT_F32 ? 4 : 8; }
+
+/* Converts count pixels at `at`; 0 when they do not lie within the bytes. */
+NRXI_FN int nrxi_ct_pixels(const nrxi_ct_bytes *b, size_t at, size_t count, int kind, int dtype, void *out, size_t first)
+{
+    size_t i, size = nrxi_ct_kind_size(kind), bytes;
+    if (!nrxi_mul_ok(count, size, &bytes) || at > b->n || bytes > b->n - at) return 0;
+    for (i = 0; i < count; i++) {
+        double v = 0;
+        if (kind == NRXI_CT_F32) {
+            uint32_t bits = nrxi_ct_number_at(b, at + 4 * i, 4);
+            float f;
+            memcpy(&f, &bits, 4);
+            v = (double)f;
+        } else if (kind == NRXI_CT_F64) {
+            uint64_t bits = (uint64_t)nrxi_ct_number_at(b, at + 8 * i + (b->big ? 0u : 4u), 4) << 32 | nrxi_ct_number_at(b, at + 8 * i + (b->big ? 4u : 0u), 4);
+            memcpy(&v, &bits, 8);
+        } else {
+            uint32_t u = nrxi_ct_number_at(b, at + size * i, (int)size);
+            v = kind == NRXI_CT_I16 && u > 32767 ? (double)u - 65536 : (double)u;
+        }
+        nrxi_ct_set(out, dtype, first + i, v);
+    }
+    return 1;
+}
+
+/* Allocates shape[0] x shape[1] x shape[2] pixels, of which the file must at least hold one byte each. */
+NRXI_FN nrx_status nrxi_ct_image_room(const size_t shape[3], size_t available, int dtype, void **data, const char *what, const nrx_env *env)
+{
+    size_t n;
+    if (!nrxi_mul_ok(shape[0], shape[1], &n) || !nrxi_mul_ok(n, shape[2], &n) || n == 0 || n > available)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: %s of %zu x %zu x %zu pixels in %zu bytes", what, shape[0], shape[1], shape[2], available);
+    *data = nrxi_alloc(env, n, nrxi_dtype_size(dtype));
+    return *data ? NRX_OK : nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_load: no memory for %zu pixels", n);
+}
+
+NRXI_FN nrx_status nrxi_ct_pgm(const nrxi_ct_bytes *file, int dtype, void **data, size_t shape[3], const nrx_env *env)
+{
+    nrxi_ct_bytes b = *file;
+    size_t v[3] = {0, 0, 0}, at = 2;
+    nrx_status status;
+    int k;
+    for (k = 0; k < 3; k++) { /* width, height, largest value, with white space and comments between */
+        while (at < b.n && (b.p[at] <= ' ' || b.p[at] == '#')) {
+            if (b.p[at] == '#') while (at < b.n && b.p[at] != '\n') at++;
+            else at++;
+        }
+        for (; at < b.n && b.p[at] >= '0' && b.p[at] <= '9' && v[k] < 100000000; at++) v[k] = v[k] * 10 + (size_t)(b.p[at] - '0');
+    }
+    at++;
+    shape[0] = 1; shape[1] = v[1]; shape[2] = v[0];
+    if (v[2] == 0 || v[2] > 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: PGM with largest value %zu", v[2]);
+    if ((status = nrxi_ct_image_room(shape, b.n, dtype, data, "PGM", env)) != NRX_OK) return status;
+    b.big = 1;
+    if (nrxi_ct_pixels(&b, at, v[0] * v[1], v[2] > 255 ? NRXI_CT_U16 : NRXI_CT_U8, dtype, *data, 0)) return NRX_OK;
+    nrxi_free(env, *data);
+    *data = NULL;
+    return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: PGM of %zu x %zu pixels ends early", v[1], v[0]);
+}
+
+/* One TIFF directory. */
+typedef struct nrxi_ct_page { size_t cols, rows, strips, offsets, offset_size, counts, count_size, per_strip, next; int kind, bits, format, compression, samples; } nrxi_ct_page;
+
+NRXI_FN int nrxi_ct_tiff_page(const nrxi_ct_bytes *b, size_t at, nrxi_ct_page *p)
+{
+    size_t entries = nrxi_ct_number_at(b, at, 2), i;
+    memset(p, 0, sizeof *p);
+    p->bits = p->samples = p->compression = p->format = 1;
+    p->per_strip = (size_t)-1;
+    if (at > b->n || entries == 0 || entries * 12 + 6 > b->n - at) return 0;
+    for (i = 0; i < entries; i++) {
+        size_t e = at + 2 + 12 * i, tag = nrxi_ct_number_at(b, e, 2), type = nrxi_ct_number_at(b, e + 2, 2), count = nrxi_ct_number_at(b, e + 4, 4);
+        size_t size = type == 3 ? 2 : 4, value = nrxi_ct_number_at(b, e + 8, (int)size), where = count * size <= 4 ? e + 8 : nrxi_ct_number_at(b, e + 8, 4);
+        switch (tag) {
+        case 256: p->cols = value; break;
+        case 257: p->rows = value; break;
+        case 258: p->bits = (int)value; break;
+        case 259: p->compression = (int)value; break;
+        case 273: p->offsets = where; p->offset_size = size; p->strips = count; break;
+        case 277: p->samples = (int)value; break;
+        case 278: p->per_strip = value; break;
+        case 339: p->format = (int)value; break;
+        default: break;
+        }
+    }
+    p->next = nrxi_ct_number_at(b, at + 2 + 12 * entries, 4);
+    p->kind = p->format == 3 ? (p->bits == 32 ? NRXI_CT_F32 : p->bits == 64 ? NRXI_CT_F64 : -1)
+            : p->bits == 8 && p->format == 1 ? NRXI_CT_U8 : p->bits == 16 ? (p->format == 2 ? NRXI_CT_I16 : NRXI_CT_U16) : -1;
+    return 1;
+}
+
+NRXI_FN int nrxi_ct_tiff_pixels(const nrxi_ct_bytes *b, const nrxi_ct_page *p, int dtype, void *out, size_t first)
+{
+    size_t s, row = 0;
+    if (p->per_strip == 0 || p->offset_size == 0) return 0;
+    for (s = 0; s < p->strips && row < p->rows; s++) {
+        size_t rows = p->rows - row < p->per_strip ? p->rows - row : p->per_strip, entry = p->offsets + s * p->offset_size;
+        if (entry > b->n || p->offset_size > b->n - entry) return 0;
+        if (!nrxi_ct_pixels(b, nrxi_ct_number_at(b, entry, (int)p->offset_size), rows * p->cols, p->kind, dtype, out, first + row * p->cols)) return 0;
+        row += rows;
+    }
+    return row == p->rows;
+}
+
+NRXI_FN nrx_status nrxi_ct_tiff(const nrxi_ct_bytes *file, int dtype, void **data, size_t shape[3], const nrx_env *env)
+{
+    nrxi_ct_bytes b = *file;
+    nrxi_ct_page p, first;
+    size_t at, pages = 0;
+    nrx_status status;
+    b.big = b.p[0] == 'M';
+    memset(&first, 0, sizeof first);
+    for (at = nrxi_ct_number_at(&b, 4, 4); at && pages < 65536; at = p.next, pages++) { /* a loop of directories ends at 65536 */
+        if (!nrxi_ct_tiff_page(&b, at, &p)) return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: TIFF directory %zu is broken", pages);
+        if (p.compression != 1 || p.samples != 1 || p.kind < 0)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_load: TIFF with compression %d, %d samples of %d bits, format %d; only plain 8, 16 bit or float", p.compression,
+                             p.samples, p.bits, p.format);
+        if (pages == 0) first = p;
+        if (p.cols != first.cols || p.rows != first.rows)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_load: TIFF page %zu is %zux%zu, the first %zux%zu", pages, p.rows, p.cols, first.rows, first.cols);
+    }
+    shape[0] = pages; shape[1] = first.rows; shape[2] = first.cols;
+    if ((status = nrxi_ct_image_room(shape, b.n, dtype, data, "TIFF", env)) != NRX_OK) return status;
+    for (pages = 0, at = nrxi_ct_number_at(&b, 4, 4); pages < shape[0]; at = p.next, pages++)
+        if (!nrxi_ct_tiff_page(&b, at, &p) || !nrxi_ct_tiff_pixels(&b, &p, dtype, *data, pages * shape[1] * shape[2])) {
+            nrxi_free(env, *data);
+            *data = NULL;
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: TIFF page %zu ends early", pages);
+        }
+    return NRX_OK;
+}
+
+/* MetaImage: `key = value` lines up to ElementDataFile. */
+NRXI_FN nrx_status nrxi_ct_meta(const nrxi_ct_bytes *file, const char *directory, size_t directory_size, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env)
+{
+    static const char types[NRXI_CT_KINDS][12] = {"MET_UCHAR", "MET_USHORT", "MET_SHORT", "MET_FLOAT", "MET_DOUBLE"};
+    nrxi_ct_reader r;
+    nrxi_ct_bytes b = *file;
+    double size[3] = {1, 1, 1}, v[3] = {1, 1, 1};
+    int kind = -1, next, k, ok;
+    unsigned char *other = NULL;
+    nrx_status status;
+    memset(&r, 0, sizeof r);
+    r.text = (const char *)b.p;
+    r.size = b.n;
+    r.env = env;
+    while ((next = nrxi_ct_next(&r)) == 1) {
+        if (nrxi_ct_same(r.key, r.key_size, "DimSize")) nrxi_ct_numbers(&r, 2, 3, size);
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementSpacing")) nrxi_ct_numbers(&r, 2, 3, v);
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementType")) kind = nrxi_ct_word(&r, types, NRXI_CT_KINDS);
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementByteOrderMSB") || nrxi_ct_same(r.key, r.key_size, "BinaryDataByteOrderMSB"))
+            b.big = r.value_size > 0 && (r.value[0] == 'T' || r.value[0] == 't');
+        else if (nrxi_ct_same(r.key, r.key_size, "CompressedData") && r.value_size > 0 && (r.value[0] == 'T' || r.value[0] == 't'))
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_load: compressed MetaImage");
+        else if (nrxi_ct_same(r.key, r.key_size, "ElementDataFile")) break;
+    }
+    for (k = 0; k < 3; k++) { shape[2 - k] = nrxi_ct_whole(size[k]); if (spacing) spacing[k] = v[k]; }
+    if (next != 1 || kind < 0) return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: MetaImage without a known ElementType and ElementDataFile");
+    if (nrxi_ct_same(r.value, r.value_size, "LOCAL")) { b.p += r.at; b.n -= r.at; }
+    else {
+        char *path;
+        if (!directory) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_decode: a MetaImage with its data in another file needs a path");
+        path = (char *)nrxi_alloc(env, directory_size + r.value_size + 1, 1);
+        if (!path) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_load: no memory for a path");
+        memcpy(path, directory, directory_size);
+        memcpy(path + directory_size, r.value, r.value_size);
+        path[directory_size + r.value_size] = 0;
+        status = nrxi_file_read(path, &other, &b.n, env);
+        nrxi_free(env, path);
+        if (status != NRX_OK) return status;
+        b.p = other;
+    }
+    status = nrxi_ct_image_room(shape, b.n, dtype, data, "MetaImage", env);
+    if (status == NRX_OK) {
+        ok = nrxi_ct_pixels(&b, 0, shape[0] * shape[1] * shape[2], kind, dtype, *data, 0);
+        if (!ok) {
+            nrxi_free(env, *data);
+            *data = NULL;
+            status = nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: MetaImage data end early");
+        }
+    }
+    nrxi_free(env, other);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_image_bytes(const unsigned char *bytes, size_t size, const char *directory, size_t directory_size, int dtype, void **data, size_t shape[3],
+                                       double spacing[3], const nrx_env *env)
+{
+    nrxi_ct_bytes b;
+    int k;
+    b.p = bytes; b.n = size; b.big = 0;
+    *data = NULL;
+    shape[0] = shape[1] = shape[2] = 0;
+    for (k = 0; spacing && k < 3; k++) spacing[k] = 1;
+    if (size >= 8 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
+        size_t s[NRXI_NPY_NDIM];
+        int ndim;
+        nrx_status status = nrxi_npy_decode(bytes, size, dtype, data, s, &ndim, "nrx_ct_image_load", env);
+        if (status != NRX_OK) return status;
+        if (ndim < 1 || ndim > 3) { nrxi_free(env, *data); *data = NULL; return nrxi_fail(env, NRX_E_SHAPE, "nrx_ct_image_load: array of %d dimensions", ndim); }
+        for (k = 0; k < 3; k++) shape[k] = k < 3 - ndim ? 1 : s[k - (3 - ndim)];
+        return NRX_OK;
+    }
+    if (size >= 8 && (memcmp(bytes, "II*\0", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0)) return nrxi_ct_tiff(&b, dtype, data, shape, env);
+    if (size >= 8 && bytes[0] == 'P' && bytes[1] == '5') return nrxi_ct_pgm(&b, dtype, data, shape, env);
+    if (size >= 8 && (memcmp(bytes, "ObjectTy", 8) == 0 || memcmp(bytes, "NDims", 5) == 0)) return nrxi_ct_meta(&b, directory, directory_size, dtype, data, shape, spacing, env);
+    return nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_image_load: unknown file of %zu bytes that begins with %d %d %d %d; expected npy, TIFF, MetaImage or PGM", size, size > 0 ? bytes[0] : -1,
+                     size > 1 ? bytes[1] : -1, size > 2 ? bytes[2] : -1, size > 3 ? bytes[3] : -1);
+}
+
+NRX_DEF nrx_status nrx_ct_image_decode(const void *bytes, size_t size, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env)
+{
+    if (!bytes || !data || !shape || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_decode: an argument is NULL, or dtype %d", dtype);
+    return nrxi_ct_image_bytes((const unsigned char *)bytes, size, NULL, 0, dtype, data, shape, spacing, env);
+}
+
+NRX_DEF nrx_status nrx_ct_image_load(const char *path, int dtype, void **data, size_t shape[3], double spacing[3], const nrx_env *env)
+{
+    unsigned char *bytes;
+    size_t size, n;
+    nrx_status status;
+    if (!path || !data || !shape || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_load: an argument is NULL, or dtype %d", dtype);
+    *data = NULL;
+    status = nrxi_file_read(path, &bytes, &size, env);
+    if (status != NRX_OK) return status;
+    for (n = strlen(path); n && path[n - 1] != '/' && path[n - 1] != '\\'; n--) { }
+    status = nrxi_ct_image_bytes(bytes, size, path, n, dtype, data, shape, spacing, env);
+    nrxi_free(env, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_raw_load(const char *path, const char *kind, size_t offset, size_t count, int dtype, void **data, const nrx_env *env)
+{
+    static const char names[NRXI_CT_KINDS][4] = {"u8", "u16", "i16", "f32", "f64"};
+    nrxi_ct_bytes b;
+    unsigned char *bytes;
+    int k;
+    nrx_status status;
+    if (!path || !kind || !data || count == 0 || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_raw_load: an argument is NULL or 0");
+    *data = NULL;
+    for (k = 0; k < NRXI_CT_KINDS && strcmp(kind, names[k]) != 0; k++) { }
+    if (k == NRXI_CT_KINDS) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_raw_load: kind '%s', expected u8, u16, i16, f32 or f64", kind);
+    b.big = 0;
+    status = nrxi_file_read(path, &bytes, &b.n, env);
+    if (status != NRX_OK) return status;
+    b.p = bytes;
+    if (count > b.n) status = nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_raw_load: %s has %zu bytes, expected %zu values", path, b.n, count);
+    else if (!(*data = nrxi_alloc(env, count, nrxi_dtype_size(dtype)))) status = nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_raw_load: no memory for %zu values", count);
+    else if (!nrxi_ct_pixels(&b, offset, count, k, dtype, *data, 0)) {
+        nrxi_free(env, *data);
+        *data = NULL;
+        status = nrxi_fail(env, NRX_E_FORMAT, "nrx_ct_raw_load: %s has %zu bytes, expected %zu %s after %zu", path, b.n, count, kind, offset);
+    }
+    nrxi_free(env, bytes);
+    return status;
+}
+
+/* The f32 little-endian bytes of an array, after `room` free bytes. */
+NRXI_FN unsigned char *nrxi_ct_f32_bytes(size_t n, int dtype, const void *data, size_t room, size_t *bytes, const nrx_env *env)
+{
+    unsigned char *p, *q;
+    size_t i;
+    if (!nrxi_mul_ok(n, 4, bytes) || !nrxi_add_ok(*bytes, room, bytes)) return NULL;
+    p = (unsigned char *)nrxi_calloc(env, *bytes, 1);
+    if (!p) return NULL;
+    for (q = p + room, i = 0; i < n; i++) {
+        float v = (float)nrxi_ct_get(data, dtype, i);
+        uint32_t bits;
+        memcpy(&bits, &v, 4);
+        q = nrxi_put_le(q, bits, 4);
+    }
+    return p;
+}
+
+/* Little-endian TIFF: header, pixels of all pages, then one directory of nine entries per page. */
+NRXI_FN nrx_status nrxi_ct_tiff_save(const char *path, int dtype, const void *data, const size_t shape[3], const nrx_env *env)
+{
+    size_t plane = shape[1] * shape[2], pages = shape[0], n = plane * pages, bytes, k, tail = pages * (2 + 9 * 12 + 4);
+    unsigned char *p, *q;
+    nrx_status status;
+    if (n > 0x3ff00000u || pages > 60000) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_ct_image_save: %zu pixels do not fit a TIFF of 4 GB", n);
+    p = nrxi_ct_f32_bytes(n, dtype, data, 8, &bytes, env);
+    q = p ? (unsigned char *)nrxi_realloc(env, p, bytes + tail, 1) : NULL;
+    if (!q) {
+        nrxi_free(env, p);
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for %zu pixels", n);
+    }
+    p = q;
+    memcpy(p, "II*\0", 4);
+    nrxi_put_le(p + 4, 8 + 4 * n, 4);
+    for (q = p + 8 + 4 * n, k = 0; k < pages; k++) {
+        const uint32_t tags[9][3] = {{256, 4, (uint32_t)shape[2]}, {257, 4, (uint32_t)shape[1]}, {258, 3, 32}, {259, 3, 1}, {262, 3, 1},
+                                     {273, 4, (uint32_t)(8 + 4 * plane * k)}, {278, 4, (uint32_t)shape[1]}, {279, 4, (uint32_t)(4 * plane)}, {339, 3, 3}};
+        int i;
+        q = nrxi_put_le(q, 9, 2);
+        for (i = 0; i < 9; i++) {
+            q = nrxi_put_le(q, tags[i][0], 2);
+            q = nrxi_put_le(q, tags[i][1], 2);
+            q = nrxi_put_le(q, 1, 4);
+            q = nrxi_put_le(q, tags[i][2], 4);
+        }
+        q = nrxi_put_le(q, k + 1 < pages ? 8 + 4 * n + (k + 1) * (2 + 9 * 12 + 4) : 0, 4);
+    }
+    status = nrxi_file_write(path, NULL, 0, p, 8 + 4 * n + tail, env);
+    nrxi_free(env, p);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_meta_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], const nrx_env *env)
+{
+    char head[400];
+    nrxi_text t;
+    size_t bytes;
+    unsigned char *p;
+    nrx_status status;
+    int k;
+    t.at = head;
+    t.end = head + sizeof head;
+    nrxi_put_string(&t, "ObjectType = Image\nNDims = 3\nDimSize =");
+    for (k = 2; k >= 0; k--) { nrxi_put(&t, ' '); nrxi_put_unsigned(&t, shape[k]); }
+    nrxi_put_string(&t, "\nElementSpacing =");
+    for (k = 0; k < 3; k++) { nrxi_put(&t, ' '); nrxi_put_double(&t, spacing ? spacing[k] : 1); }
+    nrxi_put_string(&t, "\nElementByteOrderMSB = False\nElementType = MET_FLOAT\nElementDataFile = LOCAL\n");
+    p = nrxi_ct_f32_bytes(shape[0] * shape[1] * shape[2], dtype, data, 0, &bytes, env);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for a copy");
+    status = nrxi_file_write(path, head, (size_t)(t.at - head), p, bytes, env);
+    nrxi_free(env, p);
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_ct_pgm_save(const char *path, int dtype, const void *data, const size_t shape[3], double lo, double hi, const nrx_env *env)
+{
+    char head[64];
+    nrxi_text t;
+    size_t n = shape[1] * shape[2], i;
+    unsigned char *p = (unsigned char *)nrxi_alloc(env, n, 2);
+    nrx_status status;
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for a copy");
+    t.at = head;
+    t.end = head + sizeof head;
+    nrxi_put_string(&t, "P5\n");
+    nrxi_put_unsigned(&t, shape[2]);
+    nrxi_put(&t, ' ');
+    nrxi_put_unsigned(&t, shape[1]);
+    nrxi_put_string(&t, "\n65535\n");
+    for (i = 0; i < n; i++) {
+        double v = 65535 * (nrxi_ct_get(data, dtype, i) - lo) / (hi > lo ? hi - lo : 1);
+        unsigned u = v > 0 ? v < 65535 ? (unsigned)(v + 0.5) : 65535u : 0u;
+        p[2 * i] = (unsigned char)(u >> 8);
+        p[2 * i + 1] = (unsigned char)(u & 255u);
+    }
+    status = nrxi_file_write(path, head, (size_t)(t.at - head), p, 2 * n, env);
+    nrxi_free(env, p);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_image_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], double lo, double hi,
+                                     const nrx_env *env)
+{
+    static const char endings[5][5] = {".npy", ".tif", ".mha", ".pgm", ".raw"};
+    size_t n, k, length;
+    unsigned char *p;
+    nrx_status status;
+    if (!path || !data || !shape || (dtype != NRX_F32 && dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_save: an argument is NULL, or dtype %d", dtype);
+    if (!nrxi_mul_ok(shape[0], shape[1], &n) || !nrxi_mul_ok(n, shape[2], &n) || n == 0 || n > (size_t)-1 / 16)
+        return nrxi_fail(env, NRX_E_SHAPE, "nrx_ct_image_save: %zu x %zu x %zu pixels", shape[0], shape[1], shape[2]);
+    length = strlen(path);
+    for (k = 0; k < 5 && (length < 4 || strcmp(path + length - 4, endings[k]) != 0); k++) { }
+    switch (k) {
+    case 0: return nrxi_npy_save(path, dtype, data, shape, 3, env);
+    case 1: return nrxi_ct_tiff_save(path, dtype, data, shape, env);
+    case 2: return nrxi_ct_meta_save(path, dtype, data, shape, spacing, env);
+    case 3: return nrxi_ct_pgm_save(path, dtype, data, shape, lo, hi, env);
+    case 4: break;
+    default: return nrxi_fail(env, NRX_E_ARG, "nrx_ct_image_save: %s ends in none of .npy .tif .mha .pgm .raw", path);
+    }
+    p = nrxi_ct_f32_bytes(n, dtype, data, 0, &k, env);
+    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "nrx_ct_image_save: no memory for a copy");
+    status = nrxi_file_write(path, NULL, 0, p, k, env);
+    nrxi_free(env, p);
+    return status;
 }
 
 NRX_DEF const char *nrx_ct_version(void) { return NRX_CT_VERSION; }

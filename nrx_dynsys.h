@@ -661,8 +661,7 @@ enum { NRX_DYN_FINITE_DIFFERENCE = 0, /* central, order `order` (2), Fornberg we
        NRX_DYN_SAVITZKY_GOLAY = 1,    /* local polynomial of `degree` (3) over `window` (11) samples, its own derivative */
        NRX_DYN_SMOOTHED = 2,          /* Savitzky-Golay smoothing, then central differences of order 2 */
        NRX_DYN_SPLINE = 3,            /* cubic smoothing spline, `alpha` = smoothing (0 = by generalised cross-validation) */
-       NRX_DYN_TV = 4,                /* total-variation regularised (Chartrand 2011), weight `alpha`, equally spaced */
-       NRX_DYN_SPECTRAL = 5 };        /* FFT, periodic and equally spaced data */
+       NRX_DYN_TV = 4 };              /* total-variation regularised (Chartrand 2011), weight `alpha`, equally spaced */
 typedef struct nrx_dyn_derivative_desc {
   int method;
   size_t order, window, degree;
@@ -834,6 +833,153 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
 
 /* Relative noise of sampled states [n][d] (equally spaced) from the roughness of their differences, an upper bound for smooth data; sd [d]. */
 NRX_DEF nrx_status nrx_dyn_noise_level(size_t n, size_t d, const double *x, double *sd);
+
+/* ================================================================ 6. Koopman operators ======================== */
+
+/* A set of eigenvalues with what belongs to them; complex numbers are (re, im) pairs. residuals say how far each pair is from being one
+ * of the operator's (ResDMD, Colbrook & Townsend 2024): an eigenvalue without a small residual is an artefact of the dictionary. */
+typedef struct nrx_dyn_spectrum {
+  size_t n, r;          /* rows of the modes; eigenvalues, by decreasing modulus */
+  double *eigenvalues;  /* [r][2] of one sampling step */
+  double *modes;        /* [n][r][2] DMD modes; EDMD: coefficients of the eigenfunctions over the dictionary */
+  double *amplitudes;   /* [r][2] of the first snapshot (DMD) */
+  double *residuals;    /* [r] relative */
+  double *A, *E;        /* [r][r] compressed operator and residual factor, for nrx_dyn_pseudospectrum */
+  double *mem;
+  nrx_env env;
+} nrx_dyn_spectrum;
+NRX_DEF void nrx_dyn_spectrum_free(nrx_dyn_spectrum *s);
+
+typedef struct nrx_dyn_dmd_desc {
+  int rank;            /* > 0: that many; 0: Gavish & Donoho's threshold; -1: all that are numerically there */
+  size_t delays;       /* stack this many delayed copies (Hankel DMD); 0 = 1 */
+  int projected;       /* projected instead of exact modes */
+  nrx_env env;
+} nrx_dyn_dmd_desc;
+/* Dynamic mode decomposition of snapshots x [m][n] in time order (y = NULL), or of pairs x -> y. Tu et al. 2014. */
+NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double *y, const nrx_dyn_dmd_desc *desc, nrx_dyn_spectrum *out);
+/* Optimised DMD (Askham & Kutz 2018): x(t_i) = sum_j b_j exp(alpha_j t_i), any times, by variable projection; alpha [r][2] holds the start
+ * and the result, modes [n][r][2] the b_j, error the relative residual. */
+NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r, double *alpha, double *modes,
+                                         double *error, const nrx_env *env);
+/* HAVOK (Brunton et al. 2017): v' = A v + B v_r from the first r singular vectors of the Hankel matrix of x; A [r-1][r-1], B [r-1]; s [r]. */
+NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A, double *B, double *s, const nrx_env *env);
+
+enum { NRX_DYN_DICTIONARY = 0, NRX_DYN_GAUSSIAN = 1, NRX_DYN_LAPLACIAN = 2, NRX_DYN_POLYNOMIAL = 3 };
+typedef struct nrx_dyn_edmd_desc {
+  nrx_dyn_library library;  /* the dictionary, when kernel is NRX_DYN_DICTIONARY */
+  size_t p;                 /* own dictionary: x and y are its values already, [n][p] */
+  int kernel;               /* kernel EDMD (Williams et al. 2015) */
+  double width;             /* kernel scale; 0 = mean distance to the mean */
+  int power;                /* polynomial kernel; 0 = 3 */
+  double cutoff;            /* singular values below cutoff * largest are dropped; 0 = 1e-12 */
+  int measure_preserving;   /* mpEDMD (Colbrook 2023): eigenvalues on the unit circle */
+  nrx_env env;
+} nrx_dyn_edmd_desc;
+/* Extended DMD of pairs x [n][d] -> y [n][d]. Residuals come with every eigenvalue. */
+NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const double *y, const nrx_dyn_edmd_desc *desc, nrx_dyn_spectrum *out);
+/* Smallest residual over the dictionary's span at nz points z [nz][2]: where it is below eps lies the eps-pseudospectrum. */
+NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, const double *z, double *residual);
+
+/* ================================================================ 7. learned surrogates ====================== */
+
+/* Piecewise-linear recurrent networks, z' = a*z + ... with relu = max(., 0), the first N of M latents being the (standardised) observations.
+ *   SHALLOW  a*z + W1 relu(W2 z + h2) + h1                          (Hess et al., ICML 2023)
+ *   CLIPPED  a*z + W1 (relu(W2 z + h2) - relu(W2 z)) + h1           (bounded when max |a| < 1)
+ *   ALRNN    a*z + W phi(z) + h, phi = relu on the last P units     (Brenner et al., NeurIPS 2024; 2^P linear regions)
+ * Training: back-propagation through time with generalised teacher forcing z <- (1-alpha) z + alpha x, or sparse forcing every tau steps;
+ * RAdam with exponentially falling rate. Sequences of a batch run through env.parallel_for. */
+enum { NRX_DYN_CLIPPED = 0, NRX_DYN_SHALLOW = 1, NRX_DYN_ALRNN = 2 };
+typedef struct nrx_dyn_plrnn_desc {
+  int kind;
+  size_t latent;        /* M; 0 = N (ALRNN: 20) */
+  size_t hidden;        /* H; 0 = 50; ALRNN: the number P of relu units, 0 = 2 */
+  size_t sequence;      /* 0 = 200 */
+  size_t batch;         /* 0 = 16 */
+  size_t batches;       /* total gradient steps; 0 = 5000 */
+  double rate, rate_end;/* 0 = 1e-3 and 1e-5 */
+  double alpha;         /* forcing strength; 0 = adaptive: 1 - 1 / (geometric mean of |J| along the data), smoothed; ignored with tau */
+  size_t tau;           /* > 0: sparse forcing (the ALRNN default is 16) */
+  double noise;         /* added to the training observations, in deviations */
+  double decay;         /* weight penalty */
+  uint64_t seed;
+  nrx_env env;          /* progress: value = loss */
+} nrx_dyn_plrnn_desc;
+typedef struct nrx_dyn_rnn {
+  int kind;
+  size_t N, M, H, np;
+  double *params;       /* [np]: a, W1 [M][H], W2 [H][M], h1, h2; ALRNN: a, W [M][M], h; then L [M-N][N] */
+  double *mean, *sd;    /* [N] */
+  double loss, alpha;   /* last smoothed loss and forcing strength */
+  nrx_env env;
+} nrx_dyn_rnn;
+NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out);
+NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m);
+/* Mean squared one-sequence loss with forcing and its gradient [np] (may be NULL), x [T][N] in standardised units. */
+NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *loss, double *grad);
+/* Free run from observation x0 [N]: out [count][N], the first row is x0's successor. symbols [count] or NULL: region of each state (bit pattern of
+ * the relu units, up to 64). */
+NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_t count, double *out, uint64_t *symbols);
+/* Symbolic dynamics of a code [n]: distinct symbols (at most max), their counts, transitions [k][k]; entropy = ln of the spectral radius of the 0/1
+ * transition matrix. */
+NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, uint64_t *symbol, size_t *count, double *transition, size_t *k, double *entropy);
+
+/* Reservoirs with a ridge read-out of the increment x_{t+1} - x_t. NEXT: the present and k-1 earlier states (skip s) and all their products (next-
+ * generation RC, Gauthier et al. 2021). ECHO: echo state network. `noise` (in deviations) is added to the training features:
+ * without it the next-generation map often has a parasitic growing mode. */
+enum { NRX_DYN_NEXT = 0, NRX_DYN_ECHO = 1 };
+typedef struct nrx_dyn_reservoir_desc {
+  int kind;
+  size_t taps, skip;    /* NEXT: 0 = 2 and 1 */
+  size_t units;         /* ECHO: 0 = 300 */
+  double radius, input, leak; /* ECHO: 0 = 0.9, 0.1, 1 */
+  double ridge;         /* 0 = 2.5e-6 (NEXT), 1e-7 (ECHO) */
+  double noise;         /* 0 = 1e-3 for NEXT; negative = none */
+  size_t washout;       /* ECHO: 0 = 100 */
+  uint64_t seed;
+  nrx_env env;
+} nrx_dyn_reservoir_desc;
+typedef struct nrx_dyn_reservoir { nrx_dyn_reservoir_desc d; size_t N, features, need; double *W, *A, *Win, *mean, *sd, *mem; } nrx_dyn_reservoir;
+NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, const nrx_dyn_reservoir_desc *desc, nrx_dyn_reservoir *out);
+/* Forecast `count` states after the warm-up data x [n][N] (n >= need). */
+NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, const double *x, size_t count, double *out);
+NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r);
+
+/* Neural ODE: f(x) = W2 tanh(W1 x + b1) + b2 trained through RK4 on windows of `window` samples (multiple shooting) with RAdam; params
+ * [hidden (2 N + 1) + N] start at random when `fresh`. nrx_dyn_mlp makes a field of them. */
+NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden, size_t window, size_t steps, double rate,
+                                      uint64_t seed, int fresh, double *params, double *loss, const nrx_env *env);
+typedef struct nrx_dyn_mlp { size_t n, hidden; const double *params; } nrx_dyn_mlp;
+NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out); /* hidden <= 1024 */
+
+/* Measures of a reconstruction. D_stsp: Kullback-Leibler divergence of the binned state distributions (30 bins per axis over the truth's range
+ * +- 0.1 sd; for d > 5 of Gaussian mixtures at 1000 points). D_H: mean Hellinger distance of smoothed power spectra. NRX_E_NUMERIC when
+ * nothing generated lies in the truth's range. Report them beside truth against truth. */
+NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl);
+NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, const double *generated, size_t d, double smoothing, double *hellinger);
+/* First time |x - y| / rms |x| exceeds `threshold`, in units of `unit` time (e.g. 1 / lambda_1); the whole span if never. */
+NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit);
+NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *forecast); /* 0 .. 200 % */
+
+/* ================================================================ 8. symbolic regression ====================== */
+
+/* Trees of the single operator eml(x, y) = exp(x) - ln(y) (Odrzywolek 2026), in postfix text: '1', 'x', 'y', ... are leaves, 'E' applies eml to
+ * the two values before it. Evaluates at vars [26] ('a' .. 'z'); complex, principal branch; NRX_E_FORMAT for a malformed text. */
+NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, double value[2]);
+/* Search for a law y = f(x): all eml trees with up to `leaves` leaves over {1, variables} in order of size; the first within `tolerance`
+ * (relative root mean square) or the best found. x [n][d] (d <= 3), text receives the postfix tree, error its misfit. */
+NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves, double tolerance, char *text, size_t size,
+                                      double *error, const nrx_env *env);
+
+/* ================================================================ 9. model collapse ========================== */
+
+/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). GAUSSIAN: mean and variance by maximum
+ * likelihood; E var_g = var_0 ((m-1)/m)^g in closed form. MIXTURE: two components by EM. KDE: Silverman bandwidth, variance grows by
+ * h^2 each time. `keep` is the share of original data mixed into every generation. variance and mean [generations + 1] are averages over
+ * `runs`; expected [generations + 1] (or NULL) is the closed form of the variance (GAUSSIAN with keep = 0, else NaN). */
+enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2 };
+NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
+                                    double *mean, double *expected, const nrx_env *env);
 
 #ifdef __cplusplus
 }
@@ -1094,1177 +1240,329 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 #endif
 /* <<< nrx core (implementation) */
 NRXI_IMPL_BEGIN
-/* >>> nrx linalg (implementation) */
-#ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1540441893
-/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
-   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
-   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
-   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
-   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
-   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+static nrx_status nrxi_dyn_oom(const nrx_env *env, const char *who) { return nrxi_fail(env, NRX_E_NOMEM, "%s: out of memory", who); }
 
-     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
-     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
-     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
-     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
-     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
-     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
-                                                       (work of the next two: nrxi_qr_work(m, cols))
-     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
-     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
-     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
-     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
-     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
-                                                       u and vt may both be NULL (values only)
-     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
-                                                       read, its first n rows get x; diagonal entries of the pivoted R below
-                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
-                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
-                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
-                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+/* ==================================================== small dense linear algebra ============================= */
 
-/* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
+/* Row-major, double, for matrices of at most a few hundred columns. Kept short: Householder QR, one-sided Jacobi SVD (high relative
+   accuracy of small singular values, which the audit lives on), Jacobi for symmetric and complex QR for general eigenproblems. */
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
-#if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
-#define NRXI_LA_VEC 1
-#define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
-#define NRXI_LA_ST(p, v) (*(nrxi_f64x4u *)(void *)(p) = (v))
-#define NRXI_LA_DOT                                                                                \
-    nrxi_f64x4 s0 = { 0.0, 0.0, 0.0, 0.0 }, s1 = s0, s2 = s0, s3 = s0;                             \
-    size_t i = 0;                                                                                  \
-    double sum;                                                                                    \
-    for (; i + 16 <= n; i += 16) {                                                                 \
-        s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                                               \
-        s1 += NRXI_LA_LD(x + i + 4) * NRXI_LA_LD(y + i + 4);                                       \
-        s2 += NRXI_LA_LD(x + i + 8) * NRXI_LA_LD(y + i + 8);                                       \
-        s3 += NRXI_LA_LD(x + i + 12) * NRXI_LA_LD(y + i + 12);                                     \
-    }                                                                                              \
-    for (; i + 4 <= n; i += 4) s0 += NRXI_LA_LD(x + i) * NRXI_LA_LD(y + i);                        \
-    s0 = (s0 + s1) + (s2 + s3);                                                                    \
-    sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);                                                       \
-    for (; i < n; i++) sum += x[i] * y[i];                                                         \
-    return sum;
-#define NRXI_LA_AXPY                                                                               \
-    size_t i = 0;                                                                                  \
-    for (; i + 8 <= n; i += 8) {                                                                   \
-        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
-        NRXI_LA_ST(y + i, u);                                                                      \
-        NRXI_LA_ST(y + i + 4, v);                                                                  \
-    }                                                                                              \
-    for (; i < n; i++) y[i] += alpha * x[i];
-/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
-#define NRXI_LA_ROTATIONS                                                                          \
-    size_t j = 0, k;                                                                               \
-    for (; j + 16 <= len; j += 16) {                                                               \
-        double *p = q + j;                                                                         \
-        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
-        for (k = 0; k < count; k++, p += ldq) {                                                    \
-            double c = cs[2 * k], s = cs[2 * k + 1];                                               \
-            nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
-            nrxi_f64x4 b2 = NRXI_LA_LD(p + ldq + 8), b3 = NRXI_LA_LD(p + ldq + 12);                \
-            NRXI_LA_ST(p, a0 * c + b0 * s);                                                        \
-            NRXI_LA_ST(p + 4, a1 * c + b1 * s);                                                    \
-            NRXI_LA_ST(p + 8, a2 * c + b2 * s);                                                    \
-            NRXI_LA_ST(p + 12, a3 * c + b3 * s);                                                   \
-            a0 = b0 * c - a0 * s; a1 = b1 * c - a1 * s; a2 = b2 * c - a2 * s; a3 = b3 * c - a3 * s; \
-        }                                                                                          \
-        NRXI_LA_ST(p, a0); NRXI_LA_ST(p + 4, a1); NRXI_LA_ST(p + 8, a2); NRXI_LA_ST(p + 12, a3);   \
-    }                                                                                              \
-    return j;
-/* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
-#define NRXI_LA_TILE                                                                               \
-    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
-    const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
-    size_t l;                                                                                      \
-    for (l = 0; l < k; l++, b += 8) {                                                              \
-        nrxi_f64x4 b0 = NRXI_LA_LD(b), b1 = NRXI_LA_LD(b + 4);                                     \
-        size_t at = l * acs;                                                                       \
-        c00 += b0 * a0[at]; c01 += b1 * a0[at]; c10 += b0 * a1[at]; c11 += b1 * a1[at];            \
-        c20 += b0 * a2[at]; c21 += b1 * a2[at]; c30 += b0 * a3[at]; c31 += b1 * a3[at];            \
-    }                                                                                              \
-    NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
-    NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
-
-NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
-#if NRXI_X86
-NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
-#define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
-#endif
-#endif
-
-NRXI_FN size_t nrxi_la_min(size_t a, size_t b) { return a < b ? a : b; }
-
-NRXI_FN double nrxi_la_dot(size_t n, const double *x, const double *y)
+static double nrxi_dyn_dot(size_t n, const double *x, const double *y)
 {
-    double s[4] = { 0.0, 0.0, 0.0, 0.0 };
-    size_t i = 0;
-#if NRXI_LA_VEC
-#if NRXI_X86
-    if (NRXI_LA_WIDE(n)) return nrxi_la_dot_avx2(n, x, y);
+  double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  size_t i;
+  for (i = 0; i + 4 <= n; i += 4) { s0 += x[i] * y[i]; s1 += x[i + 1] * y[i + 1]; s2 += x[i + 2] * y[i + 2]; s3 += x[i + 3] * y[i + 3]; }
+  for (; i < n; i++) s0 += x[i] * y[i];
+  return (s0 + s1) + (s2 + s3);
+}
+
+static void nrxi_dyn_axpy(size_t n, double a, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+{
+  size_t i = 0;
+#if defined(NRXI_VEC)
+  for (; i + 4 <= n; i += 4) *(nrxi_f64x4u *)(y + i) += a * *(const nrxi_f64x4u *)(x + i);
 #endif
-    if (n >= 8) return nrxi_la_dot_vec(n, x, y);
-#endif
-    for (; i + 4 <= n; i += 4) {
-        s[0] += x[i] * y[i];
-        s[1] += x[i + 1] * y[i + 1];
-        s[2] += x[i + 2] * y[i + 2];
-        s[3] += x[i + 3] * y[i + 3];
+  for (; i < n; i++) y[i] += a * x[i];
+}
+
+static nrx_status nrxi_dyn_cholesky(size_t n, double *a) /* lower triangle */
+{
+  size_t i, j;
+  for (i = 0; i < n; i++)
+    for (j = 0; j <= i; j++) {
+      double v = a[i * n + j] - nrxi_dyn_dot(j, a + i * n, a + j * n);
+      if (j < i) a[i * n + j] = v / a[j * n + j];
+      else if (!(v > 0) || !nrxi_finite_f64(&v)) return NRX_E_NUMERIC;
+      else a[i * n + i] = sqrt(v);
     }
-    for (; i < n; i++) s[0] += x[i] * y[i];
-    return (s[0] + s[1]) + (s[2] + s[3]);
+  return NRX_OK;
 }
 
-/* y += alpha x */
-NRXI_FN void nrxi_la_axpy(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+static void nrxi_dyn_forward(size_t n, const double *l, double *b, size_t nrhs) /* L^-1 b, b [n][nrhs] */
 {
-    size_t i;
-#if NRXI_LA_VEC
-#if NRXI_X86
-    if (NRXI_LA_WIDE(n)) { nrxi_la_axpy_avx2(n, alpha, x, y); return; }
-#endif
-    if (n >= 8) { nrxi_la_axpy_vec(n, alpha, x, y); return; }
-#endif
-    for (i = 0; i < n; i++) y[i] += alpha * x[i];
+  size_t i, j, k;
+  for (i = 0; i < n; i++) {
+    for (j = 0; j < i; j++) nrxi_dyn_axpy(nrhs, -l[i * n + j], b + j * nrhs, b + i * nrhs);
+    for (k = 0; k < nrhs; k++) b[i * nrhs + k] /= l[i * n + i];
+  }
 }
 
-/* Rows x, y <- c x + s y, c y - s x. */
-NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x, double *NRX_RESTRICT y)
+static nrx_status nrxi_dyn_cholesky_solve(size_t n, const double *l, double *b, size_t nrhs)
 {
-    size_t i;
+  size_t i, j, k;
+  nrxi_dyn_forward(n, l, b, nrhs);
+  for (i = n; i-- > 0;) {
+    for (k = 0; k < nrhs; k++) b[i * nrhs + k] /= l[i * n + i];
+    for (j = 0; j < i; j++) nrxi_dyn_axpy(nrhs, -l[i * n + j], b + i * nrhs, b + j * nrhs);
+  }
+  return NRX_OK;
+}
+
+static nrx_status nrxi_dyn_lu(size_t n, double *a, size_t *piv)
+{
+  size_t i, j, k;
+  for (k = 0; k < n; k++) {
+    size_t p = k;
+    for (i = k + 1; i < n; i++) if (fabs(a[i * n + k]) > fabs(a[p * n + k])) p = i;
+    piv[k] = p;
+    if (!(fabs(a[p * n + k]) > 0) || !nrxi_finite_f64(&a[p * n + k])) return NRX_E_NUMERIC;
+    for (j = 0; j < n && p != k; j++) { double t = a[k * n + j]; a[k * n + j] = a[p * n + j]; a[p * n + j] = t; }
+    for (i = k + 1; i < n; i++) {
+      a[i * n + k] /= a[k * n + k];
+      nrxi_dyn_axpy(n - k - 1, -a[i * n + k], a + k * n + k + 1, a + i * n + k + 1);
+    }
+  }
+  return NRX_OK;
+}
+
+static void nrxi_dyn_lu_solve(size_t n, const double *a, const size_t *piv, double *b)
+{
+  size_t i;
+  for (i = 0; i < n; i++) { double t = b[i]; b[i] = b[piv[i]]; b[piv[i]] = t; }
+  for (i = 0; i < n; i++) b[i] -= nrxi_dyn_dot(i, a + i * n, b);
+  for (i = n; i-- > 0;) b[i] = (b[i] - nrxi_dyn_dot(n - i - 1, a + i * n + i + 1, b + i + 1)) / a[i * n + i];
+}
+
+/* R into the upper triangle of a [m][n]; reflectors below it with their leading entries in tau's first half: v0, then 2 / v.v; tau [2 n], w [n]. */
+static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double *w)
+{
+  size_t i, j, k = m < n ? m : n;
+  if (!nrxi_all_finite(a, m * n, NRX_F64)) return NRX_E_NUMERIC;
+  for (j = 0; j < k; j++) {
+    double big = 0, s = 0, v0, beta;
+    for (i = j; i < m; i++) { double v = fabs(a[i * n + j]); if (v > big) big = v; }
+    tau[2 * j] = tau[2 * j + 1] = 0;
+    if (big == 0) continue;
+    for (i = j; i < m; i++) { double v = a[i * n + j] / big; s += v * v; }
+    beta = a[j * n + j] > 0 ? -big * sqrt(s) : big * sqrt(s);
+    v0 = a[j * n + j] - beta;
+    for (s = 1, i = j + 1; i < m; i++) { a[i * n + j] /= v0; s += a[i * n + j] * a[i * n + j]; } /* v = (1, ...) */
+    tau[2 * j] = v0;
+    tau[2 * j + 1] = 2 / s;
+    memcpy(w, a + j * n + j + 1, (n - j - 1) * sizeof(double));
+    for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, a[i * n + j], a + i * n + j + 1, w);
+    nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1], w, a + j * n + j + 1);
+    for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1] * a[i * n + j], w, a + i * n + j + 1);
+    a[j * n + j] = beta;
+  }
+  return NRX_OK;
+}
+
+/* c [m][cols] <- Q c (or Q^T c) with k reflectors of a [m][n]; w [cols]. */
+static void nrxi_dyn_q(int trans, size_t m, size_t n, size_t k, const double *a, const double *tau, size_t cols, double *c, double *w)
+{
+  size_t step, i;
+  for (step = 0; step < k; step++) {
+    size_t j = trans ? step : k - 1 - step;
+    memcpy(w, c + j * cols, cols * sizeof(double));
+    for (i = j + 1; i < m; i++) nrxi_dyn_axpy(cols, a[i * n + j], c + i * cols, w);
+    nrxi_dyn_axpy(cols, -tau[2 * j + 1], w, c + j * cols);
+    for (i = j + 1; i < m; i++) nrxi_dyn_axpy(cols, -tau[2 * j + 1] * a[i * n + j], w, c + i * cols);
+  }
+}
+
+/* A = U diag(s) V^T, k = min(m, n): s [k] descending, u [m][k], vt [k][n], both or neither NULL; a is destroyed. */
+static size_t nrxi_dyn_svd_work(size_t m, size_t n) { size_t k = m < n ? m : n; return m * n + 2 * k * k + 8 * (m + n); }
+static nrx_status nrxi_dyn_svd(size_t m, size_t n, double *a, double *s, double *u, double *vt, double *w)
+{
+  size_t i, j, k, l;
+  double *G, *V, *tau, top = 0;
+  int sweep, rotated = 1;
+  nrx_status st;
+  if (m < n) { /* transpose, swap the roles of u and v */
+    double *t = w, *ut = u ? vt : NULL, *v2 = u;
+    for (i = 0; i < m; i++) for (j = 0; j < n; j++) t[j * m + i] = a[i * n + j];
+    memcpy(a, t, m * n * sizeof(double));
+    st = nrxi_dyn_svd(n, m, a, s, ut, v2, w);
+    for (i = 0; u && i < n; i++) for (j = 0; j < m; j++) w[j * n + i] = vt[i * m + j];
+    for (i = 0; u && i < m; i++) for (j = 0; j < m; j++) w[m * n + j * m + i] = u[i * m + j];
+    if (u) { memcpy(vt, w, m * n * sizeof(double)); memcpy(u, w + m * n, m * m * sizeof(double)); }
+    return st;
+  }
+  G = w; V = G + n * n; tau = V + n * n;
+  st = nrxi_dyn_qr(m, n, a, tau, tau + 2 * n);
+  if (st != NRX_OK) return st;
+  for (i = 0; i < n; i++) for (j = 0; j < n; j++) { G[j * n + i] = i <= j ? a[i * n + j] : 0.0; V[i * n + j] = i == j; }
+  for (sweep = 0; sweep < 60 && rotated; sweep++) /* rows of G are columns of R V */
+    for (rotated = 0, i = 0; i + 1 < n; i++)
+      for (j = i + 1; j < n; j++) {
+        double *p = G + i * n, *q = G + j * n, x = nrxi_dyn_dot(n, p, p), y = nrxi_dyn_dot(n, q, q), z = nrxi_dyn_dot(n, p, q), t, c, sn;
+        if (fabs(z) <= 1e-15 * sqrt(x) * sqrt(y) || x + y < 1e-290) continue;
+        rotated = 1;
+        t = (y - x) / (2 * z);
+        t = (t >= 0 ? 1.0 : -1.0) / (fabs(t) + sqrt(1 + t * t));
+        c = 1 / sqrt(1 + t * t);
+        sn = c * t;
+        for (k = 0; k < n; k++) {
+          double g = p[k], h = q[k], e = V[i * n + k], f = V[j * n + k];
+          p[k] = c * g - sn * h; q[k] = sn * g + c * h;
+          V[i * n + k] = c * e - sn * f; V[j * n + k] = sn * e + c * f;
+        }
+      }
+  for (i = 0; i < n; i++) { s[i] = sqrt(nrxi_dyn_dot(n, G + i * n, G + i * n)); if (s[i] > top) top = s[i]; }
+  for (i = 0; i < n; i++) { /* selection sort, rows follow */
+    for (l = i, j = i + 1; j < n; j++) if (s[j] > s[l]) l = j;
+    for (k = 0; k < n && l != i; k++) {
+      double t = G[i * n + k]; G[i * n + k] = G[l * n + k]; G[l * n + k] = t;
+      t = V[i * n + k]; V[i * n + k] = V[l * n + k]; V[l * n + k] = t;
+    }
+    { double t = s[i]; s[i] = s[l]; s[l] = t; }
+  }
+  if (!u) return NRX_OK;
+  memcpy(vt, V, n * n * sizeof(double));
+  memset(u, 0, m * n * sizeof(double));
+  for (j = 0; j < n; j++) for (i = 0; i < n && s[j] > 0; i++) u[i * n + j] = G[j * n + i] / s[j];
+  nrxi_dyn_q(0, m, n, n, a, tau, n, u, tau + 2 * n);
+  return NRX_OK;
+}
+
+/* Minimum-norm least squares: b [max(m, n)][nrhs], its first m rows in, first n out; singular values below rcond * largest count as zero
+   (rcond < 0: round-off); a is destroyed. */
+static size_t nrxi_dyn_lstsq_work(size_t m, size_t n, size_t nrhs)
+{
+  size_t k = m < n ? m : n;
+  return m * k + k * n + k + k * nrhs + nrxi_dyn_svd_work(m, n);
+}
+static nrx_status nrxi_dyn_lstsq(size_t m, size_t n, double *a, double *b, size_t nrhs, double rcond, size_t *rank, double *w)
+{
+  size_t k = m < n ? m : n, i, j, l, r;
+  double *u = w, *vt = u + m * k, *s = vt + k * n, *c = s + k;
+  nrx_status st = nrxi_dyn_svd(m, n, a, s, u, vt, c + k * nrhs);
+  if (st != NRX_OK) return st;
+  if (rcond < 0) rcond = 2.3e-16 * (double)(m > n ? m : n);
+  for (r = 0; r < k && s[r] > rcond * s[0]; r++) { }
+  if (rank) *rank = r;
+  memset(c, 0, k * nrhs * sizeof(double));
+  for (l = 0; l < m; l++) for (i = 0; i < r; i++) nrxi_dyn_axpy(nrhs, u[l * k + i] / s[i], b + l * nrhs, c + i * nrhs);
+  memset(b, 0, n * nrhs * sizeof(double));
+  for (i = 0; i < r; i++) for (j = 0; j < n; j++) nrxi_dyn_axpy(nrhs, vt[i * n + j], c + i * nrhs, b + j * nrhs);
+  return NRX_OK;
+}
+
+/* Symmetric a = V diag(w) V^T by cyclic Jacobi rotations; w ascending, columns of a are the vectors; work [n n]. */
+static size_t nrxi_dyn_eigh_work(size_t n) { return n * n; }
+static nrx_status nrxi_dyn_eigh(size_t n, double *a, double *w, double *V)
+{
+  size_t i, j, k;
+  int sweep;
+  if (!nrxi_all_finite(a, n * n, NRX_F64)) return NRX_E_NUMERIC;
+  for (i = 0; i < n; i++) for (j = 0; j < n; j++) V[i * n + j] = i == j; /* rows are vectors */
+  for (sweep = 0; sweep < 60; sweep++) {
+    double off = 0, all = 0;
+    for (i = 0; i < n; i++) for (j = 0; j < n; j++) { all += a[i * n + j] * a[i * n + j]; off += i != j ? a[i * n + j] * a[i * n + j] : 0; }
+    if (off <= 1e-31 * all) break;
+    for (i = 0; i + 1 < n; i++)
+      for (j = i + 1; j < n; j++) {
+        double z = a[i * n + j], t, c, s;
+        if (fabs(z) < 1e-300) continue;
+        t = (a[j * n + j] - a[i * n + i]) / (2 * z);
+        t = (t >= 0 ? 1.0 : -1.0) / (fabs(t) + sqrt(1 + t * t));
+        c = 1 / sqrt(1 + t * t);
+        s = c * t;
+        for (k = 0; k < n; k++) { double p = a[i * n + k], q = a[j * n + k]; a[i * n + k] = c * p - s * q; a[j * n + k] = s * p + c * q; }
+        for (k = 0; k < n; k++) { double p = a[k * n + i], q = a[k * n + j]; a[k * n + i] = c * p - s * q; a[k * n + j] = s * p + c * q; }
+        for (k = 0; k < n; k++) { double p = V[i * n + k], q = V[j * n + k]; V[i * n + k] = c * p - s * q; V[j * n + k] = s * p + c * q; }
+      }
+  }
+  for (i = 0; i < n; i++) w[i] = a[i * n + i];
+  for (i = 0; i < n; i++) {
+    size_t l = i;
+    double t;
+    for (j = i + 1; j < n; j++) if (w[j] < w[l]) l = j;
+    t = w[i]; w[i] = w[l]; w[l] = t;
+    for (k = 0; k < n && l != i; k++) { t = V[i * n + k]; V[i * n + k] = V[l * n + k]; V[l * n + k] = t; }
+  }
+  for (i = 0; i < n; i++) for (j = 0; j < n; j++) a[j * n + i] = V[i * n + j];
+  return NRX_OK;
+}
+
+/* Rows (or columns) x, y of complex numbers, stride in complex numbers: x <- c x + s y, y <- -conj(s) x + c y. */
+static void nrxi_dyn_crotate(size_t n, double *x, double *y, size_t stride, double c, double sr, double si)
+{
+  size_t i;
+  for (i = 0; i < n; i++, x += 2 * stride, y += 2 * stride) {
+    double a = x[0], b = x[1], p = y[0], q = y[1];
+    x[0] = c * a + sr * p - si * q; x[1] = c * b + sr * q + si * p;
+    y[0] = c * p - sr * a - si * b; y[1] = c * q - sr * b + si * a;
+  }
+}
+
+/* General real a [n][n]: eigenvalues w [n][2], unit right vectors v [n][n][2] in columns (or NULL); work 4 n n + 4 n. */
+static size_t nrxi_dyn_eig_work(size_t n) { return 4 * n * n + 4 * n; }
+static nrx_status nrxi_dyn_eig(size_t n, const double *a, double *w, double *v, double *work)
+{
+  double *H = work, *Z = H + 2 * n * n, *g = Z + 2 * n * n, norm = 0;
+  size_t i, j, k, hi, lo, count = 0;
+  if (!nrxi_all_finite(a, n * n, NRX_F64)) return NRX_E_NUMERIC;
+  for (i = 0; i < n * n; i++) { H[2 * i] = a[i]; H[2 * i + 1] = Z[2 * i] = Z[2 * i + 1] = 0; norm += a[i] * a[i]; }
+  for (i = 0; i < n; i++) Z[2 * (i * n + i)] = 1;
+  norm = sqrt(norm);
+  for (j = 0; j + 2 < n; j++) /* Hessenberg form by rotations */
+    for (i = n - 1; i > j + 1; i--) {
+      double p = H[2 * ((i - 1) * n + j)], q = H[2 * (i * n + j)], r = hypot(p, q);
+      if (q == 0) continue;
+      nrxi_dyn_crotate(n, H + 2 * (i - 1) * n, H + 2 * i * n, 1, p / r, q / r, 0);
+      nrxi_dyn_crotate(n, H + 2 * (i - 1), H + 2 * i, n, p / r, q / r, 0);
+      nrxi_dyn_crotate(n, Z + 2 * (i - 1), Z + 2 * i, n, p / r, q / r, 0);
+    }
+  for (hi = n; hi-- > 1;) {
+    for (count = 0; count < 200; count++) {
+      double tr, ti, dr, di, er, ei, m, mr, mi;
+      double *h = H + 2 * ((hi - 1) * n + hi - 1), *e = H + 2 * (hi * n + hi - 1);
+      for (lo = hi; lo > 0; lo--) {
+        double *q = H + 2 * (lo * n + lo - 1), size = fabs(H[2 * (lo * n + lo)]) + fabs(H[2 * (lo * n + lo) + 1]) + fabs(q[-2 * (ptrdiff_t)n]) + fabs(q[1 - 2 * (ptrdiff_t)n]);
+        if (fabs(q[0]) + fabs(q[1]) <= 2e-16 * (size > 0 ? size : norm)) { q[0] = q[1] = 0; break; }
+      }
+      if (lo == hi) break;
+      /* Wilkinson shift: the eigenvalue of the last 2 x 2 block nearer to its corner; now and then an exceptional one */
+      tr = 0.5 * (h[0] - e[2]); ti = 0.5 * (h[1] - e[3]);
+      dr = tr * tr - ti * ti + h[2] * e[0] - h[3] * e[1]; di = 2 * tr * ti + h[2] * e[1] + h[3] * e[0];
+      m = hypot(dr, di);
+      er = sqrt(0.5 * (m + fabs(dr))); ei = er > 0 ? 0.5 * di / er : 0;
+      if (dr < 0) { double t = er; er = fabs(ei); ei = di < 0 ? -t : t; }
+      if (er * tr + ei * ti > 0) { er = -er; ei = -ei; }
+      mr = e[2] + tr + er; mi = e[3] + ti + ei;
+      if (count % 20 == 19) { mr = e[2] + fabs(e[0]); mi = e[3] + fabs(e[1]); }
+      for (k = lo; k <= hi; k++) { H[2 * (k * n + k)] -= mr; H[2 * (k * n + k) + 1] -= mi; }
+      for (k = lo; k < hi; k++) {
+        double *p = H + 2 * (k * n + k), *q = p + 2 * n, f = hypot(p[0], p[1]), r = hypot(f, hypot(q[0], q[1])), c = r > 0 ? f / r : 1, sr = 0, si = 0;
+        if (r > 0 && f > 0) { sr = (p[0] * q[0] + p[1] * q[1]) / (f * r); si = (p[1] * q[0] - p[0] * q[1]) / (f * r); }
+        else if (r > 0) { c = 0; sr = q[0] / r; si = -q[1] / r; }
+        g[3 * (k - lo) % (3 * n)] = c; g[3 * (k - lo) + 1] = sr; g[3 * (k - lo) + 2] = si;
+        nrxi_dyn_crotate(n - k, p, q, 1, c, sr, si);
+      }
+      for (k = lo; k < hi; k++) {
+        double c = g[3 * (k - lo)], sr = g[3 * (k - lo) + 1], si = g[3 * (k - lo) + 2];
+        nrxi_dyn_crotate(k + 2 <= hi ? k + 3 <= hi + 1 ? k + 2 : hi + 1 : hi + 1, H + 2 * k, H + 2 * (k + 1), n, c, sr, -si);
+        nrxi_dyn_crotate(n, Z + 2 * k, Z + 2 * (k + 1), n, c, sr, -si);
+      }
+      for (k = lo; k <= hi; k++) { H[2 * (k * n + k)] += mr; H[2 * (k * n + k) + 1] += mi; }
+    }
+    if (count == 200) return NRX_E_NUMERIC;
+  }
+  for (i = 0; i < n; i++) { w[2 * i] = H[2 * (i * n + i)]; w[2 * i + 1] = fabs(H[2 * (i * n + i) + 1]) > 4e-15 * norm ? H[2 * (i * n + i) + 1] : 0.0; }
+  for (k = 0; v && k < n; k++) { /* back substitution in the triangle, then Z x */
+    double s = 0;
+    memset(g, 0, 2 * n * sizeof(double));
+    g[2 * k] = 1;
+    for (i = k; i-- > 0;) {
+      double a_ = 0, b_ = 0, p = H[2 * (i * n + i)] - H[2 * (k * n + k)], q = H[2 * (i * n + i) + 1] - H[2 * (k * n + k) + 1], d = p * p + q * q;
+      for (j = i + 1; j <= k; j++) { const double *t = H + 2 * (i * n + j); a_ -= t[0] * g[2 * j] - t[1] * g[2 * j + 1]; b_ -= t[0] * g[2 * j + 1] + t[1] * g[2 * j]; }
+      if (d < 1e-32 * norm * norm) { p = 1e-16 * norm + 1e-300; q = 0; d = p * p; }
+      g[2 * i] = (a_ * p + b_ * q) / d;
+      g[2 * i + 1] = (b_ * p - a_ * q) / d;
+    }
     for (i = 0; i < n; i++) {
-        double a = x[i], b = y[i];
-        x[i] = c * a + s * b;
-        y[i] = c * b - s * a;
+      double a_ = 0, b_ = 0;
+      for (j = 0; j <= k; j++) { const double *z = Z + 2 * (i * n + j); a_ += z[0] * g[2 * j] - z[1] * g[2 * j + 1]; b_ += z[0] * g[2 * j + 1] + z[1] * g[2 * j]; }
+      v[2 * (i * n + k)] = a_; v[2 * (i * n + k) + 1] = b_;
+      s += a_ * a_ + b_ * b_;
     }
+    for (i = 0; i < n; i++) { v[2 * (i * n + k)] /= sqrt(s); v[2 * (i * n + k) + 1] /= sqrt(s); }
+  }
+  return NRX_OK;
 }
 
-/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
-NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
-{
-    size_t k, j = 0;
-#if NRXI_LA_VEC
-#if NRXI_X86
-    if (NRXI_LA_WIDE(len)) j = nrxi_la_rotations_avx2(count, cs, q, ldq, len);
-    else
-#endif
-    j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
-#endif
-    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
-}
-
-/* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
-NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                          size_t bcs, double *c, size_t ldc)
-{
-    double pack[8 * 256], t[32];
-    const double *rows[4];
-    size_t l0, j0, i0, l, i, j;
-    for (l0 = 0; l0 < k; l0 += 256) {
-        size_t kb = nrxi_la_min(k - l0, 256);
-        for (j0 = 0; j0 < n; j0 += 8) {
-            size_t nb = nrxi_la_min(n - j0, 8);
-            for (l = 0; l < kb; l++)
-                for (j = 0; j < 8; j++) pack[8 * l + j] = j < nb ? b[(l0 + l) * brs + (j0 + j) * bcs] : 0.0;
-            for (i0 = 0; i0 < m; i0 += 4) {
-                size_t mb = nrxi_la_min(m - i0, 4);
-                for (i = 0; i < 4; i++) rows[i] = a + (i0 + (i < mb ? i : 0)) * ars + l0 * acs;
-#if NRXI_LA_VEC
-#if NRXI_X86
-                if (nrxi_cpu_avx2()) nrxi_la_tile_avx2(kb, rows, acs, pack, t);
-                else
-#endif
-                nrxi_la_tile_vec(kb, rows, acs, pack, t);
-#else
-                for (i = 0; i < 4; i++) {
-                    double *ti = t + 8 * i;
-                    for (j = 0; j < 8; j++) ti[j] = 0.0;
-                    for (l = 0; l < kb; l++)
-                        for (j = 0; j < 8; j++) ti[j] += rows[i][l * acs] * pack[8 * l + j];
-                }
-#endif
-                for (i = 0; i < mb; i++)
-                    for (j = 0; j < nb; j++) c[(i0 + i) * ldc + j0 + j] += sign * t[8 * i + j];
-            }
-        }
-    }
-}
-
-NRXI_FN int nrxi_la_finite(size_t m, size_t n, const double *a, size_t lda)
-{
-    size_t i;
-    for (i = 0; i < m; i++)
-        if (!nrxi_all_finite(a + i * lda, n, NRX_F64)) return 0;
-    return 1;
-}
-
-NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
-{
-    double big = 0.0;
-    size_t i;
-    for (i = 0; i < n; i++) {
-        double v = fabs(x[i * inc]);
-        if (v > big) big = v;
-    }
-    return big;
-}
-
-/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
-NRXI_FN double nrxi_la_scale(double v)
-{
-    int e;
-    if (!(v > 0.0)) return 1.0;
-    (void)frexp(v, &e);
-    return ldexp(1.0, e > 1000 ? -1000 : e < -1000 ? 1000 : -e);
-}
-
-/* Euclidean norm without overflow or harmful underflow on the way. */
-NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
-{
-    double big = nrxi_la_max(n, x, inc), f = nrxi_la_scale(big), sum[4] = { 0.0, 0.0, 0.0, 0.0 };
-    size_t i;
-    if (big > 1e-140 && big < 1e140) f = 1.0;
-    for (i = 0; i < n; i++) {
-        double v = x[i * inc] * f;
-        sum[i & 3] += v * v;
-    }
-    return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
-}
-
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
-   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
-NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
-{
-    double norm, beta, denom, tau, back = 1.0;
-    size_t i;
-    if (n < 2 || nrxi_la_max(n - 1, x + inc, inc) == 0.0) return 0.0;
-    norm = nrxi_la_norm(n, x, inc);
-    if (norm < 1e-280) {
-        for (i = 0; i < n; i++) x[i * inc] *= 4.149515568880993e180;
-        back = 2.409919865102884e-181;
-        norm = nrxi_la_norm(n, x, inc);
-    }
-    beta = x[0] > 0.0 ? -norm : norm;
-    denom = x[0] - beta;
-    tau = -denom / beta;
-    x[0] = beta * back;
-    for (i = 1; i < n; i++) x[i * inc] /= denom;
-    return tau;
-}
-
-/* Rotation with c x + s z = r, c z - s x = 0; returns r. */
-NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
-{
-    double r, back = 1.0;
-    if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
-    r = sqrt(x * x + z * z);
-    if (!(r > 1e-140 && r < 1e140)) {
-        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
-        r = hypot(x, z);
-    }
-    *c = x / r;
-    *s = z / r;
-    return r * back;
-}
-
-NRXI_FN void nrxi_la_transpose(size_t m, size_t n, const double *a, size_t lda, double *t, size_t ldt)
-{
-    size_t i, j, i0, j0;
-    for (i0 = 0; i0 < m; i0 += 16)
-        for (j0 = 0; j0 < n; j0 += 16)
-            for (i = i0; i < m && i < i0 + 16; i++)
-                for (j = j0; j < n && j < j0 + 16; j++) t[j * ldt + i] = a[i * lda + j];
-}
-
-NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t incy)
-{
-    size_t i;
-    for (i = 0; i < n; i++) {
-        double t = x[i * incx];
-        x[i * incx] = y[i * incy];
-        y[i * incy] = t;
-    }
-}
-
-/* a*b*8 + c within size_t, for the work queries; (size_t)-1 otherwise. */
-NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
-{
-    size_t ab, sum, bytes;
-    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
-    return sum;
-}
-
-/* ---- triangular solves, Cholesky, LU ---- */
-
-NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
-{
-    int forward = upper ? !!trans : !trans; /* which row comes first */
-    size_t step, i, j;
-    if (!unit)
-        for (i = 0; i < n; i++)
-            if (a[i * lda + i] == 0.0 || !nrxi_finite_f64(a + i * lda + i)) return NRX_E_NUMERIC;
-    for (step = 0; step < n; step++) {
-        double *bi;
-        i = forward ? step : n - 1 - step;
-        bi = b + i * nrhs;
-        if (!trans) {
-            size_t from = upper ? i + 1 : 0, to = upper ? n : i;
-            if (nrhs == 1) bi[0] -= nrxi_la_dot(to - from, a + i * lda + from, b + from);
-            else for (j = from; j < to; j++) nrxi_la_axpy(nrhs, -a[i * lda + j], b + j * nrhs, bi);
-        }
-        if (!unit) {
-            double pivot = a[i * lda + i];
-            for (j = 0; j < nrhs; j++) bi[j] /= pivot;
-        }
-        if (trans) {
-            size_t from = upper ? i + 1 : 0, to = upper ? n : i;
-            if (nrhs == 1) nrxi_la_axpy(to - from, -bi[0], a + i * lda + from, b + from);
-            else for (j = from; j < to; j++) nrxi_la_axpy(nrhs, -a[i * lda + j], bi, b + j * nrhs);
-        }
-    }
-    return NRX_OK;
-}
-
-#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
-
-NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
-{
-    size_t i, j, k, r;
-    for (k = 0; k < n; k += NRXI_LA_BLOCK) {
-        size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
-        for (i = k; i < n; i++) { /* columns k .. end of L */
-            double *ai = a + i * lda, pivot;
-            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
-            if (i >= end) continue;
-            pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
-            if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
-            ai[i] = sqrt(pivot);
-        }
-        for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
-            size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
-            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
-            for (i = r; i < r + rows; i++)
-                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
-        }
-    }
-    return NRX_OK;
-}
-
-NRXI_FN nrx_status nrxi_cholesky_solve(size_t n, const double *l, size_t lda, double *b, size_t nrhs)
-{
-    nrx_status status = nrxi_trsolve(0, 0, 0, n, l, lda, b, nrhs);
-    return status == NRX_OK ? nrxi_trsolve(0, 1, 0, n, l, lda, b, nrhs) : status;
-}
-
-NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
-{
-    size_t i, j, k, end;
-    int singular = 0;
-    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
-    for (k = 0; k < n; k = end) {
-        end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
-        for (j = k; j < end; j++) {
-            double *aj = a + j * lda, pivot;
-            size_t best = j;
-            for (i = j + 1; i < n; i++)
-                if (fabs(a[i * lda + j]) > fabs(a[best * lda + j])) best = i;
-            piv[j] = best;
-            if (best != j) nrxi_la_swap(n, aj, 1, a + best * lda, 1);
-            pivot = aj[j];
-            if (pivot == 0.0) { singular = 1; continue; }
-            for (i = j + 1; i < n; i++) {
-                double *ai = a + i * lda, f = ai[j] / pivot;
-                size_t l;
-                ai[j] = f;
-                for (l = j + 1; l < end; l++) ai[l] -= f * aj[l];
-            }
-        }
-        for (i = k + 1; i < end; i++) /* rows of U right of the block */
-            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
-        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
-    }
-    for (j = 0; j < n; j++)
-        if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
-    return singular ? NRX_E_NUMERIC : NRX_OK;
-}
-
-NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
-{
-    size_t i;
-    nrx_status status;
-    for (i = 0; i < n; i++)
-        if (piv[i] != i) nrxi_la_swap(nrhs, b + i * nrhs, 1, b + piv[i] * nrhs, 1);
-    status = nrxi_trsolve(0, 0, 1, n, lu, lda, b, nrhs);
-    return status == NRX_OK ? nrxi_trsolve(1, 0, 0, n, lu, lda, b, nrhs) : status;
-}
-
-/* ---- QR ---- */
-
-/* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
-NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
-{
-    size_t i;
-    if (tau == 0.0 || cols == 0) return;
-    memcpy(w, c, cols * sizeof *w);
-    for (i = 1; i < m; i++) nrxi_la_axpy(cols, v[i * inc], c + i * ldc, w);
-    nrxi_la_axpy(cols, -tau, w, c);
-    for (i = 1; i < m; i++) nrxi_la_axpy(cols, -tau * v[i * inc], w, c + i * ldc);
-}
-
-NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
-{
-    size_t both;
-    if (!nrxi_add_ok(m, n, &both) || !nrxi_add_ok(both, NRXI_LA_BLOCK + 32, &both)) return (size_t)-1;
-    return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
-}
-
-/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
-typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
-
-NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
-{
-    nrxi_la_wy b;
-    b.ldv = ((m + 7) & ~(size_t)7) + 8; /* not a multiple of the page size */
-    b.v = work;
-    b.t = b.v + NRXI_LA_BLOCK * b.ldv;
-    b.w = b.t + NRXI_LA_BLOCK * NRXI_LA_BLOCK;
-    return b;
-}
-
-/* Upper triangular T with H_0 H_1 ... H_kb-1 = I - V T V^T (Schreiber and Van Loan 1989). */
-NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *tau)
-{
-    size_t i, j, l;
-    for (j = 0; j < kb; j++) {
-        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
-        for (i = 0; i < j; i++) {
-            double s = 0.0;
-            for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
-            b.t[i * NRXI_LA_BLOCK + j] = s;
-        }
-        b.t[j * NRXI_LA_BLOCK + j] = tau[j];
-    }
-}
-
-/* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
-NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
-{
-    size_t step, i, l;
-    memset(b.w, 0, kb * cols * sizeof *b.w);
-    nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
-    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
-        double *wi;
-        i = trans ? kb - 1 - step : step;
-        wi = b.w + i * cols;
-        for (l = 0; l < cols; l++) wi[l] *= b.t[i * NRXI_LA_BLOCK + i];
-        if (trans) for (l = 0; l < i; l++) nrxi_la_axpy(cols, b.t[l * NRXI_LA_BLOCK + i], b.w + l * cols, wi);
-        else for (l = i + 1; l < kb; l++) nrxi_la_axpy(cols, b.t[i * NRXI_LA_BLOCK + l], b.w + l * cols, wi);
-    }
-    nrxi_la_gemm(m, cols, kb, -1.0, b.v, 1, b.ldv, b.w, cols, 1, c, ldc);
-}
-
-/* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
-NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
-{
-    size_t i;
-    nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
-    for (i = 0; i < kb; i++) {
-        memset(b.v + i * b.ldv, 0, i * sizeof *b.v);
-        b.v[i * b.ldv + i] = 1.0;
-    }
-    nrxi_la_wy_factor(b, m - k, kb, tau + k);
-}
-
-NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *tau, double *work)
-{
-    nrxi_la_wy b = nrxi_la_wy_at(m, work);
-    size_t i, j, k, kb, all = nrxi_la_min(m, n);
-    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
-    for (k = 0; k < all; k += kb) {
-        kb = nrxi_la_min(all - k, NRXI_LA_BLOCK);
-        nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv); /* columns become contiguous */
-        for (j = 0; j < kb; j++) {
-            double *v = b.v + j * b.ldv + j, beta;
-            tau[k + j] = nrxi_la_reflector(m - k - j, v, 1);
-            beta = v[0];
-            v[0] = 1.0;
-            for (i = j + 1; i < kb; i++) {
-                double *x = b.v + i * b.ldv + j;
-                nrxi_la_axpy(m - k - j, -tau[k + j] * nrxi_la_dot(m - k - j, v, x), v, x);
-            }
-            v[0] = beta;
-        }
-        nrxi_la_transpose(kb, m - k, b.v, b.ldv, a + k * lda + k, lda);
-        if (k + kb >= n) break;
-        nrxi_la_wy_load(b, m, k, kb, a, lda, tau);
-        nrxi_la_wy_apply(b, 1, m - k, kb, a + k * lda + k + kb, lda, n - k - kb);
-    }
-    return NRX_OK;
-}
-
-NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
-                                 size_t cols, double *work)
-{
-    nrxi_la_wy b = nrxi_la_wy_at(m, work);
-    size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
-    for (step = 0; step < blocks; step++) {
-        size_t j = (trans ? step : blocks - 1 - step) * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
-        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
-        nrxi_la_wy_apply(b, trans, m - j, kb, c + j * ldc, ldc, cols);
-    }
-    return NRX_OK;
-}
-
-NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
-                             double *work)
-{
-    nrxi_la_wy b = nrxi_la_wy_at(m, work);
-    size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
-    for (i = 0; i < m; i++) {
-        if (cols) memset(q + i * ldq, 0, cols * sizeof *q);
-        if (i < cols) q[i * ldq + i] = 1.0;
-    }
-    for (step = blocks; step-- > 0;) { /* columns before j are still those of the identity below row j */
-        size_t j = step * NRXI_LA_BLOCK, kb = nrxi_la_min(k - j, NRXI_LA_BLOCK);
-        nrxi_la_wy_load(b, m, j, kb, a, lda, tau);
-        nrxi_la_wy_apply(b, 0, m - j, kb, q + j * ldq + j, ldq, cols - j);
-    }
-    return NRX_OK;
-}
-
-NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
-
-NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
-{
-    double *w = work, *norm = work + n, *exact = work + 2 * n;
-    size_t i, j, k = nrxi_la_min(m, n);
-    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
-    for (j = 0; j < n; j++) {
-        perm[j] = j;
-        norm[j] = exact[j] = nrxi_la_norm(m, a + j, lda);
-    }
-    for (j = 0; j < k; j++) {
-        size_t best = j, p;
-        for (i = j + 1; i < n; i++)
-            if (norm[i] > norm[best]) best = i;
-        if (best != j) {
-            nrxi_la_swap(m, a + j, lda, a + best, lda);
-            p = perm[j]; perm[j] = perm[best]; perm[best] = p;
-            norm[best] = norm[j];
-            exact[best] = exact[j];
-        }
-        tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
-        nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
-        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
-            double r, left, ratio;
-            if (norm[i] == 0.0) continue;
-            r = fabs(a[j * lda + i]) / norm[i];
-            left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
-            ratio = norm[i] / exact[i];
-            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
-            else norm[i] *= sqrt(left);
-        }
-    }
-    return NRX_OK;
-}
-
-NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
-{
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
-    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
-    return nrxi_la_count(n, k, sum);
-}
-
-NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
-{
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
-    double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
-    double *x = b;
-    size_t *perm = (size_t *)(void *)(z + n * k); /* size_t is no wider than double */
-    nrx_status status;
-    if (rank) *rank = 0;
-    if (rcond < 0.0) rcond = 2.220446049250313e-16 * (double)big;
-    if (!nrxi_la_finite(m, nrhs, b, nrhs)) return NRX_E_NUMERIC;
-    status = nrxi_qr_pivot(m, n, a, lda, perm, tau, w);
-    if (status != NRX_OK) return status;
-    while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
-    if (rank) *rank = r;
-    (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
-    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
-        for (j = 0; j < n; j++)
-            for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
-        status = nrxi_qr(n, r, z, r, tau2, w);
-        if (status == NRX_OK) status = nrxi_trsolve(1, 1, 0, r, z, r, x, nrhs);
-    } else if (r == n) {
-        status = nrxi_trsolve(1, 0, 0, n, a, lda, x, nrhs);
-    }
-    if (status != NRX_OK) return status;
-    for (i = r; i < n; i++) memset(x + i * nrhs, 0, nrhs * sizeof *x);
-    if (r < n && r > 0) (void)nrxi_qr_apply(0, n, r, z, r, tau2, x, nrhs, nrhs, w);
-    for (i = 0; i < n; i++) /* undo the permutation in place, cycle by cycle */
-        while (perm[i] != i) {
-            size_t p = perm[i];
-            nrxi_la_swap(nrhs, x + i * nrhs, 1, x + p * nrhs, 1);
-            perm[i] = perm[p];
-            perm[p] = p;
-        }
-    return NRX_OK;
-}
-
-/* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
-
-NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
-
-/* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
-NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
-{
-    size_t i;
-    if (tau == 0.0) return;
-    for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
-}
-
-/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
-NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
-{
-    size_t i, k;
-    for (k = 0; k + 1 < n; k++) {
-        size_t m = n - k - 1;
-        double *v = a + k * lda + k + 1, t, half;
-        tau[k] = t = nrxi_la_reflector(m, v, 1);
-        d[k] = a[k * lda + k];
-        e[k] = v[0];
-        v[0] = 1.0;
-        if (t == 0.0) continue;
-        for (i = 0; i < m; i++) p[i] = t * nrxi_la_dot(m, a + (k + 1 + i) * lda + k + 1, v);
-        half = 0.5 * t * nrxi_la_dot(m, p, v);
-        nrxi_la_axpy(m, -half, v, p);
-        for (i = 0; i < m; i++) {
-            double *row = a + (k + 1 + i) * lda + k + 1;
-            nrxi_la_axpy(m, -v[i], p, row);
-            nrxi_la_axpy(m, -p[i], v, row);
-        }
-    }
-    if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
-}
-
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
-{
-    size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
-    while (hi > 0) {
-        double delta, b2, mu, x, z;
-        for (lo = hi; lo > 0; lo--) {
-            double off = fabs(e[lo - 1]);
-            if (off <= 1.1e-16 * (fabs(d[lo]) + fabs(d[lo - 1])) || off < 1e-290) { e[lo - 1] = 0.0; break; }
-        }
-        if (lo == hi) { hi--; continue; }
-        if (left-- == 0) return NRX_E_NUMERIC;
-        delta = 0.5 * (d[hi - 1] - d[hi]);
-        b2 = e[hi - 1];
-        mu = d[hi] - b2 / (delta + (delta > 0.0 ? 1.0 : -1.0) * hypot(delta, b2)) * b2;
-        x = d[lo] - mu;
-        z = e[lo];
-        for (k = lo; k < hi; k++) {
-            double c, s, r = nrxi_la_givens(x, z, &c, &s), g = d[k + 1] - d[k], h;
-            if (k > lo) e[k - 1] = r;
-            h = s * (s * g + 2.0 * c * e[k]);
-            e[k] = c * (s * g) + (c - s) * (c + s) * e[k];
-            d[k] += h;
-            d[k + 1] -= h;
-            x = e[k];
-            if (k + 1 < hi) {
-                z = s * e[k + 1];
-                e[k + 1] *= c;
-            }
-            cs[2 * (k - lo)] = c;
-            cs[2 * (k - lo) + 1] = s;
-        }
-        if (len) nrxi_la_rotations(hi - lo, cs, q + lo * ldq, ldq, len);
-    }
-    return NRX_OK;
-}
-
-NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double *work)
-{
-    double *qt = work, *e = work + n * n, *tau = e + n, *p = tau + n, f = 0.0;
-    size_t i, j, k;
-    nrx_status status;
-    for (i = 0; i < n; i++) {
-        double v;
-        if (!nrxi_all_finite(a + i * lda, i + 1, NRX_F64)) return NRX_E_NUMERIC;
-        v = nrxi_la_max(i + 1, a + i * lda, 1);
-        if (v > f) f = v;
-    }
-    f = nrxi_la_scale(f);
-    for (i = 0; i < n; i++)
-        for (j = 0; j <= i; j++) a[j * lda + i] = a[i * lda + j] *= f;
-    nrxi_la_tridiagonal(n, a, lda, w, e, tau, p);
-    memset(qt, 0, n * n * sizeof *qt);
-    for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
-    for (k = n; k-- > 0;)
-        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
-    status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
-    if (status != NRX_OK) return status;
-    for (i = 0; i < n; i++) { /* ascending */
-        size_t least = i;
-        for (j = i + 1; j < n; j++)
-            if (w[j] < w[least]) least = j;
-        if (least != i) {
-            nrxi_la_swap(1, w + i, 1, w + least, 1);
-            nrxi_la_swap(n, qt + i * n, 1, qt + least * n, 1);
-        }
-        w[i] /= f;
-    }
-    nrxi_la_transpose(n, n, qt, n, a, lda);
-    return NRX_OK;
-}
-
-/* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
-
-/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
-   (their leading ones are understood). v, w: m and n doubles. */
-NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
-{
-    size_t i, k;
-    (void)v;
-    for (k = 0; k < n; k++) {
-        double *row = a + k * lda + k;
-        size_t r = n - k - 1;
-        tauq[k] = nrxi_la_reflector(m - k, row, lda);
-        d[k] = row[0];
-        nrxi_la_reflect_left(m - k, r, row, lda, tauq[k], row + 1, lda, w);
-        taup[k] = 0.0;
-        e[k] = 0.0;
-        if (r == 0) continue;
-        taup[k] = nrxi_la_reflector(r, row + 1, 1);
-        e[k] = row[1];
-        row[1] = 1.0;
-        if (taup[k] != 0.0)
-            for (i = k + 1; i < m; i++) {
-                double *x = a + i * lda + k + 1;
-                nrxi_la_axpy(r, -taup[k] * nrxi_la_dot(r, x, row + 1), row + 1, x);
-            }
-    }
-}
-
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
-                                         double *cu)
-{
-    const double eps = 1.1e-16, tiny = 1e-60;
-    size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
-    double c, s, *cv = cu + 2 * n;
-    while (hi > 0) {
-        double t11, t12, t22, delta, mu, x, z;
-        for (lo = hi; lo > 0; lo--) {
-            double off = fabs(e[lo - 1]);
-            if (off <= eps * (fabs(d[lo]) + fabs(d[lo - 1])) || off <= tiny) { e[lo - 1] = 0.0; break; }
-        }
-        if (lo == hi) { hi--; continue; }
-        if (left-- == 0) return NRX_E_NUMERIC;
-        for (k = lo; k < hi; k++)
-            if (fabs(d[k]) <= tiny) break;
-        if (k < hi) { /* zero on the diagonal: chase e[k] out of row k to the right */
-            z = e[k];
-            d[k] = e[k] = 0.0;
-            for (i = k + 1; i <= hi && z != 0.0; i++) {
-                d[i] = nrxi_la_givens(d[i], z, &c, &s);
-                z = -s * e[i];
-                if (i < hi) e[i] *= c;
-                if (lu) nrxi_la_rotate(lu, c, s, ut + i * ldu, ut + k * ldu);
-                if (i == hi) break;
-            }
-            continue;
-        }
-        t22 = d[hi] * d[hi] + e[hi - 1] * e[hi - 1];
-        t11 = d[hi - 1] * d[hi - 1] + (hi - 1 > lo ? e[hi - 2] * e[hi - 2] : 0.0);
-        t12 = d[hi - 1] * e[hi - 1];
-        delta = 0.5 * (t11 - t22);
-        z = delta + (delta > 0.0 ? 1.0 : -1.0) * hypot(delta, t12);
-        mu = z != 0.0 ? t22 - t12 / z * t12 : t22;
-        x = d[lo] - mu / d[lo];
-        z = e[lo];
-        for (k = lo; k < hi; k++) {
-            double r = nrxi_la_givens(x, z, &c, &s);
-            if (k > lo) e[k - 1] = r;
-            x = c * d[k] + s * e[k];
-            e[k] = c * e[k] - s * d[k];
-            z = s * d[k + 1];
-            d[k + 1] *= c;
-            cv[2 * (k - lo)] = c;
-            cv[2 * (k - lo) + 1] = s;
-            d[k] = nrxi_la_givens(x, z, &c, &s);
-            x = c * e[k] + s * d[k + 1];
-            d[k + 1] = c * d[k + 1] - s * e[k];
-            e[k] = x;
-            if (k + 1 < hi) {
-                z = s * e[k + 1];
-                e[k + 1] *= c;
-            }
-            cu[2 * (k - lo)] = c;
-            cu[2 * (k - lo) + 1] = s;
-        }
-        if (lu) nrxi_la_rotations(hi - lo, cu, ut + lo * ldu, ldu, lu);
-        if (lv) nrxi_la_rotations(hi - lo, cv, vt + lo * ldv, ldv, lv);
-    }
-    for (k = 0; k < n; k++)
-        if (d[k] < 0.0) {
-            d[k] = -d[k];
-            for (i = 0; i < lv; i++) vt[k * ldv + i] = -vt[k * ldv + i];
-        }
-    return NRX_OK;
-}
-
-NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
-{
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
-    if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
-    return 2 * c + r + 8 * k + big + 64;
-}
-
-/* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
-NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
-                                    double *small)
-{
-    double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
-    size_t i, j, k;
-    nrx_status status;
-    nrxi_la_bidiagonal(m, n, a, lda, s, e, tauq, taup, v, w);
-    if (ut) {
-        for (i = 0; i < n; i++) {
-            memset(ut + i * ldu, 0, m * sizeof *ut);
-            memset(vt + i * ldv, 0, n * sizeof *vt);
-            ut[i * ldu + i] = vt[i * ldv + i] = 1.0;
-        }
-        for (k = n; k-- > 0;) {
-            v[0] = 1.0;
-            for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
-            nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
-            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
-        }
-    }
-    status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
-    if (status != NRX_OK) return status;
-    for (i = 0; i < n; i++) { /* descending */
-        size_t most = i;
-        for (j = i + 1; j < n; j++)
-            if (s[j] > s[most]) most = j;
-        if (most == i) continue;
-        nrxi_la_swap(1, s + i, 1, s + most, 1);
-        if (ut) {
-            nrxi_la_swap(m, ut + i * ldu, 1, ut + most * ldu, 1);
-            nrxi_la_swap(n, vt + i * ldv, 1, vt + most * ldv, 1);
-        }
-    }
-    return NRX_OK;
-}
-
-NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
-                            double *work)
-{
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
-    int vectors = u != NULL && vt != NULL;
-    double *t = work, *lt = t + big * k, *rt = lt + big * k, *small = rt + k * k, f = 0.0;
-    nrx_status status;
-    if (!nrxi_la_finite(m, n, a, lda)) return NRX_E_NUMERIC;
-    for (i = 0; i < m; i++) {
-        double v = nrxi_la_max(n, a + i * lda, 1);
-        if (v > f) f = v;
-    }
-    f = nrxi_la_scale(f);
-    if (m >= n) for (i = 0; i < m; i++) memcpy(t + i * n, a + i * lda, n * sizeof *t);
-    else nrxi_la_transpose(m, n, a, lda, t, k);
-    for (i = 0; i < big * k; i++) t[i] *= f;
-    status = nrxi_la_svd_tall(big, k, t, k, s, vectors ? lt : NULL, big, rt, k, small);
-    if (status != NRX_OK) return status;
-    for (i = 0; i < k; i++) s[i] /= f;
-    if (!vectors) return NRX_OK;
-    if (m >= n) {
-        nrxi_la_transpose(k, m, lt, big, u, ldu);
-        for (i = 0; i < k; i++) memcpy(vt + i * ldvt, rt + i * k, n * sizeof *vt);
-    } else { /* A^T = L S R^T: U = R, V^T = L^T */
-        nrxi_la_transpose(k, k, rt, k, u, ldu);
-        for (i = 0; i < k; i++) memcpy(vt + i * ldvt, lt + i * big, n * sizeof *vt);
-    }
-    (void)j;
-    return NRX_OK;
-}
-
-/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
-
-NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
-
-/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
-   result would then no longer be backward stable for A (Watkins 2006). */
-NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
-{
-    double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
-    size_t i, j, sweep, changed = 1;
-    for (i = 0; i < n; i++) {
-        scale[i] = 1.0;
-        before += nrxi_la_dot(n, a + i * lda, a + i * lda);
-    }
-    for (sweep = 0; changed && sweep < 40; sweep++)
-        for (changed = 0, i = 0; i < n; i++) {
-            double c = nrxi_la_norm(n, a + i, lda), r = nrxi_la_norm(n, a + i * lda, 1), f, g;
-            int e;
-            if (!(c > 0.0) || !(r > 0.0)) continue;
-            (void)frexp(r / c, &e);
-            f = ldexp(1.0, e / 2);
-            g = scale[i] * f;
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
-            changed = 1;
-            scale[i] = g;
-            for (j = 0; j < n; j++) a[i * lda + j] /= f;
-            for (j = 0; j < n; j++) a[j * lda + i] *= f;
-        }
-    for (i = 0; i < n; i++) {
-        after += nrxi_la_dot(n, a + i * lda, a + i * lda);
-        if (scale[i] < low) low = scale[i];
-        if (scale[i] > high) high = scale[i];
-    }
-    if (high / low * sqrt(after) <= 32.0 * sqrt(before)) return;
-    for (i = 0; i < n; i++)
-        for (j = 0; j < n; j++) a[i * lda + j] *= scale[i] / scale[j];
-    for (i = 0; i < n; i++) scale[i] = 1.0;
-}
-
-/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
-NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
-{
-    double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
-    double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
-    size_t j;
-    for (j = from; j < n; j++) {
-        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
-        r0[j] -= t;
-        r1[j] -= t * v1;
-        if (size == 3) r2[j] -= t * v2;
-    }
-    for (j = 0; j <= to; j++) {
-        double *row = h + j * lda + k, t = tau * (row[0] + v1 * row[1] + (size == 3 ? v2 * row[2] : 0.0));
-        row[0] -= t;
-        row[1] -= t * v1;
-        if (size == 3) row[2] -= t * v2;
-    }
-    r0 = zt + k * n; r1 = r0 + n; r2 = size == 3 ? r1 + n : r0;
-    for (j = 0; j < n; j++) {
-        double t = tau * (r0[j] + v1 * r1[j] + v2 * r2[j]);
-        r0[j] -= t;
-        r1[j] -= t * v1;
-        if (size == 3) r2[j] -= t * v2;
-    }
-}
-
-/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
-NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
-{
-    double p = 0.5 * (a - d), q = p * p + b * c, r;
-    if (q >= 0.0) {
-        r = p + (p >= 0.0 ? sqrt(q) : -sqrt(q));
-        w[0] = d + r;
-        w[2] = r != 0.0 ? d - b / r * c : w[0];
-        w[1] = w[3] = 0.0;
-        return 1;
-    }
-    w[0] = w[2] = 0.5 * (a + d);
-    w[1] = sqrt(-q);
-    w[3] = -w[1];
-    return 0;
-}
-
-/* Hessenberg h -> real Schur form Z^T H Z with 2 x 2 blocks for complex pairs only; w: n complex numbers. */
-NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, double *w)
-{
-    size_t end = n, lo, hi, k, steps = 0, left = 60 * n + 60;
-    while (end > 0) {
-        double s, t, x[3], *l;
-        hi = end - 1;
-        for (lo = hi; lo > 0; lo--) {
-            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
-                h[lo * lda + lo - 1] = 0.0;
-                break;
-            }
-        }
-        l = h + hi * lda;
-        if (lo == hi) {
-            w[2 * hi] = l[hi];
-            w[2 * hi + 1] = 0.0;
-            end--;
-            steps = 0;
-            continue;
-        }
-        if (lo + 1 == hi) {
-            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
-                x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
-                x[1] = l[lo];
-                nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
-                l[lo] = 0.0;
-            }
-            end -= 2;
-            steps = 0;
-            continue;
-        }
-        if (left-- == 0) return NRX_E_NUMERIC;
-        s = h[(hi - 1) * lda + hi - 1] + l[hi];
-        t = h[(hi - 1) * lda + hi - 1] * l[hi] - h[(hi - 1) * lda + hi] * l[hi - 1];
-        if (++steps % 10 == 0) { /* exceptional shift breaks cycles */
-            s = fabs(l[hi - 1]) + fabs(h[(hi - 1) * lda + hi - 2]);
-            t = s * s;
-            s *= 1.5;
-        }
-        l = h + lo * lda;
-        x[0] = (l[lo] * (l[lo] - s) + t) / l[lda + lo] + l[lo + 1];
-        x[1] = l[lo] + l[lda + lo + 1] - s;
-        x[2] = l[2 * lda + lo + 1];
-        for (k = lo; k + 1 <= hi; k++) {
-            size_t size = k + 2 <= hi ? 3 : 2, i;
-            if (k > lo) for (i = 0; i < size; i++) x[i] = h[(k + i) * lda + k - 1];
-            nrxi_la_bulge(n, h, lda, zt, k, size, x, k > lo ? k - 1 : lo, k + 3 < hi ? k + 3 : hi);
-            if (k > lo) for (i = 1; i < size; i++) h[(k + i) * lda + k - 1] = 0.0;
-        }
-    }
-    return NRX_OK;
-}
-
-/* (qr, qi) = (ar, ai) / (br, bi) without overflow (Smith). */
-NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *qr, double *qi)
-{
-    if (fabs(br) >= fabs(bi)) {
-        double f = bi / br, d = br + bi * f;
-        *qr = (ar + ai * f) / d;
-        *qi = (ai - ar * f) / d;
-    } else {
-        double f = br / bi, d = br * f + bi;
-        *qr = (ar * f + ai) / d;
-        *qi = (ai * f - ar) / d;
-    }
-}
-
-/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
-NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
-{
-    double lr = w[2 * k], li = w[2 * k + 1];
-    size_t i = k, j;
-    memset(xr, 0, n * sizeof *xr);
-    memset(xi, 0, n * sizeof *xi);
-    xr[k] = 1.0;
-    if (li != 0.0) { /* (t_kk - l) x_k + t_k,k+1 x_k+1 = 0 */
-        nrxi_la_divide(lr - t[k * lda + k], li, t[k * lda + k + 1], 0.0, xr + k + 1, xi + k + 1);
-    }
-    while (i-- > 0) {
-        const double *row = t + i * lda;
-        size_t last = li != 0.0 ? k + 1 : k;
-        double r = 0.0, m = 0.0, dr = row[i] - lr, di = -li, big;
-        for (j = i + 1; j <= last; j++) {
-            r -= row[j] * xr[j];
-            m -= row[j] * xi[j];
-        }
-        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
-            const double *up = row - lda;
-            double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
-            for (j = i + 1; j <= last; j++) {
-                ur -= up[j] * xr[j];
-                ui -= up[j] * xi[j];
-            }
-            er = ar * dr - di * di - b * c;
-            ei = di * (ar + dr);
-            if (fabs(er) + fabs(ei) < small * small) er = small * small;
-            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
-            nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
-            i--;
-        } else {
-            if (fabs(dr) + fabs(di) < small) dr = small;
-            nrxi_la_divide(r, m, dr, di, xr + i, xi + i);
-        }
-        big = fabs(xr[i]) + fabs(xi[i]);
-        if (big > 1e100)
-            for (j = i; j <= last; j++) { xr[j] /= big; xi[j] /= big; }
-    }
-}
-
-NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
-{
-    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
-    size_t i, j, k;
-    nrx_status status;
-    if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
-    for (i = 0; i < n; i++) {
-        double big = nrxi_la_max(n, a + i * lda, 1);
-        if (big > f) f = big;
-    }
-    f = nrxi_la_scale(f);
-    for (i = 0; i < n; i++)
-        for (j = 0; j < n; j++) a[i * lda + j] *= f;
-    nrxi_la_balance(n, a, lda, scale);
-    memset(zt, 0, n * n * sizeof *zt);
-    for (i = 0; i < n; i++) zt[i * n + i] = 1.0;
-    for (k = 0; k + 2 < n; k++) { /* Hessenberg; the reflectors are applied to Z^T at once */
-        double *col = a + (k + 1) * lda + k, beta;
-        tau[k] = nrxi_la_reflector(n - k - 1, col, lda);
-        beta = col[0];
-        for (i = 0; i < n - k - 1; i++) xr[i] = col[i * lda];
-        xr[0] = 1.0;
-        nrxi_la_reflect_left(n - k - 1, n - k - 1, xr, 1, tau[k], col + 1, lda, xi);
-        nrxi_la_reflect_right(n, n - k - 1, xr, tau[k], a + k + 1, lda);
-        nrxi_la_reflect_left(n - k - 1, n, xr, 1, tau[k], zt + (k + 1) * n, n, xi);
-        memset(xi, 0, sizeof *xi);
-        col[0] = beta;
-        for (i = 1; i < n - k - 1; i++) col[i * lda] = 0.0;
-    }
-    status = nrxi_la_schur(n, a, lda, zt, w);
-    if (status != NRX_OK) return status;
-    for (k = 0; v && k < n; k++) {
-        double norm, big = 0.0, c = 1.0, s = 0.0;
-        int pair = w[2 * k + 1] != 0.0;
-        nrxi_la_schur_vector(n, a, lda, w, k, 2.2e-16 * 0.01 + 1e-300, xr, xi);
-        memset(yr, 0, n * sizeof *yr);
-        memset(yi, 0, n * sizeof *yi);
-        for (j = 0; j < n && j <= k + (size_t)pair; j++) {
-            nrxi_la_axpy(n, xr[j], zt + j * n, yr);
-            if (pair) nrxi_la_axpy(n, xi[j], zt + j * n, yi);
-        }
-        for (i = 0; i < n; i++) {
-            yr[i] *= scale[i];
-            yi[i] *= scale[i];
-        }
-        norm = hypot(nrxi_la_norm(n, yr, 1), nrxi_la_norm(n, yi, 1));
-        for (i = 0; i < n; i++) /* turn the largest entry real and positive */
-            if (hypot(yr[i], yi[i]) > big) {
-                big = hypot(yr[i], yi[i]);
-                c = yr[i] / big;
-                s = -yi[i] / big;
-            }
-        if (!pair) { c = 1.0; s = 0.0; }
-        for (i = 0; i < n; i++) {
-            double *z = v + 2 * (i * ldv + k), re = yr[i] / norm, im = yi[i] / norm;
-            z[0] = c * re - s * im;
-            z[1] = c * im + s * re;
-            if (pair) { z[2] = z[0]; z[3] = -z[1]; }
-        }
-        if (pair) k++;
-    }
-    for (i = 0; i < 2 * n; i++) w[i] /= f;
-    return NRX_OK;
-}
-#elif NRXI_LINALG_VERSION != 1540441893
-#error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
-#endif
-/* <<< nrx linalg (implementation) */
-NRXI_IMPL_END
-
-NRXI_IMPL_BEGIN
 /* ==================================================== a small FFT ============================================ */
 
 /* Any length, double precision, for spectra, surrogates and Kuramoto-Sivashinsky: radix 2, Bluestein for the rest. Real
@@ -2671,7 +1969,7 @@ NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const d
   if (d.rtol < 100 * DBL_EPSILON && d.method != NRX_DYN_RK4 && d.rtol > 0) d.rtol = 100 * DBL_EPSILON;
   if (d.max_steps == 0) d.max_steps = 1000000000u;
   s = (nrx_dyn_solver *)nrxi_calloc(&d.env, 1, sizeof *s);
-  if (!s) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_solver_create: out of memory");
+  if (!s) return nrxi_dyn_oom(&d.env, "nrx_dyn_solver_create");
   s->d = d;
   s->f = *f;
   s->n = f->n;
@@ -3022,7 +2320,7 @@ static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
   s->info.factorizations++;
   s->have_lu = 1;
   s->hlu = h;
-  if (nrxi_lu(n, s->lu_r, n, s->piv_r) != NRX_OK || !nrxi_dyn_clu(n, s->lu_c, s->piv_c)) return NRX_E_NUMERIC;
+  if (nrxi_dyn_lu(n, s->lu_r, s->piv_r) != NRX_OK || !nrxi_dyn_clu(n, s->lu_c, s->piv_c)) return NRX_E_NUMERIC;
   return NRX_OK;
 }
 
@@ -3052,7 +2350,7 @@ static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter,
       co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c - (nrxi_radau_mur * w1 - nrxi_radau_mui * w2) / h;
       co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c - (nrxi_radau_mur * w2 + nrxi_radau_mui * w1) / h;
     }
-    nrxi_lu_solve(n, s->lu_r, n, s->piv_r, re, 1);
+    nrxi_dyn_lu_solve(n, s->lu_r, s->piv_r, re);
     nrxi_dyn_clu_solve(n, s->lu_c, s->piv_c, co);
     for (i = 0; i < n; i++) {
       double sc = nrxi_dyn_tol(s, i, s->y[i], 0.0), a = re[i] / sc, b = co[2 * i] / sc, c = co[2 * i + 1] / sc;
@@ -3090,7 +2388,7 @@ static double nrxi_radau_error(nrx_dyn_solver *s, const double *ze, const double
   size_t i, n = s->n;
   double sum = 0.0;
   for (i = 0; i < n; i++) err[i] = f0[i] + ze[i];
-  nrxi_lu_solve(n, s->lu_r, n, s->piv_r, err, 1);
+  nrxi_dyn_lu_solve(n, s->lu_r, s->piv_r, err);
   for (i = 0; i < n; i++) {
     double r = err[i] / nrxi_dyn_tol(s, i, s->y[i], s->ynew[i]);
     sum += r * r;
@@ -3469,7 +2767,7 @@ NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t n
   if (d.n_events && d.events) {
     g = (double *)nrxi_alloc(&d.env, d.n_events, sizeof(double));
     w = (double *)nrxi_alloc(&d.env, n, sizeof(double));
-    if (!g || !w) { st = nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_solve: out of memory"); goto done; }
+    if (!g || !w) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_solve"); goto done; }
     for (i = 0; i < d.n_events; i++) {
       d.events[i].count = 0;
       g[i] = d.events[i].g(d.events[i].user, t[0], y0);
@@ -3523,7 +2821,7 @@ NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_iterate: needs a map, an initial state and an array");
   n = map->n;
   a = (double *)nrxi_alloc(NULL, n, 2 * sizeof(double));
-  if (!a) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_iterate: out of memory");
+  if (!a) return nrxi_dyn_oom(NULL, "nrx_dyn_iterate");
   b = a + n;
   swap = a;
   memcpy(a, y0, n * sizeof(double));
@@ -3557,7 +2855,7 @@ NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *n
     if (!(t[i] > t[i - 1])) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_solve_sde: t[%zu] does not increase", i);
   n = f->n;
   w = (double *)nrxi_alloc(NULL, n, 5 * sizeof(double));
-  if (!w) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_solve_sde: out of memory");
+  if (!w) return nrxi_dyn_oom(NULL, "nrx_dyn_solve_sde");
   nrx_rng_seed(&rng, seed, 0);
   memcpy(w, y0, n * sizeof(double));
   memcpy(y, y0, n * sizeof(double));
@@ -3660,7 +2958,7 @@ static nrx_status nrxi_dyn_past_push(nrxi_dyn_dde *w, nrx_dyn_solver *s, double 
       if (b) p->t1 = b;
       c = cap <= (size_t)-1 / (5 * n) ? (double *)nrxi_realloc(&s->d.env, p->piece, cap * 5 * n, sizeof(double)) : NULL;
       if (c) p->piece = c;
-      if (!a || !b || !c) return nrxi_fail(&s->d.env, NRX_E_NOMEM, "nrx_dyn_solve_delay: out of memory for the history");
+      if (!a || !b || !c) return nrxi_dyn_oom(&s->d.env, "nrx_dyn_solve_delay");
       p->cap = cap;
     }
   }
@@ -3727,7 +3025,7 @@ NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0,
   w.t0 = t[0];
   w.lag = f->n_delays <= (size_t)-1 / n ? (double *)nrxi_alloc(&d.env, f->n_delays * n, sizeof(double)) : NULL;
   breaks = (double *)nrxi_alloc(&d.env, 1024, sizeof(double));
-  if (!w.lag || !breaks) { st = nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_solve_delay: out of memory"); goto done; }
+  if (!w.lag || !breaks) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_solve_delay"); goto done; }
   nb = nrxi_dyn_breaks(f, t[0], t[nt - 1], breaks, 1024);
   d.method = NRX_DYN_DP5;
   if (d.max_step == 0 || d.max_step > shortest) d.max_step = shortest;
@@ -3808,7 +3106,7 @@ NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
   if (!nrxi_mul_ok(n, 20, &total) || !nrxi_mul_ok(count, every, &i)) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_etdrk4: sizes overflow");
   total = i;
   c = (double *)nrxi_alloc(NULL, 20 * n, sizeof(double));
-  if (!c) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_etdrk4: out of memory for n = %zu", n);
+  if (!c) return nrxi_dyn_oom(NULL, "nrx_dyn_etdrk4");
   nv = c + 6 * n; na = nv + 2 * n; nb = na + 2 * n; nc = nb + 2 * n; a = nc + 2 * n; b = a + 2 * n; w = b + 2 * n;
   for (i = 0; i < n; i++) nrxi_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i, c + 4 * n + i, c + 5 * n + i);
   for (step = 0; step < total; step++) {
@@ -3875,7 +3173,7 @@ NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const d
   mem = NULL;
   if (nrxi_mul_ok(m, 2 * (count + 1), &total) && nrxi_add_ok(total, 8 * n + work + 16, &total))
     mem = (double *)nrxi_alloc(env, total, sizeof(double));
-  if (!mem) { nrxi_dyn_fft_drop(&q.plan); return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_kuramoto_sivashinsky: out of memory"); }
+  if (!mem) { nrxi_dyn_fft_drop(&q.plan); return nrxi_dyn_oom(env, "nrx_dyn_kuramoto_sivashinsky"); }
   L = mem; q.u = L + m; q.w = q.u + n; v = q.w + 2 * m; q.work = v + 2 * m; modes = q.work + work;
   q.n = n;
   q.length = length;
@@ -3980,7 +3278,7 @@ NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p,
   if (!nrxi_mul_ok(nt, substeps, &total) || !nrxi_mul_ok(total + 1, n, &total) || !nrxi_add_ok(total, 14 * n, &total))
     return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_adjoint: sizes overflow");
   mem = (double *)nrxi_alloc(env, total, sizeof(double));
-  if (!mem) return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_adjoint: out of memory");
+  if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_adjoint");
   k = mem; Y = k + 4 * n; ak = Y + 4 * n; lam = ak + 4 * n; g = lam + n; path = g + n;
   memcpy(path, y0, n * sizeof(double));
   *value = 0.0;
@@ -4355,10 +3653,6 @@ NRXI_DYN_J(Kepler, 4, NRXI_S4(x, y, px, py),
   J[2] = 1.0; J[7] = 1.0; J[8] = 3.0*(x*x)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);
   J[9] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0); J[12] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0);
   J[13] = 3.0*(y*y)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);)
-NRXI_DYN_F(FitzHughNagumo, NRXI_S2(v, w) NRXI_K4(a, b, curr, gamma),
-  out[0] = v - v*v*v/3.0 - w + curr; out[1] = gamma*(v + a - b*w);)
-NRXI_DYN_J(FitzHughNagumo, 2, NRXI_S2(v, w) NRXI_K4(a, b, curr, gamma),
-  J[0] = 1.0 - 1.0*(v*v); J[1] = -1.0; J[2] = gamma; J[3] = -b*gamma;)
 NRXI_DYN_F(Brusselator, NRXI_S2(x, y) NRXI_K2(a, b),
   out[0] = a + x*x*y - (b + 1.0)*x; out[1] = b*x - x*x*y;)
 NRXI_DYN_J(Brusselator, 2, NRXI_S2(x, y) NRXI_K2(a, b),
@@ -4367,15 +3661,6 @@ NRXI_DYN_F(Robertson, NRXI_S3(x, y, z) NRXI_K3(k1, k2, k3),
   out[0] = -k1*x + k3*y*z; out[1] = k1*x - k3*y*z - k2*y*y; out[2] = k2*y*y;)
 NRXI_DYN_J(Robertson, 3, NRXI_S3(x, y, z) NRXI_K3(k1, k2, k3),
   J[0] = -k1; J[1] = k3*z; J[2] = k3*y; J[3] = k1; J[4] = -2.0*k2*y - k3*z; J[5] = -k3*y; J[7] = 2.0*k2*y;)
-NRXI_DYN_F(Oregonator, NRXI_S3(x, y, z) NRXI_K3(k, q, m),
-  out[0] = k*(y + x*(1.0 - q*x - y)); out[1] = (z - (1.0 + x)*y)/k; out[2] = m*(x - z);)
-NRXI_DYN_J(Oregonator, 3, NRXI_S3(x, y, z) NRXI_K3(k, q, m),
-  J[0] = k*(-2.0*q*x - y + 1.0); J[1] = k*(1.0 - x); J[3] = -y/k; J[4] = (-x - 1.0)/k; J[5] = 1.0/(k);
-  J[6] = m; J[8] = -m;)
-NRXI_DYN_F(SIR, NRXI_S3(s, i, r) NRXI_K2(beta, gamma),
-  out[0] = -beta*s*i; out[1] = beta*s*i - gamma*i; out[2] = gamma*i;)
-NRXI_DYN_J(SIR, 3, NRXI_S3(s, i, r) NRXI_K2(beta, gamma),
-  J[0] = -beta*i; J[1] = -beta*s; J[3] = beta*i; J[4] = beta*s - gamma; J[7] = gamma;)
 NRXI_DYN_F(Henon, NRXI_S2(x, y) NRXI_K2(a, b),
   out[0] = 1.0 - a*x*x + y; out[1] = b*x;)
 NRXI_DYN_J(Henon, 2, NRXI_S2(x, y) NRXI_K2(a, b),
@@ -4410,26 +3695,6 @@ NRXI_DYN_F(Tinkerbell, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
   out[0] = x*x - y*y + a*x + b*y; out[1] = 2.0*x*y + c*x + d*y;)
 NRXI_DYN_J(Tinkerbell, 2, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
   J[0] = a + 2.0*x; J[1] = b - 2.0*y; J[2] = c + 2.0*y; J[3] = d + 2.0*x;)
-NRXI_DYN_F(DuffingMap, NRXI_S2(x, y) NRXI_K2(a, b),
-  out[0] = y; out[1] = -b*x + a*y - y*y*y;)
-NRXI_DYN_J(DuffingMap, 2, NRXI_S2(x, y) NRXI_K2(a, b),
-  J[1] = 1.0; J[2] = -b; J[3] = a - 3.0*(y*y);)
-NRXI_DYN_F(GaussMap, NRXI_S1(x) NRXI_K2(a, b),
-  out[0] = exp(-a*x*x) + b;)
-NRXI_DYN_J(GaussMap, 1, NRXI_S1(x) NRXI_K2(a, b),
-  J[0] = -2.0*a*x*exp(-a*(x*x));)
-NRXI_DYN_F(Ricker, NRXI_S1(x) NRXI_K1(r),
-  out[0] = x*exp(r*(1.0 - x));)
-NRXI_DYN_J(Ricker, 1, NRXI_S1(x) NRXI_K1(r),
-  J[0] = -r*x*exp(r*(1.0 - x)) + exp(r*(1.0 - x));)
-NRXI_DYN_F(DeJong, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
-  out[0] = sin(a*y) - cos(b*x); out[1] = sin(c*x) - cos(d*y);)
-NRXI_DYN_J(DeJong, 2, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
-  J[0] = b*sin(b*x); J[1] = a*cos(a*y); J[2] = c*cos(c*x); J[3] = d*sin(d*y);)
-NRXI_DYN_F(Circle, NRXI_S1(x) NRXI_K2(w, k),
-  out[0] = nrxi_dyn_wrap(x + w - k/6.283185307179586*sin(6.283185307179586*x), 1.0);)
-NRXI_DYN_J(Circle, 1, NRXI_S1(x) NRXI_K2(w, k),
-  J[0] = -1.0*k*cos(6.283185307179586*x) + 1.0;)
 /* Lorenz-96: params {F, n}. */
 static const char nrxi_eq_Lorenz96[] = "out[i] = (x[i+1] - x[i-2])*x[i-1] - x[i] + F;";
 static nrx_status nrxi_f_Lorenz96(void *user, double t, const double *x, double *out)
@@ -4501,13 +3766,11 @@ static const double nrxi_dyn_values[] = {
   0.021, 0.0, -24.8, 2.017, -0.9, 0.0, 0.5, 0.0553, 0.0, -2.0723, 9.81, 2.0, 2.5, 0.0, 0.0, 1.46, 0.0,
   0.0, -1.46, 1.0, 1.0, 0.0, 0.0, 0.0, 0.1, 1.0, 0.0, -0.05, -0.05, 2.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0,
   1.0, 2.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, -1.06, 1.0, 2.0, 3.0, 1.0, 0.3, 0.5, 0.0, 0.0, 0.0, 0.4,
-  0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.7, 0.8, 0.5, 0.08, -1.0, 1.0, 1.0, 3.0, 1.5, 3.0, 0.04, 30000000.0,
-  10000.0, 1.0, 0.0, 0.0, 77.27, 8.375e-06, 0.161, 1.0, 2.0, 3.0, 0.5, 0.1, 0.99, 0.01, 0.0, 8.0, 5.0,
-  8.01, 8.0, 8.0, 8.0, 8.0, 0.471, 0.0, -0.518, -1.31, -3.642, 1.4, 0.3, 0.1, 0.1, 0.4192, -1.6232, 4.0,
-  0.3, 0.6931471805599453, 0.9, 0.1, 0.1, 0.5077, -0.7184, 1.7, 0.5, 0.1, 0.1, 0.4701, -1.1633, 1.0, 0.1,
-  0.1, 0.111, -0.111, 0.1234, 0.5678, 0.9624236501192069, -0.9624236501192069, 0.9, -0.6013, 2.0, 0.5,
-  -0.72, -0.64, 2.75, 0.2, 0.5, 0.5, 4.9, -0.5, 0.1, 3.3, 0.3, 1.641, 1.902, 0.316, 1.525, 0.1, 0.1,
-  0.333, 5.7, 0.1
+  0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 1.5, 3.0, 0.04, 30000000.0, 10000.0, 1.0, 0.0, 0.0, 8.0,
+  5.0, 8.01, 8.0, 8.0, 8.0, 8.0, 0.471, 0.0, -0.518, -1.31, -3.642, 1.4, 0.3, 0.1, 0.1, 0.4192, -1.6232,
+  4.0, 0.3, 0.6931471805599453, 0.9, 0.1, 0.1, 0.5077, -0.7184, 1.7, 0.5, 0.1, 0.1, 0.4701, -1.1633, 1.0,
+  0.1, 0.1, 0.111, -0.111, 0.1234, 0.5678, 0.9624236501192069, -0.9624236501192069, 0.9, -0.6013, 2.0,
+  0.5, -0.72, -0.64
 };
 
 typedef struct nrxi_dyn_entry { /* indices into nrxi_dyn_values; exponents -1 = none */
@@ -4597,24 +3860,16 @@ static const nrxi_dyn_entry nrxi_dyn_entries[] = {
   NRXI_DYN_E("VanDerPol", VanDerPol, "mu", 0, 2, 1, 628, 629, 631, 6.663),
   NRXI_DYN_E("RigidBody", RigidBody, "a b c", 0, 3, 3, 633, 636, 639, 10.0),
   NRXI_DYN_E("Kepler", Kepler, "", 0, 4, 0, 0, 642, 646, 6.283185307179586),
-  NRXI_DYN_E("FitzHughNagumo", FitzHughNagumo, "a b curr gamma", 0, 2, 4, 650, 654, -1, 39.0),
-  NRXI_DYN_E("Brusselator", Brusselator, "a b", 0, 2, 2, 656, 658, -1, 7.16),
-  NRXI_DYN_E("Robertson", Robertson, "k1 k2 k3", 0, 3, 3, 660, 663, -1, 100000.0),
-  NRXI_DYN_E("Oregonator", Oregonator, "k q m", 0, 3, 3, 666, 669, -1, 302.9),
-  NRXI_DYN_E("SIR", SIR, "beta gamma", 0, 3, 2, 672, 674, -1, 60.0),
-  NRXI_DYN_E("Lorenz96", Lorenz96, "F n", 0, 5, 2, 677, 679, 684, 2.0),
-  NRXI_DYN_E("Henon", Henon, "a b", 1, 2, 2, 689, 691, 693, 1.0),
-  NRXI_DYN_E("Logistic", Logistic, "r", 1, 1, 1, 695, 696, 697, 1.0),
-  NRXI_DYN_E("Ikeda", Ikeda, "u", 1, 2, 1, 698, 699, 701, 1.0),
-  NRXI_DYN_E("Lozi", Lozi, "a b", 1, 2, 2, 703, 705, 707, 1.0),
-  NRXI_DYN_E("Chirikov", Chirikov, "k", 1, 2, 1, 709, 710, 712, 1.0),
-  NRXI_DYN_E("CatMap", CatMap, "", 1, 2, 0, 0, 714, 716, 1.0),
-  NRXI_DYN_E("Tinkerbell", Tinkerbell, "a b c d", 1, 2, 4, 718, 722, -1, 1.0),
-  NRXI_DYN_E("DuffingMap", DuffingMap, "a b", 1, 2, 2, 724, 726, -1, 1.0),
-  NRXI_DYN_E("GaussMap", GaussMap, "a b", 1, 1, 2, 728, 730, -1, 1.0),
-  NRXI_DYN_E("Ricker", Ricker, "r", 1, 1, 1, 731, 732, -1, 1.0),
-  NRXI_DYN_E("DeJong", DeJong, "a b c d", 1, 2, 4, 733, 737, -1, 1.0),
-  NRXI_DYN_E("Circle", Circle, "w k", 1, 1, 2, 739, 741, -1, 1.0)
+  NRXI_DYN_E("Brusselator", Brusselator, "a b", 0, 2, 2, 650, 652, -1, 7.16),
+  NRXI_DYN_E("Robertson", Robertson, "k1 k2 k3", 0, 3, 3, 654, 657, -1, 100000.0),
+  NRXI_DYN_E("Lorenz96", Lorenz96, "F n", 0, 5, 2, 660, 662, 667, 2.0),
+  NRXI_DYN_E("Henon", Henon, "a b", 1, 2, 2, 672, 674, 676, 1.0),
+  NRXI_DYN_E("Logistic", Logistic, "r", 1, 1, 1, 678, 679, 680, 1.0),
+  NRXI_DYN_E("Ikeda", Ikeda, "u", 1, 2, 1, 681, 682, 684, 1.0),
+  NRXI_DYN_E("Lozi", Lozi, "a b", 1, 2, 2, 686, 688, 690, 1.0),
+  NRXI_DYN_E("Chirikov", Chirikov, "k", 1, 2, 1, 692, 693, 695, 1.0),
+  NRXI_DYN_E("CatMap", CatMap, "", 1, 2, 0, 0, 697, 699, 1.0),
+  NRXI_DYN_E("Tinkerbell", Tinkerbell, "a b c d", 1, 2, 4, 701, 705, -1, 1.0)
 };
 
 NRX_DEF size_t nrx_dyn_count(void) { return sizeof nrxi_dyn_entries / sizeof nrxi_dyn_entries[0]; }
@@ -4751,31 +4006,25 @@ NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double 
   return sxy;
 }
 
-static void nrxi_dyn_sort(size_t n, double *x) /* ascending heap sort */
-{
-  size_t i, root, child, end;
-  double v;
-  if (n < 2) return;
-  for (i = n / 2; i-- > 0;) {
-    v = x[i];
-    for (root = i; (child = 2 * root + 1) < n; root = child) {
-      if (child + 1 < n && x[child + 1] > x[child]) child++;
-      if (!(x[child] > v)) break;
-      x[root] = x[child];
-    }
-    x[root] = v;
+/* Heap sort, ascending. */
+#define NRXI_DYN_SORT(name, type) \
+  static void name(size_t n, type *x) \
+  { \
+    size_t root, child, end = n, first = n / 2; \
+    while (end > 1) { \
+      type v; \
+      if (first > 0) v = x[--first]; \
+      else { v = x[--end]; x[end] = x[0]; } \
+      for (root = first; (child = 2 * root + 1) < end; root = child) { \
+        if (child + 1 < end && x[child + 1] > x[child]) child++; \
+        if (!(x[child] > v)) break; \
+        x[root] = x[child]; \
+      } \
+      x[root] = v; \
+    } \
   }
-  for (end = n; end-- > 1;) {
-    v = x[end];
-    x[end] = x[0];
-    for (root = 0; (child = 2 * root + 1) < end; root = child) {
-      if (child + 1 < end && x[child + 1] > x[child]) child++;
-      if (!(x[child] > v)) break;
-      x[root] = x[child];
-    }
-    x[root] = v;
-  }
-}
+NRXI_DYN_SORT(nrxi_dyn_sort, double)
+NRXI_DYN_SORT(nrxi_dyn_sort_u64, uint64_t)
 
 /* Orthonormalises the columns of Q [n][k] by modified Gram-Schmidt, twice; R's diagonal to r [k], all of it to R [k][k] if given. */
 static int nrxi_dyn_orthonormalise(size_t n, size_t k, double *Q, double *r, double *R)
@@ -4978,12 +4227,12 @@ NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const
     return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_dyn_lyapunov: sizes overflow");
   w.block = (double *)nrxi_calloc(&d.env, total + d.trajectories, sizeof(double));
   w.status = (nrx_status *)nrxi_calloc(&d.env, d.trajectories, sizeof(nrx_status));
-  if (!w.block || !w.status) { st = nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_lyapunov: out of memory"); goto done; }
+  if (!w.block || !w.status) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_lyapunov"); goto done; }
   w.divergence = w.block + total;
   w.dt = d.kind == NRX_DYN_MAP ? 1.0 : d.interval;
   if (w.dt == 0) { /* growth of about e^4 between QRs: interval 4 / mean |J|, from a short run */
     double *mem = (double *)nrxi_alloc(&d.env, 2 * n * n + 8 * n, sizeof(double)), norm = 0, t[2];
-    if (!mem) { st = nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_lyapunov: out of memory"); goto done; }
+    if (!mem) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_lyapunov"); goto done; }
     st = f->f(f->user, 0.0, y0, mem + n * n);
     if (st == NRX_OK) st = nrxi_dyn_jacobian(f, 0.0, y0, mem + n * n, mem + n * n + n, mem + n * n + 2 * n, mem);
     for (i = 0; i < n * n; i++) norm += mem[i] * mem[i];
@@ -5061,7 +4310,7 @@ NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double
   if (n > 3000 || !nrxi_mul_ok(total, n * n, &size) || !nrxi_add_ok(size, nrxi_dyn_flowq_size(n, n) + n * n + 2 * n, &size))
     return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_covariant: sizes overflow");
   mem = (double *)nrxi_alloc(env, size, sizeof(double));
-  if (!mem) return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_covariant: out of memory");
+  if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_covariant");
   Rs = mem + nrxi_dyn_flowq_size(n, n);
   r = Rs + total * n * n;
   growth = r + n;
@@ -5120,7 +4369,7 @@ NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V)
   double *mem, *A, *B, *r, *M, s = 0.0;
   size_t i, j, l, m = n - k;
   if (!V || n == 0 || k == 0 || k >= n) return 0.0;
-  mem = (double *)nrxi_alloc(NULL, 2 * n * n + 4 * n + nrxi_svd_work(k, m), sizeof(double));
+  mem = (double *)nrxi_alloc(NULL, 2 * n * n + 4 * n + nrxi_dyn_svd_work(k, m), sizeof(double));
   if (!mem) return 0.0;
   A = mem; B = A + n * k; r = B + n * m; M = r + n;
   for (i = 0; i < n; i++) {
@@ -5134,7 +4383,7 @@ NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V)
         for (i = 0; i < n; i++) v += A[i * k + j] * B[i * m + l];
         M[j * m + l] = v;
       }
-    if (nrxi_svd(k, m, M, m, r, NULL, 0, NULL, 0, M + k * m) == NRX_OK) s = acos(nrxi_dyn_min(1.0, r[0]));
+    if (nrxi_dyn_svd(k, m, M, r, NULL, NULL, M + k * m) == NRX_OK) s = acos(nrxi_dyn_min(1.0, r[0]));
   }
   nrxi_free(NULL, mem);
   return s;
@@ -5176,7 +4425,7 @@ NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_
   hits = (size_t *)nrxi_calloc(NULL, kmax + 1, sizeof(size_t));
   if (!E || !sum || !hits) {
     nrxi_free(NULL, E); nrxi_free(NULL, sum); nrxi_free(NULL, hits);
-    return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_divergence: out of memory");
+    return nrxi_dyn_oom(NULL, "nrx_dyn_divergence");
   }
   (void)nrx_dyn_embed(n, x, m, lag, E);
   used = rows - kmax;
@@ -5238,31 +4487,6 @@ NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, 
   return NRX_OK;
 }
 
-static void nrxi_dyn_sort_u64(size_t n, uint64_t *x) /* radix sort, 8 passes would need memory: heap sort */
-{
-  size_t i, root, child, end;
-  uint64_t v;
-  for (i = n / 2; i-- > 0;) {
-    v = x[i];
-    for (root = i; (child = 2 * root + 1) < n; root = child) {
-      if (child + 1 < n && x[child + 1] > x[child]) child++;
-      if (x[child] <= v) break;
-      x[root] = x[child];
-    }
-    x[root] = v;
-  }
-  for (end = n; end-- > 1;) {
-    v = x[end];
-    x[end] = x[0];
-    for (root = 0; (child = 2 * root + 1) < end; root = child) {
-      if (child + 1 < end && x[child + 1] > x[child]) child++;
-      if (x[child] <= v) break;
-      x[root] = x[child];
-    }
-    x[root] = v;
-  }
-}
-
 NRX_DEF nrx_status nrx_dyn_box_counts(size_t n, size_t d, const double *x, size_t levels, size_t *counts)
 {
   size_t i, j, k, bits;
@@ -5272,7 +4496,7 @@ NRX_DEF nrx_status nrx_dyn_box_counts(size_t n, size_t d, const double *x, size_
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_box_counts: needs finite points and d * levels <= 60");
   key = (uint64_t *)nrxi_alloc(NULL, n, sizeof(uint64_t));
   lo = (double *)nrxi_alloc(NULL, d, sizeof(double));
-  if (!key || !lo) { nrxi_free(NULL, key); nrxi_free(NULL, lo); return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_box_counts: out of memory"); }
+  if (!key || !lo) { nrxi_free(NULL, key); nrxi_free(NULL, lo); return nrxi_dyn_oom(NULL, "nrx_dyn_box_counts"); }
   for (j = 0; j < d; j++) {
     double hi = lo[j] = x[j];
     for (i = 1; i < n; i++) { lo[j] = nrxi_dyn_min(lo[j], x[i * d + j]); hi = nrxi_dyn_max(hi, x[i * d + j]); }
@@ -5307,7 +4531,7 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
   if (!x || !K || n < 100 || !nrxi_all_finite(x, n, NRX_F64)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_test01: needs at least 100 finite samples");
   if (frequencies == 0) frequencies = 100;
   p = (double *)nrxi_alloc(NULL, 2 * n + lags + frequencies, sizeof(double));
-  if (!p) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_test01: out of memory");
+  if (!p) return nrxi_dyn_oom(NULL, "nrx_dyn_test01");
   q = p + n; D = q + n; k = D + lags;
   nrx_rng_seed(&rng, seed, 0);
   for (i = 0; i < n; i++) mean += x[i] / (double)n;
@@ -5347,10 +4571,10 @@ NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const dou
   if (!f || !f->f || f->n == 0 || !lo || !hi || !points || !count || max == 0 || f->n > 2000)
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_fixed_points: needs a field, a box, and room for the points");
   n = f->n;
-  work = nrxi_eig_work(n);
+  work = nrxi_dyn_eig_work(n);
   mem = (double *)nrxi_alloc(NULL, n * n + 7 * n + work, sizeof(double));
   piv = (size_t *)nrxi_alloc(NULL, n, sizeof(size_t));
-  if (!mem || !piv) { nrxi_free(NULL, mem); nrxi_free(NULL, piv); return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_fixed_points: out of memory"); }
+  if (!mem || !piv) { nrxi_free(NULL, mem); nrxi_free(NULL, piv); return nrxi_dyn_oom(NULL, "nrx_dyn_fixed_points"); }
   J = mem; y = J + n * n; g = y + n; w = g + n; ew = w + 2 * n; wk = ew + 2 * n;
   nrx_rng_seed(&rng, seed, 0);
   *count = 0;
@@ -5361,7 +4585,8 @@ NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const dou
     for (it = 0; it < 100; it++) {
       if (f->f(f->user, 0.0, y, g) != NRX_OK || nrxi_dyn_jacobian(f, 0.0, y, g, w, w + n, J) != NRX_OK) break;
       if (kind == NRX_DYN_MAP) for (i = 0; i < n; i++) { g[i] -= y[i]; J[i * n + i] -= 1.0; }
-      if (nrxi_lu(n, J, n, piv) != NRX_OK || nrxi_lu_solve(n, J, n, piv, g, 1) != NRX_OK) break;
+      if (nrxi_dyn_lu(n, J, piv) != NRX_OK) break;
+      nrxi_dyn_lu_solve(n, J, piv, g);
       step = size = 0;
       for (i = 0; i < n; i++) { y[i] -= g[i]; step += g[i] * g[i]; size += y[i] * y[i]; }
       if (!nrxi_finite_f64(&step)) break;
@@ -5372,7 +4597,7 @@ NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const dou
     if (!good) continue;
     memcpy(points + *count * n, y, n * sizeof(double));
     if (f->f(f->user, 0.0, y, g) == NRX_OK && nrxi_dyn_jacobian(f, 0.0, y, g, w, w + n, J) == NRX_OK
-      && nrxi_eig(n, J, n, ew, NULL, 0, wk) == NRX_OK) {
+      && nrxi_dyn_eig(n, J, ew, NULL, wk) == NRX_OK) {
       int ok = 1;
       for (i = 0; i < n; i++)
         ok = ok && (kind == NRX_DYN_MAP ? hypot(ew[2 * i], ew[2 * i + 1]) < 1.0 : ew[2 * i] < 0.0);
@@ -5405,7 +4630,7 @@ NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const do
   n = f->n;
   if (!nrxi_add_ok(skip, keep, &total) || total > (size_t)-1 / n / 2) return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_orbit_diagram: sizes overflow");
   mem = (double *)nrxi_alloc(env, total * n + 6 * n, sizeof(double));
-  if (!mem) return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_orbit_diagram: out of memory");
+  if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_orbit_diagram");
   for (i = 0; i < np; i++) {
     size_t got = 0;
     *param = values[i];
@@ -5450,7 +4675,7 @@ NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, doub
   if (lmin < 2) lmin = 2;
   if (theiler == 0) theiler = 1; /* the main diagonal is trivial */
   hist = (size_t *)nrxi_calloc(NULL, n + 1, sizeof(size_t));
-  if (!hist) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_recurrences: out of memory");
+  if (!hist) return nrxi_dyn_oom(NULL, "nrx_dyn_recurrences");
   for (k = theiler; k < n; k++) { /* diagonals, one of each symmetric pair */
     for (run = 0, i = 0; i + k <= n; i++) {
       int hit = i + k < n && nrxi_dyn_dist2(d, x + i * d, x + (i + k) * d) <= e2;
@@ -5489,7 +4714,7 @@ NRX_DEF nrx_status nrx_dyn_mutual_information(size_t n, const double *x, size_t 
   if (bins < 2) bins = 32;
   if (!nrxi_mul_ok(bins, bins + 2, &size)) return NRX_E_RANGE;
   h = (double *)nrxi_alloc(NULL, size, sizeof(double));
-  if (!h) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_mutual_information: out of memory");
+  if (!h) return nrxi_dyn_oom(NULL, "nrx_dyn_mutual_information");
   lo = hi = x[0];
   for (i = 1; i < n; i++) { lo = nrxi_dyn_min(lo, x[i]); hi = nrxi_dyn_max(hi, x[i]); }
   for (lag = 0; lag <= max_lag; lag++) {
@@ -5556,7 +4781,7 @@ NRX_DEF nrx_status nrx_dyn_power_spectrum(size_t n, const double *x, double *out
     for (i = 0; i < n; i++) mem[i] = x[i] - mean;
     nrxi_dyn_rfft(&plan, mem, mem + n, mem + 2 * n + 2);
     for (i = 0; i <= n / 2; i++) out[i] = (mem[n + 2 * i] * mem[n + 2 * i] + mem[n + 2 * i + 1] * mem[n + 2 * i + 1]) / (double)n;
-  } else st = nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_power_spectrum: out of memory");
+  } else st = nrxi_dyn_oom(env, "nrx_dyn_power_spectrum");
   nrxi_dyn_fft_drop(&plan);
   nrxi_free(env, mem);
   return st;
@@ -5564,24 +4789,15 @@ NRX_DEF nrx_status nrx_dyn_power_spectrum(size_t n, const double *x, double *out
 
 /* -- surrogates -- */
 
-/* order [n] = indices of x in ascending order (heap sort on indices). */
+/* order [n] = indices of x in ascending order. */
 static void nrxi_dyn_order(size_t n, const double *x, size_t *order)
 {
-  size_t i, root, child, end, v;
+  size_t i, root, child, end = n, first = n / 2, v;
   for (i = 0; i < n; i++) order[i] = i;
-  for (i = n / 2; i-- > 0;) {
-    v = order[i];
-    for (root = i; (child = 2 * root + 1) < n; root = child) {
-      if (child + 1 < n && x[order[child + 1]] > x[order[child]]) child++;
-      if (!(x[order[child]] > x[v])) break;
-      order[root] = order[child];
-    }
-    order[root] = v;
-  }
-  for (end = n; end-- > 1;) {
-    v = order[end];
-    order[end] = order[0];
-    for (root = 0; (child = 2 * root + 1) < end; root = child) {
+  while (end > 1) {
+    if (first > 0) v = order[--first];
+    else { v = order[--end]; order[end] = order[0]; }
+    for (root = first; (child = 2 * root + 1) < end; root = child) {
       if (child + 1 < end && x[order[child + 1]] > x[order[child]]) child++;
       if (!(x[order[child]] > x[v])) break;
       order[root] = order[child];
@@ -5635,7 +4851,7 @@ NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64
   size = nrxi_dyn_fft_work(&plan);
   mem = (double *)nrxi_alloc(env, 5 * n + 8 + size, sizeof(double));
   order = (size_t *)nrxi_alloc(env, n, sizeof(size_t));
-  if (!mem || !order) { st = nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_surrogate: out of memory"); goto done; }
+  if (!mem || !order) { st = nrxi_dyn_oom(env, "nrx_dyn_surrogate"); goto done; }
   c = mem; sorted = c + n + 2; amp = sorted + n; old = amp + n / 2 + 1; work = old + n;
   memcpy(sorted, x, n * sizeof(double));
   nrxi_dyn_sort(n, sorted);
@@ -6021,14 +5237,14 @@ NRX_DEF nrx_status nrx_dyn_stream_create(nrx_dyn_stream *s, size_t cols, const n
   if (cols == 0 || cols > 100000) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_stream_create: %zu columns", cols);
   s->cols = cols;
   s->block = 3 * cols < 192 ? 192 : 3 * cols;
-  work = nrxi_qr_work(s->block + cols, cols);
-  if (!nrxi_mul_ok(s->block + cols, cols, &total) || !nrxi_add_ok(total, work + cols, &total) || !nrxi_mul_ok(cols, cols, &square))
+  work = cols;
+  if (!nrxi_mul_ok(s->block + cols, cols, &total) || !nrxi_add_ok(total, work + 2 * cols, &total) || !nrxi_mul_ok(cols, cols, &square))
     return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_stream_create: sizes overflow");
   s->R = (double *)nrxi_calloc(env, square, sizeof(double));
   s->buf = (double *)nrxi_calloc(env, total, sizeof(double));
-  if (!s->R || !s->buf) { nrx_dyn_stream_free(s); return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_stream_create: out of memory"); }
+  if (!s->R || !s->buf) { nrx_dyn_stream_free(s); return nrxi_dyn_oom(env, "nrx_dyn_stream_create"); }
   s->tau = s->buf + (s->block + cols) * cols;
-  s->work = s->tau + cols;
+  s->work = s->tau + 2 * cols;
   return NRX_OK;
 }
 
@@ -6040,7 +5256,7 @@ NRX_DEF nrx_status nrx_dyn_stream_finish(nrx_dyn_stream *s)
   c = s->cols;
   if (s->fill == 0) return NRX_OK;
   memcpy(s->buf, s->R, c * c * sizeof(double)); /* R on top of the waiting rows */
-  st = nrxi_qr(c + s->fill, c, s->buf, c, s->tau, s->work);
+  st = nrxi_dyn_qr(c + s->fill, c, s->buf, s->tau, s->work);
   if (st != NRX_OK) return st;
   for (i = 0; i < c; i++) {
     memset(s->R + i * c, 0, i * sizeof(double));
@@ -6132,7 +5348,7 @@ static void nrxi_dyn_fd(size_t n, size_t d, const double *t, double dt, const do
 static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt, const double *x, size_t window, size_t degree,
                  double *dx, double *smooth, const nrx_env *env)
 {
-  size_t i, j, k, half = window / 2, c = degree + 1, lw = nrxi_lstsq_work(window, c, window);
+  size_t i, j, k, half = window / 2, c = degree + 1, lw = nrxi_dyn_lstsq_work(window, c, window);
   double *m = (double *)nrxi_alloc(env, window * c + window * window + 2 * window + lw, sizeof(double)), *A, *B, *w0, *w1, nothing = HUGE_VAL - HUGE_VAL;
   size_t last = (size_t)-1;
   nrx_status st = NRX_OK;
@@ -6149,7 +5365,7 @@ static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt
       }
       memset(B, 0, window * window * sizeof(double));
       for (k = 0; k < window; k++) B[k * window + k] = 1.0;
-      st = nrxi_lstsq(window, c, A, c, B, window, -1.0, NULL, w1 + window);
+      st = nrxi_dyn_lstsq(window, c, A, B, window, -1.0, NULL, w1 + window);
       for (k = 0; k < window; k++) { w0[k] = B[k]; w1[k] = B[window + k] / scale; }
       last = offset;
     }
@@ -6303,33 +5519,6 @@ static nrx_status nrxi_dyn_tv(size_t n, size_t d, double dt, const double *x, do
   return NRX_OK;
 }
 
-static nrx_status nrxi_dyn_spectral(size_t n, size_t d, double dt, const double *x, double *dx, const nrx_env *env)
-{
-  nrxi_dyn_fft plan;
-  size_t i, j, work;
-  double *m, *c;
-  nrx_status st = nrxi_dyn_fft_plan(&plan, n, env);
-  if (st != NRX_OK) return st;
-  work = nrxi_dyn_fft_work(&plan);
-  m = (double *)nrxi_alloc(env, 2 * n + 4 + work, sizeof(double));
-  if (!m) { nrxi_dyn_fft_drop(&plan); return NRX_E_NOMEM; }
-  c = m + n;
-  for (j = 0; j < d; j++) {
-    for (i = 0; i < n; i++) m[i] = x[i * d + j];
-    nrxi_dyn_rfft(&plan, m, c, c + n + 4);
-    for (i = 0; i <= n / 2; i++) {
-      double k = 2 * i == n ? 0.0 : 2 * NRX_PI * (double)i / ((double)n * dt) / (double)n, a = c[2 * i];
-      c[2 * i] = -k * c[2 * i + 1];
-      c[2 * i + 1] = k * a;
-    }
-    nrxi_dyn_irfft(&plan, c, m, c + n + 4);
-    for (i = 0; i < n; i++) dx[i * d + j] = m[i];
-  }
-  nrxi_dyn_fft_drop(&plan);
-  nrxi_free(env, m);
-  return NRX_OK;
-}
-
 NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, double dt, const double *x,
                    const nrx_dyn_derivative_desc *desc, double *dx, double *smooth)
 {
@@ -6343,7 +5532,7 @@ NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, doubl
   if (!x || !dx || d == 0) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: needs samples and room");
   need = q.method == NRX_DYN_FINITE_DIFFERENCE ? q.order + 1 : q.method == NRX_DYN_SAVITZKY_GOLAY || q.method == NRX_DYN_SMOOTHED ? q.window : 4;
   if (n < need) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: %zu samples, this method needs %zu", n, need);
-  if (q.method < NRX_DYN_FINITE_DIFFERENCE || q.method > NRX_DYN_SPECTRAL || q.order % 2 || q.order > 30 || q.window <= q.degree || q.degree > 12)
+  if (q.method < NRX_DYN_FINITE_DIFFERENCE || q.method > NRX_DYN_TV || q.order % 2 || q.order > 30 || q.window <= q.degree || q.degree > 12)
     return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: unknown method, odd or large order, or window <= degree");
   if (!t && !(dt > 0)) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: needs times or dt > 0");
   for (i = 1; t && i < n; i++)
@@ -6363,8 +5552,7 @@ NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, doubl
     break;
   }
   case NRX_DYN_SPLINE: st = nrxi_dyn_spline_all(n, d, t, dt, x, q.alpha, dx, smooth, &q.env); break;
-  case NRX_DYN_TV: st = nrxi_dyn_tv(n, d, dt, x, q.alpha > 0 ? q.alpha : 0.01, dx, &q.env); break;
-  default: st = nrxi_dyn_spectral(n, d, dt, x, dx, &q.env); break;
+  default: st = nrxi_dyn_tv(n, d, dt, x, q.alpha > 0 ? q.alpha : 0.01, dx, &q.env); break;
   }
   return st == NRX_OK ? st : nrxi_fail(&q.env, st, "nrx_dyn_derivative: %s", nrx_status_string(st));
 }
@@ -6523,8 +5711,8 @@ static nrx_status nrxi_dyn_regress(nrxi_dyn_problem *P, const size_t *active, si
       a[i * m + i] += alpha;
       x[i] = P->G[active[i] * q + P->p + y];
     }
-    st = nrxi_cholesky(m, a, m);
-    return st == NRX_OK ? nrxi_cholesky_solve(m, a, m, x, 1) : st;
+    st = nrxi_dyn_cholesky(m, a);
+    return st == NRX_OK ? nrxi_dyn_cholesky_solve(m, a, x, 1) : st;
   }
   {
     double *b = a + q * m, *work = b + q;
@@ -6538,7 +5726,7 @@ static nrx_status nrxi_dyn_regress(nrxi_dyn_problem *P, const size_t *active, si
       x[j] = s > 0 ? 1.0 / sqrt(s) : 0.0;
       for (i = 0; i < q; i++) a[i * m + j] *= x[j];
     }
-    st = nrxi_lstsq(q, m, a, m, b, 1, 1e-14, &rank, work);
+    st = nrxi_dyn_lstsq(q, m, a, b, 1, 1e-14, &rank, work);
     for (j = 0; j < m; j++) x[j] *= b[j];
     if (st == NRX_OK && rank < m) st = NRX_E_NUMERIC;
   }
@@ -6605,7 +5793,7 @@ static nrx_status nrxi_dyn_constrained_refit(nrxi_dyn_problem *P, size_t nc, con
   if (!s) return NRX_E_NOMEM;
   for (i = 0; i < N; i++) if (P->keep[i]) s[m++] = i;
   size = m + nc;
-  K = (double *)nrxi_calloc(env, size * (size + 1) + nrxi_lstsq_work(size, size, 1), sizeof(double));
+  K = (double *)nrxi_calloc(env, size * (size + 1) + nrxi_dyn_lstsq_work(size, size, 1), sizeof(double));
   if (!K) { nrxi_free(env, s); return NRX_E_NOMEM; }
   b = K + size * size;
   for (i = 0; i < m; i++) {
@@ -6615,7 +5803,7 @@ static nrx_status nrxi_dyn_constrained_refit(nrxi_dyn_problem *P, size_t nc, con
     for (k = 0; k < nc; k++) K[i * size + m + k] = K[(m + k) * size + i] = C[k * N + s[i]];
   }
   for (k = 0; k < nc; k++) b[m + k] = c[k];
-  st = nrxi_lstsq(size, size, K, size, b, 1, -1.0, NULL, b + size);
+  st = nrxi_dyn_lstsq(size, size, K, b, 1, -1.0, NULL, b + size);
   for (i = 0; i < m && st == NRX_OK; i++) P->coef[s[i]] = b[i];
   nrxi_free(env, K);
   nrxi_free(env, s);
@@ -6637,10 +5825,10 @@ static nrx_status nrxi_dyn_sr3(nrxi_dyn_problem *P, size_t nc, const double *C, 
     for (j = 0; j <= i; j++) H[i * p + j] = P->G[j * P->q + i];
     H[i * p + i] += 1.0 / nu;
   }
-  st = nrxi_cholesky(p, H, p);
+  st = nrxi_dyn_cholesky(p, H);
   for (k = 0; k < nc && st == NRX_OK; k++) { /* H^-1 C^T, rows of HC */
     memcpy(HC + k * N, C + k * N, N * sizeof(double));
-    for (y = 0; y < n && st == NRX_OK; y++) st = nrxi_cholesky_solve(p, H, p, HC + k * N + y * p, 1);
+    for (y = 0; y < n && st == NRX_OK; y++) st = nrxi_dyn_cholesky_solve(p, H, HC + k * N + y * p, 1);
   }
   for (k = 0; k < nc; k++)
     for (j = 0; j < nc; j++) {
@@ -6648,20 +5836,20 @@ static nrx_status nrxi_dyn_sr3(nrxi_dyn_problem *P, size_t nc, const double *C, 
       for (i = 0; i < N; i++) s += C[k * N + i] * HC[j * N + i];
       S[k * nc + j] = s;
     }
-  if (nc && st == NRX_OK) st = nrxi_cholesky(nc, S, nc);
+  if (nc && st == NRX_OK) st = nrxi_dyn_cholesky(nc, S);
   memset(U, 0, N * sizeof(double));
   for (it = 0; it < limit && st == NRX_OK; it++) {
     double change = 0.0;
     for (y = 0; y < n && st == NRX_OK; y++) {
       for (i = 0; i < p; i++) W[y * p + i] = P->G[i * P->q + p + y] + U[y * p + i] / nu;
-      st = nrxi_cholesky_solve(p, H, p, W + y * p, 1);
+      st = nrxi_dyn_cholesky_solve(p, H, W + y * p, 1);
     }
     if (nc && st == NRX_OK) {
       for (k = 0; k < nc; k++) {
         r[k] = c[k];
         for (i = 0; i < N; i++) r[k] -= C[k * N + i] * W[i];
       }
-      st = nrxi_cholesky_solve(nc, S, nc, r, 1);
+      st = nrxi_dyn_cholesky_solve(nc, S, r, 1);
       for (k = 0; k < nc; k++) for (i = 0; i < N; i++) W[i] += HC[k * N + i] * r[k];
     }
     for (i = 0; i < N; i++) {
@@ -6740,14 +5928,16 @@ static nrx_status nrxi_dyn_ssr(nrxi_dyn_problem *P, const double *norm)
       double score;
       st = nrxi_dyn_regress(P, active, m, y, alpha, x);
       if (st != NRX_OK && st != NRX_E_NUMERIC) break;
-      score = nrxi_dyn_aicc(nrxi_dyn_sse(P, active, m, y, x) + P->floor[y] * (double)P->rows, (double)P->rows, (double)m);
-      if (st == NRX_OK && score < best) {
+      {
+        double sse = nrxi_dyn_sse(P, active, m, y, x), n = (double)P->rows;
+        score = P->floor[y] > 0 && sse <= 1.5 * P->floor[y] * n ? -HUGE_VAL : nrxi_dyn_aicc(sse + P->floor[y] * n, n, (double)m);
+      }
+      if (st == NRX_OK && (score < best || score == -HUGE_VAL)) { /* as good as the data themselves: the smaller model wins */
         best = score;
         memset(P->keep + y * P->p, 0, P->p);
         memset(P->coef + y * P->p, 0, P->p * sizeof(double));
         for (j = 0; j < m; j++) { P->keep[y * P->p + active[j]] = 1; P->coef[y * P->p + active[j]] = x[j]; }
       }
-      if (P->floor[y] > 0 && nrxi_dyn_sse(P, active, m, y, x) <= 1.5 * P->floor[y] * (double)P->rows) best = HUGE_VAL; /* as good as the data: smaller wins */
       st = NRX_OK;
       for (worst = 0, j = 1; j < m; j++) if (fabs(x[j]) * norm[active[j]] < fabs(x[worst]) * norm[active[worst]]) worst = j;
       for (j = worst; j + 1 < m; j++) active[j] = active[j + 1];
@@ -6950,8 +6140,8 @@ static nrx_status nrxi_dyn_weak_rows(nrxi_dyn_problem *P, const nrx_dyn_data *da
         for (k = lag; k < width; k++) s += w1[k] * w1[k - lag];
         L[a * K + b] = s / ridge + (a == b ? 1e-2 : 0.0);
       }
-    st = nrxi_cholesky(K, L, K);
-    if (st == NRX_OK) st = nrxi_trsolve(0, 0, 0, K, L, K, P->A, q);
+    st = nrxi_dyn_cholesky(K, L);
+    if (st == NRX_OK) nrxi_dyn_forward(K, L, P->A, q);
     nrxi_free(env, L);
   }
 done:
@@ -7034,7 +6224,7 @@ static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, c
   }
   for (i = 0; i < P->terms.n_poly; i++) if (P->terms.degree[i] <= 1) P->terms.need[i] = 1;
   {
-    size_t c = count + n, lw = nrxi_lstsq_work(c, count + 1, 1), size = c * c + 2 * c * (count + 1) + c + p + lw;
+    size_t c = count + n, lw = nrxi_dyn_lstsq_work(c, count + 1, 1), size = c * c + 2 * c * (count + 1) + c + p + lw;
     R = (double *)nrxi_alloc(env, size, sizeof(double));
     F = (double *)nrxi_alloc(env, P->q * NRXI_DYN_ROWS + 8 * n + p, sizeof(double));
     if (!R || !F) { st = NRX_E_NOMEM; goto done; }
@@ -7056,13 +6246,13 @@ static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, c
         for (i = 0; i < c; i++) a[i * k + j] *= x[j];
       }
       memcpy(keep_r, a, c * k * sizeof(double));
-      st = nrxi_lstsq(c, k, a, k, b, 1, 1e-14, &rank, work);
+      st = nrxi_dyn_lstsq(c, k, a, b, 1, 1e-14, &rank, work);
       if (st != NRX_OK) break;
       if (rank < k) { st = nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_sindy: the %zu terms of equation %zu are linearly dependent on the data", k, y); break; }
       if (!P->d->biased && !P->d->n_constraints && P->d->optimizer != NRX_DYN_TRAPPING)
         for (j = 0; j < k; j++) P->coef[y * p + chosen[act[j]]] = b[j] * x[j];
       /* errors: rows of R_S^-1 by QR of the k columns; condition from its singular values */
-      if (nrxi_qr(c, k, keep_r, k, a, work) == NRX_OK) {
+      if (nrxi_dyn_qr(c, k, keep_r, a, work) == NRX_OK) {
         double big = 0, small = HUGE_VAL;
         for (j = 0; j < k; j++) { big = nrxi_dyn_max(big, fabs(keep_r[j * k + j])); small = nrxi_dyn_min(small, fabs(keep_r[j * k + j])); }
         m->condition = nrxi_dyn_max(m->condition, big / small);
@@ -7146,7 +6336,7 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   P.d = d;
   P.n = n;
   m = (nrx_dyn_model *)nrxi_calloc(env, 1, sizeof *m);
-  if (!m) return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_sindy: out of memory");
+  if (!m) return nrxi_dyn_oom(env, "nrx_dyn_sindy");
   m->env = *env;
   m->library = d->library;
   m->terms = nrxi_calloc(env, 1, sizeof(nrxi_dyn_terms));
@@ -7162,11 +6352,11 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   if (d->optimizer == NRX_DYN_SR3 && d->n_constraints && (!d->constraint || !d->constraint_value)) { st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: constraints are missing"); goto done; }
   if (P.p == 0 || !nrxi_mul_ok(n, 3 * P.p + 4, &total) || !nrxi_mul_ok(P.q, P.q, &i)) { st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: the library is empty or too large"); goto done; }
   m->coef = (double *)nrxi_calloc(env, total, sizeof(double));
-  i = 2 * P.q * P.q + P.q * (P.p + 2) + nrxi_lstsq_work(P.q, P.p, 1);
+  i = 2 * P.q * P.q + P.q * (P.p + 2) + nrxi_dyn_lstsq_work(P.q, P.p, 1);
   P.R = (double *)nrxi_alloc(env, i, sizeof(double));
   P.keep = (unsigned char *)nrxi_calloc(env, n, P.p);
   mem = data->n <= (size_t)-1 / (inputs + 4 * n) / 16 ? (double *)nrxi_alloc(env, data->n * (inputs + 4 * n), sizeof(double)) : NULL;
-  if (!m->coef || !P.R || !P.keep || !mem) { st = nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_sindy: out of memory"); goto done; }
+  if (!m->coef || !P.R || !P.keep || !mem) { st = nrxi_dyn_oom(env, "nrx_dyn_sindy"); goto done; }
   m->error = m->coef + n * P.p;
   m->inclusion = m->error + n * P.p;
   m->residual = m->inclusion + n * P.p;
@@ -7212,9 +6402,9 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
     if (!nrxi_dyn_row_ok(n, alt + P.rows * n)) memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
-    for (j = 0; !data->dxdt && d->time == NRX_DYN_CONTINUOUS && j < n; j++) {
-      double e = P.target[P.rows * n + j] - alt[P.rows * n + j];
-      P.floor[j] += e * e / (double)data->n;
+    for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else round-off */
+      double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0 : y - alt[P.rows * n + j];
+      P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
     }
     P.rows++;
   }
@@ -7404,7 +6594,7 @@ NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_si
   train.n = cut;
   if (d.library.degree == 0) d.library.degree = 2;
   dx = (double *)nrxi_alloc(&d.env, data->n, 2 * data->d * sizeof(double));
-  if (!dx) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_sindy_path: out of memory");
+  if (!dx) return nrxi_dyn_oom(&d.env, "nrx_dyn_sindy_path");
   if (data->dxdt) memcpy(dx, data->dxdt, data->n * data->d * sizeof(double));
   else st = nrx_dyn_derivative(data->n, data->d, data->t, data->dt, data->x, &d.derivative, dx, dx + data->n * data->d);
   *best = 0;
@@ -7458,10 +6648,10 @@ NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, doubl
   P.n = 1;
   P.q = p + 1;
   rows = (nt - 8) * (nx - 2 * edge);
-  mem = (double *)nrxi_alloc(env, rows * P.q + 2 * P.q * P.q + P.q * (p + 2) + nrxi_lstsq_work(P.q, p, 1) + p + 1, sizeof(double));
+  mem = (double *)nrxi_alloc(env, rows * P.q + 2 * P.q * P.q + P.q * (p + 2) + nrxi_dyn_lstsq_work(P.q, p, 1) + p + 1, sizeof(double));
   P.keep = (unsigned char *)nrxi_calloc(env, p, 1);
-  if (!mem || !P.keep) { nrxi_free(env, mem); nrxi_free(env, P.keep); return nrxi_fail(env, NRX_E_NOMEM, "nrx_dyn_pde_find: out of memory"); }
-  P.A = mem; P.R = P.A + rows * P.q; P.G = P.R + P.q * P.q; P.w = P.G + P.q * P.q; P.coef = P.w + P.q * (p + 2) + nrxi_lstsq_work(P.q, p, 1);
+  if (!mem || !P.keep) { nrxi_free(env, mem); nrxi_free(env, P.keep); return nrxi_dyn_oom(env, "nrx_dyn_pde_find"); }
+  P.A = mem; P.R = P.A + rows * P.q; P.G = P.R + P.q * P.q; P.w = P.G + P.q * P.q; P.coef = P.w + P.q * (p + 2) + nrxi_dyn_lstsq_work(P.q, p, 1);
   P.rows = rows;
   /* weights of derivatives 0 .. 4 on nine points: 1 and 2 of order 8, 3 and 4 of order 6, by differentiating Lagrange polynomials */
   for (k = 0; k < 9; k++) node[k] = (double)k - 4.0;
@@ -7570,7 +6760,7 @@ NRX_DEF nrx_status nrx_dyn_auditor_create(size_t d, const nrx_dyn_audit_desc *de
   if (q.tolerance == 0) q.tolerance = 1e-8;
   if (!nrxi_finite_f64(&q.noise) || q.noise > 10) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_auditor_create: noise %g is not a relative level", q.noise);
   a = (nrx_dyn_auditor *)nrxi_calloc(&q.env, 1, sizeof *a);
-  if (!a) return nrxi_fail(&q.env, NRX_E_NOMEM, "nrx_dyn_auditor_create: out of memory");
+  if (!a) return nrxi_dyn_oom(&q.env, "nrx_dyn_auditor_create");
   a->d = q;
   a->n = d;
   a->affine = q.library.degree > 0 && !q.library.fourier && !q.library.logarithms && !q.library.n_functions
@@ -7709,10 +6899,10 @@ static void nrxi_dyn_echelon(size_t k, size_t p, size_t from, double *v, double 
    combination. mem: 4 p p + 2 p + work. */
 static double nrxi_dyn_gamma_of(size_t p, const double *R, const double *W, const size_t *pick, size_t m, double *c, double *mem)
 {
-  double *Q = mem, *A = Q + p * m, *Vt = A + p * m, *s = Vt + m * m, *tau = s + m, *work = tau + m;
+  double *Q = mem, *A = Q + p * m, *Vt = A + p * m, *s = Vt + m * m, *tau = s + m, *work = tau + 2 * m;
   size_t i, j, k;
   for (i = 0; i < p; i++) for (j = 0; j < m; j++) Q[i * m + j] = R[i * p + pick[j]];
-  if (nrxi_qr(p, m, Q, m, tau, work) != NRX_OK) return HUGE_VAL;
+  if (nrxi_dyn_qr(p, m, Q, tau, work) != NRX_OK) return HUGE_VAL;
   for (i = 0; i < p; i++)
     for (j = 0; j < m; j++) {
       double v = W[i * p + pick[j]];
@@ -7720,7 +6910,7 @@ static double nrxi_dyn_gamma_of(size_t p, const double *R, const double *W, cons
       if (Q[j * m + j] == 0.0) return 0.0;
       A[i * m + j] = v / Q[j * m + j];
     }
-  if (nrxi_svd(p, m, A, m, s, work, m, Vt, m, work + p * m) != NRX_OK) return HUGE_VAL;
+  if (nrxi_dyn_svd(p, m, A, s, work, Vt, work + p * m) != NRX_OK) return HUGE_VAL;
   for (j = m; c && j-- > 0;) {
     double v = Vt[j];
     for (k = j + 1; k < m; k++) v -= Q[j * m + k] * c[k];
@@ -7736,7 +6926,7 @@ static nrx_status nrxi_dyn_sparse_nulls(nrx_dyn_auditor *a, size_t p, size_t k, 
 {
   const nrx_env *env = &a->d.env;
   size_t P = a->terms.p, i, j, l, q, m, best_m, *pick = (size_t *)nrxi_alloc(env, 4 * p, sizeof(size_t)), *trial = pick + p, *best = trial + p, *barred = best + p;
-  double *mem = (double *)nrxi_alloc(env, 7 * p * p + 4 * p + nrxi_svd_work(p, p) + nrxi_qr_work(p, p), sizeof(double)), *R, *W, *B, *c, *work;
+  double *mem = (double *)nrxi_alloc(env, 7 * p * p + 4 * p + nrxi_dyn_svd_work(p, p) + 4 * p, sizeof(double)), *R, *W, *B, *c, *work;
   int order;
   if (!pick || !mem) { nrxi_free(env, pick); nrxi_free(env, mem); return NRX_E_NOMEM; }
   R = mem; W = R + p * p; B = W + p * p; c = B + p * p; work = c + p;
@@ -7795,7 +6985,7 @@ static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn
 {
   const nrx_env *env = &a->d.env;
   size_t P = a->terms.p, i, j, k;
-  double *m = (double *)nrxi_alloc(env, 3 * p * p + 3 * p + nrxi_svd_work(p, p), sizeof(double)), *A, *U, *Vt, *s, *norm, *work;
+  double *m = (double *)nrxi_alloc(env, 3 * p * p + 3 * p + nrxi_dyn_svd_work(p, p), sizeof(double)), *A, *U, *Vt, *s, *norm, *work;
   const double *R = a->theta.R, *W = a->slope.R;
   nrx_status st;
   int noisy = a->d.noise > 0;
@@ -7810,7 +7000,7 @@ static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn
     if (!(norm[j] > 0)) norm[j] = 1.0;
   }
   for (i = 0; i < p; i++) for (j = 0; j < p; j++) A[i * p + j] = i <= j ? R[i * P + j] / norm[j] : 0.0;
-  st = nrxi_svd(p, p, A, p, s, U, p, Vt, p, work);
+  st = nrxi_dyn_svd(p, p, A, s, U, Vt, work);
   if (st == NRX_OK) {
     g->ratio = s[p - 1] / s[0];
     for (i = 0; i + 1 < p; i++) {
@@ -7831,7 +7021,7 @@ static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn
         if (fabs(d) < 1e-14 * norm[j]) d = 1e-14 * norm[j];
         A[i * p + j] = v / d;
       }
-    st = nrxi_svd(p, p, A, p, s, U, p, Vt, p, work);
+    st = nrxi_dyn_svd(p, p, A, s, U, Vt, work);
     for (i = 0; i < p && st == NRX_OK; i++) {
       double gamma = s[i] > 0 ? 1.0 / s[i] : HUGE_VAL;
       if (i == 0) g->gamma = gamma;
@@ -8016,7 +7206,7 @@ NRX_DEF nrx_status nrx_dyn_auditor_finish(nrx_dyn_auditor *a, nrx_dyn_audit_repo
   if (a->theta.rows < a->terms.p + 1)
     return nrxi_fail(&a->d.env, NRX_E_ARG, "nrx_dyn_audit: %zu samples cannot decide about %zu terms", a->theta.rows, a->terms.p);
   r = (nrx_dyn_audit_report *)nrxi_calloc(&a->d.env, 1, sizeof *r);
-  if (!r) return nrxi_fail(&a->d.env, NRX_E_NOMEM, "nrx_dyn_audit: out of memory");
+  if (!r) return nrxi_dyn_oom(&a->d.env, "nrx_dyn_audit");
   r->env = a->d.env;
   st = nrxi_dyn_audit_conclude(a, r);
   if (st != NRX_OK) { nrx_dyn_audit_free(r); return nrxi_fail(&a->d.env, st, "nrx_dyn_audit: %s", nrx_status_string(st)); }
@@ -8132,7 +7322,7 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
   why = nrxi_dyn_data_check(data, &at);
   if (why) return nrxi_fail(&d.env, why[0] == 'a' ? NRX_E_NUMERIC : NRX_E_ARG, "nrx_dyn_audit: %s (index %zu)", why, at);
   clean = data->n <= (size_t)-1 / (data->d + 1) / 16 ? (double *)nrxi_alloc(&d.env, (data->n + 1) * data->d, sizeof(double)) : NULL;
-  if (!clean) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_dyn_audit: out of memory");
+  if (!clean) return nrxi_dyn_oom(&d.env, "nrx_dyn_audit");
   level = clean + data->n * data->d;
   if (d.noise == 0) { /* estimate, the largest over the states relative to its deviation */
     st = nrx_dyn_noise_level(data->n, data->d, data->x, level);
@@ -8226,7 +7416,7 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
   p = w.p;
   q = p - 1;
   if (points < 2 * p) points = 2 * p;
-  m = (double *)nrxi_alloc(NULL, 3 * n + 3 * p + 3 * q * q + q + nrxi_svd_work(q, q), sizeof(double));
+  m = (double *)nrxi_alloc(NULL, 3 * n + 3 * p + 3 * q * q + q + nrxi_dyn_svd_work(q, q), sizeof(double));
   st = m ? nrx_dyn_stream_create(&s, q, NULL) : NRX_E_NOMEM;
   if (st != NRX_OK) { nrxi_free(NULL, w.parent); nrxi_free(NULL, m); return nrxi_fail(NULL, st, "nrx_dyn_first_integrals: out of memory"); }
   x = m; F = x + 3 * n; A = F + 3 * p; U = A + q * q; Vt = U + q * q; sv = Vt + q * q; work = sv + q;
@@ -8250,7 +7440,7 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
     F[j] = norm;
     for (i = 0; i < q; i++) A[i * q + j] = s.R[i * q + j] / norm;
   }
-  if (st == NRX_OK) st = nrxi_svd(q, q, A, q, sv, U, q, Vt, q, work);
+  if (st == NRX_OK) st = nrxi_dyn_svd(q, q, A, sv, U, Vt, work);
   *null = 0;
   for (i = 0; i < q && st == NRX_OK; i++)
     if (sv[i] < 1e-10 * sv[0]) {
@@ -8262,6 +7452,1364 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
   nrxi_free(NULL, m);
   nrxi_free(NULL, w.parent);
   return st == NRX_OK ? st : nrxi_fail(NULL, st, "nrx_dyn_first_integrals: the field cannot be evaluated in the box");
+}
+
+/* ==================================================== Koopman operators ====================================== */
+
+NRX_DEF void nrx_dyn_spectrum_free(nrx_dyn_spectrum *s)
+{
+  nrx_env env;
+  if (!s) return;
+  env = s->env;
+  nrxi_free(&env, s->mem);
+  memset(s, 0, sizeof *s);
+}
+
+static nrx_status nrxi_dyn_spectrum_new(nrx_dyn_spectrum *s, size_t n, size_t r, const nrx_env *env)
+{
+  memset(s, 0, sizeof *s);
+  s->env = *env;
+  s->n = n;
+  s->r = r;
+  s->mem = (double *)nrxi_calloc(env, 2 * r + 2 * n * r + 2 * r + r + 2 * r * r, sizeof(double));
+  if (!s->mem) return NRX_E_NOMEM;
+  s->eigenvalues = s->mem; s->modes = s->eigenvalues + 2 * r; s->amplitudes = s->modes + 2 * n * r;
+  s->residuals = s->amplitudes + 2 * r; s->A = s->residuals + r; s->E = s->A + r * r;
+  return NRX_OK;
+}
+
+/* Eigenpairs of A [r][r] (kept in s->A), by decreasing modulus; vectors V [r][r][2]; residuals |E v| / |v|. */
+static nrx_status nrxi_dyn_spectrum_solve(nrx_dyn_spectrum *s, double *V)
+{
+  size_t r = s->r, i, j, k;
+  double *m = (double *)nrxi_alloc(&s->env, 3 * r * r + 2 * r + nrxi_dyn_eig_work(r), sizeof(double)), *w, *v, *key;
+  size_t *order = (size_t *)nrxi_alloc(&s->env, r, sizeof(size_t));
+  nrx_status st = m && order ? NRX_OK : NRX_E_NOMEM;
+  if (st == NRX_OK) {
+    v = m + r * r; key = v + 2 * r * r; w = s->amplitudes;
+    memcpy(m, s->A, r * r * sizeof(double));
+    st = nrxi_dyn_eig(r, m, w, v, key + 2 * r);
+    for (i = 0; i < r; i++) key[i] = -hypot(w[2 * i], w[2 * i + 1]) * (1 - 1e-12 * (w[2 * i + 1] > 0));
+    if (st == NRX_OK) nrxi_dyn_order(r, key, order);
+    for (i = 0; i < r && st == NRX_OK; i++) {
+      size_t o = order[i];
+      double norm = 0, res = 0, pr, pi;
+      s->eigenvalues[2 * i] = w[2 * o];
+      s->eigenvalues[2 * i + 1] = w[2 * o + 1];
+      for (k = 0, j = 1; j < r; j++) /* phase: the largest component is real and positive, so conjugate pairs are conjugate */
+        if (hypot(v[2 * (j * r + o)], v[2 * (j * r + o) + 1]) > 1.0001 * hypot(v[2 * (k * r + o)], v[2 * (k * r + o) + 1])) k = j;
+      pr = v[2 * (k * r + o)]; pi = v[2 * (k * r + o) + 1]; res = hypot(pr, pi); pr /= res; pi /= res; res = 0;
+      for (j = 0; j < r; j++) {
+        V[2 * (j * r + i)] = v[2 * (j * r + o)] * pr + v[2 * (j * r + o) + 1] * pi;
+        V[2 * (j * r + i) + 1] = v[2 * (j * r + o) + 1] * pr - v[2 * (j * r + o)] * pi;
+        norm += v[2 * (j * r + o)] * v[2 * (j * r + o)] + v[2 * (j * r + o) + 1] * v[2 * (j * r + o) + 1];
+      }
+      for (j = 0; j < r; j++) {
+        double a = 0, b = 0;
+        for (k = 0; k < r; k++) { a += s->E[j * r + k] * V[2 * (k * r + i)]; b += s->E[j * r + k] * V[2 * (k * r + i) + 1]; }
+        res += a * a + b * b;
+      }
+      s->residuals[i] = sqrt(res / norm);
+    }
+    memset(w, 0, 2 * r * sizeof(double));
+  }
+  nrxi_free(&s->env, m);
+  nrxi_free(&s->env, order);
+  return st;
+}
+
+/* Complex least squares through reals: min |P b - x|, P [m][r][2], x [m][2] -> b [r][2]. */
+static nrx_status nrxi_dyn_complex_lstsq(size_t m, size_t r, const double *P, const double *x, double *b, const nrx_env *env)
+{
+  size_t i, j, M = 2 * m, R = 2 * r, big = M > R ? M : R;
+  double *a = (double *)nrxi_alloc(env, M * R + big + nrxi_dyn_lstsq_work(M, R, 1), sizeof(double)), *y;
+  nrx_status st;
+  if (!a) return NRX_E_NOMEM;
+  y = a + M * R;
+  for (i = 0; i < m; i++) {
+    for (j = 0; j < r; j++) {
+      double u = P[2 * (i * r + j)], v = P[2 * (i * r + j) + 1];
+      a[2 * i * R + 2 * j] = u; a[2 * i * R + 2 * j + 1] = -v;
+      a[(2 * i + 1) * R + 2 * j] = v; a[(2 * i + 1) * R + 2 * j + 1] = u;
+    }
+    y[2 * i] = x[2 * i]; y[2 * i + 1] = x[2 * i + 1];
+  }
+  st = nrxi_dyn_lstsq(M, R, a, y, 1, -1.0, NULL, y + big);
+  if (st == NRX_OK) memcpy(b, y, R * sizeof(double));
+  nrxi_free(env, a);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double *y, const nrx_dyn_dmd_desc *desc, nrx_dyn_spectrum *out)
+{
+  nrx_dyn_dmd_desc d = NRX_ZERO;
+  size_t q, N, M, k, r, i, j, l, total;
+  double *mem = NULL, *X, *Y, *U, *Vt, *s, *work, *B, *W;
+  nrx_status st;
+  if (desc) d = *desc;
+  q = d.delays ? d.delays : 1;
+  if (!x || !out || n == 0 || m < q + 1 || !nrxi_mul_ok(n, q, &N)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_dmd: %zu snapshots are too few for %zu delays", m, q);
+  memset(out, 0, sizeof *out);
+  M = m - q + 1 - (y ? 0 : 1);
+  k = M < N ? M : N;
+  if (M == 0 || !nrxi_mul_ok(M, N, &total) || total > (size_t)-1 / 64) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_dyn_dmd: too few or too many snapshots");
+  if (!nrxi_all_finite(x, m * n, NRX_F64) || (y && !nrxi_all_finite(y, m * n, NRX_F64))) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_dmd: a snapshot is not finite");
+  mem = (double *)nrxi_alloc(&d.env, 3 * M * N + M * k + k * N + k + k * N + 2 * k * k + 2 * N + nrxi_dyn_svd_work(M, N), sizeof(double));
+  if (!mem) return nrxi_dyn_oom(&d.env, "nrx_dyn_dmd");
+  X = mem; Y = X + M * N; U = Y + M * N; Vt = U + M * k; s = Vt + k * N; B = s + k; W = B + k * N; work = W + 2 * k * k + 2 * N;
+  for (i = 0; i < M; i++) /* row i: x_i, x_{i+1}, ... */
+    for (j = 0; j < q; j++) {
+      memcpy(X + i * N + j * n, x + (i + j) * n, n * sizeof(double));
+      memcpy(Y + i * N + j * n, y ? y + (i + j) * n : x + (i + j + 1) * n, n * sizeof(double));
+    }
+  {
+    double *copy = work + nrxi_dyn_svd_work(M, N);
+    memcpy(copy, X, M * N * sizeof(double));
+    st = nrxi_dyn_svd(M, N, copy, s, U, Vt, work);
+  }
+  if (st != NRX_OK || !(s[0] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_dmd: the snapshots are zero or not finite"); goto done; }
+  for (r = 0; r < k && s[r] > 1e-13 * s[0]; r++) { }
+  if (d.rank > 0 && (size_t)d.rank < r) r = (size_t)d.rank;
+  if (d.rank == 0) { /* optimal hard threshold for unknown noise, Gavish & Donoho 2014; round-off alone is not cut by it */
+    double b = M < N ? (double)M / (double)N : (double)N / (double)M, tau = s[k / 2] * (0.56 * b * b * b - 0.95 * b * b + 1.82 * b + 1.43);
+    for (i = 0; i < r && s[i] > tau; i++) { }
+    if (i && s[k / 2] > 1e-10 * s[0] && k > 4) r = i;
+  }
+  st = nrxi_dyn_spectrum_new(out, n * q, r, &d.env);
+  if (st != NRX_OK) goto done;
+  for (i = 0; i < N; i++) /* B = Y^T U S^-1, [N][r] */
+    for (j = 0; j < r; j++) B[i * r + j] = 0.0;
+  for (l = 0; l < M; l++)
+    for (i = 0; i < N; i++) {
+      double v = Y[l * N + i];
+      for (j = 0; j < r; j++) B[i * r + j] += v * U[l * k + j] / s[j];
+    }
+  for (i = 0; i < r; i++)
+    for (j = 0; j < r; j++) {
+      double v = 0;
+      for (l = 0; l < N; l++) v += Vt[i * N + l] * B[l * r + j];
+      out->A[i * r + j] = v;
+    }
+  for (j = 0; j < r; j++) /* residual factor: what of B lies outside the span of the modes; its norm stands in E's diagonal */
+    for (i = 0; i < N; i++) {
+      double v = B[i * r + j];
+      for (l = 0; l < r; l++) v -= Vt[l * N + i] * out->A[l * r + j];
+      out->E[j * r + j] = hypot(out->E[j * r + j], v);
+    }
+  st = nrxi_dyn_spectrum_solve(out, W);
+  for (i = 0; i < N && st == NRX_OK; i++)
+    for (j = 0; j < r; j++) {
+      double a = 0, b = 0, u = out->eigenvalues[2 * j], v = out->eigenvalues[2 * j + 1], z = u * u + v * v;
+      for (l = 0; l < r; l++) {
+        double f = d.projected ? Vt[l * N + i] : B[i * r + l];
+        a += f * W[2 * (l * r + j)];
+        b += f * W[2 * (l * r + j) + 1];
+      }
+      if (!d.projected && z > 0) { double t = (a * u + b * v) / z; b = (b * u - a * v) / z; a = t; }
+      out->modes[2 * (i * r + j)] = a;
+      out->modes[2 * (i * r + j) + 1] = b;
+    }
+  if (st == NRX_OK) {
+    double *first = W + 2 * k * k;
+    for (i = 0; i < N; i++) { first[2 * i] = X[i]; first[2 * i + 1] = 0; }
+    st = nrxi_dyn_complex_lstsq(N, r, out->modes, first, out->amplitudes, &d.env);
+  }
+done:
+  nrxi_free(&d.env, mem);
+  if (st != NRX_OK) nrx_dyn_spectrum_free(out);
+  return st;
+}
+
+/* Residual of the exponentials alpha at the times t: b by least squares per state; res [n][m][2], returns its square norm. */
+static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, const double *x, size_t r, const double *alpha, double *P,
+                    double *modes, double *res, double *sum, double *col, const nrx_env *env)
+{
+  size_t i, j, k;
+  nrx_status st = NRX_OK;
+  *sum = 0;
+  for (i = 0; i < m; i++)
+    for (j = 0; j < r; j++) {
+      double e = exp(nrxi_dyn_min(alpha[2 * j] * (t[i] - t[0]), 300.0));
+      P[2 * (i * r + j)] = e * cos(alpha[2 * j + 1] * (t[i] - t[0]));
+      P[2 * (i * r + j) + 1] = e * sin(alpha[2 * j + 1] * (t[i] - t[0]));
+    }
+  for (k = 0; k < n && st == NRX_OK; k++) {
+    for (i = 0; i < m; i++) { col[2 * i] = x[i * n + k]; col[2 * i + 1] = 0; }
+    st = nrxi_dyn_complex_lstsq(m, r, P, col, modes + 2 * k * r, env);
+    for (i = 0; i < m; i++) {
+      double a = col[2 * i], b = 0;
+      for (j = 0; j < r; j++) {
+        const double *p = P + 2 * (i * r + j), *c = modes + 2 * (k * r + j);
+        a -= p[0] * c[0] - p[1] * c[1];
+        b -= p[0] * c[1] + p[1] * c[0];
+      }
+      res[2 * (k * m + i)] = a;
+      res[2 * (k * m + i) + 1] = b;
+      *sum += a * a + b * b;
+    }
+  }
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r, double *alpha, double *modes,
+                                         double *error, const nrx_env *env)
+{
+  size_t K = 2 * r, L = 2 * m * n, i, j, total;
+  double *mem, *P, *res, *J, *col, *try_alpha, *step, *H, sum, next, norm = 0, lambda = 1.0;
+  int it;
+  nrx_status st;
+  if (!t || !x || !alpha || !modes || m < 2 || n == 0 || r == 0 || r > m || !nrxi_mul_ok(L, K + 2, &total) || !nrxi_all_finite(x, m * n, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_dmd_optimised: needs finite snapshots, times and 0 < r <= m");
+  mem = (double *)nrxi_alloc(env, total + 2 * m * r + 2 * m + 3 * K + K * K + L, sizeof(double));
+  if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_dmd_optimised");
+  P = mem; res = P + 2 * m * r; J = res + L; col = J + L * (K + 1); try_alpha = col + 2 * m; step = try_alpha + K; H = step + K;
+  for (i = 0; i < m * n; i++) norm += x[i] * x[i];
+  st = nrxi_dyn_opt_residual(m, n, t, x, r, alpha, P, modes, res, &sum, col, env);
+  for (it = 0; it < 60 && st == NRX_OK; it++) {
+    for (j = 0; j < K && st == NRX_OK; j++) { /* variable projection: the residual as a function of alpha alone */
+      double h = 1e-7 * nrxi_dyn_max(1.0, fabs(alpha[j]));
+      memcpy(try_alpha, alpha, K * sizeof(double));
+      try_alpha[j] += h;
+      st = nrxi_dyn_opt_residual(m, n, t, x, r, try_alpha, P, modes, J + j * L, &next, col, env);
+      for (i = 0; i < L; i++) J[j * L + i] = (J[j * L + i] - res[i]) / h;
+    }
+    for (next = HUGE_VAL; st == NRX_OK && lambda < 1e14; lambda *= 4) { /* Levenberg-Marquardt */
+      size_t k;
+      for (j = 0; j < K; j++) {
+        for (k = 0; k <= j; k++) { double v = 0; for (i = 0; i < L; i++) v += J[j * L + i] * J[k * L + i]; H[j * K + k] = v; }
+        H[j * K + j] *= 1 + lambda;
+        H[j * K + j] += 1e-300;
+        step[j] = 0;
+        for (i = 0; i < L; i++) step[j] -= J[j * L + i] * res[i];
+      }
+      if (nrxi_dyn_cholesky(K, H) != NRX_OK || nrxi_dyn_cholesky_solve(K, H, step, 1) != NRX_OK) continue;
+      for (j = 0; j < K; j++) try_alpha[j] = alpha[j] + step[j];
+      st = nrxi_dyn_opt_residual(m, n, t, x, r, try_alpha, P, modes, J + K * L, &next, col, env);
+      if (next < sum) break;
+    }
+    if (!(next < sum)) break;
+    lambda = nrxi_dyn_max(lambda / 9, 1e-12);
+    memcpy(alpha, try_alpha, K * sizeof(double));
+    memcpy(res, J + K * L, L * sizeof(double));
+    if (sum - next < 1e-14 * norm) { sum = next; break; }
+    sum = next;
+  }
+  if (st == NRX_OK) st = nrxi_dyn_opt_residual(m, n, t, x, r, alpha, P, modes, res, &sum, col, env);
+  if (error) *error = norm > 0 ? sqrt(sum / norm) : 0.0;
+  nrxi_free(env, mem);
+  return st == NRX_OK ? st : nrxi_fail(env, st, "nrx_dyn_dmd_optimised: the exponentials are not independent at these times");
+}
+
+NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A, double *B, double *s, const nrx_env *env)
+{
+  size_t q = delays, rows = n - q + 1, i, j, k;
+  nrx_dyn_stream qr, ls;
+  double *m, *U, *Vt, *v, *dv, *row, *work;
+  nrx_status st;
+  if (!x || !A || !B || !s || q < 2 || r < 2 || r > q || n < 2 * q + 8 || !(dt > 0) || !nrxi_all_finite(x, n, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_havok: needs finite samples, more than twice the delays, and 2 <= r <= delays");
+  st = nrx_dyn_stream_create(&qr, q, env);
+  if (st != NRX_OK) return st;
+  st = nrx_dyn_stream_create(&ls, 2 * r - 1, env);
+  m = st == NRX_OK ? (double *)nrxi_alloc(env, 2 * q * q + q + 2 * rows * r + 2 * r + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r), sizeof(double)) : NULL;
+  if (!m) { st = NRX_E_NOMEM; goto done; }
+  U = m; Vt = U + q * q; work = Vt + q * q + q; v = work + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r); dv = v + rows * r; row = dv + rows * r;
+  for (i = 0; i < rows && st == NRX_OK; i++) st = nrx_dyn_stream_push(&qr, 1, x + i);
+  if (st == NRX_OK) st = nrx_dyn_stream_finish(&qr);
+  if (st == NRX_OK) st = nrxi_dyn_svd(q, q, qr.R, Vt + q * q, U, Vt, work);
+  for (i = 0; i < r && st == NRX_OK; i++) s[i] = Vt[q * q + i];
+  for (i = 0; i < rows && st == NRX_OK; i++)
+    for (j = 0; j < r; j++) {
+      double a = 0;
+      for (k = 0; k < q; k++) a += x[i + k] * Vt[j * q + k];
+      v[i * r + j] = a / s[j];
+    }
+  if (st == NRX_OK) nrxi_dyn_fd(rows, r, NULL, dt, v, 4, dv);
+  for (i = 2; i + 2 < rows && st == NRX_OK; i++) {
+    memcpy(row, v + i * r, r * sizeof(double));
+    memcpy(row + r, dv + i * r, (r - 1) * sizeof(double));
+    st = nrx_dyn_stream_push(&ls, 1, row);
+  }
+  if (st == NRX_OK) st = nrx_dyn_stream_finish(&ls);
+  for (j = 0; j + 1 < r && st == NRX_OK; j++) /* back substitution: R c = Q^T dv_j */
+    for (k = r; k-- > 0;) {
+      double a = ls.R[k * (2 * r - 1) + r + j];
+      for (i = k + 1; i < r; i++) a -= ls.R[k * (2 * r - 1) + i] * (i + 1 < r ? A[j * (r - 1) + i] : B[j]);
+      a /= ls.R[k * (2 * r - 1) + k];
+      if (k + 1 < r) A[j * (r - 1) + k] = a;
+      else B[j] = a;
+    }
+done:
+  nrx_dyn_stream_free(&qr);
+  nrx_dyn_stream_free(&ls);
+  nrxi_free(env, m);
+  return st == NRX_OK ? st : nrxi_fail(env, st, "nrx_dyn_havok: %s", nrx_status_string(st));
+}
+
+static double nrxi_dyn_kernel(const nrx_dyn_edmd_desc *d, size_t n, const double *x, const double *y)
+{
+  double s = 0;
+  size_t i;
+  if (d->kernel == NRX_DYN_POLYNOMIAL) {
+    for (i = 0; i < n; i++) s += x[i] * y[i];
+    return pow(1 + s / (d->width * d->width), d->power ? d->power : 3);
+  }
+  s = nrxi_dyn_dist2(n, x, y) / (d->width * d->width);
+  return d->kernel == NRX_DYN_GAUSSIAN ? exp(-s) : exp(-sqrt(s));
+}
+
+/* Kernel EDMD, on the adjoint, which maps the kernel section at x to the one at y (same eigenvalues). Orthonormal coordinates of the kernel's features on the data, r of them: A and the residual factor follow from inner
+   products (so residuals below about 1e-8 are round-off). C [n][r] maps kernel values at the samples to coordinates. */
+static nrx_status nrxi_dyn_kernel_edmd(size_t n, size_t d, const double *x, const double *y, const nrx_dyn_edmd_desc *q, nrx_dyn_spectrum *out)
+{
+  const nrx_env *env = &q->env;
+  size_t i, j, k, r, work = nrxi_dyn_eigh_work(n);
+  double *m = n < 20000 ? (double *)nrxi_alloc(env, 4 * n * n + n + work, sizeof(double)) : NULL, *G, *A, *L, *T, *w, cutoff = q->cutoff > 0 ? q->cutoff : 1e-12;
+  nrx_status st;
+  if (!m) return NRX_E_NOMEM;
+  G = m; A = G + n * n; L = A + n * n; T = L + n * n; w = T + n * n;
+  for (i = 0; i < n; i++)
+    for (j = 0; j < n; j++) {
+      G[i * n + j] = nrxi_dyn_kernel(q, d, x + i * d, x + j * d);
+      A[i * n + j] = nrxi_dyn_kernel(q, d, x + i * d, y + j * d);
+      L[i * n + j] = nrxi_dyn_kernel(q, d, y + i * d, y + j * d);
+    }
+  st = nrxi_dyn_eigh(n, G, w, w + n);
+  for (r = 0; st == NRX_OK && r < n && w[n - 1 - r] > cutoff * w[n - 1]; r++) { }
+  if (st == NRX_OK) st = r ? nrxi_dyn_spectrum_new(out, n, r, env) : NRX_E_NUMERIC;
+  if (st == NRX_OK) {
+    double *S = T, *V;
+    for (k = 0; k < 2; k++) { /* U^T M U / sqrt(w w), M = A then L */
+      const double *M = k ? L : A;
+      double *to = k ? out->E : out->A;
+      for (i = 0; i < n; i++)
+        for (j = 0; j < r; j++) {
+          double v = 0;
+          size_t l;
+          for (l = 0; l < n; l++) v += M[i * n + l] * G[l * n + n - 1 - j];
+          S[i * r + j] = v / sqrt(w[n - 1 - j]);
+        }
+      for (i = 0; i < r; i++)
+        for (j = 0; j < r; j++) {
+          double v = 0;
+          size_t l;
+          for (l = 0; l < n; l++) v += G[l * n + n - 1 - i] * S[l * r + j];
+          to[i * r + j] = v / sqrt(w[n - 1 - i]);
+        }
+    }
+    for (i = 0; i < r; i++) /* E^T E = L - A^T A, factored by its eigenvalues */
+      for (j = 0; j < r; j++) {
+        double v = out->E[i * r + j];
+        for (k = 0; k < r; k++) v -= out->A[k * r + i] * out->A[k * r + j];
+        L[i * r + j] = v;
+      }
+    st = nrxi_dyn_eigh(r, L, A, w + n);
+    for (i = 0; i < r && st == NRX_OK; i++)
+      for (j = 0; j < r; j++) out->E[i * r + j] = sqrt(nrxi_dyn_max(A[i], 0.0)) * L[j * r + i];
+    V = L; /* L and T together hold 2 r r numbers */
+    if (st == NRX_OK) st = nrxi_dyn_spectrum_solve(out, V);
+    for (i = 0; i < n && st == NRX_OK; i++) /* eigenfunctions as combinations of kernels at the samples */
+      for (j = 0; j < r; j++)
+        for (k = 0; k < r; k++) {
+          double u = G[i * n + n - 1 - k] / sqrt(w[n - 1 - k]);
+          out->modes[2 * (i * r + j)] += u * V[2 * (k * r + j)];
+          out->modes[2 * (i * r + j) + 1] += u * V[2 * (k * r + j) + 1];
+        }
+  }
+  nrxi_free(env, m);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const double *y, const nrx_dyn_edmd_desc *desc, nrx_dyn_spectrum *out)
+{
+  nrx_dyn_edmd_desc q = NRX_ZERO;
+  size_t p, r, i, j, k, total;
+  double *mem = NULL, *PX, *PY, *Vt, *s, *C, *V, *work, cutoff;
+  nrx_status st = NRX_OK;
+  if (desc) q = *desc;
+  cutoff = q.cutoff > 0 ? q.cutoff : 1e-12;
+  if (!x || !y || !out || n < 2 || d == 0 || q.kernel < 0 || q.kernel > NRX_DYN_POLYNOMIAL) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: needs at least two pairs");
+  memset(out, 0, sizeof *out);
+  if (!nrxi_all_finite(x, n * d, NRX_F64) || !nrxi_all_finite(y, n * d, NRX_F64)) return nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: a sample is not finite");
+  if (q.kernel) {
+    double mean[256], w = 0;
+    if (q.width <= 0 && d <= 256) {
+      for (j = 0; j < d; j++) for (mean[j] = 0, i = 0; i < n; i++) mean[j] += x[i * d + j] / (double)n;
+      if (q.kernel == NRX_DYN_POLYNOMIAL) memset(mean, 0, sizeof mean);
+      for (i = 0; i < n; i++) w += sqrt(nrxi_dyn_dist2(d, x + i * d, mean)) / (double)n;
+      q.width = w;
+    }
+    if (!(q.width > 0)) return nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: constant data");
+    st = nrxi_dyn_kernel_edmd(n, d, x, y, &q, out);
+    if (st != NRX_OK) { nrx_dyn_spectrum_free(out); return nrxi_fail(&q.env, st, "nrx_dyn_edmd: kernel matrix: %s", nrx_status_string(st)); }
+    return NRX_OK;
+  }
+  if (q.p && q.p != d) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: an own dictionary has d = p columns");
+  p = q.p ? q.p : nrx_dyn_library_size(&q.library, d);
+  if (p == (size_t)-1 || n < p || !nrxi_mul_ok(n, 4 * p, &total) || total > (size_t)-1 / 64)
+    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: %zu pairs are too few for %zu functions", n, p);
+  mem = (double *)nrxi_alloc(&q.env, total + 5 * p * p + p + nrxi_dyn_svd_work(n, p) + 3 * p + p, sizeof(double));
+  if (!mem) return nrxi_dyn_oom(&q.env, "nrx_dyn_edmd");
+  PX = mem; PY = PX + n * p; C = PY + n * p; V = C + 2 * n * p; Vt = V + 4 * p * p; s = Vt + p * p; work = s + p;
+  if (q.p) { memcpy(PX, x, n * p * sizeof(double)); memcpy(PY, y, n * p * sizeof(double)); }
+  else {
+    st = nrx_dyn_library_eval(&q.library, n, d, x, PX);
+    if (st == NRX_OK) st = nrx_dyn_library_eval(&q.library, n, d, y, PY);
+  }
+  memcpy(C + n * p, PX, n * p * sizeof(double));
+  if (st == NRX_OK) st = nrxi_dyn_svd(n, p, C + n * p, s, PX, Vt, work); /* PX becomes the orthonormal basis */
+  if (st != NRX_OK) { st = nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: the dictionary is not finite on the data"); goto done; }
+  for (r = 0; r < p && s[r] > cutoff * s[0]; r++) { }
+  st = nrxi_dyn_spectrum_new(out, p, r, &q.env);
+  if (st != NRX_OK) goto done;
+  for (i = 0; i < n; i++) /* C = Psi_Y V S^-1 */
+    for (j = 0; j < r; j++) {
+      double v = 0;
+      for (k = 0; k < p; k++) v += PY[i * p + k] * Vt[j * p + k];
+      C[i * r + j] = v / s[j];
+    }
+  for (k = 0; k < n; k++) for (i = 0; i < r; i++) for (j = 0; j < r; j++) out->A[i * r + j] += PX[k * p + i] * C[k * r + j];
+  if (q.measure_preserving) { /* the orthogonal polar factor */
+    double *a = V, *u = V + p * p, *vt = u + p * p;
+    memcpy(a, out->A, r * r * sizeof(double));
+    st = nrxi_dyn_svd(r, r, a, vt + p * p, u, vt, work);
+    for (i = 0; i < r && st == NRX_OK; i++)
+      for (j = 0; j < r; j++) {
+        double v = 0;
+        for (k = 0; k < r; k++) v += u[i * r + k] * vt[k * r + j];
+        out->A[i * r + j] = v;
+      }
+  }
+  for (k = 0; k < n; k++) /* what leaves the span: E = R factor of C - Q A */
+    for (j = 0; j < r; j++) {
+      double v = 0;
+      for (i = 0; i < r; i++) v += PX[k * p + i] * out->A[i * r + j];
+      C[k * r + j] -= v;
+    }
+  if (st == NRX_OK) st = nrxi_dyn_qr(n, r, C, C + n * p, work);
+  for (i = 0; i < r && st == NRX_OK; i++) for (j = i; j < r; j++) out->E[i * r + j] = C[i * r + j];
+  if (st == NRX_OK) st = nrxi_dyn_spectrum_solve(out, V);
+  for (i = 0; i < p && st == NRX_OK; i++)
+    for (j = 0; j < r; j++)
+      for (k = 0; k < r; k++) {
+        double u = Vt[k * p + i] / s[k];
+        out->modes[2 * (i * r + j)] += u * V[2 * (k * r + j)];
+        out->modes[2 * (i * r + j) + 1] += u * V[2 * (k * r + j) + 1];
+      }
+done:
+  nrxi_free(&q.env, mem);
+  if (st != NRX_OK) nrx_dyn_spectrum_free(out);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, const double *z, double *residual)
+{
+  size_t r, i, j, t, R, work;
+  double *m, *a, *sv;
+  nrx_status st = NRX_OK;
+  if (!s || !s->A || !z || !residual) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_pseudospectrum: needs a spectrum and points");
+  r = s->r;
+  R = 2 * r;
+  work = nrxi_dyn_svd_work(2 * R, R);
+  m = (double *)nrxi_alloc(&s->env, 2 * R * R + R + work, sizeof(double));
+  if (!m) return nrxi_dyn_oom(&s->env, "nrx_dyn_pseudospectrum");
+  a = m; sv = a + 2 * R * R;
+  for (t = 0; t < nz && st == NRX_OK; t++) { /* smallest singular value of [E; A - z], complex as 2 x 2 real blocks */
+    memset(a, 0, 2 * R * R * sizeof(double));
+    for (i = 0; i < r; i++)
+      for (j = 0; j < r; j++) {
+        a[i * R + j] = a[(r + i) * R + r + j] = s->E[i * r + j];
+        a[(R + i) * R + j] = a[(R + r + i) * R + r + j] = s->A[i * r + j] - (i == j ? z[2 * t] : 0.0);
+        if (i == j) { a[(R + i) * R + r + j] = z[2 * t + 1]; a[(R + r + i) * R + j] = -z[2 * t + 1]; }
+      }
+    st = nrxi_dyn_svd(2 * R, R, a, sv, NULL, NULL, sv + R);
+    residual[t] = sv[R - 1];
+  }
+  nrxi_free(&s->env, m);
+  return st;
+}
+
+/* ==================================================== learned surrogates ===================================== */
+
+/* One step of rectified Adam (Liu et al. 2020); m and v are its moments, step counts from 1. */
+static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, double *v, double rate, size_t step)
+{
+  double b1 = 0.9, b2 = 0.999, t = (double)step, c1 = 1 - pow(b1, t), bt = pow(b2, t), rho = 2 / (1 - b2) - 1, r = rho - 2 * t * bt / (1 - bt), f = 0;
+  size_t i;
+  if (r > 5) f = sqrt((r - 4) * (r - 2) * rho / ((rho - 4) * (rho - 2) * r)) * sqrt(1 - bt);
+  for (i = 0; i < n; i++) {
+    m[i] = b1 * m[i] + (1 - b1) * g[i];
+    v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
+    p[i] -= rate * m[i] / c1 * (f > 0 ? f / (sqrt(v[i]) + 1e-8) : 1.0);
+  }
+}
+
+typedef struct nrxi_dyn_rnn_view { double *a, *W1, *W2, *h1, *h2, *L; } nrxi_dyn_rnn_view;
+static nrxi_dyn_rnn_view nrxi_dyn_rnn_parts(const nrx_dyn_rnn *m, double *p)
+{
+  nrxi_dyn_rnn_view v;
+  size_t M = m->M, H = m->H;
+  v.a = p; v.W1 = p + M;
+  if (m->kind == NRX_DYN_ALRNN) { v.W2 = NULL; v.h1 = v.W1 + M * M; v.h2 = NULL; v.L = v.h1 + M; }
+  else { v.W2 = v.W1 + M * H; v.h1 = v.W2 + H * M; v.h2 = v.h1 + M; v.L = v.h2 + H; }
+  return v;
+}
+
+/* z -> next; u [H] keeps W2 z (or phi(z) for ALRNN in M entries) for the way back. */
+static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const double *z, double *u, double *next)
+{
+  size_t M = m->M, H = m->H, i, k;
+  for (i = 0; i < M; i++) next[i] = v->a[i] * z[i] + v->h1[i];
+  if (m->kind == NRX_DYN_ALRNN) {
+    for (i = 0; i < M; i++) u[i] = i + H < M || z[i] > 0 ? z[i] : 0.0;
+    for (i = 0; i < M; i++) next[i] += nrxi_dyn_dot(M, v->W1 + i * M, u);
+    return;
+  }
+  for (k = 0; k < H; k++) {
+    double s = 0, r;
+    for (i = 0; i < M; i++) s += v->W2[k * M + i] * z[i];
+    u[k] = s;
+    r = s + v->h2[k] > 0 ? s + v->h2[k] : 0.0;
+    if (m->kind == NRX_DYN_CLIPPED && s > 0) r -= s;
+    if (r != 0.0) for (i = 0; i < M; i++) next[i] += v->W1[i * H + k] * r;
+  }
+}
+
+/* Adds the pull-back of g through one step to gz and to the parameter gradients. */
+static void nrxi_dyn_rnn_back(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const nrxi_dyn_rnn_view *d, const double *z, const double *u, const double *g, double *gz)
+{
+  size_t M = m->M, H = m->H, i, k;
+  for (i = 0; i < M; i++) { gz[i] = v->a[i] * g[i]; d->a[i] += z[i] * g[i]; d->h1[i] += g[i]; }
+  if (m->kind == NRX_DYN_ALRNN) {
+    for (i = 0; i < M; i++) nrxi_dyn_axpy(M, g[i], u, d->W1 + i * M);
+    for (k = 0; k < M; k++) {
+      double s = 0;
+      if (k + H >= M && !(z[k] > 0)) continue;
+      for (i = 0; i < M; i++) s += v->W1[i * M + k] * g[i];
+      gz[k] += s;
+    }
+    return;
+  }
+  for (k = 0; k < H; k++) {
+    double s = u[k], on = s + v->h2[k] > 0 ? 1.0 : 0.0, off = m->kind == NRX_DYN_CLIPPED && s > 0 ? 1.0 : 0.0, r = on * (s + v->h2[k]) - off * s, e = 0, f;
+    if (on == 0.0 && off == 0.0) continue;
+    for (i = 0; i < M; i++) { e += v->W1[i * H + k] * g[i]; d->W1[i * H + k] += r * g[i]; }
+    d->h2[k] += on * e;
+    f = (on - off) * e;
+    if (f != 0.0) for (i = 0; i < M; i++) { d->W2[k * M + i] += f * z[i]; gz[i] += f * v->W2[k * M + i]; }
+  }
+}
+
+static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T) { return T * (2 * m->M + m->H + m->M) + 3 * m->M; }
+
+/* Loss and gradient of one sequence with scratch w. */
+static double nrxi_dyn_rnn_sequence(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *grad, double *w)
+{
+  size_t M = m->M, N = m->N, U = m->H + m->M, t, i, j;
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params), d;
+  double *z = w, *zf = z + T * M, *u = zf + T * M, *g = u + T * U, *gz = g + M, loss = 0, scale = 1.0 / (double)((T - 1) * N);
+  for (i = 0; i < N; i++) zf[i] = x[i];
+  for (i = N; i < M; i++) { zf[i] = 0; for (j = 0; j < N; j++) zf[i] += v.L[(i - N) * N + j] * x[j]; }
+  for (t = 1; t < T; t++) {
+    double *now = z + t * M, *forced = zf + t * M;
+    int hit = tau ? t % tau == 0 : 1;
+    nrxi_dyn_rnn_step(m, &v, zf + (t - 1) * M, u + t * U, now);
+    memcpy(forced, now, M * sizeof(double));
+    for (i = 0; i < N; i++) {
+      double e = now[i] - x[t * N + i];
+      loss += e * e * scale;
+      if (hit) forced[i] = tau ? x[t * N + i] : (1 - alpha) * now[i] + alpha * x[t * N + i];
+    }
+  }
+  if (!grad) return loss;
+  d = nrxi_dyn_rnn_parts(m, grad);
+  memset(gz, 0, M * sizeof(double));
+  for (t = T - 1; t > 0; t--) { /* gz: gradient with respect to the forced state of time t */
+    int hit = tau ? t % tau == 0 : 1;
+    for (i = 0; i < M; i++) g[i] = i < N && hit ? (tau ? 0.0 : (1 - alpha) * gz[i]) : gz[i];
+    for (i = 0; i < N; i++) g[i] += 2 * scale * (z[t * M + i] - x[t * N + i]);
+    nrxi_dyn_rnn_back(m, &v, &d, zf + (t - 1) * M, u + t * U, g, gz);
+  }
+  for (i = N; i < M; i++) for (j = 0; j < N; j++) d.L[(i - N) * N + j] += gz[i] * x[j];
+  return loss;
+}
+
+NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
+{
+  nrx_env env;
+  if (!m) return;
+  env = m->env;
+  nrxi_free(&env, m->params);
+  nrxi_free(&env, m);
+}
+
+NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *loss, double *grad)
+{
+  double *w;
+  if (!m || !x || !loss || T < 2) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_rnn_loss: needs a model and a sequence of at least two");
+  w = (double *)nrxi_alloc(&m->env, nrxi_dyn_rnn_work(m, T), sizeof(double));
+  if (!w) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_loss");
+  if (grad) memset(grad, 0, m->np * sizeof(double));
+  *loss = nrxi_dyn_rnn_sequence(m, T, x, alpha, tau, grad, w);
+  nrxi_free(&m->env, w);
+  return NRX_OK;
+}
+
+/* Norm of the Jacobian at z by a few power iterations on J^T J. */
+static double nrxi_dyn_rnn_norm(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const double *z, double *w)
+{
+  size_t M = m->M, H = m->H, i, k;
+  double *q = w, *r = q + M, *u = r + M, norm = 0;
+  int it;
+  for (i = 0; i < M; i++) q[i] = 1.0 / sqrt((double)M) * (1 + 0.1 * (double)(i % 3));
+  nrxi_dyn_rnn_step(m, v, z, u, r);
+  for (it = 0; it < 8; it++) {
+    double s = 0;
+    for (i = 0; i < M; i++) r[i] = v->a[i] * q[i];
+    if (m->kind == NRX_DYN_ALRNN) {
+      for (i = 0; i < M; i++) for (k = 0; k < M; k++) if (k + H < M || z[k] > 0) r[i] += v->W1[i * M + k] * q[k];
+    } else for (k = 0; k < H; k++) {
+      double f = (u[k] + v->h2[k] > 0) - (m->kind == NRX_DYN_CLIPPED && u[k] > 0), e = 0;
+      if (f == 0.0) continue;
+      for (i = 0; i < M; i++) e += v->W2[k * M + i] * q[i];
+      for (i = 0; i < M; i++) r[i] += v->W1[i * H + k] * f * e;
+    }
+    for (i = 0; i < M; i++) q[i] = v->a[i] * r[i];
+    if (m->kind == NRX_DYN_ALRNN) {
+      for (k = 0; k < M; k++) if (k + H < M || z[k] > 0) for (i = 0; i < M; i++) q[k] += v->W1[i * M + k] * r[i];
+    } else for (k = 0; k < H; k++) {
+      double f = (u[k] + v->h2[k] > 0) - (m->kind == NRX_DYN_CLIPPED && u[k] > 0), e = 0;
+      if (f == 0.0) continue;
+      for (i = 0; i < M; i++) e += v->W1[i * H + k] * r[i];
+      for (i = 0; i < M; i++) q[i] += v->W2[k * M + i] * f * e;
+    }
+    for (i = 0; i < M; i++) s += q[i] * q[i];
+    norm = sqrt(sqrt(s));
+    for (i = 0; i < M && s > 0; i++) q[i] /= sqrt(s);
+  }
+  return norm;
+}
+
+typedef struct nrxi_dyn_rnn_batch { const nrx_dyn_rnn *m; const double *x; const size_t *start; size_t T, tau; double alpha, *grad, *loss, *work; size_t stride; } nrxi_dyn_rnn_batch;
+static void nrxi_dyn_rnn_job(void *arg, size_t b)
+{
+  nrxi_dyn_rnn_batch *w = (nrxi_dyn_rnn_batch *)arg;
+  memset(w->grad + b * w->m->np, 0, w->m->np * sizeof(double));
+  w->loss[b] = nrxi_dyn_rnn_sequence(w->m, w->T, w->x + w->start[b] * w->m->N, w->alpha, w->tau, w->grad + b * w->m->np, w->work + b * w->stride);
+}
+
+NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out)
+{
+  nrx_dyn_plrnn_desc d = NRX_ZERO;
+  nrx_dyn_rnn *m;
+  nrxi_dyn_rnn_view v;
+  nrxi_dyn_rnn_batch w;
+  nrx_rng rng;
+  double *mem = NULL, *Z, *mom, *g, alpha = 1.0;
+  size_t M, H, i, j, k, b, step, *start = NULL;
+  nrx_status st = NRX_OK;
+  if (desc) d = *desc;
+  if (out) *out = NULL;
+  if (d.sequence == 0) d.sequence = 200;
+  if (d.batch == 0) d.batch = 16;
+  if (d.batches == 0) d.batches = 5000;
+  if (d.kind == NRX_DYN_ALRNN && d.tau == 0 && d.alpha == 0) d.tau = 16;
+  M = d.latent ? d.latent : d.kind == NRX_DYN_ALRNN ? 20 : N;
+  H = d.hidden ? d.hidden : d.kind == NRX_DYN_ALRNN ? 2 : 50;
+  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2 || d.kind < 0 || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M))
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN", d.sequence, N);
+  if (!nrxi_all_finite(x, n * N, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: a sample is not finite");
+  m = (nrx_dyn_rnn *)nrxi_calloc(&d.env, 1, sizeof *m);
+  if (!m) return nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn");
+  m->env = d.env; m->kind = d.kind; m->N = N; m->M = M; m->H = H;
+  m->np = (d.kind == NRX_DYN_ALRNN ? 2 * M + M * M : 2 * M + 2 * M * H + H) + (M - N) * N;
+  memset(&w, 0, sizeof w);
+  w.stride = nrxi_dyn_rnn_work(m, d.sequence);
+  m->params = (double *)nrxi_calloc(&d.env, m->np + 2 * N, sizeof(double));
+  mem = (double *)nrxi_calloc(&d.env, n * N + 3 * m->np + d.batch * (m->np + 1 + w.stride) + 4 * (M + H) + M * M, sizeof(double));
+  start = (size_t *)nrxi_alloc(&d.env, d.batch, sizeof(size_t));
+  if (!m->params || !mem || !start) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn"); goto done; }
+  m->mean = m->params + m->np; m->sd = m->mean + N;
+  Z = mem; mom = Z + n * N; g = mom + 2 * m->np; w.grad = g + m->np; w.loss = w.grad + d.batch * m->np; w.work = w.loss + d.batch;
+  nrx_rng_seed(&rng, d.seed, 0);
+  for (j = 0; j < N; j++) {
+    for (i = 0; i < n; i++) m->mean[j] += x[i * N + j] / (double)n;
+    for (i = 0; i < n; i++) m->sd[j] += (x[i * N + j] - m->mean[j]) * (x[i * N + j] - m->mean[j]) / (double)n;
+    m->sd[j] = sqrt(m->sd[j]);
+    if (!(m->sd[j] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: observation %zu is constant", j); goto done; }
+    for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - m->mean[j]) / m->sd[j] + d.noise * nrx_rng_normal(&rng);
+  }
+  v = nrxi_dyn_rnn_parts(m, m->params);
+  {   /* a = diagonal of R^T R / M + I over its largest eigenvalue (bounded here by the trace) */
+    double *R = w.work + d.batch * w.stride, top = 0;
+    for (i = 0; i < M * M; i++) R[i] = nrx_rng_normal(&rng);
+    for (i = 0; i < M; i++) { double s = 1; for (k = 0; k < M; k++) s += R[k * M + i] * R[k * M + i] / (double)M; v.a[i] = s; top = nrxi_dyn_max(top, s); }
+    for (i = 0; i < M; i++) v.a[i] /= 1.5 * top;
+  }
+  if (d.kind == NRX_DYN_ALRNN) for (i = 0; i < M * M; i++) v.W1[i] = 0.01 * nrx_rng_normal(&rng);
+  else {
+    for (i = 0; i < M * H; i++) v.W1[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)H);
+    for (i = 0; i < M * H; i++) v.W2[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)M);
+    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(&rng) - 1) * (d.kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
+  }
+  for (i = 0; i < (M - N) * N; i++) v.L[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)N);
+  w.m = m; w.x = Z; w.start = start; w.T = d.sequence; w.tau = d.tau;
+  for (step = 1; step <= d.batches; step++) {
+    double loss = 0, f = d.batches > 1 ? (double)(step - 1) / (double)(d.batches - 1) : 0, r0 = d.rate > 0 ? d.rate : 1e-3, r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
+    for (b = 0; b < d.batch; b++) start[b] = (size_t)nrx_rng_below(&rng, n - d.sequence);
+    if (d.alpha != 0) alpha = d.alpha;
+    else if (!d.tau && step % 5 == 1) { /* adaptive forcing: estimate from the data states of this batch */
+      double worst = 0, est;
+      for (b = 0; b < d.batch && M == N; b++) {
+        double s = 0;
+        for (k = 0; k < d.sequence; k += 10) s += log(nrxi_dyn_rnn_norm(m, &v, Z + (start[b] + k) * N, w.work)) * 10 / (double)d.sequence;
+        worst = nrxi_dyn_max(worst, exp(s));
+      }
+      est = worst > 1 ? 1 - 1 / worst : 0;
+      alpha = est > alpha ? est : 0.999 * alpha + 0.001 * est;
+    }
+    w.alpha = alpha;
+    nrxi_parallel(&d.env, d.batch, nrxi_dyn_rnn_job, &w);
+    memset(g, 0, m->np * sizeof(double));
+    for (b = 0; b < d.batch; b++) {
+      loss += w.loss[b] / (double)d.batch;
+      for (i = 0; i < m->np; i++) g[i] += w.grad[b * m->np + i] / (double)d.batch;
+    }
+    if (d.decay > 0) for (i = 0; i < m->np; i++) g[i] += 2 * d.decay * (i < M ? m->params[i] - 1 : m->params[i]);
+    if (nrxi_all_finite(g, m->np, NRX_F64)) nrxi_dyn_radam(m->np, m->params, g, mom, mom + m->np, r0 * pow(r1 / r0, f), step);
+    m->loss = step == 1 ? loss : 0.98 * m->loss + 0.02 * loss;
+    if (!nrxi_finite_f64(&m->loss)) m->loss = loss;
+    if (step % 50 == 0 && nrxi_progress(&d.env, step, d.batches, m->loss)) { st = NRX_E_CANCELLED; break; }
+  }
+  m->alpha = alpha;
+  if (st == NRX_OK && !nrxi_all_finite(m->params, m->np, NRX_F64)) st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: training diverged; lower the rate or force more");
+done:
+  nrxi_free(&d.env, mem);
+  nrxi_free(&d.env, start);
+  if (st == NRX_OK || st == NRX_E_CANCELLED) *out = m;
+  else nrx_dyn_rnn_free(m);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_t count, double *out, uint64_t *symbols)
+{
+  size_t M, N, i, j, t;
+  double *z, *next, *u, *swap, *mem;
+  nrxi_dyn_rnn_view v;
+  nrx_status st = NRX_OK;
+  if (!m || !x0 || (count && !out)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_rnn_run: needs a model, a start and room");
+  M = m->M; N = m->N;
+  mem = (double *)nrxi_alloc(&m->env, 3 * M + m->H, sizeof(double));
+  if (!mem) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_run");
+  z = mem; next = z + M; u = next + M;
+  v = nrxi_dyn_rnn_parts(m, m->params);
+  for (i = 0; i < N; i++) z[i] = (x0[i] - m->mean[i]) / m->sd[i];
+  for (i = N; i < M; i++) { z[i] = 0; for (j = 0; j < N; j++) z[i] += v.L[(i - N) * N + j] * z[j]; }
+  for (t = 0; t < count; t++) {
+    nrxi_dyn_rnn_step(m, &v, z, u, next);
+    swap = z; z = next; next = swap;
+    if (!nrxi_all_finite(z, M, NRX_F64)) { st = nrxi_fail(&m->env, NRX_E_NUMERIC, "nrx_dyn_rnn_run: the run diverged at step %zu", t); break; }
+    for (i = 0; i < N; i++) out[t * N + i] = m->mean[i] + m->sd[i] * z[i];
+    if (symbols) {
+      symbols[t] = 0;
+      for (i = 0; i < m->H && i < 64; i++) {
+        int on = m->kind == NRX_DYN_ALRNN ? z[M - m->H + i] > 0 : u[i] + v.h2[i] > 0;
+        symbols[t] |= (uint64_t)on << i;
+      }
+    }
+  }
+  nrxi_free(&m->env, mem);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, uint64_t *symbol, size_t *count, double *transition, size_t *k, double *entropy)
+{
+  size_t i, j, last = 0;
+  double *q, norm = 1, total = 0;
+  int it;
+  if (!code || !symbol || !count || !transition || !k || !entropy || n < 2 || max == 0 || max > 4096) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_symbols: needs a code and room");
+  *k = 0;
+  memset(transition, 0, max * max * sizeof(double));
+  memset(count, 0, max * sizeof(size_t));
+  for (i = 0; i < n; i++) {
+    for (j = 0; j < *k && symbol[j] != code[i]; j++) { }
+    if (j == *k) { if (*k == max) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_symbols: more than %zu symbols", max); symbol[(*k)++] = code[i]; }
+    count[j]++;
+    if (i) transition[last * max + j] += 1;
+    last = j;
+  }
+  q = (double *)nrxi_alloc(NULL, 2 * *k, sizeof(double));
+  if (!q) return nrxi_dyn_oom(NULL, "nrx_dyn_symbols");
+  for (i = 0; i < *k; i++) q[i] = 1;
+  for (it = 0; it < 500; it++) { /* spectral radius of (0/1 matrix + 1), a shift that keeps cycles from oscillating */
+    double s = 0;
+    for (i = 0; i < *k; i++) { double a = q[i]; for (j = 0; j < *k; j++) if (transition[i * max + j] > 0) a += q[j]; q[*k + i] = a; s = nrxi_dyn_max(s, a); }
+    for (i = 0; i < *k; i++) q[i] = q[*k + i] / s;
+    norm = s;
+  }
+  *entropy = log(nrxi_dyn_max(norm - 1, 1e-300));
+  if (*entropy < 0) *entropy = 0;
+  for (i = 0; i < *k; i++) for (j = 0; j < *k; j++) total += transition[i * max + j];
+  for (i = 0; i < *k; i++) for (j = 0; j < *k; j++) transition[i * max + j] /= total; /* rows stay max apart */
+  nrxi_free(NULL, q);
+  return NRX_OK;
+}
+
+/* -- reservoirs -- */
+
+/* Features at time t of standardised data z (rows t, t-skip, ...): 1, taps, products. */
+static void nrxi_dyn_next_features(const nrx_dyn_reservoir *r, const double *z, double *f)
+{
+  size_t N = r->N, k = r->d.taps, s = r->d.skip, L = N * k, i, j, at = 1 + L;
+  f[0] = 1;
+  for (i = 0; i < k; i++) for (j = 0; j < N; j++) f[1 + i * N + j] = *(z - i * s * N + j);
+  for (i = 0; i < L; i++) for (j = i; j < L; j++) f[at++] = f[1 + i] * f[1 + j];
+}
+
+static void nrxi_dyn_echo_step(const nrx_dyn_reservoir *r, const double *z, double *state, double *w)
+{
+  size_t U = r->d.units, N = r->N, i, j;
+  for (i = 0; i < U; i++) {
+    double s = r->Win[i * (N + 1)];
+    for (j = 0; j < N; j++) s += r->Win[i * (N + 1) + 1 + j] * z[j];
+    w[i] = s + nrxi_dyn_dot(U, r->A + i * U, state);
+  }
+  for (i = 0; i < U; i++) state[i] = (1 - r->d.leak) * state[i] + r->d.leak * tanh(w[i]);
+}
+static void nrxi_dyn_echo_features(const nrx_dyn_reservoir *r, const double *state, double *f)
+{
+  size_t i;
+  f[0] = 1;
+  for (i = 0; i < r->d.units; i++) f[1 + i] = i % 2 ? state[i] * state[i] : state[i]; /* squares break the x, y -> -x, -y symmetry */
+}
+
+NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r)
+{
+  nrx_env env;
+  if (!r) return;
+  env = r->d.env;
+  nrxi_free(&env, r->mem);
+  memset(r, 0, sizeof *r);
+}
+
+NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, const nrx_dyn_reservoir_desc *desc, nrx_dyn_reservoir *out)
+{
+  nrx_dyn_reservoir_desc d = NRX_ZERO;
+  size_t F, U, i, j, t, first;
+  double *w = NULL, *Z, *f, *G, *state, *scratch, ridge, noise;
+  nrx_rng rng;
+  nrx_status st = NRX_OK;
+  if (desc) d = *desc;
+  if (d.taps == 0) d.taps = 2;
+  if (d.skip == 0) d.skip = 1;
+  if (d.units == 0) d.units = 300;
+  if (d.radius == 0) d.radius = 0.9;
+  if (d.input == 0) d.input = 0.1;
+  if (d.leak == 0) d.leak = 1;
+  if (d.washout == 0) d.washout = 100;
+  ridge = d.ridge > 0 ? d.ridge : d.kind == NRX_DYN_NEXT ? 2.5e-6 : 1e-7;
+  noise = d.noise < 0 ? 0 : d.noise > 0 ? d.noise : d.kind == NRX_DYN_NEXT ? 1e-3 : 0;
+  first = d.kind == NRX_DYN_NEXT ? (d.taps - 1) * d.skip : d.washout;
+  if (!x || !out || N == 0 || N * d.taps > 2000 || d.units > 20000 || n < first + 10 || d.kind < 0 || d.kind > NRX_DYN_ECHO)
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_reservoir_train: %zu samples of %zu states are too few or too many for these features", n, N);
+  if (!nrxi_all_finite(x, n * N, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_train: a sample is not finite");
+  memset(out, 0, sizeof *out);
+  U = d.kind == NRX_DYN_ECHO ? d.units : 0;
+  F = U ? U + 1 : 1 + N * d.taps + N * d.taps * (N * d.taps + 1) / 2;
+  out->d = d; out->N = N; out->features = F; out->need = first + 1;
+  out->mem = (double *)nrxi_calloc(&d.env, N * F + U * U + U * (N + 1) + 2 * N, sizeof(double));
+  w = (double *)nrxi_calloc(&d.env, n * N + F + F * F + F * N + 2 * U + 2, sizeof(double));
+  if (!out->mem || !w) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_reservoir_train"); goto done; }
+  out->W = out->mem; out->A = out->W + N * F; out->Win = out->A + U * U; out->mean = out->Win + U * (N + 1); out->sd = out->mean + N;
+  Z = w; f = Z + n * N; G = f + F; state = G + F * F + F * N; scratch = state + U;
+  nrx_rng_seed(&rng, d.seed, 0);
+  for (j = 0; j < N; j++) { /* the echo state network sees standardised data, the polynomial one only scaled by one factor */
+    double m = 0, v = 0;
+    for (i = 0; i < n; i++) m += x[i * N + j] / (double)n;
+    for (i = 0; i < n; i++) v += (x[i * N + j] - m) * (x[i * N + j] - m) / (double)n;
+    out->mean[j] = U ? m : 0;
+    out->sd[j] = U ? sqrt(v) : 1;
+    if (!(v > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_train: state %zu is constant", j); goto done; }
+    for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - out->mean[j]) / out->sd[j];
+    for (i = 0; i < n; i++) if (noise > 0 && !U) Z[i * N + j] += noise * sqrt(v) * nrx_rng_normal(&rng);
+  }
+  if (U) { /* sparse random matrix of degree 6 scaled to the radius by power iteration */
+    double norm = 1;
+    for (i = 0; i < U; i++) { for (j = 0; j < 6; j++) out->A[i * U + nrx_rng_below(&rng, U)] = 2 * nrx_rng_uniform(&rng) - 1; state[i] = nrx_rng_normal(&rng); }
+    for (t = 0; t < 300; t++) {
+      double s = 0;
+      for (i = 0; i < U; i++) scratch[i] = nrxi_dyn_dot(U, out->A + i * U, state);
+      for (i = 0; i < U; i++) s += scratch[i] * scratch[i];
+      for (i = 0; i < U; i++) state[i] = scratch[i] / sqrt(s);
+      norm = t < 100 ? 1.0 : t == 100 ? log(s) / 2 : norm + log(s) / 2;
+    }
+    norm = exp(norm / 200); /* mean growth: also right for a complex leading pair */
+    for (i = 0; i < U * U; i++) out->A[i] *= d.radius / norm;
+    for (i = 0; i < U * (N + 1); i++) out->Win[i] = d.input * (2 * nrx_rng_uniform(&rng) - 1);
+    memset(state, 0, U * sizeof(double));
+  }
+  for (t = 0; t + 1 < n; t++) { /* normal equations: the ridge allows them */
+    if (U) nrxi_dyn_echo_step(out, Z + t * N, state, scratch);
+    if (t < first) continue;
+    if (U) nrxi_dyn_echo_features(out, state, f);
+    else nrxi_dyn_next_features(out, Z + t * N, f);
+    for (i = 0; i < F; i++) {
+      if (f[i] == 0.0) continue;
+      nrxi_dyn_axpy(i + 1, f[i], f, G + i * F);
+      for (j = 0; j < N; j++) {
+        double target = U ? Z[(t + 1) * N + j] - Z[t * N + j] : x[(t + 1) * N + j] - x[t * N + j];
+        G[F * F + i * N + j] += f[i] * target;
+      }
+    }
+  }
+  for (i = 0; i < F; i++) G[i * F + i] += ridge;
+  st = nrxi_dyn_cholesky(F, G);
+  if (st == NRX_OK) st = nrxi_dyn_cholesky_solve(F, G, G + F * F, N);
+  if (st != NRX_OK) { st = nrxi_fail(&d.env, st, "nrx_dyn_reservoir_train: the features are dependent; raise the ridge"); goto done; }
+  for (i = 0; i < F; i++) for (j = 0; j < N; j++) out->W[j * F + i] = G[F * F + i * N + j];
+done:
+  nrxi_free(&d.env, w);
+  if (st != NRX_OK) nrx_dyn_reservoir_free(out);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, const double *x, size_t count, double *out)
+{
+  size_t N, U, t, i, j, span;
+  double *w, *Z, *f, *state, *scratch;
+  nrx_status st = NRX_OK;
+  if (!r || !r->mem || !x || n < r->need || (count && !out)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_reservoir_run: needs a trained reservoir and at least %zu warm-up states", r ? r->need : 0);
+  N = r->N;
+  U = r->d.kind == NRX_DYN_ECHO ? r->d.units : 0;
+  span = n + count;
+  w = span <= (size_t)-1 / N / 16 ? (double *)nrxi_calloc(&r->d.env, span * N + r->features + 2 * U, sizeof(double)) : NULL;
+  if (!w) return nrxi_dyn_oom(&r->d.env, "nrx_dyn_reservoir_run");
+  Z = w; f = Z + span * N; state = f + r->features; scratch = state + U;
+  for (i = 0; i < n; i++) for (j = 0; j < N; j++) Z[i * N + j] = (x[i * N + j] - r->mean[j]) / r->sd[j];
+  for (t = 0; t + 1 < span; t++) {
+    if (U) nrxi_dyn_echo_step(r, Z + t * N, state, scratch);
+    if (t + 1 < n) continue;
+    if (U) nrxi_dyn_echo_features(r, state, f);
+    else nrxi_dyn_next_features(r, Z + t * N, f);
+    for (j = 0; j < N; j++) Z[(t + 1) * N + j] = Z[t * N + j] + nrxi_dyn_dot(r->features, r->W + j * r->features, f);
+    for (j = 0; j < N; j++) out[(t + 1 - n) * N + j] = r->mean[j] + r->sd[j] * Z[(t + 1) * N + j];
+    if (!nrxi_all_finite(Z + (t + 1) * N, N, NRX_F64)) { st = nrxi_fail(&r->d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_run: the forecast diverged at step %zu", t + 1 - n); break; }
+  }
+  nrxi_free(&r->d.env, w);
+  return st;
+}
+
+/* -- neural ODE -- */
+
+static nrx_status nrxi_dyn_mlp_f(void *user, const double *p, double t, const double *y, double *out)
+{
+  const nrx_dyn_mlp *m = (const nrx_dyn_mlp *)user;
+  size_t n = m->n, h = m->hidden, i, k;
+  const double *W1 = p, *b1 = W1 + h * n, *W2 = b1 + h, *b2 = W2 + n * h;
+  (void)t;
+  memcpy(out, b2, n * sizeof(double));
+  for (k = 0; k < h; k++) {
+    double s = b1[k];
+    for (i = 0; i < n; i++) s += W1[k * n + i] * y[i];
+    s = tanh(s);
+    for (i = 0; i < n; i++) out[i] += W2[i * h + k] * s;
+  }
+  return NRX_OK;
+}
+static nrx_status nrxi_dyn_mlp_vjp(void *user, const double *p, double t, const double *y, const double *a, double *ay, double *ap)
+{
+  const nrx_dyn_mlp *m = (const nrx_dyn_mlp *)user;
+  size_t n = m->n, h = m->hidden, i, k;
+  const double *W1 = p, *b1 = W1 + h * n, *W2 = b1 + h;
+  double *g1 = ap, *gb = g1 + h * n, *g2 = gb + h, *gb2 = g2 + n * h;
+  (void)t;
+  for (i = 0; i < n; i++) gb2[i] += a[i];
+  for (k = 0; k < h; k++) {
+    double s = b1[k], e = 0;
+    for (i = 0; i < n; i++) s += W1[k * n + i] * y[i];
+    s = tanh(s);
+    for (i = 0; i < n; i++) { e += W2[i * h + k] * a[i]; g2[i * h + k] += a[i] * s; }
+    e *= 1 - s * s;
+    gb[k] += e;
+    for (i = 0; i < n; i++) { g1[k * n + i] += e * y[i]; ay[i] += e * W1[k * n + i]; }
+  }
+  return NRX_OK;
+}
+static nrx_status nrxi_dyn_mlp_plain(void *user, double t, const double *y, double *out)
+{
+  return nrxi_dyn_mlp_f(user, ((const nrx_dyn_mlp *)user)->params, t, y, out);
+}
+
+NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out)
+{
+  if (!m || !out || !m->params || m->n == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mlp_field: needs a network");
+  memset(out, 0, sizeof *out);
+  out->f = nrxi_dyn_mlp_plain;
+  memcpy(&out->user, &m, sizeof(void *));
+  out->n = m->n;
+  return NRX_OK;
+}
+
+typedef struct nrxi_dyn_window { const double *x; size_t n; double scale; } nrxi_dyn_window;
+static nrx_status nrxi_dyn_window_loss(void *user, size_t i, const double *y, double *value, double *grad)
+{
+  const nrxi_dyn_window *w = (const nrxi_dyn_window *)user;
+  size_t j;
+  for (j = 0; j < w->n && i; j++) {
+    double e = y[j] - w->x[i * w->n + j];
+    *value += w->scale * e * e;
+    grad[j] += 2 * w->scale * e;
+  }
+  return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden, size_t window, size_t steps, double rate,
+                   uint64_t seed, int fresh, double *params, double *loss, const nrx_env *env)
+{
+  size_t np = hidden * (2 * N + 1) + N, i, s, b;
+  double *w, *g, *mom, *t, *gy;
+  nrx_dyn_mlp net;
+  nrx_dyn_parametric f;
+  nrx_rng rng;
+  nrx_status st = NRX_OK;
+  if (!x || !params || N == 0 || hidden == 0 || window < 2 || n < window + 1 || !(dt > 0) || !nrxi_all_finite(x, n * N, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_neural_ode: needs finite samples, more than a window of at least two, and dt > 0");
+  w = (double *)nrxi_calloc(env, 4 * np + window + N, sizeof(double));
+  if (!w) return nrxi_dyn_oom(env, "nrx_dyn_neural_ode");
+  g = w; mom = g + 2 * np; t = mom + 2 * np; gy = t + window;
+  nrx_rng_seed(&rng, seed, 0);
+  for (i = 0; i < np && fresh; i++) params[i] = nrx_rng_normal(&rng) / sqrt((double)(i < hidden * N ? N : hidden)) * (i < hidden * N ? 1 : 0.3);
+  for (i = 0; i < window; i++) t[i] = dt * (double)i;
+  net.n = N; net.hidden = hidden; net.params = params;
+  f.f = nrxi_dyn_mlp_f; f.vjp = nrxi_dyn_mlp_vjp; f.user = &net; f.n = N; f.np = np;
+  for (s = 1; s <= steps && st == NRX_OK; s++) {
+    double value = 0, total = 0;
+    memset(g, 0, np * sizeof(double));
+    for (b = 0; b < 8 && st == NRX_OK; b++) {
+      nrxi_dyn_window q;
+      q.x = x + nrx_rng_below(&rng, n - window + 1) * N;
+      q.n = N;
+      q.scale = 1.0 / (8.0 * (double)(window - 1) * (double)N);
+      st = nrx_dyn_adjoint(&f, params, q.x, window, t, 1, nrxi_dyn_window_loss, &q, &value, gy, g + np, env);
+      for (i = 0; i < np; i++) g[i] += g[np + i];
+      total += value;
+    }
+    if (st != NRX_OK) break;
+    nrxi_dyn_radam(np, params, g, mom, mom + np, (rate > 0 ? rate : 1e-2) * pow(0.01, (double)s / (double)steps), s);
+    if (loss) *loss = total;
+    if (s % 50 == 0 && nrxi_progress(env, s, steps, total)) st = NRX_E_CANCELLED;
+  }
+  nrxi_free(env, w);
+  return st;
+}
+
+/* -- measures -- */
+
+NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
+{
+  size_t i, j, cells = 1, k, seen = 0;
+  double lo[8], hi[8], *h, a = 1e-5, sum = 0, total;
+  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
+  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the truth */
+    nrx_rng rng;
+    size_t N = n < 10000 ? n : 10000, M = m < 10000 ? m : 10000, s, used = 0;
+    nrx_rng_seed(&rng, 1, 0);
+    for (s = 0; s < 1000; s++) {
+      double p = 0, q = 0, x[512];
+      if (d > 512) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_state_divergence: d <= 512");
+      i = (size_t)nrx_rng_below(&rng, N);
+      for (j = 0; j < d; j++) x[j] = truth[i * d + j] + nrx_rng_normal(&rng);
+      for (i = 0; i < N; i++) p += exp(-0.5 * nrxi_dyn_dist2(d, x, truth + i * d)) / (double)N;
+      for (i = 0; i < M; i++) q += exp(-0.5 * nrxi_dyn_dist2(d, x, generated + i * d)) / (double)M;
+      if (p > 0 && q > 0) { sum += log(p / q); used++; }
+    }
+    if (!used) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
+    *kl = sum / (double)used;
+    return NRX_OK;
+  }
+  for (j = 0; j < d; j++) {
+    double mean = 0, v = 0;
+    lo[j] = hi[j] = truth[j];
+    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n; lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
+    for (i = 0; i < n; i++) v += (truth[i * d + j] - mean) * (truth[i * d + j] - mean) / (double)(n - 1);
+    lo[j] -= 0.1 * sqrt(v);
+    hi[j] += 0.1 * sqrt(v);
+    cells *= 30;
+    if (!(hi[j] > lo[j])) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
+  }
+  h = (double *)nrxi_calloc(NULL, 2 * cells, sizeof(double));
+  if (!h) return nrxi_dyn_oom(NULL, "nrx_dyn_state_divergence");
+  for (k = 0; k < 2; k++) {
+    const double *x = k ? generated : truth;
+    for (i = 0; i < (k ? m : n); i++) {
+      size_t at = 0;
+      for (j = 0; j < d; j++) {
+        double u = (x[i * d + j] - lo[j]) / (hi[j] - lo[j]) * 30;
+        if (!(u >= 0) || u > 30) break;
+        at = at * 30 + (u < 30 ? (size_t)u : 29);
+      }
+      if (j == d) { h[k * cells + at] += 1; seen += k; }
+    }
+  }
+  for (k = 0; k < 2; k++) {
+    for (total = a * (double)cells, i = 0; i < cells; i++) total += h[k * cells + i];
+    for (i = 0; i < cells; i++) h[k * cells + i] = (h[k * cells + i] + a) / total;
+  }
+  for (i = 0; i < cells; i++) sum += h[i] * log(h[i] / h[cells + i]);
+  nrxi_free(NULL, h);
+  *kl = sum;
+  return seen ? NRX_OK : nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
+}
+
+/* Normalised power spectrum of one standardised component after a Gaussian filter of `sigma` bins, reflected at the ends; p [n/2+1], w as long. */
+static nrx_status nrxi_dyn_smooth_spectrum(size_t n, const double *x, size_t d, double sigma, double *p, double *w, double *col)
+{
+  size_t i, m = n / 2 + 1;
+  ptrdiff_t k, r = (ptrdiff_t)(4 * sigma + 0.5);
+  double mean = 0, sd = 0, sum = 0;
+  nrx_status st;
+  for (i = 0; i < n; i++) mean += x[i * d] / (double)n;
+  for (i = 0; i < n; i++) sd += (x[i * d] - mean) * (x[i * d] - mean) / (double)n;
+  for (i = 0; i < n; i++) col[i] = sd > 0 ? (x[i * d] - mean) / sqrt(sd) : 0;
+  st = nrx_dyn_power_spectrum(n, col, w, NULL);
+  if (st != NRX_OK) return st;
+  for (i = 0; i < m; i++) {
+    double s = 0, norm = 0;
+    for (k = -r; k <= r; k++) {
+      ptrdiff_t at = (ptrdiff_t)i + k;
+      double g = sigma > 0 ? exp(-0.5 * (double)(k * k) / (sigma * sigma)) : 1;
+      while (at < 0 || at >= (ptrdiff_t)m) at = at < 0 ? -at - 1 : 2 * (ptrdiff_t)m - 1 - at;
+      s += g * w[at];
+      norm += g;
+    }
+    p[i] = s > 0 ? s / norm : 0;
+    sum += p[i];
+  }
+  for (i = 0; i < m; i++) p[i] = sum > 0 ? p[i] / sum : 1.0 / (double)m;
+  return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, const double *generated, size_t d, double smoothing, double *hellinger)
+{
+  size_t i, j, m = n / 2 + 1;
+  double *w, sigma = smoothing > 0 ? smoothing : 20;
+  nrx_status st = NRX_OK;
+  if (!truth || !generated || !hellinger || n < 8 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_spectral_distance: needs two series of equal length");
+  w = (double *)nrxi_alloc(NULL, 3 * m + n, sizeof(double));
+  if (!w) return nrxi_dyn_oom(NULL, "nrx_dyn_spectral_distance");
+  *hellinger = 0;
+  for (j = 0; j < d && st == NRX_OK; j++) {
+    double s = 0;
+    st = nrxi_dyn_smooth_spectrum(n, truth + j, d, sigma, w, w + 2 * m, w + 3 * m);
+    if (st == NRX_OK) st = nrxi_dyn_smooth_spectrum(n, generated + j, d, sigma, w + m, w + 2 * m, w + 3 * m);
+    for (i = 0; i < m; i++) s += 0.5 * (sqrt(w[i]) - sqrt(w[m + i])) * (sqrt(w[i]) - sqrt(w[m + i]));
+    *hellinger += sqrt(s) / (double)d;
+  }
+  nrxi_free(NULL, w);
+  return st;
+}
+
+NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit)
+{
+  double rms = 0;
+  size_t i;
+  if (!truth || !forecast || n == 0) return 0;
+  for (i = 0; i < n * d; i++) rms += truth[i] * truth[i] / (double)n;
+  for (i = 0; i < n; i++) {
+    double e = nrxi_dyn_dist2(d, truth + i * d, forecast + i * d);
+    if (!(e <= threshold * threshold * rms)) break;
+  }
+  return (double)i * dt / unit;
+}
+
+NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *forecast)
+{
+  double s = 0;
+  size_t i;
+  for (i = 0; truth && forecast && i < count; i++) {
+    double q = fabs(truth[i]) + fabs(forecast[i]);
+    if (q > 0) s += 200.0 * fabs(truth[i] - forecast[i]) / q / (double)count;
+  }
+  return s;
+}
+
+/* ==================================================== symbolic regression ==================================== */
+
+static void nrxi_dyn_eml(const double *x, const double *y, double *out)
+{
+  double e = exp(x[0]), r = hypot(y[0], y[1]), a = e * cos(x[1]) - log(r), b = (x[1] == 0.0 ? 0.0 : e * sin(x[1])) - (y[1] == 0.0 && y[0] >= 0 ? 0.0 : atan2(y[1], y[0]));
+  out[0] = a;
+  out[1] = b;
+}
+
+NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, double value[2])
+{
+  double stack[256][2];
+  size_t top = 0;
+  if (!postfix || !value) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_eml_eval: needs a tree and room");
+  for (; *postfix; postfix++) {
+    char c = *postfix;
+    if (c == ' ') continue;
+    if (c == 'E' ? top < 2 : top == 256 || !(c == '1' || (c >= 'a' && c <= 'z' && vars)))
+      return nrxi_fail(NULL, NRX_E_FORMAT, "nrx_dyn_eml_eval: '%c' cannot stand here", c);
+    if (c == 'E') { nrxi_dyn_eml(stack[top - 2], stack[top - 1], stack[top - 2]); top--; }
+    else { stack[top][0] = c == '1' ? 1.0 : vars[c - 'a']; stack[top++][1] = 0; }
+  }
+  if (top != 1) return nrxi_fail(NULL, NRX_E_FORMAT, "nrx_dyn_eml_eval: %zu values are left, a tree leaves one", top);
+  value[0] = stack[0][0];
+  value[1] = stack[0][1];
+  return NRX_OK;
+}
+
+/* All trees by number of leaves; values that repeat on the probe points are kept once. */
+NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves, double tolerance, char *text, size_t size,
+                   double *error, const nrx_env *env)
+{
+  enum { CAP = 200000, LIMIT = 12 };
+  size_t level[LIMIT + 2], made = 0, L, i, j, k, best = 0, q = n < 24 ? n : 24, stride;
+  double *v, least = HUGE_VAL, scale = 0;
+  uint32_t *left, *right;
+  uint64_t *seen;
+  nrx_status st = NRX_OK;
+  if (!x || !y || !text || size == 0 || !error || n < 2 || d == 0 || d > 3 || leaves == 0 || !nrxi_all_finite(x, n * d, NRX_F64) || !nrxi_all_finite(y, n, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_eml_search: needs finite samples of at most three variables");
+  if (leaves > LIMIT) leaves = LIMIT;
+  stride = n / q;
+  v = (double *)nrxi_alloc(env, (size_t)CAP * 2 * q, sizeof(double));
+  left = (uint32_t *)nrxi_alloc(env, 2 * (size_t)CAP, sizeof(uint32_t));
+  seen = (uint64_t *)nrxi_calloc(env, 1048576, sizeof(uint64_t));
+  if (!v || !left || !seen) { st = nrxi_dyn_oom(env, "nrx_dyn_eml_search"); goto done; }
+  right = left + CAP;
+  for (i = 0; i < q; i++) scale += y[i * stride] * y[i * stride];
+  for (L = 1; L <= leaves && least > tolerance && st == NRX_OK; L++) {
+    size_t a, cut;
+    level[L] = made;
+    if (L == 1) cut = 0; else cut = L - 1;
+    for (k = L == 1 ? 0 : 1; k <= cut && made < CAP && least > tolerance; k++) {
+      size_t i0 = L == 1 ? 0 : level[k], i1 = L == 1 ? d + 1 : level[k + 1], j0 = L == 1 ? 0 : level[L - k], j1 = L == 1 ? 1 : level[L - k + 1];
+      for (i = i0; i < i1 && made < CAP && least > tolerance; i++)
+        for (j = j0; j < j1 && made < CAP; j++) {
+          double *w = v + made * 2 * q, miss = 0;
+          uint64_t hash = 1469598103934665603u;
+          size_t slot;
+          int ok = 1;
+          for (a = 0; a < q && ok; a++) {
+            if (L == 1) { w[2 * a] = i == 0 ? 1.0 : x[a * stride * d + i - 1]; w[2 * a + 1] = 0; }
+            else nrxi_dyn_eml(v + i * 2 * q + 2 * a, v + j * 2 * q + 2 * a, w + 2 * a);
+            ok = nrxi_finite_f64(w + 2 * a) && nrxi_finite_f64(w + 2 * a + 1) && fabs(w[2 * a]) < 1e12;
+            miss += (w[2 * a] - y[a * stride]) * (w[2 * a] - y[a * stride]) + w[2 * a + 1] * w[2 * a + 1];
+            hash = (hash ^ (uint64_t)(int64_t)(w[2 * a] * 1e6 + (w[2 * a] < 0 ? -0.5 : 0.5)) ^ ((uint64_t)(int64_t)(w[2 * a + 1] * 1e6) << 20)) * 1099511628211u;
+          }
+          if (!ok) continue;
+          hash |= 1;
+          for (slot = (size_t)(hash >> 20) & 1048575u; seen[slot] && seen[slot] != hash; slot = (slot + 1) & 1048575u) { }
+          if (seen[slot] == hash) continue;
+          seen[slot] = hash;
+          left[made] = (uint32_t)i;
+          right[made] = L == 1 ? 0xffffffffu : (uint32_t)j;
+          miss = scale > 0 ? sqrt(miss / scale) : sqrt(miss);
+          if (miss < least) { least = miss; best = made; }
+          made++;
+        }
+    }
+    level[L + 1] = made;
+    if (nrxi_progress(env, L, leaves, least)) st = NRX_E_CANCELLED;
+  }
+  if (made) { /* postfix text without recursion: leaves of L = 1 have right = all ones */
+    uint32_t stack[64];
+    nrxi_dyn_writer w;
+    char out[64];
+    size_t top = 0, at = 63;
+    out[63] = 0;
+    stack[top++] = (uint32_t)best;
+    while (top) { /* pre-order right to left, written backwards, is postfix */
+      uint32_t node = stack[--top];
+      if (right[node] == 0xffffffffu) out[--at] = left[node] == 0 ? '1' : (char)('x' + (int)left[node] - 1);
+      else { out[--at] = 'E'; stack[top++] = left[node]; stack[top++] = right[node]; }
+    }
+    w.text = text; w.size = size; w.length = 0;
+    nrxi_dyn_write(&w, out + at);
+    nrxi_dyn_write_end(&w);
+    *error = least;
+  } else st = nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_eml_search: no tree has finite values here");
+done:
+  nrxi_free(env, v);
+  nrxi_free(env, left);
+  nrxi_free(env, seen);
+  return st;
+}
+
+/* ==================================================== model collapse ========================================= */
+
+static double nrxi_dyn_variance(size_t n, const double *x, double *mean)
+{
+  double m = 0, v = 0;
+  size_t i;
+  for (i = 0; i < n; i++) m += x[i] / (double)n;
+  for (i = 0; i < n; i++) v += (x[i] - m) * (x[i] - m) / (double)n;
+  *mean = m;
+  return v;
+}
+
+NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
+                  double *mean, double *expected, const nrx_env *env)
+{
+  double *x, *z, m;
+  size_t r, g, i, old = (size_t)(keep * (double)samples);
+  nrx_status st = NRX_OK;
+  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_KDE || samples > (size_t)-1 / 64)
+    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
+  x = (double *)nrxi_alloc(env, 2 * samples, sizeof(double));
+  if (!x) return nrxi_dyn_oom(env, "nrx_dyn_collapse");
+  z = x + samples;
+  for (g = 0; g <= generations; g++) {
+    variance[g] = mean[g] = 0;
+    if (expected) expected[g] = kind == NRX_DYN_COLLAPSE_GAUSSIAN && old == 0 ? pow(1.0 - 1.0 / (double)samples, (double)g) : HUGE_VAL - HUGE_VAL;
+  }
+  for (r = 0; r < runs && st == NRX_OK; r++) {
+    nrx_rng rng;
+    double w = 0.5, mu[2] = {-2, 2}, s[2] = {0.5, 0.5}, v = 1;
+    nrx_rng_seed(&rng, seed, r);
+    m = 0;
+    for (g = 0; g <= generations; g++) {
+      double h = 0;
+      for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from the truth */
+        int c = nrx_rng_uniform(&rng) < (i < old ? 0.5 : w) ? 0 : 1, first = g == 0 || i < old;
+        double e = nrx_rng_normal(&rng);
+        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : mu[c] + s[c] * e;
+        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : m + sqrt(v) * e;
+        else {
+          if (i == 0) h = g ? 1.06 * sqrt(v) * pow((double)samples, -0.2) : 0;
+          z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
+        }
+      }
+      memcpy(x, z, samples * sizeof(double));
+      v = nrxi_dyn_variance(samples, x, &m);
+      if (kind == NRX_DYN_COLLAPSE_MIXTURE) { /* twenty steps of EM */
+        int it, c;
+        for (it = 0; it < 20; it++) {
+          double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
+          for (i = 0; i < samples; i++) {
+            double p[2], d0 = (x[i] - mu[0]) / s[0], d1 = (x[i] - mu[1]) / s[1], q;
+            p[0] = w / s[0] * exp(-0.5 * d0 * d0);
+            p[1] = (1 - w) / s[1] * exp(-0.5 * d1 * d1);
+            q = p[0] + p[1] > 0 ? p[0] / (p[0] + p[1]) : fabs(d0) < fabs(d1);
+            n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
+            n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
+          }
+          for (c = 0; c < 2; c++) { mu[c] = n1[c] / n0[c]; s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - mu[c] * mu[c], 1e-12)); }
+          w = n0[0] / (n0[0] + n0[1]);
+        }
+      }
+      variance[g] += v / (double)runs;
+      mean[g] += m / (double)runs;
+    }
+    if (nrxi_progress(env, r + 1, runs, v)) st = NRX_E_CANCELLED;
+  }
+  /* variance[g] is that of the samples drawn from generation g - 1's fit: E = (1 - 1/m)^(g+1) */
+  if (expected) for (g = 0; g <= generations; g++) expected[g] *= 1.0 - 1.0 / (double)samples;
+  nrxi_free(env, x);
+  return st;
 }
 
 NRX_DEF const char *nrx_dyn_version(void) { return NRX_DYNSYS_VERSION; }

@@ -1,4 +1,5 @@
-/* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes learned with them
+/* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes learned with
+   them
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    DO THIS in one .c or .cpp file of your program (and include the header plainly elsewhere):
@@ -31,28 +32,40 @@
  * <<< example
 
    WHAT IT DOES
-   - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and image
-     size and owns the workspace; on it run forward, backward, tangent (directional derivative) and the backward of the
+   - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and
+      image
+     size and owns the workspace; on it run forward, backward, tangent (directional derivative) and the backward of
+        the
      tangent, which gives gradient penalties, Hessian-vector products and score matching exactly and without a tape.
-   - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus, bounds the Lipschitz
+   - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus, bounds the
+      Lipschitz
      constants, or names the layer and the entry that spoil the proof.
-   - Ready-made regularizers, denoisers and unrolled schemes, their training, and reconstruction with steps from the certificate.
-   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (nothing in them is ever executed), C arrays out.
+   - Ready-made regularizers, denoisers and unrolled schemes, their training, and reconstruction with steps from the
+      certificate.
+   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (nothing in them is ever executed),
+      C arrays out.
 
-   WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch statistics in training
+   WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch statistics
+      in training
    (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
 
-   CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have h = 1. A dense
-   layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All lengths are in elements,
+   CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have h = 1.
+      A dense
+   layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All lengths are in
+      elements,
    workspace sizes in bytes.
 
-   ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG). Builders return the number
+   ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG). Builders
+      return the number
    of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and by nrx_net_status.
 
-   MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates nothing at all.
-   THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it. Results do not depend on
+   MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates nothing at
+      all.
+   THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it. Results do
+      not depend on
    the number of threads that nrx_env.parallel_for or OpenMP uses inside.
-   DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE inference gives the same
+   DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE inference
+      gives the same
    bits everywhere. All randomness comes from the seeds in the descriptors.
 
    CONFIGURATION (define before the implementation)
@@ -400,10 +413,16 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -509,18 +528,22 @@ typedef struct nrx_net_desc {
     nrx_env  env;
 } nrx_net_desc;
 
-/* An empty graph whose node 0 is the input. Each builder below appends one node and returns its number, or -1 (nrx_net_status
-   then tells the first error); a node that is fed -1 also returns -1, so that only the end of a chain needs a look. */
+/* An empty graph whose node 0 is the input. Each builder below appends one node and returns its number, or -1
+   (nrx_net_status
+   then tells the first error); a node that is fed -1 also returns -1, so that only the end of a chain needs a look.
+      */
 NRX_DEF nrx_status nrx_net_create(const nrx_net_desc *desc, nrx_net **net);
 NRX_DEF void nrx_net_free(nrx_net *net);
 NRX_DEF nrx_status nrx_net_status(const nrx_net *net); /* first error of the builders */
 
 enum { /* how a convolution continues its input beyond the border, named as in PyTorch */
-    NRX_NET_PAD_ZERO = 0, NRX_NET_PAD_CIRCULAR = 1, NRX_NET_PAD_REFLECT = 2, NRX_NET_PAD_REPLICATE = 3, NRX_NET_PAD_VALID = 4
+    NRX_NET_PAD_ZERO = 0, NRX_NET_PAD_CIRCULAR = 1, NRX_NET_PAD_REFLECT = 2, NRX_NET_PAD_REPLICATE = 3,
+        NRX_NET_PAD_VALID = 4
 };
 enum { /* what is known of a weight; the first group are constraints kept by nrx_net_project, the second parametrizations */
     NRX_NET_W_FREE = 0, NRX_NET_W_NONNEGATIVE = 1, NRX_NET_W_UNIT_NORM = 3, NRX_NET_W_UNIT_SPECTRAL = 4,
-    NRX_NET_W_ZERO_MEAN = 16, /* each filter used minus its mean over (input channel, ky, kx) separately per input channel */
+    NRX_NET_W_ZERO_MEAN = 16,
+        /* each filter used minus its mean over (input channel, ky, kx) separately per input channel */
     NRX_NET_W_EXP = 17,       /* exp(stored) > 0 */
     NRX_NET_W_SOFTPLUS = 18   /* log(1 + exp(stored)) > 0 */
 };
@@ -535,12 +558,14 @@ typedef struct nrx_net_conv_desc {
     size_t output_padding;   /* transposed convolutions only: extra rows and columns at the end */
     int    no_bias;
     int    weights;          /* NRX_NET_W_* */
-    double init;             /* 0 = uniform in +-1/sqrt(fan in) (Kaiming, PyTorch's default); > 0 = uniform in [0, init]; < 0 = normal(0, -init) */
+    double init;
+    /* 0 = uniform in +-1/sqrt(fan in) (Kaiming, PyTorch's default); > 0 = uniform in [0, init]; < 0 = normal(0, -init) */
     double learning_rate;    /* factor on the optimizer's rate for this layer; 0 = 1 */
     const char *name;        /* prefix of the parameter names; NULL = "convN" */
 } nrx_net_conv_desc;
 
-/* Convolution and its transpose (the adjoint of a convolution with the same descriptor, zero padding only). Weight shapes are
+/* Convolution and its transpose (the adjoint of a convolution with the same descriptor, zero padding only). Weight
+   shapes are
    PyTorch's: [channels][in/groups][kh][kw], and [in][channels/groups][kh][kw] for the transpose. */
 NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc);
 NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input, const nrx_net_conv_desc *desc);
@@ -579,41 +604,61 @@ enum { /* pointwise functions; a, b are their parameters, with defaults when 0 *
 };
 NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, double b);
 
-/* A learned profile per channel: psi(t) = (alpha/s^2) (h(kappa s t)/kappa - rho h(s t)) with Huber's h, the ridge functions of
-   Goujon et al. (IEEE TCI 2023; SIAM J. Imaging Sci. 2024) in the spline-free form; rho 0 (convex) or 1 (weakly convex).
+/* A learned profile per channel: psi(t) = (alpha/s^2) (h(kappa s t)/kappa - rho h(s t)) with Huber's h, the ridge
+   functions of
+   Goujon et al. (IEEE TCI 2023; SIAM J. Imaging Sci. 2024) in the spline-free form; rho 0 (convex) or 1 (weakly
+      convex).
    Parameters log_s and log_kappa per channel, log_alpha; learning_rate as for convolutions (0 = 1). */
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa, double log_alpha,
                           double learning_rate, const char *name);
-/* A learned linear spline per channel with `knots` uniform knots on [-range, range], continued linearly; starts as `kind` (an
-   activation above, b = 0). integrated: the node is the integral of the spline from 0, so that the spline is its derivative. */
-NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a, const char *name);
+/* A learned linear spline per channel with `knots` uniform knots on [-range, range], continued linearly; starts as
+   `kind` (an
+   activation above, b = 0). integrated: the node is the integral of the spline from 0, so that the spline is its
+      derivative. */
+NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a,
+    const char *name);
 
-NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name);                     /* + one number per channel */
-NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b);        /* a*first + b*second; second may be -1 when b = 0; sizes equal, or second is [1][h][w] or [c][1][1] */
+NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name);
+/* + one number per channel */
+NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b);
+/* a*first + b*second; second may be -1 when b = 0; sizes equal, or second is [1][h][w] or [c][1][1] */
 NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor);                       /* factor*input */
-NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init, double learning_rate,
-                                  const char *name);                                     /* times a learned scalar or vector */
+NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init,
+    double learning_rate,
+                                  const char *name);
+                                  /* times a learned scalar or vector */
 NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second);                       /* entrywise */
-NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second);                         /* channels of first, then of second */
+NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second);
+/* channels of first, then of second */
 NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t channels);
-NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size);                      /* size x size blocks, stride size */
+NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size);
+/* size x size blocks, stride size */
 NRX_DEF int nrx_net_max_pool(nrx_net *net, int input, size_t size);
-NRX_DEF int nrx_net_sum(nrx_net *net, int input);                                        /* over c, h, w: one number */
-NRX_DEF int nrx_net_mean(nrx_net *net, int input);                                       /* the same, divided by their count */
+NRX_DEF int nrx_net_sum(nrx_net *net, int input);
+/* over c, h, w: one number */
+NRX_DEF int nrx_net_mean(nrx_net *net, int input);
+/* the same, divided by their count */
 NRX_DEF int nrx_net_spatial_mean(nrx_net *net, int input);                               /* over h, w: [c][1][1] */
 NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input);                                     /* sum of squares */
 NRX_DEF int nrx_net_l1norm(nrx_net *net, int input);
 NRX_DEF int nrx_net_hubernorm(nrx_net *net, int input, double delta);
-NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear);        /* enlarge; bilinear with half-pixel centres */
-NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name); /* groups 0 = one per channel (instance norm) */
-NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name);   /* with stored mean and variance */
-/* A layer made from any f32 linear operator, one per channel: input [c][h][w] with h*w = op.cols, output [c][height][width] with
-   height*width = op.rows (the adjoint the other way round), times scale (0 = 1/op.norm). op must outlive the network. */
-NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width, double scale);
+NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear);
+/* enlarge; bilinear with half-pixel centres */
+NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name);
+/* groups 0 = one per channel (instance norm) */
+NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name);
+/* with stored mean and variance */
+/* A layer made from any f32 linear operator, one per channel: input [c][h][w] with h*w = op.cols, output
+   [c][height][width] with
+   height*width = op.rows (the adjoint the other way round), times scale (0 = 1/op.norm). op must outlive the
+      network. */
+NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width,
+    double scale);
 /* Makes `node` the output; without it the last node is. */
 NRX_DEF void nrx_net_output(nrx_net *net, int node);
 
-/* Parameters: `list` (may be NULL) receives up to `max` blocks; returns how many there are. value and grad point into the
+/* Parameters: `list` (may be NULL) receives up to `max` blocks; returns how many there are. value and grad point
+   into the
    network, so any optimizer over nrx_param trains it; call nrx_net_project after each step. */
 NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max);
 NRX_DEF size_t nrx_net_param_count(const nrx_net *net); /* numbers in all blocks */
@@ -623,32 +668,41 @@ NRX_DEF void nrx_net_project(nrx_net *net);
 
 /* ==== running a network ==== */
 
-enum { NRX_NET_INFER = 0, NRX_NET_GRADIENT = 1, NRX_NET_PAIR = 2 }; /* forward only | and backward | and both tangents */
+enum { NRX_NET_INFER = 0, NRX_NET_GRADIENT = 1, NRX_NET_PAIR = 2 };
+    /* forward only | and backward | and both tangents */
 
 typedef struct nrx_net_plan_desc {
     size_t n, height, width; /* 0 = 1 */
     int    mode;             /* NRX_NET_INFER, _GRADIENT or _PAIR: what will be asked for */
-    void  *memory;           /* NULL = allocated; else nrx_net_plan_size() bytes, aligned to 64, that outlive the plan */
+    void  *memory;
+    /* NULL = allocated; else nrx_net_plan_size() bytes, aligned to 64, that outlive the plan */
     size_t memory_size;
     nrx_env env;
 } nrx_net_plan_desc;
 
-NRX_DEF size_t nrx_net_plan_size(const nrx_net *net, const nrx_net_plan_desc *desc); /* bytes; 0 = not possible (logged) */
+NRX_DEF size_t nrx_net_plan_size(const nrx_net *net, const nrx_net_plan_desc *desc);
+/* bytes; 0 = not possible (logged) */
 NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_desc *desc, nrx_net_plan **plan);
 NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan);
 NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]); /* n, c, h, w of y */
 
 /* y = net(x). x [n][c][h][w], y as nrx_net_plan_output_shape says, may be NULL. */
 NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y);
-/* After forward at x: gx = J^T gy, and grad (NULL, or nrx_net_param_count() numbers) += its counterpart for the parameters. gy NULL
+/* After forward at x: gx = J^T gy, and grad (NULL, or nrx_net_param_count() numbers) += its counterpart for the
+   parameters. gy NULL
    means ones; gx may be NULL. Pass nrx_net_grad(net) as grad to train. */
 NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *gx, float *grad);
-/* After forward at x: dy = J v, the derivative of y in direction v. dy may be NULL. Plans of mode NRX_NET_PAIR only. */
+/* After forward at x: dy = J v, the derivative of y in direction v. dy may be NULL. Plans of mode NRX_NET_PAIR only.
+   */
 NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy);
-/* After forward at x and tangent along v: gradients of  <gy, y> + <gdy, dy>  in x, v (either may be NULL) and the parameters
-   (grad +=, or NULL). gy NULL means zeros, gdy NULL ones: for a regularizer gx is then the Hessian times v, and grad receives
-   the parameter gradient of <v, grad_x R>. After nrx_net_backward with gy NULL on the same x its adjoints are used again. */
-NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy, float *gx, float *gv, float *grad);
+/* After forward at x and tangent along v: gradients of  <gy, y> + <gdy, dy>  in x, v (either may be NULL) and the
+   parameters
+   (grad +=, or NULL). gy NULL means zeros, gdy NULL ones: for a regularizer gx is then the Hessian times v, and grad
+      receives
+   the parameter gradient of <v, grad_x R>. After nrx_net_backward with gy NULL on the same x its adjoints are used
+      again. */
+NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy, float *gx,
+    float *gv, float *grad);
 
 NRX_DEF float *nrx_net_grad(nrx_net *net);                /* all gradients, in the order of nrx_net_params */
 NRX_DEF float *nrx_net_weights(nrx_net *net);             /* all parameters in that order */
@@ -669,26 +723,32 @@ typedef struct nrx_net_report {
     char   text[200];     /* the verdict in one line */
 } nrx_net_report;
 
-/* Proves what it can for inputs of height x width (0, 0: bounds that depend on the size are then infinite). Everything is an
-   upper bound that holds for real arithmetic; rounding adds about 1e-6 relative. A non-finite parameter gives NRX_E_NUMERIC
-   and names it. Sources: Amos et al. 2017 (input convexity); composition rules and the trigonometric-polynomial bound of
+/* Proves what it can for inputs of height x width (0, 0: bounds that depend on the size are then infinite).
+   Everything is an
+   upper bound that holds for real arithmetic; rounding adds about 1e-6 relative. A non-finite parameter gives
+      NRX_E_NUMERIC
+   and names it. Sources: Amos et al. 2017 (input convexity); composition rules and the trigonometric-polynomial
+      bound of
    Ehlich and Zeller 1964 for the norm of convolutions. */
 NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t width, nrx_net_report *report);
 
 /* ==== regularizers ==== */
 
 typedef struct nrx_net_functional_desc {
-    double weight, scale; /* the functional is x -> weight/scale^2 * R(scale*x); 0 = 1. Then rho and lip are weight times those of R */
+    double weight, scale;
+    /* the functional is x -> weight/scale^2 * R(scale*x); 0 = 1. Then rho and lip are weight times those of R */
     void  *memory;        /* NULL = allocated; else nrx_net_functional_size() bytes */
     size_t memory_size;
     nrx_env env;
 } nrx_net_functional_desc;
 
-/* R as an f32 functional on images of the network's channels x height x width, with its convexity, moduli and Lipschitz constant from the
+/* R as an f32 functional on images of the network's channels x height x width, with its convexity, moduli and
+   Lipschitz constant from the
    certificate. net must outlive it; changed weights need a new functional. Free it with nrx_net_functional_free.
    A ridge regularizer (convolution, ridge, sum) is evaluated strip by strip in a few kilobytes per image row. */
 NRX_DEF size_t nrx_net_functional_size(const nrx_net *net, size_t height, size_t width);
-NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t width, const nrx_net_functional_desc *desc,
+NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t width,
+    const nrx_net_functional_desc *desc,
                                       nrx_functional *functional);
 NRX_DEF void nrx_net_functional_free(nrx_functional *functional);
 /* Changes weight and scale of a functional made above, with its constants: for continuation and parameter search. */
@@ -716,15 +776,18 @@ typedef struct nrx_net_icnn_desc {
     int    sum;              /* output is the sum instead of the mean of the last feature map */
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
-    size_t smooth_channels;  /* > 0: the ICNN reads SiLU(conv x) with so many channels instead of x (weakly convex); IWCNN default 8 */
+    size_t smooth_channels;
+    /* > 0: the ICNN reads SiLU(conv x) with so many channels instead of x (weakly convex); IWCNN default 8 */
     int    unconstrained;    /* 1 = W may be negative: the same network as a plain adversarial critic (AR) */
     double init;             /* of the non-negative weights: uniform in [0, init]; 0 = 2/(channels kernel^2) */
     uint64_t seed;
     nrx_env  env;
 } nrx_net_icnn_desc;
 
-/* Input-convex network: z_0 = s(V_0 x + b_0), z_{l+1} = s(W_l z_l + V_{l+1} x + b_{l+1}), R = mean(W_f z_L), W >= 0 (Amos, Xu, Kolter,
-   ICML 2017; convolutional: Mukherjee et al., arXiv 2008.02839). With quadratic and filter_bank it is the regularizer of ACR. */
+/* Input-convex network: z_0 = s(V_0 x + b_0), z_{l+1} = s(W_l z_l + V_{l+1} x + b_{l+1}), R = mean(W_f z_L), W >= 0
+   (Amos, Xu, Kolter,
+   ICML 2017; convolutional: Mukherjee et al., arXiv 2008.02839). With quadratic and filter_bank it is the
+      regularizer of ACR. */
 NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net);
 /* Input weakly convex network: an ICNN after a smooth layer (Shumaylov et al., arXiv 2402.01052). */
 NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
@@ -738,7 +801,8 @@ enum {
     NRX_NET_PREDICT_OUTPUT    /* as the network's output: supervised */
 };
 
-/* Where training images come from: a callback for clean images (noise is added), a callback for pairs, or a stack [count][height][width]
+/* Where training images come from: a callback for clean images (noise is added), a callback for pairs, or a stack
+   [count][height][width]
    from which random, randomly flipped patches are cut. Callbacks fill n samples and take all randomness from rng. */
 typedef struct nrx_net_data {
     nrx_status (*draw)(void *user, nrx_rng *rng, size_t n, float *clean);
@@ -763,7 +827,8 @@ typedef struct nrx_net_train_desc {
     uint64_t seed;           /* step k draws from stream k of this seed: a resumed run gives the same bits */
     size_t first_step;       /* resume here, with `state` as it was left */
     float *state;            /* NULL, or 2*nrx_net_param_count() numbers of Adam, zero at first, kept for resuming */
-    nrx_status (*after_step)(void *user, nrx_net *net, size_t step); /* validation, checkpoints; NRX_E_CANCELLED stops */
+    nrx_status (*after_step)(void *user, nrx_net *net, size_t step);
+    /* validation, checkpoints; NRX_E_CANCELLED stops */
     void  *after_user;
     nrx_env env;             /* progress: value is the ratio below */
 } nrx_net_train_desc;
@@ -771,21 +836,26 @@ typedef struct nrx_net_train_desc {
 typedef struct nrx_net_train_info {
     size_t steps;
     double first_loss, loss; /* of the first and the last batch */
-    double ratio;            /* running mean of |prediction - clean|^2 / |noisy - clean|^2; critic: of R(clean) - R(noisy) */
+    double ratio;
+    /* running mean of |prediction - clean|^2 / |noisy - clean|^2; critic: of R(clean) - R(noisy) */
 } nrx_net_train_info;
 
-/* Trains by Adam; the weights stay on their constraints. On an error or when cancelled the weights of the last good step remain.
-   L2, L1; proximal matching 1 - exp(-rms^2/gamma^2) (Fang, Buchanan, Sulam, ICLR 2024); adversarial critic with gradient penalty
+/* Trains by Adam; the weights stay on their constraints. On an error or when cancelled the weights of the last good
+   step remain.
+   L2, L1; proximal matching 1 - exp(-rms^2/gamma^2) (Fang, Buchanan, Sulam, ICLR 2024); adversarial critic with
+      gradient penalty
    (Lunz, Oktem, Schonlieb, NeurIPS 2018). */
 NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, nrx_net_train_info *info);
-/* Score matching: L2 loss of the denoiser y - grad R(y) on a stack of images [count][height][width]. desc may be NULL. */
+/* Score matching: L2 loss of the denoiser y - grad R(y) on a stack of images [count][height][width]. desc may be
+   NULL. */
 NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height, size_t width,
                                         const nrx_net_train_desc *desc, nrx_net_train_info *info);
 
 
 /* ==== more ready-made networks ==== */
 
-typedef struct nrx_net_cnn_desc { /* one descriptor for the convolutional families below; zero fields take each family's defaults */
+typedef struct nrx_net_cnn_desc {
+    /* one descriptor for the convolutional families below; zero fields take each family's defaults */
     size_t inputs, outputs;  /* channels; 0 = 1 */
     size_t channels;         /* of the finest scale */
     size_t layers;           /* DnCNN, critics: convolutions; U-Net: convolutions per block */
@@ -794,31 +864,38 @@ typedef struct nrx_net_cnn_desc { /* one descriptor for the convolutional famili
     int    activation;       /* NRX_NET_*; 0 = the family's own */
     int    padding;
     int    residual;         /* U-Net: +1 = the output is added to the input, -1 = not; 0 = +1 */
-    int    norm;             /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
+    int    norm;
+    /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
     int    noise_map;        /* 1 = the last input channel is a noise-level map, not part of the image */
     double init_scale;       /* factor on the last layer's initial weights; 0 = 1 */
     uint64_t seed;
     nrx_env  env;
 } nrx_net_cnn_desc;
 
-/* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions up, concatenated skips.
-   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be divisible by 2^(scales-1). */
+/* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions up,
+   concatenated skips.
+   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be divisible by
+      2^(scales-1). */
 NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* DnCNN (Zhang et al. 2017): x - net(x); defaults 17 layers of 64 channels, ReLU. */
 NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net);
-/* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive skips, ELU, noise map; defaults 16 channels,
+/* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive skips, ELU,
+   noise map; defaults 16 channels,
    3 scales, 2 blocks. */
 NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net);
-/* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022); least-squares residual (LSR) is the same
+/* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022);
+   least-squares residual (LSR) is the same
    form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
 NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* NETT (Li et al. 2020): R(x) = |N(x)|^2 with a plain CNN N; defaults 6 layers of 32 channels, CELU(10). */
 NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net);
-/* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a spatial mean and two dense layers; nrx_net_lar the local one
+/* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a spatial
+   mean and two dense layers; nrx_net_lar the local one
    (Prost et al. 2021): valid 3 x 3 convolutions with SiLU and the mean over all patches. */
 NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net);
-/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c), K zero-mean, N `blocks` macro-blocks of
+/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c), K
+   zero-mean, N `blocks` macro-blocks of
    `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus - log 2. */
 NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Difference of two input-convex networks (arXiv 2502.00240); with smooth activations it is weakly convex. */
@@ -831,12 +908,16 @@ typedef struct nrx_net_lpn_desc {
     nrx_env  env;
 } nrx_net_lpn_desc;
 
-/* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose gradient is the proximal map; here dense.
-   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation softplus, sum and quadratic. */
+/* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose gradient is
+   the proximal map; here dense.
+   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation
+      softplus, sum and quadratic. */
 NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net);
-/* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time): solves f(y) = x by Newton-free
+/* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time): solves
+   f(y) = x by Newton-free
    gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y) (Gribonval and Nikolova 2020). */
-NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior);
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance,
+    size_t max_iterations, double *prior);
 
 typedef struct nrx_net_unrolled_desc {
     const nrx_linop *op;             /* f32 projector; its norm must be known, or scale given */
@@ -844,32 +925,41 @@ typedef struct nrx_net_unrolled_desc {
     size_t data_height, data_width;  /* of the data: op.rows numbers (views, detectors) */
     double scale;                    /* applied to op and its adjoint; 0 = 1/norm */
     size_t iterations, channels, memory; /* 0 = 5 iterations, 16 channels, 5 primal and dual memory channels */
-    const nrx_linop *inverse;        /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
+    const nrx_linop *inverse;
+    /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
     uint64_t seed;
     nrx_env  env;
 } nrx_net_unrolled_desc;
 
-/* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and trained end to end.
-   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned ISTA with the filters of a
+/* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and trained end
+   to end.
+   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned ISTA with
+      the filters of a
    convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net, then a data step through `inverse`). */
 NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet, nrx_net **net);
 
-/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image part, an ICNN, in one regularizer on
-   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a the modulus of R_a: certify R_a alone. */
-NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net);
+/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image part,
+   an ICNN, in one regularizer on
+   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a the
+      modulus of R_a: certify R_a alone. */
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data,
+    const nrx_net_icnn_desc *image, nrx_net **net);
 
 /* ==== reconstruction ==== */
 
 typedef struct nrx_net_recon_desc {
-    int    method;           /* NRX_SOLVE_*: 0 = accelerated gradient with restart for convex functionals, nmAPG (Li and Lin 2015) else */
+    int    method;
+    /* NRX_SOLVE_*: 0 = accelerated gradient with restart for convex functionals, nmAPG (Li and Lin 2015) else */
     size_t max_iter;         /* 0 = 500 */
     double tol;              /* stop when |x_{k+1} - x_k| <= tol |x_{k+1}|; 0 = 1e-5 */
-    double step;             /* plug-and-play, RED: 0 = 1/|A|^2 (and 1/(|A|^2 + lambda)); the others take it from |A| and the certificate */
+    double step;
+    /* plug-and-play, RED: 0 = 1/|A|^2 (and 1/(|A|^2 + lambda)); the others take it from |A| and the certificate */
     double lambda;           /* RED: weight of x - D(x) */
     int    nonnegative;
-    double (*measure)(void *user, const float *x); /* optional, the larger the better (PSNR): only watched, never used to stop */
+    double (*measure)(void *user, const float *x);
+    /* optional, the larger the better (PSNR): only watched, never used to stop */
     void  *measure_user;
     float *best;             /* with measure: receives the evaluated point where it was largest; NULL = not kept */
     nrx_env env;             /* progress: value is the objective; relative change for plug-and-play and RED */
@@ -878,19 +968,28 @@ typedef struct nrx_net_recon_desc {
 typedef struct nrx_net_recon_info {
     nrx_solve_info solve;    /* iterations, objective, residual, stop reason: nrx_stop_string(solve.stop) */
     double best, final;      /* measure at the best evaluated and at the returned point */
-    double error_bound;      /* |grad E|/mu >= |x - minimiser| where the energy is mu-strongly convex; negative = no bound */
+    double error_bound;
+    /* |grad E|/mu >= |x - minimiser| where the energy is mu-strongly convex; negative = no bound */
 } nrx_net_recon_info;
 
-/* min |Ax - y|^2/2 + R(x) from x (the start, overwritten by the final iterate), R from nrx_net_functional with its weight inside. */
-NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
-/* Plug-and-play proximal gradient x <- D(x - step A^T(Ax - y)) and regularization by denoising x <- x - step (A^T(Ax - y) + lambda (x - D(x))).
+/* min |Ax - y|^2/2 + R(x) from x (the start, overwritten by the final iterate), R from nrx_net_functional with its
+   weight inside. */
+NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
+    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+/* Plug-and-play proximal gradient x <- D(x - step A^T(Ax - y)) and regularization by denoising x <- x - step (A^T(Ax
+   - y) + lambda (x - D(x))).
    out never aliases in. Both converge for averaged D; nrx_net_linear_denoise gives one with proof. */
 typedef nrx_status (*nrx_net_denoiser)(void *user, const float *in, float *out);
-NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
-NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
-/* The spectral filter of a linear denoiser W (symmetric, eigenvalues in (0,1], e.g. a smoother K^T K/|K|^2) with weight tau: W (W + tau (1-W))^{-1} v by
-   conjugate gradients, the proximal map of tau J where W is that of J (Hauptmann et al., arXiv 2307.09441). work: 4*n floats. Residual 1e-6. */
-NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau, const float *v, float *out, float *work);
+NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x,
+    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x,
+    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+/* The spectral filter of a linear denoiser W (symmetric, eigenvalues in (0,1], e.g. a smoother K^T K/|K|^2) with
+   weight tau: W (W + tau (1-W))^{-1} v by
+   conjugate gradients, the proximal map of tau J where W is that of J (Hauptmann et al., arXiv 2307.09441). work:
+      4*n floats. Residual 1e-6. */
+NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau, const float *v,
+    float *out, float *work);
 
 /* ==== bilevel learning ==== */
 
@@ -903,17 +1002,23 @@ typedef struct nrx_net_hyper_desc {
     nrx_env env;
 } nrx_net_hyper_desc;
 
-typedef struct nrx_net_hyper_info { size_t iterations; double residual; double curvature; } nrx_net_hyper_info; /* smallest <p,Hp>/<p,p> met */
+typedef struct nrx_net_hyper_info { size_t iterations; double residual; double curvature; } nrx_net_hyper_info;
+    /* smallest <p,Hp>/<p,p> met */
 
-/* grad (as nrx_net_grad) += d loss(x(theta))/d theta at the lower-level minimiser x, gx = the loss gradient there: solves (A^T A + weight R'') q = gx by
-   conjugate gradients, then adds -weight d<q, grad R>/d theta (implicit function theorem; MAID, arXiv 2308.10098, bounds its error). Hessians
+/* grad (as nrx_net_grad) += d loss(x(theta))/d theta at the lower-level minimiser x, gx = the loss gradient there:
+   solves (A^T A + weight R'') q = gx by
+   conjugate gradients, then adds -weight d<q, grad R>/d theta (implicit function theorem; MAID, arXiv 2308.10098,
+      bounds its error). Hessians
    that turn out indefinite give NRX_E_NUMERIC. */
-NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x, const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
+NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x, const float *gx,
+    float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
 
 /* ==== checkpoints ==== */
 
-/* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy pickle stream) through an
-   interpreter that knows 29 opcodes and three constructors and can execute nothing; .npz. f16, bf16, f64 and integers are converted. */
+/* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy pickle
+   stream) through an
+   interpreter that knows 29 opcodes and three constructors and can execute nothing; .npz. f16, bf16, f64 and
+      integers are converted. */
 typedef struct nrx_net_checkpoint nrx_net_checkpoint;
 typedef struct nrx_net_weight {
     const char *name;
@@ -923,34 +1028,47 @@ typedef struct nrx_net_weight {
     const float *data;
 } nrx_net_weight;
 
-NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env, nrx_net_checkpoint **checkpoint);
+NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env,
+    nrx_net_checkpoint **checkpoint);
 NRX_DEF void   nrx_net_checkpoint_free(nrx_net_checkpoint *checkpoint);
 NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *checkpoint);
 NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *checkpoint, size_t index);
-NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name); /* NULL when missing */
-NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key); /* of safetensors; NULL when missing */
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name);
+/* NULL when missing */
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key);
+/* of safetensors; NULL when missing */
 
 typedef struct nrx_net_load_desc {
-    int weakly_convex;   /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in the path */
+    int weakly_convex;
+    /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in the path */
     int padding;         /* NRX_NET_PAD_* for architectures whose file does not say */
     nrx_env env;
 } nrx_net_load_desc;
 
-/* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture is recognised by its keys
-   (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers; ACR of Subhadip-1/data_driven_convex_regularization), parametrizations
-   and the operator scaling (alpha, scale) included. Wrong shapes, missing keys and non-finite weights are refused by name. */
-NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc, nrx_net **net);
-/* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes. prefix ("" or NULL = none)
+/* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture is
+   recognised by its keys
+   (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers; ACR of Subhadip-1/data_driven_convex_regularization),
+      parametrizations
+   and the operator scaling (alpha, scale) included. Wrong shapes, missing keys and non-finite weights are refused by
+      name. */
+NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc,
+    nrx_net **net);
+/* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes. prefix
+   ("" or NULL = none)
    is put before each name. */
 NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *checkpoint, const char *prefix);
 
-/* The network as safetensors bytes with the graph in the metadata (free with nrx_net_free_bytes). state and step: see nrx_net_train_desc
+/* The network as safetensors bytes with the graph in the metadata (free with nrx_net_free_bytes). state and step:
+   see nrx_net_train_desc
    (NULL, 0 = weights only). Operator layers cannot be saved: give them again and use nrx_net_load_weights. */
-NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes, size_t *size);
+NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes,
+    size_t *size);
 NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes);
 /* Adam's state and the step from a checkpoint with them; state has 2*nrx_net_param_count() numbers. */
-NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint, float *state, size_t *step);
-/* Stores with the network the weight and scale that suit an operator (found on validation data): nrx_net_functional uses them when its
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint, float *state,
+    size_t *step);
+/* Stores with the network the weight and scale that suit an operator (found on validation data): nrx_net_functional
+   uses them when its
    descriptor says 0, files keep them. */
 NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale);
 NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale);
@@ -960,7 +1078,8 @@ NRX_DEF nrx_status nrx_net_checkpoint_open(const char *path, const nrx_env *env,
 NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path);                       /* .safetensors */
 NRX_DEF nrx_status nrx_net_load(const char *path, const nrx_net_load_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, size_t step, const char *path);
-/* The safetensors bytes as a C array `static const unsigned char NAME[]`, for machines without files (nrx_net_checkpoint_read reads it). */
+/* The safetensors bytes as a C array `static const unsigned char NAME[]`, for machines without files
+   (nrx_net_checkpoint_read reads it). */
 NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name);
 /* Prints name, shape, smallest and largest entry of each tensor, and the count. */
 NRX_DEF void nrx_net_checkpoint_print(const nrx_net_checkpoint *checkpoint, FILE *to);
@@ -1227,13 +1346,14 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
-/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
-   number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
-   the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
-   arithmetic alone: under NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
-   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits); argument reductions as in
-   J.-M. Muller, Elementary Functions, 3rd ed., ch. 11 (Cody and Waite; Payne and Hanek). */
+#define NRXI_MATH_VERSION 3173273367
+/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
+   vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
+   and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
+   Without SIMD the same lanes run one by one, from + - * / and integer arithmetic alone: under
+   NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
+   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits). Argument reductions
+   after Cody and Waite and after Payne and Hanek: J.-M. Muller, Elementary Functions, 3rd ed., ch. 11. */
 #if defined(NRXI_VEC)
 #define NRXI_LANE __attribute__((always_inline, unused)) static inline
 #else
@@ -1241,7 +1361,8 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are
+   cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1286,7 +1407,10 @@ NRXI_LANE double nrxi_fma_f64(int fused, double a, double b, double c)
 }
 
 /* >>> twin f64 */
-NRXI_LANE double nrxi_abs_f64(double x) { return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1)); }
+NRXI_LANE double nrxi_abs_f64(double x)
+{
+    return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE double nrxi_sign_f64(double x, double s)
 {
@@ -1298,7 +1422,10 @@ NRXI_LANE double nrxi_clamp_f64(double x, double lo, double hi) /* NaN stays */
     return nrxi_pick_f64(x < lo, lo, nrxi_pick_f64(x > hi, hi, x));
 }
 /* === twin f32 */
-NRXI_LANE float nrxi_abs_f32(float x) { return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1)); }
+NRXI_LANE float nrxi_abs_f32(float x)
+{
+    return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE float nrxi_sign_f32(float x, float s)
 {
@@ -1318,8 +1445,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 #define NRXI_P4(F, x, a, b, c, d, e) NRXI_P1(F, x, a, NRXI_P3(F, x, b, c, d, e))
 #define NRXI_P5(F, x, a, b, c, d, e, f) NRXI_P1(F, x, a, NRXI_P4(F, x, b, c, d, e, f))
 #define NRXI_P6(F, x, a, b, c, d, e, f, g) NRXI_P1(F, x, a, NRXI_P5(F, x, b, c, d, e, f, g))
-#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
-#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
+#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i)                                                             \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
+#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k)                                                      \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
 #define NRXI_P12(F, x, a, b, c, d, e, f, g, h, i, j, k, l, m) \
     NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P10(F, x, c, d, e, f, g, h, i, j, k, l, m)))
 
@@ -1327,10 +1456,12 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
-    float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float t =
+        nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x),
+          r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1339,18 +1470,20 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 }
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
-    double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double t =
+        nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
 {
-    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559, 0.0013888888888865243,
-                    0.0001984126988888906, 2.4801587363745879e-05, 2.7557241169441245e-06, 2.7557240009946813e-07,
-                    2.511017672941846e-08, 2.0925298097519068e-09);
+    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559,
+                    0.0013888888888865243, 0.0001984126988888906, 2.4801587363745879e-05,
+                    2.7557241169441245e-06, 2.7557240009946813e-07, 2.511017672941846e-08,
+                    2.0925298097519068e-09);
 }
 
 /* -- the lanes -- */
@@ -1374,21 +1507,26 @@ NRXI_LANE double nrxi_exp_lane_f64(double x, int fused)
     return y * nrxi_from_bits_f64((half - 1u) << 52) * nrxi_from_bits_f64((k + 2048u - half - 1u) << 52);
 }
 
-/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the largest exponent + 1 */
+/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the
+   largest exponent + 1 */
 NRXI_LANE float nrxi_expm1_lane_f32(float x, int fused)
 {
     uint32_t k;
     float low, r = nrxi_exp_split_f32(fused, nrxi_clamp_f32(x, -18.0f, 89.0f), &k, &low);
-    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r, sum = nrxi_round_f32(a + sr);
-    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) + s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
+    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r,
+          sum = nrxi_round_f32(a + sr);
+    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) +
+                 s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
     return nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, 2.0f * (sum + rest));
 }
 NRXI_LANE double nrxi_expm1_lane_f64(double x, int fused)
 {
     uint64_t k;
     double low, r = nrxi_exp_split_f64(fused, nrxi_clamp_f64(x, -38.0, 710.0), &k, &low);
-    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r, sum = nrxi_round_f64(a + sr);
-    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) + s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
+    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r,
+           sum = nrxi_round_f64(a + sr);
+    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) +
+                  s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
     return nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, 2.0 * (sum + rest));
 }
 
@@ -1398,10 +1536,10 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     uint32_t bits = nrxi_bits_f32(u) + (0x3f800000u - 0x3f3504f3u);
     float k = (float)((int32_t)(bits >> 23) - 127) + shift;
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
-    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
-                      0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f,
+                      -0.124050573f, 0.118903719f, -0.116800539f, 0.0674693584f);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1409,16 +1547,18 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double k = nrxi_from_bits_f64((bits >> 52) + 0x4338000000000000u) - (6755399441055744.0 + 1023.0) + shift;
     double f = nrxi_from_bits_f64((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0, half = 0.5 * f * f;
     double s = f / (2.0 + f), z = s * s;
-    double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
-                           0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double p =
+        z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441,
+                    0.22222197997848925, 0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 {
     int tiny = x < 1.17549435e-38f;
-    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f, nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
+    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f,
+                                nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
     y = nrxi_pick_f32(x <= 3.40282347e+38f, y, x); /* infinity, NaN */
     y = nrxi_pick_f32(x < 0.0f, nrxi_from_bits_f32(0x7fc00000u), y);
     return nrxi_pick_f32(nrxi_abs_f32(x) <= 0.0f, nrxi_from_bits_f32(0xff800000u), y);
@@ -1426,7 +1566,8 @@ NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 {
     int tiny = x < 2.2250738585072014e-308;
-    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0, nrxi_pick_f64(tiny, -52.0, 0.0), fused);
+    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0,
+                                 nrxi_pick_f64(tiny, -52.0, 0.0), fused);
     y = nrxi_pick_f64(x <= 1.7976931348623157e308, y, x);
     y = nrxi_pick_f64(x < 0.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
     return nrxi_pick_f64(nrxi_abs_f64(x) <= 0.0, nrxi_from_bits_f64(0xfff0000000000000u), y);
@@ -1435,7 +1576,8 @@ NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 /* log(1 + x): u = 1 + x rounded, c its error */
 NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 {
-    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x), c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
+    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x),
+          c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
     float y = nrxi_log_core_f32(u, c / u, 0.0f, fused);
     y = nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, nrxi_pick_f32(x <= 3.40282347e+38f, y, x));
     y = nrxi_pick_f32(x < -1.0f, nrxi_from_bits_f32(0x7fc00000u), y);
@@ -1443,7 +1585,8 @@ NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 {
-    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x), c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
+    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x),
+           c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
     double y = nrxi_log_core_f64(u, c / u, 0.0, fused);
     y = nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, nrxi_pick_f64(x <= 1.7976931348623157e308, y, x));
     y = nrxi_pick_f64(x < -1.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
@@ -1453,19 +1596,23 @@ NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 /* max(x, 0) + log(1 + exp(-|x|)) */
 NRXI_LANE float nrxi_softplus_lane_f32(float x, int fused)
 {
-    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e), c = e - nrxi_round_f32(u - 1.0f);
+    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e),
+          c = e - nrxi_round_f32(u - 1.0f);
     return nrxi_pick_f32(x > 0.0f, x, 0.0f) + nrxi_log_core_f32(u, c / u, 0.0f, fused);
 }
 NRXI_LANE double nrxi_softplus_lane_f64(double x, int fused)
 {
-    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e), c = e - nrxi_round_f64(u - 1.0);
+    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e),
+           c = e - nrxi_round_f64(u - 1.0);
     return nrxi_pick_f64(x > 0.0, x, 0.0) + nrxi_log_core_f64(u, c / u, 0.0, fused);
 }
 
-/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division serves both. */
+/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division
+   serves both. */
 NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 {
-    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused), q;
+    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused),
+          q;
     int small = a < 0.625f;
     q = nrxi_pick_f32(small, z * NRXI_P2(f32, z, 3465.0f, 189.0f, 1.0f), 2.0f)
       / nrxi_pick_f32(small, NRXI_P3(f32, z, 10395.0f, 4725.0f, 210.0f, 1.0f), e + 1.0f);
@@ -1473,7 +1620,8 @@ NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_tanh_lane_f64(double x, int fused)
 {
-    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused), q;
+    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused),
+           q;
     int small = a < 0.6;
     q = nrxi_pick_f64(small, z * NRXI_P3(f64, z, 675675.0, 45045.0, 594.0, 1.0), 2.0)
       / nrxi_pick_f64(small, NRXI_P4(f64, z, 2027025.0, 945945.0, 51975.0, 630.0, 1.0), e + 1.0);
@@ -1502,36 +1650,41 @@ NRXI_LANE float nrxi_sigmoid_lane_f32(float x, int fused)
 NRXI_LANE float nrxi_erf_lane_f32(float x, int fused)
 {
     float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 4.0f), z = a * a, t = 1.0f / (a + 2.0f);
-    float w = NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
-    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f, -0.000801020418f,
-                      7.85389784e-05f);
+    float w =
+        NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
+    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f,
+                      -0.000801020418f, 7.85389784e-05f);
     w = 1.0f - nrxi_exp_lane_f32(-z, fused) * w;
     return nrxi_sign_f32(nrxi_pick_f32(a < 1.0f, nrxi_fma_f32(fused, a, e, a), w), x);
 }
 NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 {
     double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 6.0), z = a * a, t = 1.0 / (a + 2.0);
-    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233, 2.0578809044560122,
-                        1.9026513162343388, 9.8569280952365883, -40.983357436480254, 160.79793178895849, -509.83375433405456,
-                        993.16375697811532, -1151.2355845472111, 746.81849599299301, -211.76781374332234);
-    double e = NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857, -0.026866170645072893,
-                        0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224, -1.4925593505763834e-05,
-                        1.6460972799145014e-06, -1.6350025035340656e-07, 1.4657878599447886e-08, -1.1365661231481423e-09,
-                        5.9452538810022241e-11);
+    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233,
+                        2.0578809044560122, 1.9026513162343388, 9.8569280952365883, -40.983357436480254,
+                        160.79793178895849, -509.83375433405456, 993.16375697811532, -1151.2355845472111,
+                        746.81849599299301, -211.76781374332234);
+    double e =
+        NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857,
+                 -0.026866170645072893, 0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224,
+                 -1.4925593505763834e-05, 1.6460972799145014e-06, -1.6350025035340656e-07,
+                 1.4657878599447886e-08, -1.1365661231481423e-09, 5.9452538810022241e-11);
     w = 1.0 - nrxi_exp_lane_f64(-z, fused) * w;
     return nrxi_sign_f64(nrxi_pick_f64(a < 1.0, nrxi_fma_f64(fused, a, e, a), w), x);
 }
 
-/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which sign -- */
+/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which
+   sign -- */
 
 /* |x| <= NRXI_TRIG_LIMIT: three exact products of n with 33 bits of pi/2 each, and the rest */
 #define NRXI_TRIG_LIMIT 1e6
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11,
+           r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1543,10 +1696,10 @@ NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused)
 {
     double z = r * r, half = 0.5 * z, one = 1.0 - half;
-    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604, 2.7557313679293943e-06,
-                       -2.505075606910539e-08, 1.5896672978013178e-10);
-    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05, -2.755731434087981e-07,
-                       2.0875721656351586e-09, -1.1359561217754339e-11);
+    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604,
+                       2.7557313679293943e-06, -2.505075606910539e-08, 1.5896672978013178e-10);
+    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05,
+                       -2.755731434087981e-07, 2.0875721656351586e-09, -1.1359561217754339e-11);
     s = r + nrxi_fma_f64(fused, z * r, s, low * one);
     c = one + (((1.0 - one) - half) + nrxi_fma_f64(fused, z * z, c, -(r * low)));
     s = nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1556,12 +1709,13 @@ NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused
 /* any |x| >= 2^-10: M 2^e 2/pi mod 4 from 192 bits of 2/pi (Payne and Hanek); infinities and NaN give NaN */
 NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
 {
-    static const uint32_t two_over_pi[40] = {0, 0,
-        0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au,
-        0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u,
-        0x3991d639u, 0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu,
-        0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u,
-        0x56033046u, 0xfc7b6babu};
+    static const uint32_t two_over_pi[40] = {
+        0,           0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu,
+        0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u,
+        0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu,
+        0x6d367ecfu, 0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u,
+        0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u, 0x56033046u, 0xfc7b6babu};
     uint64_t bits = nrxi_bits_f64(x), m = (bits & 0xfffffffffffffu) | 0x10000000000000u, carry, t;
     uint32_t w[6], f[6], lo32 = (uint32_t)(m & 0xffffffffu), hi32 = (uint32_t)(m >> 32), flip;
     int e = (int)(bits >> 52 & 0x7ffu) - 1075, first, shift, i, top;
@@ -1569,10 +1723,13 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     *n = 0;
     *low = 0.0;
     if (e == 972) return x - x;
-    first = (e - 2 + 64) / 32;             /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
+    first = (e - 2 + 64) /
+            32; /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
     shift = (e - 2 + 64) % 32;
     for (i = 0; i < 6; i++) /* w[0] is the lowest limb */
-        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >> (32 - shift)) & 0xffffffffu);
+        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >>
+                               (32 - shift)) &
+                              0xffffffffu);
     for (carry = 0, i = 0; i < 6; i++) {   /* f = m * w mod 2^192; its top two bits are n mod 4 */
         t = (uint64_t)w[i] * lo32 + (carry & 0xffffffffu);
         carry >>= 32;
@@ -1582,7 +1739,7 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     }
     *n = f[5] >> 30;
     f[5] &= 0x3fffffffu;
-    flip = f[5] >> 29;                     /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
+    flip = f[5] >> 29; /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
     if (flip) {
         *n += 1;
         for (carry = 1, i = 0; i < 6; i++) {
@@ -1599,8 +1756,10 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 +
+        (b * (double)1.570796012878418 +
+         (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1624,12 +1783,15 @@ NRXI_LANE double nrxi_cos_lane_f64(double x, int fused)
 /* f32 in f64 arithmetic: no low part is needed and few terms */
 NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
-    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
+    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0),
+           q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
-    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
-    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
+    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726,
+                2.7182512979930861e-06);
+    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05,
+                -2.7209978739561788e-07);
     s = nrxi_fma_f64(fused, z * r, s, r);
     c = nrxi_fma_f64(fused, z * z, c, 1.0 - 0.5 * z);
     return (float)nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1682,7 +1844,8 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_MEND_SIN(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 0);
 #define NRXI_MEND_COS(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 1);
 
-/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place -- */
+/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place
+   -- */
 
 #define NRXI_VBODY(target, name, lane, elem, F, fused, MEND)                       \
     target NRXI_FN void name(size_t n, const elem *x, elem *y)                     \
@@ -1710,18 +1873,19 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_FUSED 0
 #endif
 #if defined(NRXI_X86)
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                                  \
-    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                               \
-    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                                   \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                                  \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                                        \
-    {                                                                                                                      \
-        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                                           \
-        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                                          \
-        else nrxi_v##fn##_plain_##F(n, x, y);                                                                              \
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
+    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
+    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
+    {                                                                                                        \
+        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
+        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                            \
+        else nrxi_v##fn##_plain_##F(n, x, y);                                                                \
     }
 #elif defined(NRXI_VEC)
-#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
@@ -1746,30 +1910,30 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3173273367
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -1826,7 +1990,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -1864,7 +2029,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -1890,7 +2056,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -1901,7 +2068,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -1935,11 +2103,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -1948,14 +2119,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -1964,20 +2139,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -2055,24 +2233,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -2080,13 +2262,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -2134,7 +2318,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -2155,7 +2340,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -2172,7 +2358,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -2184,21 +2371,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -2212,8 +2404,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -2224,7 +2418,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -2255,44 +2450,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -2304,8 +2510,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -2328,7 +2536,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -2336,8 +2545,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -2366,7 +2578,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -2377,8 +2589,10 @@ NRXI_IMPL_BEGIN
 /* ---- private types ---- */
 
 enum { /* layer kinds */
-    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_NET_ADD, NRXI_GAIN, NRXI_NET_MUL,
-    NRXI_CONCAT, NRXI_SLICE, NRXI_AVGPOOL, NRXI_MAXPOOL, NRXI_SUM, NRXI_MEAN, NRXI_SPATIAL_MEAN, NRXI_RESIZE, NRXI_GROUPNORM,
+    NRXI_INPUT, NRXI_CONV, NRXI_CONVT, NRXI_DENSE, NRXI_ACT, NRXI_RIDGE, NRXI_SPLINE, NRXI_BIAS, NRXI_NET_ADD,
+        NRXI_GAIN, NRXI_NET_MUL,
+    NRXI_CONCAT, NRXI_SLICE, NRXI_AVGPOOL, NRXI_MAXPOOL, NRXI_SUM, NRXI_MEAN, NRXI_SPATIAL_MEAN, NRXI_RESIZE,
+        NRXI_GROUPNORM,
     NRXI_BATCHNORM, NRXI_OPERATOR
 };
 
@@ -2416,7 +2630,8 @@ struct nrx_net {
     float      *theta, *grad;
     size_t      count, theta_room;
     int         output;      /* node, or -1 = the last */
-    double      user_scale, user_weight; /* stored with checkpoints: scaling of the regularizer found on validation data */
+    double      user_scale, user_weight;
+    /* stored with checkpoints: scaling of the regularizer found on validation data */
     char        arch[24];
 };
 
@@ -2438,11 +2653,19 @@ struct nrx_net_plan {
     size_t    floats, scratch_size, packed_size, off_size, gw_size;
 };
 
+/* Kernels with AVX2, chosen at run time; not where scalars have excess precision (32-bit x87), which cannot mix with
+   vectors. */
+#if defined(NRXI_X86) && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define NRXI_NETS_X86 1
+#endif
+
 #define NRXI_SLACK 32u /* floats after every buffer: vector loads may run past the end of a row */
 
 /* ---- convolution kernels ----
-   All convolutions run on one pattern: out[c][x] += sum over taps t of w[t][c] * in[off[t] + x], four output channels at a time.
-   Padding is copied in, strides are split into phases, dilation and groups live in the offset table, so taps are all there is. */
+   All convolutions run on one pattern: out[c][x] += sum over taps t of w[t][c] * in[off[t] + x], four output
+      channels at a time.
+   Padding is copied in, strides are split into phases, dilation and groups live in the offset table, so taps are all
+      there is. */
 
 typedef struct nrxi_conv {
     size_t n, groups, ci, co, kh, kw, stride, dil, pad_y, pad_x; /* ci, co: all groups together */
@@ -2450,7 +2673,8 @@ typedef struct nrxi_conv {
     size_t h, w, ph, pw, pws, row, oh, ow;  /* pws: columns of one phase; row = stride*pws: floats per padded row */
 } nrxi_conv;
 
-NRXI_FN void nrxi_tap4_plain(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *const *out, size_t count)
+NRXI_FN void nrxi_tap4_plain(size_t taps, const size_t *off, const float *w, const float *in, size_t width,
+    float *const *out, size_t count)
 {
     size_t x, t, c;
     for (x = 0; x < width; x += 16) {
@@ -2470,9 +2694,10 @@ NRXI_FN void nrxi_tap4_plain(size_t taps, const size_t *off, const float *w, con
     }
 }
 
-#if defined(NRXI_X86)
+#if defined(NRXI_NETS_X86)
 /* Three (two, one) vectors of eight columns, four channels: 12 accumulators, 3 loads, 4 broadcasts per tap. */
-NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *const *out, size_t count)
+NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width,
+    float *const *out, size_t count)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float tail[4][24]; /* stands in for missing channels and for the end of a row */
@@ -2481,7 +2706,7 @@ NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const floa
         size_t left = width - x;
         float *o[4];
         const float *wt = w;
-        step = left >= 24 ? 24 : left >= 16 ? 16 : 8;
+        step = left >= 40 || left == 24 ? 24 : left >= 16 ? 16 : 8;
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
             if (o[c] == tail[c]) {
@@ -2536,13 +2761,15 @@ NRXI_AVX2 NRXI_FN void nrxi_tap4_avx2(size_t taps, const size_t *off, const floa
 }
 
 /* One output channel, four vectors. w keeps the stride of four. */
-NRXI_AVX2 NRXI_FN void nrxi_tap1_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *out)
+NRXI_AVX2 NRXI_FN void nrxi_tap1_avx2(size_t taps, const size_t *off, const float *w, const float *in, size_t width,
+    float *out)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float *rest;
     size_t x, t;
     for (x = 0; x + 32 <= width; x += 32) {
-        nrxi_f32x8 a0 = NRXI_LD(out + x), a1 = NRXI_LD(out + x + 8), a2 = NRXI_LD(out + x + 16), a3 = NRXI_LD(out + x + 24);
+        nrxi_f32x8 a0 = NRXI_LD(out + x), a1 = NRXI_LD(out + x + 8), a2 = NRXI_LD(out + x + 16),
+            a3 = NRXI_LD(out + x + 24);
         for (t = 0; t < taps; t++) {
             const float *p = in + off[t] + x;
             nrxi_f32x8 k = w[4 * t] + zero;
@@ -2555,9 +2782,10 @@ NRXI_AVX2 NRXI_FN void nrxi_tap1_avx2(size_t taps, const size_t *off, const floa
 }
 #endif
 
-NRXI_FN void nrxi_tap4(size_t taps, const size_t *off, const float *w, const float *in, size_t width, float *const *out, size_t count)
+NRXI_FN void nrxi_tap4(size_t taps, const size_t *off, const float *w, const float *in, size_t width,
+    float *const *out, size_t count)
 {
-#if defined(NRXI_X86)
+#if defined(NRXI_NETS_X86)
     if (nrxi_cpu_avx2()) {
         if (count == 1) nrxi_tap1_avx2(taps, off, w, in, width, out[0]);
         else nrxi_tap4_avx2(taps, off, w, in, width, out, count);
@@ -2568,7 +2796,8 @@ NRXI_FN void nrxi_tap4(size_t taps, const size_t *off, const float *w, const flo
 }
 
 /* dot[c][t] += sum over x of g[c][x] * in[off[t] + x] for up to four channels c (rows of g) and three taps t. */
-NRXI_FN void nrxi_dots_plain(const size_t *off, size_t taps, const float *in, const float *const *g, size_t count, size_t width, float dot[4][3])
+NRXI_FN void nrxi_dots_plain(const size_t *off, size_t taps, const float *in, const float *const *g, size_t count,
+    size_t width, float dot[4][3])
 {
     size_t c, t, x;
     for (c = 0; c < count; c++)
@@ -2580,14 +2809,17 @@ NRXI_FN void nrxi_dots_plain(const size_t *off, size_t taps, const float *in, co
         }
 }
 
-#if defined(NRXI_X86)
+#if defined(NRXI_NETS_X86)
 /* The same over `rows` rows: in moves by in_row, g by g_row. */
-NRXI_AVX2 NRXI_FN void nrxi_dots_avx2(const size_t *off, const float *in, size_t in_row, const float *const *g, size_t g_row,
+NRXI_AVX2 NRXI_FN void nrxi_dots_avx2(const size_t *off, const float *in, size_t in_row, const float *const *g,
+    size_t g_row,
                                       size_t rows, size_t width, float dot[4][3])
 {
     const nrxi_f32x8 z = {0, 0, 0, 0, 0, 0, 0, 0};
-    nrxi_f32x8 a0 = z, a1 = z, a2 = z, b0 = z, b1 = z, b2 = z, c0 = z, c1 = z, c2 = z, d0 = z, d1 = z, d2 = z, acc[12];
-    const float *i0 = in + off[0], *i1 = in + off[1], *i2 = in + off[2], *g0 = g[0], *g1 = g[1], *g2 = g[2], *g3 = g[3];
+    nrxi_f32x8 a0 = z, a1 = z, a2 = z, b0 = z, b1 = z, b2 = z, c0 = z, c1 = z, c2 = z, d0 = z, d1 = z, d2 = z,
+        acc[12];
+    const float *i0 = in + off[0], *i1 = in + off[1], *i2 = in + off[2], *g0 = g[0], *g1 = g[1], *g2 = g[2],
+        *g3 = g[3];
     size_t r, x, c, t, whole = width - width % 8;
     for (r = 0; r < rows; r++) {
         for (x = 0; x < whole; x += 8) {
@@ -2678,6 +2910,223 @@ NRXI_FN void nrxi_unpad_add(const nrxi_conv *g, const float *p, float *x)
 
 NRXI_FN int nrxi_conv_is_bare(const nrxi_conv *g) { return g->stride == 1 && g->ph == g->h && g->pw == g->w; }
 
+/* ---- Winograd convolution (Lavin and Gray 2016) for dense 3x3 and 5x5 kernels of stride 1 ----
+   With the eight points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity, an 8 x 8 tile gives m x m outputs, m = 9 - k: 64
+      products instead of m^2 k^2 (324
+   for 3x3, 400 for 5x5). Tiles of a row are the vector lanes: the padded image is split into m phases, so that every
+      load is contiguous. The
+   rounding error is about ten times that of the direct sum, 1e-6 to 1e-5 of the largest term. */
+#if defined(NRXI_NETS_X86)
+
+typedef struct nrxi_wino {
+    const float *x, *bias;
+    float *y, *u, *work;     /* u: transformed kernels [64][co/4][ci][4]; work: `lanes` times `stride` floats */
+    size_t n, ci, co, k, m, h, w, oh, ow, tw, th, twp, row, pws, stride, lanes;
+    ptrdiff_t pad_y, pad_x;
+    int mode, add;
+} nrxi_wino;
+
+/* o[i] = B^T d for eight vectors. */
+#define NRXI_WINO_IN(d, o)                                                                      \
+    do {                                                                                        \
+        nrxi_f32x8 a_, b_;                                                                      \
+        o[0] = d[0] - d[6] + 5.25f * (d[4] - d[2]);                                             \
+        o[7] = d[7] - d[1] + 5.25f * (d[3] - d[5]);                                             \
+        a_ = d[2] + d[6] - 4.25f * d[4]; b_ = d[1] + d[5] - 4.25f * d[3];                       \
+        o[1] = a_ + b_; o[2] = a_ - b_;                                                         \
+        a_ = d[6] + 0.25f * d[2] - 1.25f * d[4]; b_ = 0.5f * d[1] - 2.5f * d[3] + 2.0f * d[5];  \
+        o[3] = a_ + b_; o[4] = a_ - b_;                                                         \
+        a_ = d[6] + 4.0f * d[2] - 5.0f * d[4]; b_ = 2.0f * d[1] - 2.5f * d[3] + 0.5f * d[5];    \
+        o[5] = a_ + b_; o[6] = a_ - b_;                                                         \
+    } while (0)
+
+/* r[0 .. m-1] = A^T e, m = 4 or 6. */
+#define NRXI_WINO_OUT(e, r, m)                                                                             \
+    do {                                                                                                   \
+        nrxi_f32x8 s1_ = e[1] + e[2], d1_ = e[1] - e[2], s2_ = e[3] + e[4], d2_ = e[3] - e[4];             \
+        nrxi_f32x8 s3_ = e[5] + e[6], d3_ = e[5] - e[6];                                                   \
+        r[0] = e[0] + s1_ + s2_ + s3_;                                                                     \
+        r[1] = d1_ + 2.0f * d2_ + 0.5f * d3_;                                                              \
+        r[2] = s1_ + 4.0f * s2_ + 0.25f * s3_;                                                             \
+        r[3] = d1_ + 8.0f * d2_ + 0.125f * d3_;                                                            \
+        if ((m) == 4) r[3] += e[7];                                                                        \
+        else {                                                                                             \
+            r[4] = s1_ + 16.0f * s2_ + 0.0625f * s3_;                                                      \
+            r[5] = d1_ + 32.0f * d2_ + 0.03125f * d3_ + e[7];                                              \
+        }                                                                                                  \
+    } while (0)
+
+/* Row `y` of one channel, padded and split into m phases of pws columns. */
+NRXI_FN void nrxi_wino_row(const nrxi_wino *q, const float *x, ptrdiff_t y, float *p)
+{
+    size_t from = nrxi_pad_index(y, q->h, q->mode), c, r;
+    if (y >= (ptrdiff_t)(q->h + q->k) || from == q->h) { memset(p, 0, q->pws * q->m * sizeof *p); return; }
+    for (r = 0; r < q->m; r++, p += q->pws) { /* phase r holds columns r, r + m, ...; [t0, t1) lie inside the image */
+        const float *src = x + from * q->w;
+        ptrdiff_t first = (ptrdiff_t)r - q->pad_x, m = (ptrdiff_t)q->m;
+        size_t t0 = first < 0 ? (size_t)((-first + m - 1) / m) : 0, t1 = (ptrdiff_t)q->w > first
+            ? (size_t)(((ptrdiff_t)q->w - first + m - 1) / m) : 0;
+        if (t1 > q->pws) t1 = q->pws;
+        if (t0 > t1) t0 = t1;
+        for (c = t0; c < t1; c++) p[c] = src[(ptrdiff_t)c * m + first];
+        for (c = 0; c < q->pws; c++) {
+            ptrdiff_t i;
+            size_t at;
+            if (c == t0) c = t1;
+            if (c >= q->pws) break;
+            i = (ptrdiff_t)c * m + first;
+            at = i < (ptrdiff_t)(q->w + q->k) ? nrxi_pad_index(i, q->w, q->mode) : q->w;
+            p[c] = at < q->w ? src[at] : 0.0f;
+        }
+    }
+}
+
+/* One row of tiles of one image. v [64][ci][twp], acc [64][co][twp], rows [8][row], t [8][row] */
+NRXI_AVX2 NRXI_FN void nrxi_wino_tiles(const nrxi_wino *q, size_t n, size_t ty, float *work, size_t *off)
+{
+    size_t c, f, i, j, x, m = q->m, twp = q->twp, pws = q->pws, row = q->row, blocks = (q->co + 3) / 4, b;
+    float *v = work, *acc = v + 64 * q->ci * twp, *rows = acc + 64 * q->co * twp, *t = rows + 8 * row;
+    for (c = 0; c < q->ci; c++) {
+        const float *img = q->x + (n * q->ci + c) * q->h * q->w;
+        for (i = 0; i < 8; i++) nrxi_wino_row(q, img, (ptrdiff_t)(ty * m + i) - q->pad_y, rows + i * row);
+        for (x = 0; x < row; x += 8) {
+            nrxi_f32x8 d[8], o[8];
+            for (i = 0; i < 8; i++) d[i] = NRXI_LD(rows + i * row + x);
+            NRXI_WINO_IN(d, o);
+            for (i = 0; i < 8; i++) NRXI_ST(t + i * row + x, o[i]);
+        }
+        for (i = 0; i < 8; i++)
+            for (x = 0; x < twp; x += 8) {
+                nrxi_f32x8 d[8], o[8];
+                for (j = 0; j < 8; j++) d[j] = NRXI_LD(t + i * row + j % m * pws + j / m + x);
+                NRXI_WINO_IN(d, o);
+                for (j = 0; j < 8; j++) NRXI_ST(v + ((i * 8 + j) * q->ci + c) * twp + x, o[j]);
+            }
+    }
+    memset(acc, 0, 64 * q->co * twp * sizeof *acc);
+    for (c = 0; c < q->ci; c++) off[c] = c * twp;
+    for (f = 0; f < 64; f++)
+        for (b = 0; b < blocks; b++) {
+            size_t count = q->co - 4 * b < 4 ? q->co - 4 * b : 4;
+            float *out[4];
+            for (i = 0; i < 4; i++) out[i] = acc + (f * q->co + 4 * b + (i < count ? i : 0)) * twp;
+            nrxi_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out, count);
+        }
+    for (c = 0; c < q->co; c++) {
+        float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
+        for (x = 0; x < twp; x += 8) {
+            nrxi_f32x8 e[8], r[6], half[6][8], o[6];
+            for (j = 0; j < 8; j++) {
+                for (i = 0; i < 8; i++) e[i] = NRXI_LD(acc + ((i * 8 + j) * q->co + c) * twp + x);
+                NRXI_WINO_OUT(e, r, m);
+                for (i = 0; i < m; i++) half[i][j] = r[i];
+            }
+            for (i = 0; i < m && ty * m + i < q->oh; i++) {
+                float *to = img + (ty * m + i) * q->ow;
+                NRXI_WINO_OUT(half[i], o, m);
+                for (j = 0; j < m; j++) NRXI_ST(flat + 8 * j, o[j]);
+                for (j = 0; j < 8 && x + j < q->tw; j++) {
+                    size_t px = (x + j) * m, k, end = q->ow - px < m ? q->ow - px : m;
+                    if (q->add) for (k = 0; k < end; k++) to[px + k] += flat[8 * k + j];
+                    else for (k = 0; k < end; k++) to[px + k] = bias + flat[8 * k + j];
+                }
+            }
+        }
+    }
+}
+
+NRXI_FN void nrxi_wino_lane(void *arg, size_t lane)
+{
+    const nrxi_wino *q = (const nrxi_wino *)arg;
+    size_t total = q->n * q->th, i, from = total * lane / q->lanes, to = total * (lane + 1) / q->lanes;
+    float *work = q->work + lane * q->stride;
+    for (i = from; i < to; i++) nrxi_wino_tiles(q, i / q->th, i % q->th, work,
+        (size_t *)(void *)(work + q->stride) - q->ci);
+}
+
+/* Transformed kernels: u[f][co/4][ci][4] = (G w G^T)_f; flip: of the adjoint, w being [ci][co][k][k] turned around.
+   */
+NRXI_FN void nrxi_wino_kernels(const nrxi_wino *q, const float *w, int flip)
+{
+    static const double point[7] = {0, 1, -1, 2, -2, 0.5, -0.5}, factor[7] = {1, -2.0 / 9, -2.0 / 9, 1.0 / 90,
+        1.0 / 90, 32.0 / 45, 32.0 / 45};
+    double g[8][5], half[8][5];
+    size_t i, j, l, o, c, k = q->k, blocks = (q->co + 3) / 4;
+    for (i = 0; i < 8; i++) for (j = 0; j < k; j++) g[i][j] = i == 7 ? (j == k - 1 ? 1 : 0)
+        : factor[i] * (j == 0 ? 1 : pow(point[i], (double)j));
+    memset(q->u, 0, 64 * blocks * q->ci * 4 * sizeof *q->u);
+    for (o = 0; o < q->co; o++)
+        for (c = 0; c < q->ci; c++) {
+            const float *s = w + (flip ? c * q->co + o : o * q->ci + c) * k * k;
+            for (i = 0; i < 8; i++) for (j = 0; j < k; j++)
+                for (half[i][j] = 0, l = 0; l < k; l++) half[i][j] += g[i][l] * (double)s[flip
+                    ? (k - 1 - l) * k + k - 1 - j : l * k + j];
+            for (i = 0; i < 8; i++) for (j = 0; j < 8; j++) {
+                double v = 0;
+                for (l = 0; l < k; l++) v += half[i][l] * g[j][l];
+                q->u[(((i * 8 + j) * blocks + o / 4) * q->ci + c) * 4 + o % 4] = (float)v;
+            }
+        }
+}
+#endif
+
+#define NRXI_WINO_LANES 4u
+
+/* Sizes for Winograd on n images of ci -> co channels; floats of work and kernels, 0 when it is not worth it. */
+NRXI_FN size_t nrxi_wino_floats(size_t n, size_t ci, size_t co, size_t k, size_t oh, size_t ow, size_t *kernels,
+    size_t *lanes, size_t *stride)
+{
+    size_t m = 9 - k, tw = (ow + m - 1) / m, twp = (tw + 7) / 8 * 8, pws = twp + 8;
+    *lanes = n * ((oh + m - 1) / m) < NRXI_WINO_LANES ? 1 : NRXI_WINO_LANES;
+    *kernels = 64 * ((co + 3) / 4) * ci * 4;
+    /* values, products, rows in and transformed; then the offsets at the end */
+    *stride = (64 * (ci + co) * twp + 16 * (m * pws + 8) + ci * (sizeof(size_t) / sizeof(float)) + 2 * NRXI_SLACK
+        + 15) / 16 * 16;
+    return *kernels + *lanes * *stride + 64;
+}
+
+NRXI_FN int nrxi_wino_fits(const nrxi_conv *g)
+{
+#if defined(NRXI_NETS_X86)
+    return g->stride == 1 && g->dil == 1 && g->groups == 1 && g->kh == g->kw && (g->kh == 3 || g->kh == 5)
+        && g->ci >= 8 && g->co >= 8
+        && g->ow >= 24 && g->oh >= 8 && nrxi_cpu_avx2();
+#else
+    (void)g;
+    return 0;
+#endif
+}
+
+/* y (+)= convolution with w, forward (adjoint 0) or transposed with zero padding (1). scratch as nrxi_wino_floats
+   says. */
+NRXI_FN void nrxi_wino_run(const nrx_env *env, const nrxi_conv *g, int adjoint, const float *w, const float *bias,
+    const float *x, float *y, int add, float *scratch)
+{
+#if defined(NRXI_NETS_X86)
+    nrxi_wino q;
+    size_t kernels;
+    memset(&q, 0, sizeof q);
+    q.n = g->n; q.k = g->kh; q.m = 9 - g->kh; q.x = x; q.y = y; q.bias = bias; q.add = add;
+    q.ci = adjoint ? g->co : g->ci; q.co = adjoint ? g->ci : g->co;
+    q.h = adjoint ? g->oh : g->h; q.w = adjoint ? g->ow : g->w;
+    q.oh = adjoint ? g->h : g->oh; q.ow = adjoint ? g->w : g->ow;
+    q.pad_y = (ptrdiff_t)(adjoint ? g->kh - 1 - g->pad_y : g->pad_y);
+    q.pad_x = (ptrdiff_t)(adjoint ? g->kw - 1 - g->pad_x : g->pad_x);
+    q.mode = adjoint ? NRX_NET_PAD_ZERO : g->mode;
+    q.tw = (q.ow + q.m - 1) / q.m;
+    q.th = (q.oh + q.m - 1) / q.m;
+    q.twp = (q.tw + 7) / 8 * 8;
+    q.pws = q.twp + 8;
+    q.row = (q.m * q.pws + 7) / 8 * 8;
+    (void)nrxi_wino_floats(q.n, q.ci, q.co, q.k, q.oh, q.ow, &kernels, &q.lanes, &q.stride);
+    q.u = scratch; q.work = scratch + (kernels + 15) / 16 * 16;
+    nrxi_wino_kernels(&q, w, adjoint);
+    nrxi_parallel(env, q.lanes, nrxi_wino_lane, &q);
+#else
+    (void)env; (void)g; (void)adjoint; (void)w; (void)bias; (void)x; (void)y; (void)add; (void)scratch;
+#endif
+}
+
 /* Geometry of a convolution of h x w maps; 0 when the kernel does not fit or sizes overflow. */
 NRXI_FN int nrxi_conv_setup(nrxi_conv *g, const nrxi_layer *l, size_t n, size_t ci, size_t co, size_t h, size_t w)
 {
@@ -2693,18 +3142,27 @@ NRXI_FN int nrxi_conv_setup(nrxi_conv *g, const nrxi_layer *l, size_t n, size_t 
     g->ow = (g->pw - span_x) / g->stride + 1;
     g->pws = (g->pw + g->stride - 1) / g->stride;
     g->row = g->pws * g->stride;
-    return nrxi_mul_ok(g->ph + g->kh * g->dil, g->row + g->kw * g->dil + NRXI_SLACK, &total) && nrxi_mul_ok(total, ci + co, &total)
+    return nrxi_mul_ok(g->ph + g->kh * g->dil, g->row + g->kw * g->dil + NRXI_SLACK, &total)
+        && nrxi_mul_ok(total, ci + co, &total)
         && nrxi_mul_ok(total, n, &total) && nrxi_mul_ok(total, 8, &total);
 }
 
 /* Floats of scratch, of packed weights, and offsets that any of the three passes needs. */
 NRXI_FN void nrxi_conv_needs(const nrxi_conv *g, size_t *scratch, size_t *packed, size_t *offsets)
 {
-    size_t fwd = (nrxi_conv_is_bare(g) ? 0 : g->n * g->ci * g->ph * g->row + NRXI_SLACK) + g->n * g->co * g->oh * g->ow;
+    size_t fwd = (nrxi_conv_is_bare(g) ? 0 : g->n * g->ci * g->ph * g->row + NRXI_SLACK)
+        + g->n * g->co * g->oh * g->ow;
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx;
     size_t adj = g->n * g->co * gh * gw + NRXI_SLACK + g->n * g->ci * g->ph * g->pw + NRXI_SLACK;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = g->kh * g->kw;
     size_t wide = cig > cog ? cig : cog, pack = ((wide + 3) / 4 * 4) * wide * taps * g->groups;
+    if (nrxi_wino_fits(g)) {
+        size_t k, lanes, stride, wino = nrxi_wino_floats(g->n, g->ci, g->co, g->kh, g->oh, g->ow, &k, &lanes,
+            &stride);
+        size_t back = nrxi_wino_floats(g->n, g->co, g->ci, g->kh, g->h, g->w, &k, &lanes, &stride);
+        if (wino < back) wino = back;
+        if (*scratch < wino + g->n * g->co * g->oh * g->ow) *scratch = wino + g->n * g->co * g->oh * g->ow;
+    }
     if (*scratch < fwd) *scratch = fwd;
     if (*scratch < adj) *scratch = adj;
     if (*packed < pack) *packed = pack;
@@ -2727,7 +3185,8 @@ typedef struct nrxi_net_conv_job { /* one pass, cut into chunks of (sample, bloc
 NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 {
     const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
-    size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_ROW_BLOCK, r1 = r0 + NRXI_ROW_BLOCK, group, r, b, c, x;
+    size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_ROW_BLOCK, r1 = r0 + NRXI_ROW_BLOCK, group, r, b, c,
+        x;
     size_t groups = j->g->groups, cog = j->cout / groups, cig = j->cin / groups, blocks4 = (cog + 3) / 4;
     if (r1 > j->rows) r1 = j->rows;
     for (group = 0; group < groups; group++)
@@ -2749,11 +3208,14 @@ NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
 }
 
 /* y = W x + bias. w [co][ci/groups][kh][kw]. */
-NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias, const float *x, float *y,
+NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const float *w, const float *bias,
+    const float *x, float *y,
                                float *scratch, float *packed, size_t *off)
 {
     nrxi_net_conv_job j;
-    size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, taps = cig * g->kh * g->kw, group, b, t, c, i, ky, kx;
+    size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, taps = cig * g->kh * g->kw,
+        group, b, t, c, i, ky, kx;
+    if (nrxi_wino_fits(g)) { nrxi_wino_run(env, g, 0, w, bias, x, y, 0, scratch); return; }
     memset(&j, 0, sizeof j);
     j.in = x;
     if (!nrxi_conv_is_bare(g)) {
@@ -2771,7 +3233,8 @@ NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const
         for (b = 0; b < blocks4; b++)
             for (t = 0; t < taps; t++)
                 for (c = 0; c < 4; c++)
-                    packed[((group * blocks4 + b) * taps + t) * 4 + c] = 4 * b + c < cog ? w[(group * cog + 4 * b + c) * taps + t] : 0.0f;
+                    packed[((group * blocks4 + b) * taps + t) * 4 + c] = 4 * b + c < cog
+                        ? w[(group * cog + 4 * b + c) * taps + t] : 0.0f;
     j.g = g; j.off = off; j.packed = packed; j.bias = bias; j.out = y;
     j.taps = taps; j.cin = g->ci; j.cout = g->co;
     j.in_image = g->ph * g->row; j.in_row = g->row; j.in_step = g->row * g->stride;
@@ -2780,15 +3243,21 @@ NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_conv *g, const
     nrxi_parallel(env, g->n * j.blocks, nrxi_conv_rows, &j);
 }
 
-/* gx (+)= W^T gy: a convolution of the zero-stuffed, zero-padded gy with the flipped kernels; then the padding is folded back. */
-NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy, float *gx, int add,
+/* gx (+)= W^T gy: a convolution of the zero-stuffed, zero-padded gy with the flipped kernels; then the padding is
+   folded back. */
+NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const float *w, const float *gy,
+    float *gx, int add,
                                float *scratch, float *packed, size_t *off)
 {
     nrxi_net_conv_job j;
-    size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cig + 3) / 4, area = g->kh * g->kw, taps = cog * area;
-    size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx, i, r, c, t, o, group, b, ky, kx;
+    size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cig + 3) / 4, area = g->kh * g->kw,
+        taps = cog * area;
+    size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), gh = g->ph + my, gw = g->pw + mx, i, r, c, t, o,
+        group, b, ky, kx;
     float *stuffed = scratch, *full = scratch + g->n * g->co * gh * gw + NRXI_SLACK;
     int direct = g->mode == NRX_NET_PAD_ZERO;
+    if (direct && nrxi_wino_fits(g) && g->pad_y < g->kh && g->pad_x < g->kw
+        && g->w >= 24) { nrxi_wino_run(env, g, 1, w, NULL, gy, gx, add, scratch); return; }
     memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_SLACK) * sizeof(float));
     for (i = 0; i < g->n * g->co; i++)
         for (r = 0; r < g->oh; r++) {
@@ -2824,12 +3293,14 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_conv *g, const
     for (i = 0; i < g->n * g->ci; i++) nrxi_unpad_add(g, full + i * g->ph * g->pw, gx + i * g->h * g->w);
 }
 
-/* Chunk = four output channels of one group: their weight gradients over all samples. Sums run over blocks of rows. */
+/* Chunk = four output channels of one group: their weight gradients over all samples. Sums run over blocks of rows.
+   */
 NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 {
     const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     const nrxi_conv *g = j->g;
-    size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, group = chunk / blocks4, b = chunk % blocks4;
+    size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4, group = chunk / blocks4,
+        b = chunk % blocks4;
     size_t count = cog - 4 * b < 4 ? cog - 4 * b : 4, first = group * cog + 4 * b, n, r, c, t, k;
     for (n = 0; n < g->n; n++)
         for (r = 0; r < g->oh; r += NRXI_ROW_BLOCK) {
@@ -2839,8 +3310,9 @@ NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
                 size_t m = j->taps - t < 3 ? j->taps - t : 3;
                 const float *gy[4];
                 float dot[4][3] = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
-                for (c = 0; c < 4; c++) gy[c] = j->gy + ((n * g->co + first + (c < count ? c : 0)) * g->oh + r) * g->ow;
-#if defined(NRXI_X86)
+                for (c = 0; c < 4; c++) gy[c] = j->gy + ((n * g->co + first + (c < count ? c : 0)) * g->oh
+                    + r) * g->ow;
+#if defined(NRXI_NETS_X86)
                 if (nrxi_cpu_avx2()) nrxi_dots_avx2(j->off + t, in, j->in_step, gy, g->ow, rows, g->ow, dot);
                 else
 #endif
@@ -2859,7 +3331,8 @@ NRXI_FN void nrxi_conv_weight_rows(void *arg, size_t chunk)
 }
 
 /* gw += gradient of <gy, W x> in the weights. */
-NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const float *x, const float *gy, float *gw, float *scratch, size_t *off)
+NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const float *x, const float *gy,
+    float *gw, float *scratch, size_t *off)
 {
     nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = cig * g->kh * g->kw, i, t, ky, kx;
@@ -2884,8 +3357,10 @@ NRXI_FN void nrxi_conv_weight_grad(const nrx_env *env, const nrxi_conv *g, const
 
 /* ---- dense layers, through the same kernel ---- */
 
-/* c [rows][width] (+)= a b: entry (i, k) of a stands at a[i*row + k*column], b [inner][width]. packed: 4*inner floats. */
-NRXI_FN void nrxi_rows_times(size_t rows, size_t inner, size_t width, const float *a, size_t row, size_t column, const float *b, float *c,
+/* c [rows][width] (+)= a b: entry (i, k) of a stands at a[i*row + k*column], b [inner][width]. packed: 4*inner
+   floats. */
+NRXI_FN void nrxi_rows_times(size_t rows, size_t inner, size_t width, const float *a, size_t row, size_t column,
+    const float *b, float *c,
                              int add, float *packed, size_t *off)
 {
     size_t i, k, j;
@@ -2903,7 +3378,8 @@ NRXI_FN void nrxi_rows_times(size_t rows, size_t inner, size_t width, const floa
 }
 
 /* y [n][out] = x [n][in] w^T, w [out][in]; scratch: in*out floats for w^T. One or two samples read w as it stands. */
-NRXI_FN void nrxi_dense_forward(size_t n, size_t in, size_t out, const float *w, const float *x, float *y, float *scratch, float *packed, size_t *off)
+NRXI_FN void nrxi_dense_forward(size_t n, size_t in, size_t out, const float *w, const float *x, float *y,
+    float *scratch, float *packed, size_t *off)
 {
     size_t i, k, s;
     if (n > 2) {
@@ -2915,9 +3391,11 @@ NRXI_FN void nrxi_dense_forward(size_t n, size_t in, size_t out, const float *w,
     for (s = 0; s < n; s++)
         for (i = 0; i < out; i++) {
             float part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-            for (k = 0; k + 8 <= in; k += 8) { size_t j; for (j = 0; j < 8; j++) part[j] += w[i * in + k + j] * x[s * in + k + j]; }
+            for (k = 0; k + 8 <= in; k += 8) { size_t j; for (j = 0; j < 8; j++) part[j] += w[i * in + k
+                + j] * x[s * in + k + j]; }
             for (; k < in; k++) part[k % 8] += w[i * in + k] * x[s * in + k];
-            y[s * out + i] = ((part[0] + part[4]) + (part[1] + part[5])) + ((part[2] + part[6]) + (part[3] + part[7]));
+            y[s * out + i] = ((part[0] + part[4]) + (part[1] + part[5]))
+                + ((part[2] + part[6]) + (part[3] + part[7]));
         }
 }
 
@@ -2965,11 +3443,13 @@ NRXI_FN nrxi_act_bounds nrxi_act_range(int kind, double a)
 /* Zero second derivative wherever it exists: tangents then need no value adjoints. */
 NRXI_FN int nrxi_act_is_flat(int kind)
 {
-    return kind == NRX_NET_RELU || kind == NRX_NET_LEAKY_RELU || kind == NRX_NET_ABS || kind == NRX_NET_IDENTITY || kind == NRX_NET_CLIP;
+    return kind == NRX_NET_RELU || kind == NRX_NET_LEAKY_RELU || kind == NRX_NET_ABS || kind == NRX_NET_IDENTITY
+        || kind == NRX_NET_CLIP;
 }
 
 NRXI_FN float nrxi_softplus1(float t) { return t > 0 ? t + log1pf(expf(-t)) : log1pf(expf(t)); }
-NRXI_FN float nrxi_sigmoid1(float t) { float e = expf(t > 0 ? -t : t); return t > 0 ? 1.0f / (1.0f + e) : e / (1.0f + e); }
+NRXI_FN float nrxi_sigmoid1(float t) { float e = expf(t > 0 ? -t : t); return t > 0 ? 1.0f / (1.0f + e)
+    : e / (1.0f + e); }
 
 #define NRXI_ACT_CHUNK 256u
 
@@ -3115,7 +3595,7 @@ typedef struct nrxi_ridge { float s, k, alpha, rho; } nrxi_ridge;
 
 NRXI_FN float nrxi_clip1(float t) { return t > 1 ? 1.0f : t < -1 ? -1.0f : t; }
 
-#if defined(NRXI_X86)
+#if defined(NRXI_NETS_X86)
 /* clip to [-1,1], and 1 where nothing was clipped */
 #define NRXI_CLIP8(c, in, t)                                                                                        \
     do {                                                                                                            \
@@ -3126,7 +3606,8 @@ NRXI_FN float nrxi_clip1(float t) { return t > 1 ? 1.0f : t < -1 ? -1.0f : t; }
     } while (0)
 
 /* Whole vectors of the two functions below; returns how many numbers were done. */
-NRXI_AVX2 NRXI_FN size_t nrxi_ridge_eval_avx2(const nrxi_ridge *p, size_t n, const float *t, float *z, float *d1, float *d2)
+NRXI_AVX2 NRXI_FN size_t nrxi_ridge_eval_avx2(const nrxi_ridge *p, size_t n, const float *t, float *z, float *d1,
+    float *d2)
 {
     const nrxi_f32x8 one = {1, 1, 1, 1, 1, 1, 1, 1};
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s, half_k = 1 / k;
@@ -3142,7 +3623,8 @@ NRXI_AVX2 NRXI_FN size_t nrxi_ridge_eval_avx2(const nrxi_ridge *p, size_t n, con
     return i;
 }
 
-NRXI_AVX2 NRXI_FN size_t nrxi_ridge_grad_avx2(const nrxi_ridge *p, size_t n, const float *t, const float *v, const float *g, const float *tg, double grad[3])
+NRXI_AVX2 NRXI_FN size_t nrxi_ridge_grad_avx2(const nrxi_ridge *p, size_t n, const float *t, const float *v,
+    const float *g, const float *tg, double grad[3])
 {
     const nrxi_f32x8 one = {1, 1, 1, 1, 1, 1, 1, 1}, zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s, inv = 1 / k;
@@ -3178,7 +3660,7 @@ NRXI_FN void nrxi_ridge_eval(const nrxi_ridge *p, size_t n, const float *t, floa
 {
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s;
     size_t i = 0;
-#if defined(NRXI_X86)
+#if defined(NRXI_NETS_X86)
     if (nrxi_cpu_avx2()) i = nrxi_ridge_eval_avx2(p, n, t, z, d1, d2);
 #endif
     for (; i < n; i++) { /* Huber's h(t) = c (t - c/2) with c = clip(t) */
@@ -3189,17 +3671,20 @@ NRXI_FN void nrxi_ridge_eval(const nrxi_ridge *p, size_t n, const float *t, floa
     }
 }
 
-/* grad[0..2] += derivatives in log s, log k, log alpha of  sum g psi(t) + tg psi'(t) v. g, or tg and v, may be NULL. */
-NRXI_FN void nrxi_ridge_grad(const nrxi_ridge *p, size_t n, const float *t, const float *v, const float *g, const float *tg, double grad[3])
+/* grad[0..2] += derivatives in log s, log k, log alpha of  sum g psi(t) + tg psi'(t) v. g, or tg and v, may be NULL.
+   */
+NRXI_FN void nrxi_ridge_grad(const nrxi_ridge *p, size_t n, const float *t, const float *v, const float *g,
+    const float *tg, double grad[3])
 {
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s;
     double gs = 0, gk = 0, ga = 0;
     size_t i = 0;
-#if defined(NRXI_X86)
+#if defined(NRXI_NETS_X86)
     if (nrxi_cpu_avx2()) i = nrxi_ridge_grad_avx2(p, n, t, v, g, tg, grad);
 #endif
     for (; i < n; i++) {
-        float u = s * t[i], ku = k * u, c0 = nrxi_clip1(u), c1 = nrxi_clip1(ku), d1 = c1 - rho * c0, h1 = c1 * (ku - 0.5f * c1) / k;
+        float u = s * t[i], ku = k * u, c0 = nrxi_clip1(u), c1 = nrxi_clip1(ku), d1 = c1 - rho * c0,
+            h1 = c1 * (ku - 0.5f * c1) / k;
         if (g) {
             float z = h1 - rho * c0 * (u - 0.5f * c0);
             gs += (double)(g[i] * a0 * (u * d1 - 2 * z));
@@ -3216,7 +3701,8 @@ NRXI_FN void nrxi_ridge_grad(const nrxi_ridge *p, size_t n, const float *t, cons
     grad[0] += gs; grad[1] += gk; grad[2] += ga;
 }
 
-/* One channel's linear spline: knots values c at -range .. range, continued linearly; integrated: its integral from 0. */
+/* One channel's linear spline: knots values c at -range .. range, continued linearly; integrated: its integral from
+   0. */
 typedef struct nrxi_spline { const float *c; size_t knots; float range, step; int integrated; } nrxi_spline;
 
 NRXI_FN size_t nrxi_spline_cell(const nrxi_spline *p, float t, float *fraction)
@@ -3261,7 +3747,8 @@ NRXI_FN void nrxi_spline_eval(const nrxi_spline *p, size_t n, const float *t, fl
 }
 
 /* grad[knots] += derivatives of  sum g z(t) + tg z'(t) v. */
-NRXI_FN void nrxi_spline_grad(const nrxi_spline *p, size_t n, const float *t, const float *v, const float *g, const float *tg, float *grad)
+NRXI_FN void nrxi_spline_grad(const nrxi_spline *p, size_t n, const float *t, const float *v, const float *g,
+    const float *tg, float *grad)
 {
     float f0, h = p->step;
     size_t i, j, k0 = nrxi_spline_cell(p, 0.0f, &f0);
@@ -3388,26 +3875,33 @@ NRXI_FN const char *nrxi_shape(nrx_net_plan *p, size_t i)
         if (!((b->c == a->c && b->h == a->h && b->w == a->w) || (b->c == 1 && b->h == a->h && b->w == a->w)
               || (b->c == a->c && b->h == 1 && b->w == 1))) return "its two inputs differ in size";
         break;
-    case NRXI_NET_MUL: if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
+    case NRXI_NET_MUL:
+        if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size";
+        break;
     case NRXI_CONCAT: if (b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_AVGPOOL: case NRXI_MAXPOOL:
         o->h = a->h / l->first; o->w = a->w / l->first;
         if (o->h == 0 || o->w == 0) return "the image is smaller than the pooling block";
         break;
     case NRXI_SUM: case NRXI_MEAN: case NRXI_SPATIAL_MEAN: o->h = o->w = 1; break;
-    case NRXI_RESIZE: if (!nrxi_mul_ok(a->h, l->first, &o->h) || !nrxi_mul_ok(a->w, l->first, &o->w)) return "its output is too large"; break;
+    case NRXI_RESIZE:
+        if (!nrxi_mul_ok(a->h, l->first, &o->h) || !nrxi_mul_ok(a->w, l->first,
+            &o->w)) return "its output is too large";
+        break;
     case NRXI_OPERATOR:
         if (a->h * a->w != (l->adjoint ? l->op.rows : l->op.cols)) return "the operator expects another image size";
         o->h = l->op_h; o->w = l->op_w;
         break;
     default: break;
     }
-    if (!nrxi_mul_ok(o->c, o->h, &o->size) || !nrxi_mul_ok(o->size, o->w, &o->size) || o->size > (size_t)-1 / 64 / p->n) return "its output is too large";
+    if (!nrxi_mul_ok(o->c, o->h, &o->size) || !nrxi_mul_ok(o->size, o->w, &o->size)
+        || o->size > (size_t)-1 / 64 / p->n) return "its output is too large";
     return NULL;
 }
 
 /* First-fit offsets: node i is alive from start[i] to end[i] (ticks); grows *total. */
-NRXI_FN size_t nrxi_place_buffer(const nrx_net_plan *p, size_t node, size_t need, const size_t *start, const size_t *end, int adjoint)
+NRXI_FN size_t nrxi_place_buffer(const nrx_net_plan *p, size_t node, size_t need, const size_t *start,
+    const size_t *end, int adjoint)
 {
     size_t at = 0, j, moved = 1, n = p->net->layers;
     while (moved)
@@ -3420,7 +3914,8 @@ NRXI_FN size_t nrxi_place_buffer(const nrx_net_plan *p, size_t node, size_t need
 }
 
 /* Shapes, offsets and sizes. */
-NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d, size_t *start, size_t *end, const char *who)
+NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d, size_t *start, size_t *end,
+    const char *who)
 {
     const nrx_net *net = p->net;
     size_t i, k, total = 0, n = net->layers, top, out = (size_t)nrxi_net_out(net);
@@ -3432,20 +3927,26 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
         nrxi_conv g;
         if (i == 0) {
             m->c = l->channels; m->h = d->height ? d->height : 1; m->w = d->width ? d->width : 1;
-            if (!nrxi_mul_ok(m->c, m->h, &m->size) || !nrxi_mul_ok(m->size, m->w, &m->size) || m->size > (size_t)-1 / 64 / p->n) wrong = "the input is too large";
+            if (!nrxi_mul_ok(m->c, m->h, &m->size) || !nrxi_mul_ok(m->size, m->w, &m->size)
+                || m->size > (size_t)-1 / 64 / p->n) wrong = "the input is too large";
         } else wrong = nrxi_shape(p, i);
         if (wrong)
-            return nrxi_fail(&p->env, NRX_E_SHAPE, "%s: layer %s (node %zu) on input %zux%zux%zu: %s", who, l->name, i,
-                             i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h, i ? p->map[l->in[0]].w : m->w, wrong);
-        if ((l->kind == NRXI_CONV || l->kind == NRXI_CONVT) && nrxi_layer_conv(p, i, &g)) nrxi_conv_needs(&g, &p->scratch_size, &p->packed_size, &p->off_size);
+            return nrxi_fail(&p->env, NRX_E_SHAPE, "%s: layer %s (node %zu) on input %zux%zux%zu: %s", who, l->name,
+                i,
+                             i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h, i ? p->map[l->in[0]].w
+                                 : m->w, wrong);
+        if ((l->kind == NRXI_CONV || l->kind == NRXI_CONVT) && nrxi_layer_conv(p, i, &g)) nrxi_conv_needs(&g,
+            &p->scratch_size, &p->packed_size, &p->off_size);
         if (l->kind == NRXI_DENSE) {
             size_t wide = l->first > l->channels ? l->first : l->channels;
             if (wide < p->n) wide = p->n;
-            if (p->scratch_size < l->first * l->channels + NRXI_SLACK) p->scratch_size = l->first * l->channels + NRXI_SLACK;
+            if (p->scratch_size < l->first * l->channels + NRXI_SLACK) p->scratch_size = l->first * l->channels
+                + NRXI_SLACK;
             if (p->packed_size < 4 * wide) p->packed_size = 4 * wide;
             if (p->off_size < wide) p->off_size = wide;
         }
-        if (l->kind == NRXI_OPERATOR && p->scratch_size < (l->op.rows > l->op.cols ? l->op.rows : l->op.cols) + NRXI_SLACK)
+        if (l->kind == NRXI_OPERATOR && p->scratch_size < (l->op.rows > l->op.cols ? l->op.rows
+            : l->op.cols) + NRXI_SLACK)
             p->scratch_size = (l->op.rows > l->op.cols ? l->op.rows : l->op.cols) + NRXI_SLACK;
         for (k = 0; k < 4; k++)
             if (l->param[k] >= 0) {
@@ -3473,7 +3974,8 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
             if (from >= 0 && n - i < start[from]) start[from] = n - i;
         }
         start[out] = 0;
-        for (i = n; i-- > 0;) p->map[i].adj = nrxi_place_buffer(p, i, p->map[i].size * p->n + NRXI_SLACK, start, end, 1);
+        for (i = n; i-- > 0;) p->map[i].adj = nrxi_place_buffer(p, i, p->map[i].size * p->n + NRXI_SLACK, start, end,
+            1);
         for (i = 0; i < n; i++) {
             p->map[i].adj += base;
             top = p->map[i].adj + p->map[i].size * p->n + NRXI_SLACK;
@@ -3485,7 +3987,8 @@ NRXI_FN nrx_status nrxi_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d,
             p->map[i].tan = total;
             p->map[i].adj = total + need;
             p->map[i].tadj = total + 2 * need;
-            if (total > (size_t)-1 / 64 - 3 * need) return nrxi_fail(&p->env, NRX_E_RANGE, "%s: workspace size overflows", who);
+            if (total > (size_t)-1 / 64 - 3 * need) return nrxi_fail(&p->env, NRX_E_RANGE,
+                "%s: workspace size overflows", who);
             total += 3 * need;
         }
     }
@@ -3500,13 +4003,17 @@ NRXI_FN size_t nrxi_plan_bytes(const nrx_net_plan *p)
 {
     size_t n = p->net->layers, weff = 0, i;
     for (i = 0; i < p->net->params; i++) if (p->net->param[i].transform) weff = p->net->count;
-    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_net_map)) + nrxi_round64(2 * n) + nrxi_round64(p->off_size * sizeof(size_t))
-         + nrxi_round64((p->floats + NRXI_SLACK) * 4) + nrxi_round64(p->scratch_size * 4) + nrxi_round64(p->packed_size * 4)
-         + nrxi_round64((p->gw_size + NRXI_SLACK) * 4) + nrxi_round64((weff + NRXI_SLACK) * 4) + nrxi_round64(2 * n * sizeof(size_t));
+    return nrxi_round64(sizeof *p) + nrxi_round64(n * sizeof(nrxi_net_map)) + nrxi_round64(2 * n)
+        + nrxi_round64(p->off_size * sizeof(size_t))
+         + nrxi_round64((p->floats + NRXI_SLACK) * 4) + nrxi_round64(p->scratch_size * 4)
+             + nrxi_round64(p->packed_size * 4)
+         + nrxi_round64((p->gw_size + NRXI_SLACK) * 4) + nrxi_round64((weff + NRXI_SLACK) * 4)
+             + nrxi_round64(2 * n * sizeof(size_t));
 }
 
 /* Lays a plan out over temporary arrays (freed by the caller), to know its size. */
-NRXI_FN nrx_status nrxi_plan_measure(const nrx_net *net, const nrx_net_plan_desc *d, nrx_net_plan *p, void **arrays, const char *who)
+NRXI_FN nrx_status nrxi_plan_measure(const nrx_net *net, const nrx_net_plan_desc *d, nrx_net_plan *p, void **arrays,
+    const char *who)
 {
     size_t n, *ticks;
     memset(p, 0, sizeof *p);
@@ -3517,8 +4024,10 @@ NRXI_FN nrx_status nrxi_plan_measure(const nrx_net *net, const nrx_net_plan_desc
     if (!p->env.alloc) { p->env.alloc = net->env.alloc; p->env.alloc_user = net->env.alloc_user; }
     if (!p->env.log) { p->env.log = net->env.log; p->env.log_user = net->env.log_user; }
     if (!p->env.parallel_for) { p->env.parallel_for = net->env.parallel_for; p->env.parallel_user = net->env.parallel_user; }
-    if (net->status != NRX_OK) return nrxi_fail(&p->env, net->status, "%s: a builder of this network failed before", who);
-    if (!d || d->mode < 0 || d->mode > NRX_NET_PAIR) return nrxi_fail(&p->env, NRX_E_ARG, "%s: %s", who, d ? "mode is not NRX_NET_INFER, _GRADIENT or _PAIR" : "desc is NULL");
+    if (net->status != NRX_OK) return nrxi_fail(&p->env, net->status, "%s: a builder of this network failed before",
+        who);
+    if (!d || d->mode < 0 || d->mode > NRX_NET_PAIR) return nrxi_fail(&p->env, NRX_E_ARG, "%s: %s", who, d
+        ? "mode is not NRX_NET_INFER, _GRADIENT or _PAIR" : "desc is NULL");
     p->n = d->n ? d->n : 1;
     p->mode = d->mode;
     p->output = nrxi_net_out(net);
@@ -3556,10 +4065,12 @@ NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_de
     m.owned = desc->memory == NULL;
     if (!m.owned && (desc->memory_size < bytes || ((uintptr_t)desc->memory & 63u) != 0)) {
         nrxi_free(&m.env, arrays);
-        return nrxi_fail(&m.env, NRX_E_ARG, "nrx_net_plan_create: memory of %zu bytes, needs %zu aligned to 64", desc->memory_size, bytes);
+        return nrxi_fail(&m.env, NRX_E_ARG, "nrx_net_plan_create: memory of %zu bytes, needs %zu aligned to 64",
+            desc->memory_size, bytes);
     }
     at = (unsigned char *)(m.owned ? nrxi_alloc(&m.env, bytes, 1) : desc->memory);
-    if (!at) { nrxi_free(&m.env, arrays); return nrxi_fail(&m.env, NRX_E_NOMEM, "nrx_net_plan_create: no memory for %zu bytes", bytes); }
+    if (!at) { nrxi_free(&m.env, arrays); return nrxi_fail(&m.env, NRX_E_NOMEM,
+        "nrx_net_plan_create: no memory for %zu bytes", bytes); }
     p = (nrx_net_plan *)(void *)at;           at += nrxi_round64(sizeof *p);
     memcpy(at, m.map, n * sizeof(nrxi_net_map));
     m.map = (nrxi_net_map *)(void *)at;           at += nrxi_round64(n * sizeof(nrxi_net_map));
@@ -3591,12 +4102,14 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 }
 
 /* ---- layers ----
-   A linear layer gives apply, adjoint and weight gradient; values and tangents share all three. The other layers give the same
+   A linear layer gives apply, adjoint and weight gradient; values and tangents share all three. The other layers
+      give the same
    for a pair (value, tangent) with their first and second derivatives. */
 
 NRXI_FN int nrxi_is_linear(int kind)
 {
-    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_NET_MUL && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
+    return kind != NRXI_ACT && kind != NRXI_RIDGE && kind != NRXI_SPLINE && kind != NRXI_NET_MUL
+        && kind != NRXI_MAXPOOL && kind != NRXI_GROUPNORM;
 }
 
 NRXI_FN float nrxi_batchnorm_gain(const nrx_net_plan *p, const nrxi_layer *l, size_t c)
@@ -3615,12 +4128,14 @@ NRXI_FN void nrxi_bilinear(size_t o, size_t factor, size_t n, size_t *i0, size_t
     *f = (float)(u - (double)*i0);
 }
 
-NRXI_FN nrx_status nrxi_operator_run(nrx_net_plan *p, const nrxi_layer *l, int transpose, const float *x, size_t in_size, float *y, size_t out_size, int add)
+NRXI_FN nrx_status nrxi_operator_run(nrx_net_plan *p, const nrxi_layer *l, int transpose, const float *x,
+    size_t in_size, float *y, size_t out_size, int add)
 {
     size_t i, k, maps = p->n * l->channels;
     int adjoint = l->adjoint != transpose;
     for (i = 0; i < maps; i++) {
-        nrx_status s = adjoint ? l->op.adjoint(l->op.user, x + i * in_size, p->scratch) : l->op.apply(l->op.user, x + i * in_size, p->scratch);
+        nrx_status s = adjoint ? l->op.adjoint(l->op.user, x + i * in_size, p->scratch)
+            : l->op.apply(l->op.user, x + i * in_size, p->scratch);
         float *to = y + i * out_size, scale = (float)l->a;
         if (s != NRX_OK) return s;
         if (add) for (k = 0; k < out_size; k++) to[k] += scale * p->scratch[k];
@@ -3630,7 +4145,8 @@ NRXI_FN nrx_status nrxi_operator_run(nrx_net_plan *p, const nrxi_layer *l, int t
 }
 
 /* y = L(x0, x1), with its constant part (bias) when `affine`. */
-NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0, const float *x1, float *y, int affine)
+NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0, const float *x1, float *y,
+    int affine)
 {
     const nrxi_layer *l = p->net->layer + i;
     const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
@@ -3666,7 +4182,8 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++) {
                     size_t at = (s * o->c + c) * area + k;
-                    y[at] = ka * x0[at] + kb * (b->c == o->c && b->h * b->w == 1 ? x1[s * o->c + c] : x1[s * area + k]);
+                    y[at] = ka * x0[at] + kb * (b->c == o->c && b->h * b->w == 1 ? x1[s * o->c + c]
+                        : x1[s * area + k]);
                 }
         break;
     }
@@ -3684,13 +4201,16 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
         }
         break;
     }
-    case NRXI_SLICE: for (s = 0; s < n; s++) memcpy(y + s * o->size, x0 + s * a->size + l->first * area, o->size * sizeof *y); break;
+    case NRXI_SLICE:
+        for (s = 0; s < n; s++) memcpy(y + s * o->size, x0 + s * a->size + l->first * area, o->size * sizeof *y);
+        break;
     case NRXI_AVGPOOL: {
         float f = 1.0f / (float)(l->first * l->first);
         memset(y, 0, n * o->size * sizeof *y);
         for (s = 0; s < n * o->c; s++)
             for (r = 0; r < o->h * l->first; r++)
-                for (k = 0; k < o->w * l->first; k++) y[s * area + r / l->first * o->w + k / l->first] += f * x0[(s * a->h + r) * a->w + k];
+                for (k = 0; k < o->w * l->first; k++) y[s * area + r / l->first * o->w
+                    + k / l->first] += f * x0[(s * a->h + r) * a->w + k];
         break;
     }
     case NRXI_SUM: case NRXI_MEAN:
@@ -3714,16 +4234,19 @@ NRXI_FN nrx_status nrxi_linear_apply(nrx_net_plan *p, size_t i, const float *x0,
                     const float *img = x0 + s * a->h * a->w;
                     size_t r0, r1, k0, k1;
                     float fr, fk;
-                    if (!l->adjoint) { y[s * area + r * o->w + k] = img[r / l->first * a->w + k / l->first]; continue; }
+                    if (!l->adjoint) { y[s * area + r * o->w + k] = img[r / l->first * a->w
+                        + k / l->first]; continue; }
                     nrxi_bilinear(r, l->first, a->h, &r0, &r1, &fr);
                     nrxi_bilinear(k, l->first, a->w, &k0, &k1, &fk);
-                    y[s * area + r * o->w + k] = (1 - fr) * ((1 - fk) * img[r0 * a->w + k0] + fk * img[r0 * a->w + k1])
+                    y[s * area + r * o->w + k] = (1 - fr) * ((1 - fk) * img[r0 * a->w + k0]
+                        + fk * img[r0 * a->w + k1])
                                                + fr * ((1 - fk) * img[r1 * a->w + k0] + fk * img[r1 * a->w + k1]);
                 }
         break;
     case NRXI_BATCHNORM:
         for (s = 0; s < n * o->c; s++) {
-            float f = nrxi_batchnorm_gain(p, l, s % o->c), add = affine ? bias[s % o->c] - f * nrxi_weight(p, l, 2)[s % o->c] : 0.0f;
+            float f = nrxi_batchnorm_gain(p, l, s % o->c), add = affine
+                ? bias[s % o->c] - f * nrxi_weight(p, l, 2)[s % o->c] : 0.0f;
             for (k = 0; k < area; k++) y[s * area + k] = f * x0[s * area + k] + add;
         }
         break;
@@ -3773,21 +4296,29 @@ NRXI_FN nrx_status nrxi_linear_adjoint(nrx_net_plan *p, size_t i, const float *g
         for (s = 0; s < n; s++)
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++)
-                    gx[a->c == o->c && a->h * a->w == 1 ? s * o->c + c : s * area + k] += f * gy[(s * o->c + c) * area + k];
+                    gx[a->c == o->c && a->h * a->w == 1 ? s * o->c + c
+                        : s * area + k] += f * gy[(s * o->c + c) * area + k];
         break;
     }
-    case NRXI_GAIN: for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) gx[s * area + k] += w[l->first ? s % o->c : 0] * gy[s * area + k]; break;
+    case NRXI_GAIN:
+        for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) gx[s * area + k] += w[l->first ? s % o->c
+            : 0] * gy[s * area + k];
+        break;
     case NRXI_CONCAT: {
         size_t skip = slot ? p->map[l->in[0]].size : 0;
         for (s = 0; s < n; s++) for (k = 0; k < a->size; k++) gx[s * a->size + k] += gy[s * o->size + skip + k];
         break;
     }
-    case NRXI_SLICE: for (s = 0; s < n; s++) for (k = 0; k < o->size; k++) gx[s * a->size + l->first * area + k] += gy[s * o->size + k]; break;
+    case NRXI_SLICE:
+        for (s = 0; s < n; s++) for (k = 0; k < o->size; k++) gx[s * a->size + l->first * area + k] += gy[s * o->size
+            + k];
+        break;
     case NRXI_AVGPOOL: {
         float f = 1.0f / (float)(l->first * l->first);
         for (s = 0; s < n * o->c; s++)
             for (r = 0; r < o->h * l->first; r++)
-                for (k = 0; k < o->w * l->first; k++) gx[(s * a->h + r) * a->w + k] += f * gy[s * area + r / l->first * o->w + k / l->first];
+                for (k = 0; k < o->w * l->first; k++) gx[(s * a->h + r) * a->w + k] += f * gy[s * area
+                    + r / l->first * o->w + k / l->first];
         break;
     }
     case NRXI_SUM: case NRXI_MEAN:
@@ -3879,15 +4410,23 @@ NRXI_FN void nrxi_linear_grad(nrx_net_plan *p, size_t i, const float *x, const f
 }
 
 /* z, d1, d2 of the pointwise layer at points k .. k+m-1 of one channel. */
-NRXI_FN void nrxi_pointwise(const nrx_net_plan *p, const nrxi_layer *l, size_t c, size_t m, const float *t, float *z, float *d1, float *d2)
+NRXI_FN void nrxi_pointwise(const nrx_net_plan *p, const nrxi_layer *l, size_t c, size_t m, const float *t, float *z,
+    float *d1, float *d2)
 {
     if (l->kind == NRXI_RIDGE) {
         nrxi_ridge q;
-        q.s = expf(nrxi_weight(p, l, 0)[c]); q.k = expf(nrxi_weight(p, l, 1)[c]); q.alpha = expf(nrxi_weight(p, l, 2)[0]); q.rho = (float)l->a;
+        q.s = expf(nrxi_weight(p, l, 0)[c]);
+        q.k = expf(nrxi_weight(p, l, 1)[c]);
+        q.alpha = expf(nrxi_weight(p, l, 2)[0]);
+        q.rho = (float)l->a;
         nrxi_ridge_eval(&q, m, t, z, d1, d2);
     } else if (l->kind == NRXI_SPLINE) {
         nrxi_spline q;
-        q.c = nrxi_weight(p, l, 0) + c * l->knots; q.knots = l->knots; q.range = (float)l->a; q.step = (float)(2 * l->a / (double)(l->knots - 1)); q.integrated = l->adjoint;
+        q.c = nrxi_weight(p, l, 0) + c * l->knots;
+        q.knots = l->knots;
+        q.range = (float)l->a;
+        q.step = (float)(2 * l->a / (double)(l->knots - 1));
+        q.integrated = l->adjoint;
         nrxi_spline_eval(&q, m, t, z, d1, d2);
     } else nrxi_act(l->act, l->a, l->b, m, t, z, d1, d2);
 }
@@ -3904,8 +4443,13 @@ NRXI_FN void nrxi_profile_grad(nrx_net_plan *p, size_t i, const float *adj, cons
         for (s = 0; s < p->n * o->c; s++) {
             nrxi_spline q;
             c = s % o->c;
-            q.c = nrxi_weight(p, l, 0) + c * l->knots; q.knots = l->knots; q.range = (float)l->a; q.step = (float)(2 * l->a / (double)(l->knots - 1)); q.integrated = l->adjoint;
-            nrxi_spline_grad(&q, area, x + s * area, v ? v + s * area : NULL, adj ? adj + s * area : NULL, tadj ? tadj + s * area : NULL, p->gw + c * l->knots);
+            q.c = nrxi_weight(p, l, 0) + c * l->knots;
+            q.knots = l->knots;
+            q.range = (float)l->a;
+            q.step = (float)(2 * l->a / (double)(l->knots - 1));
+            q.integrated = l->adjoint;
+            nrxi_spline_grad(&q, area, x + s * area, v ? v + s * area : NULL, adj ? adj + s * area : NULL, tadj
+                ? tadj + s * area : NULL, p->gw + c * l->knots);
         }
         nrxi_give(p, l, 0, p->gw, grad);
         return;
@@ -3914,9 +4458,13 @@ NRXI_FN void nrxi_profile_grad(nrx_net_plan *p, size_t i, const float *adj, cons
         double g[3] = {0, 0, 0};
         const nrxi_net_param *q = p->net->param;
         nrxi_ridge r;
-        r.s = expf(nrxi_weight(p, l, 0)[c]); r.k = expf(nrxi_weight(p, l, 1)[c]); r.alpha = expf(nrxi_weight(p, l, 2)[0]); r.rho = (float)l->a;
+        r.s = expf(nrxi_weight(p, l, 0)[c]);
+        r.k = expf(nrxi_weight(p, l, 1)[c]);
+        r.alpha = expf(nrxi_weight(p, l, 2)[0]);
+        r.rho = (float)l->a;
         for (s = c; s < p->n * o->c; s += o->c)
-            nrxi_ridge_grad(&r, area, x + s * area, v ? v + s * area : NULL, adj ? adj + s * area : NULL, tadj ? tadj + s * area : NULL, g);
+            nrxi_ridge_grad(&r, area, x + s * area, v ? v + s * area : NULL, adj ? adj + s * area : NULL, tadj
+                ? tadj + s * area : NULL, g);
         grad[q[l->param[0]].offset + c] += (float)g[0];
         grad[q[l->param[1]].offset + c] += (float)g[1];
         grad[q[l->param[2]].offset] += (float)g[2];
@@ -3952,13 +4500,16 @@ NRXI_FN void nrxi_groupnorm_forward(nrx_net_plan *p, size_t i, const float *x, c
             size_t c = s % l->groups * cg + k / area;
             double xh = ((double)xs[k] - mean) * r;
             if (y) y[s * m + k] = (float)(xh * (double)gain[c] + (double)bias[c]);
-            if (dy) dy[s * m + k] = (float)(r * ((double)vs[k] - mv / (double)m - xh * mxv / (double)m) * (double)gain[c]);
+            if (dy) dy[s * m
+                + k] = (float)(r * ((double)vs[k] - mv / (double)m - xh * mxv / (double)m) * (double)gain[c]);
         }
     }
 }
 
-/* Adjoints on the value (adj) and on the tangent (tadj), either NULL, to those of x (gx, +=) and v (gv, +=) and parameters. */
-NRXI_FN void nrxi_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *gx, float *gv, float *grad)
+/* Adjoints on the value (adj) and on the tangent (tadj), either NULL, to those of x (gx, +=) and v (gv, +=) and
+   parameters. */
+NRXI_FN void nrxi_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *gx,
+    float *gv, float *grad)
 {
     const nrxi_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *in = p->map + l->in[0];
@@ -3970,19 +4521,23 @@ NRXI_FN void nrxi_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj,
         nrxi_group_stats(x + s * m, m, l->b, &mean, &r);
         for (k = 0; k < m; k++) {
             size_t c = s % l->groups * cg + k / area, at = s * m + k;
-            double xh = ((double)x[at] - mean) * r, g = adj ? (double)adj[at] * (double)gain[c] : 0, h = tadj ? (double)tadj[at] * (double)gain[c] : 0;
+            double xh = ((double)x[at] - mean) * r, g = adj ? (double)adj[at] * (double)gain[c] : 0, h = tadj
+                ? (double)tadj[at] * (double)gain[c] : 0;
             g1 += g; g2 += xh * g; h1 += h; h2 += xh * h;
             if (v) { v1 += (double)v[at]; v2 += xh * (double)v[at]; hv += h * (double)v[at]; }
         }
         q = hv - h1 * v1 * inv - h2 * v2 * inv;
         for (k = 0; k < m; k++) {
             size_t c = s % l->groups * cg + k / area, at = s * m + k;
-            double xh = ((double)x[at] - mean) * r, g = adj ? (double)adj[at] * (double)gain[c] : 0, h = tadj ? (double)tadj[at] * (double)gain[c] : 0;
-            double jg = r * (g - g1 * inv - xh * g2 * inv), jh = r * (h - h1 * inv - xh * h2 * inv), jv = v ? r * ((double)v[at] - v1 * inv - xh * v2 * inv) : 0;
+            double xh = ((double)x[at] - mean) * r, g = adj ? (double)adj[at] * (double)gain[c] : 0, h = tadj
+                ? (double)tadj[at] * (double)gain[c] : 0;
+            double jg = r * (g - g1 * inv - xh * g2 * inv), jh = r * (h - h1 * inv - xh * h2 * inv), jv = v
+                ? r * ((double)v[at] - v1 * inv - xh * v2 * inv) : 0;
             if (gx) gx[at] += (float)(jg - r * r * q * inv * xh - r * inv * (v2 * jh + h2 * jv));
             if (gv) gv[at] += (float)jh;
             if (grad) {
-                grad[p->net->param[l->param[0]].offset + c] += (float)((adj ? (double)adj[at] * xh : 0) + (tadj ? (double)tadj[at] * jv : 0));
+                grad[p->net->param[l->param[0]].offset + c] += (float)((adj ? (double)adj[at] * xh : 0) + (tadj
+                    ? (double)tadj[at] * jv : 0));
                 if (adj) grad[p->net->param[l->param[1]].offset + c] += adj[at];
             }
         }
@@ -4004,7 +4559,8 @@ NRXI_FN size_t nrxi_max_at(const float *img, size_t w, size_t size, size_t r, si
 /* ---- the four passes ---- */
 
 NRXI_FN float *nrxi_val(const nrx_net_plan *p, int node) { return node < 0 ? NULL : p->base + p->map[node].val; }
-NRXI_FN float *nrxi_tan(const nrx_net_plan *p, int node) { return node < 0 || p->mode != NRX_NET_PAIR ? NULL : p->base + p->map[node].tan; }
+NRXI_FN float *nrxi_tan(const nrx_net_plan *p, int node) { return node < 0 || p->mode != NRX_NET_PAIR ? NULL
+    : p->base + p->map[node].tan; }
 
 /* Values (tangent 0) or tangents of node i. */
 NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
@@ -4013,9 +4569,11 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_val(p, l->in[0]), *v = tangent ? nrxi_tan(p, l->in[0]) : NULL;
     float *y = tangent ? nrxi_tan(p, (int)i) : nrxi_val(p, (int)i), d[NRXI_ACT_CHUNK];
-    size_t area = o->h * o->w, s, k, j, m;
+    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    if (l->kind == NRXI_ACT) { area *= planes; planes = 1; } /* the same function everywhere: one long array */
     if (nrxi_is_linear(l->kind))
-        return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0) : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
+        return tangent ? nrxi_linear_apply(p, i, v, nrxi_tan(p, l->in[1]), y, 0)
+            : nrxi_linear_apply(p, i, x, nrxi_val(p, l->in[1]), y, 1);
     switch (l->kind) {
     case NRXI_NET_MUL: {
         const float *x1 = nrxi_val(p, l->in[1]), *v1 = nrxi_tan(p, l->in[1]);
@@ -4032,7 +4590,7 @@ NRXI_FN nrx_status nrxi_node_forward(nrx_net_plan *p, size_t i, int tangent)
         break;
     case NRXI_GROUPNORM: nrxi_groupnorm_forward(p, i, x, v, tangent ? NULL : y, tangent ? y : NULL); break;
     default:
-        for (s = 0; s < p->n * o->c; s++)
+        for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_ACT_CHUNK ? area - k : NRXI_ACT_CHUNK;
@@ -4053,7 +4611,8 @@ typedef struct nrxi_reverse {
     float *grad;
 } nrxi_reverse;
 
-NRXI_FN float *nrxi_adj(const nrxi_reverse *r, int node) { return r->p->base + (r->swap ? r->p->map[node].tadj : r->p->map[node].adj); }
+NRXI_FN float *nrxi_adj(const nrxi_reverse *r, int node) { return r->p->base + (r->swap ? r->p->map[node].tadj
+    : r->p->map[node].adj); }
 NRXI_FN float *nrxi_tadj(const nrxi_reverse *r, int node)
 {
     if (r->p->mode != NRX_NET_PAIR) return NULL;
@@ -4081,10 +4640,12 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
     nrx_net_plan *p = r->p;
     const nrxi_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
-    const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i] ? nrxi_tadj(r, (int)i) : NULL;
-    size_t area = o->h * o->w, s, k, j, m;
+    const float *x = nrxi_val(p, l->in[0]), *adj = r->has[i] ? nrxi_adj(r, (int)i) : NULL, *tadj = r->thas[i]
+        ? nrxi_tadj(r, (int)i) : NULL;
+    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
     nrx_status st;
     int slot;
+    if (l->kind == NRXI_ACT) { area *= planes; planes = 1; }
     if (nrxi_is_linear(l->kind)) {
         if (r->grad) {
             if (adj) nrxi_linear_grad(p, i, x, adj, 1, r->grad);
@@ -4121,7 +4682,8 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         break;
     }
     case NRXI_MAXPOOL: {
-        float *g = adj ? nrxi_adj_open(r, l->in[0]) : NULL, *t = tadj && !r->swap ? nrxi_tadj_open(r, l->in[0]) : NULL;
+        float *g = adj ? nrxi_adj_open(r, l->in[0]) : NULL, *t = tadj && !r->swap ? nrxi_tadj_open(r, l->in[0])
+            : NULL;
         for (s = 0; s < p->n * o->c; s++)
             for (k = 0; k < area; k++) {
                 size_t at = s * a->h * a->w + nrxi_max_at(x + s * a->h * a->w, a->w, l->first, k / o->w, k % o->w);
@@ -4136,13 +4698,15 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
         break;
     }
     default: {
-        int flat = l->kind == NRXI_ACT && nrxi_act_is_flat(l->act), fresh = !r->has[l->in[0]], tfresh = !r->thas[l->in[0]];
+        int flat = l->kind == NRXI_ACT && nrxi_act_is_flat(l->act), fresh = !r->has[l->in[0]],
+            tfresh = !r->thas[l->in[0]];
         int curved = tadj && !flat;
-        float *g = adj || curved ? nrxi_adj(r, l->in[0]) : NULL, *t = tadj && !r->swap ? nrxi_tadj(r, l->in[0]) : NULL;
+        float *g = adj || curved ? nrxi_adj(r, l->in[0]) : NULL, *t = tadj && !r->swap ? nrxi_tadj(r, l->in[0])
+            : NULL;
         const float *v = curved ? nrxi_tan(p, l->in[0]) : NULL;
         float d1[NRXI_ACT_CHUNK], d2[NRXI_ACT_CHUNK];
         if (!g && !t && l->kind == NRXI_ACT) break;
-        for (s = 0; s < p->n * o->c; s++)
+        for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_ACT_CHUNK ? area - k : NRXI_ACT_CHUNK;
@@ -4169,13 +4733,15 @@ NRXI_FN nrx_status nrxi_node_reverse(const nrxi_reverse *r, size_t i)
 NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y)
 {
     size_t i;
-    if (!plan || !x) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_forward: %s is NULL", plan ? "x" : "plan");
+    if (!plan || !x) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_forward: %s is NULL", plan ? "x"
+        : "plan");
     plan->ran = plan->tangent_ran = plan->ones = 0;
     nrxi_net_refresh(plan);
     memcpy(plan->base + plan->map[0].val, x, plan->n * plan->map[0].size * sizeof *x);
     for (i = 1; i <= (size_t)plan->output; i++) {
         nrx_status s = nrxi_node_forward(plan, i, 0);
-        if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_forward: layer %s: %s", plan->net->layer[i].name, nrx_status_string(s));
+        if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_forward: layer %s: %s", plan->net->layer[i].name,
+            nrx_status_string(s));
     }
     plan->ran = 1;
     if (y) memcpy(y, plan->base + plan->map[plan->output].val, plan->n * plan->map[plan->output].size * sizeof *y);
@@ -4185,13 +4751,16 @@ NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y)
 NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy)
 {
     size_t i;
-    if (!plan || !v) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_tangent: %s is NULL", plan ? "v" : "plan");
+    if (!plan || !v) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_tangent: %s is NULL", plan ? "v"
+        : "plan");
     if (plan->mode != NRX_NET_PAIR || !plan->ran)
-        return nrxi_fail(&plan->env, NRX_E_STATE, "nrx_net_tangent: needs a plan of mode NRX_NET_PAIR after nrx_net_forward");
+        return nrxi_fail(&plan->env, NRX_E_STATE,
+            "nrx_net_tangent: needs a plan of mode NRX_NET_PAIR after nrx_net_forward");
     memcpy(plan->base + plan->map[0].tan, v, plan->n * plan->map[0].size * sizeof *v);
     for (i = 1; i <= (size_t)plan->output; i++) {
         nrx_status s = nrxi_node_forward(plan, i, 1);
-        if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_tangent: layer %s: %s", plan->net->layer[i].name, nrx_status_string(s));
+        if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_tangent: layer %s: %s", plan->net->layer[i].name,
+            nrx_status_string(s));
     }
     plan->tangent_ran = 1;
     if (dy) memcpy(dy, plan->base + plan->map[plan->output].tan, plan->n * plan->map[plan->output].size * sizeof *dy);
@@ -4205,7 +4774,8 @@ NRXI_FN nrx_status nrxi_reverse_run(const nrxi_reverse *r, const char *who)
         nrx_status s;
         if (!r->has[i] && !r->thas[i]) continue;
         s = nrxi_node_reverse(r, i);
-        if (s != NRX_OK) return nrxi_fail(&r->p->env, s, "%s: layer %s: %s", who, r->p->net->layer[i].name, nrx_status_string(s));
+        if (s != NRX_OK) return nrxi_fail(&r->p->env, s, "%s: layer %s: %s", who, r->p->net->layer[i].name,
+            nrx_status_string(s));
     }
     return NRX_OK;
 }
@@ -4231,7 +4801,8 @@ NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *
     nrx_status s;
     if (!plan) return nrxi_fail(NULL, NRX_E_ARG, "nrx_net_backward: plan is NULL");
     if (plan->mode == NRX_NET_INFER || !plan->ran)
-        return nrxi_fail(&plan->env, NRX_E_STATE, "nrx_net_backward: needs a plan of mode NRX_NET_GRADIENT or _PAIR after nrx_net_forward");
+        return nrxi_fail(&plan->env, NRX_E_STATE,
+            "nrx_net_backward: needs a plan of mode NRX_NET_GRADIENT or _PAIR after nrx_net_forward");
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.swap = 0; r.grad = grad;
     memset(plan->has, 0, plan->net->layers);
     memset(plan->thas, 0, plan->net->layers);
@@ -4245,14 +4816,16 @@ NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy, float *gx, float *gv, float *grad)
+NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy, float *gx,
+    float *gv, float *grad)
 {
     nrxi_reverse r;
     nrx_status s;
     size_t n;
     if (!plan) return nrxi_fail(NULL, NRX_E_ARG, "nrx_net_backward_tangent: plan is NULL");
     if (plan->mode != NRX_NET_PAIR || !plan->tangent_ran)
-        return nrxi_fail(&plan->env, NRX_E_STATE, "nrx_net_backward_tangent: needs nrx_net_forward and nrx_net_tangent on a plan of mode NRX_NET_PAIR");
+        return nrxi_fail(&plan->env, NRX_E_STATE,
+            "nrx_net_backward_tangent: needs nrx_net_forward and nrx_net_tangent on a plan of mode NRX_NET_PAIR");
     n = plan->net->layers;
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.grad = grad;
     r.swap = plan->ones && gdy == NULL;
@@ -4321,7 +4894,8 @@ NRX_DEF void nrx_net_free(nrx_net *net)
 }
 
 NRX_DEF nrx_status nrx_net_status(const nrx_net *net) { return net ? net->status : NRX_E_ARG; }
-NRX_DEF void nrx_net_output(nrx_net *net, int node) { if (net && node >= 0 && (size_t)node < net->layers) net->output = node; }
+NRX_DEF void nrx_net_output(nrx_net *net, int node) { if (net && node >= 0
+    && (size_t)node < net->layers) net->output = node; }
 
 /* Appends "name" or "nameN" into a buffer of `size` characters. */
 NRXI_FN void nrxi_name(char *to, size_t size, const char *name, const char *base, size_t number)
@@ -4347,18 +4921,21 @@ NRXI_FN void nrxi_join(char *to, size_t size, const char *prefix, const char *ba
 }
 
 /* A new node, or NULL after an error. */
-NRXI_FN nrxi_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name, const char *base)
+NRXI_FN nrxi_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name,
+    const char *base)
 {
     nrxi_layer *l;
     size_t k;
     if (!net || net->status != NRX_OK) return NULL;
     if (a < 0 || (size_t)a >= net->layers || (inputs == 2 && (b < 0 || (size_t)b >= net->layers))) {
-        net->status = nrxi_fail(&net->env, NRX_E_ARG, "nrx_net: layer %s is fed by node %d, but nodes are 0 to %zu", name ? name : base, a < 0 ? a : b, net->layers - 1);
+        net->status = nrxi_fail(&net->env, NRX_E_ARG, "nrx_net: layer %s is fed by node %d, but nodes are 0 to %zu",
+            name ? name : base, a < 0 ? a : b, net->layers - 1);
         return NULL;
     }
     if (net->layers == net->layer_room) {
         l = (nrxi_layer *)nrxi_realloc(&net->env, net->layer, net->layer_room * 2, sizeof *l);
-        if (!l) { net->status = nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net: no memory for another layer"); return NULL; }
+        if (!l) { net->status = nrxi_fail(&net->env, NRX_E_NOMEM,
+            "nrx_net: no memory for another layer"); return NULL; }
         net->layer = l;
         net->layer_room *= 2;
     }
@@ -4372,13 +4949,15 @@ NRXI_FN nrxi_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inpu
     l->kh = l->kw = l->stride = l->dilation = l->groups = 1;
     nrxi_name(l->name, sizeof l->name, name, base, net->layers);
     for (k = 0; l->name[k]; k++) /* names go into files: no blanks, quotes, separators */
-        if (l->name[k] <= ' ' || l->name[k] == '"' || l->name[k] == '\\' || l->name[k] == ';' || l->name[k] == 127) l->name[k] = '_';
+        if (l->name[k] <= ' ' || l->name[k] == '"' || l->name[k] == '\\' || l->name[k] == ';'
+            || l->name[k] == 127) l->name[k] = '_';
     net->layers++;
     return l;
 }
 
 /* A new parameter block of layer l, filled with `fill`; its index, or -1. */
-NRXI_FN int nrxi_param_add(nrx_net *net, nrxi_layer *l, int slot, const char *suffix, size_t rows, size_t cols, int weights, double rate, float fill)
+NRXI_FN int nrxi_param_add(nrx_net *net, nrxi_layer *l, int slot, const char *suffix, size_t rows, size_t cols,
+    int weights, double rate, float fill)
 {
     nrxi_net_param *q;
     nrxi_text t;
@@ -4396,7 +4975,8 @@ NRXI_FN int nrxi_param_add(nrx_net *net, nrxi_layer *l, int slot, const char *su
     if (total > net->theta_room) {
         float *a, *b;
         room = total > 2 * net->theta_room ? total : 2 * net->theta_room;
-        a = (float *)nrxi_realloc(&net->env, net->theta, room + NRXI_SLACK, sizeof *a); /* vector loads may run past the end */
+        a = (float *)nrxi_realloc(&net->env, net->theta, room + NRXI_SLACK, sizeof *a);
+        /* vector loads may run past the end */
         if (a) { net->theta = a; memset(a + net->count, 0, (room + NRXI_SLACK - net->count) * sizeof *a); }
         b = a ? (float *)nrxi_realloc(&net->env, net->grad, room, sizeof *b) : NULL;
         if (b) net->grad = b;
@@ -4425,7 +5005,8 @@ NRXI_FN int nrxi_param_add(nrx_net *net, nrxi_layer *l, int slot, const char *su
     return (int)net->params++;
 }
 
-/* init: 0 uniform +-1/sqrt(fan), > 0 uniform [0, init], < 0 normal with -init; positive parametrizations store its inverse. */
+/* init: 0 uniform +-1/sqrt(fan), > 0 uniform [0, init], < 0 normal with -init; positive parametrizations store its
+   inverse. */
 NRXI_FN void nrxi_param_init(nrx_net *net, int param, double init, size_t fan)
 {
     nrxi_net_param *q;
@@ -4436,7 +5017,8 @@ NRXI_FN void nrxi_param_init(nrx_net *net, int param, double init, size_t fan)
     q = net->param + param;
     w = net->theta + q->offset;
     for (i = 0; i < q->rows * q->cols; i++) {
-        double v = init < 0 ? -init * nrx_rng_normal(&net->rng) : init > 0 ? init * nrx_rng_uniform(&net->rng) : bound * (2 * nrx_rng_uniform(&net->rng) - 1);
+        double v = init < 0 ? -init * nrx_rng_normal(&net->rng) : init > 0 ? init * nrx_rng_uniform(&net->rng)
+            : bound * (2 * nrx_rng_uniform(&net->rng) - 1);
         if (q->transform == NRX_NET_W_EXP) v = log(fabs(v) + 1e-12);
         else if (q->transform == NRX_NET_W_SOFTPLUS) v = log(expm1(fabs(v) + 1e-12));
         else if (q->constraint == NRX_NONNEGATIVE && init == 0) v = fabs(v) / (double)(fan ? fan : 1) * 2;
@@ -4446,7 +5028,8 @@ NRXI_FN void nrxi_param_init(nrx_net *net, int param, double init, size_t fan)
 
 NRXI_FN int nrxi_weights_known(int w)
 {
-    return w == NRX_NET_W_FREE || w == NRX_NET_W_NONNEGATIVE || w == NRX_NET_W_UNIT_NORM || w == NRX_NET_W_UNIT_SPECTRAL
+    return w == NRX_NET_W_FREE || w == NRX_NET_W_NONNEGATIVE || w == NRX_NET_W_UNIT_NORM
+        || w == NRX_NET_W_UNIT_SPECTRAL
         || w == NRX_NET_W_ZERO_MEAN || w == NRX_NET_W_EXP || w == NRX_NET_W_SOFTPLUS;
 }
 
@@ -4469,13 +5052,19 @@ NRXI_FN int nrxi_conv_node(nrx_net *net, int input, const nrx_net_conv_desc *des
     l->padding = d.padding;
     l->out_pad = transpose ? d.output_padding : 0;
     if (d.padding < 0 || d.padding > NRX_NET_PAD_VALID || !nrxi_weights_known(d.weights))
-        return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: padding %d or weights %d is not one of the names", l->name, d.padding, d.weights);
-    if (l->kh > 4096 || l->kw > 4096 || l->dilation > 4096 || l->stride > 4096 || d.pad > 65536 || l->channels > ((size_t)1 << 24))
-        return NRXI_BUILD_FAIL(net, NRX_E_RANGE, "nrx_net: layer %s: kernel %zux%zu, dilation %zu, stride %zu", l->name, l->kh, l->kw, l->dilation, l->stride);
+        return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: padding %d or weights %d is not one of the names",
+            l->name, d.padding, d.weights);
+    if (l->kh > 4096 || l->kw > 4096 || l->dilation > 4096 || l->stride > 4096 || d.pad > 65536
+        || l->channels > ((size_t)1 << 24))
+        return NRXI_BUILD_FAIL(net, NRX_E_RANGE, "nrx_net: layer %s: kernel %zux%zu, dilation %zu, stride %zu",
+            l->name, l->kh, l->kw, l->dilation, l->stride);
     if (ci % l->groups || l->channels % l->groups)
-        return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net: layer %s: %zu groups do not divide %zu input and %zu output channels", l->name, l->groups, ci, l->channels);
+        return NRXI_BUILD_FAIL(net, NRX_E_SHAPE,
+            "nrx_net: layer %s: %zu groups do not divide %zu input and %zu output channels", l->name, l->groups, ci,
+            l->channels);
     if (transpose && d.padding != NRX_NET_PAD_ZERO && d.padding != NRX_NET_PAD_VALID)
-        return NRXI_BUILD_FAIL(net, NRX_E_UNSUPPORTED, "nrx_net: layer %s: transposed convolutions pad with zeros", l->name);
+        return NRXI_BUILD_FAIL(net, NRX_E_UNSUPPORTED, "nrx_net: layer %s: transposed convolutions pad with zeros",
+            l->name);
     odd = d.pad == 0 && d.padding != NRX_NET_PAD_VALID;
     l->pad_y = odd ? (l->kh - 1) * l->dilation / 2 : l->kh > 1 || l->kw == 1 ? d.pad : 0;
     l->pad_x = odd ? (l->kw - 1) * l->dilation / 2 : d.pad;
@@ -4486,7 +5075,10 @@ NRXI_FN int nrxi_conv_node(nrx_net *net, int input, const nrx_net_conv_desc *des
     w = nrxi_param_add(net, l, 0, "weight", rows, cols, d.weights, d.learning_rate, 0.0f);
     if (w < 0) return -1;
     net->param[w].ndim = 4;
-    net->param[w].shape[0] = rows; net->param[w].shape[1] = cols / area; net->param[w].shape[2] = l->kh; net->param[w].shape[3] = l->kw;
+    net->param[w].shape[0] = rows;
+    net->param[w].shape[1] = cols / area;
+    net->param[w].shape[2] = l->kh;
+    net->param[w].shape[3] = l->kw;
     nrxi_param_init(net, w, d.init, cols);
     if (!d.no_bias) {
         int b = nrxi_param_add(net, l, 1, "bias", l->channels, 1, NRX_NET_W_FREE, d.learning_rate, 0.0f);
@@ -4496,8 +5088,10 @@ NRXI_FN int nrxi_conv_node(nrx_net *net, int input, const nrx_net_conv_desc *des
     return (int)net->layers - 1;
 }
 
-NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc) { return nrxi_conv_node(net, input, desc, 0); }
-NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input, const nrx_net_conv_desc *desc) { return nrxi_conv_node(net, input, desc, 1); }
+NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc) { return nrxi_conv_node(net,
+    input, desc, 0); }
+NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input,
+    const nrx_net_conv_desc *desc) { return nrxi_conv_node(net, input, desc, 1); }
 
 NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *desc)
 {
@@ -4507,7 +5101,8 @@ NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *des
     if (desc) d = *desc;
     l = nrxi_net_node(net, NRXI_DENSE, input, -1, 1, d.name, "dense");
     if (!l) return -1;
-    if (!nrxi_weights_known(d.weights)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: weights %d is not one of the names", l->name, d.weights);
+    if (!nrxi_weights_known(d.weights)) return NRXI_BUILD_FAIL(net, NRX_E_ARG,
+        "nrx_net: layer %s: weights %d is not one of the names", l->name, d.weights);
     l->first = d.inputs ? d.inputs : net->layer[input].channels;
     l->channels = d.features ? d.features : 1;
     w = nrxi_param_add(net, l, 0, "weight", l->channels, l->first, d.weights, d.learning_rate, 0.0f);
@@ -4529,14 +5124,16 @@ NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, doub
     if (kind < 0 || kind > NRX_NET_CLIP || !(a >= 0 || kind == NRX_NET_CLIP))
         return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_activation: kind %d with a = %g", kind, a);
     l->act = kind;
-    if (a == 0 && kind != NRX_NET_CLIP) a = kind == NRX_NET_LEAKY_RELU ? 0.2 : kind == NRX_NET_SMOOTH_RELU ? 0.01 : 1.0;
+    if (a == 0 && kind != NRX_NET_CLIP) a = kind == NRX_NET_LEAKY_RELU ? 0.2 : kind == NRX_NET_SMOOTH_RELU ? 0.01
+        : 1.0;
     if (kind == NRX_NET_CLIP && a == 0 && b == 0) b = 1;
     l->a = a;
     l->b = b;
     return (int)net->layers - 1;
 }
 
-NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa, double log_alpha, double learning_rate, const char *name)
+NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa, double log_alpha,
+    double learning_rate, const char *name)
 {
     nrxi_layer *l = nrxi_net_node(net, NRXI_RIDGE, input, -1, 1, name, "ridge");
     if (!l) return -1;
@@ -4548,13 +5145,15 @@ NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, dou
     return (int)net->layers - 1;
 }
 
-NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a, const char *name)
+NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind, double a,
+    const char *name)
 {
     nrxi_layer *l = nrxi_net_node(net, NRXI_SPLINE, input, -1, 1, name, "spline");
     size_t c, k;
     int w;
     if (!l) return -1;
-    if (knots < 2 || knots > 100000 || !(range > 0) || kind < 0 || kind > NRX_NET_CLIP) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_spline: %zu knots on +-%g", knots, range);
+    if (knots < 2 || knots > 100000 || !(range > 0) || kind < 0 || kind > NRX_NET_CLIP) return NRXI_BUILD_FAIL(net,
+        NRX_E_ARG, "nrx_net_spline: %zu knots on +-%g", knots, range);
     l->knots = knots;
     l->a = range;
     l->adjoint = integrated != 0;
@@ -4563,7 +5162,8 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
     for (c = 0; c < l->channels; c++)
         for (k = 0; k < knots; k++) {
             float t = (float)(range * (2.0 * (double)k / (double)(knots - 1) - 1.0));
-            nrxi_act(kind, a != 0 ? a : kind == NRX_NET_LEAKY_RELU ? 0.2 : 1.0, 1, 1, &t, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
+            nrxi_act(kind, a != 0 ? a : kind == NRX_NET_LEAKY_RELU ? 0.2
+                : 1.0, 1, 1, &t, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
         }
     return (int)net->layers - 1;
 }
@@ -4585,7 +5185,8 @@ NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b)
 
 NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor) { return nrx_net_add(net, input, -1, factor, 0); }
 
-NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init, double learning_rate, const char *name)
+NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init,
+    double learning_rate, const char *name)
 {
     nrxi_layer *l = nrxi_net_node(net, NRXI_GAIN, input, -1, 1, name, "scale");
     double v = init;
@@ -4593,8 +5194,10 @@ NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int 
     l->first = per_channel ? 1 : 0;
     if (weights == NRX_NET_W_EXP) v = log(fabs(init) + 1e-30);
     else if (weights == NRX_NET_W_SOFTPLUS) v = log(expm1(fabs(init) + 1e-30));
-    else if (weights != NRX_NET_W_FREE && weights != NRX_NET_W_NONNEGATIVE) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_scale_learned: weights %d", weights);
-    if (nrxi_param_add(net, l, 0, "scale", per_channel ? l->channels : 1, 1, weights, learning_rate, (float)v) < 0) return -1;
+    else if (weights != NRX_NET_W_FREE && weights != NRX_NET_W_NONNEGATIVE) return NRXI_BUILD_FAIL(net, NRX_E_ARG,
+        "nrx_net_scale_learned: weights %d", weights);
+    if (nrxi_param_add(net, l, 0, "scale", per_channel ? l->channels
+        : 1, 1, weights, learning_rate, (float)v) < 0) return -1;
     return (int)net->layers - 1;
 }
 
@@ -4618,7 +5221,8 @@ NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t 
     nrxi_layer *l = nrxi_net_node(net, NRXI_SLICE, input, -1, 1, NULL, "slice");
     if (!l) return -1;
     if (channels == 0 || first_channel >= l->channels || channels > l->channels - first_channel)
-        return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_slice: channels %zu to %zu of %zu", first_channel, first_channel + channels, l->channels);
+        return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_slice: channels %zu to %zu of %zu", first_channel,
+            first_channel + channels, l->channels);
     l->first = first_channel;
     l->channels = channels;
     return (int)net->layers - 1;
@@ -4629,14 +5233,18 @@ NRXI_FN int nrxi_plain_node(nrx_net *net, int kind, int input, size_t number, co
 {
     nrxi_layer *l = nrxi_net_node(net, kind, input, -1, 1, NULL, base);
     if (!l) return -1;
-    if (number == 0 || number > 65536) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: size %zu", base, number);
+    if (number == 0 || number > 65536) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: size %zu", base,
+        number);
     l->first = number;
     return (int)net->layers - 1;
 }
 
-NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size) { return nrxi_plain_node(net, NRXI_AVGPOOL, input, size, "avg_pool"); }
-NRX_DEF int nrx_net_max_pool(nrx_net *net, int input, size_t size) { return nrxi_plain_node(net, NRXI_MAXPOOL, input, size, "max_pool"); }
-NRX_DEF int nrx_net_spatial_mean(nrx_net *net, int input) { return nrxi_plain_node(net, NRXI_SPATIAL_MEAN, input, 1, "spatial_mean"); }
+NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size) { return nrxi_plain_node(net, NRXI_AVGPOOL, input,
+    size, "avg_pool"); }
+NRX_DEF int nrx_net_max_pool(nrx_net *net, int input, size_t size) { return nrxi_plain_node(net, NRXI_MAXPOOL, input,
+    size, "max_pool"); }
+NRX_DEF int nrx_net_spatial_mean(nrx_net *net, int input) { return nrxi_plain_node(net, NRXI_SPATIAL_MEAN, input, 1,
+    "spatial_mean"); }
 
 NRX_DEF int nrx_net_sum(nrx_net *net, int input)
 {
@@ -4652,9 +5260,12 @@ NRX_DEF int nrx_net_mean(nrx_net *net, int input)
     return node;
 }
 
-NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input) { return nrx_net_sum(net, nrx_net_activation(net, input, NRX_NET_SQUARE, 0, 0)); }
-NRX_DEF int nrx_net_l1norm(nrx_net *net, int input) { return nrx_net_sum(net, nrx_net_activation(net, input, NRX_NET_ABS, 0, 0)); }
-NRX_DEF int nrx_net_hubernorm(nrx_net *net, int input, double delta) { return nrx_net_sum(net, nrx_net_activation(net, input, NRX_NET_HUBER, delta, 0)); }
+NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input) { return nrx_net_sum(net,
+    nrx_net_activation(net, input, NRX_NET_SQUARE, 0, 0)); }
+NRX_DEF int nrx_net_l1norm(nrx_net *net, int input) { return nrx_net_sum(net,
+    nrx_net_activation(net, input, NRX_NET_ABS, 0, 0)); }
+NRX_DEF int nrx_net_hubernorm(nrx_net *net, int input, double delta) { return nrx_net_sum(net,
+    nrx_net_activation(net, input, NRX_NET_HUBER, delta, 0)); }
 
 NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear)
 {
@@ -4669,8 +5280,10 @@ NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double ep
     if (!l) return -1;
     l->groups = groups ? groups : l->channels;
     l->b = eps > 0 ? eps : 1e-5;
-    if (l->channels % l->groups) return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_group_norm: %zu groups do not divide %zu channels", l->groups, l->channels);
-    if (nrxi_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0 || nrxi_param_add(net, l, 1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
+    if (l->channels % l->groups) return NRXI_BUILD_FAIL(net, NRX_E_SHAPE,
+        "nrx_net_group_norm: %zu groups do not divide %zu channels", l->groups, l->channels);
+    if (nrxi_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0
+        || nrxi_param_add(net, l, 1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
     return (int)net->layers - 1;
 }
 
@@ -4680,7 +5293,8 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
     int m, v;
     if (!l) return -1;
     l->a = eps > 0 ? eps : 1e-5;
-    if (nrxi_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0 || nrxi_param_add(net, l, 1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
+    if (nrxi_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0
+        || nrxi_param_add(net, l, 1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
     m = nrxi_param_add(net, l, 2, "running_mean", l->channels, 1, 0, 1, 0.0f);
     v = nrxi_param_add(net, l, 3, "running_var", l->channels, 1, 0, 1, 1.0f);
     if (m < 0 || v < 0) return -1;
@@ -4688,15 +5302,19 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
     return (int)net->layers - 1;
 }
 
-NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width, double scale)
+NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height, size_t width,
+    double scale)
 {
     nrxi_layer *l = nrxi_net_node(net, NRXI_OPERATOR, input, -1, 1, NULL, "operator");
     size_t out;
     if (!l) return -1;
-    if (!op || !op->apply || !op->adjoint || op->dtype != NRX_F32) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_operator: needs an f32 operator with apply and adjoint");
+    if (!op || !op->apply || !op->adjoint || op->dtype != NRX_F32) return NRXI_BUILD_FAIL(net, NRX_E_ARG,
+        "nrx_net_operator: needs an f32 operator with apply and adjoint");
     if (!nrxi_mul_ok(height, width, &out) || out != (adjoint ? op->cols : op->rows))
-        return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_operator: output %zux%zu, the operator gives %zu numbers", height, width, adjoint ? op->cols : op->rows);
-    if (scale == 0 && !(op->norm > 0)) return NRXI_BUILD_FAIL(net, NRX_E_ARG, "nrx_net_operator: scale 0 asks for 1/norm, but the operator's norm is not known");
+        return NRXI_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_operator: output %zux%zu, the operator gives %zu numbers",
+            height, width, adjoint ? op->cols : op->rows);
+    if (scale == 0 && !(op->norm > 0)) return NRXI_BUILD_FAIL(net, NRX_E_ARG,
+        "nrx_net_operator: scale 0 asks for 1/norm, but the operator's norm is not known");
     l->op = *op;
     l->adjoint = adjoint != 0;
     l->op_h = height;
@@ -4727,11 +5345,13 @@ NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max)
 }
 
 NRX_DEF size_t nrx_net_param_count(const nrx_net *net) { return net ? net->count : 0; }
-NRX_DEF void nrx_net_zero_grad(nrx_net *net) { if (net && net->count) memset(net->grad, 0, net->count * sizeof *net->grad); }
+NRX_DEF void nrx_net_zero_grad(nrx_net *net) { if (net && net->count) memset(net->grad, 0,
+    net->count * sizeof *net->grad); }
 NRX_DEF float *nrx_net_grad(nrx_net *net) { return net ? net->grad : NULL; }
 NRX_DEF float *nrx_net_weights(nrx_net *net) { return net ? net->theta : NULL; }
 
-/* Upper bound of the spectral norm of a rows x cols matrix from ||G^8||_F^(1/8), G the smaller Gram matrix scaled to trace 1;
+/* Upper bound of the spectral norm of a rows x cols matrix from ||G^8||_F^(1/8), G the smaller Gram matrix scaled to
+   trace 1;
    exact to the factor rank^(1/32). Falls back to the Frobenius norm without memory. */
 NRXI_FN double nrxi_matrix_norm(const nrx_env *env, const float *a, size_t rows, size_t cols)
 {
@@ -4782,7 +5402,8 @@ NRX_DEF void nrx_net_project(nrx_net *net)
             for (r = 0; r < q->rows; r++) {
                 double s = 0;
                 for (c = 0; c < q->cols; c++) s += (double)w[r * q->cols + c] * (double)w[r * q->cols + c];
-                if (s > 1) for (c = 0; c < q->cols; c++) w[r * q->cols + c] = (float)((double)w[r * q->cols + c] / sqrt(s) * (1 - 1e-7));
+                if (s > 1) for (c = 0; c < q->cols; c++) w[r * q->cols
+                    + c] = (float)((double)w[r * q->cols + c] / sqrt(s) * (1 - 1e-7));
             }
         } else if (q->constraint == NRX_UNIT_SPECTRAL) {
             /* of the matrix [rows][cols]; a kh x kw convolution has at most sqrt(kh*kw) times that norm */
@@ -4799,7 +5420,8 @@ NRX_DEF void nrx_net_project(nrx_net *net)
      smooth ||D^2(w.z)|| <= smooth for |w_i| <= 1 (infinite where z has kinks)
      up     w.z + up/2 |x|^2 is convex for 0 <= w_i <= 1;  down: the same for -w.z
      strong w.z is strong*min(w)-strongly convex for w >= 0
-   With a linear map A split into A+ and A-, up' = |A+|_1 up + |A-|_1 down, where |.|_1 is the largest column sum of absolute values
+   With a linear map A split into A+ and A-, up' = |A+|_1 up + |A-|_1 down, where |.|_1 is the largest column sum of
+      absolute values
    (A^T w must stay within the box); a convex non-decreasing function of slope at most d multiplies up by d; a twice
    differentiable one gives smooth' = max|s'| smooth + max|s''| lip^2. */
 
@@ -4809,10 +5431,12 @@ NRXI_FN double nrxi_times(double a, double b) { return a == 0 || b == 0 ? 0 : a 
 NRXI_FN double nrxi_max2(double a, double b) { return a > b ? a : b; }
 NRXI_FN int nrxi_is_infinite(double x) { return !nrxi_finite_f64(&x); }
 
-/* max over frequencies of the largest eigenvalue of sum_o d_o w_o(f)* w_o(f)^T (cin x cin), for a kh x kw kernel bank: the squared
+/* max over frequencies of the largest eigenvalue of sum_o d_o w_o(f)* w_o(f)^T (cin x cin), for a kh x kw kernel
+   bank: the squared
    norm of the circular convolution followed by diag(sqrt(d)) on any larger grid. Evaluated on an m x m grid; the
    Ehlich-Zeller factor 1/cos(pi (k-1)/m) per direction covers what lies between. */
-NRXI_FN nrx_status nrxi_kernel_norm2(const nrx_env *env, const float *w, const double *d, size_t co, size_t ci, size_t kh, size_t kw, double *norm2)
+NRXI_FN nrx_status nrxi_kernel_norm2(const nrx_env *env, const float *w, const double *d, size_t co, size_t ci,
+    size_t kh, size_t kw, double *norm2)
 {
     size_t m = 16, k = kh > kw ? kh : kw, fy, fx, o, i, j, l, y, x, r;
     double best = 0, *h, *g, *t, *wave, edge;
@@ -4893,21 +5517,26 @@ NRXI_FN double nrxi_pad_repeats(int mode, size_t pad)
     return 1;
 }
 
-/* ||diag(sqrt(d)) W||^2 for a convolution layer: the kernel's norm (largest group) times what padding can add. For stride 1 and small
-   dense kernels with repeating padding the largest row sum of |W^T D W|, over all positions relative to the border, is tried too. */
-NRXI_FN nrx_status nrxi_conv_norm2(const nrx_net_plan *p, const nrxi_layer *l, const float *w, size_t co, size_t ci, const double *d, double *norm2)
+/* ||diag(sqrt(d)) W||^2 for a convolution layer: the kernel's norm (largest group) times what padding can add. For
+   stride 1 and small
+   dense kernels with repeating padding the largest row sum of |W^T D W|, over all positions relative to the border,
+      is tried too. */
+NRXI_FN nrx_status nrxi_conv_norm2(const nrx_net_plan *p, const nrxi_layer *l, const float *w, size_t co, size_t ci,
+    const double *d, double *norm2)
 {
     size_t g, cig = ci / l->groups, cog = co / l->groups;
     double best = 0, v = 0;
     for (g = 0; g < l->groups; g++) {
-        nrx_status s = nrxi_kernel_norm2(&p->env, w + g * cog * cig * l->kh * l->kw, d + g * cog, cog, cig, l->kh, l->kw, &v);
+        nrx_status s = nrxi_kernel_norm2(&p->env, w + g * cog * cig * l->kh * l->kw, d + g * cog, cog, cig, l->kh,
+            l->kw, &v);
         if (s != NRX_OK) return s;
         if (v > best) best = v;
     }
     *norm2 = best * nrxi_pad_repeats(l->padding, l->pad_y) * nrxi_pad_repeats(l->padding, l->pad_x);
     if (ci == 1 && l->groups == 1 && l->stride == 1 && *norm2 > best && l->kh <= 9 && l->kw <= 9) {
         /* rows of |W^T D W| on a small image that shows every relation to the border */
-        size_t ny = 4 * (l->kh - 1) * l->dilation + 1, nx = 4 * (l->kw - 1) * l->dilation + 1, i, k, o, area = ny * nx, scratch = 1, packed = 1, offs = 1;
+        size_t ny = 4 * (l->kh - 1) * l->dilation + 1, nx = 4 * (l->kw - 1) * l->dilation + 1, i, k, o,
+            area = ny * nx, scratch = 1, packed = 1, offs = 1;
         double rows = 0;
         nrxi_conv c;
         float *x, *u, *buf;
@@ -4936,19 +5565,23 @@ NRXI_FN nrx_status nrxi_conv_norm2(const nrx_net_plan *p, const nrxi_layer *l, c
     return NRX_OK;
 }
 
-/* Largest column sums of the positive and of the negative part of a linear layer's matrix, and its first negative entry. */
+/* Largest column sums of the positive and of the negative part of a linear layer's matrix, and its first negative
+   entry. */
 typedef struct nrxi_columns { double pos, neg; size_t negative; double value; } nrxi_columns;
 
-NRXI_FN nrx_status nrxi_column_sums(const nrx_net_plan *p, const nrxi_layer *l, const float *w, const nrxi_net_param *q, size_t ci, nrxi_columns *c)
+NRXI_FN nrx_status nrxi_column_sums(const nrx_net_plan *p, const nrxi_layer *l, const float *w,
+    const nrxi_net_param *q, size_t ci, nrxi_columns *c)
 {
     size_t rows = q->rows, cols = q->cols, i, j, groups = l->kind == NRXI_DENSE ? 1 : l->groups, per;
     double *sum, repeat = 1;
     int transpose = l->kind == NRXI_CONVT;
-    if (l->kind == NRXI_CONV) repeat = nrxi_pad_repeats(l->padding, l->pad_y) * nrxi_pad_repeats(l->padding, l->pad_x);
+    if (l->kind == NRXI_CONV) repeat = nrxi_pad_repeats(l->padding, l->pad_y) * nrxi_pad_repeats(l->padding,
+        l->pad_x);
     c->pos = c->neg = 0;
     c->negative = (size_t)-1;
     c->value = 0;
-    /* a column belongs to one input channel (convolutions: all kernel cells that may hit it) or input number (dense) */
+    /* a column belongs to one input channel (convolutions: all kernel cells that may hit it) or input number (dense)
+       */
     sum = (double *)nrxi_calloc(&p->env, 2 * (l->kind == NRXI_DENSE ? cols : ci), sizeof *sum);
     if (!sum) return NRX_E_NOMEM;
     per = l->kind == NRXI_DENSE ? 1 : l->kh * l->kw;
@@ -4982,13 +5615,16 @@ NRXI_FN void nrxi_blame(nrx_net_report *r, const nrxi_layer *l, size_t node, siz
 NRXI_FN nrxi_proof nrxi_proof_pointwise(nrxi_proof z, nrxi_act_bounds b)
 {
     nrxi_proof o;
-    double slope = nrxi_max2(fabs(b.d1_min), fabs(b.d1_max)), curve = nrxi_max2(fabs(b.d2_min), fabs(b.d2_max)), l2 = nrxi_times(z.lip, z.lip);
+    double slope = nrxi_max2(fabs(b.d1_min), fabs(b.d1_max)), curve = nrxi_max2(fabs(b.d2_min), fabs(b.d2_max)),
+        l2 = nrxi_times(z.lip, z.lip);
     memset(&o, 0, sizeof o);
     o.lip = nrxi_times(slope, z.lip);
     o.smooth = nrxi_times(slope, z.smooth) + nrxi_times(curve, l2);
     /* D^2(w.s(z)) = sum w_i s'(z_i) D^2 z_i + w_i s''(z_i) grad z_i grad z_i^T */
-    o.up = nrxi_times(nrxi_max2(b.d1_max, 0), z.up) + nrxi_times(nrxi_max2(-b.d1_min, 0), z.down) + nrxi_times(nrxi_max2(-b.d2_min, 0), l2);
-    o.down = nrxi_times(nrxi_max2(b.d1_max, 0), z.down) + nrxi_times(nrxi_max2(-b.d1_min, 0), z.up) + nrxi_times(nrxi_max2(b.d2_max, 0), l2);
+    o.up = nrxi_times(nrxi_max2(b.d1_max, 0), z.up) + nrxi_times(nrxi_max2(-b.d1_min, 0), z.down)
+        + nrxi_times(nrxi_max2(-b.d2_min, 0), l2);
+    o.down = nrxi_times(nrxi_max2(b.d1_max, 0), z.down) + nrxi_times(nrxi_max2(-b.d1_min, 0), z.up)
+        + nrxi_times(nrxi_max2(b.d2_max, 0), l2);
     if (nrxi_finite_f64(&o.smooth)) { if (o.up > o.smooth) o.up = o.smooth; if (o.down > o.smooth) o.down = o.smooth; }
     return o;
 }
@@ -5005,13 +5641,15 @@ NRXI_FN nrxi_proof nrxi_proof_linear(nrxi_proof z, double norm, double pos, doub
     return o;
 }
 
-NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof, double *work, int sized, nrx_net_report *r)
+NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof, double *work, int sized,
+    nrx_net_report *r)
 {
     const nrxi_layer *l = p->net->layer + i, *before = p->net->layer + l->in[0];
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     nrxi_proof z = proof[l->in[0]], y = z, *out = proof + i;
     const float *w = nrxi_weight(p, l, 0);
-    double big = HUGE_VAL, count = sized ? (double)a->size : big, area = sized ? (double)(a->h * a->w) : big, n2, norm, top = 0, low = 0;
+    double big = HUGE_VAL, count = sized ? (double)a->size : big, area = sized ? (double)(a->h * a->w)
+        : big, n2, norm, top = 0, low = 0;
     nrxi_columns cs;
     nrx_status s;
     size_t k, c;
@@ -5023,7 +5661,8 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         if (l->kind == NRXI_DENSE) norm = nrxi_matrix_norm(&p->env, w, q->rows, q->cols);
         else {
             for (c = 0; c < q->rows; c++) work[c] = 1;
-            /* a transposed convolution has the norm of the convolution with the same weights: rows = its input channels */
+            /* a transposed convolution has the norm of the convolution with the same weights: rows = its input
+               channels */
             s = nrxi_conv_norm2(p, l, w, q->rows, q->shape[1] * l->groups, work, &n2);
             if (s != NRX_OK) return s;
             norm = sqrt(n2);
@@ -5053,7 +5692,8 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
                 if (hi < 0) hi = 0;
             } else
                 for (k = 0; k + 1 < l->knots; k++) {
-                    double slope = ((double)w[c * l->knots + k + 1] - (double)w[c * l->knots + k]) / (2 * l->a / (double)(l->knots - 1));
+                    double slope = ((double)w[c * l->knots + k + 1] - (double)w[c * l->knots
+                        + k]) / (2 * l->a / (double)(l->knots - 1));
                     if (slope < 0 && low >= 0 && l->adjoint) nrxi_blame(r, l, i, c * l->knots + k, slope);
                     lo = slope < lo ? slope : lo;
                     hi = slope > hi ? slope : hi;
@@ -5064,16 +5704,19 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
             low = low < lo ? low : lo;
         }
         b.d1_min = -big; b.d1_max = big; b.d2_min = low; b.d2_max = top;
-        if (l->kind == NRXI_SPLINE && !l->adjoint) { b.d1_min = low; b.d1_max = top; b.d2_min = -big; b.d2_max = big; }
+        if (l->kind == NRXI_SPLINE
+            && !l->adjoint) { b.d1_min = low; b.d1_max = top; b.d2_min = -big; b.d2_max = big; }
         *out = nrxi_proof_pointwise(z, b);
         if (z.smooth == 0 && z.up == 0 && z.down == 0 && b.d1_max == big) { /* of affine maps */
             double l2 = nrxi_times(z.lip, z.lip);
             out->up = nrxi_times(nrxi_max2(-low, 0), l2);
             out->down = nrxi_times(nrxi_max2(top, 0), l2);
             out->smooth = nrxi_times(nrxi_max2(top, -low), l2);
-            if (before->kind == NRXI_CONV && before->in[0] == 0) { /* profiles weigh the filters: ||diag(sqrt(d)) W||^2 is sharper */
+            if (before->kind == NRXI_CONV && before->in[0] == 0) {
+                /* profiles weigh the filters: ||diag(sqrt(d)) W||^2 is sharper */
                 const nrxi_net_param *q = p->net->param + before->param[0];
-                s = nrxi_conv_norm2(p, before, nrxi_weight(p, before, 0), q->rows, q->shape[1] * before->groups, d, &n2);
+                s = nrxi_conv_norm2(p, before, nrxi_weight(p, before, 0), q->rows, q->shape[1] * before->groups, d,
+                    &n2);
                 if (s != NRX_OK) return s;
                 if (n2 < out->smooth) out->smooth = n2;
             }
@@ -5083,7 +5726,8 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
     }
     case NRXI_BIAS: *out = z; break;
     case NRXI_NET_ADD: {
-        double ka = fabs(l->a), kb = l->in[1] >= 0 ? fabs(l->b) : 0, copies = l->in[1] >= 0 && p->map[l->in[1]].size != o->size ? (p->map[l->in[1]].c == 1 ? (double)o->c : area) : 1;
+        double ka = fabs(l->a), kb = l->in[1] >= 0 ? fabs(l->b) : 0, copies = l->in[1] >= 0
+            && p->map[l->in[1]].size != o->size ? (p->map[l->in[1]].c == 1 ? (double)o->c : area) : 1;
         out->lip = nrxi_times(ka, z.lip) + nrxi_times(kb * sqrt(copies), y.lip);
         out->smooth = nrxi_times(ka, z.smooth) + nrxi_times(kb * copies, y.smooth);
         out->up = nrxi_times(ka, l->a > 0 ? z.up : z.down) + nrxi_times(kb * copies, l->b > 0 ? y.up : y.down);
@@ -5106,7 +5750,8 @@ NRXI_FN nrx_status nrxi_prove_node(nrx_net_plan *p, size_t i, nrxi_proof *proof,
         if (z.up == 0 && neg > 0 && z.down > 0) nrxi_blame(r, l, i, index, -neg);
         break;
     }
-    case NRXI_NET_MUL: /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
+    case NRXI_NET_MUL:
+        /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for those */
         out->lip = out->smooth = out->up = out->down = big;
         if (z.lip == 0 && y.lip == 0) out->lip = out->smooth = out->up = out->down = 0;
         nrxi_blame(r, l, i, 0, 0);
@@ -5156,10 +5801,12 @@ NRXI_FN void nrxi_report_text(nrx_net_report *r)
     t.at = r->text;
     t.end = r->text + sizeof r->text - 1;
     if (r->convexity == NRX_CONVEX) nrxi_put_string(&t, r->mu > 0 ? "strongly convex, mu " : "convex");
-    else if (r->convexity == NRX_WEAKLY_CONVEX) { nrxi_put_string(&t, "weakly convex, rho "); nrxi_put_double(&t, r->rho); }
+    else if (r->convexity == NRX_WEAKLY_CONVEX) { nrxi_put_string(&t, "weakly convex, rho "); nrxi_put_double(&t,
+        r->rho); }
     else nrxi_put_string(&t, "convexity not proven");
     if (r->convexity == NRX_CONVEX && r->mu > 0) nrxi_put_double(&t, r->mu);
-    if (!nrxi_is_infinite(r->lip_gradient)) { nrxi_put_string(&t, ", gradient Lipschitz "); nrxi_put_double(&t, r->lip_gradient); }
+    if (!nrxi_is_infinite(r->lip_gradient)) { nrxi_put_string(&t, ", gradient Lipschitz "); nrxi_put_double(&t,
+        r->lip_gradient); }
     if (!nrxi_is_infinite(r->lip)) { nrxi_put_string(&t, ", Lipschitz "); nrxi_put_double(&t, r->lip); }
     if (r->convexity != NRX_CONVEX && r->node >= 0) {
         nrxi_put_string(&t, "; lost at layer ");
@@ -5184,7 +5831,8 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
     nrx_status s;
     size_t i, k, widest = 1;
     int sized = height > 0 && width > 0;
-    if (!net || !report) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_certify: %s is NULL", net ? "report" : "net");
+    if (!net || !report) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_certify: %s is NULL", net
+        ? "report" : "net");
     memset(report, 0, sizeof *report);
     report->node = -1;
     report->rho = report->lip = report->lip_gradient = HUGE_VAL;
@@ -5194,17 +5842,21 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
             if (!nrxi_finite_f32(net->theta + net->param[i].offset + k)) {
                 const nrxi_net_param *q = net->param + i;
                 for (widest = 0; widest < net->layers; widest++)
-                    if (net->layer[widest].param[0] == (int)i || net->layer[widest].param[1] == (int)i || net->layer[widest].param[2] == (int)i) report->node = (int)widest;
+                    if (net->layer[widest].param[0] == (int)i || net->layer[widest].param[1] == (int)i
+                        || net->layer[widest].param[2] == (int)i) report->node = (int)widest;
                 report->index = k;
                 report->value = (double)net->theta[q->offset + k];
                 nrxi_name(report->layer, sizeof report->layer, q->name, "", 0);
                 nrxi_name(report->text, sizeof report->text, "refused: a parameter is not finite", "", 0);
-                return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_certify: %s[%zu] = %g is not finite", q->name, k, report->value);
+                return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_certify: %s[%zu] = %g is not finite", q->name, k,
+                    report->value);
             }
     memset(&d, 0, sizeof d);
     d.mode = NRX_NET_INFER;
-    d.height = sized ? height : net->layers > 1 ? 64 : 1;
+    d.height = sized ? height : 64;
     d.width = sized ? width : 64;
+    for (i = 1; !sized && i < net->layers; i++) /* a dense layer on the input has one size only */
+        if (net->layer[i].kind == NRXI_DENSE && net->layer[i].in[0] == 0) d.height = d.width = 1;
     s = nrxi_plan_measure(net, &d, &p, &arrays, "nrx_net_certify");
     if (s != NRX_OK) { nrxi_free(&p.env, arrays); return s; }
     for (i = 0; i < net->params; i++) if (widest < net->param[i].rows) widest = net->param[i].rows;
@@ -5221,7 +5873,8 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
         report->lip_gradient = out->smooth;
         report->rho = out->up;
         report->mu = out->up == 0 ? out->strong : 0;
-        if (out->up > 0 && out->strong > 0 && out->strong >= out->up) { report->rho = 0; report->mu = out->strong - out->up; }
+        if (out->up > 0 && out->strong > 0
+            && out->strong >= out->up) { report->rho = 0; report->mu = out->strong - out->up; }
         report->convexity = report->rho == 0 ? NRX_CONVEX : nrxi_is_infinite(report->rho) ? 0 : NRX_WEAKLY_CONVEX;
         if (report->convexity == NRX_CONVEX) { report->node = -1; report->layer[0] = 0; }
         nrxi_report_text(report);
@@ -5249,20 +5902,23 @@ typedef struct nrxi_regularizer {
     size_t *off, *back;
 } nrxi_regularizer;
 
-#define NRXI_STRIP 16u   /* rows evaluated at a time on the ridge path, and channels */
+#define NRXI_STRIP 12u   /* rows evaluated at a time on the ridge path, and channels */
 #define NRXI_STRIP_C 8u
 
 /* input - convolution - pointwise - sum: the shape of every ridge regularizer. */
 NRXI_FN int nrxi_is_ridge(const nrx_net *net)
 {
     const nrxi_layer *l = net->layer;
-    return net->layers == 4 && nrxi_net_out(net) == 3 && l[1].kind == NRXI_CONV && l[1].in[0] == 0 && l[1].stride == 1 && l[1].groups == 1
-        && l[0].channels == 1 && (l[2].kind == NRXI_RIDGE || l[2].kind == NRXI_ACT || l[2].kind == NRXI_SPLINE) && l[2].in[0] == 1
+    return net->layers == 4 && nrxi_net_out(net) == 3 && l[1].kind == NRXI_CONV && l[1].in[0] == 0
+        && l[1].stride == 1 && l[1].groups == 1
+        && l[0].channels == 1 && (l[2].kind == NRXI_RIDGE || l[2].kind == NRXI_ACT || l[2].kind == NRXI_SPLINE)
+            && l[2].in[0] == 1
         && l[3].kind == NRXI_SUM && l[3].in[0] == 2;
 }
 
-/* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2 padded gradient, 3 packed
-   filters (both directions), 4 values of one row block, 5 scaled image. */
+/* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2 padded
+   gradient, 3 packed
+   filters (both directions), 4 values of one row block. */
 NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
 {
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C;
@@ -5271,26 +5927,30 @@ NRXI_FN size_t nrxi_ridge_floats(const nrxi_conv *g, int what)
     case 1: return NRXI_STRIP_C * (NRXI_STRIP + 2 * my) * (g->ow + 2 * mx) + NRXI_SLACK;
     case 2: return g->ph * g->pw + NRXI_SLACK;
     case 3: return 2 * blocks * NRXI_STRIP_C * g->kh * g->kw * 4 + NRXI_SLACK;
-    case 4: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
-    default: return g->h * g->w + NRXI_SLACK;
+    default: return NRXI_STRIP_C * NRXI_STRIP * g->ow + NRXI_SLACK;
     }
 }
 
-NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t w, nrxi_conv *g, size_t *bytes, const char *who)
+NRXI_FN nrx_status nrxi_regularizer_measure(const nrx_net *net, size_t h, size_t w, nrxi_conv *g, size_t *bytes,
+    const char *who)
 {
     size_t i;
     nrx_net_plan_desc d;
     nrx_net_plan p;
     void *arrays;
     nrx_status s;
-    if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who, net ? "height or width is 0" : "net is NULL");
-    if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "%s: a builder of this network failed before", who);
+    if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who, net
+        ? "height or width is 0" : "net is NULL");
+    if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status,
+        "%s: a builder of this network failed before", who);
     *bytes = nrxi_round64(sizeof(nrxi_regularizer));
     if (nrxi_is_ridge(net)) {
         if (!nrxi_conv_setup(g, net->layer + 1, 1, 1, net->layer[1].channels, h, w))
-            return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who, net->layer[1].kh, net->layer[1].kw, h, w);
-        for (i = 0; i < 6; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
-        *bytes += nrxi_round64((net->count + 1) * 4) + nrxi_round64(2 * NRXI_STRIP_C * g->kh * g->kw * sizeof(size_t));
+            return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who,
+                net->layer[1].kh, net->layer[1].kw, h, w);
+        for (i = 0; i < 5; i++) *bytes += nrxi_round64(nrxi_ridge_floats(g, (int)i) * 4);
+        *bytes += nrxi_round64((net->count + 1) * 4)
+            + nrxi_round64(2 * NRXI_STRIP_C * g->kh * g->kw * sizeof(size_t));
         return NRX_OK;
     }
     memset(&d, 0, sizeof d);
@@ -5316,14 +5976,16 @@ NRXI_FN void nrxi_ridge_pack(nrxi_regularizer *r)
     const nrxi_conv *g = &r->conv;
     const nrx_net *net = r->net;
     size_t area = g->kh * g->kw, my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), t, c, b, ky, kx;
-    size_t blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C, strip_w = g->ow + 2 * mx, strip_h = NRXI_STRIP + 2 * my;
+    size_t blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C, strip_w = g->ow + 2 * mx,
+        strip_h = NRXI_STRIP + 2 * my;
     const float *w = r->weff + net->param[net->layer[1].param[0]].offset;
     float *forward = r->packed, *back = r->packed + blocks * NRXI_STRIP_C * area * 4;
     for (ky = 0, t = 0; ky < g->kh; ky++)
         for (kx = 0; kx < g->kw; kx++, t++) r->off[t] = ky * g->dil * g->row + kx * g->dil;
     for (c = 0, t = 0; c < NRXI_STRIP_C; c++)
         for (ky = 0; ky < g->kh; ky++)
-            for (kx = 0; kx < g->kw; kx++, t++) r->back[t] = (c * strip_h + my - ky * g->dil) * strip_w + mx - kx * g->dil;
+            for (kx = 0; kx < g->kw; kx++, t++) r->back[t] = (c * strip_h + my - ky * g->dil) * strip_w
+                + mx - kx * g->dil;
     memset(r->packed, 0, nrxi_ridge_floats(g, 3) * 4);
     for (b = 0; b < blocks * NRXI_STRIP_C / 4; b++)
         for (t = 0; t < area; t++)
@@ -5340,7 +6002,8 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
     const nrxi_conv *g = &r->conv;
     const nrx_net *net = r->net;
     nrx_net_plan p; /* only to reach the profile's parameters */
-    size_t area = g->kh * g->kw, my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), strip_w = g->ow + 2 * mx, strip_h = NRXI_STRIP + 2 * my;
+    size_t area = g->kh * g->kw, my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1), strip_w = g->ow + 2 * mx,
+        strip_h = NRXI_STRIP + 2 * my;
     size_t blocks = (g->co + NRXI_STRIP_C - 1) / NRXI_STRIP_C, b, r0, row, c, k, rows, channels;
     const float *bias = net->layer[1].param[1] >= 0 ? net->theta + net->param[net->layer[1].param[1]].offset : NULL;
     double total = 0;
@@ -5348,6 +6011,7 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
     p.net = net;
     p.weff = r->weff;
     nrxi_pad_image(g, x, r->padded);
+    if (r->scale != 1) for (k = 0; k < g->ph * g->row; k++) r->padded[k] *= (float)r->scale;
     memset(r->padded + g->ph * g->row, 0, NRXI_SLACK * sizeof(float));
     if (grad) memset(r->grad, 0, nrxi_ridge_floats(g, 2) * sizeof(float));
     for (r0 = 0; r0 < g->oh; r0 += NRXI_STRIP)
@@ -5367,21 +6031,24 @@ NRXI_FN void nrxi_ridge_run(nrxi_regularizer *r, const float *x, double *value, 
                             for (j = 0; j < g->ow; j++) out[k][j] = start;
                         }
                     }
-                    nrxi_tap4(area, r->off, r->packed + (b * NRXI_STRIP_C + c) / 4 * area * 4, r->padded + (r0 + row) * g->row, g->ow, out, count);
+                    nrxi_tap4(area, r->off, r->packed + (b * NRXI_STRIP_C + c) / 4 * area * 4,
+                        r->padded + (r0 + row) * g->row, g->ow, out, count);
                 }
             for (c = 0; c < channels; c++)
                 for (row = 0; row < rows; row++)
                     for (k = 0; k < g->ow; k += NRXI_ACT_CHUNK) {
                         size_t m = g->ow - k < NRXI_ACT_CHUNK ? g->ow - k : NRXI_ACT_CHUNK, j;
                         float z[NRXI_ACT_CHUNK];
-                        nrxi_pointwise(&p, net->layer + 2, b * NRXI_STRIP_C + c, m, r->value + (c * NRXI_STRIP + row) * g->ow + k, value ? z : NULL,
+                        nrxi_pointwise(&p, net->layer + 2, b * NRXI_STRIP_C + c, m,
+                            r->value + (c * NRXI_STRIP + row) * g->ow + k, value ? z : NULL,
                                        grad ? r->strip + (c * strip_h + my + row) * strip_w + mx + k : NULL, NULL);
                         if (value) { double sum = 0; for (j = 0; j < m; j++) sum += (double)z[j]; total += sum; }
                     }
             if (!grad) continue;
             for (row = 0; row < rows + my; row++) {
                 float *out = r->grad + (r0 + row) * g->pw;
-                nrxi_tap4(channels * area, r->back, r->packed + blocks * NRXI_STRIP_C * area * 4 + b * NRXI_STRIP_C * area * 4, r->strip + row * strip_w, g->pw, &out, 1);
+                nrxi_tap4(channels * area, r->back, r->packed + blocks * NRXI_STRIP_C * area * 4
+                    + b * NRXI_STRIP_C * area * 4, r->strip + row * strip_w, g->pw, &out, 1);
             }
         }
     if (value) *value = total;
@@ -5399,7 +6066,7 @@ NRXI_FN nrx_status nrxi_regularizer_eval(void *user, const void *x, double *valu
     size_t i;
     double v = 0;
     if (!x) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_net_functional: eval: x is NULL");
-    if (r->scale != 1) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
+    if (r->scale != 1 && r->plan) { for (i = 0; i < r->n; i++) r->x[i] = (float)r->scale * in[i]; in = r->x; }
     if (r->plan) {
         float one;
         nrx_status s = nrx_net_forward(r->plan, in, &one);
@@ -5407,7 +6074,8 @@ NRXI_FN nrx_status nrxi_regularizer_eval(void *user, const void *x, double *valu
         if (s != NRX_OK) return s;
         v = (double)one;
     } else nrxi_ridge_run(r, in, &v, g);
-    if (!nrxi_finite_f64(&v)) return nrxi_fail(&r->env, NRX_E_NUMERIC, "nrx_net_functional: eval: the value is not finite");
+    if (!nrxi_finite_f64(&v)) return nrxi_fail(&r->env, NRX_E_NUMERIC,
+        "nrx_net_functional: eval: the value is not finite");
     if (g && r->weight != r->scale) { float f = (float)(r->weight / r->scale); for (i = 0; i < r->n; i++) g[i] *= f; }
     if (value) *value = r->weight / (r->scale * r->scale) * v;
     return NRX_OK;
@@ -5422,7 +6090,8 @@ NRXI_FN void nrxi_functional_constants(nrx_functional *f)
     f->rho = r->proof.convexity ? r->weight * r->proof.rho : 0;
 }
 
-NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t width, const nrx_net_functional_desc *desc, nrx_functional *functional)
+NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t width,
+    const nrx_net_functional_desc *desc, nrx_functional *functional)
 {
     nrx_net_functional_desc d = NRX_ZERO;
     nrxi_regularizer *r;
@@ -5441,11 +6110,13 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
     if (!d.env.parallel_for) { d.env.parallel_for = net->env.parallel_for; d.env.parallel_user = net->env.parallel_user; }
     if (d.weight == 0) d.weight = net->user_weight > 0 ? net->user_weight : 1;
     if (d.scale == 0) d.scale = net->user_scale > 0 ? net->user_scale : 1;
-    if (!(d.weight > 0) || !(d.scale > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_functional: weight %g and scale %g must be positive", d.weight, d.scale);
+    if (!(d.weight > 0) || !(d.scale > 0)) return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_net_functional: weight %g and scale %g must be positive", d.weight, d.scale);
     s = nrx_net_certify(net, height, width, &proof);
     if (s != NRX_OK) return s;
     if (d.memory && (d.memory_size < bytes || ((uintptr_t)d.memory & 63u) != 0))
-        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_functional: memory of %zu bytes, needs %zu aligned to 64", d.memory_size, bytes);
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_functional: memory of %zu bytes, needs %zu aligned to 64",
+            d.memory_size, bytes);
     at = (unsigned char *)(d.memory ? d.memory : nrxi_alloc(&d.env, bytes, 1));
     if (!at) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_net_functional: no memory for %zu bytes", bytes);
     r = (nrxi_regularizer *)(void *)at;
@@ -5462,7 +6133,6 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         r->grad = (float *)(void *)at;   at += nrxi_round64(nrxi_ridge_floats(&g, 2) * 4);
         r->packed = (float *)(void *)at; at += nrxi_round64(nrxi_ridge_floats(&g, 3) * 4);
         r->value = (float *)(void *)at;  at += nrxi_round64(nrxi_ridge_floats(&g, 4) * 4);
-        r->x = (float *)(void *)at;      at += nrxi_round64(nrxi_ridge_floats(&g, 5) * 4);
         r->weff = (float *)(void *)at;   at += nrxi_round64((net->count + 1) * 4);
         r->off = (size_t *)(void *)at;
         r->back = r->off + NRXI_STRIP_C * g.kh * g.kw;
@@ -5482,7 +6152,9 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         pd.memory_size = nrx_net_plan_size(net, &pd);
         s = nrx_net_plan_create(net, &pd, &r->plan);
         if (s == NRX_OK && r->plan->map[r->plan->output].size != 1)
-            s = nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_functional: the network has %zu outputs, a functional has one", r->plan->map[r->plan->output].size);
+            s = nrxi_fail(&d.env, NRX_E_SHAPE,
+                "nrx_net_functional: the network has %zu outputs, a functional has one",
+                r->plan->map[r->plan->output].size);
         if (s != NRX_OK) { if (r->owned) nrxi_free(&d.env, r); return s; }
     }
     functional->eval = nrxi_regularizer_eval;
@@ -5506,7 +6178,8 @@ NRX_DEF void nrx_net_functional_free(nrx_functional *functional)
 NRX_DEF nrx_status nrx_net_functional_rescale(nrx_functional *functional, double weight, double scale)
 {
     nrxi_regularizer *r = functional ? (nrxi_regularizer *)functional->user : NULL;
-    if (!r || !(weight > 0) || !(scale > 0)) return nrxi_fail(r ? &r->env : NULL, NRX_E_ARG, "nrx_net_functional_rescale: weight %g, scale %g", weight, scale);
+    if (!r || !(weight > 0) || !(scale > 0)) return nrxi_fail(r ? &r->env
+        : NULL, NRX_E_ARG, "nrx_net_functional_rescale: weight %g, scale %g", weight, scale);
     r->weight = weight;
     r->scale = scale;
     nrxi_functional_constants(functional);
@@ -5541,7 +6214,8 @@ NRXI_FN nrx_status nrxi_ridge_net(const nrx_net_crr_desc *desc, double rho, cons
     nd.env = d.env;
     s = nrx_net_create(&nd, &n);
     if (s != NRX_OK) return s;
-    if (d.sigma < 0) { nrx_net_free(n); return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_%s: sigma %g is negative", arch, d.sigma); }
+    if (d.sigma < 0) { nrx_net_free(n); return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_%s: sigma %g is negative", arch,
+        d.sigma); }
     cd.channels = d.filters ? d.filters : 24;
     cd.kernel = d.kernel ? d.kernel : 5;
     cd.padding = d.padding;
@@ -5554,8 +6228,10 @@ NRXI_FN nrx_status nrxi_ridge_net(const nrx_net_crr_desc *desc, double rho, cons
     return nrxi_net_done(n, nrx_net_sum(n, x), arch, net);
 }
 
-NRX_DEF nrx_status nrx_net_crr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 0, "crr", net); }
-NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 1, "wcrr", net); }
+NRX_DEF nrx_status nrx_net_crr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 0, "crr",
+    net); }
+NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_ridge_net(desc, 1, "wcrr",
+    net); }
 
 /* The ICNN of a descriptor reading node x; parameter names start with `prefix`. */
 NRXI_FN int nrxi_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, const char *prefix)
@@ -5598,7 +6274,8 @@ NRXI_FN int nrxi_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, co
     z = d.sum ? nrx_net_sum(n, z) : nrx_net_mean(n, z);
     if (d.quadratic > 0) {
         nrxi_join(base, sizeof base, prefix, "quadratic", 0);
-        z = nrx_net_add(n, z, nrx_net_scale_learned(n, nrx_net_sqnorm(n, x), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1, base), 1, 1);
+        z = nrx_net_add(n, z, nrx_net_scale_learned(n, nrx_net_sqnorm(n, x), 0, NRX_NET_W_SOFTPLUS, d.quadratic, 1,
+            base), 1, 1);
     }
     if (d.filter_bank) { /* softplus(p) * sum_i |U_i x|_1 */
         int sum = -1, u;
@@ -5643,7 +6320,8 @@ NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
 /* One image of the batch as a random patch, flipped at random. */
 NRXI_FN void nrxi_draw_patch(const nrx_net_data *data, nrx_rng *rng, size_t h, size_t w, float *to)
 {
-    size_t image = (size_t)nrx_rng_below(rng, data->count), y = (size_t)nrx_rng_below(rng, data->height - h + 1), x = (size_t)nrx_rng_below(rng, data->width - w + 1), r, c;
+    size_t image = (size_t)nrx_rng_below(rng, data->count), y = (size_t)nrx_rng_below(rng, data->height - h + 1),
+        x = (size_t)nrx_rng_below(rng, data->width - w + 1), r, c;
     uint32_t flip = nrx_rng_u32(rng);
     const float *from = data->images + image * data->height * data->width;
     for (r = 0; r < h; r++)
@@ -5706,10 +6384,12 @@ NRXI_FN void nrxi_train_residual(nrxi_trainer *t)
         for (k = 0; k < t->out; k++) s += (double)e[k] * (double)e[k];
         err += s;
         if (t->in == t->out)
-            for (k = 0; k < t->out; k++) { double d = (double)t->y[i * t->out + k] - (double)t->x[i * t->out + k]; noise += d * d; }
+            for (k = 0; k < t->out; k++) { double d = (double)t->y[i * t->out + k] - (double)t->x[i * t->out
+                + k]; noise += d * d; }
         switch (t->d.loss) {
         case NRX_NET_LOSS_L1:
-            for (k = 0; k < t->out; k++) { total += fabs((double)e[k]) * unit; e[k] = e[k] > 0 ? (float)unit : e[k] < 0 ? -(float)unit : 0.0f; }
+            for (k = 0; k < t->out; k++) { total += fabs((double)e[k]) * unit; e[k] = e[k] > 0 ? (float)unit
+                : e[k] < 0 ? -(float)unit : 0.0f; }
             break;
         case NRX_NET_LOSS_PROXIMAL: /* 1 - exp(-d^2/gamma^2), d the root mean square error of the sample */
             s /= (double)t->out;
@@ -5746,7 +6426,8 @@ NRXI_FN nrx_status nrxi_train_predict(nrxi_trainer *t)
     return s == NRX_OK ? nrx_net_backward_tangent(t->plan, NULL, NULL, NULL, NULL, t->net->grad) : s;
 }
 
-/* Critic: mean R(clean) - mean R(noisy) + penalty * mean of max(|grad R| - 1, 0)^2 (or (|grad R| - 1)^2) between the two. */
+/* Critic: mean R(clean) - mean R(noisy) + penalty * mean of max(|grad R| - 1, 0)^2 (or (|grad R| - 1)^2) between the
+   two. */
 NRXI_FN nrx_status nrxi_train_critic(nrxi_trainer *t, size_t step)
 {
     nrx_rng rng;
@@ -5809,10 +6490,14 @@ NRXI_FN nrx_status nrxi_train_defaults(nrx_net *net, const nrx_net_train_desc *d
     if (d->width == 0 && data->images) d->width = data->width < 48 ? data->width : 48;
     if (d->sigma_max < 0 || d->sigma_min < 0 || d->sigma_min > d->sigma_max)
         return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: noise from %g to %g", d->sigma_min, d->sigma_max);
-    if (d->height == 0 || d->width == 0) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: patch of %zux%zu", d->height, d->width);
+    if (d->height == 0 || d->width == 0) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: patch of %zux%zu",
+        d->height, d->width);
     if (!data->draw && !data->pairs) {
-        if (!data->images || data->count == 0 || d->height > data->height || d->width > data->width || net->layer[0].channels != 1)
-            return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: data: needs draw, pairs, or images of one channel at least %zux%zu", d->height, d->width);
+        if (!data->images || data->count == 0 || d->height > data->height || d->width > data->width
+            || net->layer[0].channels != 1)
+            return nrxi_fail(&d->env, NRX_E_ARG,
+                "nrx_net_train: data: needs draw, pairs, or images of one channel at least %zux%zu", d->height,
+                d->width);
         if (!nrxi_all_finite(data->images, data->count * data->height * data->width, NRX_F32))
             return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_net_train: data: an image is not finite");
     }
@@ -5829,7 +6514,8 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
     double mean = 0, weight = 0;
     if (!info) info = &local;
     memset(info, 0, sizeof *info);
-    if (!net || !desc) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_train: %s is NULL", net ? "desc" : "net");
+    if (!net || !desc) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_train: %s is NULL", net ? "desc"
+        : "net");
     memset(&t, 0, sizeof t);
     s = nrxi_train_defaults(net, desc, &t.d);
     if (s != NRX_OK) return s;
@@ -5837,15 +6523,19 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
     t.n = t.d.batch;
     memset(&pd, 0, sizeof pd);
     pd.n = t.n; pd.height = t.d.height; pd.width = t.d.width; pd.env = t.d.env;
-    pd.mode = t.d.predict == NRX_NET_PREDICT_OUTPUT && t.d.loss != NRX_NET_LOSS_CRITIC ? NRX_NET_GRADIENT : NRX_NET_PAIR;
+    pd.mode = t.d.predict == NRX_NET_PREDICT_OUTPUT && t.d.loss != NRX_NET_LOSS_CRITIC ? NRX_NET_GRADIENT
+        : NRX_NET_PAIR;
     s = nrx_net_plan_create(net, &pd, &t.plan);
     if (s != NRX_OK) return s;
     nrx_net_plan_output_shape(t.plan, shape);
     t.in = t.plan->map[0].size;
     t.out = pd.mode == NRX_NET_PAIR ? t.in : shape[1] * shape[2] * shape[3];
     if (pd.mode == NRX_NET_PAIR && shape[1] * shape[2] * shape[3] != 1)
-        s = nrxi_fail(&t.d.env, NRX_E_SHAPE, "nrx_net_train: this loss needs a network with one output per sample, not %zu", shape[1] * shape[2] * shape[3]);
-    else if (!t.d.data.pairs && t.out != t.in) s = nrxi_fail(&t.d.env, NRX_E_SHAPE, "nrx_net_train: output and input differ in size: data must come from pairs");
+        s = nrxi_fail(&t.d.env, NRX_E_SHAPE,
+            "nrx_net_train: this loss needs a network with one output per sample, not %zu",
+            shape[1] * shape[2] * shape[3]);
+    else if (!t.d.data.pairs && t.out != t.in) s = nrxi_fail(&t.d.env, NRX_E_SHAPE,
+        "nrx_net_train: output and input differ in size: data must come from pairs");
     room = t.in > t.out ? t.in : t.out;
     if (s == NRX_OK) {
         t.x = (float *)nrxi_alloc(&t.d.env, 4 * t.n * room, sizeof(float));
@@ -5859,7 +6549,8 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
         s = nrxi_train_draw(&t, step);
         if (s == NRX_OK) s = t.d.loss == NRX_NET_LOSS_CRITIC ? nrxi_train_critic(&t, step) : nrxi_train_predict(&t);
         if (s != NRX_OK) break;
-        if (!nrxi_finite_f64(&t.loss)) { s = nrxi_fail(&t.d.env, NRX_E_NUMERIC, "nrx_net_train: the loss is not finite at step %zu; weights are those before it", step); break; }
+        if (!nrxi_finite_f64(&t.loss)) { s = nrxi_fail(&t.d.env, NRX_E_NUMERIC,
+            "nrx_net_train: the loss is not finite at step %zu; weights are those before it", step); break; }
         if (t.d.clip > 0) {
             double norm = 0;
             for (k = 0; k < net->count; k++) norm += (double)net->grad[k] * (double)net->grad[k];
@@ -5883,7 +6574,8 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
     return s;
 }
 
-NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height, size_t width, const nrx_net_train_desc *desc, nrx_net_train_info *info)
+NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height, size_t width,
+    const nrx_net_train_desc *desc, nrx_net_train_info *info)
 {
     nrx_net_train_desc d = NRX_ZERO;
     if (desc) d = *desc;
@@ -5895,10 +6587,16 @@ NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_
 
 /* ---- more ready-made networks ---- */
 
-NRXI_FN int nrxi_conv_plain(nrx_net *n, int in, size_t channels, size_t kernel, size_t stride, int padding, int bias, const char *name)
+NRXI_FN int nrxi_conv_plain(nrx_net *n, int in, size_t channels, size_t kernel, size_t stride, int padding, int bias,
+    const char *name)
 {
     nrx_net_conv_desc d = NRX_ZERO;
-    d.channels = channels; d.kernel = kernel; d.stride = stride; d.padding = padding; d.no_bias = !bias; d.name = name;
+    d.channels = channels;
+    d.kernel = kernel;
+    d.stride = stride;
+    d.padding = padding;
+    d.no_bias = !bias;
+    d.name = name;
     return nrx_net_conv2d(n, in, &d);
 }
 
@@ -5920,11 +6618,13 @@ NRXI_FN int nrxi_normed(nrx_net *n, int x, int norm)
 NRXI_FN int nrxi_conv_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
 {
     size_t i;
-    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_normed(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
+    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_normed(n,
+        nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
     return x;
 }
 
-NRXI_FN nrx_net_cnn_desc nrxi_cnn_defaults(const nrx_net_cnn_desc *desc, size_t channels, size_t layers, size_t scales, size_t blocks, int activation)
+NRXI_FN nrx_net_cnn_desc nrxi_cnn_defaults(const nrx_net_cnn_desc *desc, size_t channels, size_t layers,
+    size_t scales, size_t blocks, int activation)
 {
     nrx_net_cnn_desc d = NRX_ZERO;
     if (desc) d = *desc;
@@ -5943,7 +6643,8 @@ NRXI_FN nrx_status nrxi_cnn_begin(const nrx_net_cnn_desc *d, const char *who, nr
     nrx_net_desc nd = NRX_ZERO;
     if (!result) return nrxi_fail(&d->env, NRX_E_ARG, "%s: net is NULL", who);
     *result = NULL;
-    if (d->layers > 1000 || d->scales > 12 || d->blocks > 100 || d->channels > 65536) return nrxi_fail(&d->env, NRX_E_RANGE, "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
+    if (d->layers > 1000 || d->scales > 12 || d->blocks > 100 || d->channels > 65536) return nrxi_fail(&d->env,
+        NRX_E_RANGE, "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
     nd.channels = d->inputs;
     nd.seed = d->seed;
     nd.env = d->env;
@@ -5982,7 +6683,8 @@ NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net)
     int x;
     if (s != NRX_OK) return s;
     x = nrxi_unet_nodes(n, 0, &d);
-    if (d.residual >= 0 && d.inputs >= d.outputs) x = nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), x, 1, 1);
+    if (d.residual >= 0 && d.inputs >= d.outputs) x = nrx_net_add(n, d.inputs == d.outputs ? 0
+        : nrx_net_slice(n, 0, 0, d.outputs), x, 1, 1);
     return nrxi_net_done(n, x, "unet", net);
 }
 
@@ -6000,13 +6702,15 @@ NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net)
     }
     last = nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL);
     nrxi_damp(n, last, d.init_scale);
-    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs), last, 1, -1), "dncnn", net);
+    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0
+        : nrx_net_slice(n, 0, 0, d.outputs), last, 1, -1), "dncnn", net);
 }
 
 /* x + conv(act(conv(x))) */
 NRXI_FN int nrxi_res_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
 {
-    int y = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 0, NULL), d->activation, 0, 0), z = nrxi_conv_plain(n, y, channels, 3, 1, d->padding, 0, NULL);
+    int y = nrx_net_activation(n, nrxi_conv_plain(n, x, channels, 3, 1, d->padding, 0, NULL), d->activation, 0, 0),
+        z = nrxi_conv_plain(n, y, channels, 3, 1, d->padding, 0, NULL);
     return nrx_net_add(n, x, z, 1, 1);
 }
 
@@ -6062,8 +6766,10 @@ NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net)
     size_t i;
     int x = 0;
     if (s != NRX_OK) return s;
-    for (i = 0; i + 1 < d.layers; i++) x = nrx_net_activation(n, nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding, 1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
-    return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL)), "nett", net);
+    for (i = 0; i + 1 < d.layers; i++) x = nrx_net_activation(n, nrxi_conv_plain(n, x, d.channels, 3, 1, d.padding,
+        1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
+    return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL)), "nett",
+        net);
 }
 
 NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net)
@@ -6172,7 +6878,8 @@ NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net)
     if (d.layers == 0) d.layers = 2;
     if (d.beta == 0) d.beta = 10;
     if (d.strong == 0) d.strong = 1e-6;
-    if (d.layers > 1000 || d.beta < 0 || d.strong < 0) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lpn: %zu layers, beta %g, strong %g", d.layers, d.beta, d.strong);
+    if (d.layers > 1000 || d.beta < 0 || d.strong < 0) return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_net_lpn: %zu layers, beta %g, strong %g", d.layers, d.beta, d.strong);
     nd.channels = d.inputs; nd.seed = d.seed; nd.env = d.env;
     s = nrx_net_create(&nd, &n);
     if (s != NRX_OK) return s;
@@ -6191,14 +6898,16 @@ NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net)
     return nrxi_net_done(n, nrx_net_add(n, z, nrx_net_sqnorm(n, 0), 1, 0.5 * d.strong), "lpn", net);
 }
 
-NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance, size_t max_iterations, double *prior)
+NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance,
+    size_t max_iterations, double *prior)
 {
     nrx_net_plan_desc pd;
     nrx_net_plan *p;
     nrx_status s;
     size_t i, k, it, n;
     float *y, *g, *t, value;
-    if (!net || !x || !prior) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_lpn_prior: an argument is NULL");
+    if (!net || !x || !prior) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG,
+        "nrx_net_lpn_prior: an argument is NULL");
     if (max_iterations == 0) max_iterations = 2000;
     if (tolerance <= 0) tolerance = 1e-5;
     memset(&pd, 0, sizeof pd);
@@ -6214,20 +6923,25 @@ NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const flo
         const float *xi = x + i * n;
         double step = 1, dot, half, f0 = 0, r0 = 0;
         memcpy(y, xi, n * sizeof *y);
-        for (it = 0; s == NRX_OK && it <= max_iterations; it++) { /* gradient descent on psi(y) - <x,y>, step doubled and halved */
+        for (it = 0; s == NRX_OK && it <= max_iterations; it++) {
+            /* gradient descent on psi(y) - <x,y>, step doubled and halved */
             s = nrx_net_forward(p, y, &value);
             if (s == NRX_OK) s = nrx_net_backward(p, NULL, g, NULL);
-            for (k = 0, r0 = 0, dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r; dot += (double)xi[k] * (double)y[k]; }
+            for (k = 0, r0 = 0,
+                dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r; dot += (double)xi[k] * (double)y[k]; }
             f0 = (double)value - dot;
             if (s != NRX_OK || sqrt(r0) <= tolerance || it == max_iterations) break;
             for (step *= 2; step > 1e-9; step *= 0.5) {
-                for (k = 0, dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k] - (double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
+                for (k = 0,
+                    dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k] - (double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
                 s = nrx_net_forward(p, t, &value);
                 if (s != NRX_OK || (double)value - dot <= f0 - 0.4 * step * r0 + 1e-7 * fabs(f0)) break;
             }
             memcpy(y, t, n * sizeof *y);
         }
-        for (k = 0, dot = 0, half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k]; half += 0.5 * (double)xi[k] * (double)xi[k]; }
+        for (k = 0, dot = 0,
+            half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k]; half += 0.5 * (double)xi[k] * (double)xi[k];
+            }
         prior[i] = dot - half - (f0 + dot);
     }
     nrxi_free(&net->env, y);
@@ -6235,17 +6949,20 @@ NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const flo
     return s;
 }
 
-NRXI_FN nrx_status nrxi_unrolled_begin(const nrx_net_unrolled_desc *desc, nrx_net_unrolled_desc *d, const char *who, nrx_net **result, nrx_net **n)
+NRXI_FN nrx_status nrxi_unrolled_begin(const nrx_net_unrolled_desc *desc, nrx_net_unrolled_desc *d, const char *who,
+    nrx_net **result, nrx_net **n)
 {
     nrx_net_desc nd = NRX_ZERO;
-    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
+    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env
+        : NULL, NRX_E_ARG, "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
     *result = NULL;
     *d = *desc;
     if (d->iterations == 0) d->iterations = 5;
     if (d->channels == 0) d->channels = 16;
     if (d->memory == 0) d->memory = 5;
     if (d->scale == 0 && d->op->norm > 0) d->scale = 1.0 / d->op->norm;
-    if (d->iterations > 1000 || !(d->scale > 0)) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %zu iterations, scale %g (0 needs the operator's norm)", who, d->iterations, d->scale);
+    if (d->iterations > 1000 || !(d->scale > 0)) return nrxi_fail(&d->env, NRX_E_ARG,
+        "%s: %zu iterations, scale %g (0 needs the operator's norm)", who, d->iterations, d->scale);
     nd.seed = d->seed;
     nd.env = d->env;
     return nrx_net_create(&nd, n);
@@ -6271,14 +6988,17 @@ NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net)
     size_t i;
     if (s != NRX_OK) return s;
     y = nrx_net_scale(n, 0, d.scale); /* data of the operator of norm one */
-    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1)
+        : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
     x = nrxi_conv_plain(n, f, d.memory, 1, 1, 0, 0, NULL);
     h = nrxi_conv_plain(n, y, d.memory, 1, 1, 0, 0, NULL);
     nrxi_damp(n, h, 0.1);
     if (x >= 0) for (i = 0; i < d.memory; i++) n->theta[n->param[n->layer[x].param[0]].offset + i] = 1.0f;
     for (i = 0; i < d.iterations; i++) {
-        int ax = nrx_net_operator(n, nrx_net_slice(n, x, d.memory > 1 ? 1 : 0, 1), d.op, 0, d.data_height, d.data_width, d.scale), ah;
-        h = nrx_net_add(n, h, nrxi_update_nodes(n, nrx_net_concat(n, h, nrx_net_concat(n, ax, y)), d.channels, d.memory), 1, 1);
+        int ax = nrx_net_operator(n, nrx_net_slice(n, x, d.memory > 1 ? 1 : 0, 1), d.op, 0, d.data_height,
+            d.data_width, d.scale), ah;
+        h = nrx_net_add(n, h, nrxi_update_nodes(n, nrx_net_concat(n, h, nrx_net_concat(n, ax, y)), d.channels,
+            d.memory), 1, 1);
         ah = nrx_net_operator(n, nrx_net_slice(n, h, 0, 1), d.op, 1, d.height, d.width, d.scale);
         x = nrx_net_add(n, x, nrxi_update_nodes(n, nrx_net_concat(n, x, ah), d.channels, d.memory), 1, 1);
     }
@@ -6294,7 +7014,8 @@ NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, n
     size_t i;
     if (s != NRX_OK) return s;
     y = nrx_net_scale(n, 0, d.scale);
-    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1) : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
+    f = d.inverse ? nrx_net_operator(n, 0, d.inverse, 0, d.height, d.width, 1)
+        : nrx_net_operator(n, y, d.op, 1, d.height, d.width, d.scale);
     for (i = 0; i < d.iterations; i++) {
         int r = nrx_net_add(n, nrx_net_operator(n, f, d.op, 0, d.data_height, d.data_width, d.scale), y, 1, -1);
         int g = nrx_net_operator(n, r, d.op, 1, d.height, d.width, d.scale), in = nrx_net_concat(n, f, g);
@@ -6321,13 +7042,15 @@ NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_ne
     for (i = 0; i < (desc->iterations ? d.iterations : 4); i++) {
         int r, z = nrx_net_add(n, x, nrxi_unet_nodes(n, x, &u), 1, 1);
         r = nrx_net_add(n, nrx_net_operator(n, z, d.op, 0, d.data_height, d.data_width, 1), 0, 1, -1);
-        r = nrx_net_scale_learned(n, nrx_net_operator(n, r, d.inverse, 0, d.height, d.width, 1), 0, NRX_NET_W_FREE, 1, 1, NULL);
+        r = nrx_net_scale_learned(n, nrx_net_operator(n, r, d.inverse, 0, d.height, d.width, 1), 0, NRX_NET_W_FREE,
+            1, 1, NULL);
         x = nrx_net_add(n, z, r, 1, -1);
     }
     return nrxi_net_done(n, x, "itnet", net);
 }
 
-NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data, const nrx_net_icnn_desc *image, nrx_net **net)
+NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data,
+    const nrx_net_icnn_desc *image, nrx_net **net)
 {
     nrx_net_unrolled_desc d;
     nrx_net_icnn_desc da = NRX_ZERO, di = NRX_ZERO;
@@ -6366,16 +7089,20 @@ NRXI_FN nrx_status nrxi_watch_eval(void *user, const void *x, double *value, voi
     return w->f->eval(w->f->user, x, value, grad);
 }
 
-NRXI_FN nrx_status nrxi_recon_check(const nrx_linop *A, const float *y, const float *x, const nrx_net_recon_desc *d, const char *who)
+NRXI_FN nrx_status nrxi_recon_check(const nrx_linop *A, const float *y, const float *x, const nrx_net_recon_desc *d,
+    const char *who)
 {
-    if (!A || !y || !x || !A->apply || !A->adjoint) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %s is NULL", who, !A ? "A" : !y ? "y" : !x ? "x" : "A's apply or adjoint");
+    if (!A || !y || !x || !A->apply || !A->adjoint) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %s is NULL", who, !A
+        ? "A" : !y ? "y" : !x ? "x" : "A's apply or adjoint");
     if (A->dtype != NRX_F32) return nrxi_fail(&d->env, NRX_E_ARG, "%s: A must be f32", who);
-    if (!nrxi_all_finite(y, A->rows, NRX_F32) || !nrxi_all_finite(x, A->cols, NRX_F32)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "%s: y or the start x is not finite", who);
+    if (!nrxi_all_finite(y, A->rows, NRX_F32) || !nrxi_all_finite(x, A->cols, NRX_F32)) return nrxi_fail(&d->env,
+        NRX_E_NUMERIC, "%s: y or the start x is not finite", who);
     return NRX_OK;
 }
 
 /* |Ax - y|^2/2 + R(x) with its gradient (g may be NULL). r: rows. */
-NRXI_FN nrx_status nrxi_energy(const nrx_linop *A, const float *y, const nrx_functional *R, const float *x, float *r, float *g, float *h, double *value)
+NRXI_FN nrx_status nrxi_energy(const nrx_linop *A, const float *y, const nrx_functional *R, const float *x, float *r,
+    float *g, float *h, double *value)
 {
     double v = 0, fit = 0;
     size_t i;
@@ -6390,7 +7117,8 @@ NRXI_FN nrx_status nrxi_energy(const nrx_linop *A, const float *y, const nrx_fun
 }
 
 /* to = from - g/L, projected; returns |to - from|^2 and <g, to - from>. */
-NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double L, int nonnegative, float *to, double *slope)
+NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double L, int nonnegative, float *to,
+    double *slope)
 {
     double d2 = 0, gd = 0;
     size_t i;
@@ -6406,13 +7134,16 @@ NRXI_FN double nrxi_descend(size_t n, const float *from, const float *g, double 
     return d2;
 }
 
-/* Gradient, accelerated gradient with restart (Beck and Teboulle 2009; restart when the momentum points uphill: O'Donoghue and Candes 2015),
-   and nmAPG (Li and Lin 2015). L starts at the certificate's bound (times 1/4, as bounds are rarely met) and doubles until the quadratic
+/* Gradient, accelerated gradient with restart (Beck and Teboulle 2009; restart when the momentum points uphill:
+   O'Donoghue and Candes 2015),
+   and nmAPG (Li and Lin 2015). L starts at the certificate's bound (times 1/4, as bounds are rarely met) and doubles
+      until the quadratic
    upper bound holds at the step taken. */
-NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *d, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
+    const nrx_net_recon_desc *d, nrx_solve_info *info)
 {
     size_t n = A->cols, max = d->max_iter ? d->max_iter : 500, k, i, tries;
-    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz, fbar, c, q = 1, d2, slope;
+    double tol = d->tol != 0 ? d->tol : 1e-5, top, L, t = 1, fx, fz = 0, fbar = 0, c, q = 1, d2 = 0, slope;
     int method = d->method ? d->method : R->convexity == NRX_CONVEX ? NRX_SOLVE_ACCELERATED : NRX_SOLVE_NMAPG;
     float *r = (float *)nrxi_alloc(&d->env, A->rows + 7 * n, sizeof *r), *g, *h, *z, *bar, *before, *gx, *v;
     nrx_status s;
@@ -6440,20 +7171,24 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
             d2 = nrxi_descend(n, bar, g, L, d->nonnegative, z, &slope);
             s = nrxi_energy(A, y, R, z, r, NULL, h, &fz);
             info->applies += 2;
-            if (fz <= fbar + slope + 0.5 * L * d2 + 1e-6 * fabs(fbar) || (top > 0 && L >= top && R->convexity == NRX_CONVEX)) break;
+            if (fz <= fbar + slope + 0.5 * L * d2 + 1e-6 * fabs(fbar)
+                || (top > 0 && L >= top && R->convexity == NRX_CONVEX)) break;
             L *= 2;
             info->restarts++;
         }
         if (s != NRX_OK) break;
-        if (!nrxi_finite_f64(&fz)) { info->stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_net_reconstruct: the energy is not finite; the last good iterate is returned"); break; }
-        if (method == NRX_SOLVE_NMAPG && !(fz <= c - 1e-4 * L * d2)) { /* safeguard: a plain step from x, the better of both */
+        if (!nrxi_finite_f64(&fz)) { info->stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d->env, NRX_E_NUMERIC,
+            "nrx_net_reconstruct: the energy is not finite; the last good iterate is returned"); break; }
+        if (method == NRX_SOLVE_NMAPG && !(fz <= c - 1e-4 * L * d2)) {
+            /* safeguard: a plain step from x, the better of both */
             double fv;
             s = nrxi_energy(A, y, R, x, r, gx, h, &fv);
             for (tries = 0; s == NRX_OK && tries < 60; tries++) {
                 double from = fv, fnew;
                 d2 = nrxi_descend(n, x, gx, L, d->nonnegative, v, &slope);
                 s = nrxi_energy(A, y, R, v, r, NULL, h, &fnew);
-                if (fnew <= from + slope + 0.5 * L * d2 + 1e-6 * fabs(from)) { if (fnew <= fz) { memcpy(z, v, n * sizeof *z); fz = fnew; } break; }
+                if (fnew <= from + slope + 0.5 * L * d2 + 1e-6 * fabs(from)) { if (fnew <= fz) { memcpy(z, v,
+                    n * sizeof *z); fz = fnew; } break; }
                 L *= 2;
             }
             info->restarts++;
@@ -6467,11 +7202,12 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
         }
         memcpy(before, x, n * sizeof *x);
         memcpy(x, z, n * sizeof *x);
-        if (method == NRX_SOLVE_ACCELERATED && uphill > 0) { t = 1; info->restarts++; memcpy(before, x, n * sizeof *x); } else t = tn;
+        if (method == NRX_SOLVE_ACCELERATED && uphill > 0) { t = 1; info->restarts++; memcpy(before, x,
+            n * sizeof *x); } else t = tn;
         c = (0.8 * q * c + fz) / (0.8 * q + 1);
         q = 0.8 * q + 1;
         fx = fz;
-        L *= 0.97;
+        if (0.5 * L * d2 > 1e-5 * fabs(fbar)) L *= 0.97; /* below that, rounding hides whether the step is too long */
         info->iterations = k + 1;
         info->objective = fx;
         info->step = 1 / L;
@@ -6483,7 +7219,8 @@ NRXI_FN nrx_status nrxi_minimise(const nrx_linop *A, const float *y, const nrx_f
     return s;
 }
 
-NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
+    const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
 {
     nrx_net_recon_desc d = NRX_ZERO;
     nrx_net_recon_info local;
@@ -6497,7 +7234,8 @@ NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const
     s = nrxi_recon_check(A, y, x, &d, "nrx_net_reconstruct");
     if (s != NRX_OK) return s;
     if (!R || !R->eval || R->n != A->cols || R->dtype != NRX_F32)
-        return nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_reconstruct: the functional takes %zu f32 numbers, A has %zu columns", R ? R->n : 0, A->cols);
+        return nrxi_fail(&d.env, NRX_E_SHAPE,
+            "nrx_net_reconstruct: the functional takes %zu f32 numbers, A has %zu columns", R ? R->n : 0, A->cols);
     w.f = R; w.d = &d; w.best = -HUGE_VAL; w.n = R->n;
     watched = *R;
     watched.eval = nrxi_watch_eval;
@@ -6506,7 +7244,8 @@ NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const
     s = nrxi_minimise(A, y, &watched, x, &d, &info->solve);
     if (d.measure) { info->final = d.measure(d.measure_user, x); nrxi_watch_point(&w, x); info->best = w.best; }
     if (s == NRX_OK && R->mu > 0 && !d.nonnegative) { /* |grad E| / mu bounds the distance to the minimiser */
-        float *r = (float *)nrxi_alloc(&d.env, A->rows + 2 * A->cols, sizeof *r), *g = r + (r ? A->rows : 0), *h = g + (r ? A->cols : 0);
+        float *r = (float *)nrxi_alloc(&d.env, A->rows + 2 * A->cols, sizeof *r), *g = r + (r ? A->rows : 0),
+            *h = g + (r ? A->cols : 0);
         double sum = 0;
         size_t i;
         if (r && A->apply(A->user, x, r) == NRX_OK) {
@@ -6522,7 +7261,8 @@ NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const
 }
 
 /* Both denoiser schemes: RED when lambda_on. */
-NRXI_FN nrx_status nrxi_denoiser_loop(const char *who, const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x,
+NRXI_FN nrx_status nrxi_denoiser_loop(const char *who, const nrx_linop *A, const float *y, nrx_net_denoiser denoise,
+    void *user, float *x,
                                       const nrx_net_recon_desc *desc, nrx_net_recon_info *info, int red)
 {
     nrx_net_recon_desc d = NRX_ZERO;
@@ -6539,7 +7279,8 @@ NRXI_FN nrx_status nrxi_denoiser_loop(const char *who, const nrx_linop *A, const
     s = nrxi_recon_check(A, y, x, &d, who);
     if (s != NRX_OK) return s;
     if (!denoise) return nrxi_fail(&d.env, NRX_E_ARG, "%s: denoise is NULL", who);
-    if (d.step == 0 && !(A->norm > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "%s: step 0 needs the operator's norm", who);
+    if (d.step == 0 && !(A->norm > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "%s: step 0 needs the operator's norm",
+        who);
     if (red && !(d.lambda > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "%s: lambda %g must be positive", who, d.lambda);
     step = d.step > 0 ? d.step : 1.0 / (A->norm * A->norm + (red ? d.lambda : 0));
     n = A->cols;
@@ -6561,7 +7302,8 @@ NRXI_FN nrx_status nrxi_denoiser_loop(const char *who, const nrx_linop *A, const
         if (s != NRX_OK) break;
         if (red) {
             s = denoise(user, x, z);
-            for (i = 0; s == NRX_OK && i < n; i++) z[i] = x[i] - (float)step * (g[i] + (float)d.lambda * (x[i] - z[i]));
+            for (i = 0; s == NRX_OK && i < n; i++) z[i] = x[i] - (float)step * (g[i]
+                + (float)d.lambda * (x[i] - z[i]));
         } else {
             for (i = 0; i < n; i++) g[i] = x[i] - (float)step * g[i];
             s = denoise(user, g, z);
@@ -6574,43 +7316,51 @@ NRXI_FN nrx_status nrxi_denoiser_loop(const char *who, const nrx_linop *A, const
             change += e * e;
             size += (double)z[i] * (double)z[i];
         }
-        if (!nrxi_finite_f64(&change)) { info->solve.stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d.env, NRX_E_NUMERIC, "%s: the iterate is not finite; the last good one is returned", who); break; }
+        if (!nrxi_finite_f64(&change)) { info->solve.stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d.env, NRX_E_NUMERIC,
+            "%s: the iterate is not finite; the last good one is returned", who); break; }
         memcpy(x, z, n * sizeof *x);
         nrxi_watch_point(&w, x);
         info->solve.iterations = k + 1;
         info->solve.residual = size > 0 ? sqrt(change / size) : 0;
         if (info->solve.residual <= d.tol) { info->solve.stop = NRX_STOP_TOL; break; }
-        if (nrxi_progress(&d.env, k + 1, max, info->solve.residual)) { info->solve.stop = NRX_STOP_CANCELLED; s = NRX_E_CANCELLED; break; }
+        if (nrxi_progress(&d.env, k + 1, max,
+            info->solve.residual)) { info->solve.stop = NRX_STOP_CANCELLED; s = NRX_E_CANCELLED; break; }
     }
-    if (d.measure) { info->final = d.measure(d.measure_user, x); info->best = w.best > info->final ? w.best : info->final; }
+    if (d.measure) { info->final = d.measure(d.measure_user, x); info->best = w.best > info->final ? w.best
+        : info->final; }
     nrxi_free(&d.env, r);
     return s;
 }
 
-NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x,
+    const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
 {
     return nrxi_denoiser_loop("nrx_net_pnp", A, y, denoise, user, x, desc, info, 0);
 }
 
-NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user, float *x,
+    const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
 {
     return nrxi_denoiser_loop("nrx_net_red", A, y, denoise, user, x, desc, info, 1);
 }
 
-NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau, const float *v, float *out, float *work)
+NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau, const float *v,
+    float *out, float *work)
 {
     float *u, *r, *p, *q;
     double rr = 0, start, pq, next;
     size_t i, k;
     nrx_status s = NRX_OK;
-    if (!W || !v || !out || !work || !(tau >= 0)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_net_linear_denoise: an argument is NULL or tau %g is negative", tau);
+    if (!W || !v || !out || !work || !(tau >= 0)) return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_net_linear_denoise: an argument is NULL or tau %g is negative", tau);
     u = work; r = u + n; p = r + n; q = p + n;
     for (i = 0; i < n; i++) { u[i] = 0; r[i] = p[i] = v[i]; rr += (double)v[i] * (double)v[i]; }
     start = rr;
     for (k = 0; k < 1000 && rr > 1e-12 * start; k++) { /* (tau + (1-tau) W) u = v, positive definite for W in (0,1] */
         s = W(user, p, q);
         if (s != NRX_OK) return s;
-        for (i = 0, pq = 0; i < n; i++) { q[i] = (float)tau * p[i] + (float)(1 - tau) * q[i]; pq += (double)p[i] * (double)q[i]; }
+        for (i = 0, pq = 0; i < n; i++) { q[i] = (float)tau * p[i]
+            + (float)(1 - tau) * q[i]; pq += (double)p[i] * (double)q[i]; }
         if (!(pq > 0)) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_net_linear_denoise: W is not positive definite");
         for (i = 0, next = 0; i < n; i++) {
             u[i] += (float)(rr / pq) * p[i];
@@ -6625,7 +7375,8 @@ NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t
 
 /* ---- bilevel ---- */
 
-NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x, const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info)
+NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x, const float *gx,
+    float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info)
 {
     nrx_net_hyper_desc d = NRX_ZERO;
     nrx_net_hyper_info local;
@@ -6640,9 +7391,12 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
     if (!info) info = &local;
     memset(info, 0, sizeof *info);
     info->curvature = HUGE_VAL;
-    if (!net || !A || !x || !gx || !grad) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_hypergradient: an argument is NULL");
-    if (A->dtype != NRX_F32 || d.height == 0 || d.width == 0 || A->cols != net->layer[0].channels * d.height * d.width)
-        return nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_hypergradient: images %zux%zu, A has %zu columns", d.height, d.width, A->cols);
+    if (!net || !A || !x || !gx || !grad) return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_net_hypergradient: an argument is NULL");
+    if (A->dtype != NRX_F32 || d.height == 0 || d.width == 0
+        || A->cols != net->layer[0].channels * d.height * d.width)
+        return nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_hypergradient: images %zux%zu, A has %zu columns", d.height,
+            d.width, A->cols);
     if (d.weight == 0) d.weight = 1;
     if (d.tol == 0) d.tol = 1e-6;
     if (d.max_iter == 0) d.max_iter = 500;
@@ -6661,8 +7415,10 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
     if (d.jacobian_free && s == NRX_OK) {
         s = nrx_net_certify(net, d.height, d.width, &proof);
         if (s == NRX_OK && (nrxi_is_infinite(proof.lip_gradient) || !(A->norm > 0)))
-            s = nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_hypergradient: the Jacobian-free form needs A's norm and a smooth network");
-        if (s == NRX_OK) for (i = 0; i < n; i++) q[i] = (float)((double)gx[i] / (A->norm * A->norm + d.weight * proof.lip_gradient));
+            s = nrxi_fail(&d.env, NRX_E_ARG,
+                "nrx_net_hypergradient: the Jacobian-free form needs A's norm and a smooth network");
+        if (s == NRX_OK) for (i = 0; i < n; i++) q[i] = (float)((double)gx[i] / (A->norm * A->norm
+            + d.weight * proof.lip_gradient));
         rr = 0;
     }
     for (k = 0; s == NRX_OK && k < d.max_iter && rr > d.tol * d.tol * start; k++) {
@@ -6673,9 +7429,11 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
         if (s == NRX_OK) s = A->adjoint(A->user, t, back);
         if (s != NRX_OK) break;
         for (i = 0; i < n; i++) hp[i] += back[i];
-        for (i = 0, php = pp = 0; i < n; i++) { php += (double)p[i] * (double)hp[i]; pp += (double)p[i] * (double)p[i]; }
+        for (i = 0,
+            php = pp = 0; i < n; i++) { php += (double)p[i] * (double)hp[i]; pp += (double)p[i] * (double)p[i]; }
         if (php < info->curvature * pp) info->curvature = php / pp;
-        if (!(php > 0)) { s = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_net_hypergradient: the Hessian is not positive definite (curvature %g)", php / pp); break; }
+        if (!(php > 0)) { s = nrxi_fail(&d.env, NRX_E_NUMERIC,
+            "nrx_net_hypergradient: the Hessian is not positive definite (curvature %g)", php / pp); break; }
         for (i = 0, next = 0; i < n; i++) {
             q[i] += (float)(rr / php) * p[i];
             r[i] -= (float)(rr / php) * hp[i];
@@ -6736,7 +7494,8 @@ NRX_DEF void nrx_net_checkpoint_free(nrx_net_checkpoint *c)
 }
 
 NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *c) { return c ? c->count : 0; }
-NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *c, size_t i) { return c && i < c->count ? c->item + i : NULL; }
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *c, size_t i) { return c && i < c->count
+    ? c->item + i : NULL; }
 
 NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *c, const char *name)
 {
@@ -6753,7 +7512,8 @@ NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *c, const c
 }
 
 /* Element formats of files. */
-enum { NRXI_E_F32, NRXI_E_F64, NRXI_E_F16, NRXI_E_BF16, NRXI_E_I64, NRXI_E_I32, NRXI_E_I16, NRXI_E_I8, NRXI_E_U8, NRXI_E_BOOL };
+enum { NRXI_E_F32, NRXI_E_F64, NRXI_E_F16, NRXI_E_BF16, NRXI_E_I64, NRXI_E_I32, NRXI_E_I16, NRXI_E_I8, NRXI_E_U8,
+    NRXI_E_BOOL };
 
 NRXI_FN size_t nrxi_elem_size(int e)
 {
@@ -6785,13 +7545,15 @@ NRXI_FN float nrxi_elem(int e, const unsigned char *p)
 }
 
 /* Appends a tensor of `count` numbers, to be filled; NULL after an error (logged). */
-NRXI_FN float *nrxi_checkpoint_add(nrx_net_checkpoint *c, const char *name, size_t name_size, const size_t *shape, int ndim, nrx_status *status)
+NRXI_FN float *nrxi_checkpoint_add(nrx_net_checkpoint *c, const char *name, size_t name_size, const size_t *shape,
+    int ndim, nrx_status *status)
 {
     nrx_net_weight *w;
     size_t i, count = 1;
     for (i = 0; i < (size_t)ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) count = (size_t)-1;
     if (count > NRX_MAX_ELEMS || count + c->elements > NRX_MAX_ELEMS) {
-        *status = nrxi_fail(&c->env, NRX_E_RANGE, "nrx_net_checkpoint_read: more than %zu elements (NRX_MAX_ELEMS)", (size_t)NRX_MAX_ELEMS);
+        *status = nrxi_fail(&c->env, NRX_E_RANGE, "nrx_net_checkpoint_read: more than %zu elements (NRX_MAX_ELEMS)",
+            (size_t)NRX_MAX_ELEMS);
         return NULL;
     }
     if (c->count == c->room) {
@@ -6838,7 +7600,8 @@ NRXI_FN nrx_status nrxi_checkpoint_meta_add(nrx_net_checkpoint *c, const char *s
 
 typedef struct nrxi_json { const char *at, *end; } nrxi_json;
 
-NRXI_FN void nrxi_json_space(nrxi_json *j) { while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++; }
+NRXI_FN void nrxi_json_space(nrxi_json *j) { while (j->at < j->end
+    && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++; }
 
 NRXI_FN int nrxi_json_take(nrxi_json *j, char c)
 {
@@ -6879,7 +7642,8 @@ NRXI_FN int nrxi_json_size(nrxi_json *j, size_t *v)
     return digits > 0;
 }
 
-NRXI_FN int nrxi_same_text(const char *s, size_t n, const char *word) { return strlen(word) == n && memcmp(s, word, n) == 0; }
+NRXI_FN int nrxi_same_text(const char *s, size_t n, const char *word) { return strlen(word) == n
+    && memcmp(s, word, n) == 0; }
 
 NRXI_FN int nrxi_json_list(nrxi_json *j, size_t *v, size_t max, size_t *n)
 {
@@ -6891,28 +7655,35 @@ NRXI_FN int nrxi_json_list(nrxi_json *j, size_t *v, size_t max, size_t *n)
 }
 
 /* One tensor's object after its key. */
-NRXI_FN nrx_status nrxi_safetensors_entry(nrx_net_checkpoint *c, nrxi_json *j, const char *name, size_t name_size, const unsigned char *data, size_t data_size)
+NRXI_FN nrx_status nrxi_safetensors_entry(nrx_net_checkpoint *c, nrxi_json *j, const char *name, size_t name_size,
+    const unsigned char *data, size_t data_size)
 {
-    static const struct { const char *name; int elem; } types[] = { {"F32", NRXI_E_F32}, {"F64", NRXI_E_F64}, {"F16", NRXI_E_F16}, {"BF16", NRXI_E_BF16},
-        {"I64", NRXI_E_I64}, {"I32", NRXI_E_I32}, {"I16", NRXI_E_I16}, {"I8", NRXI_E_I8}, {"U8", NRXI_E_U8}, {"BOOL", NRXI_E_BOOL} };
+    static const struct { const char *name; int elem; } types[] = { {"F32", NRXI_E_F32}, {"F64", NRXI_E_F64},
+        {"F16", NRXI_E_F16}, {"BF16", NRXI_E_BF16},
+        {"I64", NRXI_E_I64}, {"I32", NRXI_E_I32}, {"I16", NRXI_E_I16}, {"I8", NRXI_E_I8}, {"U8", NRXI_E_U8},
+            {"BOOL", NRXI_E_BOOL} };
     const char *key, *type = NULL;
     size_t n, type_size = 0, shape[8], ndim = 0, range[2] = {0, 0}, two = 0, i, count, bytes;
-    int elem = -1, seen = 0;
+    int elem = -1, seen = 0, ok;
     nrx_status s = NRX_OK;
     float *to;
     if (!nrxi_json_take(j, '{')) return NRX_E_FORMAT;
     do {
         if (!nrxi_json_string(j, &key, &n) || !nrxi_json_take(j, ':')) return NRX_E_FORMAT;
-        if (nrxi_same_text(key, n, "dtype")) { if (!nrxi_json_string(j, &type, &type_size)) return NRX_E_FORMAT; seen |= 1; }
-        else if (nrxi_same_text(key, n, "shape")) { if (!nrxi_json_list(j, shape, 8, &ndim)) return NRX_E_FORMAT; seen |= 2; }
-        else if (nrxi_same_text(key, n, "data_offsets")) { if (!nrxi_json_list(j, range, 2, &two)) return NRX_E_FORMAT; seen |= 4; }
-        else return NRX_E_FORMAT;
+        ok = 0;
+        if (nrxi_same_text(key, n, "dtype")) ok = nrxi_json_string(j, &type, &type_size) ? 1 : 0;
+        else if (nrxi_same_text(key, n, "shape")) ok = nrxi_json_list(j, shape, 8, &ndim) ? 2 : 0;
+        else if (nrxi_same_text(key, n, "data_offsets")) ok = nrxi_json_list(j, range, 2, &two) ? 4 : 0;
+        if (!ok) return NRX_E_FORMAT;
+        seen |= ok;
     } while (nrxi_json_take(j, ','));
     if (!nrxi_json_take(j, '}') || seen != 7 || two != 2) return NRX_E_FORMAT;
-    for (i = 0; i < sizeof types / sizeof types[0]; i++) if (nrxi_same_text(type, type_size, types[i].name)) elem = types[i].elem;
+    for (i = 0; i < sizeof types / sizeof types[0]; i++) if (nrxi_same_text(type, type_size,
+        types[i].name)) elem = types[i].elem;
     if (elem < 0) return NRX_E_UNSUPPORTED;
     for (i = 0, count = 1; i < ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) return NRX_E_FORMAT;
-    if (range[0] > range[1] || range[1] > data_size || !nrxi_mul_ok(count, nrxi_elem_size(elem), &bytes) || bytes != range[1] - range[0]) return NRX_E_FORMAT;
+    if (range[0] > range[1] || range[1] > data_size || !nrxi_mul_ok(count, nrxi_elem_size(elem), &bytes)
+        || bytes != range[1] - range[0]) return NRX_E_FORMAT;
     to = nrxi_checkpoint_add(c, name, name_size, shape, (int)ndim, &s);
     if (!to) return s;
     for (i = 0; i < count; i++) to[i] = nrxi_elem(elem, data + range[0] + i * nrxi_elem_size(elem));
@@ -6926,46 +7697,58 @@ NRXI_FN nrx_status nrxi_read_safetensors(nrx_net_checkpoint *c, const unsigned c
     const char *key, *value;
     size_t n, m;
     nrx_status s;
-    if (head > size - 8) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header longer than the file");
+    if (head > size - 8) return nrxi_fail(&c->env, NRX_E_FORMAT,
+        "nrx_net_checkpoint_read: safetensors header longer than the file");
     j.at = (const char *)bytes + 8;
     j.end = j.at + head;
-    if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is not an object");
+    if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT,
+        "nrx_net_checkpoint_read: safetensors header is not an object");
     if (nrxi_json_take(&j, '}')) return NRX_OK;
     do {
         char shown[48];
-        if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
+        if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':')) return nrxi_fail(&c->env, NRX_E_FORMAT,
+            "nrx_net_checkpoint_read: safetensors header is malformed");
         if (nrxi_same_text(key, n, "__metadata__")) {
-            if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+            if (!nrxi_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT,
+                "nrx_net_checkpoint_read: safetensors metadata is malformed");
             if (nrxi_json_take(&j, '}')) continue;
             do {
                 if (!nrxi_json_string(&j, &key, &n) || !nrxi_json_take(&j, ':') || !nrxi_json_string(&j, &value, &m))
-                    return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+                    return nrxi_fail(&c->env, NRX_E_FORMAT,
+                        "nrx_net_checkpoint_read: safetensors metadata is malformed");
                 s = nrxi_checkpoint_meta_add(c, key, n);
                 if (s == NRX_OK) s = nrxi_checkpoint_meta_add(c, value, m);
                 if (s != NRX_OK) return s;
             } while (nrxi_json_take(&j, ','));
-            if (!nrxi_json_take(&j, '}')) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors metadata is malformed");
+            if (!nrxi_json_take(&j, '}')) return nrxi_fail(&c->env, NRX_E_FORMAT,
+                "nrx_net_checkpoint_read: safetensors metadata is malformed");
             continue;
         }
         s = nrxi_safetensors_entry(c, &j, key, n, bytes + 8 + head, size - 8 - (size_t)head);
         m = n < sizeof shown - 1 ? n : sizeof shown - 1;
         memcpy(shown, key, m);
         shown[m] = 0;
-        if (s != NRX_OK) return nrxi_fail(&c->env, s, "nrx_net_checkpoint_read: safetensors entry '%s': %s", shown, nrx_status_string(s));
+        if (s != NRX_OK) return nrxi_fail(&c->env, s, "nrx_net_checkpoint_read: safetensors entry '%s': %s", shown,
+            nrx_status_string(s));
     } while (nrxi_json_take(&j, ','));
-    return nrxi_json_take(&j, '}') ? NRX_OK : nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
+    return nrxi_json_take(&j, '}') ? NRX_OK : nrxi_fail(&c->env, NRX_E_FORMAT,
+        "nrx_net_checkpoint_read: safetensors header is malformed");
 }
 
 /* ---- pickle: a stack machine that builds plain values and tensors, nothing else ---- */
 
-enum { NRXI_P_NONE, NRXI_P_MARK, NRXI_P_BOOL, NRXI_P_INT, NRXI_P_FLOAT, NRXI_P_TEXT, NRXI_P_LIST /* also tuple: chain of cells */, NRXI_P_DICT,
+enum { NRXI_P_NONE, NRXI_P_MARK, NRXI_P_BOOL, NRXI_P_INT, NRXI_P_FLOAT, NRXI_P_TEXT, NRXI_P_LIST
+    /* also tuple: chain of cells */, NRXI_P_DICT,
        NRXI_P_GLOBAL, NRXI_P_STORAGE, NRXI_P_TENSOR };
 enum { NRXI_G_ORDERED_DICT, NRXI_G_TENSOR, NRXI_G_PARAMETER, NRXI_G_STORAGE /* + element format */ };
 
-typedef struct nrxi_pvalue { int kind; int64_t i; const char *s; size_t n; } nrxi_pvalue; /* list, dict: i = container index */
-typedef struct nrxi_pcell { nrxi_pvalue v; size_t next; } nrxi_pcell;                     /* dict: keys and values alternate */
+typedef struct nrxi_pvalue { int kind; int64_t i; const char *s; size_t n; } nrxi_pvalue;
+    /* list, dict: i = container index */
+typedef struct nrxi_pcell { nrxi_pvalue v; size_t next; } nrxi_pcell;
+/* dict: keys and values alternate */
 typedef struct nrxi_pbox { size_t head, tail, length; } nrxi_pbox;
-typedef struct nrxi_pstorage { const char *key; size_t key_size, count; int elem; const unsigned char *bytes; } nrxi_pstorage;
+typedef struct nrxi_pstorage { const char *key; size_t key_size, count; int elem; const unsigned char *bytes;
+    } nrxi_pstorage;
 typedef struct nrxi_ptensor { size_t storage, offset, shape[8], stride[8]; int ndim; } nrxi_ptensor;
 
 typedef struct nrxi_pickle {
@@ -6976,7 +7759,8 @@ typedef struct nrxi_pickle {
     nrxi_pbox   *box;
     nrxi_pstorage *storage;
     nrxi_ptensor  *tensor;
-    size_t stack_n, stack_room, memo_room, cell_n, cell_room, box_n, box_room, storage_n, storage_room, tensor_n, tensor_room;
+    size_t stack_n, stack_room, memo_room, cell_n, cell_room, box_n, box_room, storage_n, storage_room, tensor_n,
+        tensor_room;
 } nrxi_pickle;
 
 #define NRXI_NIL ((size_t)-1)
@@ -7077,8 +7861,10 @@ NRXI_FN nrx_status nrxi_pop_mark(nrxi_pickle *p, nrxi_pvalue box)
 
 NRXI_FN nrx_status nrxi_pickle_global(nrxi_pickle *p)
 {
-    static const struct { const char *name; int elem; } storages[] = { {"FloatStorage", NRXI_E_F32}, {"DoubleStorage", NRXI_E_F64}, {"HalfStorage", NRXI_E_F16},
-        {"BFloat16Storage", NRXI_E_BF16}, {"LongStorage", NRXI_E_I64}, {"IntStorage", NRXI_E_I32}, {"ShortStorage", NRXI_E_I16}, {"CharStorage", NRXI_E_I8},
+    static const struct { const char *name; int elem; } storages[] = { {"FloatStorage", NRXI_E_F32},
+        {"DoubleStorage", NRXI_E_F64}, {"HalfStorage", NRXI_E_F16},
+        {"BFloat16Storage", NRXI_E_BF16}, {"LongStorage", NRXI_E_I64}, {"IntStorage", NRXI_E_I32},
+            {"ShortStorage", NRXI_E_I16}, {"CharStorage", NRXI_E_I8},
         {"ByteStorage", NRXI_E_U8}, {"BoolStorage", NRXI_E_BOOL} };
     const char *module = (const char *)p->at, *name;
     size_t m = 0, n = 0, i;
@@ -7089,19 +7875,24 @@ NRXI_FN nrx_status nrxi_pickle_global(nrxi_pickle *p)
     name = (const char *)p->at;
     while (p->at < p->end && *p->at != '\n') { p->at++; n++; }
     if (p->at++ >= p->end) return nrxi_pickle_fail(p, "truncated");
-    if (nrxi_same_text(module, m, "collections") && nrxi_same_text(name, n, "OrderedDict")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_ORDERED_DICT));
-    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n, "_rebuild_tensor_v2")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_TENSOR));
-    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n, "_rebuild_parameter")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_PARAMETER));
+    if (nrxi_same_text(module, m, "collections") && nrxi_same_text(name, n, "OrderedDict")) return nrxi_push(p,
+        nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_ORDERED_DICT));
+    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n,
+        "_rebuild_tensor_v2")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_TENSOR));
+    if (nrxi_same_text(module, m, "torch._utils") && nrxi_same_text(name, n,
+        "_rebuild_parameter")) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_PARAMETER));
     if (nrxi_same_text(module, m, "torch"))
         for (i = 0; i < sizeof storages / sizeof storages[0]; i++)
-            if (nrxi_same_text(name, n, storages[i].name)) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_STORAGE + storages[i].elem));
+            if (nrxi_same_text(name, n, storages[i].name)) return nrxi_push(p,
+                nrxi_pvalue_of(NRXI_P_GLOBAL, NRXI_G_STORAGE + storages[i].elem));
     t.at = shown;
     t.end = shown + sizeof shown - 1;
     for (i = 0; i < m; i++) nrxi_put(&t, module[i] >= 32 && module[i] < 127 ? module[i] : '?');
     nrxi_put(&t, '.');
     for (i = 0; i < n; i++) nrxi_put(&t, name[i] >= 32 && name[i] < 127 ? name[i] : '?');
     *t.at = 0;
-    return nrxi_fail(&p->env, NRX_E_UNSUPPORTED, "nrx_net_checkpoint_read: pickle wants '%s', which is not on the list of three constructors; nothing was executed", shown);
+    return nrxi_fail(&p->env, NRX_E_UNSUPPORTED,
+        "nrx_net_checkpoint_read: pickle wants '%s', which is not on the list of three constructors; nothing was executed", shown);
 }
 
 /* ('storage', torch.XStorage, key, location, count): the persistent id of a storage. */
@@ -7111,15 +7902,18 @@ NRXI_FN nrx_status nrxi_pickle_storage(nrxi_pickle *p)
     void *a = p->storage;
     size_t i;
     nrx_status s;
-    if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST) return nrxi_pickle_fail(p, "a persistent id is not a tuple");
+    if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST) return nrxi_pickle_fail(p,
+        "a persistent id is not a tuple");
     id = p->stack[--p->stack_n];
     type = nrxi_box_at(p, id, 1);
     key = nrxi_box_at(p, id, 2);
     count = nrxi_box_at(p, id, 4);
-    if (type.kind != NRXI_P_GLOBAL || type.i < NRXI_G_STORAGE || key.kind != NRXI_P_TEXT || count.kind != NRXI_P_INT || count.i < 0 || (uint64_t)count.i > NRX_MAX_ELEMS)
+    if (type.kind != NRXI_P_GLOBAL || type.i < NRXI_G_STORAGE || key.kind != NRXI_P_TEXT || count.kind != NRXI_P_INT
+        || count.i < 0 || (uint64_t)count.i > NRX_MAX_ELEMS)
         return nrxi_pickle_fail(p, "a persistent id is not a storage");
     for (i = 0; i < p->storage_n; i++)
-        if (p->storage[i].key_size == key.n && memcmp(p->storage[i].key, key.s, key.n) == 0) return nrxi_push(p, nrxi_pvalue_of(NRXI_P_STORAGE, (int64_t)i));
+        if (p->storage[i].key_size == key.n && memcmp(p->storage[i].key, key.s, key.n) == 0) return nrxi_push(p,
+            nrxi_pvalue_of(NRXI_P_STORAGE, (int64_t)i));
     s = nrxi_grow(&p->env, &a, p->storage_n, &p->storage_room, sizeof *p->storage);
     p->storage = (nrxi_pstorage *)a;
     if (s != NRX_OK) return s;
@@ -7134,13 +7928,16 @@ NRXI_FN nrx_status nrxi_pickle_storage(nrxi_pickle *p)
 /* _rebuild_tensor_v2(storage, offset, size, stride, ...) */
 NRXI_FN nrx_status nrxi_pickle_tensor(nrxi_pickle *p, nrxi_pvalue args, nrxi_pvalue *out)
 {
-    nrxi_pvalue st = nrxi_box_at(p, args, 0), off = nrxi_box_at(p, args, 1), size = nrxi_box_at(p, args, 2), stride = nrxi_box_at(p, args, 3);
+    nrxi_pvalue st = nrxi_box_at(p, args, 0), off = nrxi_box_at(p, args, 1), size = nrxi_box_at(p, args, 2),
+        stride = nrxi_box_at(p, args, 3);
     nrxi_ptensor *t;
     void *a = p->tensor;
     size_t i, last, n;
     nrx_status s;
-    if (st.kind != NRXI_P_STORAGE || off.kind != NRXI_P_INT || off.i < 0 || size.kind != NRXI_P_LIST || stride.kind != NRXI_P_LIST
-        || p->box[size.i].length > 8 || p->box[size.i].length != p->box[stride.i].length) return nrxi_pickle_fail(p, "a tensor has wrong arguments");
+    if (st.kind != NRXI_P_STORAGE || off.kind != NRXI_P_INT || off.i < 0 || size.kind != NRXI_P_LIST
+        || stride.kind != NRXI_P_LIST
+        || p->box[size.i].length > 8 || p->box[size.i].length != p->box[stride.i].length) return nrxi_pickle_fail(p,
+            "a tensor has wrong arguments");
     s = nrxi_grow(&p->env, &a, p->tensor_n, &p->tensor_room, sizeof *p->tensor);
     p->tensor = (nrxi_ptensor *)a;
     if (s != NRX_OK) return s;
@@ -7152,14 +7949,17 @@ NRXI_FN nrx_status nrxi_pickle_tensor(nrxi_pickle *p, nrxi_pvalue args, nrxi_pva
     for (i = 0, n = 1; i < (size_t)t->ndim; i++) {
         nrxi_pvalue d = nrxi_box_at(p, size, i), r = nrxi_box_at(p, stride, i);
         size_t reach;
-        if (d.kind != NRXI_P_INT || r.kind != NRXI_P_INT || d.i < 0 || r.i < 0 || (uint64_t)d.i > NRX_MAX_ELEMS || (uint64_t)r.i > NRX_MAX_ELEMS)
+        if (d.kind != NRXI_P_INT || r.kind != NRXI_P_INT || d.i < 0 || r.i < 0 || (uint64_t)d.i > NRX_MAX_ELEMS
+            || (uint64_t)r.i > NRX_MAX_ELEMS)
             return nrxi_pickle_fail(p, "a tensor has a wrong size or stride");
         t->shape[i] = (size_t)d.i;
         t->stride[i] = (size_t)r.i;
         if (!nrxi_mul_ok(n, t->shape[i], &n)) return nrxi_pickle_fail(p, "a tensor is too large");
-        if (t->shape[i] && (!nrxi_mul_ok(t->shape[i] - 1, t->stride[i], &reach) || !nrxi_add_ok(last, reach, &last))) return nrxi_pickle_fail(p, "a tensor is too large");
+        if (t->shape[i] && (!nrxi_mul_ok(t->shape[i] - 1, t->stride[i], &reach)
+            || !nrxi_add_ok(last, reach, &last))) return nrxi_pickle_fail(p, "a tensor is too large");
     }
-    if (n > 0 && last >= p->storage[t->storage].count) return nrxi_pickle_fail(p, "a tensor lies outside its storage");
+    if (n > 0 && last >= p->storage[t->storage].count) return nrxi_pickle_fail(p,
+        "a tensor lies outside its storage");
     *out = nrxi_pvalue_of(NRXI_P_TENSOR, (int64_t)p->tensor_n++);
     return NRX_OK;
 }
@@ -7168,7 +7968,9 @@ NRXI_FN nrx_status nrxi_pickle_reduce(nrxi_pickle *p)
 {
     nrxi_pvalue f, args, out;
     nrx_status s;
-    if (p->stack_n < 2 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST || p->stack[p->stack_n - 2].kind != NRXI_P_GLOBAL) return nrxi_pickle_fail(p, "REDUCE of something else than a constructor");
+    if (p->stack_n < 2 || p->stack[p->stack_n - 1].kind != NRXI_P_LIST
+        || p->stack[p->stack_n - 2].kind != NRXI_P_GLOBAL) return nrxi_pickle_fail(p,
+        "REDUCE of something else than a constructor");
     args = p->stack[--p->stack_n];
     f = p->stack[--p->stack_n];
     if (f.i == NRXI_G_ORDERED_DICT) s = nrxi_box_new(p, NRXI_P_DICT, &out);
@@ -7185,7 +7987,8 @@ NRXI_FN nrx_status nrxi_pickle_memo(nrxi_pickle *p, size_t k)
     void *a = p->memo;
     size_t before = p->memo_room;
     nrx_status s;
-    if (p->stack_n == 0 || k > (size_t)(p->end - p->at) + p->cell_n + p->stack_n + 100000u) return nrxi_pickle_fail(p, "memo index out of range");
+    if (p->stack_n == 0 || k > (size_t)(p->end - p->at) + p->cell_n + p->stack_n
+        + 100000u) return nrxi_pickle_fail(p, "memo index out of range");
     s = nrxi_grow(&p->env, &a, k, &p->memo_room, sizeof *p->memo);
     p->memo = (nrxi_pvalue *)a;
     if (s != NRX_OK) return s;
@@ -7210,7 +8013,11 @@ NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
         case 'N': s = nrxi_push(p, v); break;
         case 0x88: case 0x89: s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_BOOL, op == 0x88)); break;
         case 'K': NRXI_NEED(1); s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, *p->at)); p->at += 1; break;
-        case 'M': NRXI_NEED(2); s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, (int64_t)nrxi_get_le(p->at, 2))); p->at += 2; break;
+        case 'M':
+            NRXI_NEED(2);
+            s = nrxi_push(p, nrxi_pvalue_of(NRXI_P_INT, (int64_t)nrxi_get_le(p->at, 2)));
+            p->at += 2;
+            break;
         case 'J': {
             int64_t i;
             NRXI_NEED(4);
@@ -7267,12 +8074,14 @@ NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
             break;
         }
         case 'a':
-            if (p->stack_n < 2 || p->stack[p->stack_n - 2].kind != NRXI_P_LIST) return nrxi_pickle_fail(p, "APPEND to something else than a list");
+            if (p->stack_n < 2 || p->stack[p->stack_n - 2].kind != NRXI_P_LIST) return nrxi_pickle_fail(p,
+                "APPEND to something else than a list");
             p->stack_n--;
             s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
             break;
         case 's':
-            if (p->stack_n < 3 || p->stack[p->stack_n - 3].kind != NRXI_P_DICT) return nrxi_pickle_fail(p, "SETITEM on something else than a dictionary");
+            if (p->stack_n < 3 || p->stack[p->stack_n - 3].kind != NRXI_P_DICT) return nrxi_pickle_fail(p,
+                "SETITEM on something else than a dictionary");
             p->stack_n -= 2;
             s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
             if (s == NRX_OK) s = nrxi_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n + 1]);
@@ -7280,7 +8089,8 @@ NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
         case 'e': case 'u': {
             size_t m = p->stack_n;
             while (m > 0 && p->stack[m - 1].kind != NRXI_P_MARK) m--;
-            if (m < 2 || p->stack[m - 2].kind != (op == 'e' ? NRXI_P_LIST : NRXI_P_DICT) || (op == 'u' && (p->stack_n - m) % 2))
+            if (m < 2 || p->stack[m - 2].kind != (op == 'e' ? NRXI_P_LIST : NRXI_P_DICT)
+                || (op == 'u' && (p->stack_n - m) % 2))
                 return nrxi_pickle_fail(p, "APPENDS or SETITEMS on the wrong kind of value");
             s = nrxi_pop_mark(p, p->stack[m - 2]);
             break;
@@ -7298,14 +8108,19 @@ NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
             NRXI_NEED(op == 'h' ? 1 : 4);
             k = op == 'h' ? *p->at : (size_t)nrxi_get_le(p->at, 4);
             p->at += op == 'h' ? 1 : 4;
-            if (k >= p->memo_room || p->memo[k].kind == NRXI_P_MARK) return nrxi_pickle_fail(p, "memo entry that was never stored");
+            if (k >= p->memo_room || p->memo[k].kind == NRXI_P_MARK) return nrxi_pickle_fail(p,
+                "memo entry that was never stored");
             s = nrxi_push(p, p->memo[k]);
             break;
         case '.':
-            if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind == NRXI_P_MARK) return nrxi_pickle_fail(p, "nothing on the stack at STOP");
+            if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind == NRXI_P_MARK) return nrxi_pickle_fail(p,
+                "nothing on the stack at STOP");
             *result = p->stack[p->stack_n - 1];
             return NRX_OK;
-        default: return nrxi_fail(&p->env, NRX_E_UNSUPPORTED, "nrx_net_checkpoint_read: pickle opcode %d is not among the known ones; nothing was executed", (int)op);
+        default:
+            return nrxi_fail(&p->env, NRX_E_UNSUPPORTED,
+                "nrx_net_checkpoint_read: pickle opcode %d is not among the known ones; nothing was executed",
+                (int)op);
         }
         if (s != NRX_OK) return s;
     }
@@ -7313,7 +8128,8 @@ NRXI_FN nrx_status nrxi_pickle_run(nrxi_pickle *p, nrxi_pvalue *result)
 }
 
 /* Copies a tensor through its strides. */
-NRXI_FN nrx_status nrxi_pickle_give(nrxi_pickle *p, nrx_net_checkpoint *c, const nrxi_ptensor *t, const char *name, size_t name_size)
+NRXI_FN nrx_status nrxi_pickle_give(nrxi_pickle *p, nrx_net_checkpoint *c, const nrxi_ptensor *t, const char *name,
+    size_t name_size)
 {
     const nrxi_pstorage *st = p->storage + t->storage;
     size_t index[8] = {0, 0, 0, 0, 0, 0, 0, 0}, size = nrxi_elem_size(st->elem), at = t->offset, i, count;
@@ -7336,8 +8152,10 @@ NRXI_FN nrx_status nrxi_pickle_give(nrxi_pickle *p, nrx_net_checkpoint *c, const
     return NRX_OK;
 }
 
-/* Walks dictionaries and lists; names are joined with dots. *budget bounds the work on shared or cyclic containers. */
-NRXI_FN nrx_status nrxi_pickle_walk(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_pvalue v, char *name, size_t length, size_t size, int depth, size_t *budget)
+/* Walks dictionaries and lists; names are joined with dots. *budget bounds the work on shared or cyclic containers.
+   */
+NRXI_FN nrx_status nrxi_pickle_walk(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_pvalue v, char *name, size_t length,
+    size_t size, int depth, size_t *budget)
 {
     size_t cell, k = 0;
     if (v.kind == NRXI_P_TENSOR) return nrxi_pickle_give(p, c, p->tensor + v.i, name, length);
@@ -7354,7 +8172,8 @@ NRXI_FN nrx_status nrxi_pickle_walk(nrxi_pickle *p, nrx_net_checkpoint *c, nrxi_
         if (length) nrxi_put(&t, '.');
         if (v.kind == NRXI_P_DICT) {
             nrxi_pvalue key = p->cell[cell].v;
-            if (key.kind == NRXI_P_TEXT) for (n = 0; n < key.n; n++) nrxi_put(&t, key.s[n] >= 32 && key.s[n] < 127 ? key.s[n] : '?');
+            if (key.kind == NRXI_P_TEXT) for (n = 0; n < key.n; n++) nrxi_put(&t, key.s[n] >= 32 && key.s[n] < 127
+                ? key.s[n] : '?');
             else if (key.kind == NRXI_P_INT) nrxi_put_signed(&t, key.i);
             cell = p->cell[cell].next;
             if (cell == NRXI_NIL) break;
@@ -7385,13 +8204,15 @@ NRXI_FN nrx_status nrxi_read_zip(nrx_net_checkpoint *c, const unsigned char *byt
     int found = 0;
     if (size < 22) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: zip archive without an end");
     for (end = size - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || size - end > 22 + 65535) return nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_checkpoint_read: zip archive without an end record (truncated?)");
+        if (end == 0 || size - end > 22 + 65535) return nrxi_fail(&c->env, NRX_E_FORMAT,
+            "nrx_net_checkpoint_read: zip archive without an end record (truncated?)");
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     for (i = 0; i < entries && !found; i++) {
         s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
         if (s != NRX_OK) return s;
         for (k = 0; k < e.name_size; k++)
-            if (e.name[k] == '/' && nrxi_same_text(e.name + k + 1, e.name_size - k - 1, "data.pkl")) { found = 1; root = k + 1; pkl = e; break; }
+            if (e.name[k] == '/' && nrxi_same_text(e.name + k + 1, e.name_size - k - 1,
+                "data.pkl")) { found = 1; root = k + 1; pkl = e; break; }
     }
     if (!found) { /* .npz */
         for (i = 0; i < entries; i++) {
@@ -7417,11 +8238,14 @@ NRXI_FN nrx_status nrxi_read_zip(nrx_net_checkpoint *c, const unsigned char *byt
     s = nrxi_pickle_run(&p, &top);
     for (i = 0; s == NRX_OK && i < entries; i++) { /* hand the data entries to their storages */
         s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
-        if (s != NRX_OK || e.name_size <= root + 5 || memcmp(e.name, pkl.name, root) != 0 || memcmp(e.name + root, "data/", 5) != 0) continue;
+        if (s != NRX_OK || e.name_size <= root + 5 || memcmp(e.name, pkl.name, root) != 0
+            || memcmp(e.name + root, "data/", 5) != 0) continue;
         for (k = 0; k < p.storage_n; k++) {
             nrxi_pstorage *st = p.storage + k;
-            if (st->key_size != e.name_size - root - 5 || memcmp(st->key, e.name + root + 5, st->key_size) != 0) continue;
-            if (e.n / nrxi_elem_size(st->elem) < st->count) s = nrxi_pickle_fail(&p, "a storage is shorter than the pickle says");
+            if (st->key_size != e.name_size - root - 5 || memcmp(st->key, e.name + root + 5,
+                st->key_size) != 0) continue;
+            if (e.n / nrxi_elem_size(st->elem) < st->count) s = nrxi_pickle_fail(&p,
+                "a storage is shorter than the pickle says");
             else st->bytes = e.bytes;
         }
     }
@@ -7430,7 +8254,8 @@ NRXI_FN nrx_status nrxi_read_zip(nrx_net_checkpoint *c, const unsigned char *byt
     return s;
 }
 
-/* The stream of before 2020: pickles of magic, protocol 1001, system, the state and the list of storage keys; then per key an
+/* The stream of before 2020: pickles of magic, protocol 1001, system, the state and the list of storage keys; then
+   per key an
    int64 count and the raw elements. */
 NRXI_FN nrx_status nrxi_read_legacy(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
 {
@@ -7444,20 +8269,24 @@ NRXI_FN nrx_status nrxi_read_legacy(nrx_net_checkpoint *c, const unsigned char *
     p.end = bytes + size;
     for (i = 0; s == NRX_OK && i < 5; i++) {
         s = nrxi_pickle_run(&p, &v);
-        if (i == 1 && s == NRX_OK && (v.kind != NRXI_P_INT || v.i != 1001)) s = nrxi_pickle_fail(&p, "legacy protocol is not 1001");
+        if (i == 1 && s == NRX_OK && (v.kind != NRXI_P_INT || v.i != 1001)) s = nrxi_pickle_fail(&p,
+            "legacy protocol is not 1001");
         if (i == 3) state = v;
         if (i == 4) keys = v;
     }
     if (s == NRX_OK && keys.kind != NRXI_P_LIST) s = nrxi_pickle_fail(&p, "the list of storages is missing");
-    for (cell = s == NRX_OK ? p.box[keys.i].head : NRXI_NIL; s == NRX_OK && cell != NRXI_NIL; cell = p.cell[cell].next) {
+    for (cell = s == NRX_OK ? p.box[keys.i].head : NRXI_NIL; s == NRX_OK
+        && cell != NRXI_NIL; cell = p.cell[cell].next) {
         nrxi_pvalue key = p.cell[cell].v;
         uint64_t count;
-        for (k = 0; k < p.storage_n; k++) if (key.kind == NRXI_P_TEXT && p.storage[k].key_size == key.n && memcmp(p.storage[k].key, key.s, key.n) == 0) break;
+        for (k = 0; k < p.storage_n; k++) if (key.kind == NRXI_P_TEXT && p.storage[k].key_size == key.n
+            && memcmp(p.storage[k].key, key.s, key.n) == 0) break;
         if (k == p.storage_n) { s = nrxi_pickle_fail(&p, "data of an unknown storage"); break; }
         if ((size_t)(p.end - p.at) < 8) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
         count = nrxi_get_le(p.at, 8);
         p.at += 8;
-        if (count > (size_t)(p.end - p.at) / nrxi_elem_size(p.storage[k].elem) || count < p.storage[k].count) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
+        if (count > (size_t)(p.end - p.at) / nrxi_elem_size(p.storage[k].elem)
+            || count < p.storage[k].count) { s = nrxi_pickle_fail(&p, "truncated storage"); break; }
         p.storage[k].bytes = p.at;
         p.at += (size_t)count * nrxi_elem_size(p.storage[k].elem);
     }
@@ -7466,13 +8295,16 @@ NRXI_FN nrx_status nrxi_read_legacy(nrx_net_checkpoint *c, const unsigned char *
     return s;
 }
 
-NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env, nrx_net_checkpoint **checkpoint)
+NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const nrx_env *env,
+    nrx_net_checkpoint **checkpoint)
 {
-    static const unsigned char legacy[14] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+    static const unsigned char legacy[14] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8,
+        0x50, 0x19};
     const unsigned char *b = (const unsigned char *)bytes;
     nrx_net_checkpoint *c;
     nrx_status s;
-    if (!checkpoint || !bytes) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_read: %s is NULL", bytes ? "checkpoint" : "bytes");
+    if (!checkpoint || !bytes) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_read: %s is NULL", bytes
+        ? "checkpoint" : "bytes");
     *checkpoint = NULL;
     c = (nrx_net_checkpoint *)nrxi_calloc(env, 1, sizeof *c);
     if (!c) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_checkpoint_read: no memory");
@@ -7480,7 +8312,8 @@ NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const
     if (size >= 4 && memcmp(b, "PK\003\004", 4) == 0) s = nrxi_read_zip(c, b, size);
     else if (size >= 14 && memcmp(b, legacy, 14) == 0) s = nrxi_read_legacy(c, b, size);
     else if (size >= 10 && b[8] == '{') s = nrxi_read_safetensors(c, b, size);
-    else s = nrxi_fail(env, NRX_E_FORMAT, "nrx_net_checkpoint_read: neither safetensors nor a PyTorch archive nor .npz (%zu bytes)", size);
+    else s = nrxi_fail(env, NRX_E_FORMAT,
+        "nrx_net_checkpoint_read: neither safetensors nor a PyTorch archive nor .npz (%zu bytes)", size);
     if (s != NRX_OK) { nrx_net_checkpoint_free(c); return s; }
     *checkpoint = c;
     return NRX_OK;
@@ -7492,7 +8325,8 @@ NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *
 {
     size_t i, k;
     int pass;
-    if (!net || !c) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_weights: %s is NULL", net ? "checkpoint" : "net");
+    if (!net || !c) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_weights: %s is NULL", net
+        ? "checkpoint" : "net");
     for (pass = 0; pass < 2; pass++) /* everything is checked before the first write */
         for (i = 0; i < net->params; i++) {
             nrxi_net_param *q = net->param + i;
@@ -7508,16 +8342,22 @@ NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *
             if (pass) { memcpy(net->theta + q->offset, w->data, w->count * sizeof(float)); continue; }
             if (!w) return nrxi_fail(&net->env, NRX_E_FORMAT, "nrx_net_load_weights: key '%s' is missing", name);
             if (w->count != q->rows * q->cols)
-                return nrxi_fail(&net->env, NRX_E_SHAPE, "nrx_net_load_weights: key '%s' has %zu numbers, expected %zu x %zu", name, w->count, q->rows, q->cols);
+                return nrxi_fail(&net->env, NRX_E_SHAPE,
+                    "nrx_net_load_weights: key '%s' has %zu numbers, expected %zu x %zu", name, w->count, q->rows,
+                    q->cols);
             for (k = 0; k < (size_t)w->ndim && k < 4 && w->ndim == q->ndim; k++)
-                if (w->shape[k] != q->shape[k]) return nrxi_fail(&net->env, NRX_E_SHAPE, "nrx_net_load_weights: key '%s' has size %zu in dimension %zu, expected %zu", name, w->shape[k], k, q->shape[k]);
+                if (w->shape[k] != q->shape[k]) return nrxi_fail(&net->env, NRX_E_SHAPE,
+                    "nrx_net_load_weights: key '%s' has size %zu in dimension %zu, expected %zu", name, w->shape[k],
+                    k, q->shape[k]);
             for (k = 0; k < w->count; k++)
-                if (!nrxi_finite_f32(w->data + k)) return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_load_weights: key '%s' holds %g at %zu", name, (double)w->data[k], k);
+                if (!nrxi_finite_f32(w->data + k)) return nrxi_fail(&net->env, NRX_E_NUMERIC,
+                    "nrx_net_load_weights: key '%s' holds %g at %zu", name, (double)w->data[k], k);
         }
     return NRX_OK;
 }
 
-/* The graph as text: per layer its numbers, blank separated, doubles as the hexadecimal of their bits; layers end with ';'. */
+/* The graph as text: per layer its numbers, blank separated, doubles as the hexadecimal of their bits; layers end
+   with ';'. */
 NRXI_FN void nrxi_put_bits(nrxi_text *t, double v)
 {
     uint64_t u;
@@ -7543,9 +8383,20 @@ NRXI_FN void nrxi_put_graph(const nrx_net *net, nrxi_text *t)
         size_t numbers[18], k;
         nrxi_put_string(t, l->name);
         nrxi_put(t, ' ');
-        numbers[0] = (size_t)l->kind; numbers[1] = (size_t)l->in[0]; numbers[2] = (size_t)(l->in[1] + 1); numbers[3] = l->channels;
-        numbers[4] = l->kh; numbers[5] = l->kw; numbers[6] = l->stride; numbers[7] = l->dilation; numbers[8] = l->groups;
-        numbers[9] = l->pad_y; numbers[10] = l->pad_x; numbers[11] = l->out_pad; numbers[12] = (size_t)l->padding; numbers[13] = (size_t)l->act;
+        numbers[0] = (size_t)l->kind;
+        numbers[1] = (size_t)l->in[0];
+        numbers[2] = (size_t)(l->in[1] + 1);
+        numbers[3] = l->channels;
+        numbers[4] = l->kh;
+        numbers[5] = l->kw;
+        numbers[6] = l->stride;
+        numbers[7] = l->dilation;
+        numbers[8] = l->groups;
+        numbers[9] = l->pad_y;
+        numbers[10] = l->pad_x;
+        numbers[11] = l->out_pad;
+        numbers[12] = (size_t)l->padding;
+        numbers[13] = (size_t)l->act;
         numbers[14] = l->kind == NRXI_SPLINE ? l->knots : l->first;
         numbers[15] = (size_t)l->adjoint;
         numbers[16] = q ? (size_t)(q->transform ? q->transform : q->constraint) : 0;
@@ -7591,14 +8442,31 @@ NRXI_FN int nrxi_build_from(nrx_net *net, const char *name, const size_t *v, dou
     int in0 = (int)v[1], in1 = (int)v[2] - 1, node = -1;
     switch ((int)v[0]) {
     case NRXI_CONV: case NRXI_CONVT:
-        c.channels = v[3]; c.kernel_height = v[4]; c.kernel = v[5]; c.stride = v[6]; c.dilation = v[7]; c.groups = v[8];
-        c.output_padding = v[11]; c.padding = (int)v[12]; c.weights = (int)v[16]; c.no_bias = !v[17]; c.name = name; c.learning_rate = rate; c.init = 1;
+        c.channels = v[3];
+        c.kernel_height = v[4];
+        c.kernel = v[5];
+        c.stride = v[6];
+        c.dilation = v[7];
+        c.groups = v[8];
+        c.output_padding = v[11];
+        c.padding = (int)v[12];
+        c.weights = (int)v[16];
+        c.no_bias = !v[17];
+        c.name = name;
+        c.learning_rate = rate;
+        c.init = 1;
         if (v[9] > 65536 || v[10] > 65536) return -1;
         node = v[0] == NRXI_CONV ? nrx_net_conv2d(net, in0, &c) : nrx_net_conv_transpose2d(net, in0, &c);
         if (node >= 0) { net->layer[node].pad_y = v[9]; net->layer[node].pad_x = v[10]; }
         return node;
     case NRXI_DENSE:
-        d.inputs = v[14]; d.features = v[3]; d.weights = (int)v[16]; d.no_bias = !v[17]; d.name = name; d.learning_rate = rate; d.init = 1;
+        d.inputs = v[14];
+        d.features = v[3];
+        d.weights = (int)v[16];
+        d.no_bias = !v[17];
+        d.name = name;
+        d.learning_rate = rate;
+        d.init = 1;
         return nrx_net_dense(net, in0, &d);
     case NRXI_ACT: return nrx_net_activation(net, in0, (int)v[13], a, b);
     case NRXI_RIDGE: return nrx_net_ridge(net, in0, a, 0, 0, 0, rate, name);
@@ -7629,7 +8497,8 @@ NRXI_FN nrx_status nrxi_graph_load(const nrx_net_checkpoint *c, const char *grap
     size_t channels, out, v[18], k;
     double weight, scale, a, b, rate;
     const char *t = graph, *arch;
-    if (!nrxi_get_number(&t, &channels) || !nrxi_get_number(&t, &out) || !nrxi_get_bits(&t, &weight) || !nrxi_get_bits(&t, &scale) || channels == 0 || channels > 65536)
+    if (!nrxi_get_number(&t, &channels) || !nrxi_get_number(&t, &out) || !nrxi_get_bits(&t, &weight)
+        || !nrxi_get_bits(&t, &scale) || channels == 0 || channels > 65536)
         return nrxi_fail(env, NRX_E_FORMAT, "nrx_net_load: the graph in the metadata is malformed");
     nd.channels = channels;
     if (env) nd.env = *env;
@@ -7643,9 +8512,12 @@ NRXI_FN nrx_status nrxi_graph_load(const nrx_net_checkpoint *c, const char *grap
         size_t len = 0;
         for (t++; *t && *t != ' ' && len < sizeof name - 1; t++) name[len++] = *t;
         name[len] = 0;
-        for (k = 0; k < 18; k++) if (!nrxi_get_number(&t, v + k) || v[k] > ((size_t)1 << 28)) { s = NRX_E_FORMAT; break; }
-        if (s == NRX_OK && (!nrxi_get_bits(&t, &a) || !nrxi_get_bits(&t, &b) || !nrxi_get_bits(&t, &rate))) s = NRX_E_FORMAT;
-        if (s == NRX_OK && nrxi_build_from(n, name, v, a, b, rate) < 0) s = n->status != NRX_OK ? n->status : NRX_E_FORMAT;
+        for (k = 0; k < 18; k++) if (!nrxi_get_number(&t, v + k)
+            || v[k] > ((size_t)1 << 28)) { s = NRX_E_FORMAT; break; }
+        if (s == NRX_OK && (!nrxi_get_bits(&t, &a) || !nrxi_get_bits(&t, &b)
+            || !nrxi_get_bits(&t, &rate))) s = NRX_E_FORMAT;
+        if (s == NRX_OK && nrxi_build_from(n, name, v, a, b, rate) < 0) s = n->status != NRX_OK ? n->status
+            : NRX_E_FORMAT;
         if (n->count > NRX_MAX_ELEMS) s = NRX_E_RANGE;
         while (*t == ' ') t++;
     }
@@ -7653,7 +8525,8 @@ NRXI_FN nrx_status nrxi_graph_load(const nrx_net_checkpoint *c, const char *grap
     if (s == NRX_OK) n->output = (int)out;
     arch = nrx_net_checkpoint_meta(c, "arch");
     if (arch) nrxi_name(n->arch, sizeof n->arch, arch, "", 0);
-    if (s != NRX_OK) (void)nrxi_fail(env, s, "nrx_net_load: the graph in the metadata is malformed at node %zu", n->layers);
+    if (s != NRX_OK) (void)nrxi_fail(env, s, "nrx_net_load: the graph in the metadata is malformed at node %zu",
+        n->layers);
     else s = nrx_net_load_weights(n, c, NULL);
     if (s != NRX_OK) { nrx_net_free(n); return s; }
     *net = n;
@@ -7689,33 +8562,42 @@ NRXI_FN int nrxi_key_prefix(const nrx_net_checkpoint *c, const char *suffix, cha
     return 0;
 }
 
-/* The tensor, checked: ndim sizes, 0 = any; NULL and a line when it is missing, has another shape or is not finite. */
-NRXI_FN const nrx_net_weight *nrxi_expect(const nrx_net_checkpoint *c, const char *prefix, const char *suffix, size_t count, int ndim, nrx_status *s)
+/* The tensor, checked: ndim sizes, 0 = any; NULL and a line when it is missing, has another shape or is not finite.
+   */
+NRXI_FN const nrx_net_weight *nrxi_expect(const nrx_net_checkpoint *c, const char *prefix, const char *suffix,
+    size_t count, int ndim, nrx_status *s)
 {
     const nrx_net_weight *w = nrxi_key(c, prefix, suffix);
     size_t i;
-    if (!w) { *s = nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_load: key '%s%s' is missing", prefix, suffix); return NULL; }
+    if (!w) { *s = nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_load: key '%s%s' is missing", prefix,
+        suffix); return NULL; }
     if ((ndim >= 0 && w->ndim != ndim) || (count && w->count != count) || w->count == 0) {
-        *s = nrxi_fail(&c->env, NRX_E_SHAPE, "nrx_net_load: key '%s%s' has %d dimensions and %zu numbers, expected %d and %zu", prefix, suffix, w->ndim, w->count, ndim, count);
+        *s = nrxi_fail(&c->env, NRX_E_SHAPE,
+            "nrx_net_load: key '%s%s' has %d dimensions and %zu numbers, expected %d and %zu", prefix, suffix,
+            w->ndim, w->count, ndim, count);
         return NULL;
     }
     for (i = 0; i < w->count; i++)
         if (!nrxi_finite_f32(w->data + i)) {
-            *s = nrxi_fail(&c->env, NRX_E_NUMERIC, "nrx_net_load: key '%s%s' holds %g at %zu", prefix, suffix, (double)w->data[i], i);
+            *s = nrxi_fail(&c->env, NRX_E_NUMERIC, "nrx_net_load: key '%s%s' holds %g at %zu", prefix, suffix,
+                (double)w->data[i], i);
             return NULL;
         }
     return w;
 }
 
 /* A convolution node from a checkpoint's kernel [co][ci][k][k]. */
-NRXI_FN int nrxi_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *bias, int padding, int weights, const char *name)
+NRXI_FN int nrxi_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *bias, int padding,
+    int weights, const char *name)
 {
     nrx_net_conv_desc d = NRX_ZERO;
     nrxi_layer *l;
     int node;
     if (!w || input < 0) return -1;
-    if (w->ndim != 4 || w->shape[2] > 64 || w->shape[3] > 64 || w->shape[1] != n->layer[input].channels || (bias && bias->count != w->shape[0]))
-        return NRXI_BUILD_FAIL(n, NRX_E_SHAPE, "nrx_net_load: key '%s' is no kernel for %zu input channels", w->name, n->layer[input].channels);
+    if (w->ndim != 4 || w->shape[2] > 64 || w->shape[3] > 64 || w->shape[1] != n->layer[input].channels
+        || (bias && bias->count != w->shape[0]))
+        return NRXI_BUILD_FAIL(n, NRX_E_SHAPE, "nrx_net_load: key '%s' is no kernel for %zu input channels", w->name,
+            n->layer[input].channels);
     d.channels = w->shape[0]; d.kernel_height = w->shape[2]; d.kernel = w->shape[3];
     d.padding = padding; d.no_bias = bias == NULL; d.weights = weights; d.name = name; d.init = 1;
     node = nrx_net_conv2d(n, input, &d);
@@ -7726,9 +8608,11 @@ NRXI_FN int nrxi_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const
     return node;
 }
 
-/* Largest |sum over channels of filter spectra|^2 on a 256 x 256 grid, of the composed kernel of a chain of convolutions from one channel:
+/* Largest |sum over channels of filter spectra|^2 on a 256 x 256 grid, of the composed kernel of a chain of
+   convolutions from one channel:
    what the published code divides by. kernel [channels][size][size]. */
-NRXI_FN double nrxi_composed_norm2(const nrx_env *env, const float *kernel, size_t channels, size_t size, nrx_status *s)
+NRXI_FN double nrxi_composed_norm2(const nrx_env *env, const float *kernel, size_t channels, size_t size,
+    nrx_status *s)
 {
     size_t m = 2 * size - 1, c, y, x, u, v, fy, fx;
     double best = 0, *r = (double *)nrxi_calloc(env, m * m + 2 * m, sizeof *r), *col = r + m * m;
@@ -7763,7 +8647,8 @@ NRXI_FN double nrxi_composed_norm2(const nrx_env *env, const float *kernel, size
 
 /* CRR and WCRR of the comparative study (arXiv 2510.01755): three convolutions normalised to norm one, then
    e^{-2s} (e^{-b} h(e^b e^s t) - rho h(e^s t)). */
-NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *prefix, int weak, int padding, nrx_net **net)
+NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *prefix, int weak, int padding,
+    nrx_net **net)
 {
     nrx_net_desc nd = NRX_ZERO;
     nrx_net *n;
@@ -7782,10 +8667,12 @@ NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *pref
     nd.env = c->env;
     s = nrx_net_create(&nd, &n);
     if (s != NRX_OK) return s;
-    for (i = 0; i < 3; i++) node = nrxi_load_conv(n, node, w[i], NULL, padding, i ? NRX_NET_W_FREE : NRX_NET_W_ZERO_MEAN, i == 0 ? "filters0" : i == 1 ? "filters1" : "filters2");
+    for (i = 0; i < 3; i++) node = nrxi_load_conv(n, node, w[i], NULL, padding, i ? NRX_NET_W_FREE
+        : NRX_NET_W_ZERO_MEAN, i == 0 ? "filters0" : i == 1 ? "filters1" : "filters2");
     for (i = 0; node >= 0 && i < 3; i++) { /* the composed kernel */
         size_t kk = w[i]->shape[2], grown = size + kk - 1;
-        if (w[i]->shape[2] != w[i]->shape[3]) { node = -1; n->status = nrxi_fail(&c->env, NRX_E_SHAPE, "nrx_net_load: key '%s' is not square", w[i]->name); break; }
+        if (w[i]->shape[2] != w[i]->shape[3]) { node = -1; n->status = nrxi_fail(&c->env, NRX_E_SHAPE,
+            "nrx_net_load: key '%s' is not square", w[i]->name); break; }
         next = (float *)nrxi_calloc(&c->env, w[i]->shape[0] * grown * grown, sizeof *next);
         if (!next) { node = -1; n->status = NRX_E_NOMEM; break; }
         for (o = 0; o < w[i]->shape[0]; o++)
@@ -7795,7 +8682,8 @@ NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *pref
                 if (i == 0) { for (mid = 0; mid < kk * kk; mid++) mean += (double)q[mid]; mean /= (double)(kk * kk); }
                 for (y = 0; y < kk; y++) for (x = 0; x < kk; x++)
                     for (u = 0; u < size; u++) for (v = 0; v < size; v++)
-                        next[(o * grown + y + u) * grown + x + v] += (q[y * kk + x] - (float)mean) * (kernel ? kernel[(in * size + u) * size + v] : 1.0f);
+                        next[(o * grown + y + u) * grown + x + v] += (q[y * kk + x] - (float)mean) * (kernel
+                            ? kernel[(in * size + u) * size + v] : 1.0f);
             }
         nrxi_free(&c->env, kernel);
         kernel = next;
@@ -7804,19 +8692,23 @@ NRXI_FN nrx_status nrxi_load_ridge(const nrx_net_checkpoint *c, const char *pref
     }
     if (node >= 0) {
         norm = sqrt(nrxi_composed_norm2(&c->env, kernel, ch, size, &n->status));
-        if (norm > 0) for (k = 0; k < w[0]->count; k++) n->theta[n->param[n->layer[1].param[0]].offset + k] = (float)((double)w[0]->data[k] / norm);
+        if (norm > 0) for (k = 0; k < w[0]->count; k++) n->theta[n->param[n->layer[1].param[0]].offset
+            + k] = (float)((double)w[0]->data[k] / norm);
         node = nrx_net_ridge(n, node, weak ? 1 : 0, 0, (double)beta->data[0], 0, 0, "profile");
     }
     nrxi_free(&c->env, kernel);
-    if (node >= 0) memcpy(n->theta + n->param[n->layer[node].param[0]].offset, scaling->data, scaling->count * sizeof(float));
+    if (node >= 0) memcpy(n->theta + n->param[n->layer[node].param[0]].offset, scaling->data,
+        scaling->count * sizeof(float));
     return nrxi_net_done(n, nrx_net_sum(n, node), weak ? "wcrr" : "crr", net);
 }
 
 /* One two-layer ICNN of the study: sum_c e^{s_c} act(wz act(wx x)), act the smoothed ReLU of width e^{smoothing}. */
-NRXI_FN int nrxi_load_icnn2(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net *n, const char *names[3])
+NRXI_FN int nrxi_load_icnn2(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net *n,
+    const char *names[3])
 {
     nrx_status s = NRX_OK;
-    const nrx_net_weight *wx = nrxi_expect(c, prefix, "wx.parametrizations.weight.original", 0, 4, &s), *bx, *wz, *bz, *scale, *smooth;
+    const nrx_net_weight *wx = nrxi_expect(c, prefix, "wx.parametrizations.weight.original", 0, 4, &s), *bx, *wz,
+        *bz, *scale, *smooth;
     double eps;
     int z;
     bx = s == NRX_OK ? nrxi_expect(c, prefix, "wx.bias", wx->shape[0], 1, &s) : NULL;
@@ -7826,14 +8718,17 @@ NRXI_FN int nrxi_load_icnn2(const nrx_net_checkpoint *c, const char *prefix, int
     smooth = s == NRX_OK && nrxi_key(c, prefix, "smoothing") ? nrxi_expect(c, prefix, "smoothing", 1, -1, &s) : NULL;
     if (s != NRX_OK) { n->status = s; return -1; }
     eps = smooth ? exp((double)smooth->data[0]) : 0.01;
-    z = nrx_net_activation(n, nrxi_load_conv(n, 0, wx, bx, padding, NRX_NET_W_ZERO_MEAN, names[0]), NRX_NET_SMOOTH_RELU, eps, 0);
-    z = nrx_net_activation(n, nrxi_load_conv(n, z, wz, bz, padding, NRX_NET_W_NONNEGATIVE, names[1]), NRX_NET_SMOOTH_RELU, eps, 0);
+    z = nrx_net_activation(n, nrxi_load_conv(n, 0, wx, bx, padding, NRX_NET_W_ZERO_MEAN, names[0]),
+        NRX_NET_SMOOTH_RELU, eps, 0);
+    z = nrx_net_activation(n, nrxi_load_conv(n, z, wz, bz, padding, NRX_NET_W_NONNEGATIVE, names[1]),
+        NRX_NET_SMOOTH_RELU, eps, 0);
     z = nrx_net_scale_learned(n, z, 1, NRX_NET_W_EXP, 1, 1, names[2]);
     if (z >= 0) memcpy(n->theta + n->param[n->layer[z].param[0]].offset, scale->data, scale->count * sizeof(float));
     return nrx_net_sum(n, z);
 }
 
-/* ACR: wz.K.weight (K = 0 ... L-1), wx_quad absent, wx.K.{weight,bias} for K = 0 ... L, final_conv2d.weight, leaky ReLU 0.2, mean. */
+/* ACR: wz.K.weight (K = 0 ... L-1), wx_quad absent, wx.K.{weight,bias} for K = 0 ... L, final_conv2d.weight, leaky
+   ReLU 0.2, mean. */
 NRXI_FN nrx_status nrxi_load_acr(const nrx_net_checkpoint *c, const char *prefix, int padding, nrx_net **net)
 {
     nrx_net_desc nd = NRX_ZERO;
@@ -7875,7 +8770,8 @@ NRXI_FN nrx_status nrxi_load_acr(const nrx_net_checkpoint *c, const char *prefix
     return nrxi_net_done(n, z, "acr", net);
 }
 
-NRXI_FN nrx_status nrxi_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d, const char *path, nrx_net **net)
+NRXI_FN nrx_status nrxi_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d, const char *path,
+    nrx_net **net)
 {
     const char *first[3], *second[3];
     const char *graph;
@@ -7883,15 +8779,18 @@ NRXI_FN nrx_status nrxi_load_any(const nrx_net_checkpoint *c, const nrx_net_load
     nrx_status s;
     const nrx_net_weight *alpha, *scale;
     nrx_net *n = NULL;
-    int weak = d->weakly_convex > 0 || (d->weakly_convex == 0 && path && (strstr(path, "WCRR") || strstr(path, "wcrr")));
+    int weak = d->weakly_convex > 0 || (d->weakly_convex == 0 && path
+        && (strstr(path, "WCRR") || strstr(path, "wcrr")));
     if (!c || !net) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_load: %s is NULL", c ? "net" : "checkpoint");
     first[0] = "wx"; first[1] = "wz"; first[2] = "scale";
     second[0] = "wx_b"; second[1] = "wz_b"; second[2] = "scale_b";
     *net = NULL;
     graph = nrx_net_checkpoint_meta(c, "nrx_graph");
     if (graph) return nrxi_graph_load(c, graph, &c->env, net);
-    if (nrxi_key_prefix(c, "filters.0.parametrizations.weight.original", prefix)) s = nrxi_load_ridge(c, prefix, weak, d->padding, &n);
-    else if (nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix) || nrxi_key_prefix(c, "icnn.wx.parametrizations.weight.original", prefix)) {
+    if (nrxi_key_prefix(c, "filters.0.parametrizations.weight.original", prefix)) s = nrxi_load_ridge(c, prefix,
+        weak, d->padding, &n);
+    else if (nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix)
+        || nrxi_key_prefix(c, "icnn.wx.parametrizations.weight.original", prefix)) {
         nrx_net_desc nd = NRX_ZERO;
         char part[272];
         int a, b = -1, two = nrxi_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix);
@@ -7909,17 +8808,20 @@ NRXI_FN nrx_status nrxi_load_any(const nrx_net_checkpoint *c, const nrx_net_load
         }
         s = nrxi_net_done(n, a, two ? "idcnn" : "icnn", &n);
     } else if (nrxi_key_prefix(c, "final_conv2d.weight", prefix)) s = nrxi_load_acr(c, prefix, d->padding, &n);
-    else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED, "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights",
+    else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED,
+        "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights",
                           c->count ? c->item[0].name : "", c->count);
     if (s != NRX_OK) return s;
     alpha = nrx_net_checkpoint_find(c, "alpha");
     scale = nrx_net_checkpoint_find(c, "scale");
-    if (alpha && scale && alpha->count == 1 && scale->count == 1) nrx_net_set_scaling(n, exp((double)alpha->data[0]), exp((double)scale->data[0]));
+    if (alpha && scale && alpha->count == 1 && scale->count == 1) nrx_net_set_scaling(n, exp((double)alpha->data[0]),
+        exp((double)scale->data[0]));
     *net = n;
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc, nrx_net **net)
+NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint, const nrx_net_load_desc *desc,
+    nrx_net **net)
 {
     nrx_net_load_desc d = NRX_ZERO;
     if (desc) d = *desc;
@@ -7955,18 +8857,22 @@ NRXI_FN void nrxi_put_entry(nrxi_text *t, const char *name, const size_t *shape,
     nrxi_put_string(t, "]}");
 }
 
-NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes, size_t *size)
+NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step, unsigned char **bytes,
+    size_t *size)
 {
     size_t i, room, head, data, numbers;
     unsigned char *out, *at;
     nrxi_text t;
-    if (!net || !bytes || !size) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_save: %s is NULL", net ? "bytes or size" : "net");
+    if (!net || !bytes || !size) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_save: %s is NULL", net
+        ? "bytes or size" : "net");
     *bytes = NULL;
     *size = 0;
-    if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status, "nrx_net_save: a builder of this network failed before");
+    if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status,
+        "nrx_net_save: a builder of this network failed before");
     room = 600 + net->layers * 700 + net->params * 260;
     numbers = net->count + (state ? 2 * net->count : 0);
-    if (!nrxi_mul_ok(numbers, 4, &data)) return nrxi_fail(&net->env, NRX_E_RANGE, "nrx_net_save: %zu weights", net->count);
+    if (!nrxi_mul_ok(numbers, 4, &data)) return nrxi_fail(&net->env, NRX_E_RANGE, "nrx_net_save: %zu weights",
+        net->count);
     out = (unsigned char *)nrxi_alloc(&net->env, room + data + 16, 1);
     if (!out) return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_save: no memory for %zu bytes", room + data);
     t.at = (char *)out + 8;
@@ -8004,15 +8910,18 @@ NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, si
     return NRX_OK;
 }
 
-NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes) { nrxi_free(net ? &net->env : NULL, bytes); }
+NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes) { nrxi_free(net ? &net->env : NULL, bytes);
+    }
 
 NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *c, float *state, size_t *step)
 {
     const nrx_net_weight *m = nrx_net_checkpoint_find(c, "nrx_adam.m"), *v = nrx_net_checkpoint_find(c, "nrx_adam.v");
     const char *text = nrx_net_checkpoint_meta(c, "step");
-    if (!net || !state || !step) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_state: an argument is NULL");
+    if (!net || !state || !step) return nrxi_fail(net ? &net->env
+        : NULL, NRX_E_ARG, "nrx_net_load_state: an argument is NULL");
     if (!m || !v || !text || m->count != net->count || v->count != net->count || !nrxi_get_number(&text, step))
-        return nrxi_fail(&net->env, NRX_E_FORMAT, "nrx_net_load_state: the checkpoint holds no training state for %zu weights", net->count);
+        return nrxi_fail(&net->env, NRX_E_FORMAT,
+            "nrx_net_load_state: the checkpoint holds no training state for %zu weights", net->count);
     memcpy(state, m->data, net->count * sizeof *state);
     memcpy(state + net->count, v->data, net->count * sizeof *state);
     return NRX_OK;
@@ -8024,7 +8933,8 @@ NRX_DEF nrx_status nrx_net_checkpoint_open(const char *path, const nrx_env *env,
     unsigned char *bytes;
     size_t size;
     nrx_status s;
-    if (!path || !checkpoint) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_open: %s is NULL", path ? "checkpoint" : "path");
+    if (!path || !checkpoint) return nrxi_fail(env, NRX_E_ARG, "nrx_net_checkpoint_open: %s is NULL", path
+        ? "checkpoint" : "path");
     *checkpoint = NULL;
     s = nrxi_file_read(path, &bytes, &size, env);
     if (s != NRX_OK) return s;
@@ -8059,7 +8969,8 @@ NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, si
     return s;
 }
 
-NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path) { return nrx_net_save_state(net, NULL, 0, path); }
+NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path) { return nrx_net_save_state(net, NULL, 0,
+    path); }
 
 NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name)
 {
@@ -8068,14 +8979,17 @@ NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const c
     FILE *f;
     int ok;
     nrx_status s;
-    if (!path || !name) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_write_c: %s is NULL", path ? "name" : "path");
+    if (!path || !name) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_write_c: %s is NULL", path
+        ? "name" : "path");
     s = nrx_net_save_bytes(net, NULL, 0, &bytes, &size);
     if (s != NRX_OK) return s;
     f = fopen(path, "wb");
     ok = f != NULL;
     if (ok) {
-        ok = fprintf(f, "/* %s: %lu weights; read with nrx_net_checkpoint_read(%s, sizeof %s, NULL, &checkpoint) */\nstatic const unsigned char %s[%lu] = {",
-                     net->arch[0] ? net->arch : "network", (unsigned long)net->count, name, name, name, (unsigned long)size) > 0;
+        ok = fprintf(f,
+            "/* %s: %lu weights; read with nrx_net_checkpoint_read(%s, sizeof %s, NULL, &checkpoint) */\nstatic const unsigned char %s[%lu] = {",
+                     net->arch[0] ? net->arch : "network", (unsigned long)net->count, name, name, name,
+                         (unsigned long)size) > 0;
         for (i = 0; ok && i < size; i++) ok = fprintf(f, "%s%d,", i % 24 ? "" : "\n", (int)bytes[i]) > 0;
         ok = fprintf(f, "\n};\n") > 0 && ok;
         ok = fclose(f) == 0 && ok;
@@ -8112,8 +9026,10 @@ NRXI_IMPL_END
 
    ---- licence: your choice of ----
    MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-   documentation files, to deal in the software without restriction, including without limitation the rights to use, copy,
-   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is", without warranty
+   documentation files, to deal in the software without restriction, including without limitation the rights to use,
+      copy,
+   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is", without
+      warranty
    of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other liability.
    Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
 */

@@ -1181,13 +1181,18 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2118826157
-/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
-   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
-   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
-     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
-     packed  both operands are first copied into panels in the caller's workspace; for large problems
-   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#define NRXI_GEMM_VERSION 1730340071
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
+   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
+   are fed in one of four ways:
+     direct  A is read in place, B in place or through one panel on the stack: small and medium problems
+     packed  B, and A where that pays, are first copied into panels in the caller's workspace: large problems
+     stream  few rows (or columns) of C are kept in the cache while the long operand passes by, row by row
+     dot     the same when the long operand lies the other way: scalar products
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number.
+   Blocking as in K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication,
+   ACM TOMS 34. */
 #if defined(NRXI_X86)
 #include <immintrin.h>
 #endif
@@ -1201,16 +1206,17 @@ NRXI_IMPL_BEGIN
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
-    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
-    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
-    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
-    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
-    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
-    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
-    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
-    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
+    NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
+    NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
+    NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
+    NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
+    NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
+    NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
+    NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
@@ -1218,15 +1224,20 @@ enum {
 
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
-NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
+{
+    return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff;
+}
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
+                            void (*job)(void *arg, size_t chunk), void *arg)
 {
     size_t chunk;
     if (!serial) nrxi_parallel(env, chunks, job, arg);
     else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
 }
 
-/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT
+   and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
@@ -1284,8 +1295,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
         ROWS(NRXI_GEMM_STORE1, S)                                                                         \
         ROWS(NRXI_GEMM_STORE2, S)                                                                         \
     }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
-   over 4 rows x and 2 rows y, lanes folded in order. */
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 +
+   j] = sum_p x_i[p] y_j[p] over 4 rows x and 2 rows y, lanes folded in order. */
 #define NRXI_GEMM_DOT1(i, S)                                             \
     {                                                                    \
         const v t = *(const vu *)(x[i] + p);                             \
@@ -1294,33 +1305,34 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
-    {                                                                                                                      \
-        typedef vec v;                                                                                                     \
-        typedef vec##u vu;                                                                                                 \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
-        const v zero = {0};                                                                                                \
-        elem lane[8][lanes], s;                                                                                            \
-        size_t p, q, i;                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
-        }                                                                                                                  \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
-        for (i = 0; i < 8; i++) {                                                                                          \
-            part sum = *(const part##u *)lane[i];                                                                          \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
-                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
-            sums[i] = s;                                                                                                   \
-        }                                                                                                                  \
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                 \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2],  \
+                                                  elem sums[8])                                              \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
+        const v zero = {0};                                                                                  \
+        elem lane[8][lanes], s;                                                                              \
+        size_t p, q, i;                                                                                      \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                            \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                              \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                               \
+        }                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                               \
+        for (i = 0; i < 8; i++) {                                                                            \
+            part sum = *(const part##u *)lane[i];                                                            \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))               \
+                sum += (part) * (const part##u *)(lane[i] + q);                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                       \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                          \
+            sums[i] = s;                                                                                     \
+        }                                                                                                    \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
@@ -1341,13 +1353,15 @@ NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
-/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
-   there are; the count of entries done. */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole
+   vectors of the k entries as there are; the count of entries done. */
 #if defined(NRXI_VEC)
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
@@ -1379,8 +1393,8 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                                  double alpha, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                  size_t brs, double alpha, double beta, double *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(double) };
     double t[rows][cols], s;
@@ -1396,8 +1410,8 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
-                                      double beta, double *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                      size_t brs, double alpha, double beta, double *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
@@ -1411,7 +1425,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
@@ -1451,12 +1465,16 @@ NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps,
+                                double *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F64 <= full; i += NRXI_GEMM_TURN_F64)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1473,7 +1491,8 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t,
+                                 size_t ts, double beta, double *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1483,10 +1502,12 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
-                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
+                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
+                                 size_t brs, double beta, double *c)
 {
     double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -1499,7 +1520,8 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -1513,8 +1535,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
@@ -1526,25 +1550,26 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    double t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1557,14 +1582,16 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
@@ -1588,7 +1615,8 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -1600,7 +1628,7 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f64 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -1610,7 +1638,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
@@ -1638,16 +1666,16 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -1662,8 +1690,13 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
         double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -1694,7 +1727,8 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -1706,8 +1740,9 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                                 double beta, double *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -1725,7 +1760,8 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((double)g->m * (double)g->n * (double)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -1735,19 +1771,20 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
                    nrxi_gemm_direct_job_f64, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -1755,9 +1792,12 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_run_f64(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 {
+    nrxi_gemm_call_f64 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f64;
 NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
@@ -1771,17 +1811,22 @@ NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
         nrxi_gemm_run_f64(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
-                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
-                                 double *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta,
+                                 double *c, size_t ldc, size_t sc, size_t batch, double *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f64 all;
     double cost = (double)m * (double)n * (double)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (double)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -1792,8 +1837,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                                  float alpha, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                  size_t brs, float alpha, float beta, float *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(float) };
     float t[rows][cols], s;
@@ -1809,8 +1854,8 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
-                                      float beta, float *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                      size_t brs, float alpha, float beta, float *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
@@ -1824,7 +1869,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
@@ -1864,12 +1909,16 @@ NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps,
+                                float *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F32 <= full; i += NRXI_GEMM_TURN_F32)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1886,7 +1935,8 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t,
+                                 size_t ts, float beta, float *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1896,10 +1946,12 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
-                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
+                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
+                                 size_t brs, float beta, float *c)
 {
     float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -1912,7 +1964,8 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -1926,8 +1979,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
@@ -1939,25 +1994,26 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    float t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -1970,14 +2026,16 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
@@ -2001,7 +2059,8 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -2013,7 +2072,7 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f32 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -2023,7 +2082,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
@@ -2051,16 +2110,16 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -2075,8 +2134,13 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
         float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -2107,7 +2171,8 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2119,8 +2184,9 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                                 float beta, float *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -2138,7 +2204,8 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((float)g->m * (float)g->n * (float)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -2148,19 +2215,20 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
                    nrxi_gemm_direct_job_f32, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -2168,9 +2236,12 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_run_f32(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 {
+    nrxi_gemm_call_f32 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f32;
 NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
@@ -2184,17 +2255,22 @@ NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
         nrxi_gemm_run_f32(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
-                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
-                                 float *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta,
+                                 float *c, size_t ldc, size_t sc, size_t batch, float *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f32 all;
     float cost = (float)m * (float)n * (float)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (float)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -2204,45 +2280,51 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2118826157
+#elif NRXI_GEMM_VERSION != 1730340071
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1540441893
-/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
-   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
-   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
-   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
-   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
-   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+#define NRXI_LINALG_VERSION 3193551026
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
+   Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
+   state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
+   nrxi_eigh_work(n), nrxi_svd_work(m, n), nrxi_lstsq_work(m, n, nrhs), nrxi_eig_work(n) ((size_t)-1 when that
+   overflows) and overlaps nothing else. Any size may be 0. Status: NRX_OK, or NRX_E_NUMERIC for a NaN or
+   infinity in the input, a singular (not positive definite) matrix, or an iteration that did not converge.
+   All factorizations are backward stable in norm.
 
-     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
-     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
-     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
-     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
-     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
-     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
-                                                       (work of the next two: nrxi_qr_work(m, cols))
-     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
-     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
-     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
-     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
-     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
-                                                       u and vt may both be NULL (values only)
-     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
-                                                       read, its first n rows get x; diagonal entries of the pivoted R below
-                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
-                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
-                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
-                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+   nrxi_cholesky(n, a, lda)              A = L L^T; reads and overwrites the lower triangle only
+   nrxi_cholesky_solve(n, l, lda, b, nrhs)            b = A^-1 b
+   nrxi_lu(n, a, lda, piv)               P A = L U; row i was swapped with row piv[i] >= i, in order
+   nrxi_lu_solve(n, lu, lda, piv, b, nrhs)            b = A^-1 b
+   nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+   nrxi_qr(m, n, a, lda, tau, work)      A = Q R; R in the upper triangle, reflectors below it; tau: min(m, n)
+   nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)   q = first cols columns of Q, k <= cols <= m; q is not a;
+                                         here and in the next work is nrxi_qr_work(m, cols)
+   nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+   nrxi_qr_pivot(m, n, a, lda, perm, tau, work)       A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q as above
+   nrxi_eigh(n, a, lda, w, work)         symmetric A (lower triangle read) = V diag(w) V^T, w ascending,
+                                         the columns of a become V
+   nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work)  A = U diag(s) V^T, k = min(m, n): u m x k, s k values
+                                         descending, vt k x n; a is destroyed; u and vt NULL: values only
+   nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x
+                                         nrhs, its first m rows are read, its first n rows get x; diagonal
+                                         entries of the pivoted R below rcond |R_00| count as zero (rcond < 0:
+                                         eps max(m, n)); rank may be NULL; a is destroyed
+   nrxi_eig(n, a, lda, w, v, ldv, work)  general real A: w = n complex eigenvalues (re, im), a conjugate pair
+                                         adjacent, positive imaginary part first; v = n x n complex, entry
+                                         (i, j) at v[2*(i*ldv + j)], its columns the unit eigenvectors, or NULL;
+                                         a is destroyed (real Schur form). A defective matrix gives
+                                         nearly parallel vectors, not an error.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 3-5, 7-8; Schreiber and Van Loan 1989
+   (compact WY form of blocked reflectors). */
 
 /* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_LA_VEC 1
 #define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
@@ -2265,17 +2347,20 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 #define NRXI_LA_AXPY                                                                               \
     size_t i = 0;                                                                                  \
     for (; i + 8 <= n; i += 8) {                                                                   \
-        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha;                              \
+        nrxi_f64x4 v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha;                      \
         NRXI_LA_ST(y + i, u);                                                                      \
         NRXI_LA_ST(y + i + 4, v);                                                                  \
     }                                                                                              \
     for (; i < n; i++) y[i] += alpha * x[i];
-/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in
+   registers. */
 #define NRXI_LA_ROTATIONS                                                                          \
     size_t j = 0, k;                                                                               \
     for (; j + 16 <= len; j += 16) {                                                               \
         double *p = q + j;                                                                         \
-        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4);                                     \
+        nrxi_f64x4 a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12);                                \
         for (k = 0; k < count; k++, p += ldq) {                                                    \
             double c = cs[2 * k], s = cs[2 * k + 1];                                               \
             nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
@@ -2291,7 +2376,8 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     return j;
 /* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
 #define NRXI_LA_TILE                                                                               \
-    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00;                      \
+    nrxi_f64x4 c20 = c00, c21 = c00, c30 = c00, c31 = c00;                                         \
     const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
     size_t l;                                                                                      \
     for (l = 0; l < k; l++, b += 8) {                                                              \
@@ -2303,15 +2389,22 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
     NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
 
-NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_FN
+    void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x,
+                          double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_FN size_t
+    nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq,
+                          size_t len){ NRXI_LA_ROTATIONS } NRXI_FN
+    void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b,
+                          double *t){ NRXI_LA_TILE }
 #if NRXI_X86
-NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_AVX2 NRXI_FN
+    double nrxi_la_dot_avx2(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_AVX2 NRXI_FN
+    void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x,
+                           double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_AVX2 NRXI_FN size_t
+    nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq,
+                           size_t len){ NRXI_LA_ROTATIONS } NRXI_AVX2 NRXI_FN
+    void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b,
+                           double *t){ NRXI_LA_TILE }
 #define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
 #endif
 #endif
@@ -2362,7 +2455,8 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
     }
 }
 
-/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k +
+   1]. */
 NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
 {
     size_t k, j = 0;
@@ -2373,12 +2467,13 @@ NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t
 #endif
     j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
 #endif
-    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+    for (k = 0; j < len && k < count; k++)
+        nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
 }
 
 /* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
-NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                          size_t bcs, double *c, size_t ldc)
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs,
+                          const double *b, size_t brs, size_t bcs, double *c, size_t ldc)
 {
     double pack[8 * 256], t[32];
     const double *rows[4];
@@ -2432,7 +2527,8 @@ NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
     return big;
 }
 
-/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are
+   finite. */
 NRXI_FN double nrxi_la_scale(double v)
 {
     int e;
@@ -2454,8 +2550,9 @@ NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
     return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
-   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0.
+   x[0] <- beta, the rest <- v. Tiny vectors are scaled up first: subnormal numbers have too few digits for an
+   orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
     double norm, beta, denom, tau, back = 1.0;
@@ -2482,7 +2579,11 @@ NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
     if (!(r > 1e-140 && r < 1e140)) {
-        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        if (fabs(x) + fabs(z) < 1e-140) {
+            x *= 4.149515568880993e180;
+            z *= 4.149515568880993e180;
+            back = 2.409919865102884e-181;
+        }
         r = hypot(x, z);
     }
     *c = x / r;
@@ -2513,13 +2614,15 @@ NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t in
 NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
 {
     size_t ab, sum, bytes;
-    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes))
+        return (size_t)-1;
     return sum;
 }
 
 /* ---- triangular solves, Cholesky, LU ---- */
 
-NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                double *b, size_t nrhs)
 {
     int forward = upper ? !!trans : !trans; /* which row comes first */
     size_t step, i, j;
@@ -2548,7 +2651,8 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
-#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+/* Columns that are factored before the rest is updated by products of matrices. */
+#define NRXI_LA_BLOCK ((size_t)32)
 
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
@@ -2557,7 +2661,8 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (i = k; i < n; i++) { /* columns k .. end of L */
             double *ai = a + i * lda, pivot;
-            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            for (j = k; j < end && j < i; j++)
+                ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
             if (i >= end) continue;
             pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
             if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
@@ -2565,9 +2670,11 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         }
         for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
             size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
-            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda,
+                         a + r * lda + end, lda);
             for (i = r; i < r + rows; i++)
-                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+                for (j = r; j <= i; j++)
+                    a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
         }
     }
     return NRX_OK;
@@ -2603,15 +2710,18 @@ NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
             }
         }
         for (i = k + 1; i < end; i++) /* rows of U right of the block */
-            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
-        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
+            for (j = k; j < i; j++)
+                nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1,
+                     a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
     return singular ? NRX_E_NUMERIC : NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b,
+                                 size_t nrhs)
 {
     size_t i;
     nrx_status status;
@@ -2624,7 +2734,8 @@ NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const s
 /* ---- QR ---- */
 
 /* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
-NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c,
+                                  size_t ldc, double *w)
 {
     size_t i;
     if (tau == 0.0 || cols == 0) return;
@@ -2641,7 +2752,8 @@ NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
     return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
 }
 
-/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and
+   ones), t = T, w. */
 typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
 
 NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
@@ -2659,7 +2771,8 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 {
     size_t i, j, l;
     for (j = 0; j < kb; j++) {
-        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++)
+            b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
         for (i = 0; i < j; i++) {
             double s = 0.0;
             for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
@@ -2670,12 +2783,14 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 }
 
 /* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
-NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc,
+                              size_t cols)
 {
     size_t step, i, l;
     memset(b.w, 0, kb * cols * sizeof *b.w);
     nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
-    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    for (step = 0; step < kb; step++) {
         double *wi;
         i = trans ? kb - 1 - step : step;
         wi = b.w + i * cols;
@@ -2687,7 +2802,8 @@ NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, doub
 }
 
 /* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
-NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda,
+                             const double *tau)
 {
     size_t i;
     nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
@@ -2725,8 +2841,8 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
-                                 size_t cols, double *work)
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda,
+                                 const double *tau, double *c, size_t ldc, size_t cols, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -2738,8 +2854,8 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
-                             double *work)
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols,
+                             double *q, size_t ldq, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -2757,7 +2873,8 @@ NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, co
 
 NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
 
-NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau,
+                                 double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
     size_t i, j, k = nrxi_la_min(m, n);
@@ -2778,13 +2895,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
         }
         tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
         nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
-        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        for (i = j + 1; i < n; i++) {
             double r, left, ratio;
             if (norm[i] == 0.0) continue;
             r = fabs(a[j * lda + i]) / norm[i];
             left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
             ratio = norm[i] / exact[i];
-            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            if (left * ratio * ratio <= 1.5e-8)
+                norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
             else norm[i] *= sqrt(left);
         }
     }
@@ -2793,12 +2912,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
-    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big),
+           p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum))
+        return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
-NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond,
+                              size_t *rank, double *work)
 {
     size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
@@ -2813,7 +2935,8 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
     while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
     if (rank) *rank = r;
     (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
-    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    if (r < n && r > 0) {
         for (j = 0; j < n; j++)
             for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
         status = nrxi_qr(n, r, z, r, tau2, w);
@@ -2836,7 +2959,10 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
 
 /* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
 
-NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+NRXI_FN size_t nrxi_eigh_work(size_t n)
+{
+    return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1);
+}
 
 /* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
 NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
@@ -2846,8 +2972,10 @@ NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, doubl
     for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
 }
 
-/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
-NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with
+   its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau,
+                                 double *p)
 {
     size_t i, k;
     for (k = 0; k + 1 < n; k++) {
@@ -2870,8 +2998,10 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length
+   len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len,
+                                          double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -2925,7 +3055,9 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     memset(qt, 0, n * n * sizeof *qt);
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
-        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+        if (k + 1 < n)
+            nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1,
+                                  n);
     status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
@@ -2944,9 +3076,10 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
 
 /* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
 
-/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
-   (their leading ones are understood). v, w: m and n doubles. */
-NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k
+   right of the diagonal (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq,
+                                double *taup, double *v, double *w)
 {
     size_t i, k;
     (void)v;
@@ -2970,9 +3103,10 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
-                                         double *cu)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu)
+   and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu,
+                                         double *vt, size_t ldv, size_t lv, double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
@@ -3040,14 +3174,15 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0),
+           r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
 
 /* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
-NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
-                                    double *small)
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut,
+                                    size_t ldu, double *vt, size_t ldv, double *small)
 {
     double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
     size_t i, j, k;
@@ -3063,7 +3198,9 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             v[0] = 1.0;
             for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
             nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
-            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+            if (k + 1 < n)
+                nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k],
+                                      vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
     status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
@@ -3082,8 +3219,8 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
-                            double *work)
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu,
+                            double *vt, size_t ldvt, double *work)
 {
     size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
@@ -3113,13 +3250,18 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
-/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
+   real Schur form ---- */
 
-NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+NRXI_FN size_t nrxi_eig_work(size_t n)
+{
+    return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16);
+}
 
-/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
-   result would then no longer be backward stable for A (Watkins 2006). */
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms
+   of James, Langou and Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times
+   the new norm exceeds the old norm, because the result would then no longer be backward stable for A
+   (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
     double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
@@ -3136,7 +3278,8 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
             g = scale[i] * f;
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100)
+                continue;
             changed = 1;
             scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
@@ -3153,8 +3296,10 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
     for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
-/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
-NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns
+   from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x,
+                           size_t from, size_t to)
 {
     double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
     double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
@@ -3180,7 +3325,8 @@ NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k
     }
 }
 
-/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are
+   real. */
 NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
 {
     double p = 0.5 * (a - d), q = p * p + b * c, r;
@@ -3205,8 +3351,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         double s, t, x[3], *l;
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
-            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]),
+                   off = fabs(h[lo * lda + lo - 1]);
+            /* the matrix is scaled to 1; products must not underflow */
+            if (off <= 1.1e-16 * near || off < 1e-100) {
                 h[lo * lda + lo - 1] = 0.0;
                 break;
             }
@@ -3220,7 +3368,8 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
             continue;
         }
         if (lo + 1 == hi) {
-            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+            /* real: make it triangular */
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) {
                 x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
                 x[1] = l[lo];
                 nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
@@ -3266,8 +3415,10 @@ NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *
     }
 }
 
-/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
-NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved
+   upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k,
+                                  double small, double *xr, double *xi)
 {
     double lr = w[2 * k], li = w[2 * k + 1];
     size_t i = k, j;
@@ -3285,7 +3436,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             r -= row[j] * xr[j];
             m -= row[j] * xi[j];
         }
-        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        if (i > 0 && row[i - 1] != 0.0) {
             const double *up = row - lda;
             double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
             for (j = i + 1; j <= last; j++) {
@@ -3295,7 +3447,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             er = ar * dr - di * di - b * c;
             ei = di * (ar + dr);
             if (fabs(er) + fabs(ei) < small * small) er = small * small;
-            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1,
+                           xi + i - 1);
             nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
             i--;
         } else {
@@ -3310,7 +3463,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
 
 NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
 {
-    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n,
+           *yi = yr + n, f = 0.0;
     size_t i, j, k;
     nrx_status status;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
@@ -3372,7 +3526,7 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1540441893
+#elif NRXI_LINALG_VERSION != 3193551026
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */

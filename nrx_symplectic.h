@@ -12,7 +12,7 @@
  *  #include <stdio.h>
  *  int main(void)
  *  {
- *      nrx_sym_system kepler = nrx_sym_kepler();     // H = p^2/2 - 1/|q|; your own: a struct with dH/dq and dH/dp
+ *      nrx_sym_system kepler = nrx_sym_kepler();     // H = p^2/2 - 1/|q|; your own: a struct
  *      double z[4] = { 0.4, 0.0, 0.0, 2.0 };         // q1, q2, p1, p2: an ellipse of eccentricity 0.6
  *      nrx_sym_desc desc = NRX_ZERO;                 // zero = good defaults
  *      nrx_sym_info info;
@@ -22,6 +22,58 @@
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+     systems       a struct of callbacks, and ready ones: oscillator, pendulum, double pendulum,
+                   Henon-Heiles, Kepler, N bodies (outer solar system, figure-eight), FPUT chain, Tao's
+                   problem, damped oscillator in doubled variables, charged particle, rigid body
+     explicit      symplectic Euler, Verlet, Ruth, Forest-Ruth, PEFRL, McLachlan, Blanes-Moan, Kahan-Li,
+                   Yoshida, orders 1 to 10; Runge-Kutta-Nystrom types; every coefficient checked by observed
+                   order
+     implicit      midpoint, Gauss 2 to 8, Lobatto IIIA-IIIB: fixed point or Newton, to round-off
+     any H         Tao's doubled phase space, its symmetric projection (symplectic in the original variables)
+     N bodies      Wisdom-Holman with correctors, SABA; Kepler arcs in universal variables
+     more          constraints (SHAKE, RATTLE), r-RESPA, Langevin BAOAB, Boris, rigid-body splitting, time
+                   transformation, MEGNO, variational equations, gradients by reversal, dense output, events,
+                   Poincare sections, batches in SIMD, compensated sums, bit-reversible lattice
+     learned       SympFlow with its exact Hamiltonian, LA- and G-SympNets, HenonNet, HNN, generating
+                   functions, an MLP to compare; hand-derived gradients, training, .safetensors files,
+                   a-posteriori energy bound
+     evidence      nrx_sym_check: symplecticity, determinant, symmetry, reversibility and observed order of
+                   any map
+   WHAT IT DOES NOT
+     adaptive non-symplectic solvers (nrx_dynsys.h), dissipation other than by doubling or Langevin, collisions
+
+   CONVENTIONS  z = [q_1 .. q_d, p_1 .. p_d]; q' = dH/dp, p' = -dH/dq. Trajectories are [time][2d], batches
+     [2d][lanes], rows of learned maps [n][2d]. Everything is f64. Zero in a descriptor means the documented
+     default; a NULL descriptor means all of them.
+   CHOOSING  quadratic T: VERLET for speed, SRKN6B (order 4), SRKN11B (6), KAHAN_LI8 (8). General T(p):
+     BLANES_MOAN4, KAHAN_LI6, KAHAN_LI8. H not separable: GAUSS4 .. GAUSS8, SEMI_EXPLICIT. Planets:
+     WISDOM_HOLMAN, SABA1064. Long runs: desc.roundoff = NRX_SYM_COMPENSATED.
+   ERRORS  every call that can fail returns nrx_status; the reason goes as one line to NRX_LOG or
+     desc.env.log. Argument errors come before the first write. A failure on the way (not finite, no
+     convergence, a callback that returns a status) leaves the last good state in z and its time in
+     nrx_sym_info. A method that cannot do a system refuses with NRX_E_UNSUPPORTED.
+   MEMORY  nrx_sym_integrate allocates its workspace once, or takes yours (desc.work). Learned flows allocate
+     when created; evaluating and differentiating them does not (HNN: one workspace per call). desc.env.alloc
+     replaces the allocator.
+   THREADS  no globals. Any number of integrations at once on distinct states; one thread per nrx_sym_flow.
+     Batches run in parallel over blocks of 64 lanes (OpenMP, or desc.env.parallel_for) with the same result
+     for any number of threads.
+   DETERMINISM  the same bits for the same build and processor. Under NRX_REPRODUCIBLE the explicit methods
+     (scalar path, no contraction; systems whose gradient needs only + - * / and square roots) give the same
+     bits on every platform.
+   COST  per step: `stages` forces and O(d) additions; a callback costs about 10 ns. Small systems:
+     NRX_SYM_HOOK inlines the force.
+
+   CONFIGURATION, before the first include
+     NRX_STATIC            everything static, implementation included
+     NRX_MALLOC(n), NRX_REALLOC(p, n), NRX_FREE(p)   all three or none
+     NRX_LOG(line)         one line per error; NRX_VERBOSE sends it to stderr
+     NRX_NO_STDIO          no files, no stderr
+     NRX_NO_SIMD           scalar code only
+     NRX_REPRODUCIBLE      see above
+   Never compile this header with -ffast-math when you want compensated sums: they are then optimised away.
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -397,7 +449,8 @@ extern "C" {
 /* Version of the implementation that was linked, "major.minor.patch". */
 NRX_DEF const char *nrx_sym_version(void);
 
-/* ==== Hamiltonian systems ======================================================================================== */
+/* ==== Hamiltonian systems
+   ======================================================================================== */
 
 /* What H looks like. A method that needs more than the system promises refuses with NRX_E_UNSUPPORTED. */
 enum {
@@ -407,16 +460,19 @@ enum {
     NRX_SYM_NEWTON = 3      /* H = sum p_i^2 / (2 m_i) + V(t, q): dp is not called, `inverse_mass` is used */
 };
 
-/* A callback: g = dH/dq or dH/dp, d numbers. For separable systems dH/dq may not look at p, nor dH/dp at q. A status other
+/* A callback: g = dH/dq or dH/dp, d numbers. For separable systems dH/dq may not look at p, nor dH/dp at q. A
+   status other
    than NRX_OK stops the integration at the last good state; so does a result that is not finite. */
 typedef nrx_status (*nrx_sym_grad_fn)(void *user, double t, const double *q, const double *p, double *g);
 
 /* The closed inner loop of a small system, made by NRX_SYM_HOOK below; not meant to be called directly. */
 struct nrx_sym_scheme;
-typedef nrx_status (*nrx_sym_hook_fn)(void *user, const struct nrx_sym_scheme *scheme, double t0, double h, size_t first,
+typedef nrx_status (*nrx_sym_hook_fn)(void *user, const struct nrx_sym_scheme *scheme, double t0, double h,
+    size_t first,
                                       size_t steps, size_t lanes, double *z, double *carry);
 
-/* N bodies under Newtonian attraction in `dim` = 2 or 3 dimensions: q = positions [body][dim], p = momenta m v [body][dim].
+/* N bodies under Newtonian attraction in `dim` = 2 or 3 dimensions: q = positions [body][dim], p = momenta m
+   v [body][dim].
    H = sum p^2/(2m) - G sum_{i<j} m_i m_j / |q_i - q_j|. At most 1024 bodies; masses > 0. */
 typedef struct nrx_sym_nbody {
     size_t bodies;
@@ -425,13 +481,15 @@ typedef struct nrx_sym_nbody {
     const double *mass;        /* [bodies]; for Wisdom-Holman body 0 is the star and the others go outwards */
 } nrx_sym_nbody;
 
-/* A Hamiltonian system with d degrees of freedom. The state is z = [q_1 .. q_d, p_1 .. p_d] everywhere in this header. */
+/* A Hamiltonian system with d degrees of freedom. The state is z = [q_1 .. q_d, p_1 .. p_d] everywhere in
+   this header. */
 typedef struct nrx_sym_system {
     size_t d;
     int structure;                  /* NRX_SYM_GENERAL ... */
     nrx_sym_grad_fn dq;             /* dH/dq: always needed */
     nrx_sym_grad_fn dp;             /* dH/dp: needed unless structure is NRX_SYM_NEWTON */
-    nrx_status (*energy)(void *user, double t, const double *q, const double *p, double *H);   /* NULL = not reported */
+    /* NULL = not reported */
+    nrx_status (*energy)(void *user, double t, const double *q, const double *p, double *H);
     /* w = H''(t, z) v, all [2d]; NULL: differences of the gradients where a Hessian is wanted (8 digits). */
     nrx_status (*hess)(void *user, double t, const double *q, const double *p, const double *v, double *w);
     const double *inverse_mass;     /* [d], NRX_SYM_NEWTON only; NULL = all 1 */
@@ -441,32 +499,43 @@ typedef struct nrx_sym_system {
 } nrx_sym_system;
 
 /* Ready systems. `user` data given by pointer must outlive the system. All have energy and Hessian. */
-NRX_DEF nrx_sym_system nrx_sym_oscillator(void);           /* d = 1: (p^2 + q^2)/2                                        */
-NRX_DEF nrx_sym_system nrx_sym_pendulum(void);             /* d = 1: p^2/2 - cos q                                        */
-NRX_DEF nrx_sym_system nrx_sym_henon_heiles(void);         /* d = 2: (p^2+q^2)/2 + q1^2 q2 - q2^3/3 (1964); bounded below 1/6 */
-NRX_DEF nrx_sym_system nrx_sym_kepler(void);               /* d = 2: p^2/2 - 1/|q|                                        */
-NRX_DEF nrx_sym_system nrx_sym_double_pendulum(void);      /* d = 2, general: equal masses and lengths 1, g = 1           */
-NRX_DEF nrx_sym_system nrx_sym_tao(void);                  /* d = 1, general: (q^2+1)(p^2+1)/2 (Tao 2016)                 */
-NRX_DEF nrx_sym_system nrx_sym_relativistic_pendulum(void);/* d = 1, separable, T not quadratic: sqrt(1+p^2) - cos q      */
-/* d = 2: m x'' + damping x' + k x = 0 (m = k = 1) as H = (p1^2-p2^2)/2 + l/2 (q1-q2)(p1-p2) + (q1^2-q2^2)/2; the physical
+/* d = 1: (p^2 + q^2)/2 */
+NRX_DEF nrx_sym_system nrx_sym_oscillator(void);
+/* d = 1: p^2/2 - cos q */
+NRX_DEF nrx_sym_system nrx_sym_pendulum(void);
+/* d = 2: (p^2+q^2)/2 + q1^2 q2 - q2^3/3 (1964); bounded below 1/6 */
+NRX_DEF nrx_sym_system nrx_sym_henon_heiles(void);
+NRX_DEF nrx_sym_system nrx_sym_kepler(void); /* d = 2: p^2/2 - 1/|q|                                        */
+/* d = 2, general: equal masses and lengths 1, g = 1 */
+NRX_DEF nrx_sym_system nrx_sym_double_pendulum(void);
+NRX_DEF nrx_sym_system nrx_sym_tao(void); /* d = 1, general: (q^2+1)(p^2+1)/2 (Tao 2016)                 */
+/* d = 1, separable, T not quadratic: sqrt(1+p^2) - cos q */
+NRX_DEF nrx_sym_system nrx_sym_relativistic_pendulum(void);
+/* d = 2: m x'' + damping x' + k x = 0 (m = k = 1) as H = (p1^2-p2^2)/2 + l/2 (q1-q2)(p1-p2) + (q1^2-q2^2)/2;
+   the physical
    motion is on q1 = q2, p1 = -p2 (Bateman 1931, Galley 2013). `damping` points to l >= 0. */
 NRX_DEF nrx_sym_system nrx_sym_damped_oscillator(const double *damping);
-/* d = 2: charge and mass 1 in the plane, uniform field B: |p - A|^2/2 + k|q|^2/2, A = B(-q2, q1)/2. field = {B, k}. */
+/* d = 2: charge and mass 1 in the plane, uniform field B: |p - A|^2/2 + k|q|^2/2, A = B(-q2, q1)/2. field
+   = {B, k}. */
 NRX_DEF nrx_sym_system nrx_sym_charged_particle(const double field[2]);
-/* d = 3: free rigid body in Euler angles q = (phi, theta, psi) (z-x-z) and conjugate momenta; general; singular at
+/* d = 3: free rigid body in Euler angles q = (phi, theta, psi) (z-x-z) and conjugate momenta; general;
+   singular at
    sin(theta) = 0. inertia = {I1, I2, I3} > 0. For the body-frame equations see nrx_sym_rigid_body_steps. */
 NRX_DEF nrx_sym_system nrx_sym_rigid_body(const double inertia[3]);
 
-/* Fermi-Pasta-Ulam-Tsingou chain with fixed ends: sum p^2/2 + sum_i s_i^2/2 + alpha s_i^3/3 + beta s_i^4/4, s_i = q_{i+1}-q_i. */
+/* Fermi-Pasta-Ulam-Tsingou chain with fixed ends: sum p^2/2 + sum_i s_i^2/2 + alpha s_i^3/3 + beta
+   s_i^4/4, s_i = q_{i+1}-q_i. */
 typedef struct nrx_sym_fput_chain { size_t n; double alpha, beta; } nrx_sym_fput_chain;
 NRX_DEF nrx_status nrx_sym_fput(const nrx_sym_fput_chain *chain, nrx_sym_system *system);
 
 /* Newtonian N-body problem over `bodies` (kept by pointer). NRX_E_ARG for a bad count, dimension or mass. */
 NRX_DEF nrx_status nrx_sym_nbody_system(const nrx_sym_nbody *bodies, nrx_sym_system *system);
-/* Sun, Jupiter, Saturn, Uranus, Neptune, Pluto (Hairer, Lubich, Wanner, "Geometric Numerical Integration", I.2.4): AU, days,
+/* Sun, Jupiter, Saturn, Uranus, Neptune, Pluto (Hairer, Lubich, Wanner, "Geometric Numerical Integration",
+   I.2.4): AU, days,
    solar masses; z0 [36] starts with the Sun at rest in the origin. *bodies is filled and stays yours. */
 NRX_DEF nrx_status nrx_sym_outer_solar_system(nrx_sym_nbody *bodies, nrx_sym_system *system, double z0[36]);
-/* Three equal masses in the plane on the figure-eight (Chenciner, Montgomery 2000); z0 [12]; period 6.32591398292621. */
+/* Three equal masses in the plane on the figure-eight (Chenciner, Montgomery 2000); z0 [12]; period
+   6.32591398292621. */
 NRX_DEF nrx_status nrx_sym_figure_eight(nrx_sym_nbody *bodies, nrx_sym_system *system, double z0[12]);
 
 /* E = H(t, z). NRX_E_UNSUPPORTED when the system has no energy. */
@@ -474,67 +543,75 @@ NRX_DEF nrx_status nrx_sym_energy(const nrx_sym_system *system, double t, const 
 /* The vector field (dH/dp, -dH/dq) of the system as a door; *system must outlive it. */
 NRX_DEF nrx_status nrx_sym_vfield(const nrx_sym_system *system, nrx_vfield *field);
 
-/* Free rigid body in the body frame: angular momentum m[3], attitude as unit quaternion (w, x, y, z) or NULL. `steps`
-   symmetric compositions of three exact rotations (McLachlan 1993, Reich 1994), raised by the weights of `compose`
-   (0 = order 2, or a composition method such as NRX_SYM_KAHAN_LI8). |m| is kept to round-off; no step size is unstable. */
-NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3], double quaternion[4], double h,
+/* Free rigid body in the body frame: angular momentum m[3], attitude as unit quaternion (w, x, y, z) or NULL.
+   `steps`
+   symmetric compositions of three exact rotations (McLachlan 1993, Reich 1994), raised by the weights of
+   `compose`
+   (0 = order 2, or a composition method such as NRX_SYM_KAHAN_LI8). |m| is kept to round-off; no step size is
+   unstable. */
+NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3], double quaternion[4],
+    double h,
                                             size_t steps, int compose);
-/* Boris' method for a charge (charge/mass 1) in fields: x[3], v[3] at the same time, `steps` steps x-half, v, x-half.
+/* Boris' method for a charge (charge/mass 1) in fields: x[3], v[3] at the same time, `steps` steps x-half, v,
+   x-half.
    field gives E(t, x) and B(t, x), [3] each. Volume preserving, not symplectic (Qin et al. 2013). */
-NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const double *x, double *E, double *B), void *user,
+NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const double *x, double *E, double *B),
+    void *user,
                                  double t0, double h, size_t steps, double x[3], double v[3]);
 
-/* ==== methods ==================================================================================================== */
+/* ==== methods
+   ==================================================================================================== */
 
-/* X(name, text). Splitting methods need a separable system; those marked RKN have their order for quadratic T only. */
-#define NRX_SYM_METHODS(X)                                                                                              \
-    X(VERLET, "verlet")                       /* order 2, drift-kick-drift; 1 force per step                         */ \
-    X(VERLET_KDK, "verlet_kdk")               /* order 2, kick-drift-kick (velocity Verlet); 1 force                 */ \
-    X(EULER_A, "euler_a")                     /* order 1, kick then drift (symplectic Euler)                         */ \
-    X(EULER_B, "euler_b")                     /* order 1, drift then kick                                            */ \
-    X(MCLACHLAN_ATELA2, "mclachlan_atela2")   /* order 2, 2 forces                                                   */ \
-    X(MCLACHLAN_S2, "mclachlan_s2")           /* order 2, 2 forces, small error constant                             */ \
-    X(RUTH3, "ruth3")                         /* order 3, 3 forces                                                   */ \
-    X(MCLACHLAN_ATELA3, "mclachlan_atela3")   /* order 3, 3 forces                                                   */ \
-    X(FOREST_RUTH, "forest_ruth")             /* order 4, 3 forces (= Yoshida 4)                                     */ \
-    X(SUZUKI4, "suzuki4")                     /* order 4, 5 forces                                                   */ \
-    X(PEFRL, "pefrl")                         /* order 4, 4 forces (Omelyan, Mryglod, Folk 2002)                     */ \
-    X(VEFRL, "vefrl")                         /* order 4, 4 forces                                                   */ \
-    X(MCLACHLAN_ATELA4, "mclachlan_atela4")   /* order 4 RKN, 4 forces                                               */ \
-    X(MCLACHLAN_S4, "mclachlan_s4")           /* order 4, 4 forces                                                   */ \
-    X(MCLACHLAN_S5, "mclachlan_s5")           /* order 4, 5 forces                                                   */ \
-    X(SB3A5, "sb3a5")                         /* order 4, 5 forces (McLachlan 1995)                                  */ \
-    X(BLANES_MOAN4, "blanes_moan4")           /* order 4, 6 forces (S6)                                              */ \
-    X(SRKN6B, "srkn6b")                       /* order 4 RKN, 6 forces (Blanes, Moan 2002): the best of order 4      */ \
-    X(MCLACHLAN_ATELA5, "mclachlan_atela5")   /* order 5 RKN, 6 forces                                               */ \
-    X(YOSHIDA6, "yoshida6")                   /* order 6, 7 forces                                                   */ \
-    X(KAHAN_LI6, "kahan_li6")                 /* order 6, 9 forces                                                   */ \
-    X(MCLACHLAN_SS9, "mclachlan_ss9")         /* order 6, 9 forces                                                   */ \
-    X(BLANES_MOAN6, "blanes_moan6")           /* order 6, 10 forces (S10)                                            */ \
-    X(SRKN11B, "srkn11b")                     /* order 6 RKN, 11 forces: the best of order 6                         */ \
-    X(SRKN14A, "srkn14a")                     /* order 6 RKN, 14 forces                                              */ \
-    X(YOSHIDA8, "yoshida8")                   /* order 8, 15 forces                                                  */ \
-    X(KAHAN_LI8, "kahan_li8")                 /* order 8, 17 forces: the best of order 8                             */ \
-    X(MCLACHLAN_SS17, "mclachlan_ss17")       /* order 8, 17 forces                                                  */ \
-    X(SOFRONIOU_SPALETTA10, "sofroniou_spaletta10") /* order 10, 35 forces                                           */ \
-    X(MIDPOINT, "midpoint")                   /* implicit midpoint = Gauss, order 2; any H                           */ \
-    X(GAUSS4, "gauss4")                       /* Gauss collocation, 2 stages, order 4; any H                         */ \
-    X(GAUSS6, "gauss6")                       /* 3 stages                                                            */ \
-    X(GAUSS8, "gauss8")                       /* 4 stages                                                            */ \
-    X(LOBATTO2, "lobatto2")                   /* Lobatto IIIA (q) - IIIB (p) pairs, order 2, 4, 6; any H             */ \
-    X(LOBATTO4, "lobatto4")                                                                                             \
-    X(LOBATTO6, "lobatto6")                                                                                             \
-    X(TAO, "tao")                             /* explicit for any H: doubled phase space bound by omega (Tao 2016)   */ \
-    X(SEMI_EXPLICIT, "semi_explicit")         /* the same with symmetric projection: symplectic in (q, p)            */ \
-    X(WISDOM_HOLMAN, "wisdom_holman")         /* N-body around a star, Jacobi coordinates; corrector 0, 5, 11, 17    */ \
-    X(SABA2, "saba2")                         /* N-body, the same splitting, generalised order (4, 2)                */ \
-    X(SABA1064, "saba1064")                   /* generalised order (10, 6, 4), 8 stages                              */ \
-    X(RATTLE, "rattle")                       /* holonomic constraints g(q) = 0, NRX_SYM_NEWTON                      */ \
-    X(SHAKE, "shake")                         /* RATTLE without the projection of the momenta (same positions)       */ \
-    X(RESPA, "respa")                         /* impulse multiple time steps: fast and slow forces                   */ \
-    X(BAOAB, "baoab")                         /* Langevin dynamics (Leimkuhler, Matthews 2013)                       */ \
-    X(RK4, "rk4")                             /* not symplectic: for comparison                                      */ \
-    X(EXPLICIT_EULER, "explicit_euler")       /* not symplectic: for comparison                                      */
+/* X(name, text). Splitting methods need a separable system; those marked RKN have their order for
+   quadratic T only. */
+#define NRX_SYM_METHODS(X) \
+    X(VERLET, "verlet")                    /* order 2, drift-kick-drift; 1 force per step */ \
+    X(VERLET_KDK, "verlet_kdk")            /* order 2, kick-drift-kick (velocity Verlet); 1 force */ \
+    X(EULER_A, "euler_a")                  /* order 1, kick then drift (symplectic Euler) */ \
+    X(EULER_B, "euler_b")                  /* order 1, drift then kick */ \
+    X(MCLACHLAN_ATELA2, "mclachlan_atela2")  /* order 2, 2 forces */ \
+    X(MCLACHLAN_S2, "mclachlan_s2")        /* order 2, 2 forces, small error constant */ \
+    X(RUTH3, "ruth3")                      /* order 3, 3 forces */ \
+    X(MCLACHLAN_ATELA3, "mclachlan_atela3")  /* order 3, 3 forces */ \
+    X(FOREST_RUTH, "forest_ruth")          /* order 4, 3 forces (= Yoshida 4) */ \
+    X(SUZUKI4, "suzuki4")                  /* order 4, 5 forces */ \
+    X(PEFRL, "pefrl")                      /* order 4, 4 forces (Omelyan, Mryglod, Folk 2002) */ \
+    X(VEFRL, "vefrl")                      /* order 4, 4 forces */ \
+    X(MCLACHLAN_ATELA4, "mclachlan_atela4")  /* order 4 RKN, 4 forces */ \
+    X(MCLACHLAN_S4, "mclachlan_s4")        /* order 4, 4 forces */ \
+    X(MCLACHLAN_S5, "mclachlan_s5")        /* order 4, 5 forces */ \
+    X(SB3A5, "sb3a5")                      /* order 4, 5 forces (McLachlan 1995) */ \
+    X(BLANES_MOAN4, "blanes_moan4")        /* order 4, 6 forces (S6) */ \
+    X(SRKN6B, "srkn6b")                    /* order 4 RKN, 6 forces (Blanes, Moan 2002): best of order 4 */ \
+    X(MCLACHLAN_ATELA5, "mclachlan_atela5")  /* order 5 RKN, 6 forces */ \
+    X(YOSHIDA6, "yoshida6")                /* order 6, 7 forces */ \
+    X(KAHAN_LI6, "kahan_li6")              /* order 6, 9 forces */ \
+    X(MCLACHLAN_SS9, "mclachlan_ss9")      /* order 6, 9 forces */ \
+    X(BLANES_MOAN6, "blanes_moan6")        /* order 6, 10 forces (S10) */ \
+    X(SRKN11B, "srkn11b")                  /* order 6 RKN, 11 forces: the best of order 6 */ \
+    X(SRKN14A, "srkn14a")                  /* order 6 RKN, 14 forces */ \
+    X(YOSHIDA8, "yoshida8")                /* order 8, 15 forces */ \
+    X(KAHAN_LI8, "kahan_li8")              /* order 8, 17 forces: the best of order 8 */ \
+    X(MCLACHLAN_SS17, "mclachlan_ss17")    /* order 8, 17 forces */ \
+    X(SOFRONIOU_SPALETTA10, "sofroniou_spaletta10") /* order 10, 35 forces */ \
+    X(MIDPOINT, "midpoint")                /* implicit midpoint = Gauss, order 2; any H */ \
+    X(GAUSS4, "gauss4")                    /* Gauss collocation, 2 stages, order 4; any H */ \
+    X(GAUSS6, "gauss6")                    /* 3 stages */ \
+    X(GAUSS8, "gauss8")                    /* 4 stages */ \
+    X(LOBATTO2, "lobatto2")                /* Lobatto IIIA (q) - IIIB (p) pairs, order 2, 4, 6; any H */ \
+    X(LOBATTO4, "lobatto4") \
+    X(LOBATTO6, "lobatto6") \
+    X(TAO, "tao")                          /* explicit, any H: doubled phase space, bound by omega (2016) */ \
+    X(SEMI_EXPLICIT, "semi_explicit")      /* the same with symmetric projection: symplectic in (q, p) */ \
+    X(WISDOM_HOLMAN, "wisdom_holman")      /* N-body around a star, Jacobi coordinates; correctors */ \
+    X(SABA2, "saba2")                      /* N-body, the same splitting, generalised order (4, 2) */ \
+    X(SABA1064, "saba1064")                /* generalised order (10, 6, 4), 8 stages */ \
+    X(RATTLE, "rattle")                    /* holonomic constraints g(q) = 0, NRX_SYM_NEWTON */ \
+    X(SHAKE, "shake")                      /* RATTLE without projected momenta (same positions) */ \
+    X(RESPA, "respa")                      /* impulse multiple time steps: fast and slow forces */ \
+    X(BAOAB, "baoab")                      /* Langevin dynamics (Leimkuhler, Matthews 2013) */ \
+    X(RK4, "rk4")                          /* not symplectic: for comparison */ \
+    X(EXPLICIT_EULER, "explicit_euler")    /* not symplectic: for comparison */
 enum {
 #define NRX_X_(name, text) NRX_SYM_##name,
     NRX_SYM_METHODS(NRX_X_)
@@ -542,7 +619,8 @@ enum {
     NRX_SYM_METHOD_COUNT
 };
 
-/* The coefficients of a splitting method. One step is: drift a[0], kick b[0], drift a[1], ..., kick b[stages-1],
+/* The coefficients of a splitting method. One step is: drift a[0], kick b[0], drift a[1], ..., kick
+   b[stages-1],
    drift a[stages] (times h); zero drifts cost nothing. c[i] = a[0] + .. + a[i] is the time of kick i. */
 typedef struct nrx_sym_scheme {
     int stages;
@@ -562,11 +640,13 @@ NRX_DEF int nrx_sym_method_order(const nrx_sym_system *system, int method, int c
 /* Coefficients of a splitting method. NRX_E_UNSUPPORTED for other methods. Cost: some hundred additions. */
 NRX_DEF nrx_status nrx_sym_scheme_get(int method, nrx_sym_scheme *scheme);
 
-/* ==== integration ================================================================================================ */
+/* ==== integration
+   ================================================================================================ */
 
 enum { NRX_SYM_PLAIN = 0,
-       NRX_SYM_COMPENSATED = 1,   /* updates of q and p by compensated sums (Kahan 1965): explicit and Gauss methods         */
-       NRX_SYM_LATTICE = 2        /* q and p on a lattice of integers: exactly reversible, bit for bit (Levesque, Verlet 1993)*/ };
+       /* updates of q and p by compensated sums (Kahan 1965): explicit and Gauss methods */
+       NRX_SYM_COMPENSATED = 1,
+       NRX_SYM_LATTICE = 2        /* q, p on integers: reversible bit for bit (Levesque, Verlet 1993) */ };
 enum { NRX_SYM_SOLVE_AUTO = 0, NRX_SYM_SOLVE_FIXED_POINT = 1, NRX_SYM_SOLVE_NEWTON = 2 };
 
 /* m constraints g(q) = 0. */
@@ -581,44 +661,51 @@ typedef struct nrx_sym_constraints {
 typedef struct nrx_sym_desc {
     double t0;                        /* time of the given state */
     int roundoff;                     /* NRX_SYM_PLAIN, _COMPENSATED, _LATTICE */
-    double lattice;                   /* spacing of the lattice; 0 = 2^-48: then |q|, |p| < 32 (2^53 spacings), else NRX_E_RANGE */
-    double *carry;                    /* [2d] low-order parts, kept between calls; NULL = dropped at the end */
-    int compose;                      /* order raising of order-2 methods (midpoint, Tao, semi-explicit, Wisdom-Holman,
-                                         RATTLE): a composition such as NRX_SYM_FOREST_RUTH, SUZUKI4, YOSHIDA6, KAHAN_LI6,
+    /* spacing of the lattice; 0 = 2^-48: then |q|, |p| < 32 (2^53 spacings), else NRX_E_RANGE */
+    double lattice;
+    double *carry; /* [2d] low-order parts, kept between calls; NULL = dropped at the end */
+    int compose;                      /* order raising of order-2 methods (midpoint, Tao, semi-explicit,
+    Wisdom-Holman,
+                                         RATTLE): a composition such as NRX_SYM_FOREST_RUTH, SUZUKI4,
+                                         YOSHIDA6, KAHAN_LI6,
                                          KAHAN_LI8, SOFRONIOU_SPALETTA10; 0 = none */
     double omega;                     /* Tao: binding of the copies; 0 = 20 */
-    int solver;                       /* implicit methods: NRX_SYM_SOLVE_... (auto: fixed point, Newton if it stalls) */
+    int solver; /* implicit methods: NRX_SYM_SOLVE_... (auto: fixed point, Newton if it stalls) */
     int max_iterations;               /* implicit methods and constraints, per step; 0 = 50 */
     int corrector;                    /* Wisdom-Holman: order of the symplectic corrector, 0, 5, 11 or 17 */
 
-    /* Output: the state after steps `every`, 2 every, ... (0 = never), as rows [2d] of `out` and/or through `observe`; a
+    /* Output: the state after steps `every`, 2 every, ... (0 = never), as rows [2d] of `out` and/or through
+       `observe`; a
        non-zero return stops. Looking does not change the trajectory by a bit. */
     size_t every;
     double *out;
     size_t out_rows;                  /* capacity of out */
     int (*observe)(void *user, size_t step, double t, const double *z);
     void *observe_user;
-    /* Dense output: states at ascending times[] within the interval -> dense [times][2d], by one fractional step each. */
+    /* Dense output: states at ascending times[] within the interval -> dense [times][2d], by one
+       fractional step each. */
     const double *times;
     size_t times_count;
     double *dense;
-    /* Events: zeros of event(t, z) crossed upwards (+1), downwards (-1) or both (0), located to round-off by fractional steps
+    /* Events: zeros of event(t, z) crossed upwards (+1), downwards (-1) or both (0), located to round-off by
+       fractional steps
        and given to on_event with their number; a non-zero return stops. */
     double (*event)(void *user, double t, const double *z);
     int (*on_event)(void *user, size_t index, double t, const double *z);
     void *event_user;
     int event_direction;
-    /* Variational equations: `tangents` vectors [2d], carried along in place (splitting, Gauss and midpoint methods). */
+    /* Variational equations: `tangents` vectors [2d], carried along in place (splitting, Gauss and
+       midpoint methods). */
     double *tangent;
     size_t tangents;
 
     nrx_sym_constraints constraints;  /* RATTLE */
-    nrx_sym_grad_fn fast;             /* RESPA: gradient of the fast part of V; system->dq is that of all of V */
+    nrx_sym_grad_fn fast; /* RESPA: gradient of the fast part of V; system->dq is that of all of V */
     size_t substeps;                  /* RESPA: inner steps per step; 0 = 8 */
     double friction, temperature;     /* BAOAB: friction gamma, k_B T */
     uint64_t seed;                    /* BAOAB: Philox seed; the trajectory is a function of it */
 
-    double *work;                     /* workspace of nrx_sym_workspace_size doubles; NULL = allocated by the call */
+    double *work; /* workspace of nrx_sym_workspace_size doubles; NULL = allocated by the call */
     size_t work_size;
     nrx_env env;                      /* progress: done/total in steps, value = time */
 } nrx_sym_desc;
@@ -641,43 +728,66 @@ NRX_DEF size_t nrx_sym_workspace_size(const nrx_sym_system *system, int method, 
 
 /* `steps` steps of size h (negative: backwards) from z [2d], in place. desc and info may be NULL.
    NRX_E_ARG: NULL, h zero or not finite, odd shapes; NRX_E_UNSUPPORTED: the method cannot do this system;
-   NRX_E_NUMERIC: not finite, singular, or an implicit solve that does not converge; NRX_E_CANCELLED: by progress.
-   On failure z is the last good state and info tells its time. Not finite input is refused. Thread-safe for distinct z. */
-NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, double *z, double h, size_t steps,
+   NRX_E_NUMERIC: not finite, singular, or an implicit solve that does not converge; NRX_E_CANCELLED: by
+   progress.
+   On failure z is the last good state and info tells its time. Not finite input is refused. Thread-safe for
+   distinct z. */
+NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, double *z, double h,
+    size_t steps,
                                      const nrx_sym_desc *desc, nrx_sym_info *info);
 
-/* The same for `lanes` independent states at once, z [2d][lanes] (structure of arrays), splitting methods. With a hook on the
-   system eight lanes or more go through SIMD registers; without one each lane is integrated by itself. Uses desc->t0,
-   ->roundoff (plain only with a hook) and ->env (parallel over blocks of 64 lanes, progress). A lane that leaves the finite
+/* The same for `lanes` independent states at once, z [2d][lanes] (structure of arrays), splitting methods.
+   With a hook on the
+   system eight lanes or more go through SIMD registers; without one each lane is integrated by itself. Uses
+   desc->t0,
+   ->roundoff (plain only with a hook) and ->env (parallel over blocks of 64 lanes, progress). A lane that
+   leaves the finite
    numbers spoils only itself: it is left there, and the status is NRX_E_NUMERIC. */
-NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int method, double *z, size_t lanes, double h,
+NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int method, double *z, size_t lanes,
+    double h,
                                            size_t steps, const nrx_sym_desc *desc);
 
-/* Gradient of a function L of the final state, by running the exact reverse of a splitting method: O(1) memory in the number
-   of steps. On entry z [2d] is the final state and lambda [2d] = dL/dz there; on return z is the initial state (to round-off;
-   to the bit with NRX_SYM_LATTICE, for the trajectory that was integrated so) and lambda = dL/dz0. Since M^T = J M^-1 J^-1 the
-   adjoint is a tangent vector carried backwards. dtheta [ntheta] (or NULL) is increased by dL/dtheta for the parameters
-   theta of H: `dparam` adds  d/dtheta ( u . grad H(t, z) )  for u [2d] to it. h and steps as in the forward call. */
-NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, double *z, double h, size_t steps, double *lambda,
-                                    nrx_status (*dparam)(void *user, double t, const double *z, const double *u, double *dtheta),
+/* Gradient of a function L of the final state, by running the exact reverse of a splitting method: O(1)
+   memory in the number
+   of steps. On entry z [2d] is the final state and lambda [2d] = dL/dz there; on return z is the initial
+   state (to round-off;
+   to the bit with NRX_SYM_LATTICE, for the trajectory that was integrated so) and lambda = dL/dz0. Since M^T
+   = J M^-1 J^-1 the
+   adjoint is a tangent vector carried backwards. dtheta [ntheta] (or NULL) is increased by dL/dtheta for the
+   parameters
+   theta of H: `dparam` adds  d/dtheta ( u . grad H(t, z) )  for u [2d] to it. h and steps as in the forward
+   call. */
+NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, double *z, double h,
+    size_t steps, double *lambda,
+                                    nrx_status (*dparam)(void *user, double t, const double *z,
+                                        const double *u, double *dtheta),
                                     double *dtheta, const nrx_sym_desc *desc);
 
-/* Poincare section: up to `count` crossings of z[coordinate] = value in `direction` (+1, -1, 0 = both) within max_steps steps.
-   rows [count][2d+1]: time and state. *found = how many; z ends at the last full step. Crossings are located by fractional steps
+/* Poincare section: up to `count` crossings of z[coordinate] = value in `direction` (+1, -1, 0 = both) within
+   max_steps steps.
+   rows [count][2d+1]: time and state. *found = how many; z ends at the last full step. Crossings are located
+   by fractional steps
    of the same method, hence to its accuracy. */
-NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, double *z, double h, size_t max_steps,
-                                    size_t coordinate, double value, int direction, double *rows, size_t count, size_t *found,
+NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, double *z, double h,
+    size_t max_steps,
+                                    size_t coordinate, double value, int direction, double *rows,
+                                        size_t count, size_t *found,
                                     const nrx_sym_desc *desc);
 
-/* MEGNO (Cincotta, Simo 2000) from one tangent vector drawn from `seed`: *megno = <Y>: 2 for regular orbits, lambda t/2 for
-   chaotic ones; *lyapunov (or NULL) = the largest exponent. z [2d] in place. Splitting, midpoint and Gauss methods. */
-NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, double *z, double h, size_t steps, uint64_t seed,
+/* MEGNO (Cincotta, Simo 2000) from one tangent vector drawn from `seed`: *megno = <Y>: 2 for regular orbits,
+   lambda t/2 for
+   chaotic ones; *lyapunov (or NULL) = the largest exponent. z [2d] in place. Splitting, midpoint and Gauss
+   methods. */
+NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, double *z, double h, size_t steps,
+    uint64_t seed,
                                  double *megno, double *lyapunov, const nrx_sym_desc *desc);
 
 /* Variable steps that keep the long-time behaviour. */
 enum {
-    NRX_SYM_STEP_DENSITY = 0,   /* h = eps * sigma(z), reversible step density (Hairer, Soderlind 2005), symmetric method     */
-    NRX_SYM_LOG_HAMILTONIAN = 1 /* leapfrog for log(T - E0) - log(-V), V < 0 (Mikkola, Tanikawa 1999); Kepler: only phase errors */
+    /* h = eps * sigma(z), reversible step density (Hairer, Soderlind 2005), symmetric method */
+    NRX_SYM_STEP_DENSITY = 0,
+    /* leapfrog for log(T - E0) - log(-V), V < 0 (Mikkola, Tanikawa 1999); Kepler: only phase errors */
+    NRX_SYM_LOG_HAMILTONIAN = 1
 };
 typedef struct nrx_sym_adapt {
     int kind;
@@ -685,19 +795,26 @@ typedef struct nrx_sym_adapt {
     nrx_status (*sigma)(void *user, const double *z, double *value, double *grad);
     void *user;
 } nrx_sym_adapt;
-/* `steps` steps with parameter eps from z in place; stops at the first step that passes t_end (if t_end > t0). info->t is the
-   time reached. The logarithmic Hamiltonian needs NRX_SYM_SEPARABLE or better with an energy; method is then ignored. */
-NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int method, const nrx_sym_adapt *adapt, double *z,
-                                              double eps, size_t steps, double t_end, const nrx_sym_desc *desc,
+/* `steps` steps with parameter eps from z in place; stops at the first step that passes t_end (if t_end >
+   t0). info->t is the
+   time reached. The logarithmic Hamiltonian needs NRX_SYM_SEPARABLE or better with an energy; method is then
+   ignored. */
+NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int method,
+    const nrx_sym_adapt *adapt, double *z,
+                                              double eps, size_t steps, double t_end,
+                                                  const nrx_sym_desc *desc,
                                               nrx_sym_info *info);
 
-/* One Kepler arc: r[dim], v[dim] moved by dt around a mass mu > 0 in the origin (universal variables; any conic, dt of any sign).
+/* One Kepler arc: r[dim], v[dim] moved by dt around a mass mu > 0 in the origin (universal variables; any
+   conic, dt of any sign).
    NRX_E_NUMERIC if r = 0 or the solve breaks down; then r and v are unchanged. */
 NRX_DEF nrx_status nrx_sym_kepler_arc(double mu, double dt, size_t dim, double *r, double *v);
 
-/* ==== self-check ================================================================================================= */
+/* ==== self-check
+   ================================================================================================= */
 
-/* A one-parameter family of maps of R^n, n even = 2d, as z = [q, p]: y = map_h(x). x and y may be the same. */
+/* A one-parameter family of maps of R^n, n even = 2d, as z = [q, p]: y = map_h(x). x and y may be the
+   same. */
 typedef struct nrx_sym_map {
     size_t n;
     nrx_status (*apply)(void *user, double h, const double *x, double *y);
@@ -719,48 +836,62 @@ typedef struct nrx_sym_report {
 
 typedef struct nrx_sym_check_desc {
     double h;                 /* step; 0 = 0.1 */
-    double span;              /* time over which the order is observed; 0 = 10 h. It is cut into steps h, h/2, ... */
+    double span; /* time over which the order is observed; 0 = 10 h. It is cut into steps h, h/2, ... */
     int halvings;             /* 0 = 3, at most 5; negative: no order */
     const double *exact;      /* [n] exact state at `span`, or NULL: the order comes from differences */
     nrx_env env;
 } nrx_sym_check_desc;
 
-/* Checks a map, classical or learned, at the state x [n]. NRX_E_SHAPE for odd n, NRX_E_NUMERIC if the map is not finite. */
-NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const nrx_sym_check_desc *desc, nrx_sym_report *report);
+/* Checks a map, classical or learned, at the state x [n]. NRX_E_SHAPE for odd n, NRX_E_NUMERIC if the map
+   is not finite. */
+NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const nrx_sym_check_desc *desc,
+    nrx_sym_report *report);
 
-/* One step of a method as a map. `storage` must outlive it. For NRX_SYM_TAO the map is that of the doubled space, n = 4d, as
+/* One step of a method as a map. `storage` must outlive it. For NRX_SYM_TAO the map is that of the doubled
+   space, n = 4d, as
    [q, x, p, y]: there it is symplectic. */
-typedef struct nrx_sym_method_map_storage { nrx_sym_system system; nrx_sym_desc desc; int method; } nrx_sym_method_map_storage;
+typedef struct nrx_sym_method_map_storage { nrx_sym_system system; nrx_sym_desc desc; int method;
+    } nrx_sym_method_map_storage;
 NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, const nrx_sym_desc *desc,
                                       nrx_sym_method_map_storage *storage, nrx_sym_map *map);
 
-/* ==== learned flows ============================================================================================== */
+/* ==== learned flows
+   ============================================================================================== */
 
-/* Kinds of learned maps psi_t: R^{2d} -> R^{2d}. All but the MLP are symplectic for every value of their parameters. */
+/* Kinds of learned maps psi_t: R^{2d} -> R^{2d}. All but the MLP are symplectic for every value of their
+   parameters. */
 enum {
-    NRX_SYM_NET_SYMPFLOW = 0,   /* kicks and drifts by time-dependent MLP potentials (Canizares et al., arXiv 2412.16787)    */
-    NRX_SYM_NET_LA = 1,         /* LA-SympNet: linear and activation shears (Jin et al., arXiv 2001.03750)                   */
-    NRX_SYM_NET_G = 2,          /* G-SympNet: gradient shears (same paper)                                                   */
-    NRX_SYM_NET_HENON = 3,      /* HenonNet: four Henon maps per layer (Burby et al., arXiv 2007.04496); t is not used       */
-    NRX_SYM_NET_HNN = 4,        /* Hamiltonian network H(z) (Greydanus et al., arXiv 1906.01563), stepped by Gauss 4         */
-    NRX_SYM_NET_GENERATING = 5, /* generating function q.P + t S(q, P) (Chen, Tao, arXiv 2103.05632), solved for P           */
-    NRX_SYM_NET_MLP = 6         /* baseline, not symplectic: x + tanh(t) MLP(x, t)                                           */
+    /* kicks and drifts by time-dependent MLP potentials (Canizares et al., arXiv 2412.16787) */
+    NRX_SYM_NET_SYMPFLOW = 0,
+    /* LA-SympNet: linear and activation shears (Jin et al., arXiv 2001.03750) */
+    NRX_SYM_NET_LA = 1,
+    /* G-SympNet: gradient shears (same paper) */
+    NRX_SYM_NET_G = 2,
+    /* HenonNet: four Henon maps per layer (Burby et al., arXiv 2007.04496); t is not used */
+    NRX_SYM_NET_HENON = 3,
+    /* Hamiltonian network H(z) (Greydanus et al., arXiv 1906.01563), stepped by Gauss 4 */
+    NRX_SYM_NET_HNN = 4,
+    /* generating function q.P + t S(q, P) (Chen, Tao, arXiv 2103.05632), solved for P */
+    NRX_SYM_NET_GENERATING = 5,
+    /* baseline, not symplectic: x + tanh(t) MLP(x, t) */
+    NRX_SYM_NET_MLP = 6
 };
 enum { NRX_SYM_TANH = 0, NRX_SYM_SIN = 1, NRX_SYM_SIGMOID = 2, NRX_SYM_SWISH = 3, NRX_SYM_LOGCOSH = 4 };
 
 typedef struct nrx_sym_flow_desc {
     size_t d;                 /* degrees of freedom, >= 1 */
     int kind;                 /* NRX_SYM_NET_... */
-    size_t layers;            /* SympFlow: L pairs kick, drift; LA: linear blocks; G: shears; Henon: layers; 0 = 3 */
+    size_t layers; /* SympFlow: L pairs kick, drift; LA: linear blocks; G: shears; Henon: layers; 0 = 3 */
     size_t width;             /* hidden width H, ridge functions of G and Henon; 0 = 10; at most 1024 */
     size_t sublayers;         /* LA: shears of a linear block; 0 = 5 */
-    int activation;           /* NRX_SYM_TANH ...; LA, G and Henon nets take it for their sigma (published: sigmoid) */
-    int project;              /* SympFlow on doubled variables: 1 = project the output to q1 = q2, p1 = -p2 (d even) */
+    int activation; /* NRX_SYM_TANH ...; LA, G and Henon nets take it for their sigma (published: sigmoid) */
+    int project; /* SympFlow on doubled variables: 1 = project the output to q1 = q2, p1 = -p2 (d even) */
     uint64_t seed;            /* of the initial parameters; the same seed gives the same network */
     nrx_env env;
 } nrx_sym_flow_desc;
 
-/* A learned map: parameters, gradients and a workspace, so that evaluation does not allocate. One thread per object. */
+/* A learned map: parameters, gradients and a workspace, so that evaluation does not allocate. One thread
+   per object. */
 typedef struct nrx_sym_flow nrx_sym_flow;
 
 NRX_DEF nrx_status nrx_sym_flow_create(const nrx_sym_flow_desc *desc, nrx_sym_flow **flow);
@@ -770,44 +901,65 @@ NRX_DEF nrx_sym_flow_desc nrx_sym_flow_info(const nrx_sym_flow *flow);
 /* All parameters as one array, in the order of the list; *count = their number. */
 NRX_DEF double *nrx_sym_flow_values(nrx_sym_flow *flow, size_t *count);
 NRX_DEF double *nrx_sym_flow_grads(nrx_sym_flow *flow);
-/* The parameters as blocks (name, value, grad) for any optimizer; *count = number of blocks. They live as long as the flow. */
+/* The parameters as blocks (name, value, grad) for any optimizer; *count = number of blocks. They live as
+   long as the flow. */
 NRX_DEF nrx_param *nrx_sym_flow_params(nrx_sym_flow *flow, size_t *count);
 
-/* y_i = psi_{t_i}(x_i) for n rows x [n][2d], times t [n]; y may be x. Cost per row of SympFlow: 4L potential gradients. */
-NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y);
-/* x_i with psi_{t_i}(x_i) = y_i, exactly (to round-off). NRX_E_UNSUPPORTED for the MLP and for projected flows. */
-NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const double *t, const double *y, double *x);
+/* y_i = psi_{t_i}(x_i) for n rows x [n][2d], times t [n]; y may be x. Cost per row of SympFlow: 4L
+   potential gradients. */
+NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    double *y);
+/* x_i with psi_{t_i}(x_i) = y_i, exactly (to round-off). NRX_E_UNSUPPORTED for the MLP and for projected
+   flows. */
+NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const double *t, const double *y,
+    double *x);
 /* Value and time derivative: y = psi_t(x), ydot = d/dt psi_t(x). SympFlow and MLP. */
-NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y, double *ydot);
+NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    double *y, double *ydot);
 /* y = psi_t(x), w = D psi_t(x) v for n rows. */
-NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *v,
+NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    const double *v,
                                         double *y, double *w);
 /* M [2d][2d] = D psi_t(x) at one point. */
 NRX_DEF nrx_status nrx_sym_flow_jacobian(nrx_sym_flow *flow, double t, const double *x, double *M);
-/* Reverse mode: for u [n][2d] (= dL/dy) adds dL/dparameters to the gradients, and gives dL/dx (NULL = not wanted). */
-NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *u, double *xbar);
-/* Long times: psi(t, x) = psi_s o (psi_dt)^m, t = m dt + s, 0 <= s < dt, dt > 0 (the trained interval). x [2d], y [2d]. */
+/* Reverse mode: for u [n][2d] (= dL/dy) adds dL/dparameters to the gradients, and gives dL/dx (NULL = not
+   wanted). */
+NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    const double *u, double *xbar);
+/* Long times: psi(t, x) = psi_s o (psi_dt)^m, t = m dt + s, 0 <= s < dt, dt > 0 (the trained interval). x
+   [2d], y [2d]. */
 NRX_DEF nrx_status nrx_sym_flow_advance(nrx_sym_flow *flow, double dt, double t, const double *x, double *y);
-/* The exact Hamiltonian behind a SympFlow, d/dt psi_t(x) = J grad Hhat(t, psi_t(x)), at points x: H [n] and, if not NULL,
-   its gradient [n][2d]. For an HNN the learned H. Backward error analysis by composition; see the reference of the kind. */
-NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *H,
+/* The exact Hamiltonian behind a SympFlow, d/dt psi_t(x) = J grad Hhat(t, psi_t(x)), at points x: H [n] and,
+   if not NULL,
+   its gradient [n][2d]. For an HNN the learned H. Backward error analysis by composition; see the reference
+   of the kind. */
+NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    double *H,
                                             double *grad);
 /* HNN: its Hamiltonian as a system, for any integrator for general H. The flow must outlive it. */
 NRX_DEF nrx_status nrx_sym_flow_system(nrx_sym_flow *flow, nrx_sym_system *system);
 /* The flow as a map for nrx_sym_check. */
 NRX_DEF nrx_status nrx_sym_flow_map(nrx_sym_flow *flow, nrx_sym_map *map);
 
-/* Losses over n rows; each adds its weighted gradient to the parameter gradients unless `weight` is 0 (then only values).
-   Physics (SympFlow, MLP): *residual = mean over rows and 2d components of (J grad H(psi) - d/dt psi)^2 with weights[0], and
-   *matching = mean of (Hhat(t, x) - H(x))^2, for the MLP mean of (H(x) - H(psi_t(x)))^2, with weights[1]. Needs a Hessian. */
-NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n, const double *t,
-                                             const double *x, const double weights[2], double *residual, double *matching);
-/* Data: *loss = mean over rows and components of (psi_t(x) - y)^2. For an HNN y is the measured dz/dt at x. */
-NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *y,
+/* Losses over n rows; each adds its weighted gradient to the parameter gradients unless `weight` is 0 (then
+   only values).
+   Physics (SympFlow, MLP): *residual = mean over rows and 2d components of (J grad H(psi) - d/dt psi)^2 with
+   weights[0], and
+   *matching = mean of (Hhat(t, x) - H(x))^2, for the MLP mean of (H(x) - H(psi_t(x)))^2, with weights[1].
+   Needs a Hessian. */
+NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n,
+    const double *t,
+                                             const double *x, const double weights[2], double *residual,
+                                                 double *matching);
+/* Data: *loss = mean over rows and components of (psi_t(x) - y)^2. For an HNN y is the measured dz/dt at
+   x. */
+NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    const double *y,
                                           double weight, double *loss);
 
 enum { NRX_SYM_LR_COSINE = 0, NRX_SYM_LR_CONSTANT = 1, NRX_SYM_LR_ONE_CYCLE = 2 };
-/* Training with Adam. With `system` alone: physics losses on fresh random points each step; with data: data loss. */
+/* Training with Adam. With `system` alone: physics losses on fresh random points each step; with data:
+   data loss. */
 typedef struct nrx_sym_train_desc {
     const nrx_sym_system *system;   /* physics, or NULL */
     double low, high;               /* box of every component of x0; both 0 = [-1, 1] */
@@ -825,6 +977,8 @@ typedef struct nrx_sym_train_desc {
     double lr_end;                  /* cosine: last learning rate; 0 = lr/1000 */
     int schedule;                   /* NRX_SYM_LR_... */
     double clip;                    /* bound of the gradient norm; 0 = 1; negative = none */
+    size_t refine; /* L-BFGS iterations after Adam, on fixed points that are drawn anew every 400; 0 = none */
+    size_t refine_points;           /* physics: points of the refinement; 0 = 2000 */
     size_t test_points;             /* physics: fixed points for the choice of the best model; 0 = 1000 */
     uint64_t seed;
     nrx_env env;                    /* progress: steps, value = loss of the step */
@@ -832,57 +986,81 @@ typedef struct nrx_sym_train_desc {
 typedef struct nrx_sym_train_info {
     size_t steps;
     double loss, residual, matching;   /* of the last step */
-    double test;                       /* physics: residual of the kept parameters on the test points; data: loss on all rows */
+    double test; /* physics: residual of the kept parameters on the test points; data: loss on all rows */
     size_t best_step;
 } nrx_sym_train_info;
-/* Trains in place; the parameters that did best in the last 15 % of the steps are kept. NRX_E_CANCELLED keeps the best so far;
+/* Trains in place; the parameters that did best on the test points, in the last 15 % of the steps
+   or during refinement, are kept. Adam alone stays where the noise of its batches leaves it; refinement gains
+   another factor. NRX_E_CANCELLED keeps the best so far;
    a loss that is not finite stops with NRX_E_NUMERIC and the last good parameters. */
-NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc, nrx_sym_train_info *info);
+NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc,
+    nrx_sym_train_info *info);
 
-/* A-posteriori energy bound along psi(., x) to time T in steps of dt: |H(psi(T, x)) - H(x)| <= integral |grad H . J grad(Hhat - H)|,
-   by composite Gauss quadrature with 4 * cells points per dt. *bound grows along the path; *error = the actual difference. */
-NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt, double T, size_t cells,
+/* A-posteriori energy bound along psi(., x) to time T in steps of dt: |H(psi(T, x)) - H(x)| <= integral |grad
+   H . J grad(Hhat - H)|,
+   by composite Gauss quadrature with 4 * cells points per dt. *bound grows along the path; *error = the
+   actual difference. */
+NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt,
+    double T, size_t cells,
                                              const double *x, double *bound, double *error);
 
-/* Files: .safetensors (F64; F32 is read too) with the keys of the parameter list and the descriptor in its metadata. A flow read
-   from a file of parameters alone (say, saved from PyTorch) needs the descriptor, else NULL. Every byte is checked. */
-NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned char **bytes, size_t *size); /* nrx_sym_bytes_free */
+/* Files: .safetensors (F64; F32 is read too) with the keys of the parameter list and the descriptor in its
+   metadata. A flow read
+   from a file of parameters alone (say, saved from PyTorch) needs the descriptor, else NULL. Every byte is
+   checked. */
+/* nrx_sym_bytes_free */
+NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned char **bytes, size_t *size);
 NRX_DEF void nrx_sym_bytes_free(const nrx_sym_flow *flow, unsigned char *bytes);
-NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size, const nrx_sym_flow_desc *desc,
+NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size,
+    const nrx_sym_flow_desc *desc,
                                             nrx_sym_flow **flow);
 #if !defined(NRX_NO_STDIO)
 NRX_DEF nrx_status nrx_sym_flow_save(const nrx_sym_flow *flow, const char *path);
 NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow);
 #endif
 
-/* ==== inline hooks =============================================================================================== */
+/* ==== inline hooks
+   =============================================================================================== */
 
-/* NRX_SYM_HOOK(name, d, gradient) makes, at file scope, a static function `name` for nrx_sym_system.hook: the loops of all
-   splitting methods with your gradient inlined, for one trajectory and for batches. d is a constant from 1 to 8; `gradient` is
+/* NRX_SYM_HOOK(name, d, gradient) makes, at file scope, a static function `name` for nrx_sym_system.hook: the
+   loops of all
+   splitting methods with your gradient inlined, for one trajectory and for batches. d is a constant from 1 to
+   8; `gradient` is
    a nrx_sym_grad_fn, best `static inline`. For NRX_SYM_NEWTON with unit masses:
-       static inline nrx_status my_dq(void *user, double t, const double *q, const double *p, double *g) { ... }
-       NRX_SYM_HOOK(my_hook, 2, my_dq)      ...      system.dq = my_dq; system.hook = my_hook;                          */
+       static inline nrx_status my_dq(void *user, double t, const double *q, const double *p, double *g) { ...
+       }
+       NRX_SYM_HOOK(my_hook, 2, my_dq)      ...      system.dq = my_dq; system.hook = my_hook;                
+                */
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
 #define NRXI_SYM_TEMPLATE __attribute__((always_inline, unused)) static inline
 #else
 #define NRXI_SYM_TEMPLATE NRX_INLINE
 #endif
-#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(__TINYC__)   /* clang unrolls them by itself */
+#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(__TINYC__)
 #define NRXI_SYM_UNROLL _Pragma("GCC unroll 8")
 #else
 #define NRXI_SYM_UNROLL
 #endif
 enum { NRXI_SYM_HOOK_MAX = 8, NRXI_SYM_LANES = 8 };
 
-/* x += dx with the low-order part kept in *c (Kahan's sum; the correction is folded in off the critical path). */
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+/* x87: sums must be rounded to double before their error can be seen */
+typedef volatile double nrxi_sym_rounded;
+#else
+typedef double nrxi_sym_rounded;
+#endif
+
+/* x += dx with the low-order part kept in *c (Kahan's sum; the correction is folded in off the critical
+   path). */
 NRXI_SYM_TEMPLATE void nrxi_sym_add2(double *x, double *c, double dx)
 {
-    double x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
+    const nrxi_sym_rounded x0 = *x + *c, low = *c - (x0 - *x), x1 = x0 + dx;
     *c = low + (dx - (x1 - x0));
     *x = x1;
 }
 
-NRXI_SYM_TEMPLATE void nrxi_sym_hook_add(size_t d, int compensated, double f, const double *dx, double *x, double *c)
+NRXI_SYM_TEMPLATE void nrxi_sym_hook_add(size_t d, int compensated, double f, const double *dx, double *x,
+    double *c)
 {
     size_t j;
     NRXI_SYM_UNROLL
@@ -893,11 +1071,14 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_add(size_t d, int compensated, double f, co
 }
 
 /* One trajectory; the state is left before the closing drift a[stages]. */
-NRXI_SYM_TEMPLATE nrx_status nrxi_sym_hook_one(size_t d, nrx_sym_grad_fn gradient, int compensated, void *user,
-                                               const nrx_sym_scheme *s, double t0, double h, size_t first, size_t steps, double *z,
+NRXI_SYM_TEMPLATE nrx_status nrxi_sym_hook_one(size_t d, nrx_sym_grad_fn gradient, int compensated,
+    void *user,
+                                               const nrx_sym_scheme *s, double t0, double h, size_t first,
+                                                   size_t steps, double *z,
                                                double *carry)
 {
-    double q[NRXI_SYM_HOOK_MAX], p[NRXI_SYM_HOOK_MAX], g[NRXI_SYM_HOOK_MAX], cq[NRXI_SYM_HOOK_MAX], cp[NRXI_SYM_HOOK_MAX];
+    double q[NRXI_SYM_HOOK_MAX], p[NRXI_SYM_HOOK_MAX], g[NRXI_SYM_HOOK_MAX], cq[NRXI_SYM_HOOK_MAX],
+        cp[NRXI_SYM_HOOK_MAX];
     const double merged = s->a[0] + s->a[s->stages];
     double n = (double)first, a = first ? merged : s->a[0];
     size_t j, step;
@@ -935,9 +1116,11 @@ done:
     return status;
 }
 
-/* NRXI_SYM_LANES trajectories of z [2d][lanes] from lane l0 on, opening and closing drifts included; lanes beyond the last are
+/* NRXI_SYM_LANES trajectories of z [2d][lanes] from lane l0 on, opening and closing drifts included; lanes
+   beyond the last are
    copies of it and are not written back. */
-NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, void *user, const nrx_sym_scheme *s, double t0,
+NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, void *user,
+    const nrx_sym_scheme *s, double t0,
                                            double h, size_t steps, size_t lanes, size_t l0, double *z)
 {
     double q[NRXI_SYM_HOOK_MAX][NRXI_SYM_LANES], p[NRXI_SYM_HOOK_MAX][NRXI_SYM_LANES];
@@ -974,12 +1157,14 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, v
 }
 
 #if defined(NRXI_X86)
-#define NRXI_SYM_HOOK_WIDE(name, d, gradient)                                                                            \
-    NRXI_AVX512 NRXI_UNUSED static void name##_avx512(void *user, const nrx_sym_scheme *s, double t0, double h, size_t steps, \
-                                                      size_t lanes, size_t l0, double *z)                                \
-    { nrxi_sym_hook_lanes(d, gradient, user, s, t0, h, steps, lanes, l0, z); }                                           \
-    NRXI_AVX2 NRXI_UNUSED static void name##_avx2(void *user, const nrx_sym_scheme *s, double t0, double h, size_t steps, \
-                                                  size_t lanes, size_t l0, double *z)                                    \
+#define NRXI_SYM_HOOK_WIDE(name, d, gradient) \
+    NRXI_AVX512 NRXI_UNUSED static void name##_avx512(void *user, const nrx_sym_scheme *s, double t0, \
+                                                      double h, size_t steps, \
+                                                      size_t lanes, size_t l0, double *z) \
+    { nrxi_sym_hook_lanes(d, gradient, user, s, t0, h, steps, lanes, l0, z); } \
+    NRXI_AVX2 NRXI_UNUSED static void name##_avx2(void *user, const nrx_sym_scheme *s, double t0, double h, \
+                                                  size_t steps, \
+                                                  size_t lanes, size_t l0, double *z) \
     { nrxi_sym_hook_lanes(d, gradient, user, s, t0, h, steps, lanes, l0, z); }
 #define NRXI_SYM_HOOK_PICK(name) \
     if (nrxi_cpu_avx512()) { name##_avx512(user, s, t0, h, steps, lanes, first, z); return NRX_OK; } \
@@ -988,19 +1173,21 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, v
 #define NRXI_SYM_HOOK_WIDE(name, d, gradient)
 #define NRXI_SYM_HOOK_PICK(name)
 #endif
-/* lanes = 0: one trajectory, steps first .. first+steps-1. Else: the block of lanes that starts at lane `first`. */
-#define NRX_SYM_HOOK(name, d, gradient)                                                                                  \
-    NRXI_SYM_HOOK_WIDE(name, d, gradient)                                                                                \
-    NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, double h, size_t first, size_t steps, \
-                                       size_t lanes, double *z, double *carry)                                           \
-    {                                                                                                                    \
-        if (lanes) {                                                                                                     \
-            NRXI_SYM_HOOK_PICK(name)                                                                                     \
-            nrxi_sym_hook_lanes(d, gradient, user, s, t0, h, steps, lanes, first, z);                                    \
-            return NRX_OK;                                                                                               \
-        }                                                                                                                \
-        if (carry) return nrxi_sym_hook_one(d, gradient, 1, user, s, t0, h, first, steps, z, carry);                     \
-        return nrxi_sym_hook_one(d, gradient, 0, user, s, t0, h, first, steps, z, NULL);                                 \
+/* lanes = 0: one trajectory, steps first .. first+steps-1. Else: the block of lanes that starts at lane
+   `first`. */
+#define NRX_SYM_HOOK(name, d, gradient) \
+    NRXI_SYM_HOOK_WIDE(name, d, gradient) \
+    NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, double h, \
+                                       size_t first, size_t steps, \
+                                       size_t lanes, double *z, double *carry) \
+    { \
+        if (lanes) { \
+            NRXI_SYM_HOOK_PICK(name) \
+            nrxi_sym_hook_lanes(d, gradient, user, s, t0, h, steps, lanes, first, z); \
+            return NRX_OK; \
+        } \
+        if (carry) return nrxi_sym_hook_one(d, gradient, 1, user, s, t0, h, first, steps, z, carry); \
+        return nrxi_sym_hook_one(d, gradient, 0, user, s, t0, h, first, steps, z, NULL); \
     }
 
 #ifdef __cplusplus
@@ -1271,13 +1458,14 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
-/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
-   number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
-   the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
-   arithmetic alone: under NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
-   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits); argument reductions as in
-   J.-M. Muller, Elementary Functions, 3rd ed., ch. 11 (Cody and Waite; Payne and Hanek). */
+#define NRXI_MATH_VERSION 3173273367
+/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
+   vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
+   and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
+   Without SIMD the same lanes run one by one, from + - * / and integer arithmetic alone: under
+   NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
+   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits). Argument reductions
+   after Cody and Waite and after Payne and Hanek: J.-M. Muller, Elementary Functions, 3rd ed., ch. 11. */
 #if defined(NRXI_VEC)
 #define NRXI_LANE __attribute__((always_inline, unused)) static inline
 #else
@@ -1285,7 +1473,8 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are
+   cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1330,7 +1519,10 @@ NRXI_LANE double nrxi_fma_f64(int fused, double a, double b, double c)
 }
 
 /* >>> twin f64 */
-NRXI_LANE double nrxi_abs_f64(double x) { return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1)); }
+NRXI_LANE double nrxi_abs_f64(double x)
+{
+    return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE double nrxi_sign_f64(double x, double s)
 {
@@ -1342,7 +1534,10 @@ NRXI_LANE double nrxi_clamp_f64(double x, double lo, double hi) /* NaN stays */
     return nrxi_pick_f64(x < lo, lo, nrxi_pick_f64(x > hi, hi, x));
 }
 /* === twin f32 */
-NRXI_LANE float nrxi_abs_f32(float x) { return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1)); }
+NRXI_LANE float nrxi_abs_f32(float x)
+{
+    return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE float nrxi_sign_f32(float x, float s)
 {
@@ -1362,8 +1557,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 #define NRXI_P4(F, x, a, b, c, d, e) NRXI_P1(F, x, a, NRXI_P3(F, x, b, c, d, e))
 #define NRXI_P5(F, x, a, b, c, d, e, f) NRXI_P1(F, x, a, NRXI_P4(F, x, b, c, d, e, f))
 #define NRXI_P6(F, x, a, b, c, d, e, f, g) NRXI_P1(F, x, a, NRXI_P5(F, x, b, c, d, e, f, g))
-#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
-#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
+#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i)                                                             \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
+#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k)                                                      \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
 #define NRXI_P12(F, x, a, b, c, d, e, f, g, h, i, j, k, l, m) \
     NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P10(F, x, c, d, e, f, g, h, i, j, k, l, m)))
 
@@ -1371,10 +1568,12 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
-    float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float t =
+        nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x),
+          r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1383,18 +1582,20 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 }
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
-    double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double t =
+        nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
 {
-    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559, 0.0013888888888865243,
-                    0.0001984126988888906, 2.4801587363745879e-05, 2.7557241169441245e-06, 2.7557240009946813e-07,
-                    2.511017672941846e-08, 2.0925298097519068e-09);
+    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559,
+                    0.0013888888888865243, 0.0001984126988888906, 2.4801587363745879e-05,
+                    2.7557241169441245e-06, 2.7557240009946813e-07, 2.511017672941846e-08,
+                    2.0925298097519068e-09);
 }
 
 /* -- the lanes -- */
@@ -1418,21 +1619,26 @@ NRXI_LANE double nrxi_exp_lane_f64(double x, int fused)
     return y * nrxi_from_bits_f64((half - 1u) << 52) * nrxi_from_bits_f64((k + 2048u - half - 1u) << 52);
 }
 
-/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the largest exponent + 1 */
+/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the
+   largest exponent + 1 */
 NRXI_LANE float nrxi_expm1_lane_f32(float x, int fused)
 {
     uint32_t k;
     float low, r = nrxi_exp_split_f32(fused, nrxi_clamp_f32(x, -18.0f, 89.0f), &k, &low);
-    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r, sum = nrxi_round_f32(a + sr);
-    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) + s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
+    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r,
+          sum = nrxi_round_f32(a + sr);
+    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) +
+                 s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
     return nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, 2.0f * (sum + rest));
 }
 NRXI_LANE double nrxi_expm1_lane_f64(double x, int fused)
 {
     uint64_t k;
     double low, r = nrxi_exp_split_f64(fused, nrxi_clamp_f64(x, -38.0, 710.0), &k, &low);
-    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r, sum = nrxi_round_f64(a + sr);
-    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) + s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
+    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r,
+           sum = nrxi_round_f64(a + sr);
+    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) +
+                  s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
     return nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, 2.0 * (sum + rest));
 }
 
@@ -1442,10 +1648,10 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     uint32_t bits = nrxi_bits_f32(u) + (0x3f800000u - 0x3f3504f3u);
     float k = (float)((int32_t)(bits >> 23) - 127) + shift;
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
-    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
-                      0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f,
+                      -0.124050573f, 0.118903719f, -0.116800539f, 0.0674693584f);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1453,16 +1659,18 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double k = nrxi_from_bits_f64((bits >> 52) + 0x4338000000000000u) - (6755399441055744.0 + 1023.0) + shift;
     double f = nrxi_from_bits_f64((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0, half = 0.5 * f * f;
     double s = f / (2.0 + f), z = s * s;
-    double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
-                           0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double p =
+        z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441,
+                    0.22222197997848925, 0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 {
     int tiny = x < 1.17549435e-38f;
-    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f, nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
+    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f,
+                                nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
     y = nrxi_pick_f32(x <= 3.40282347e+38f, y, x); /* infinity, NaN */
     y = nrxi_pick_f32(x < 0.0f, nrxi_from_bits_f32(0x7fc00000u), y);
     return nrxi_pick_f32(nrxi_abs_f32(x) <= 0.0f, nrxi_from_bits_f32(0xff800000u), y);
@@ -1470,7 +1678,8 @@ NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 {
     int tiny = x < 2.2250738585072014e-308;
-    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0, nrxi_pick_f64(tiny, -52.0, 0.0), fused);
+    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0,
+                                 nrxi_pick_f64(tiny, -52.0, 0.0), fused);
     y = nrxi_pick_f64(x <= 1.7976931348623157e308, y, x);
     y = nrxi_pick_f64(x < 0.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
     return nrxi_pick_f64(nrxi_abs_f64(x) <= 0.0, nrxi_from_bits_f64(0xfff0000000000000u), y);
@@ -1479,7 +1688,8 @@ NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 /* log(1 + x): u = 1 + x rounded, c its error */
 NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 {
-    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x), c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
+    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x),
+          c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
     float y = nrxi_log_core_f32(u, c / u, 0.0f, fused);
     y = nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, nrxi_pick_f32(x <= 3.40282347e+38f, y, x));
     y = nrxi_pick_f32(x < -1.0f, nrxi_from_bits_f32(0x7fc00000u), y);
@@ -1487,7 +1697,8 @@ NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 {
-    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x), c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
+    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x),
+           c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
     double y = nrxi_log_core_f64(u, c / u, 0.0, fused);
     y = nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, nrxi_pick_f64(x <= 1.7976931348623157e308, y, x));
     y = nrxi_pick_f64(x < -1.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
@@ -1497,19 +1708,23 @@ NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 /* max(x, 0) + log(1 + exp(-|x|)) */
 NRXI_LANE float nrxi_softplus_lane_f32(float x, int fused)
 {
-    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e), c = e - nrxi_round_f32(u - 1.0f);
+    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e),
+          c = e - nrxi_round_f32(u - 1.0f);
     return nrxi_pick_f32(x > 0.0f, x, 0.0f) + nrxi_log_core_f32(u, c / u, 0.0f, fused);
 }
 NRXI_LANE double nrxi_softplus_lane_f64(double x, int fused)
 {
-    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e), c = e - nrxi_round_f64(u - 1.0);
+    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e),
+           c = e - nrxi_round_f64(u - 1.0);
     return nrxi_pick_f64(x > 0.0, x, 0.0) + nrxi_log_core_f64(u, c / u, 0.0, fused);
 }
 
-/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division serves both. */
+/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division
+   serves both. */
 NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 {
-    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused), q;
+    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused),
+          q;
     int small = a < 0.625f;
     q = nrxi_pick_f32(small, z * NRXI_P2(f32, z, 3465.0f, 189.0f, 1.0f), 2.0f)
       / nrxi_pick_f32(small, NRXI_P3(f32, z, 10395.0f, 4725.0f, 210.0f, 1.0f), e + 1.0f);
@@ -1517,7 +1732,8 @@ NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_tanh_lane_f64(double x, int fused)
 {
-    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused), q;
+    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused),
+           q;
     int small = a < 0.6;
     q = nrxi_pick_f64(small, z * NRXI_P3(f64, z, 675675.0, 45045.0, 594.0, 1.0), 2.0)
       / nrxi_pick_f64(small, NRXI_P4(f64, z, 2027025.0, 945945.0, 51975.0, 630.0, 1.0), e + 1.0);
@@ -1546,36 +1762,41 @@ NRXI_LANE float nrxi_sigmoid_lane_f32(float x, int fused)
 NRXI_LANE float nrxi_erf_lane_f32(float x, int fused)
 {
     float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 4.0f), z = a * a, t = 1.0f / (a + 2.0f);
-    float w = NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
-    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f, -0.000801020418f,
-                      7.85389784e-05f);
+    float w =
+        NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
+    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f,
+                      -0.000801020418f, 7.85389784e-05f);
     w = 1.0f - nrxi_exp_lane_f32(-z, fused) * w;
     return nrxi_sign_f32(nrxi_pick_f32(a < 1.0f, nrxi_fma_f32(fused, a, e, a), w), x);
 }
 NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 {
     double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 6.0), z = a * a, t = 1.0 / (a + 2.0);
-    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233, 2.0578809044560122,
-                        1.9026513162343388, 9.8569280952365883, -40.983357436480254, 160.79793178895849, -509.83375433405456,
-                        993.16375697811532, -1151.2355845472111, 746.81849599299301, -211.76781374332234);
-    double e = NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857, -0.026866170645072893,
-                        0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224, -1.4925593505763834e-05,
-                        1.6460972799145014e-06, -1.6350025035340656e-07, 1.4657878599447886e-08, -1.1365661231481423e-09,
-                        5.9452538810022241e-11);
+    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233,
+                        2.0578809044560122, 1.9026513162343388, 9.8569280952365883, -40.983357436480254,
+                        160.79793178895849, -509.83375433405456, 993.16375697811532, -1151.2355845472111,
+                        746.81849599299301, -211.76781374332234);
+    double e =
+        NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857,
+                 -0.026866170645072893, 0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224,
+                 -1.4925593505763834e-05, 1.6460972799145014e-06, -1.6350025035340656e-07,
+                 1.4657878599447886e-08, -1.1365661231481423e-09, 5.9452538810022241e-11);
     w = 1.0 - nrxi_exp_lane_f64(-z, fused) * w;
     return nrxi_sign_f64(nrxi_pick_f64(a < 1.0, nrxi_fma_f64(fused, a, e, a), w), x);
 }
 
-/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which sign -- */
+/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which
+   sign -- */
 
 /* |x| <= NRXI_TRIG_LIMIT: three exact products of n with 33 bits of pi/2 each, and the rest */
 #define NRXI_TRIG_LIMIT 1e6
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11,
+           r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1587,10 +1808,10 @@ NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused)
 {
     double z = r * r, half = 0.5 * z, one = 1.0 - half;
-    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604, 2.7557313679293943e-06,
-                       -2.505075606910539e-08, 1.5896672978013178e-10);
-    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05, -2.755731434087981e-07,
-                       2.0875721656351586e-09, -1.1359561217754339e-11);
+    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604,
+                       2.7557313679293943e-06, -2.505075606910539e-08, 1.5896672978013178e-10);
+    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05,
+                       -2.755731434087981e-07, 2.0875721656351586e-09, -1.1359561217754339e-11);
     s = r + nrxi_fma_f64(fused, z * r, s, low * one);
     c = one + (((1.0 - one) - half) + nrxi_fma_f64(fused, z * z, c, -(r * low)));
     s = nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1600,12 +1821,13 @@ NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused
 /* any |x| >= 2^-10: M 2^e 2/pi mod 4 from 192 bits of 2/pi (Payne and Hanek); infinities and NaN give NaN */
 NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
 {
-    static const uint32_t two_over_pi[40] = {0, 0,
-        0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au,
-        0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u,
-        0x3991d639u, 0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu,
-        0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u,
-        0x56033046u, 0xfc7b6babu};
+    static const uint32_t two_over_pi[40] = {
+        0,           0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu,
+        0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u,
+        0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu,
+        0x6d367ecfu, 0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u,
+        0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u, 0x56033046u, 0xfc7b6babu};
     uint64_t bits = nrxi_bits_f64(x), m = (bits & 0xfffffffffffffu) | 0x10000000000000u, carry, t;
     uint32_t w[6], f[6], lo32 = (uint32_t)(m & 0xffffffffu), hi32 = (uint32_t)(m >> 32), flip;
     int e = (int)(bits >> 52 & 0x7ffu) - 1075, first, shift, i, top;
@@ -1613,10 +1835,13 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     *n = 0;
     *low = 0.0;
     if (e == 972) return x - x;
-    first = (e - 2 + 64) / 32;             /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
+    first = (e - 2 + 64) /
+            32; /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
     shift = (e - 2 + 64) % 32;
     for (i = 0; i < 6; i++) /* w[0] is the lowest limb */
-        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >> (32 - shift)) & 0xffffffffu);
+        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >>
+                               (32 - shift)) &
+                              0xffffffffu);
     for (carry = 0, i = 0; i < 6; i++) {   /* f = m * w mod 2^192; its top two bits are n mod 4 */
         t = (uint64_t)w[i] * lo32 + (carry & 0xffffffffu);
         carry >>= 32;
@@ -1626,7 +1851,7 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     }
     *n = f[5] >> 30;
     f[5] &= 0x3fffffffu;
-    flip = f[5] >> 29;                     /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
+    flip = f[5] >> 29; /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
     if (flip) {
         *n += 1;
         for (carry = 1, i = 0; i < 6; i++) {
@@ -1643,8 +1868,10 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 +
+        (b * (double)1.570796012878418 +
+         (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1668,12 +1895,15 @@ NRXI_LANE double nrxi_cos_lane_f64(double x, int fused)
 /* f32 in f64 arithmetic: no low part is needed and few terms */
 NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
-    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
+    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0),
+           q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
-    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
-    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
+    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726,
+                2.7182512979930861e-06);
+    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05,
+                -2.7209978739561788e-07);
     s = nrxi_fma_f64(fused, z * r, s, r);
     c = nrxi_fma_f64(fused, z * z, c, 1.0 - 0.5 * z);
     return (float)nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1726,7 +1956,8 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_MEND_SIN(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 0);
 #define NRXI_MEND_COS(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 1);
 
-/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place -- */
+/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place
+   -- */
 
 #define NRXI_VBODY(target, name, lane, elem, F, fused, MEND)                       \
     target NRXI_FN void name(size_t n, const elem *x, elem *y)                     \
@@ -1754,18 +1985,19 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_FUSED 0
 #endif
 #if defined(NRXI_X86)
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                                  \
-    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                               \
-    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                                   \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                                  \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                                        \
-    {                                                                                                                      \
-        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                                           \
-        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                                          \
-        else nrxi_v##fn##_plain_##F(n, x, y);                                                                              \
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
+    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
+    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
+    {                                                                                                        \
+        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
+        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                            \
+        else nrxi_v##fn##_plain_##F(n, x, y);                                                                \
     }
 #elif defined(NRXI_VEC)
-#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
@@ -1790,7 +2022,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3173273367
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
@@ -2249,7 +2481,8 @@ NRXI_FN nrx_status nrxi_sym_lu(size_t n, double *a, size_t *piv)
         piv[k] = best;
         if (a[best * n + k] == 0.0 || !nrxi_finite_f64(&a[best * n + k])) return NRX_E_NUMERIC;
         if (best != k)
-            for (j = 0; j < n; j++) { double t = a[k * n + j]; a[k * n + j] = a[best * n + j]; a[best * n + j] = t; }
+            for (j = 0; j < n; j++) { double t = a[k * n + j]; a[k * n + j] = a[best * n + j];
+                a[best * n + j] = t; }
         for (i = k + 1; i < n; i++) {
             const double f = a[i * n + k] /= a[k * n + k];
             for (j = k + 1; j < n; j++) a[i * n + j] -= f * a[k * n + j];
@@ -2301,7 +2534,8 @@ NRXI_FN nrx_status nrxi_sym_osc_energy(void *user, double t, const double *q, co
     *H = 0.5 * (p[0] * p[0] + q[0] * q[0]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_osc_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_osc_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     (void)user; (void)t; (void)q; (void)p;
     w[0] = v[0]; w[1] = v[1];
@@ -2321,7 +2555,8 @@ NRXI_FN nrx_status nrxi_sym_pend_energy(void *user, double t, const double *q, c
     *H = 0.5 * p[0] * p[0] - cos(q[0]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_pend_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_pend_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     (void)user; (void)t; (void)p;
     w[0] = cos(q[0]) * v[0]; w[1] = v[1];
@@ -2339,10 +2574,12 @@ NRX_INLINE nrx_status nrxi_sym_hh_dq(void *user, double t, const double *q, cons
 NRXI_FN nrx_status nrxi_sym_hh_energy(void *user, double t, const double *q, const double *p, double *H)
 {
     (void)user; (void)t;
-    *H = 0.5 * (p[0] * p[0] + p[1] * p[1] + q[0] * q[0] + q[1] * q[1]) + q[0] * q[0] * q[1] - q[1] * q[1] * q[1] / 3.0;
+    *H = 0.5 * (p[0] * p[0] + p[1] * p[1] + q[0] * q[0] + q[1] * q[1]) + q[0] * q[0] * q[1] - q[1] * q[1] *
+        q[1] / 3.0;
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_hh_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_hh_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     (void)user; (void)t; (void)p;
     w[0] = (1.0 + 2.0 * q[1]) * v[0] + 2.0 * q[0] * v[1];
@@ -2354,7 +2591,8 @@ NRX_SYM_HOOK(nrxi_sym_hh_hook, 2, nrxi_sym_hh_dq)
 
 NRX_INLINE nrx_status nrxi_sym_kepler_dq(void *user, double t, const double *q, const double *p, double *g)
 {
-    const double r2 = q[0] * q[0] + q[1] * q[1], s = sqrt(r2) * (1.0 / (r2 * r2));   /* root and division side by side */
+    /* root and division side by side */
+    const double r2 = q[0] * q[0] + q[1] * q[1], s = sqrt(r2) * (1.0 / (r2 * r2));
     (void)user; (void)t; (void)p;
     g[0] = q[0] * s; g[1] = q[1] * s;
     return NRX_OK;
@@ -2365,9 +2603,11 @@ NRXI_FN nrx_status nrxi_sym_kepler_energy(void *user, double t, const double *q,
     *H = 0.5 * (p[0] * p[0] + p[1] * p[1]) - 1.0 / sqrt(q[0] * q[0] + q[1] * q[1]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_kepler_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_kepler_hess(void *user, double t, const double *q, const double *p,
+    const double *v, double *w)
 {
-    const double r2 = q[0] * q[0] + q[1] * q[1], s = 1.0 / (r2 * sqrt(r2)), qv = 3.0 * s * (q[0] * v[0] + q[1] * v[1]) / r2;
+    const double r2 = q[0] * q[0] + q[1] * q[1], s = 1.0 / (r2 * sqrt(r2)),
+        qv = 3.0 * s * (q[0] * v[0] + q[1] * v[1]) / r2;
     (void)user; (void)t; (void)p;
     w[0] = s * v[0] - qv * q[0]; w[1] = s * v[1] - qv * q[1];
     w[2] = v[2]; w[3] = v[3];
@@ -2394,7 +2634,8 @@ NRXI_FN nrx_status nrxi_sym_tao_energy(void *user, double t, const double *q, co
     *H = 0.5 * (q[0] * q[0] + 1.0) * (p[0] * p[0] + 1.0);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_tao_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_tao_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     const double c = 2.0 * q[0] * p[0];
     (void)user; (void)t;
@@ -2416,7 +2657,8 @@ NRXI_FN nrx_status nrxi_sym_rel_energy(void *user, double t, const double *q, co
     *H = sqrt(1.0 + p[0] * p[0]) - cos(q[0]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_rel_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_rel_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     const double e = 1.0 + p[0] * p[0];
     (void)user; (void)t;
@@ -2449,16 +2691,20 @@ NRXI_FN nrx_status nrxi_sym_dp2_energy(void *user, double t, const double *q, co
 {
     const double s = sin(q[0] - q[1]), c = cos(q[0] - q[1]);
     (void)user; (void)t;
-    *H = (p[0] * p[0] + 2.0 * p[1] * p[1] - 2.0 * p[0] * p[1] * c) / (2.0 * (1.0 + s * s)) - 2.0 * cos(q[0]) - cos(q[1]);
+    *H = (p[0] * p[0] + 2.0 * p[1] * p[1] - 2.0 * p[0] * p[1] * c) / (2.0 * (1.0 + s * s)) - 2.0 * cos(q[0]) -
+        cos(q[1]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_dp2_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_dp2_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     const double s = sin(q[0] - q[1]), c = cos(q[0] - q[1]), S = 1.0 + s * s, D = v[0] - v[1];
-    const double N = p[0] * p[0] + 2.0 * p[1] * p[1] - 2.0 * p[0] * p[1] * c, S1 = 2.0 * s * c, c2 = c * c - s * s;
+    const double N = p[0] * p[0] + 2.0 * p[1] * p[1] - 2.0 * p[0] * p[1] * c, S1 = 2.0 * s * c,
+        c2 = c * c - s * s;
     const double N1 = 2.0 * p[0] * p[1] * s;                                             /* dN/dD */
     /* k = p1 p2 s / S - N s c / S^2: its derivatives by D, p1, p2 */
-    const double kD = p[0] * p[1] * (c / S - s * S1 / (S * S)) - (N1 * s * c + N * c2) / (S * S) + 2.0 * N * s * c * S1 / (S * S * S);
+    const double kD = p[0] * p[1] * (c / S - s * S1 / (S * S)) - (N1 * s * c + N * c2) / (S * S) + 2.0 * N *
+        s * c * S1 / (S * S * S);
     const double k1 = p[1] * s / S - (2.0 * p[0] - 2.0 * p[1] * c) * s * c / (S * S);
     const double k2 = p[0] * s / S - (4.0 * p[1] - 2.0 * p[0] * c) * s * c / (S * S);
     const double k = kD * D + k1 * v[2] + k2 * v[3];
@@ -2492,9 +2738,11 @@ NRXI_FN nrx_status nrxi_sym_damped_energy(void *user, double t, const double *q,
        + 0.5 * *(const double *)user * (q[0] - q[1]) * (p[0] - p[1]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_damped_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_damped_hess(void *user, double t, const double *q, const double *p,
+    const double *v, double *w)
 {
-    const double kp = 0.5 * *(const double *)user * (v[2] - v[3]), kq = 0.5 * *(const double *)user * (v[0] - v[1]);
+    const double kp = 0.5 * *(const double *)user * (v[2] - v[3]),
+        kq = 0.5 * *(const double *)user * (v[0] - v[1]);
     (void)t; (void)q; (void)p;
     w[0] = kp + v[0]; w[1] = -kp - v[1];
     w[2] = v[2] + kq; w[3] = -v[3] - kq;
@@ -2523,15 +2771,18 @@ NRXI_FN nrx_status nrxi_sym_charge_energy(void *user, double t, const double *q,
     *H = 0.5 * (u * u + v * v) + 0.5 * f[1] * (q[0] * q[0] + q[1] * q[1]);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_charge_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_charge_hess(void *user, double t, const double *q, const double *p,
+    const double *v, double *w)
 {
     (void)q; (void)p;   /* H is a quadratic form */
     (void)nrxi_sym_charge_dq(user, t, v, v + 2, w);
     return nrxi_sym_charge_dp(user, t, v, v + 2, w + 2);
 }
 
-/* Free rigid body in z-x-z Euler angles q = (phi, theta, psi): with a = (p_phi - p_psi cos theta)/sin theta the body-frame
-   angular momentum is m1 = a sin psi + p_theta cos psi, m2 = a cos psi - p_theta sin psi, m3 = p_psi; H = sum m_i^2/(2 I_i). */
+/* Free rigid body in z-x-z Euler angles q = (phi, theta, psi): with a = (p_phi - p_psi cos theta)/sin theta
+   the body-frame
+   angular momentum is m1 = a sin psi + p_theta cos psi, m2 = a cos psi - p_theta sin psi, m3 = p_psi; H = sum
+   m_i^2/(2 I_i). */
 NRXI_FN void nrxi_sym_rigid_momentum(const double *q, const double *p, double *m, double *a, double *da)
 {
     const double s = sin(q[1]), c = cos(q[1]), sp = sin(q[2]), cp = cos(q[2]);
@@ -2648,7 +2899,8 @@ NRX_DEF nrx_sym_system nrx_sym_rigid_body(const double inertia[3])
 
 /* ---- Fermi-Pasta-Ulam-Tsingou chain ---- */
 
-NRXI_FN double nrxi_sym_fput_stretch(const nrx_sym_fput_chain *c, const double *q, size_t i)   /* s_i = q_{i+1} - q_i, i = 0 .. n */
+/* s_i = q_{i+1} - q_i, i = 0 .. n */
+NRXI_FN double nrxi_sym_fput_stretch(const nrx_sym_fput_chain *c, const double *q, size_t i)
 {
     return (i < c->n ? q[i] : 0.0) - (i > 0 ? q[i - 1] : 0.0);
 }
@@ -2684,7 +2936,8 @@ NRXI_FN nrx_status nrxi_sym_fput_energy(void *user, double t, const double *q, c
     *H = e;
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_fput_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_fput_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     const nrx_sym_fput_chain *c = (const nrx_sym_fput_chain *)user;
     double left = 0.0;
@@ -2717,7 +2970,8 @@ enum { NRXI_SYM_BODIES_MAX = 1024, NRXI_SYM_BODIES_ROW = 16 };
 NRXI_FN size_t nrxi_sym_nbody_dim(const nrx_sym_nbody *b) { return b->dim ? b->dim : 3; }
 NRXI_FN double nrxi_sym_nbody_G(const nrx_sym_nbody *b) { return b->G != 0.0 ? b->G : 1.0; }
 
-/* acc[i] = sum_{j != i} G m_j (q_i - q_j) / r^3, the negative acceleration; pairs once, any number of bodies. */
+/* acc[i] = sum_{j != i} G m_j (q_i - q_j) / r^3, the negative acceleration; pairs once, any number of
+   bodies. */
 NRXI_FN void nrxi_sym_nbody_pairs(const nrx_sym_nbody *b, const double *q, double *acc)
 {
     const size_t n = b->bodies, dim = nrxi_sym_nbody_dim(b);
@@ -2728,7 +2982,8 @@ NRXI_FN void nrxi_sym_nbody_pairs(const nrx_sym_nbody *b, const double *q, doubl
         for (j = i + 1; j < n; j++) {
             const double *qi = q + i * dim, *qj = q + j * dim;
             const double x = qi[0] - qj[0], y = qi[1] - qj[1], z = dim == 3 ? qi[2] - qj[2] : 0.0;
-            const double r2 = x * x + y * y + z * z, s = G / (r2 * sqrt(r2)), si = s * b->mass[j], sj = s * b->mass[i];
+            const double r2 = x * x + y * y + z * z, s = G / (r2 * sqrt(r2)), si = s * b->mass[j],
+                sj = s * b->mass[i];
             acc[i * dim] += si * x; acc[i * dim + 1] += si * y;
             acc[j * dim] -= sj * x; acc[j * dim + 1] -= sj * y;
             if (dim == 3) { acc[i * dim + 2] += si * z; acc[j * dim + 2] -= sj * z; }
@@ -2737,8 +2992,10 @@ NRXI_FN void nrxi_sym_nbody_pairs(const nrx_sym_nbody *b, const double *q, doubl
 
 #if defined(NRXI_X86)
 
-/* The same for at most NRXI_SYM_BODIES_ROW bodies in 3 dimensions: for body i four of the bodies j > i at a time, so that square
-   roots and divisions run side by side. Padding stands so far away that its forces are zero whatever its mass of 0 leaves. */
+/* The same for at most NRXI_SYM_BODIES_ROW bodies in 3 dimensions: for body i four of the bodies j > i at a
+   time, so that square
+   roots and divisions run side by side. Padding stands so far away that its forces are zero whatever its mass
+   of 0 leaves. */
 NRXI_AVX2 NRXI_FN void nrxi_sym_nbody_avx2(const nrx_sym_nbody *b, const double *q, double *acc)
 {
     enum { PAD = NRXI_SYM_BODIES_ROW + 4 };
@@ -2753,12 +3010,15 @@ NRXI_AVX2 NRXI_FN void nrxi_sym_nbody_avx2(const nrx_sym_nbody *b, const double 
     }
     for (; i < n + 4; i++) { x[i] = y[i] = z[i] = 1e90; m[i] = ax[i] = ay[i] = az[i] = 0.0; }
     for (i = 0; i + 1 < n; i++) {
-        const __m256d xi = _mm256_set1_pd(x[i]), yi = _mm256_set1_pd(y[i]), zi = _mm256_set1_pd(z[i]), mi = _mm256_set1_pd(m[i]);
+        const __m256d xi = _mm256_set1_pd(x[i]), yi = _mm256_set1_pd(y[i]), zi = _mm256_set1_pd(z[i]),
+            mi = _mm256_set1_pd(m[i]);
         __m256d sx = _mm256_setzero_pd(), sy = sx, sz = sx;
         for (j = i + 1; j < n; j += 4) {
-            const __m256d dx = _mm256_sub_pd(xi, _mm256_loadu_pd(x + j)), dy = _mm256_sub_pd(yi, _mm256_loadu_pd(y + j));
+            const __m256d dx = _mm256_sub_pd(xi, _mm256_loadu_pd(x + j)),
+                dy = _mm256_sub_pd(yi, _mm256_loadu_pd(y + j));
             const __m256d dz = _mm256_sub_pd(zi, _mm256_loadu_pd(z + j));
-            const __m256d r2 = _mm256_add_pd(_mm256_add_pd(_mm256_mul_pd(dx, dx), _mm256_mul_pd(dy, dy)), _mm256_mul_pd(dz, dz));
+            const __m256d r2 = _mm256_add_pd(_mm256_add_pd(_mm256_mul_pd(dx, dx), _mm256_mul_pd(dy, dy)),
+                _mm256_mul_pd(dz, dz));
             const __m256d s = _mm256_div_pd(_mm256_set1_pd(1.0), _mm256_mul_pd(r2, _mm256_sqrt_pd(r2)));
             const __m256d sj = _mm256_mul_pd(s, _mm256_loadu_pd(m + j)), si = _mm256_mul_pd(s, mi);
             sx = _mm256_add_pd(sx, _mm256_mul_pd(sj, dx));
@@ -2816,14 +3076,16 @@ NRXI_FN nrx_status nrxi_sym_nbody_energy(void *user, double t, const double *q, 
         e += 0.5 * nrxi_sym_dot(dim, p + i * dim, p + i * dim) / b->mass[i];
         for (j = i + 1; j < n; j++) {
             double r2 = 0.0;
-            for (k = 0; k < dim; k++) r2 += (q[i * dim + k] - q[j * dim + k]) * (q[i * dim + k] - q[j * dim + k]);
+            for (k = 0; k < dim; k++) r2 += (q[i * dim + k] - q[j * dim + k]) *
+                (q[i * dim + k] - q[j * dim + k]);
             e -= G * b->mass[i] * b->mass[j] / sqrt(r2);
         }
     }
     *H = e;
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_nbody_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_nbody_hess(void *user, double t, const double *q, const double *p,
+    const double *v, double *w)
 {
     const nrx_sym_nbody *b = (const nrx_sym_nbody *)user;
     const size_t n = b->bodies, dim = nrxi_sym_nbody_dim(b), d = n * dim;
@@ -2853,16 +3115,21 @@ NRXI_FN nrx_status nrxi_sym_nbody_hess(void *user, double t, const double *q, co
 NRX_DEF nrx_status nrx_sym_nbody_system(const nrx_sym_nbody *bodies, nrx_sym_system *system)
 {
     size_t i;
-    if (!bodies || !system || !bodies->mass) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: NULL argument");
+    if (!bodies || !system || !bodies->mass) return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_sym_nbody_system: NULL argument");
     if (bodies->bodies < 2 || bodies->bodies > NRXI_SYM_BODIES_MAX)
-        return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: %zu bodies, expected 2 to %d", bodies->bodies,
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: %zu bodies, expected 2 to %d",
+            bodies->bodies,
                          (int)NRXI_SYM_BODIES_MAX);
     if (bodies->dim != 0 && bodies->dim != 2 && bodies->dim != 3)
-        return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: dimension %zu, expected 2 or 3", bodies->dim);
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: dimension %zu, expected 2 or 3",
+            bodies->dim);
     for (i = 0; i < bodies->bodies; i++)
         if (!nrxi_finite_f64(&bodies->mass[i]) || bodies->mass[i] <= 0.0)
-            return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: mass %zu is %g, expected > 0", i, bodies->mass[i]);
-    *system = nrxi_sym_make(bodies->bodies * nrxi_sym_nbody_dim(bodies), NRX_SYM_NEWTON, nrxi_sym_nbody_dq, nrxi_sym_nbody_dp);
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_nbody_system: mass %zu is %g, expected > 0", i,
+                bodies->mass[i]);
+    *system = nrxi_sym_make(bodies->bodies * nrxi_sym_nbody_dim(bodies), NRX_SYM_NEWTON, nrxi_sym_nbody_dq,
+        nrxi_sym_nbody_dp);
     system->energy = nrxi_sym_nbody_energy; system->hess = nrxi_sym_nbody_hess;
     system->nbody = bodies;
     system->user = (void *)(uintptr_t)bodies;
@@ -2871,16 +3138,20 @@ NRX_DEF nrx_status nrx_sym_nbody_system(const nrx_sym_nbody *bodies, nrx_sym_sys
 
 NRX_DEF nrx_status nrx_sym_outer_solar_system(nrx_sym_nbody *bodies, nrx_sym_system *system, double z0[36])
 {
-    static const double mass[6] = { 1.00000597682, 0.000954786104043, 0.000285583733151, 0.0000437273164546, 0.0000517759138449,
+    static const double mass[6] = { 1.00000597682, 0.000954786104043, 0.000285583733151, 0.0000437273164546,
+        0.0000517759138449,
                                     1.0 / 1.3e8 };
-    static const double q[18] = { 0, 0, 0, -3.5023653, -3.8169847, -1.5507963, 9.0755314, -3.0458353, -1.6483708,
+    static const double q[18] = { 0, 0, 0, -3.5023653, -3.8169847, -1.5507963, 9.0755314, -3.0458353,
+        -1.6483708,
                                   8.3101420, -16.2901086, -7.2521278, 11.4707666, -25.7294829, -10.8169456,
                                   -15.5387357, -25.2225594, -3.1902382 };
-    static const double v[18] = { 0, 0, 0, 0.00565429, -0.00412490, -0.00190589, 0.00168318, 0.00483525, 0.00192462,
+    static const double v[18] = { 0, 0, 0, 0.00565429, -0.00412490, -0.00190589, 0.00168318, 0.00483525,
+        0.00192462,
                                   0.00354178, 0.00137102, 0.00055029, 0.00288930, 0.00114527, 0.00039677,
                                   0.00276725, -0.00170702, -0.00136504 };
     size_t i;
-    if (!bodies || !system || !z0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_outer_solar_system: NULL argument");
+    if (!bodies || !system || !z0) return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_sym_outer_solar_system: NULL argument");
     bodies->bodies = 6; bodies->dim = 3; bodies->G = 2.95912208286e-4; bodies->mass = mass;
     for (i = 0; i < 18; i++) { z0[i] = q[i]; z0[18 + i] = mass[i / 3] * v[i]; }
     return nrx_sym_nbody_system(bodies, system);
@@ -2889,7 +3160,8 @@ NRX_DEF nrx_status nrx_sym_outer_solar_system(nrx_sym_nbody *bodies, nrx_sym_sys
 NRX_DEF nrx_status nrx_sym_figure_eight(nrx_sym_nbody *bodies, nrx_sym_system *system, double z0[12])
 {
     static const double mass[3] = { 1.0, 1.0, 1.0 };
-    const double x = 0.97000435669733798451, y = -0.24308753153583, u = -0.9324073714410356076, v = -0.86473146092102412215;
+    const double x = 0.97000435669733798451, y = -0.24308753153583, u = -0.9324073714410356076,
+        v = -0.86473146092102412215;
     if (!bodies || !system || !z0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_figure_eight: NULL argument");
     bodies->bodies = 3; bodies->dim = 2; bodies->G = 1.0; bodies->mass = mass;
     z0[0] = x; z0[1] = y; z0[2] = -x; z0[3] = -y; z0[4] = z0[5] = 0.0;
@@ -2900,12 +3172,14 @@ NRX_DEF nrx_status nrx_sym_figure_eight(nrx_sym_nbody *bodies, nrx_sym_system *s
 NRX_DEF nrx_status nrx_sym_energy(const nrx_sym_system *system, double t, const double *z, double *E)
 {
     if (!system || !z || !E) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_energy: NULL argument");
-    if (!system->energy) return nrxi_fail(NULL, NRX_E_UNSUPPORTED, "nrx_sym_energy: the system has no energy function");
+    if (!system->energy) return nrxi_fail(NULL, NRX_E_UNSUPPORTED,
+        "nrx_sym_energy: the system has no energy function");
     return system->energy(system->user, t, z, z + system->d, E);
 }
 
 /* dH/dp of any system, with its masses */
-NRXI_FN nrx_status nrxi_sym_call_dp(const nrx_sym_system *s, double t, const double *q, const double *p, double *g)
+NRXI_FN nrx_status nrxi_sym_call_dp(const nrx_sym_system *s, double t, const double *q, const double *p,
+    double *g)
 {
     size_t j;
     if (s->structure != NRX_SYM_NEWTON || s->nbody) return s->dp(s->user, t, q, p, g);
@@ -2923,8 +3197,10 @@ NRXI_FN nrx_status nrxi_sym_field(const nrx_sym_system *s, double t, const doubl
     return status;
 }
 
-/* w = H''(t, z) v; without a Hessian by central differences of the gradient. work [4d]; z is not changed. w may not be v. */
-NRXI_FN nrx_status nrxi_sym_hess_vec(const nrx_sym_system *s, double t, const double *z, const double *v, double *w, double *work)
+/* w = H''(t, z) v; without a Hessian by central differences of the gradient. work [4d]; z is not changed.
+   w may not be v. */
+NRXI_FN nrx_status nrxi_sym_hess_vec(const nrx_sym_system *s, double t, const double *z, const double *v,
+    double *w, double *work)
 {
     const size_t d = s->d;
     double size = nrxi_sym_max_abs(2 * d, v), eps, *x = work, *g = work + 2 * d;
@@ -2979,7 +3255,8 @@ NRX_DEF nrx_status nrx_sym_vfield(const nrx_sym_system *system, nrx_vfield *fiel
 
 /* ---- rigid body and charged particle in non-canonical variables ---- */
 
-/* Rotation of m about body axis k by the flow of m_k^2/(2 I_k): m' = m x Omega; the attitude turns about the same axis. */
+/* Rotation of m about body axis k by the flow of m_k^2/(2 I_k): m' = m x Omega; the attitude turns about
+   the same axis. */
 NRXI_FN void nrxi_sym_rigid_turn(const double *inertia, double *m, double *Q, int k, double h)
 {
     const int i = (k + 1) % 3, j = (k + 2) % 3;
@@ -2987,7 +3264,8 @@ NRXI_FN void nrxi_sym_rigid_turn(const double *inertia, double *m, double *Q, in
     m[i] = c * mi + s * mj;
     m[j] = c * mj - s * mi;
     if (Q) {
-        const double ch = cos(0.5 * angle), sh = sin(0.5 * angle), w = Q[0], a = Q[1 + k], b = Q[1 + i], e = Q[1 + j];
+        const double ch = cos(0.5 * angle), sh = sin(0.5 * angle), w = Q[0], a = Q[1 + k], b = Q[1 + i],
+            e = Q[1 + j];
         Q[0] = ch * w - sh * a;              /* Q <- Q * (ch, sh e_k) */
         Q[1 + k] = ch * a + sh * w;
         Q[1 + i] = ch * b + sh * e;
@@ -2995,7 +3273,8 @@ NRXI_FN void nrxi_sym_rigid_turn(const double *inertia, double *m, double *Q, in
     }
 }
 
-NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3], double quaternion[4], double h, size_t steps,
+NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3], double quaternion[4],
+    double h, size_t steps,
                                             int compose)
 {
     nrx_sym_scheme s;
@@ -3004,8 +3283,10 @@ NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3]
     if (!inertia || !m) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_rigid_body_steps: NULL argument");
     for (i = 0; i < 3; i++)
         if (!nrxi_finite_f64(&inertia[i]) || inertia[i] <= 0.0 || !nrxi_finite_f64(&m[i]))
-            return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_rigid_body_steps: inertia or momentum %d is not usable", i);
-    if (!nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_rigid_body_steps: step %g", h);
+            return nrxi_fail(NULL, NRX_E_ARG,
+                "nrx_sym_rigid_body_steps: inertia or momentum %d is not usable", i);
+    if (!nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_sym_rigid_body_steps: step %g", h);
     s.weights = 1; s.w[0] = 1.0;
     if (compose != 0 && (nrx_sym_scheme_get(compose, &s) != NRX_OK || s.weights == 0))
         return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_rigid_body_steps: method %d is no composition", compose);
@@ -3021,20 +3302,23 @@ NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3]
     return nrxi_all_finite(m, 3, NRX_F64) ? NRX_OK : NRX_E_NUMERIC;
 }
 
-NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const double *x, double *E, double *B), void *user, double t0,
+NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const double *x, double *E, double *B),
+    void *user, double t0,
                                  double h, size_t steps, double x[3], double v[3])
 {
     double E[3] = { 0, 0, 0 }, B[3] = { 0, 0, 0 };
     size_t n;
     int i;
-    if (!field || !x || !v || !nrxi_finite_f64(&h) || h == 0.0 || !nrxi_all_finite(x, 3, NRX_F64) || !nrxi_all_finite(v, 3, NRX_F64))
+    if (!field || !x || !v || !nrxi_finite_f64(&h) || h == 0.0 || !nrxi_all_finite(x, 3, NRX_F64) ||
+        !nrxi_all_finite(v, 3, NRX_F64))
         return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_boris: NULL or not finite argument, or step 0");
     for (n = 0; n < steps; n++) {
         double u[3], w[3], b2 = 0.0, y[3];
         for (i = 0; i < 3; i++) y[i] = x[i] + 0.5 * h * v[i];
         field(user, t0 + ((double)n + 0.5) * h, y, E, B);
         for (i = 0; i < 3; i++) { u[i] = v[i] + 0.5 * h * E[i]; B[i] *= 0.5 * h; b2 += B[i] * B[i]; }
-        for (i = 0; i < 3; i++) w[i] = u[i] + u[(i + 1) % 3] * B[(i + 2) % 3] - u[(i + 2) % 3] * B[(i + 1) % 3];
+        for (i = 0; i < 3; i++) w[i] = u[i] + u[(i + 1) % 3] * B[(i + 2) % 3] - u[(i + 2) % 3] *
+            B[(i + 1) % 3];
         for (i = 0; i < 3; i++)
             u[i] += 2.0 / (1.0 + b2) * (w[(i + 1) % 3] * B[(i + 2) % 3] - w[(i + 2) % 3] * B[(i + 1) % 3]);
         for (i = 0; i < 3; i++) { u[i] += 0.5 * h * E[i]; y[i] += 0.5 * h * u[i]; }
@@ -3066,7 +3350,8 @@ NRX_DEF int nrx_sym_method_find(const char *name)
     return -1;
 }
 
-/* n palindromic coefficients with sum 1 from the first (n-1)/2: the rest follows from the sum, to the last bit. */
+/* n palindromic coefficients with sum 1 from the first (n-1)/2: the rest follows from the sum, to the last
+   bit. */
 NRXI_FN void nrxi_sym_palindrome(int n, const double *given, double *full)
 {
     const int k = (n - 1) / 2;
@@ -3084,7 +3369,8 @@ NRXI_FN void nrxi_sym_scheme_start(nrx_sym_scheme *s, int stages, int order, int
 }
 
 /* drift a_0, kick b_0, ..., drift a_n */
-NRXI_FN void nrxi_sym_aba(nrx_sym_scheme *s, int stages, int order, int general, const double *a, const double *b)
+NRXI_FN void nrxi_sym_aba(nrx_sym_scheme *s, int stages, int order, int general, const double *a,
+    const double *b)
 {
     nrxi_sym_scheme_start(s, stages, order, general, 1);
     nrxi_sym_palindrome(stages + 1, a, s->a);
@@ -3092,7 +3378,8 @@ NRXI_FN void nrxi_sym_aba(nrx_sym_scheme *s, int stages, int order, int general,
 }
 
 /* kick b_0, drift a_0, ..., kick b_n: the outer drifts are zero and the last force is used again */
-NRXI_FN void nrxi_sym_bab(nrx_sym_scheme *s, int drifts, int order, int general, const double *a, const double *b)
+NRXI_FN void nrxi_sym_bab(nrx_sym_scheme *s, int drifts, int order, int general, const double *a,
+    const double *b)
 {
     nrxi_sym_scheme_start(s, drifts + 1, order, general, 1);
     nrxi_sym_palindrome(drifts, a, s->a + 1);
@@ -3100,7 +3387,8 @@ NRXI_FN void nrxi_sym_bab(nrx_sym_scheme *s, int drifts, int order, int general,
 }
 
 /* kick b_1, drift a_1, ..., kick b_n, drift a_n; the last of each from the sum */
-NRXI_FN void nrxi_sym_ba(nrx_sym_scheme *s, int stages, int order, int general, const double *a, const double *b)
+NRXI_FN void nrxi_sym_ba(nrx_sym_scheme *s, int stages, int order, int general, const double *a,
+    const double *b)
 {
     int i;
     nrxi_sym_scheme_start(s, stages, order, general, 0);
@@ -3125,7 +3413,8 @@ NRXI_FN void nrxi_sym_compose(nrx_sym_scheme *s, int n, int order, const double 
     }
 }
 
-/* Coefficients: Ruth 1983; Forest, Ruth 1990; Yoshida 1990; Suzuki 1990; McLachlan, Atela 1992; McLachlan 1995; Kahan, Li 1997;
+/* Coefficients: Ruth 1983; Forest, Ruth 1990; Yoshida 1990; Suzuki 1990; McLachlan, Atela 1992; McLachlan
+   1995; Kahan, Li 1997;
    Omelyan, Mryglod, Folk 2002; Blanes, Moan 2002; Sofroniou, Spaletta 2005. */
 NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
 {
@@ -3156,10 +3445,12 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
         static const double w[2] = { 0.41449077179437573714, 0.41449077179437573714 };
         nrxi_sym_compose(s, 5, 4, w); break; }
     case NRX_SYM_PEFRL: {
-        static const double a[2] = { 0.1786178958448091, -0.06626458266981849 }, b[1] = { 0.5 + 0.2123418310626054 };
+        static const double a[2] = { 0.1786178958448091, -0.06626458266981849 },
+            b[1] = { 0.5 + 0.2123418310626054 };
         nrxi_sym_aba(s, 4, 4, 4, a, b); break; }
     case NRX_SYM_VEFRL: {
-        static const double a[1] = { 0.5 + 0.02094333910398989 }, b[2] = { 0.1644986515575760, 1.235692651138917 };
+        static const double a[1] = { 0.5 + 0.02094333910398989 },
+            b[2] = { 0.1644986515575760, 1.235692651138917 };
         nrxi_sym_bab(s, 4, 4, 4, a, b); break; }
     case NRX_SYM_MCLACHLAN_ATELA4: {
         static const double a[3] = { 0.5153528374311229364, -0.085782019412973646, 0.4415830236164665242 };
@@ -3169,10 +3460,12 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
         static const double a[1] = { 6.0 / 11.0 }, b[2] = { 0.16913927992207204518, -0.29918620390405079951 };
         nrxi_sym_bab(s, 4, 4, 4, a, b); break; }
     case NRX_SYM_MCLACHLAN_S5: {
-        static const double a[2] = { 0.4, -0.1 }, b[2] = { 0.089269454226475244887, -0.097336042636895508015 };
+        static const double a[2] = { 0.4, -0.1 }, b[2] = { 0.089269454226475244887,
+            -0.097336042636895508015 };
         nrxi_sym_bab(s, 5, 4, 4, a, b); break; }
     case NRX_SYM_SB3A5: {
-        static const double a[2] = { 0.40518861839525227722, -0.28714404081652408900 }, b[2] = { -3.0 / 73.0, 17.0 / 59.0 };
+        static const double a[2] = { 0.40518861839525227722, -0.28714404081652408900 },
+            b[2] = { -3.0 / 73.0, 17.0 / 59.0 };
         nrxi_sym_aba(s, 5, 4, 4, a, b); break; }
     case NRX_SYM_BLANES_MOAN4: {
         static const double a[3] = { 0.0792036964311957, 0.353172906049774, -0.0420650803577195 };
@@ -3183,34 +3476,45 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
         static const double b[3] = { 0.0829844064174052, 0.396309801498368, -0.0390563049223486 };
         nrxi_sym_bab(s, 6, 4, 4, a, b); break; }
     case NRX_SYM_MCLACHLAN_ATELA5: {
-        static const double a[5] = { 0.33983962583911, -0.088601336903027329, 0.5858564768259621188, -0.603039356536491888,
+        static const double a[5] = { 0.33983962583911, -0.088601336903027329, 0.5858564768259621188,
+            -0.603039356536491888,
                                      0.3235807965546976394 };
-        static const double b[5] = { 0.1193900292875672758, 0.6989273703824752308, -0.1713123582716007754, 0.401269502251353448,
+        static const double b[5] = { 0.1193900292875672758, 0.6989273703824752308, -0.1713123582716007754,
+            0.401269502251353448,
                                      0.010705081848235984 };
         nrxi_sym_ba(s, 6, 5, 3, a, b); break; }
     case NRX_SYM_YOSHIDA6: {
-        static const double w[3] = { 0.78451361047755726381949763, 0.23557321335935813368479318, -1.17767998417887100694641568 };
+        static const double w[3] = { 0.78451361047755726381949763, 0.23557321335935813368479318,
+            -1.17767998417887100694641568 };
         nrxi_sym_compose(s, 7, 6, w); break; }
     case NRX_SYM_KAHAN_LI6: {
-        static const double w[4] = { 0.39216144400731413927925056, 0.33259913678935943859974864, -0.70624617255763935980996482,
+        static const double w[4] = { 0.39216144400731413927925056, 0.33259913678935943859974864,
+            -0.70624617255763935980996482,
                                      0.08221359629355080023149045 };
         nrxi_sym_compose(s, 9, 6, w); break; }
     case NRX_SYM_MCLACHLAN_SS9: {
-        static const double w[4] = { 0.1867, 0.55549702371247839916, 0.12946694891347535806, -0.84326562338773460855 };
+        static const double w[4] = { 0.1867, 0.55549702371247839916, 0.12946694891347535806,
+            -0.84326562338773460855 };
         nrxi_sym_compose(s, 9, 6, w); break; }
     case NRX_SYM_BLANES_MOAN6: {
-        static const double a[5] = { 0.0502627644003922, 0.413514300428344, 0.0450798897943977, -0.188054853819569, 0.541960678450780 };
-        static const double b[4] = { 0.148816447901042, -0.132385865767784, 0.067307604692185, 0.432666402578175 };
+        static const double a[5] = { 0.0502627644003922, 0.413514300428344, 0.0450798897943977,
+            -0.188054853819569, 0.541960678450780 };
+        static const double b[4] = { 0.148816447901042, -0.132385865767784, 0.067307604692185,
+            0.432666402578175 };
         nrxi_sym_aba(s, 10, 6, 6, a, b); break; }
     case NRX_SYM_SRKN11B: {
-        static const double a[5] = { 0.123229775946271, 0.290553797799558, -0.127049212625417, -0.246331761062075, 0.357208872795928 };
-        static const double b[5] = { 0.0414649985182624, 0.198128671918067, -0.0400061921041533, 0.0752539843015807,
+        static const double a[5] = { 0.123229775946271, 0.290553797799558, -0.127049212625417,
+            -0.246331761062075, 0.357208872795928 };
+        static const double b[5] = { 0.0414649985182624, 0.198128671918067, -0.0400061921041533,
+            0.0752539843015807,
                                      -0.0115113874206879 };
         nrxi_sym_bab(s, 11, 6, 4, a, b); break; }
     case NRX_SYM_SRKN14A: {
-        static const double a[7] = { 0.0378593198406116, 0.102635633102435, -0.0258678882665587, 0.314241403071447,
+        static const double a[7] = { 0.0378593198406116, 0.102635633102435, -0.0258678882665587,
+            0.314241403071447,
                                      -0.130144459517415, 0.106417700369543, -0.00879424312851058 };
-        static const double b[6] = { 0.09171915262446165, 0.183983170005006, -0.05653436583288827, 0.004914688774712854,
+        static const double b[6] = { 0.09171915262446165, 0.183983170005006, -0.05653436583288827,
+            0.004914688774712854,
                                      0.143761127168358, 0.328567693746804 };
         nrxi_sym_aba(s, 14, 6, 4, a, b); break; }
     case NRX_SYM_YOSHIDA8: {
@@ -3219,30 +3523,40 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
                                      0.31529309239676659663 };
         nrxi_sym_compose(s, 15, 8, w); break; }
     case NRX_SYM_KAHAN_LI8: {
-        static const double w[8] = { 0.13020248308889008087881763, 0.56116298177510838456196441, -0.38947496264484728640807860,
-                                     0.15884190655515560089621075, -0.39590389413323757733623154, 0.18453964097831570709183254,
+        static const double w[8] = { 0.13020248308889008087881763, 0.56116298177510838456196441,
+            -0.38947496264484728640807860,
+                                     0.15884190655515560089621075, -0.39590389413323757733623154,
+                                         0.18453964097831570709183254,
                                      0.25837438768632204729397911, 0.29501172360931029887096624 };
         nrxi_sym_compose(s, 17, 8, w); break; }
     case NRX_SYM_MCLACHLAN_SS17: {
-        static const double w[8] = { 0.12886597938144329897, 0.5815140871052509624, -0.41017537146985013753, 0.1851469357165877327,
+        static const double w[8] = { 0.12886597938144329897, 0.5815140871052509624, -0.41017537146985013753,
+            0.1851469357165877327,
                                      -0.40955234342085141934, 0.14440594108001204106, 0.27833550039367965131,
                                      0.31495668391629485789 };
         nrxi_sym_compose(s, 17, 8, w); break; }
     case NRX_SYM_SOFRONIOU_SPALETTA10: {
-        static const double w[17] = { 0.07879572252168641926390768, 0.31309610341510852776481247, 0.02791838323507806610952027,
-                                      -0.22959284159390709415121340, 0.13096206107716486317465686, -0.26973340565451071434460973,
-                                      0.07497334315589143566613711, 0.11199342399981020488957508, 0.36613344954622675119314812,
-                                      -0.39910563013603589787862981, 0.10308739852747107731580277, 0.41143087395589023782070412,
-                                      -0.00486636058313526176219566, -0.39203335370863990644808194, 0.05194250296244964703718290,
+        static const double w[17] = { 0.07879572252168641926390768, 0.31309610341510852776481247,
+            0.02791838323507806610952027,
+                                      -0.22959284159390709415121340, 0.13096206107716486317465686,
+                                          -0.26973340565451071434460973,
+                                      0.07497334315589143566613711, 0.11199342399981020488957508,
+                                          0.36613344954622675119314812,
+                                      -0.39910563013603589787862981, 0.10308739852747107731580277,
+                                          0.41143087395589023782070412,
+                                      -0.00486636058313526176219566, -0.39203335370863990644808194,
+                                          0.05194250296244964703718290,
                                       0.05066509075992449633587434, 0.04967437063972987905456880 };
         nrxi_sym_compose(s, 35, 10, w); break; }
     case NRX_SYM_SABA2: {   /* Laskar, Robutel 2001: for H_A + eps H_B */
         static const double a[1] = { 0.2113248654051871177454256 };
         nrxi_sym_aba(s, 2, 2, 2, a, none); break; }
     case NRX_SYM_SABA1064: { /* Blanes et al. 2013 */
-        static const double a[4] = { 0.03809449742241219545697532, 0.1452987161169137492940201, 0.2076276957255412507162056,
+        static const double a[4] = { 0.03809449742241219545697532, 0.1452987161169137492940201,
+            0.2076276957255412507162056,
                                      0.4359097036515261592231549 };
-        static const double b[3] = { 0.09585888083707521061077150, 0.2044461531429987806805078, 0.2170703479789911017143385 };
+        static const double b[3] = { 0.09585888083707521061077150, 0.2044461531429987806805078,
+            0.2170703479789911017143385 };
         nrxi_sym_aba(s, 8, 4, 4, a, b); break; }
     default: return NRX_E_UNSUPPORTED;
     }
@@ -3258,13 +3572,16 @@ NRX_DEF nrx_status nrx_sym_scheme_get(int method, nrx_sym_scheme *scheme)
 {
     if (!scheme) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_scheme_get: NULL argument");
     if (nrxi_sym_scheme_find(method, scheme) != NRX_OK)
-        return nrxi_fail(NULL, NRX_E_UNSUPPORTED, "nrx_sym_scheme_get: method %d is no splitting method", method);
+        return nrxi_fail(NULL, NRX_E_UNSUPPORTED, "nrx_sym_scheme_get: method %d is no splitting method",
+            method);
     return NRX_OK;
 }
 
 /* ---- the stepper behind every integration ----
-   A run holds the problem and an internal state y (positions, momenta, low-order parts, tangents, ... as the family of the method
-   wants it). `begin` makes y from z, `steps` moves it, `end` gives z without disturbing y: a look does not change the orbit, and
+   A run holds the problem and an internal state y (positions, momenta, low-order parts, tangents, ... as the
+   family of the method
+   wants it). `begin` makes y from z, `steps` moves it, `end` gives z without disturbing y: a look does not
+   change the orbit, and
    copying y back is enough to repeat the last steps one by one when something went wrong. */
 
 typedef struct nrxi_sym_run nrxi_sym_run;
@@ -3277,12 +3594,14 @@ struct nrxi_sym_run {
     size_t done;                   /* steps since begin */
     nrx_sym_scheme scheme;         /* splitting: itself; other methods: weights of the composition */
     int stages;                    /* implicit methods */
-    double c[4], b[4], A[16], B[16], E[16];   /* tableaus of q and p, and extrapolation of the stages into the next step */
+    /* tableaus of q and p, and extrapolation of the stages into the next step */
+    double c[4], b[4], A[16], B[16], E[16];
     size_t masses;                 /* 1 if the drift needs inverse masses */
     double *y, *saved, *look, *im, *work;     /* look [2d]: scratch for events; im [d]; work: per family */
     size_t *piv;
     size_t newton;                 /* rows of the Newton matrix, 0 = none */
-    size_t nwork, npiv, check;     /* doubles of work, pivots, and those at the front of y that must stay finite */
+    /* doubles of work, pivots, and those at the front of y that must stay finite */
+    size_t nwork, npiv, check;
     size_t iterations;
     double defect;
     int corrector;
@@ -3293,7 +3612,8 @@ struct nrxi_sym_run {
 
 /* ---- splitting methods; y = q, p, [carry q, carry p] or [lattice], tangents ---- */
 
-NRXI_FN double *nrxi_sym_tangents(const nrxi_sym_run *run) { return run->y + (run->roundoff ? 4 : 2) * run->d; }
+NRXI_FN double *nrxi_sym_tangents(const nrxi_sym_run *run) { return run->y + (run->roundoff ? 4 : 2) * run->d;
+    }
 
 /* x[j] += dx on the lattice of spacing `unit`; the integer stands in the bytes of *k. */
 NRXI_FN nrx_status nrxi_sym_lattice_add(double unit, double dx, double *x, double *k)
@@ -3309,7 +3629,8 @@ NRXI_FN nrx_status nrxi_sym_lattice_add(double unit, double dx, double *x, doubl
     return NRX_OK;
 }
 
-NRXI_FN double nrxi_sym_lattice_unit(const nrxi_sym_run *run) { return run->desc->lattice > 0.0 ? run->desc->lattice : 3.5527136788005009e-15; }
+NRXI_FN double nrxi_sym_lattice_unit(const nrxi_sym_run *run) { return run->desc->lattice > 0.0 ?
+    run->desc->lattice : 3.5527136788005009e-15; }
 
 NRXI_FN nrx_status nrxi_sym_lattice_set(const nrxi_sym_run *run, double *y)
 {
@@ -3344,7 +3665,8 @@ NRXI_FN nrx_status nrxi_sym_update(const nrxi_sym_run *run, double f, const doub
 }
 
 /* One drift (`kick` 0) or kick of state y with everything that is carried along; v [8d] scratch. */
-NRXI_FN nrx_status nrxi_sym_move(const nrxi_sym_run *run, int kick, double t, double h, double *y, double *tangent, double *v)
+NRXI_FN nrx_status nrxi_sym_move(const nrxi_sym_run *run, int kick, double t, double h, double *y,
+    double *tangent, double *v)
 {
     const nrx_sym_system *s = run->sys;
     const size_t d = run->d, n = 2 * d;
@@ -3430,13 +3752,18 @@ NRXI_SYM_TEMPLATE nrx_status nrxi_sym_split_loop(nrxi_sym_run *run, int compensa
     run->done += steps;
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_split_plain(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 0, 0, steps); }
-NRXI_FN nrx_status nrxi_sym_split_comp(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 1, 0, steps); }
-NRXI_FN nrx_status nrxi_sym_split_plain_m(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 0, 1, steps); }
-NRXI_FN nrx_status nrxi_sym_split_comp_m(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 1, 1, steps); }
+NRXI_FN nrx_status nrxi_sym_split_plain(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 0,
+    0, steps); }
+NRXI_FN nrx_status nrxi_sym_split_comp(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 1,
+    0, steps); }
+NRXI_FN nrx_status nrxi_sym_split_plain_m(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run,
+    0, 1, steps); }
+NRXI_FN nrx_status nrxi_sym_split_comp_m(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 1,
+    1, steps); }
 NRXI_FN nrx_status nrxi_sym_split_hook(nrxi_sym_run *run, size_t steps)
 {
-    nrx_status status = run->sys->hook(run->sys->user, &run->scheme, run->t0, run->h, run->done, steps, 0, run->y,
+    nrx_status status = run->sys->hook(run->sys->user, &run->scheme, run->t0, run->h, run->done, steps, 0,
+        run->y,
                                        run->roundoff == NRX_SYM_COMPENSATED ? run->y + 2 * run->d : NULL);
     run->done += steps;
     return status;
@@ -3452,7 +3779,8 @@ NRXI_FN nrx_status nrxi_sym_state_begin(nrxi_sym_run *run, const double *z)
         if (run->desc->carry) memcpy(run->y + n, run->desc->carry, n * sizeof *z);
         else memset(run->y + n, 0, n * sizeof *z);
     }
-    if (run->desc->tangents) memcpy(nrxi_sym_tangents(run), run->desc->tangent, run->desc->tangents * n * sizeof *z);
+    if (run->desc->tangents) memcpy(nrxi_sym_tangents(run), run->desc->tangent,
+        run->desc->tangents * n * sizeof *z);
     run->done = 0;
     return status;
 }
@@ -3462,7 +3790,8 @@ NRXI_FN void nrxi_sym_state_out(const nrxi_sym_run *run, const double *y, double
 {
     const size_t n = 2 * run->d;
     if (z != y) memcpy(z, y, n * sizeof *z);
-    if (run->roundoff == NRX_SYM_COMPENSATED && run->desc->carry) memcpy(run->desc->carry, y + n, n * sizeof *z);
+    if (run->roundoff == NRX_SYM_COMPENSATED && run->desc->carry) memcpy(run->desc->carry, y + n,
+        n * sizeof *z);
     if (run->desc->tangents)
         memcpy(run->desc->tangent, y + (run->roundoff ? 2 : 1) * n, run->desc->tangents * n * sizeof *z);
 }
@@ -3487,7 +3816,8 @@ NRXI_FN nrx_status nrxi_sym_split_end(nrxi_sym_run *run, double *z)
     return status;
 }
 
-/* ---- implicit Runge-Kutta: Gauss, Lobatto IIIA-IIIB; y = q, p, carry, tangents, stage slopes K [s][2d] ---- */
+/* ---- implicit Runge-Kutta: Gauss, Lobatto IIIA-IIIB; y = q, p, carry, tangents, stage slopes K [s][2d]
+   ---- */
 
 /* integral_0^x of the Lagrange polynomial j over nodes c[s] */
 NRXI_FN double nrxi_sym_lagrange_integral(int s, const double *c, int j, double x)
@@ -3513,16 +3843,21 @@ NRXI_FN double nrxi_sym_lagrange(int s, const double *c, int j, double x)
     return v;
 }
 
-/* Tableaus (Hairer, Lubich, Wanner II.1): A for q, B for p with b_i B_ij + b_j A_ji = b_i b_j, the condition of symplecticity. */
+/* Tableaus (Hairer, Lubich, Wanner II.1): A for q, B for p with b_i B_ij + b_j A_ji = b_i b_j, the
+   condition of symplecticity. */
 NRXI_FN void nrxi_sym_tableau(nrxi_sym_run *run)
 {
     static const double gauss[4][4] = { { 0.5, 0, 0, 0 },
         { 0.21132486540518711775, 0.78867513459481288225, 0, 0 },
         { 0.11270166537925831148, 0.5, 0.88729833462074168852, 0 },
-        { 0.06943184420297371238803, 0.3300094782075718675987, 0.6699905217924281324013, 0.9305681557970262876120 } };
-    static const double gauss_b[4][4] = { { 1.0, 0, 0, 0 }, { 0.5, 0.5, 0, 0 }, { 5.0 / 18.0, 4.0 / 9.0, 5.0 / 18.0, 0 },
-        { 0.1739274225687269286865, 0.3260725774312730713135, 0.3260725774312730713135, 0.1739274225687269286865 } };
-    static const double lobatto[3][4] = { { 0, 1, 0, 0 }, { 0, 0.5, 1, 0 }, { 0, 0.27639320225002103036, 0.72360679774997896964, 1 } };
+        { 0.06943184420297371238803, 0.3300094782075718675987, 0.6699905217924281324013,
+            0.9305681557970262876120 } };
+    static const double gauss_b[4][4] = { { 1.0, 0, 0, 0 }, { 0.5, 0.5, 0, 0 },
+        { 5.0 / 18.0, 4.0 / 9.0, 5.0 / 18.0, 0 },
+        { 0.1739274225687269286865, 0.3260725774312730713135, 0.3260725774312730713135,
+            0.1739274225687269286865 } };
+    static const double lobatto[3][4] = { { 0, 1, 0, 0 }, { 0, 0.5, 1, 0 },
+        { 0, 0.27639320225002103036, 0.72360679774997896964, 1 } };
     static const double lobatto_b[3][4] = { { 0.5, 0.5, 0, 0 }, { 1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0, 0 },
         { 1.0 / 12.0, 5.0 / 12.0, 5.0 / 12.0, 1.0 / 12.0 } };
     const int is_gauss = run->method <= NRX_SYM_GAUSS8;
@@ -3544,14 +3879,17 @@ NRXI_FN void nrxi_sym_tableau(nrxi_sym_run *run)
                 if (i == j) run->A[4 * i + j] = 0.5 * run->b[i];
                 if (i > j) run->A[4 * i + j] = run->b[j] - run->b[j] * run->A[4 * j + i] / run->b[i];
             }
-            run->B[4 * i + j] = is_gauss ? run->A[4 * i + j] : run->b[j] - run->b[j] * run->A[4 * j + i] / run->b[i];
+            run->B[4 * i + j] = is_gauss ? run->A[4 * i + j] : run->b[j] - run->b[j] * run->A[4 * j + i] /
+                run->b[i];
         }
 }
 
-NRXI_FN double *nrxi_sym_irk_slopes(const nrxi_sym_run *run) { return nrxi_sym_tangents(run) + 2 * run->d * run->desc->tangents; }
+NRXI_FN double *nrxi_sym_irk_slopes(const nrxi_sym_run *run) { return nrxi_sym_tangents(run) + 2 * run->d *
+    run->desc->tangents; }
 
 /* Z = y + h sum_j A_ij K_j (q rows by A, p rows by B) */
-NRXI_FN void nrxi_sym_irk_stage(const nrxi_sym_run *run, int i, double h, const double *base, const double *K, double *Z)
+NRXI_FN void nrxi_sym_irk_stage(const nrxi_sym_run *run, int i, double h, const double *base, const double *K,
+    double *Z)
 {
     const size_t d = run->d, n = 2 * d;
     size_t j;
@@ -3564,8 +3902,10 @@ NRXI_FN void nrxi_sym_irk_stage(const nrxi_sym_run *run, int i, double h, const 
     }
 }
 
-/* I - h (A x f') factored; f' at the state y. M [newton][newton], columns through the Hessian; scratch v [8d]. */
-NRXI_FN nrx_status nrxi_sym_irk_matrix(nrxi_sym_run *run, double t, double h, const double *y, double *M, double *v)
+/* I - h (A x f') factored; f' at the state y. M [newton][newton], columns through the Hessian; scratch v
+   [8d]. */
+NRXI_FN nrx_status nrxi_sym_irk_matrix(nrxi_sym_run *run, double t, double h, const double *y, double *M,
+    double *v)
 {
     const size_t d = run->d, n = 2 * d, s = (size_t)run->stages, N = s * n;
     double *e = v, *w = v + n, *work = v + 2 * n;
@@ -3587,7 +3927,8 @@ NRXI_FN nrx_status nrxi_sym_irk_matrix(nrxi_sym_run *run, double t, double h, co
     return nrxi_sym_lu(N, M, run->piv);
 }
 
-/* The slopes K of one step by fixed point or simplified Newton, iterated to the level of round-off: a looser stop would let the
+/* The slopes K of one step by fixed point or simplified Newton, iterated to the level of round-off: a looser
+   stop would let the
    energy drift (Hairer, McLachlan, Razakarivony 2008). */
 NRXI_FN nrx_status nrxi_sym_irk_solve(nrxi_sym_run *run, double t, double h, double *K, int newton)
 {
@@ -3655,7 +3996,7 @@ NRXI_FN nrx_status nrxi_sym_irk_tangents(nrxi_sym_run *run, double t, double h, 
             if (change == 0.0 || (change <= 1e-14 * scale && change >= previous)) break;
             previous = change;
         }
-        if (!(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
+        if (it == 200 && !(previous <= 1e-12 * scale)) return NRX_E_NUMERIC;
         for (i = 0; i < s; i++) for (j = 0; j < n; j++) x[j] += h * run->b[i] * L[i * n + j];
     }
     return NRX_OK;
@@ -3664,7 +4005,8 @@ NRXI_FN nrx_status nrxi_sym_irk_tangents(nrxi_sym_run *run, double t, double h, 
 NRXI_FN nrx_status nrxi_sym_irk_step(nrxi_sym_run *run, double t, double h, int extrapolate)
 {
     const size_t d = run->d, n = 2 * d, s = (size_t)run->stages;
-    double *K = nrxi_sym_irk_slopes(run), *old = run->work + 2 * n + s * n + 8 * d + run->newton * run->newton;
+    double *K = nrxi_sym_irk_slopes(run), *old = run->work + 2 * n + s * n + 8 * d + run->newton *
+        run->newton;
     const int solver = run->desc->solver;
     size_t i, j, k;
     nrx_status status;
@@ -3712,7 +4054,8 @@ NRXI_FN nrx_status nrxi_sym_irk_steps(nrxi_sym_run *run, size_t steps)
     for (n = 0; n < steps; n++, run->done++) {
         double at = 0.0;
         for (i = 0; i < run->scheme.weights; i++) {
-            nrx_status status = nrxi_sym_irk_step(run, run->t0 + ((double)run->done + at) * run->h, run->scheme.w[i] * run->h,
+            nrx_status status = nrxi_sym_irk_step(run, run->t0 + ((double)run->done + at) * run->h,
+                run->scheme.w[i] * run->h,
                                                   run->done > 0 && run->scheme.weights == 1);
             if (status != NRX_OK) return status;
             at += run->scheme.w[i];
@@ -3723,7 +4066,8 @@ NRXI_FN nrx_status nrxi_sym_irk_steps(nrxi_sym_run *run, size_t steps)
 
 /* ---- doubled phase space for general H: y = q, x, p, y ---- */
 
-/* A: flow of H(q, y): p -= h H_q(q, y), x += h H_p(q, y). B: flow of H(x, p): q += h H_p(x, p), y -= h H_q(x, p). */
+/* A: flow of H(q, y): p -= h H_q(q, y), x += h H_p(q, y). B: flow of H(x, p): q += h H_p(x, p), y -= h
+   H_q(x, p). */
 NRXI_FN nrx_status nrxi_sym_tao_half(nrxi_sym_run *run, int which, double t, double h)
 {
     const size_t d = run->d;
@@ -3741,7 +4085,8 @@ NRXI_FN nrx_status nrxi_sym_tao_half(nrxi_sym_run *run, int which, double t, dou
 NRXI_FN void nrxi_sym_tao_bind(nrxi_sym_run *run, double h)
 {
     const size_t d = run->d;
-    const double angle = 2.0 * (run->desc->omega != 0.0 ? run->desc->omega : 20.0) * h, c = cos(angle), s = sin(angle);
+    const double angle = 2.0 * (run->desc->omega != 0.0 ? run->desc->omega : 20.0) * h, c = cos(angle),
+        s = sin(angle);
     double *q = run->y, *x = q + d, *p = x + d, *y = p + d;
     size_t j;
     for (j = 0; j < d; j++) {
@@ -3804,8 +4149,10 @@ NRXI_FN nrx_status nrxi_sym_tao_steps(nrxi_sym_run *run, size_t steps)
     return NRX_OK;
 }
 
-/* Symmetric projection (Jayawardana, Ohsawa, arXiv 2111.10915): start the copies at z + mu and z - mu so that after the step and
-   a second shift by the same mu they coincide again; mu by simplified Newton to round-off. Symplectic in (q, p). */
+/* Symmetric projection (Jayawardana, Ohsawa, arXiv 2111.10915): start the copies at z + mu and z - mu so that
+   after the step and
+   a second shift by the same mu they coincide again; mu by simplified Newton to round-off. Symplectic in (q,
+   p). */
 NRXI_FN nrx_status nrxi_sym_semi_steps(nrxi_sym_run *run, size_t steps)
 {
     const size_t d = run->d, n = 2 * d;
@@ -3828,7 +4175,8 @@ NRXI_FN nrx_status nrxi_sym_semi_steps(nrxi_sym_run *run, size_t steps)
             if (status != NRX_OK) return status;
             run->iterations++;
             for (j = 0; j < n; j++) {
-                const double *first = run->y + (j < d ? j : d + j), r = 0.25 * (first[0] - first[d] + 2.0 * mu[j]);
+                const double *first = run->y + (j < d ? j : d + j),
+                    r = 0.25 * (first[0] - first[d] + 2.0 * mu[j]);
                 if (!nrxi_finite_f64(&r)) return NRX_E_NUMERIC;
                 mu[j] -= r;
                 if (fabs(r) > change) change = fabs(r);
@@ -3857,8 +4205,10 @@ NRXI_FN void nrxi_sym_stumpff(double z, double *c0, double *c1, double *c2, doub
         k++;
         if (k > 520) break;
     }
-    v = (1.0 / 6.0) * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 * (1.0 - z / 110.0 * (1.0 - z / 156.0)))));
-    u = 0.5 * (1.0 - z / 12.0 * (1.0 - z / 30.0 * (1.0 - z / 56.0 * (1.0 - z / 90.0 * (1.0 - z / 132.0 * (1.0 - z / 182.0))))));
+    v = (1.0 / 6.0) * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 *
+        (1.0 - z / 110.0 * (1.0 - z / 156.0)))));
+    u = 0.5 * (1.0 - z / 12.0 * (1.0 - z / 30.0 * (1.0 - z / 56.0 *
+        (1.0 - z / 90.0 * (1.0 - z / 132.0 * (1.0 - z / 182.0))))));
     *c3 = v; *c2 = u; *c1 = 1.0 - z * v; *c0 = 1.0 - z * u;
     for (; k > 0; k--) {
         *c3 = 0.25 * (*c2 + *c0 * *c3);
@@ -3880,7 +4230,8 @@ NRXI_FN double nrxi_sym_arc_f(nrxi_sym_arc *a, double X, double *slope)
     return a->r0 * X + a->eta * a->G2 + a->zeta * a->G3 - a->h;
 }
 
-/* Solves f(X) = 0: Newton from the second-order guess; f is monotone, so a bracket by doubling and bisection always ends. */
+/* Solves f(X) = 0: Newton from the second-order guess; f is monotone, so a bracket by doubling and
+   bisection always ends. */
 NRXI_FN nrx_status nrxi_sym_arc_solve(nrxi_sym_arc *a)
 {
     double X, lo, hi, f, r, last = 0.0, before = 0.0, step;
@@ -3950,18 +4301,22 @@ NRX_DEF nrx_status nrx_sym_kepler_arc(double mu, double dt, size_t dim, double *
     double a[16], b[16];
     nrx_status status;
     if (!r || !v || dim == 0 || dim > 16 || !nrxi_finite_f64(&mu) || mu <= 0.0 || !nrxi_finite_f64(&dt))
-        return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_kepler_arc: NULL argument, dimension beyond 16, or mass %g not positive", mu);
+        return nrxi_fail(NULL, NRX_E_ARG,
+            "nrx_sym_kepler_arc: NULL argument, dimension beyond 16, or mass %g not positive", mu);
     memcpy(a, r, dim * sizeof *r); memcpy(b, v, dim * sizeof *v);
     status = nrxi_sym_arc_move(mu, dt, dim, a, b);
-    if (status == NRX_OK && (!nrxi_all_finite(a, dim, NRX_F64) || !nrxi_all_finite(b, dim, NRX_F64))) status = NRX_E_NUMERIC;
-    if (status != NRX_OK) return nrxi_fail(NULL, status, "nrx_sym_kepler_arc: no solution (r = 0 or not finite)");
+    if (status == NRX_OK && (!nrxi_all_finite(a, dim, NRX_F64) || !nrxi_all_finite(b, dim, NRX_F64))) status =
+        NRX_E_NUMERIC;
+    if (status != NRX_OK) return nrxi_fail(NULL, status,
+        "nrx_sym_kepler_arc: no solution (r = 0 or not finite)");
     memcpy(r, a, dim * sizeof *r); memcpy(v, b, dim * sizeof *v);
     return NRX_OK;
 }
 
 /* ---- Wisdom-Holman: Jacobi coordinates; y = r [n][dim], v [n][dim], entry 0 the centre of mass ---- */
 
-/* Jacobi vectors of x [n][dim]: x_i minus the centre of mass of those before; entry 0 the centre of mass of all. */
+/* Jacobi vectors of x [n][dim]: x_i minus the centre of mass of those before; entry 0 the centre of mass
+   of all. */
 NRXI_FN void nrxi_sym_to_jacobi(const nrx_sym_nbody *b, const double *x, double *jac)
 {
     const size_t n = b->bodies, dim = nrxi_sym_nbody_dim(b);
@@ -4029,14 +4384,16 @@ NRXI_FN void nrxi_sym_wh_kick(nrxi_sym_run *run, double h)
     }
 }
 
-/* Z(a, b) = Kepler(a) Kick(-b) Kepler(-2a) Kick(b) Kepler(a); the corrector of Wisdom, Holman, Touma 1996 (Rein, Tamayo 2015). */
+/* Z(a, b) = Kepler(a) Kick(-b) Kepler(-2a) Kick(b) Kepler(a); the corrector of Wisdom, Holman, Touma 1996
+   (Rein, Tamayo 2015). */
 NRXI_FN nrx_status nrxi_sym_wh_corrector(nrxi_sym_run *run, double h, int inverse)
 {
     static const double b5[2] = { 0.041500993379666445833, -0.0083001986759332891665 };
     static const double b11[5] = { 0.072593394748842738674, -0.038121613681288650509, 0.012309078592019946318,
                                    -0.0023487215292295354188, 0.00020361579647854651302 };
     static const double b17[8] = { 0.093056103771425958592, -0.065192863576377893658, 0.032422198864713580294,
-                                   -0.012071760822342291062, 0.0033132577069380655656, -0.00063599983075817658984,
+                                   -0.012071760822342291062, 0.0033132577069380655656,
+                                       -0.00063599983075817658984,
                                    0.000076436355227935738363, -0.0000043347415473373580190 };
     const int K = run->corrector == 5 ? 2 : run->corrector == 11 ? 5 : 8;
     const double *table = K == 2 ? b5 : K == 5 ? b11 : b17, unit = sqrt(7.0 / 40.0) * h;
@@ -4045,7 +4402,8 @@ NRXI_FN nrx_status nrxi_sym_wh_corrector(nrxi_sym_run *run, double h, int invers
     if (run->corrector == 0) return NRX_OK;
     for (i = 0; i < 2 * K && status == NRX_OK; i++) {
         const int k = i < K ? K - i : i - K + 1;
-        const double sign = i < K ? -1.0 : 1.0, a = sign * k * unit, b = (inverse ? -sign : sign) * table[k - 1] * h;
+        const double sign = i < K ? -1.0 : 1.0, a = sign * k * unit,
+            b = (inverse ? -sign : sign) * table[k - 1] * h;
         for (j = 0; j < 3 && status == NRX_OK; j++) {
             status = nrxi_sym_wh_drift(run, j == 1 ? -2.0 * a : a);
             if (j < 2) nrxi_sym_wh_kick(run, j == 0 ? -b : b);
@@ -4105,8 +4463,10 @@ NRXI_FN nrx_status nrxi_sym_wh_end(nrxi_sym_run *run, double *z)
 
 /* ---- constraints: SHAKE (Ryckaert, Ciccotti, Berendsen 1977) and RATTLE (Andersen 1983) ---- */
 
-/* p -= M^T-weighted multipliers so that the constraint holds: lambda solves S lambda = rhs, S = G1 M^-1 G0^T. */
-NRXI_FN nrx_status nrxi_sym_rattle_solve(nrxi_sym_run *run, const double *G1, const double *G0, double *rhs, double *S)
+/* p -= M^T-weighted multipliers so that the constraint holds: lambda solves S lambda = rhs, S = G1 M^-1
+   G0^T. */
+NRXI_FN nrx_status nrxi_sym_rattle_solve(nrxi_sym_run *run, const double *G1, const double *G0, double *rhs,
+    double *S)
 {
     const size_t m = run->desc->constraints.m, d = run->d;
     size_t i, j, k;
@@ -4127,7 +4487,8 @@ NRXI_FN nrx_status nrxi_sym_rattle_step(nrxi_sym_run *run, double t, double h)
     const nrx_sym_constraints *c = &run->desc->constraints;
     const size_t m = c->m, d = run->d;
     const int limit = run->desc->max_iterations ? run->desc->max_iterations : 50;
-    double *q = run->y, *p = q + d, *g = run->work, *G0 = g + d, *G1 = G0 + m * d, *rhs = G1 + m * d, *S = rhs + m;
+    double *q = run->y, *p = q + d, *g = run->work, *G0 = g + d, *G1 = G0 + m * d, *rhs = G1 + m * d,
+        *S = rhs + m;
     double previous = HUGE_VAL;
     size_t i, j;
     int it;
@@ -4177,7 +4538,8 @@ NRXI_FN nrx_status nrxi_sym_rattle_end(nrxi_sym_run *run, double *z)
     return status;
 }
 
-/* ---- impulse multiple time steps (Tuckerman, Berne, Martyna 1992): half slow kick, Verlet on the fast part, half slow kick ---- */
+/* ---- impulse multiple time steps (Tuckerman, Berne, Martyna 1992): half slow kick, Verlet on the fast
+   part, half slow kick ---- */
 
 NRXI_FN nrx_status nrxi_sym_respa_step(nrxi_sym_run *run, double t, double h)
 {
@@ -4209,14 +4571,16 @@ NRXI_FN nrx_status nrxi_sym_baoab_step(nrxi_sym_run *run, double t, double h)
 {
     const nrx_sym_system *s = run->sys;
     const size_t d = run->d;
-    const double c = exp(-run->desc->friction * h), e = sqrt(-run->desc->temperature * expm1(-2.0 * run->desc->friction * h));
+    const double c = exp(-run->desc->friction * h), e = sqrt(-run->desc->temperature *
+        expm1(-2.0 * run->desc->friction * h));
     double *q = run->y, *p = q + d, *g = run->work;
     nrx_rng rng;
     size_t j;
     nrx_status status = s->dq(s->user, t, q, p, g);
     if (status != NRX_OK) return status;
     nrx_rng_seed(&rng, run->desc->seed, 0);
-    nrx_rng_seek(&rng, (uint64_t)run->done * ((d + 1) / 2));   /* two normals use one block: a step can be repeated */
+    /* two normals use one block: a step can be repeated */
+    nrx_rng_seek(&rng, (uint64_t)run->done * ((d + 1) / 2));
     for (j = 0; j < d; j++) {
         p[j] -= 0.5 * h * g[j];
         q[j] += 0.5 * h * run->im[j] * p[j];
@@ -4232,7 +4596,8 @@ NRXI_FN nrx_status nrxi_sym_baoab_step(nrxi_sym_run *run, double t, double h)
 
 NRXI_FN nrx_status nrxi_sym_rk_step(nrxi_sym_run *run, double t, double h)
 {
-    static const double at[4] = { 0.0, 0.5, 0.5, 1.0 }, weight[4] = { 1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0 };
+    static const double at[4] = { 0.0, 0.5, 0.5, 1.0 }, weight[4] = { 1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0,
+        1.0 / 6.0 };
     const size_t n = 2 * run->d;
     const int stages = run->method == NRX_SYM_RK4 ? 4 : 1;
     double *x = run->work, *f = x + n, *sum = f + n;
@@ -4279,10 +4644,12 @@ NRXI_FN nrx_status nrxi_sym_single_steps(nrxi_sym_run *run, size_t steps)
 
 /* ---- planning a run ---- */
 
-NRXI_FN int nrxi_sym_is_splitting(int method) { return method >= NRX_SYM_VERLET && method <= NRX_SYM_SOFRONIOU_SPALETTA10; }
+NRXI_FN int nrxi_sym_is_splitting(int method) { return method >= NRX_SYM_VERLET &&
+    method <= NRX_SYM_SOFRONIOU_SPALETTA10; }
 NRXI_FN int nrxi_sym_is_gauss(int method) { return method >= NRX_SYM_MIDPOINT && method <= NRX_SYM_GAUSS8; }
 NRXI_FN int nrxi_sym_is_irk(int method) { return method >= NRX_SYM_MIDPOINT && method <= NRX_SYM_LOBATTO6; }
-NRXI_FN int nrxi_sym_is_wh(int method) { return method >= NRX_SYM_WISDOM_HOLMAN && method <= NRX_SYM_SABA1064; }
+NRXI_FN int nrxi_sym_is_wh(int method) { return method >= NRX_SYM_WISDOM_HOLMAN && method <= NRX_SYM_SABA1064;
+    }
 
 /* Can `method` do this system at all? NULL, or the reason why not. */
 NRXI_FN const char *nrxi_sym_objection(const nrx_sym_system *s, int method, const nrx_sym_desc *desc)
@@ -4290,15 +4657,18 @@ NRXI_FN const char *nrxi_sym_objection(const nrx_sym_system *s, int method, cons
     if (nrxi_sym_is_splitting(method)) {
         nrx_sym_scheme scheme;
         (void)nrxi_sym_scheme_find(method, &scheme);
-        if (s->structure == NRX_SYM_GENERAL) return "splitting needs H = T(p) + V(q); take gauss, tao or semi_explicit";
-        if (s->structure == NRX_SYM_SEPARABLE && scheme.order_general < scheme.order) return "an RKN method needs a quadratic T";
+        if (s->structure == NRX_SYM_GENERAL)
+            return "splitting needs H = T(p) + V(q); take gauss, tao or semi_explicit";
+        if (s->structure == NRX_SYM_SEPARABLE &&
+            scheme.order_general < scheme.order) return "an RKN method needs a quadratic T";
         return NULL;
     }
     if (nrxi_sym_is_wh(method)) return s->nbody ? NULL : "the Wisdom-Holman splitting is for N-body systems";
     switch (method) {
     case NRX_SYM_RATTLE: case NRX_SYM_SHAKE:
         if (s->structure != NRX_SYM_NEWTON) return "constraints need H = sum p^2/(2m) + V(q)";
-        return desc->constraints.m && desc->constraints.g && desc->constraints.jac ? NULL : "desc.constraints is not filled in";
+        return desc->constraints.m && desc->constraints.g && desc->constraints.jac ? NULL :
+            "desc.constraints is not filled in";
     case NRX_SYM_RESPA:
         if (s->structure != NRX_SYM_NEWTON) return "needs H = sum p^2/(2m) + V(q)";
         return desc->fast ? NULL : "desc.fast is not set";
@@ -4313,9 +4683,11 @@ NRX_DEF int nrx_sym_method_order(const nrx_sym_system *system, int method, int c
     nrx_sym_scheme s;
     int order = 0;
     if (!system || !nrx_sym_method_name(method)) return 0;
-    if (method != NRX_SYM_RATTLE && method != NRX_SYM_SHAKE && method != NRX_SYM_RESPA && nrxi_sym_objection(system, method, &none))
+    if (method != NRX_SYM_RATTLE && method != NRX_SYM_SHAKE && method != NRX_SYM_RESPA &&
+        nrxi_sym_objection(system, method, &none))
         return 0;
-    if (nrxi_sym_scheme_find(method, &s) == NRX_OK) return system->structure >= NRX_SYM_QUADRATIC ? s.order : s.order_general;
+    if (nrxi_sym_scheme_find(method, &s) == NRX_OK) return system->structure >= NRX_SYM_QUADRATIC ? s.order :
+        s.order_general;
     if (nrxi_sym_is_gauss(method)) order = 2 * (method - NRX_SYM_MIDPOINT + 1);
     else if (nrxi_sym_is_irk(method)) order = 2 * (method - NRX_SYM_LOBATTO2 + 1);
     else if (method == NRX_SYM_RK4) order = 4;
@@ -4325,7 +4697,8 @@ NRX_DEF int nrx_sym_method_order(const nrx_sym_system *system, int method, int c
     return order;
 }
 
-NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, int method, const nrx_sym_desc *desc, size_t *total,
+NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, int method,
+    const nrx_sym_desc *desc, size_t *total,
                                  const char *who)
 {
     const nrx_env *env = &desc->env;
@@ -4336,21 +4709,33 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
     if (!sys || !sys->dq || (!sys->dp && sys->structure != NRX_SYM_NEWTON))
         return nrxi_fail(env, NRX_E_ARG, "%s: system without gradients", who);
     if (sys->d == 0 || sys->d > ((size_t)1 << 24) || desc->tangents > ((size_t)1 << 16) || m > sys->d)
-        return nrxi_fail(env, NRX_E_ARG, "%s: %zu degrees of freedom, %zu tangents, %zu constraints", who, sys->d, desc->tangents, m);
-    if (!nrx_sym_method_name(method)) return nrxi_fail(env, NRX_E_ARG, "%s: there is no method %d", who, method);
+        return nrxi_fail(env, NRX_E_ARG, "%s: %zu degrees of freedom, %zu tangents, %zu constraints", who,
+            sys->d, desc->tangents, m);
+    if (!nrx_sym_method_name(method)) return nrxi_fail(env, NRX_E_ARG, "%s: there is no method %d", who,
+        method);
     why = nrxi_sym_objection(sys, method, desc);
-    if (why) return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s refused: %s", who, nrx_sym_method_name(method), why);
-    if (desc->roundoff < 0 || desc->roundoff > NRX_SYM_LATTICE) return nrxi_fail(env, NRX_E_ARG, "%s: roundoff %d", who, desc->roundoff);
+    if (why) return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s refused: %s", who, nrx_sym_method_name(method),
+        why);
+    if (desc->roundoff < 0 || desc->roundoff > NRX_SYM_LATTICE) return nrxi_fail(env, NRX_E_ARG,
+        "%s: roundoff %d", who, desc->roundoff);
     if ((desc->roundoff == NRX_SYM_LATTICE && !nrxi_sym_is_splitting(method)) ||
-        (desc->roundoff == NRX_SYM_COMPENSATED && !nrxi_sym_is_splitting(method) && !nrxi_sym_is_irk(method) && method < NRX_SYM_RK4))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s has no such round-off mode", who, nrx_sym_method_name(method));
+        (desc->roundoff == NRX_SYM_COMPENSATED && !nrxi_sym_is_splitting(method) &&
+            !nrxi_sym_is_irk(method) &&
+            method < NRX_SYM_RK4))
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s has no such round-off mode", who,
+            nrx_sym_method_name(method));
     if (desc->tangents && !nrxi_sym_is_splitting(method) && !nrxi_sym_is_irk(method))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s carries no tangents", who, nrx_sym_method_name(method));
-    if (desc->tangents && !desc->tangent) return nrxi_fail(env, NRX_E_ARG, "%s: tangents without desc.tangent", who);
-    if (desc->corrector && (!nrxi_sym_is_wh(method) || (desc->corrector != 5 && desc->corrector != 11 && desc->corrector != 17)))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: corrector %d, expected 0, 5, 11 or 17 with wisdom_holman", who, desc->corrector);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s carries no tangents", who,
+            nrx_sym_method_name(method));
+    if (desc->tangents && !desc->tangent) return nrxi_fail(env, NRX_E_ARG,
+        "%s: tangents without desc.tangent", who);
+    if (desc->corrector && (!nrxi_sym_is_wh(method) || (desc->corrector != 5 && desc->corrector != 11 &&
+        desc->corrector != 17)))
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+            "%s: corrector %d, expected 0, 5, 11 or 17 with wisdom_holman", who, desc->corrector);
     if (desc->friction < 0.0 || desc->temperature < 0.0)
-        return nrxi_fail(env, NRX_E_ARG, "%s: friction %g, temperature %g", who, desc->friction, desc->temperature);
+        return nrxi_fail(env, NRX_E_ARG, "%s: friction %g, temperature %g", who, desc->friction,
+            desc->temperature);
 
     run->sys = sys; run->desc = desc; run->method = method; run->roundoff = desc->roundoff;
     run->t0 = desc->t0; run->d = d = sys->d; run->corrector = desc->corrector;
@@ -4358,8 +4743,10 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
     composable = method == NRX_SYM_MIDPOINT || method == NRX_SYM_TAO || method == NRX_SYM_SEMI_EXPLICIT ||
                  method == NRX_SYM_WISDOM_HOLMAN || method == NRX_SYM_RATTLE || method == NRX_SYM_LOBATTO2;
     if (desc->compose) {
-        if (!composable || nrxi_sym_scheme_find(desc->compose, &run->scheme) != NRX_OK || run->scheme.weights == 0)
-            return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s cannot be composed with method %d", who, nrx_sym_method_name(method),
+        if (!composable || nrxi_sym_scheme_find(desc->compose, &run->scheme) != NRX_OK ||
+            run->scheme.weights == 0)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s cannot be composed with method %d", who,
+                nrx_sym_method_name(method),
                              desc->compose);
     } else if (nrxi_sym_scheme_find(method, &run->scheme) != NRX_OK) {
         (void)nrxi_sym_scheme_find(NRX_SYM_VERLET, &run->scheme);   /* the weight 1 */
@@ -4373,7 +4760,8 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
         run->ny = (run->roundoff ? 2 : 1) * n + n * desc->tangents;
         run->nwork = 8 * d + 8 + run->ny;
         run->end = nrxi_sym_split_end;
-        if (sys->structure != NRX_SYM_NEWTON || desc->tangents || run->roundoff == NRX_SYM_LATTICE) run->steps = nrxi_sym_split_general;
+        if (sys->structure != NRX_SYM_NEWTON || desc->tangents ||
+            run->roundoff == NRX_SYM_LATTICE) run->steps = nrxi_sym_split_general;
         else if (run->masses) run->steps = comp ? nrxi_sym_split_comp_m : nrxi_sym_split_plain_m;
         else if (sys->hook) run->steps = nrxi_sym_split_hook;
         else run->steps = comp ? nrxi_sym_split_comp : nrxi_sym_split_plain;
@@ -4381,8 +4769,10 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
         run->method = method;
         nrxi_sym_tableau(run);
         stages = (size_t)run->stages;
-        if (desc->solver == NRX_SYM_SOLVE_NEWTON || (desc->solver == NRX_SYM_SOLVE_AUTO && stages * n <= 512)) run->newton = stages * n;
-        if (run->newton > 8192) return nrxi_fail(env, NRX_E_RANGE, "%s: a Newton matrix of %zu rows", who, run->newton);
+        if (desc->solver == NRX_SYM_SOLVE_NEWTON || (desc->solver == NRX_SYM_SOLVE_AUTO &&
+            stages * n <= 512)) run->newton = stages * n;
+        if (run->newton > 8192) return nrxi_fail(env, NRX_E_RANGE, "%s: a Newton matrix of %zu rows", who,
+            run->newton);
         run->npiv = run->newton;
         run->ny = (run->roundoff ? 2 : 1) * n + n * desc->tangents + stages * n;
         run->nwork = 2 * n + 2 * stages * n + 8 * d + run->newton * run->newton;
@@ -4422,7 +4812,8 @@ NRXI_FN void nrxi_sym_place(nrxi_sym_run *run, double *memory)
     run->piv = (size_t *)(void *)(run->im + run->d);   /* a size_t fits where a double does */
     run->work = run->im + run->d + run->npiv;
     for (j = 0; j < run->d; j++)
-        run->im[j] = s->nbody ? 1.0 / s->nbody->mass[j / nrxi_sym_nbody_dim(s->nbody)] : s->inverse_mass ? s->inverse_mass[j] : 1.0;
+        run->im[j] = s->nbody ? 1.0 / s->nbody->mass[j / nrxi_sym_nbody_dim(s->nbody)] : s->inverse_mass ?
+            s->inverse_mass[j] : 1.0;
 }
 
 /* One step of h * fraction from z at time t into out. */
@@ -4451,18 +4842,22 @@ typedef struct nrxi_sym_job {
     int stop;
 } nrxi_sym_job;
 
-NRXI_FN double nrxi_sym_job_time(const nrxi_sym_job *job, size_t step) { return job->desc->t0 + (double)step * job->run.h; }
+NRXI_FN double nrxi_sym_job_time(const nrxi_sym_job *job, size_t step) { return job->desc->t0 + (double)step *
+    job->run.h; }
 
 NRXI_FN void nrxi_sym_note_energy(nrxi_sym_job *job, double t, const double *z)
 {
     double e;
     if (!job->run.sys->energy || nrx_sym_energy(job->run.sys, t, z, &e) != NRX_OK) return;
     job->info->energy1 = e;
-    if (fabs(e - job->info->energy0) > job->info->max_energy_error) job->info->max_energy_error = fabs(e - job->info->energy0);
+    if (fabs(e - job->info->energy0) > job->info->max_energy_error) job->info->max_energy_error =
+        fabs(e - job->info->energy0);
 }
 
-/* Zero of the event function between before (0) and after (h), by the Illinois form of false position on fractional steps. */
-NRXI_FN nrx_status nrxi_sym_locate(nrxi_sym_job *job, double t, double h, double g0, double g1, double *at, double *z)
+/* Zero of the event function between before (0) and after (h), by the Illinois form of false position on
+   fractional steps. */
+NRXI_FN nrx_status nrxi_sym_locate(nrxi_sym_job *job, double t, double h, double g0, double g1, double *at,
+    double *z)
 {
     double lo = 0.0, hi = h, glo = g0, ghi = g1;
     int i, side = 0;
@@ -4509,22 +4904,26 @@ NRXI_FN nrx_status nrxi_sym_inside(nrxi_sym_job *job, size_t step)
             double at;
             status = nrxi_sym_locate(job, t, h, g0, g1, &at, job->probe);
             if (status != NRX_OK) return status;
-            if (desc->on_event && desc->on_event(desc->event_user, job->info->events, t + at, job->probe)) job->stop = 1;
+            if (desc->on_event && desc->on_event(desc->event_user, job->info->events, t + at,
+                job->probe)) job->stop = 1;
             job->info->events++;
         }
     }
     return NRX_OK;
 }
 
-/* How many steps may run before somebody wants to look; *fine = the next single step has something inside it. */
+/* How many steps may run before somebody wants to look; *fine = the next single step has something inside
+   it. */
 NRXI_FN size_t nrxi_sym_stretch(const nrxi_sym_job *job, size_t left, int *fine)
 {
     const nrx_sym_desc *desc = job->desc;
     size_t n = left < 512 ? left : 512;
-    if (desc->every && n > desc->every - job->run.done % desc->every) n = desc->every - job->run.done % desc->every;
+    if (desc->every && n > desc->every - job->run.done % desc->every) n = desc->every -
+        job->run.done % desc->every;
     *fine = desc->event != NULL;
     if (desc->times && job->info->dense_rows < desc->times_count) {
-        const double ahead = (desc->times[job->info->dense_rows] - nrxi_sym_job_time(job, job->run.done)) / job->run.h - 1.0;
+        const double ahead = (desc->times[job->info->dense_rows] - nrxi_sym_job_time(job, job->run.done)) /
+            job->run.h - 1.0;
         if (ahead < 1.0) *fine = 1;
         else if (ahead < (double)n) n = (size_t)ahead;
     }
@@ -4569,7 +4968,8 @@ NRXI_FN nrx_status nrxi_sym_drive(nrxi_sym_job *job, double *z, size_t steps)
                 memcpy(desc->out + n2 * info->out_rows++, run->look, n2 * sizeof *z);
             if (desc->observe && desc->observe(desc->observe_user, run->done, t, run->look)) job->stop = 1;
         }
-        if (nrxi_progress(&desc->env, run->done, steps, nrxi_sym_job_time(job, run->done))) { status = NRX_E_CANCELLED; break; }
+        if (nrxi_progress(&desc->env, run->done, steps, nrxi_sym_job_time(job, run->done))) { status =
+            NRX_E_CANCELLED; break; }
     }
     {
         nrx_status last = run->end(run, run->look);
@@ -4586,7 +4986,8 @@ NRXI_FN nrx_status nrxi_sym_drive(nrxi_sym_job *job, double *z, size_t steps)
     return status;
 }
 
-NRXI_FN nrx_status nrxi_sym_size(nrxi_sym_job *job, const nrx_sym_system *system, int method, const nrx_sym_desc *desc, size_t *total,
+NRXI_FN nrx_status nrxi_sym_size(nrxi_sym_job *job, const nrx_sym_system *system, int method,
+    const nrx_sym_desc *desc, size_t *total,
                                  const char *who)
 {
     size_t part = 0;
@@ -4607,10 +5008,12 @@ NRX_DEF size_t nrx_sym_workspace_size(const nrx_sym_system *system, int method, 
     nrxi_sym_job job;
     size_t total = 0;
     memset(&job, 0, sizeof job);
-    return nrxi_sym_size(&job, system, method, desc ? desc : &none, &total, "nrx_sym_workspace_size") == NRX_OK ? total : 0;
+    return nrxi_sym_size(&job, system, method, desc ? desc : &none, &total,
+        "nrx_sym_workspace_size") == NRX_OK ? total : 0;
 }
 
-NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, double *z, double h, size_t steps,
+NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, double *z, double h,
+    size_t steps,
                                      const nrx_sym_desc *desc, nrx_sym_info *info)
 {
     const nrx_sym_desc none = NRX_ZERO;
@@ -4625,18 +5028,24 @@ NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, d
     memset(info, 0, sizeof *info);
     info->t = desc->t0;
     if (!z) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate: z is NULL");
-    if (!nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate: step %g, expected finite and not 0", h);
-    if (!nrxi_finite_f64(&desc->t0)) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate: t0 is not finite");
-    if (desc->times && !desc->dense) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate: times without dense");
+    if (!nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_integrate: step %g, expected finite and not 0", h);
+    if (!nrxi_finite_f64(&desc->t0)) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_integrate: t0 is not finite");
+    if (desc->times && !desc->dense) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_integrate: times without dense");
     job.desc = desc;
     job.info = info;
     status = nrxi_sym_size(&job, system, method, desc, &total, "nrx_sym_integrate");
     if (status != NRX_OK) return status;
-    if (!nrxi_all_finite(z, 2 * system->d, NRX_F64)) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate: the state is not finite");
+    if (!nrxi_all_finite(z, 2 * system->d, NRX_F64)) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_integrate: the state is not finite");
     if (desc->work && desc->work_size < total)
-        return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_sym_integrate: workspace of %zu doubles, %zu needed", desc->work_size, total);
+        return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_sym_integrate: workspace of %zu doubles, %zu needed",
+            desc->work_size, total);
     memory = desc->work ? desc->work : (double *)nrxi_alloc(&desc->env, total, sizeof *memory);
-    if (!memory) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_integrate: no memory for %zu doubles", total);
+    if (!memory) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_integrate: no memory for %zu doubles",
+        total);
     nrxi_sym_place(&job.run, memory);
     job.run.h = h;
     if (desc->event || desc->times) {
@@ -4650,9 +5059,11 @@ NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, d
     info->max_energy_error = 0.0;
     status = nrxi_sym_drive(&job, z, steps);
     if (!desc->work) nrxi_free(&desc->env, memory);
-    if (status == NRX_E_CANCELLED) return nrxi_fail(&desc->env, status, "nrx_sym_integrate: cancelled at step %zu", info->steps);
+    if (status == NRX_E_CANCELLED) return nrxi_fail(&desc->env, status,
+        "nrx_sym_integrate: cancelled at step %zu", info->steps);
     if (status != NRX_OK)
-        return nrxi_fail(&desc->env, status, "nrx_sym_integrate: %s stopped at step %zu, t = %g: %s", nrx_sym_method_name(method),
+        return nrxi_fail(&desc->env, status, "nrx_sym_integrate: %s stopped at step %zu, t = %g: %s",
+            nrx_sym_method_name(method),
                          info->steps, info->t, nrx_status_string(status));
     return NRX_OK;
 }
@@ -4678,7 +5089,8 @@ NRXI_FN void nrxi_sym_batch_job(void *arg, size_t chunk)
     size_t l, j;
     if (b->sys->hook) {
         for (l = first; l < last; l += NRXI_SYM_LANES)
-            (void)b->sys->hook(b->sys->user, &b->scheme, b->desc->t0, b->h, l, b->steps, b->lanes, b->z, NULL);
+            (void)b->sys->hook(b->sys->user, &b->scheme, b->desc->t0, b->h, l, b->steps, b->lanes, b->z,
+                NULL);
     } else {
         nrx_sym_desc one = NRX_ZERO;
         double *z = (double *)nrxi_alloc(&b->desc->env, n, sizeof *z);
@@ -4689,7 +5101,8 @@ NRXI_FN void nrxi_sym_batch_job(void *arg, size_t chunk)
         for (l = first; l < last; l++) {
             if (!z) { b->bad[chunk] = 2; return; }
             for (j = 0; j < n; j++) z[j] = b->z[j * b->lanes + l];
-            if (nrx_sym_integrate(b->sys, b->method, z, b->h, b->steps, &one, NULL) != NRX_OK) b->bad[chunk] = 1;
+            if (nrx_sym_integrate(b->sys, b->method, z, b->h, b->steps, &one, NULL) != NRX_OK) b->bad[chunk] =
+                1;
             for (j = 0; j < n; j++) b->z[j * b->lanes + l] = z[j];
         }
         nrxi_free(&b->desc->env, z);
@@ -4699,7 +5112,8 @@ NRXI_FN void nrxi_sym_batch_job(void *arg, size_t chunk)
             if (!nrxi_finite_f64(&b->z[j * b->lanes + l])) b->bad[chunk] = 1;
 }
 
-NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int method, double *z, size_t lanes, double h,
+NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int method, double *z, size_t lanes,
+    double h,
                                            size_t steps, const nrx_sym_desc *desc)
 {
     const nrx_sym_desc none = NRX_ZERO;
@@ -4708,17 +5122,23 @@ NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int met
     size_t chunks = (lanes + NRXI_SYM_BATCH_BLOCK - 1) / NRXI_SYM_BATCH_BLOCK, c, total;
     nrx_status status;
     if (!desc) desc = &none;
-    if (!z || !nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate_batch: z is NULL or step %g", h);
+    if (!z || !nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_integrate_batch: z is NULL or step %g", h);
     if (lanes == 0) return NRX_OK;
     if (desc->tangents || desc->event || desc->times || desc->every)
-        return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_sym_integrate_batch: no tangents, events or outputs in batches");
+        return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED,
+            "nrx_sym_integrate_batch: no tangents, events or outputs in batches");
     status = nrxi_sym_plan(&run, system, method, desc, &total, "nrx_sym_integrate_batch");
     if (status != NRX_OK) return status;
-    if (!nrxi_sym_is_splitting(method)) return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_sym_integrate_batch: splitting methods only");
-    if (!nrxi_mul_ok(2 * system->d, lanes, &total)) return nrxi_fail(&desc->env, NRX_E_RANGE, "nrx_sym_integrate_batch: size overflow");
-    if (!nrxi_all_finite(z, total, NRX_F64)) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_integrate_batch: a state is not finite");
+    if (!nrxi_sym_is_splitting(method)) return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED,
+        "nrx_sym_integrate_batch: splitting methods only");
+    if (!nrxi_mul_ok(2 * system->d, lanes, &total)) return nrxi_fail(&desc->env, NRX_E_RANGE,
+        "nrx_sym_integrate_batch: size overflow");
+    if (!nrxi_all_finite(z, total, NRX_F64)) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_integrate_batch: a state is not finite");
     memset(&b, 0, sizeof b);
-    b.sys = system; b.desc = desc; b.scheme = run.scheme; b.method = method; b.z = z; b.h = h; b.lanes = lanes; b.steps = steps;
+    b.sys = system; b.desc = desc; b.scheme = run.scheme; b.method = method; b.z = z; b.h = h;
+        b.lanes = lanes; b.steps = steps;
     b.bad = (unsigned char *)nrxi_calloc(&desc->env, chunks, 1);
     if (!b.bad) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_integrate_batch: no memory");
     {
@@ -4732,13 +5152,16 @@ NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int met
         else if (b.bad[c] && status == NRX_OK) status = NRX_E_NUMERIC;
     }
     nrxi_free(&desc->env, b.bad);
-    return status == NRX_OK ? status : nrxi_fail(&desc->env, status, "nrx_sym_integrate_batch: %s", nrx_status_string(status));
+    return status == NRX_OK ? status : nrxi_fail(&desc->env, status, "nrx_sym_integrate_batch: %s",
+        nrx_status_string(status));
 }
 
 /* ---- gradients by reversal ---- */
 
-NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, double *z, double h, size_t steps, double *lambda,
-                                    nrx_status (*dparam)(void *user, double t, const double *z, const double *u, double *dtheta),
+NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, double *z, double h,
+    size_t steps, double *lambda,
+                                    nrx_status (*dparam)(void *user, double t, const double *z,
+                                        const double *u, double *dtheta),
                                     double *dtheta, const nrx_sym_desc *desc)
 {
     nrx_sym_desc one = NRX_ZERO;
@@ -4748,13 +5171,16 @@ NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, do
     size_t d, total, n, j;
     int i, kick;
     nrx_status status;
-    if (desc) { one.t0 = desc->t0; one.roundoff = desc->roundoff; one.lattice = desc->lattice; one.env = desc->env; }
-    if (!z || !lambda || !nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(&one.env, NRX_E_ARG, "nrx_sym_gradient: NULL argument or step %g", h);
+    if (desc) { one.t0 = desc->t0; one.roundoff = desc->roundoff; one.lattice = desc->lattice;
+        one.env = desc->env; }
+    if (!z || !lambda || !nrxi_finite_f64(&h) || h == 0.0) return nrxi_fail(&one.env, NRX_E_ARG,
+        "nrx_sym_gradient: NULL argument or step %g", h);
     one.tangents = 1;
     one.tangent = lambda;
     status = nrxi_sym_plan(&run, system, method, &one, &total, "nrx_sym_gradient");
     if (status != NRX_OK) return status;
-    if (!nrxi_sym_is_splitting(method)) return nrxi_fail(&one.env, NRX_E_UNSUPPORTED, "nrx_sym_gradient: splitting methods only");
+    if (!nrxi_sym_is_splitting(method)) return nrxi_fail(&one.env, NRX_E_UNSUPPORTED,
+        "nrx_sym_gradient: splitting methods only");
     d = system->d;
     if (!nrxi_all_finite(z, 2 * d, NRX_F64) || !nrxi_all_finite(lambda, 2 * d, NRX_F64))
         return nrxi_fail(&one.env, NRX_E_ARG, "nrx_sym_gradient: the state or its gradient is not finite");
@@ -4764,13 +5190,15 @@ NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, do
     u = memory + total;
     status = run.begin(&run, z);
     w = nrxi_sym_tangents(&run);
-    for (j = 0; j < d; j++) { w[j] = -lambda[d + j]; w[d + j] = lambda[j]; }   /* J^-1 lambda: carried back as a tangent */
+    /* J^-1 lambda: carried back as a tangent */
+    for (j = 0; j < d; j++) { w[j] = -lambda[d + j]; w[d + j] = lambda[j]; }
     for (n = steps; n-- > 0 && status == NRX_OK;) {
-        /* the step drift a_0, kick b_0, .. drift a_s undone from its end; neighbouring drifts merge as they did forward */
+        /* the step drift a_0, kick b_0, .. drift a_s undone from its end; neighbouring drifts merge as
+           they did forward */
         for (i = s->stages; i >= 0 && status == NRX_OK; i--) {
             const double t = one.t0 + ((double)n + (i < s->stages ? s->c[i] : 1.0)) * h;
             double a = s->a[i];
-            if (i == s->stages && n + 1 < steps) a = 0.0;                       /* done with the drift a_0 of the next step */
+            if (i == s->stages && n + 1 < steps) a = 0.0; /* done with the drift a_0 of the next step */
             if (i == 0 && n > 0) a += s->a[s->stages];
             if (i < s->stages) {
                 kick = 1;
@@ -4796,7 +5224,8 @@ NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, do
         for (j = 0; j < d; j++) { lambda[j] = w[d + j]; lambda[d + j] = -w[j]; }
     }
     nrxi_free(&one.env, memory);
-    return status == NRX_OK ? status : nrxi_fail(&one.env, status, "nrx_sym_gradient: %s", nrx_status_string(status));
+    return status == NRX_OK ? status : nrxi_fail(&one.env, status, "nrx_sym_gradient: %s",
+        nrx_status_string(status));
 }
 
 /* ---- Poincare sections ---- */
@@ -4819,19 +5248,24 @@ NRXI_FN int nrxi_sym_section_hit(void *user, size_t index, double t, const doubl
     return ++s->found >= s->count;
 }
 
-NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, double *z, double h, size_t max_steps,
-                                    size_t coordinate, double value, int direction, double *rows, size_t count, size_t *found,
+NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, double *z, double h,
+    size_t max_steps,
+                                    size_t coordinate, double value, int direction, double *rows,
+                                        size_t count, size_t *found,
                                     const nrx_sym_desc *desc)
 {
     nrx_sym_desc use = NRX_ZERO;
     nrxi_sym_section s;
     nrx_status status;
     if (desc) use = *desc;
-    if (!system || !rows || !found || count == 0) return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_poincare: NULL argument or no rows");
+    if (!system || !rows || !found || count == 0) return nrxi_fail(&use.env, NRX_E_ARG,
+        "nrx_sym_poincare: NULL argument or no rows");
     *found = 0;
     if (coordinate >= 2 * system->d || !nrxi_finite_f64(&value))
-        return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_poincare: coordinate %zu of a state of %zu", coordinate, 2 * system->d);
-    s.n = 2 * system->d; s.coordinate = coordinate; s.count = count; s.found = 0; s.value = value; s.rows = rows;
+        return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_poincare: coordinate %zu of a state of %zu",
+            coordinate, 2 * system->d);
+    s.n = 2 * system->d; s.coordinate = coordinate; s.count = count; s.found = 0; s.value = value;
+        s.rows = rows;
     use.event = nrxi_sym_section_event;
     use.on_event = nrxi_sym_section_hit;
     use.event_user = &s;
@@ -4844,7 +5278,8 @@ NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, do
 
 /* ---- MEGNO ---- */
 
-NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, double *z, double h, size_t steps, uint64_t seed,
+NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, double *z, double h, size_t steps,
+    uint64_t seed,
                                  double *megno, double *lyapunov, const nrx_sym_desc *desc)
 {
     nrx_sym_desc use = NRX_ZERO;
@@ -4853,7 +5288,8 @@ NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, doubl
     size_t n2, total, n, j;
     nrx_rng rng;
     nrx_status status;
-    if (desc) { use.t0 = desc->t0; use.roundoff = desc->roundoff; use.solver = desc->solver; use.env = desc->env; }
+    if (desc) { use.t0 = desc->t0; use.roundoff = desc->roundoff; use.solver = desc->solver;
+        use.env = desc->env; }
     if (!system || !z || !megno || !nrxi_finite_f64(&h) || h == 0.0 || steps == 0)
         return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_megno: NULL argument, step %g or no steps", h);
     use.tangents = 1;
@@ -4861,7 +5297,8 @@ NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, doubl
     status = nrxi_sym_plan(&run, system, method, &use, &total, "nrx_sym_megno");
     if (status != NRX_OK) return status;
     n2 = 2 * system->d;
-    if (!nrxi_all_finite(z, n2, NRX_F64)) return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_megno: the state is not finite");
+    if (!nrxi_all_finite(z, n2, NRX_F64)) return nrxi_fail(&use.env, NRX_E_ARG,
+        "nrx_sym_megno: the state is not finite");
     memory = (double *)nrxi_alloc(&use.env, total + n2, sizeof *memory);
     if (!memory) return nrxi_fail(&use.env, NRX_E_NOMEM, "nrx_sym_megno: no memory");
     v = memory + total;
@@ -4877,7 +5314,8 @@ NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, doubl
         double norm, step;
         status = run.steps(&run, 1);
         norm = sqrt(nrxi_sym_dot(n2, w, w));
-        if (status == NRX_OK && (!nrxi_finite_f64(&norm) || norm == 0.0 || !nrxi_all_finite(run.y, run.check, NRX_F64)))
+        if (status == NRX_OK && (!nrxi_finite_f64(&norm) || norm == 0.0 ||
+            !nrxi_all_finite(run.y, run.check, NRX_F64)))
             status = NRX_E_NUMERIC;
         if (status != NRX_OK) break;
         step = log(norm / before);
@@ -4886,7 +5324,8 @@ NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, doubl
         Y += step * ((double)n + 0.5);                       /* integral of (delta'/delta) t, in steps */
         sum += 2.0 * Y / ((double)n + 1.0);
         if (norm > 1e100 || norm < 1e-100) { for (j = 0; j < n2; j++) w[j] /= norm; before = 1.0; }
-        if ((n & 255u) == 0 && nrxi_progress(&use.env, n, steps, sum / ((double)n + 1.0))) status = NRX_E_CANCELLED;
+        if ((n & 255u) == 0 && nrxi_progress(&use.env, n, steps, sum / ((double)n + 1.0))) status =
+            NRX_E_CANCELLED;
     }
     use.tangents = 0;
     if (status == NRX_OK) status = run.end(&run, z);
@@ -4895,13 +5334,15 @@ NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, doubl
         if (lyapunov) *lyapunov = growth / ((double)steps * fabs(h));
     }
     nrxi_free(&use.env, memory);
-    return status == NRX_OK ? status : nrxi_fail(&use.env, status, "nrx_sym_megno: %s", nrx_status_string(status));
+    return status == NRX_OK ? status : nrxi_fail(&use.env, status, "nrx_sym_megno: %s",
+        nrx_status_string(status));
 }
 
 /* ---- variable steps ---- */
 
 /* G = -(grad sigma . f) / sigma, the change of 1/sigma per unit of the fictive time */
-NRXI_FN nrx_status nrxi_sym_density(const nrx_sym_system *s, const nrx_sym_adapt *adapt, double t, const double *z, double *work,
+NRXI_FN nrx_status nrxi_sym_density(const nrx_sym_system *s, const nrx_sym_adapt *adapt, double t,
+    const double *z, double *work,
                                     double *sigma, double *G)
 {
     const size_t n = 2 * s->d;
@@ -4922,8 +5363,10 @@ NRXI_FN nrx_status nrxi_sym_density(const nrx_sym_system *s, const nrx_sym_adapt
     return *sigma > 0.0 && nrxi_finite_f64(G) && nrxi_finite_f64(sigma) ? NRX_OK : NRX_E_NUMERIC;
 }
 
-/* One leapfrog step of log(T - E0) - log(-V): time and positions move by eps/(T - E0), momenta by eps/(-V). */
-NRXI_FN nrx_status nrxi_sym_log_step(const nrx_sym_system *s, double E0, double eps, double *t, double *z, double *g, double *still)
+/* One leapfrog step of log(T - E0) - log(-V): time and positions move by eps/(T - E0), momenta by
+   eps/(-V). */
+NRXI_FN nrx_status nrxi_sym_log_step(const nrx_sym_system *s, double E0, double eps, double *t, double *z,
+    double *g, double *still)
 {
     const size_t d = s->d;
     size_t j;
@@ -4950,8 +5393,10 @@ NRXI_FN nrx_status nrxi_sym_log_step(const nrx_sym_system *s, double E0, double 
     return status;
 }
 
-NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int method, const nrx_sym_adapt *adapt, double *z,
-                                              double eps, size_t steps, double t_end, const nrx_sym_desc *desc,
+NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int method,
+    const nrx_sym_adapt *adapt, double *z,
+                                              double eps, size_t steps, double t_end,
+                                                  const nrx_sym_desc *desc,
                                               nrx_sym_info *info)
 {
     const nrx_sym_adapt kepler = NRX_ZERO;
@@ -4967,19 +5412,23 @@ NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int 
     if (!info) info = &unseen;
     memset(info, 0, sizeof *info);
     if (!adapt) adapt = &kepler;
-    if (!z || !nrxi_finite_f64(&eps) || eps == 0.0) return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_integrate_adaptive: z is NULL or eps %g", eps);
+    if (!z || !nrxi_finite_f64(&eps) || eps == 0.0) return nrxi_fail(&use.env, NRX_E_ARG,
+        "nrx_sym_integrate_adaptive: z is NULL or eps %g", eps);
     use.tangents = 0; use.event = NULL; use.times = NULL;
     use.roundoff = NRX_SYM_PLAIN;
     if (adapt->kind == NRX_SYM_LOG_HAMILTONIAN) method = NRX_SYM_VERLET;
     status = nrxi_sym_plan(&run, system, method, &use, &total, "nrx_sym_integrate_adaptive");
     if (status != NRX_OK) return status;
     if (adapt->kind == NRX_SYM_LOG_HAMILTONIAN && !system->energy)
-        return nrxi_fail(&use.env, NRX_E_UNSUPPORTED, "nrx_sym_integrate_adaptive: the logarithmic Hamiltonian needs an energy");
+        return nrxi_fail(&use.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_integrate_adaptive: the logarithmic Hamiltonian needs an energy");
     if ((nrxi_sym_scheme_find(method, &scheme) == NRX_OK && !scheme.symmetric) || method == NRX_SYM_RK4 ||
         method == NRX_SYM_EXPLICIT_EULER || method == NRX_SYM_BAOAB)
-        return nrxi_fail(&use.env, NRX_E_UNSUPPORTED, "nrx_sym_integrate_adaptive: %s is not symmetric", nrx_sym_method_name(method));
+        return nrxi_fail(&use.env, NRX_E_UNSUPPORTED, "nrx_sym_integrate_adaptive: %s is not symmetric",
+            nrx_sym_method_name(method));
     n2 = 2 * system->d;
-    if (!nrxi_all_finite(z, n2, NRX_F64)) return nrxi_fail(&use.env, NRX_E_ARG, "nrx_sym_integrate_adaptive: the state is not finite");
+    if (!nrxi_all_finite(z, n2, NRX_F64)) return nrxi_fail(&use.env, NRX_E_ARG,
+        "nrx_sym_integrate_adaptive: the state is not finite");
     memory = (double *)nrxi_calloc(&use.env, total + 4 * n2, sizeof *memory);
     if (!memory) return nrxi_fail(&use.env, NRX_E_NOMEM, "nrx_sym_integrate_adaptive: no memory");
     nrxi_sym_place(&run, memory);
@@ -5014,7 +5463,8 @@ NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int 
                 info->energy1 = e;
                 if (fabs(e - E0) > info->max_energy_error) info->max_energy_error = fabs(e - E0);
             }
-            if (use.out && info->out_rows < use.out_rows) memcpy(use.out + n2 * info->out_rows++, z, n2 * sizeof *z);
+            if (use.out && info->out_rows < use.out_rows) memcpy(use.out + n2 * info->out_rows++, z,
+                n2 * sizeof *z);
             if (use.observe && use.observe(use.observe_user, n + 1, t, z)) stop = info->stopped = 1;
         }
         if (t_end > use.t0 && t >= t_end) stop = 1;
@@ -5028,18 +5478,22 @@ NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int 
     }
     nrxi_free(&use.env, memory);
     return status == NRX_OK ? status
-                            : nrxi_fail(&use.env, status, "nrx_sym_integrate_adaptive: stopped at step %zu, t = %g", info->steps, t);
+                            : nrxi_fail(&use.env, status,
+                                "nrx_sym_integrate_adaptive: stopped at step %zu, t = %g", info->steps, t);
 }
 
 /* ---- self-check ---- */
 
-/* Columns of M by central differences, extrapolated (Ridders 1982): per entry the tableau value with the smallest error estimate.
+/* Columns of M by central differences, extrapolated (Ridders 1982): per entry the tableau value with the
+   smallest error estimate.
    table [8][n] scratch + y [2n]. */
-NRXI_FN nrx_status nrxi_sym_map_column(const nrx_sym_map *map, double h, const double *x, size_t col, double *M, double *scratch)
+NRXI_FN nrx_status nrxi_sym_map_column(const nrx_sym_map *map, double h, const double *x, size_t col,
+    double *M, double *scratch)
 {
     enum { LEVELS = 7 };
     const size_t n = map->n;
-    double *point = scratch, *up = point + n, *down = up + n, *old = down + n, *now = old + LEVELS * n, *best = now + LEVELS * n;
+    double *point = scratch, *up = point + n, *down = up + n, *old = down + n, *now = old + LEVELS * n,
+        *best = now + LEVELS * n;
     double delta = 0.08 * (fabs(x[col]) > 0.5 ? fabs(x[col]) : 0.5);
     size_t i;
     int k, m, good = 0;
@@ -5064,7 +5518,8 @@ NRXI_FN nrx_status nrxi_sym_map_column(const nrx_sym_map *map, double h, const d
             for (m = 1; m <= good; m++) {
                 double error, a, b;
                 factor *= 4.0;
-                now[(size_t)m * n + i] = now[(size_t)(m - 1) * n + i] + (now[(size_t)(m - 1) * n + i] - old[(size_t)(m - 1) * n + i]) / (factor - 1.0);
+                now[(size_t)m * n + i] = now[(size_t)(m - 1) * n + i] +
+                    (now[(size_t)(m - 1) * n + i] - old[(size_t)(m - 1) * n + i]) / (factor - 1.0);
                 a = fabs(now[(size_t)m * n + i] - now[(size_t)(m - 1) * n + i]);
                 b = fabs(now[(size_t)m * n + i] - old[(size_t)(m - 1) * n + i]);
                 error = a > b ? a : b;
@@ -5086,7 +5541,8 @@ NRXI_FN double nrxi_sym_det(size_t n, const double *lu, const size_t *piv)
     return det;
 }
 
-NRXI_FN nrx_status nrxi_sym_map_run(const nrx_sym_map *map, double h, size_t steps, const double *x, double *y)
+NRXI_FN nrx_status nrxi_sym_map_run(const nrx_sym_map *map, double h, size_t steps, const double *x,
+    double *y)
 {
     size_t i;
     nrx_status status = NRX_OK;
@@ -5097,7 +5553,8 @@ NRXI_FN nrx_status nrxi_sym_map_run(const nrx_sym_map *map, double h, size_t ste
 }
 
 /* Observed order: slope between successive halvings, the last that is not yet round-off. */
-NRXI_FN nrx_status nrxi_sym_map_order(const nrx_sym_map *map, const double *x, double h, double span, int halvings,
+NRXI_FN nrx_status nrxi_sym_map_order(const nrx_sym_map *map, const double *x, double h, double span,
+    int halvings,
                                       const double *exact, double *y, nrx_sym_report *r)
 {
     const size_t n = map->n;
@@ -5118,11 +5575,13 @@ NRXI_FN nrx_status nrxi_sym_map_order(const nrx_sym_map *map, const double *x, d
     }
     halvings -= exact ? 0 : 1;
     for (k = 1; k <= halvings && status == NRX_OK; k++)
-        if (r->errors[k] > 1e-13 && r->errors[k - 1] > r->errors[k]) r->order = log(r->errors[k - 1] / r->errors[k]) / log(2.0);
+        if (r->errors[k] > 1e-13 && r->errors[k - 1] > r->errors[k]) r->order =
+            log(r->errors[k - 1] / r->errors[k]) / log(2.0);
     return status;
 }
 
-NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const nrx_sym_check_desc *desc, nrx_sym_report *report)
+NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const nrx_sym_check_desc *desc,
+    nrx_sym_report *report)
 {
     const nrx_sym_check_desc none = NRX_ZERO;
     nrx_sym_report r;
@@ -5132,11 +5591,14 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
     nrx_status status = NRX_OK;
     if (!desc) desc = &none;
     memset(&r, 0, sizeof r);
-    if (!map || !map->apply || !x || !report) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_check: NULL argument");
+    if (!map || !map->apply || !x || !report) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_check: NULL argument");
     n = map->n;
-    if (n == 0 || n % 2) return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_sym_check: a map of R^%zu, expected an even dimension", n);
+    if (n == 0 || n % 2) return nrxi_fail(&desc->env, NRX_E_SHAPE,
+        "nrx_sym_check: a map of R^%zu, expected an even dimension", n);
     if (n > 4096) return nrxi_fail(&desc->env, NRX_E_RANGE, "nrx_sym_check: dimension %zu, at most 4096", n);
-    if (!nrxi_all_finite(x, n, NRX_F64)) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_check: the state is not finite");
+    if (!nrxi_all_finite(x, n, NRX_F64)) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_check: the state is not finite");
     h = desc->h != 0.0 ? desc->h : 0.1;
     d = n / 2;
     total = n * n + 2 * n + 20 * n + n;
@@ -5147,7 +5609,8 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
         for (i = 0; i < n; i++) M[i * n + i] = 1.0;            /* rows are the tangent vectors: M^T */
         status = map->tangent(map->user, h, x, n, M, M);
         for (i = 0; i < n; i++)
-            for (j = i + 1; j < n; j++) { sum = M[i * n + j]; M[i * n + j] = M[j * n + i]; M[j * n + i] = sum; }
+            for (j = i + 1; j < n; j++) { sum = M[i * n + j]; M[i * n + j] = M[j * n + i]; M[j * n + i] = sum;
+                }
     } else {
         for (j = 0; j < n && status == NRX_OK; j++) status = nrxi_sym_map_column(map, h, x, j, M, scratch);
     }
@@ -5160,7 +5623,8 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
         for (i = 0; i < n; i++)
             for (j = 0; j < n; j++) {
                 sum = i + d == j ? -1.0 : j + d == i ? 1.0 : 0.0;
-                for (k = 0; k < d; k++) sum += M[k * n + i] * M[(d + k) * n + j] - M[(d + k) * n + i] * M[k * n + j];
+                for (k = 0; k < d; k++) sum += M[k * n + i] * M[(d + k) * n + j] - M[(d + k) * n + i] *
+                    M[k * n + j];
                 if (fabs(sum) > r.symplectic) r.symplectic = fabs(sum);
             }
         r.symplectic /= r.norm * r.norm;
@@ -5168,7 +5632,8 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
         r.determinant = nrxi_sym_lu(n, M, piv) == NRX_OK ? fabs(nrxi_sym_det(n, M, piv) - 1.0) : 1.0;
         status = map->apply(map->user, h, x, y);
         if (status == NRX_OK) status = map->apply(map->user, -h, y, y + n);
-        for (i = 0; i < n && status == NRX_OK; i++) if (fabs(y[n + i] - x[i]) > r.symmetry) r.symmetry = fabs(y[n + i] - x[i]);
+        for (i = 0; i < n && status == NRX_OK; i++) if (fabs(y[n + i] - x[i]) > r.symmetry) r.symmetry =
+            fabs(y[n + i] - x[i]);
         for (i = d; i < n; i++) y[i] = -y[i];
         if (status == NRX_OK) status = map->apply(map->user, h, y, y + n);
         for (i = d; i < n; i++) y[n + i] = -y[n + i];
@@ -5177,9 +5642,11 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
     }
     if (status == NRX_OK && desc->halvings >= 0)
         status = nrxi_sym_map_order(map, x, h, desc->span != 0.0 ? desc->span : 10.0 * h,
-                                    desc->halvings == 0 ? 3 : desc->halvings > 5 ? 5 : desc->halvings, desc->exact, y, &r);
+                                    desc->halvings == 0 ? 3 : desc->halvings > 5 ? 5 : desc->halvings,
+                                        desc->exact, y, &r);
     nrxi_free(&desc->env, memory);
-    if (status != NRX_OK) return nrxi_fail(&desc->env, status, "nrx_sym_check: the map failed: %s", nrx_status_string(status));
+    if (status != NRX_OK) return nrxi_fail(&desc->env, status, "nrx_sym_check: the map failed: %s",
+        nrx_status_string(status));
     *report = r;
     return NRX_OK;
 }
@@ -5211,7 +5678,8 @@ NRXI_FN nrx_status nrxi_sym_method_apply(void *user, double h, const double *x, 
     return status;
 }
 
-NRXI_FN nrx_status nrxi_sym_method_tangent(void *user, double h, const double *x, size_t k, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_method_tangent(void *user, double h, const double *x, size_t k, const double *v,
+    double *w)
 {
     nrx_sym_method_map_storage *m = (nrx_sym_method_map_storage *)user;
     const size_t n = 2 * m->system.d;
@@ -5236,26 +5704,31 @@ NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, 
     size_t total;
     nrx_status status;
     if (!desc) desc = &none;
-    if (!system || !storage || !map) return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_method_map: NULL argument");
+    if (!system || !storage || !map) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_sym_method_map: NULL argument");
     storage->system = *system;
     storage->desc = *desc;
     storage->method = method;
-    storage->desc.every = 0; storage->desc.event = NULL; storage->desc.times = NULL; storage->desc.tangents = 0;
+    storage->desc.every = 0; storage->desc.event = NULL; storage->desc.times = NULL;
+        storage->desc.tangents = 0;
     storage->desc.carry = NULL; storage->desc.work = NULL;
     status = nrxi_sym_plan(&run, &storage->system, method, &storage->desc, &total, "nrx_sym_method_map");
     if (status != NRX_OK) return status;
     map->n = (method == NRX_SYM_TAO ? 4 : 2) * system->d;
     map->apply = nrxi_sym_method_apply;
-    map->tangent = system->hess && (nrxi_sym_is_splitting(method) || nrxi_sym_is_irk(method)) ? nrxi_sym_method_tangent : NULL;
+    map->tangent = system->hess && (nrxi_sym_is_splitting(method) || nrxi_sym_is_irk(method)) ?
+        nrxi_sym_method_tangent : NULL;
     map->user = storage;
     return NRX_OK;
 }
 
 /* ==== learned flows ====
-   Rows are processed in tiles of 8 lanes; every array of a tile is [rows][8], so that all inner loops run over lanes. */
+   Rows are processed in tiles of 8 lanes; every array of a tile is [rows][8], so that all inner loops run
+   over lanes. */
 
 enum { NRXI_SYM_TILE = 8 };
-#if defined(NRXI_VEC)
+#if defined(NRXI_VEC) && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)   /* not with x87 */
+#define NRXI_SYM_VEC 1
 typedef nrxi_f64x4 nrxi_sym_v;
 #define NRXI_SYM_V(p) (*(nrxi_f64x4u *)((p) + k))       /* the lanes k .. of array p inside NRXI_SYM_EACH */
 enum { NRXI_SYM_STEP = 4 };
@@ -5267,11 +5740,12 @@ enum { NRXI_SYM_STEP = 1 };
 #define NRXI_SYM_EACH(rows) for (k = 0; k < (rows) * NRXI_SYM_TILE; k += NRXI_SYM_STEP)
 
 /* y [rows][8] = bias (or 0) + W x, W_ij = W[i rs + j cs]: rs, cs choose W or its transpose. */
-NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, size_t rs, size_t cs, const double *bias,
+NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, size_t rs, size_t cs,
+    const double *bias,
                                    const double *x, double *y)
 {
     size_t i, j;
-#if defined(NRXI_VEC)
+#if defined(NRXI_SYM_VEC)
     for (i = 0; i + 4 <= rows; i += 4) {
         const double *w = W + i * rs;
         nrxi_f64x4 a0 = { 0, 0, 0, 0 }, a1, b0, b1, c0, c1, d0, d1;
@@ -5313,13 +5787,14 @@ NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, si
 }
 
 /* g_ij += sum over k < terms and lanes of u_k[i] x_k[j]; entries of u and x may not be NULL. */
-NRXI_SYM_TEMPLATE void nrxi_sym_outer(size_t rows, size_t cols, int terms, const double *const *u, const double *const *x, double *g)
+NRXI_SYM_TEMPLATE void nrxi_sym_outer(size_t rows, size_t cols, int terms, const double *const *u,
+    const double *const *x, double *g)
 {
     size_t i, j;
     int k;
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-#if defined(NRXI_VEC)
+#if defined(NRXI_SYM_VEC)
             nrxi_f64x4 s = { 0, 0, 0, 0 }, r = s;
             for (k = 0; k < terms; k++) {
                 s += *(const nrxi_f64x4u *)(u[k] + 8 * i) * *(const nrxi_f64x4u *)(x[k] + 8 * j);
@@ -5330,7 +5805,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_outer(size_t rows, size_t cols, int terms, const
 #else
             double s = 0.0;
             size_t l;
-            for (k = 0; k < terms; k++) for (l = 0; l < NRXI_SYM_TILE; l++) s += u[k][NRXI_SYM_TILE * i + l] * x[k][NRXI_SYM_TILE * j + l];
+            for (k = 0; k < terms; k++) for (l = 0; l < NRXI_SYM_TILE;
+                l++) s += u[k][NRXI_SYM_TILE * i + l] * x[k][NRXI_SYM_TILE * j + l];
             g[i * cols + j] += s;
 #endif
         }
@@ -5347,7 +5823,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_lane_sums(size_t rows, const double *u, double *
 }
 
 /* a = sigma(z) and its first three derivatives, n numbers each */
-NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z, double *a, double *s1, double *s2, double *s3)
+NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z, double *a, double *s1,
+    double *s2, double *s3)
 {
     const size_t n = rows * NRXI_SYM_TILE;
     size_t k;
@@ -5366,8 +5843,10 @@ NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z,
     case NRX_SYM_SWISH:
         nrxi_vsigmoid_f64(n, z, s1);
         NRXI_SYM_EACH(rows) {
-            const nrxi_sym_v x = NRXI_SYM_V(z), s = NRXI_SYM_V(s1), d = s * (1.0 - s), e = d * (1.0 - 2.0 * s), f = d * (1.0 - 6.0 * d);
-            NRXI_SYM_V(a) = x * s; NRXI_SYM_V(s1) = s + x * d; NRXI_SYM_V(s2) = 2.0 * d + x * e; NRXI_SYM_V(s3) = 3.0 * e + x * f;
+            const nrxi_sym_v x = NRXI_SYM_V(z), s = NRXI_SYM_V(s1), d = s * (1.0 - s),
+                e = d * (1.0 - 2.0 * s), f = d * (1.0 - 6.0 * d);
+            NRXI_SYM_V(a) = x * s; NRXI_SYM_V(s1) = s + x * d; NRXI_SYM_V(s2) = 2.0 * d + x * e;
+                NRXI_SYM_V(s3) = 3.0 * e + x * f;
         }
         break;
     case NRX_SYM_LOGCOSH:   /* |z| + log(1 + exp(-2|z|)) - log 2 */
@@ -5391,7 +5870,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z,
     }
 }
 
-/* ---- a scalar MLP potential F: R^n -> R, two hidden layers: F = w3 . sigma(W2 sigma(W1 x + b1) + b2) + b3 ---- */
+/* ---- a scalar MLP potential F: R^n -> R, two hidden layers: F = w3 . sigma(W2 sigma(W1 x + b1) + b2) +
+   b3 ---- */
 
 typedef struct nrxi_sym_pot {
     size_t n, H;
@@ -5411,9 +5891,12 @@ typedef struct nrxi_sym_pot_at {       /* what evaluation leaves in the scratch 
 NRXI_SYM_TEMPLATE void nrxi_sym_pot_forward(const nrxi_sym_pot *f, const double *x, nrxi_sym_pot_at *at)
 {
     const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
-    at->W1 = f->value; at->b1 = at->W1 + H * n; at->W2 = at->b1 + H; at->b2 = at->W2 + H * H; at->w3 = at->b2 + H;
-    at->z = f->w; at->a = at->z + T; at->s1 = at->a + T; at->s2 = at->s1 + T; at->s3 = at->s2 + T; at->c = at->s3 + T;
-    at->t1 = at->c + T; at->t2 = at->t1 + T; at->t3 = at->t2 + T; at->u = at->t3 + T; at->r = at->u + T; at->free = at->r + T;
+    at->W1 = f->value; at->b1 = at->W1 + H * n; at->W2 = at->b1 + H; at->b2 = at->W2 + H * H;
+        at->w3 = at->b2 + H;
+    at->z = f->w; at->a = at->z + T; at->s1 = at->a + T; at->s2 = at->s1 + T; at->s3 = at->s2 + T;
+        at->c = at->s3 + T;
+    at->t1 = at->c + T; at->t2 = at->t1 + T; at->t3 = at->t2 + T; at->u = at->t3 + T; at->r = at->u + T;
+        at->free = at->r + T;
     nrxi_sym_mv(H, n, at->W1, n, 1, at->b1, x, at->z);
     nrxi_sym_activate(f->act, H, at->z, at->a, at->s1, at->s2, at->s3);
     nrxi_sym_mv(H, H, at->W2, H, 1, at->b2, at->a, at->z);
@@ -5421,7 +5904,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_forward(const nrxi_sym_pot *f, const double 
 }
 
 /* g [n] = grad F(x); with xd also gd = F''(x) xd; V [8] (or NULL) the values. */
-NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
+    double *gd, double *V)
 {
     nrxi_sym_pot_at at;
     const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
@@ -5430,7 +5914,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x,
     if (V) {
         size_t l, i;
         for (l = 0; l < NRXI_SYM_TILE; l++) V[l] = at.w3[H];
-        for (i = 0; i < H; i++) for (l = 0; l < NRXI_SYM_TILE; l++) V[l] += at.w3[i] * at.c[i * NRXI_SYM_TILE + l];
+        for (i = 0; i < H; i++) for (l = 0; l < NRXI_SYM_TILE;
+            l++) V[l] += at.w3[i] * at.c[i * NRXI_SYM_TILE + l];
     }
     NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = at.w3[k / NRXI_SYM_TILE] * NRXI_SYM_V(at.t1);
     nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.u, at.r);
@@ -5443,15 +5928,19 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x,
         nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ax, at.u);
         NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = at.w3[k / NRXI_SYM_TILE] * (NRXI_SYM_V(at.t2) * NRXI_SYM_V(at.u));
         nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.u, rx);
-        NRXI_SYM_EACH(H) NRXI_SYM_V(rx) = NRXI_SYM_V(at.s2) * NRXI_SYM_V(zx) * NRXI_SYM_V(at.r) + NRXI_SYM_V(at.s1) * NRXI_SYM_V(rx);
+        NRXI_SYM_EACH(H) NRXI_SYM_V(rx) = NRXI_SYM_V(at.s2) * NRXI_SYM_V(zx) * NRXI_SYM_V(at.r) +
+            NRXI_SYM_V(at.s1) * NRXI_SYM_V(rx);
         nrxi_sym_mv(n, H, at.W1, 1, n, NULL, rx, gd);
     }
 }
 
-/* Reverse mode of S = lambda . grad F(x) + mu . F''(x) xd (mu and xd NULL: the first term only). Written as one forward sweep of
-   jets - value, derivative m along mu, x along xd, and c = lambda-derivative + mixed second derivative - and its adjoint:
+/* Reverse mode of S = lambda . grad F(x) + mu . F''(x) xd (mu and xd NULL: the first term only). Written as
+   one forward sweep of
+   jets - value, derivative m along mu, x along xd, and c = lambda-derivative + mixed second derivative - and
+   its adjoint:
    xb = dS/dx, xdb = dS/dxd, parameter gradients added to f->grad. */
-NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda,
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double *x, const double *xd,
+    const double *lambda,
                                             const double *mu, double *xb, double *xdb)
 {
     nrxi_sym_pot_at at;
@@ -5460,7 +5949,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
     const double *us[4], *xs[4];
     size_t k;
     nrxi_sym_pot_forward(f, x, &at);
-    zc = at.free; ac = zc + T; yc = ac + T; bc = yc + T; zm = bc + T; am = zm + T; ym = am + T; zx = ym + T; ax = zx + T; yx = ax + T;
+    zc = at.free; ac = zc + T; yc = ac + T; bc = yc + T; zm = bc + T; am = zm + T; ym = am + T; zx = ym + T;
+        ax = zx + T; yx = ax + T;
     bm = yx + T; b0 = at.u;
     nrxi_sym_mv(H, n, at.W1, n, 1, NULL, lambda, zc);
     if (mu) {
@@ -5474,10 +5964,12 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
         nrxi_sym_mv(H, H, at.W2, H, 1, NULL, am, ym);
         nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ax, yx);
         nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ac, yc);
-        /* c^c = t1 y^c + t2 y^m y^x; its adjoint is w3. at.z, yc, ym, yx become the adjoints of y, y^c, y^m, y^x. */
+        /* c^c = t1 y^c + t2 y^m y^x; its adjoint is w3. at.z, yc, ym, yx become the adjoints of y, y^c,
+           y^m, y^x. */
         NRXI_SYM_EACH(H) {
             const double w3 = at.w3[k / NRXI_SYM_TILE];
-            const nrxi_sym_v t1 = NRXI_SYM_V(at.t1), t2 = NRXI_SYM_V(at.t2), m = NRXI_SYM_V(ym), v = NRXI_SYM_V(yx), c = NRXI_SYM_V(yc);
+            const nrxi_sym_v t1 = NRXI_SYM_V(at.t1), t2 = NRXI_SYM_V(at.t2), m = NRXI_SYM_V(ym),
+                v = NRXI_SYM_V(yx), c = NRXI_SYM_V(yc);
             NRXI_SYM_V(at.c) = t1 * c + t2 * m * v;
             NRXI_SYM_V(at.z) = w3 * (t2 * c + NRXI_SYM_V(at.t3) * m * v);
             NRXI_SYM_V(yc) = w3 * t1; NRXI_SYM_V(ym) = w3 * (t2 * v); NRXI_SYM_V(yx) = w3 * (t2 * m);
@@ -5507,9 +5999,11 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
         nrxi_sym_mv(H, H, at.W2, 1, H, NULL, ym, bm);
         nrxi_sym_mv(H, H, at.W2, 1, H, NULL, yx, bx);
         NRXI_SYM_EACH(H) {     /* b0, bc, bm, bx become the adjoints of z, z^c, z^m, z^x */
-            const nrxi_sym_v s1 = NRXI_SYM_V(at.s1), s2 = NRXI_SYM_V(at.s2), zmv = NRXI_SYM_V(zm), zxv = NRXI_SYM_V(zx);
+            const nrxi_sym_v s1 = NRXI_SYM_V(at.s1), s2 = NRXI_SYM_V(at.s2), zmv = NRXI_SYM_V(zm),
+                zxv = NRXI_SYM_V(zx);
             const nrxi_sym_v c = NRXI_SYM_V(bc), m = NRXI_SYM_V(bm), v = NRXI_SYM_V(bx);
-            NRXI_SYM_V(b0) = s1 * NRXI_SYM_V(b0) + s2 * (m * zmv + v * zxv + c * NRXI_SYM_V(zc)) + NRXI_SYM_V(at.s3) * c * zmv * zxv;
+            NRXI_SYM_V(b0) = s1 * NRXI_SYM_V(b0) + s2 * (m * zmv + v * zxv + c * NRXI_SYM_V(zc)) +
+                NRXI_SYM_V(at.s3) * c * zmv * zxv;
             NRXI_SYM_V(bc) = s1 * c;
             NRXI_SYM_V(bm) = s1 * m + s2 * zxv * c;
             NRXI_SYM_V(bx) = s1 * v + s2 * zmv * c;
@@ -5533,18 +6027,23 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
 
 /* The two kernels for the processor at hand. */
 #if defined(NRXI_X86)
-NRXI_AVX512 NRXI_FN void nrxi_sym_grad_512(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+NRXI_AVX512 NRXI_FN void nrxi_sym_grad_512(const nrxi_sym_pot *f, const double *x, const double *xd,
+    double *g, double *gd, double *V)
 { nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
-NRXI_AVX2 NRXI_FN void nrxi_sym_grad_2(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+NRXI_AVX2 NRXI_FN void nrxi_sym_grad_2(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
+    double *gd, double *V)
 { nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
-NRXI_AVX512 NRXI_FN void nrxi_sym_reverse_512(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda,
+NRXI_AVX512 NRXI_FN void nrxi_sym_reverse_512(const nrxi_sym_pot *f, const double *x, const double *xd,
+    const double *lambda,
                                               const double *mu, double *xb, double *xdb)
 { nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
-NRXI_AVX2 NRXI_FN void nrxi_sym_reverse_2(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda,
+NRXI_AVX2 NRXI_FN void nrxi_sym_reverse_2(const nrxi_sym_pot *f, const double *x, const double *xd,
+    const double *lambda,
                                           const double *mu, double *xb, double *xdb)
 { nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
 #endif
-NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const double *xd, double *g, double *gd, double *V)
+NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
+    double *gd, double *V)
 {
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) { nrxi_sym_grad_512(f, x, xd, g, gd, V); return; }
@@ -5552,7 +6051,8 @@ NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const 
 #endif
     nrxi_sym_pot_grad(f, x, xd, g, gd, V);
 }
-NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const double *xd, const double *lambda, const double *mu,
+NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const double *xd,
+    const double *lambda, const double *mu,
                                  double *xb, double *xdb)
 {
 #if defined(NRXI_X86)
@@ -5565,7 +6065,8 @@ NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const d
 /* ---- the flow object ---- */
 
 enum { NRXI_SYM_POT, NRXI_SYM_LINEAR, NRXI_SYM_SHIFT, NRXI_SYM_SHEAR, NRXI_SYM_RIDGE, NRXI_SYM_HENON_MAP };
-typedef struct nrxi_sym_layer { int type, side; size_t offset; } nrxi_sym_layer;   /* side 0: p moves, 1: q moves */
+/* side 0: p moves, 1: q moves */
+typedef struct nrxi_sym_layer { int type, side; size_t offset; } nrxi_sym_layer;
 
 struct nrx_sym_flow {
     nrx_sym_flow_desc desc;
@@ -5595,7 +6096,8 @@ NRXI_FN char *nrxi_sym_digits(char *at, size_t v)
     return at;
 }
 
-NRXI_FN void nrxi_sym_add_block(nrx_sym_flow *f, const char *head, size_t index, const char *tail, size_t rows, size_t cols)
+NRXI_FN void nrxi_sym_add_block(nrx_sym_flow *f, const char *head, size_t index, const char *tail,
+    size_t rows, size_t cols)
 {
     if (f->list) {
         nrx_param *p = &f->list[f->blocks];
@@ -5619,7 +6121,8 @@ NRXI_FN void nrxi_sym_add_block(nrx_sym_flow *f, const char *head, size_t index,
 
 NRXI_FN void nrxi_sym_add_layer(nrx_sym_flow *f, int type, int side)
 {
-    if (f->layer) { f->layer[f->layers].type = type; f->layer[f->layers].side = side; f->layer[f->layers].offset = f->count; }
+    if (f->layer) { f->layer[f->layers].type = type; f->layer[f->layers].side = side;
+        f->layer[f->layers].offset = f->count; }
     f->layers++;
 }
 
@@ -5660,7 +6163,8 @@ NRXI_FN void nrxi_sym_build(nrx_sym_flow *f)
         break;
     case NRX_SYM_NET_G: case NRX_SYM_NET_HENON:
         for (i = 0; i < c->layers; i++) {
-            nrxi_sym_add_layer(f, c->kind == NRX_SYM_NET_G ? NRXI_SYM_RIDGE : NRXI_SYM_HENON_MAP, (int)(i % 2));
+            nrxi_sym_add_layer(f, c->kind == NRX_SYM_NET_G ? (int)NRXI_SYM_RIDGE : (int)NRXI_SYM_HENON_MAP,
+                (int)(i % 2));
             nrxi_sym_add_block(f, "layer.", i, ".K", d, H);
             nrxi_sym_add_block(f, "layer.", i, ".a", 1, H);
             nrxi_sym_add_block(f, "layer.", i, ".b", 1, H);
@@ -5682,7 +6186,8 @@ NRXI_FN void nrxi_sym_build(nrx_sym_flow *f)
     }
 }
 
-/* Uniform in +-1/sqrt(fan_in), sin: +-sqrt(6/H)/30; SympNets: normal with deviation 0.01, biases 0 (as published). */
+/* Uniform in +-1/sqrt(fan_in), sin: +-sqrt(6/H)/30; SympNets: normal with deviation 0.01, biases 0 (as
+   published). */
 NRXI_FN void nrxi_sym_initialize(nrx_sym_flow *f)
 {
     const int mlp = f->desc.kind == NRX_SYM_NET_SYMPFLOW || f->desc.kind >= NRX_SYM_NET_HNN;
@@ -5694,7 +6199,8 @@ NRXI_FN void nrxi_sym_initialize(nrx_sym_flow *f)
         nrx_param *p = &f->list[b];
         double *v = (double *)p->value;
         const char last = p->name[strlen(p->name) - 1];
-        double bound = p->rows > 1 || last == 't' ? 1.0 / sqrt((double)p->cols) : 1.0 / sqrt((double)f->list[b ? b - 1 : 0].cols);
+        double bound = p->rows > 1 || last == 't' ? 1.0 / sqrt((double)p->cols) : 1.0 /
+            sqrt((double)f->list[b ? b - 1 : 0].cols);
         if (f->desc.activation == NRX_SYM_SIN) bound = sqrt(6.0 / H) / 30.0;
         for (i = 0; i < p->rows * p->cols; i++) {
             const double u = nrx_rng_uniform(&rng);
@@ -5711,7 +6217,8 @@ NRX_DEF nrx_status nrx_sym_flow_create(const nrx_sym_flow_desc *desc, nrx_sym_fl
     nrx_sym_flow count, *f;
     size_t tiles, d, H, wide, total = 0, bytes;
     if (flow) *flow = NULL;
-    if (!desc || !flow) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_sym_flow_create: NULL argument");
+    if (!desc || !flow) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG,
+        "nrx_sym_flow_create: NULL argument");
     memset(&count, 0, sizeof count);
     count.desc = *desc;
     if (!count.desc.layers) count.desc.layers = 3;
@@ -5719,12 +6226,16 @@ NRX_DEF nrx_status nrx_sym_flow_create(const nrx_sym_flow_desc *desc, nrx_sym_fl
     if (!count.desc.sublayers) count.desc.sublayers = 5;
     d = desc->d; H = count.desc.width;
     if (d == 0 || d > 4096 || H > 1024 || count.desc.layers > 1024 || count.desc.sublayers > 1024)
-        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_create: d %zu, layers %zu, width %zu, sublayers %zu", d, count.desc.layers, H,
+        return nrxi_fail(&desc->env, NRX_E_ARG,
+            "nrx_sym_flow_create: d %zu, layers %zu, width %zu, sublayers %zu", d, count.desc.layers, H,
                          count.desc.sublayers);
-    if (desc->kind < 0 || desc->kind > NRX_SYM_NET_MLP || desc->activation < 0 || desc->activation > NRX_SYM_LOGCOSH)
-        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_create: kind %d, activation %d", desc->kind, desc->activation);
+    if (desc->kind < 0 || desc->kind > NRX_SYM_NET_MLP || desc->activation < 0 ||
+        desc->activation > NRX_SYM_LOGCOSH)
+        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_create: kind %d, activation %d", desc->kind,
+            desc->activation);
     if (desc->project && (desc->kind != NRX_SYM_NET_SYMPFLOW || d % 2))
-        return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_sym_flow_create: projection is for a SympFlow with even d, not kind %d, d %zu",
+        return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_create: projection is for a SympFlow with even d, not kind %d, d %zu",
                          desc->kind, d);
     nrxi_sym_build(&count);
     wide = 2 * d + 1;
@@ -5742,7 +6253,8 @@ NRX_DEF nrx_status nrx_sym_flow_create(const nrx_sym_flow_desc *desc, nrx_sym_fl
     }
     if (!f || !f->value || !f->list || !f->names || !f->layer) {
         nrx_sym_flow_destroy(f);
-        return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_flow_create: no memory for %zu parameters", count.count);
+        return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_flow_create: no memory for %zu parameters",
+            count.count);
     }
     f->grad = f->value + count.count;
     f->work = f->grad + count.count;
@@ -5822,9 +6334,11 @@ NRXI_FN void nrxi_sym_join(size_t d, const double *x, const double *t, double fa
     for (l = 0; l < NRXI_SYM_TILE; l++) out[d * NRXI_SYM_TILE + l] = t ? factor * t[l] : factor;
 }
 
-/* Potential layer: dst += sign (grad F(t, src) - grad F(0, src)); with `dots` also the directional derivative, time moving at
+/* Potential layer: dst += sign (grad F(t, src) - grad F(0, src)); with `dots` also the directional
+   derivative, time moving at
    rate `td`. rate [8] (or NULL) += dF/dt(t, src) before. */
-NRXI_FN void nrxi_sym_pot_layer(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction, const double *t, double td, int dots,
+NRXI_FN void nrxi_sym_pot_layer(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction,
+    const double *t, double td, int dots,
                                 double *s, double *rate)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
@@ -5845,9 +6359,11 @@ NRXI_FN void nrxi_sym_pot_layer(nrx_sym_flow *f, const nrxi_sym_layer *layer, do
     if (dots) for (k = 0; k < D; k++) dst[2 * D + k] += sign * (gd[k] - gd0[k]);
 }
 
-/* Reverse of the above at the layer's input s: bar = adjoints of its output become those of its input. hbar: weight of dF/dt
+/* Reverse of the above at the layer's input s: bar = adjoints of its output become those of its input. hbar:
+   weight of dF/dt
    for Hamiltonian matching (direction -1). */
-NRXI_FN void nrxi_sym_pot_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction, const double *t, int dots,
+NRXI_FN void nrxi_sym_pot_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction,
+    const double *t, int dots,
                                      const double *s, double *bar, const double *hbar, int gradients)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
@@ -5875,15 +6391,18 @@ NRXI_FN void nrxi_sym_pot_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *laye
     }
 }
 
-/* ---- SympNet and Henon layers: y += sign t f(x), f linear, shift, a sigma(x) or K (a sigma(K^T x + b)) ---- */
+/* ---- SympNet and Henon layers: y += sign t f(x), f linear, shift, a sigma(x) or K (a sigma(K^T x + b))
+   ---- */
 
 /* f(x) -> y [d], with xd also its derivative along xd -> yd. Scratch f->pot. */
-NRXI_FN void nrxi_sym_shear(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *x, const double *xd, double *y, double *yd)
+NRXI_FN void nrxi_sym_shear(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *x, const double *xd,
+    double *y, double *yd)
 {
     const size_t d = f->desc.d, n = f->desc.width, P = NRXI_SYM_TILE;
     const double *v = f->value + layer->offset;
     const size_t wide = n > d ? n : d;
-    double *z = f->pot, *a = z + wide * P, *s1 = a + wide * P, *s2 = s1 + wide * P, *s3 = s2 + wide * P, *u = s3 + wide * P;
+    double *z = f->pot, *a = z + wide * P, *s1 = a + wide * P, *s2 = s1 + wide * P, *s3 = s2 + wide * P,
+        *u = s3 + wide * P;
     size_t i, j, l;
     switch (layer->type) {
     case NRXI_SYM_LINEAR:
@@ -5920,14 +6439,17 @@ NRXI_FN void nrxi_sym_shear(nrx_sym_flow *f, const nrxi_sym_layer *layer, const 
     }
 }
 
-/* Adjoint of f at x for the weights `bar` [d] (already times sign and t): xb += ; parameter gradients added. */
-NRXI_FN void nrxi_sym_shear_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *x, const double *bar, double *xb, int gradients)
+/* Adjoint of f at x for the weights `bar` [d] (already times sign and t): xb += ; parameter gradients
+   added. */
+NRXI_FN void nrxi_sym_shear_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *x,
+    const double *bar, double *xb, int gradients)
 {
     const size_t d = f->desc.d, n = f->desc.width, P = NRXI_SYM_TILE;
     const double *v = f->value + layer->offset;
     double *g = f->grad + layer->offset;
     const size_t wide = n > d ? n : d;
-    double *z = f->pot, *a = z + wide * P, *s1 = a + wide * P, *s2 = s1 + wide * P, *s3 = s2 + wide * P, *u = s3 + wide * P, *w = u + wide * P;
+    double *z = f->pot, *a = z + wide * P, *s1 = a + wide * P, *s2 = s1 + wide * P, *s3 = s2 + wide * P,
+        *u = s3 + wide * P, *w = u + wide * P;
     size_t i, j, l;
     switch (layer->type) {
     case NRXI_SYM_LINEAR:
@@ -5935,7 +6457,8 @@ NRXI_FN void nrxi_sym_shear_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, c
             for (j = 0; j < d; j++) {
                 const double S = v[i * d + j] + v[j * d + i];
                 double sum = 0.0;
-                for (l = 0; l < P; l++) { xb[j * P + l] += S * bar[i * P + l]; sum += bar[i * P + l] * x[j * P + l]; }
+                for (l = 0; l < P; l++) { xb[j * P + l] += S * bar[i * P + l];
+                    sum += bar[i * P + l] * x[j * P + l]; }
                 if (gradients) { g[i * d + j] += sum; g[j * d + i] += sum; }
             }
         break;
@@ -5981,7 +6504,8 @@ NRXI_FN void nrxi_sym_henon(nrx_sym_flow *f, const nrxi_sym_layer *layer, int in
         for (k = 0; k < D; k++) {
             const double x0 = x[k];
             x[k] = y[k] + eta[k / NRXI_SYM_TILE]; y[k] = g[k] - x0;
-            if (dots) { const double v = x[2 * D + k]; x[2 * D + k] = y[2 * D + k]; y[2 * D + k] = gd[k] - v; }
+            if (dots) { const double v = x[2 * D + k]; x[2 * D + k] = y[2 * D + k]; y[2 * D + k] = gd[k] - v;
+                }
         }
     } else {
         for (k = 0; k < D; k++) keep[k] = x[k] - eta[k / NRXI_SYM_TILE];
@@ -5991,12 +6515,14 @@ NRXI_FN void nrxi_sym_henon(nrx_sym_flow *f, const nrxi_sym_layer *layer, int in
 }
 
 /* Any layer, forward (direction 1) or undone (-1). td: rate of time for the dots. */
-NRXI_FN void nrxi_sym_layer_run(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction, const double *t, double td, int dots,
+NRXI_FN void nrxi_sym_layer_run(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction,
+    const double *t, double td, int dots,
                                 double *s, double *rate)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE;
     int i;
-    if (layer->type == NRXI_SYM_POT) { nrxi_sym_pot_layer(f, layer, direction, t, td, dots, s, rate); return; }
+    if (layer->type == NRXI_SYM_POT) { nrxi_sym_pot_layer(f, layer, direction, t, td, dots, s, rate); return;
+        }
     if (layer->type == NRXI_SYM_HENON_MAP) {
         for (i = 0; i < 4; i++) nrxi_sym_henon(f, layer, direction < 0.0, dots, s);
         return;
@@ -6013,14 +6539,17 @@ NRXI_FN void nrxi_sym_layer_run(nrx_sym_flow *f, const nrxi_sym_layer *layer, do
 }
 
 /* Adjoint of a forward layer at its input s (dots: only potentials). */
-NRXI_FN void nrxi_sym_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *t, int dots, const double *s, double *bar)
+NRXI_FN void nrxi_sym_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, const double *t, int dots,
+    const double *s, double *bar)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE;
     size_t k;
     int i, j;
-    if (layer->type == NRXI_SYM_POT) { nrxi_sym_pot_layer_back(f, layer, 1.0, t, dots, s, bar, NULL, 1); return; }
+    if (layer->type == NRXI_SYM_POT) { nrxi_sym_pot_layer_back(f, layer, 1.0, t, dots, s, bar, NULL, 1);
+        return; }
     if (layer->type == NRXI_SYM_HENON_MAP) {
-        double *now = f->io + 4 * D, *gb = now + 2 * D, *eta = f->grad + layer->offset + d * f->desc.width + 2 * f->desc.width;
+        double *now = f->io + 4 * D, *gb = now + 2 * D, *eta = f->grad + layer->offset + d * f->desc.width +
+            2 * f->desc.width;
         for (i = 3; i >= 0; i--) {
             memcpy(now, s, 2 * D * sizeof *now);
             for (j = 0; j < i; j++) nrxi_sym_henon(f, layer, 0, 0, now);
@@ -6042,7 +6571,8 @@ NRXI_FN void nrxi_sym_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, c
 
 /* ---- generating function q.P + t S(q, P): p = P + t S_q, Q = q + t S_P ---- */
 
-NRXI_FN nrx_status nrxi_sym_generate(nrx_sym_flow *f, int inverse, const double *t, int dots, double td, double *s)
+NRXI_FN nrx_status nrxi_sym_generate(nrx_sym_flow *f, int inverse, const double *t, int dots, double td,
+    double *s)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
     const nrxi_sym_pot pot = nrxi_sym_pot_of(f, 0, 2 * d);
@@ -6056,7 +6586,8 @@ NRXI_FN nrx_status nrxi_sym_generate(nrx_sym_flow *f, int inverse, const double 
         double change = 0.0, scale = 1e-300;
         nrxi_sym_gradient_of(&pot, x, NULL, g, gd, NULL);
         for (k = 0; k < D; k++) {
-            const double v = fixed[k] - t[k % NRXI_SYM_TILE] * g[inverse ? D + k : k], e = fabs(v - x[to + k]);
+            const double v = fixed[k] - t[k % NRXI_SYM_TILE] * g[inverse ? D + k : k],
+                e = fabs(v - x[to + k]);
             if (!nrxi_finite_f64(&v)) return NRX_E_NUMERIC;
             if (e > change) change = e;
             if (fabs(v) > scale) scale = fabs(v);
@@ -6075,7 +6606,8 @@ NRXI_FN nrx_status nrxi_sym_generate(nrx_sym_flow *f, int inverse, const double 
             double change = 0.0;
             nrxi_sym_gradient_of(&pot, x, xd, g, gd, NULL);
             for (k = 0; k < D; k++) {
-                const double v = sd[D + k] - t[k % NRXI_SYM_TILE] * gd[k] - td * g[k], e = fabs(v - xd[D + k]);
+                const double v = sd[D + k] - t[k % NRXI_SYM_TILE] * gd[k] - td * g[k],
+                    e = fabs(v - xd[D + k]);
                 if (e > change) change = e;
                 xd[D + k] = v;
             }
@@ -6094,7 +6626,8 @@ NRXI_FN nrx_status nrxi_sym_generate(nrx_sym_flow *f, int inverse, const double 
     return NRX_OK;
 }
 
-/* Adjoint at the input s of the forward map: mu + t S_Pq mu = Pb + t S_PP Qb, then u = (-mu, Qb) in t u . grad S. */
+/* Adjoint at the input s of the forward map: mu + t S_Pq mu = Pb + t S_PP Qb, then u = (-mu, Qb) in t u .
+   grad S. */
 NRXI_FN nrx_status nrxi_sym_generate_back(nrx_sym_flow *f, const double *t, const double *s, double *bar)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
@@ -6117,7 +6650,8 @@ NRXI_FN nrx_status nrxi_sym_generate_back(nrx_sym_flow *f, const double *t, cons
             if (e > change) change = e;
             u[k] = -mu;
         }
-        if (change == 0.0 || (change < 1e-15 + 1e-14 * nrxi_sym_max_abs(2 * D, u) && change >= previous)) break;
+        if (change == 0.0 || (change < 1e-15 + 1e-14 * nrxi_sym_max_abs(2 * D, u) &&
+            change >= previous)) break;
         previous = change;
     }
     for (k = 0; k < 2 * D; k++) g[k] = t[k % NRXI_SYM_TILE] * u[k];
@@ -6129,15 +6663,19 @@ NRXI_FN nrx_status nrxi_sym_generate_back(nrx_sym_flow *f, const double *t, cons
 
 /* ---- MLP baseline x + tanh(t) N(x, t) ---- */
 
-/* One sweep at s (q, p, dots): with `back` NULL the state moves forward; else `back` [4d] are adjoints of y, ydot that become those
+/* One sweep at s (q, p, dots): with `back` NULL the state moves forward; else `back` [4d] are adjoints of y,
+   ydot that become those
    of x, and the parameter gradients grow. Time moves at rate td. */
 NRXI_FN void nrxi_sym_mlp(nrx_sym_flow *f, const double *t, double td, int dots, double *s, double *back)
 {
     const size_t n = 2 * f->desc.d, H = f->desc.width, in = n + 1, P = NRXI_SYM_TILE, T = H * P;
-    const double *W1 = f->value, *b1 = W1 + H * in, *W2 = b1 + H, *b2 = W2 + H * H, *W3 = b2 + H, *b3 = W3 + n * H;
-    double *z = f->pot, *a = z + T, *s1 = a + T, *s2 = s1 + T, *s3 = s2 + T, *c = s3 + T, *t1 = c + T, *t2 = t1 + T, *t3 = t2 + T;
+    const double *W1 = f->value, *b1 = W1 + H * in, *W2 = b1 + H, *b2 = W2 + H * H, *W3 = b2 + H,
+        *b3 = W3 + n * H;
+    double *z = f->pot, *a = z + T, *s1 = a + T, *s2 = s1 + T, *s3 = s2 + T, *c = s3 + T, *t1 = c + T,
+        *t2 = t1 + T, *t3 = t2 + T;
     double *zx = t3 + T, *ax = zx + T, *yx = ax + T, *cx = yx + T, *bz = cx + T, *bx = bz + T, *b = bx + T;
-    double *x = f->io, *xd = x + in * P, *N = xd + in * P, *Nd = N + n * P, *Nb = Nd + n * P, *Ndb = Nb + n * P, *xb = Ndb + n * P;
+    double *x = f->io, *xd = x + in * P, *N = xd + in * P, *Nd = N + n * P, *Nb = Nd + n * P,
+        *Ndb = Nb + n * P, *xb = Ndb + n * P;
     double th[NRXI_SYM_TILE], dth[NRXI_SYM_TILE];
     size_t i, k;
     nrxi_sym_join(n, s, t, 1.0, x);
@@ -6163,7 +6701,8 @@ NRXI_FN void nrxi_sym_mlp(nrx_sym_flow *f, const double *t, double td, int dots,
         return;
     }
     {
-        double *g = f->grad, *gb1 = g + H * in, *gW2 = gb1 + H, *gb2 = gW2 + H * H, *gW3 = gb2 + H, *gb3 = gW3 + n * H;
+        double *g = f->grad, *gb1 = g + H * in, *gW2 = gb1 + H, *gb2 = gW2 + H * H, *gW3 = gb2 + H,
+            *gb3 = gW3 + n * H;
         const double *us[2], *xs[2];
         for (i = 0; i < n * P; i++) {
             Nb[i] = th[i % P] * back[i] + (dots ? td * dth[i % P] * back[n * P + i] : 0.0);
@@ -6201,7 +6740,8 @@ NRXI_FN void nrxi_sym_mlp(nrx_sym_flow *f, const double *t, double td, int dots,
 
 /* ---- the whole flow on one tile ---- */
 
-/* q1 = q2 = mean, p1 = -p2 = half difference on blocks of d/2 (physical limit of doubled variables); symmetric as a matrix */
+/* q1 = q2 = mean, p1 = -p2 = half difference on blocks of d/2 (physical limit of doubled variables);
+   symmetric as a matrix */
 NRXI_FN void nrxi_sym_project(const nrx_sym_flow *f, int dots, double *s)
 {
     const size_t D = f->desc.d * NRXI_SYM_TILE, half = D / 2;
@@ -6219,9 +6759,11 @@ NRXI_FN void nrxi_sym_project(const nrx_sym_flow *f, int dots, double *s)
 }
 
 /* Moves s = q, p [, dots] by psi_t; the states before each layer stay in f->state when `keep`. */
-NRXI_FN nrx_status nrxi_sym_tile_forward(nrx_sym_flow *f, const double *t, double td, int dots, int keep, double *s)
+NRXI_FN nrx_status nrxi_sym_tile_forward(nrx_sym_flow *f, const double *t, double td, int dots, int keep,
+    double *s)
 {
-    const size_t S = (dots ? 4 : 2) * f->desc.d * NRXI_SYM_TILE, stride = 4 * f->desc.d * NRXI_SYM_TILE;
+    const size_t S = (size_t)(dots ? 4 : 2) * f->desc.d * NRXI_SYM_TILE,
+        stride = 4 * f->desc.d * NRXI_SYM_TILE;
     size_t m;
     if (f->desc.kind == NRX_SYM_NET_GENERATING || f->desc.kind == NRX_SYM_NET_MLP) {
         if (keep) memcpy(f->state, s, S * sizeof *s);
@@ -6237,7 +6779,8 @@ NRXI_FN nrx_status nrxi_sym_tile_forward(nrx_sym_flow *f, const double *t, doubl
     return NRX_OK;
 }
 
-/* bar: adjoints of the output (with dots also of its time derivative) become those of the input; needs the kept states. */
+/* bar: adjoints of the output (with dots also of its time derivative) become those of the input; needs the
+   kept states. */
 NRXI_FN nrx_status nrxi_sym_tile_back(nrx_sym_flow *f, const double *t, int dots, double *bar)
 {
     const size_t stride = 4 * f->desc.d * NRXI_SYM_TILE;
@@ -6249,7 +6792,8 @@ NRXI_FN nrx_status nrxi_sym_tile_back(nrx_sym_flow *f, const double *t, int dots
     return NRX_OK;
 }
 
-/* Hhat [8] at s: the layers are undone from the last on; each adds the time derivative of its primitive at the point it sees.
+/* Hhat [8] at s: the layers are undone from the last on; each adds the time derivative of its primitive at
+   the point it sees.
    States after each undoing stay in f->state (the one before layer m at m + 1). */
 NRXI_FN void nrxi_sym_tile_hamiltonian(nrx_sym_flow *f, const double *t, double *s, double *H)
 {
@@ -6263,8 +6807,10 @@ NRXI_FN void nrxi_sym_tile_hamiltonian(nrx_sym_flow *f, const double *t, double 
     }
 }
 
-/* bar [2d] = gradient of sum_l w_l Hhat_l at the point (it starts from 0); parameter gradients added if wanted. */
-NRXI_FN void nrxi_sym_tile_hamiltonian_back(nrx_sym_flow *f, const double *t, const double *w, double *bar, int gradients)
+/* bar [2d] = gradient of sum_l w_l Hhat_l at the point (it starts from 0); parameter gradients added if
+   wanted. */
+NRXI_FN void nrxi_sym_tile_hamiltonian_back(nrx_sym_flow *f, const double *t, const double *w, double *bar,
+    int gradients)
 {
     const size_t S = 2 * f->desc.d * NRXI_SYM_TILE, stride = 2 * S;
     const double h0 = tanh(f->value[f->h0]);
@@ -6277,22 +6823,27 @@ NRXI_FN void nrxi_sym_tile_hamiltonian_back(nrx_sym_flow *f, const double *t, co
 
 /* ---- public evaluation ---- */
 
-NRXI_FN nrx_status nrxi_sym_flow_args(const nrx_sym_flow *f, size_t n, const double *t, const double *x, const double *y, const char *who)
+NRXI_FN nrx_status nrxi_sym_flow_args(const nrx_sym_flow *f, size_t n, const double *t, const double *x,
+    const double *y, const char *who)
 {
-    if (!f || ((!t || !x || !y) && n)) return nrxi_fail(f ? &f->desc.env : NULL, NRX_E_ARG, "%s: NULL argument", who);
+    if (!f || ((!t || !x || !y) && n)) return nrxi_fail(f ? &f->desc.env : NULL, NRX_E_ARG,
+        "%s: NULL argument", who);
     if (n && (!nrxi_all_finite(t, n, NRX_F64) || !nrxi_all_finite(x, n * 2 * f->desc.d, NRX_F64)))
         return nrxi_fail(&f->desc.env, NRX_E_ARG, "%s: times or states are not finite", who);
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y)
+NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    double *y)
 {
     return nrx_sym_flow_tangent(flow, n, t, x, NULL, y, NULL);
 }
 
-NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x, const double *v, double *y, double *w);
+NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x,
+    const double *v, double *y, double *w);
 
-NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *v, double *y,
+NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    const double *v, double *y,
                                         double *w)
 {
     size_t first, m;
@@ -6310,17 +6861,20 @@ NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const doub
         nrxi_sym_scatter(n, m, first, s, y);
         if (v) nrxi_sym_scatter(n, m, first, s + m * NRXI_SYM_TILE, w);
     }
-    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow: the implicit map did not converge");
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status,
+        "nrx_sym_flow: the implicit map did not converge");
 }
 
-NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *y, double *ydot)
+NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    double *y, double *ydot)
 {
     size_t first, m;
     nrx_status status = nrxi_sym_flow_args(flow, n, t, x, y, "nrx_sym_flow_rate");
     if (status != NRX_OK) return status;
     if (!ydot) return nrxi_fail(&flow->desc.env, NRX_E_ARG, "nrx_sym_flow_rate: ydot is NULL");
     if (flow->desc.kind == NRX_SYM_NET_HNN || flow->desc.kind == NRX_SYM_NET_HENON)
-        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_rate: kind %d has no time derivative", flow->desc.kind);
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_rate: kind %d has no time derivative", flow->desc.kind);
     m = 2 * flow->desc.d;
     for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
         double times[NRXI_SYM_TILE], *s = flow->bar;
@@ -6331,16 +6885,19 @@ NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double 
         nrxi_sym_scatter(n, m, first, s, y);
         nrxi_sym_scatter(n, m, first, s + m * NRXI_SYM_TILE, ydot);
     }
-    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_rate: the implicit map did not converge");
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status,
+        "nrx_sym_flow_rate: the implicit map did not converge");
 }
 
-NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const double *t, const double *y, double *x)
+NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const double *t, const double *y,
+    double *x)
 {
     size_t first, m, i;
     nrx_status status = nrxi_sym_flow_args(flow, n, t, y, x, "nrx_sym_flow_inverse");
     if (status != NRX_OK) return status;
     if (flow->desc.kind == NRX_SYM_NET_MLP || flow->desc.project)
-        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_inverse: an MLP or a projected flow has no inverse");
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_inverse: an MLP or a projected flow has no inverse");
     m = 2 * flow->desc.d;
     if (flow->desc.kind == NRX_SYM_NET_HNN) {                /* Gauss methods are symmetric */
         for (first = 0; first < n && status == NRX_OK; first++) {
@@ -6354,10 +6911,12 @@ NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const doub
         nrxi_sym_gather(n, 1, first, t, times);
         nrxi_sym_gather(n, m, first, y, s);
         if (flow->desc.kind == NRX_SYM_NET_GENERATING) status = nrxi_sym_generate(flow, 1, times, 0, 0.0, s);
-        for (i = flow->layers; i-- > 0;) nrxi_sym_layer_run(flow, &flow->layer[i], -1.0, times, 0.0, 0, s, NULL);
+        for (i = flow->layers; i-- > 0;) nrxi_sym_layer_run(flow, &flow->layer[i], -1.0, times, 0.0, 0, s,
+            NULL);
         nrxi_sym_scatter(n, m, first, s, x);
     }
-    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_inverse: the implicit map did not converge");
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status,
+        "nrx_sym_flow_inverse: the implicit map did not converge");
 }
 
 NRX_DEF nrx_status nrx_sym_flow_jacobian(nrx_sym_flow *flow, double t, const double *x, double *M)
@@ -6375,7 +6934,8 @@ NRX_DEF nrx_status nrx_sym_flow_jacobian(nrx_sym_flow *flow, double t, const dou
     return status;
 }
 
-NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *u, double *xbar)
+NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    const double *u, double *xbar)
 {
     size_t first, m, l, j;
     nrx_status status = nrxi_sym_flow_args(flow, n, t, x, u, "nrx_sym_flow_vjp");
@@ -6395,7 +6955,8 @@ NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *
         status = nrxi_sym_tile_back(flow, times, 0, s);
         if (xbar) nrxi_sym_scatter(n, m, first, s, xbar);
     }
-    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_vjp: the implicit map did not converge");
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status,
+        "nrx_sym_flow_vjp: the implicit map did not converge");
 }
 
 NRX_DEF nrx_status nrx_sym_flow_advance(nrx_sym_flow *flow, double dt, double t, const double *x, double *y)
@@ -6413,13 +6974,15 @@ NRX_DEF nrx_status nrx_sym_flow_advance(nrx_sym_flow *flow, double dt, double t,
     return status;
 }
 
-NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *H, double *grad)
+NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    double *H, double *grad)
 {
     size_t first, m, l;
     nrx_status status = nrxi_sym_flow_args(flow, n, t, x, H, "nrx_sym_flow_hamiltonian");
     if (status != NRX_OK) return status;
     if (flow->desc.kind != NRX_SYM_NET_SYMPFLOW && flow->desc.kind != NRX_SYM_NET_HNN)
-        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_hamiltonian: kind %d has no closed Hamiltonian", flow->desc.kind);
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_hamiltonian: kind %d has no closed Hamiltonian", flow->desc.kind);
     m = 2 * flow->desc.d;
     for (first = 0; first < n; first += NRXI_SYM_TILE) {
         double times[NRXI_SYM_TILE], value[NRXI_SYM_TILE], one[NRXI_SYM_TILE], *s = flow->bar;
@@ -6444,7 +7007,8 @@ NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const 
 
 /* ---- HNN as a system ---- */
 
-NRXI_FN void nrxi_sym_hnn_point(nrx_sym_flow *f, const double *q, const double *p, const double *v, double *g, double *gd, double *H)
+NRXI_FN void nrxi_sym_hnn_point(nrx_sym_flow *f, const double *q, const double *p, const double *v, double *g,
+    double *gd, double *H)
 {
     const size_t d = f->desc.d, P = NRXI_SYM_TILE;
     const nrxi_sym_pot pot = nrxi_sym_pot_of(f, 0, 2 * d);
@@ -6484,7 +7048,8 @@ NRXI_FN nrx_status nrxi_sym_hnn_energy(void *user, double t, const double *q, co
     nrxi_sym_hnn_point((nrx_sym_flow *)user, q, p, NULL, NULL, NULL, H);
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_hnn_hess(void *user, double t, const double *q, const double *p, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_hnn_hess(void *user, double t, const double *q, const double *p, const double *v,
+    double *w)
 {
     (void)t;
     nrxi_sym_hnn_point((nrx_sym_flow *)user, q, p, v, NULL, w, NULL);
@@ -6495,7 +7060,8 @@ NRX_DEF nrx_status nrx_sym_flow_system(nrx_sym_flow *flow, nrx_sym_system *syste
 {
     if (!flow || !system) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_system: NULL argument");
     if (flow->desc.kind != NRX_SYM_NET_HNN)
-        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_system: kind %d is a map, not a Hamiltonian", flow->desc.kind);
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_system: kind %d is a map, not a Hamiltonian", flow->desc.kind);
     *system = nrxi_sym_make(flow->desc.d, NRX_SYM_GENERAL, nrxi_sym_hnn_dq, nrxi_sym_hnn_dp);
     system->energy = nrxi_sym_hnn_energy; system->hess = nrxi_sym_hnn_hess;
     system->user = flow;
@@ -6503,7 +7069,8 @@ NRX_DEF nrx_status nrx_sym_flow_system(nrx_sym_flow *flow, nrx_sym_system *syste
 }
 
 /* Gauss 4 in steps of at most 0.1 */
-NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x, const double *v, double *y, double *w)
+NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x,
+    const double *v, double *y, double *w)
 {
     const size_t m = 2 * f->desc.d;
     nrx_sym_desc desc = NRX_ZERO;
@@ -6516,7 +7083,8 @@ NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t,
         if (x != y) memcpy(y + i * m, x + i * m, m * sizeof *y);
         if (v && v != w) memcpy(w + i * m, v + i * m, m * sizeof *w);
         if (v) { desc.tangents = 1; desc.tangent = w + i * m; }
-        if (steps > 0.0) status = nrx_sym_integrate(&system, NRX_SYM_GAUSS4, y + i * m, t[i] / steps, (size_t)steps, &desc, NULL);
+        if (steps > 0.0) status = nrx_sym_integrate(&system, NRX_SYM_GAUSS4, y + i * m, t[i] / steps,
+            (size_t)steps, &desc, NULL);
     }
     return status;
 }
@@ -6527,13 +7095,15 @@ NRXI_FN nrx_status nrxi_sym_flow_map_apply(void *user, double h, const double *x
 {
     return nrx_sym_flow_eval((nrx_sym_flow *)user, 1, &h, x, y);
 }
-NRXI_FN nrx_status nrxi_sym_flow_map_tangent(void *user, double h, const double *x, size_t k, const double *v, double *w)
+NRXI_FN nrx_status nrxi_sym_flow_map_tangent(void *user, double h, const double *x, size_t k, const double *v,
+    double *w)
 {
     nrx_sym_flow *f = (nrx_sym_flow *)user;
     const size_t m = 2 * f->desc.d;
     size_t i;
     nrx_status status = NRX_OK;
-    for (i = 0; i < k && status == NRX_OK; i++) status = nrx_sym_flow_tangent(f, 1, &h, x, v + i * m, f->lane, w + i * m);
+    for (i = 0; i < k && status == NRX_OK; i++) status = nrx_sym_flow_tangent(f, 1, &h, x, v + i * m, f->lane,
+        w + i * m);
     return status;
 }
 NRX_DEF nrx_status nrx_sym_flow_map(nrx_sym_flow *flow, nrx_sym_map *map)
@@ -6549,7 +7119,8 @@ NRX_DEF nrx_status nrx_sym_flow_map(nrx_sym_flow *flow, nrx_sym_map *map)
 /* ---- losses ---- */
 
 /* J grad H at one lane and, for the adjoint, z = H'' J^T r */
-NRXI_FN nrx_status nrxi_sym_lane_field(nrx_sym_flow *f, const nrx_sym_system *sys, const double *tile, size_t l, double *z, double *field)
+NRXI_FN nrx_status nrxi_sym_lane_field(nrx_sym_flow *f, const nrx_sym_system *sys, const double *tile,
+    size_t l, double *z, double *field)
 {
     const size_t m = 2 * f->desc.d;
     size_t j;
@@ -6558,7 +7129,8 @@ NRXI_FN nrx_status nrxi_sym_lane_field(nrx_sym_flow *f, const nrx_sym_system *sy
 }
 
 /* Residual of one tile: values added to *sum; adjoints into bar [4d] with factor c. */
-NRXI_FN nrx_status nrxi_sym_tile_residual(nrx_sym_flow *f, const nrx_sym_system *sys, size_t lanes, double c, double *s, double *sum)
+NRXI_FN nrx_status nrxi_sym_tile_residual(nrx_sym_flow *f, const nrx_sym_system *sys, size_t lanes, double c,
+    double *s, double *sum)
 {
     const size_t d = f->desc.d, m = 2 * d, P = NRXI_SYM_TILE;
     double *z = f->lane, *r = z + m, *v = r + m, *w = v + m, *work = w + m;
@@ -6578,8 +7150,10 @@ NRXI_FN nrx_status nrxi_sym_tile_residual(nrx_sym_flow *f, const nrx_sym_system 
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n, const double *t,
-                                             const double *x, const double weights[2], double *residual, double *matching)
+NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n,
+    const double *t,
+                                             const double *x, const double weights[2], double *residual,
+                                                 double *matching)
 {
     const double wr = weights ? weights[0] : 0.0, wm = weights ? weights[1] : 0.0;
     double sum_r = 0.0, sum_m = 0.0;
@@ -6588,15 +7162,18 @@ NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_s
     nrx_status status = nrxi_sym_flow_args(flow, n, t, x, x, "nrx_sym_flow_loss_physics");
     if (status != NRX_OK) return status;
     if (!system || system->d != flow->desc.d || !system->dq || !system->energy)
-        return nrxi_fail(&flow->desc.env, NRX_E_SHAPE, "nrx_sym_flow_loss_physics: system of %zu degrees of freedom with an energy expected",
+        return nrxi_fail(&flow->desc.env, NRX_E_SHAPE,
+            "nrx_sym_flow_loss_physics: system of %zu degrees of freedom with an energy expected",
                          flow->desc.d);
     mlp = flow->desc.kind == NRX_SYM_NET_MLP;
     if (flow->desc.kind != NRX_SYM_NET_SYMPFLOW && !mlp)
-        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_loss_physics: for SympFlow and MLP, not kind %d", flow->desc.kind);
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_loss_physics: for SympFlow and MLP, not kind %d", flow->desc.kind);
     m = 2 * flow->desc.d;
     for (first = 0; first < n && status == NRX_OK; first += NRXI_SYM_TILE) {
-        const size_t lanes = n - first < NRXI_SYM_TILE ? n - first : NRXI_SYM_TILE;
-        double times[NRXI_SYM_TILE], value[NRXI_SYM_TILE], e0, e1, *s = flow->bar, *z = flow->lane, *g = flow->lane + m;
+        const size_t lanes = n - first < NRXI_SYM_TILE ? n - first : (size_t)NRXI_SYM_TILE;
+        double times[NRXI_SYM_TILE], value[NRXI_SYM_TILE], e0, e1, *s = flow->bar, *z = flow->lane,
+            *g = flow->lane + m;
         double extra[NRXI_SYM_TILE];
         nrxi_sym_gather(n, 1, first, t, times);
         nrxi_sym_gather(n, m, first, x, s);
@@ -6612,22 +7189,24 @@ NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_s
                 sum_m += extra[l] * extra[l];
             }
         }
-        if (mlp && wm != 0.0) memcpy(flow->state + 4 * flow->desc.d * NRXI_SYM_TILE, s, m * NRXI_SYM_TILE * sizeof *s);
+        if (mlp && wm != 0.0) memcpy(flow->io, s, m * NRXI_SYM_TILE * sizeof *s);
         if (status == NRX_OK)
             status = nrxi_sym_tile_residual(flow, system, lanes, wr / ((double)n * (double)m), s, &sum_r);
         if (status != NRX_OK) break;
         if (mlp && wm != 0.0) {
-            const double *y = flow->state + 4 * flow->desc.d * NRXI_SYM_TILE;
+            const double *y = flow->io;
             for (l = 0; l < lanes && status == NRX_OK; l++) {
                 for (j = 0; j < m; j++) z[j] = y[j * NRXI_SYM_TILE + l];
                 status = nrxi_sym_call_dp(system, 0.0, z, z + m / 2, g + m / 2);
                 if (status == NRX_OK) status = system->dq(system->user, 0.0, z, z + m / 2, g);
                 for (j = 0; j < m; j++)
-                    s[j * NRXI_SYM_TILE + l] = (wr != 0.0 ? s[j * NRXI_SYM_TILE + l] : 0.0) + 2.0 * wm / (double)n * extra[l] * g[j];
+                    s[j * NRXI_SYM_TILE + l] = (wr != 0.0 ? s[j * NRXI_SYM_TILE + l] : 0.0) + 2.0 * wm /
+                        (double)n * extra[l] * g[j];
                 if (wr == 0.0) for (j = 0; j < m; j++) s[(m + j) * NRXI_SYM_TILE + l] = 0.0;
             }
         }
-        if (status == NRX_OK && (wr != 0.0 || (mlp && wm != 0.0))) status = nrxi_sym_tile_back(flow, times, 1, s);
+        if (status == NRX_OK && (wr != 0.0 || (mlp && wm != 0.0))) status = nrxi_sym_tile_back(flow, times, 1,
+            s);
         if (!mlp && status == NRX_OK) {
             nrxi_sym_gather(n, m, first, x, s);
             nrxi_sym_tile_hamiltonian(flow, times, s, value);
@@ -6644,10 +7223,12 @@ NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_s
     }
     if (residual) *residual = n ? sum_r / ((double)n * (double)m) : 0.0;
     if (matching) *matching = n ? sum_m / (double)n : 0.0;
-    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_loss_physics: %s", nrx_status_string(status));
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_loss_physics: %s",
+        nrx_status_string(status));
 }
 
-NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *y,
+NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
+    const double *y,
                                           double weight, double *loss)
 {
     double sum = 0.0, c;
@@ -6690,23 +7271,31 @@ NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const do
         if (c != 0.0 && status == NRX_OK) status = nrxi_sym_tile_back(flow, times, 0, s);
     }
     if (loss) *loss = n ? sum / ((double)n * (double)m) : 0.0;
-    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_loss_data: %s", nrx_status_string(status));
+    return status == NRX_OK ? status : nrxi_fail(&flow->desc.env, status, "nrx_sym_flow_loss_data: %s",
+        nrx_status_string(status));
 }
 
-NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt, double T, size_t cells,
+NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt,
+    double T, size_t cells,
                                              const double *x, double *bound, double *error)
 {
-    static const double node[4] = { 0.06943184420297371239, 0.33000947820757186760, 0.66999052179242813240, 0.93056815579702628761 };
-    static const double weight[4] = { 0.17392742256872692869, 0.32607257743127307131, 0.32607257743127307131, 0.17392742256872692869 };
+    static const double node[4] = { 0.06943184420297371239, 0.33000947820757186760, 0.66999052179242813240,
+        0.93056815579702628761 };
+    static const double weight[4] = { 0.17392742256872692869, 0.32607257743127307131, 0.32607257743127307131,
+        0.17392742256872692869 };
     double *z, *y, *rate, *g, e0, e1, left = T, sum = 0.0;
     size_t m, c, j;
     int i;
     nrx_status status = nrxi_sym_flow_args(flow, 1, &T, x, x, "nrx_sym_flow_energy_bound");
     if (status != NRX_OK) return status;
-    if (!system || system->d != flow->desc.d || !system->energy || !bound || !error || !(dt > 0.0) || T < 0.0 || cells == 0)
-        return nrxi_fail(&flow->desc.env, NRX_E_ARG, "nrx_sym_flow_energy_bound: system, dt %g, T %g or cells %zu not usable", dt, T, cells);
+    if (!system || system->d != flow->desc.d || !system->energy || !bound || !error ||
+        !(dt > 0.0) || T < 0.0 ||
+        cells == 0)
+        return nrxi_fail(&flow->desc.env, NRX_E_ARG,
+            "nrx_sym_flow_energy_bound: system, dt %g, T %g or cells %zu not usable", dt, T, cells);
     if (flow->desc.kind != NRX_SYM_NET_SYMPFLOW && flow->desc.kind != NRX_SYM_NET_MLP)
-        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED, "nrx_sym_flow_energy_bound: kind %d has no time derivative", flow->desc.kind);
+        return nrxi_fail(&flow->desc.env, NRX_E_UNSUPPORTED,
+            "nrx_sym_flow_energy_bound: kind %d has no time derivative", flow->desc.kind);
     m = 2 * flow->desc.d;
     z = (double *)nrxi_alloc(&flow->desc.env, 4 * m, sizeof *z);
     if (!z) return nrxi_fail(&flow->desc.env, NRX_E_NOMEM, "nrx_sym_flow_energy_bound: no memory");
@@ -6722,7 +7311,8 @@ NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_s
                 status = nrx_sym_flow_rate(flow, 1, &s, z, y, rate);
                 if (status == NRX_OK) status = system->dq(system->user, s, y, y + m / 2, g);
                 if (status == NRX_OK) status = nrxi_sym_call_dp(system, s, y, y + m / 2, g + m / 2);
-                for (j = 0; j < m; j++) slope += g[j] * rate[j];   /* grad H . J grad Hhat; grad H . J grad H = 0 */
+                /* grad H . J grad Hhat; grad H . J grad H = 0 */
+                for (j = 0; j < m; j++) slope += g[j] * rate[j];
                 sum += cell * weight[i] * fabs(slope);
             }
         if (status == NRX_OK) status = nrx_sym_flow_eval(flow, 1, &step, z, z);
@@ -6739,7 +7329,8 @@ NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_s
 
 NRXI_FN double nrxi_sym_rate_at(const nrx_sym_train_desc *c, double peak, size_t step, size_t steps)
 {
-    const double x = steps > 1 ? (double)step / (double)(steps - 1) : 1.0, end = c->lr_end > 0.0 ? c->lr_end : peak / 1000.0;
+    const double x = steps > 1 ? (double)step / (double)(steps - 1) : 1.0,
+        end = c->lr_end > 0.0 ? c->lr_end : peak / 1000.0;
     switch (c->schedule) {
     case NRX_SYM_LR_CONSTANT: return peak;
     case NRX_SYM_LR_ONE_CYCLE:      /* Smith 2018: up by a cosine over 30 %, down to almost nothing */
@@ -6749,9 +7340,11 @@ NRXI_FN double nrxi_sym_rate_at(const nrx_sym_train_desc *c, double peak, size_t
     }
 }
 
-NRXI_FN void nrxi_sym_draw(const nrx_sym_train_desc *c, size_t m, size_t n, double t_low, double t_high, nrx_rng *rng, double *x, double *t)
+NRXI_FN void nrxi_sym_draw(const nrx_sym_train_desc *c, size_t m, size_t n, double t_low, double t_high,
+    nrx_rng *rng, double *x, double *t)
 {
-    const double low = c->low == 0.0 && c->high == 0.0 ? -1.0 : c->low, high = c->low == 0.0 && c->high == 0.0 ? 1.0 : c->high;
+    const double low = c->low == 0.0 && c->high == 0.0 ? -1.0 : c->low, high = c->low == 0.0 &&
+        c->high == 0.0 ? 1.0 : c->high;
     size_t i, j;
     for (i = 0; i < n; i++) {
         if (c->sample) c->sample(c->sample_user, rng, x + i * m);
@@ -6763,7 +7356,7 @@ NRXI_FN void nrxi_sym_draw(const nrx_sym_train_desc *c, size_t m, size_t n, doub
 typedef struct nrxi_sym_trainer {
     nrx_sym_flow *flow;
     const nrx_sym_train_desc *c;
-    size_t m, batch, tests;
+    size_t m, batch, tests, fixed;
     double dt, *x, *t, *y, *test_x, *test_t, *best;
     nrx_rng rng;
 } nrxi_sym_trainer;
@@ -6787,7 +7380,8 @@ NRXI_FN nrx_status nrxi_sym_train_batch(nrxi_sym_trainer *r, nrx_sym_train_info 
         double weights[2];
         weights[0] = 1.0; weights[1] = c->matching;
         nrxi_sym_draw(c, r->m, r->batch, -0.1, r->dt, &r->rng, r->x, r->t);
-        status = nrx_sym_flow_loss_physics(r->flow, c->system, r->batch, r->t, r->x, weights, &info->residual, &info->matching);
+        status = nrx_sym_flow_loss_physics(r->flow, c->system, r->batch, r->t, r->x, weights, &info->residual,
+            &info->matching);
         info->loss = info->residual + c->matching * info->matching;
     }
     if (status == NRX_OK && !nrxi_finite_f64(&info->loss)) status = NRX_E_NUMERIC;
@@ -6802,9 +7396,11 @@ NRXI_FN nrx_status nrxi_sym_train_test(nrxi_sym_trainer *r, double *value)
     return nrx_sym_flow_loss_physics(r->flow, c->system, r->tests, r->test_t, r->test_x, NULL, value, NULL);
 }
 
-NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, nrx_adam *adam, double peak, nrx_sym_train_info *info)
+NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, size_t total, nrx_adam *adam,
+    double peak, nrx_sym_train_info *info)
 {
-    const size_t late = steps - (steps * 15 + 99) / 100, gap = 1 + (steps - late) / 60, bytes = r->flow->count * sizeof(double);
+    const size_t late = steps - (steps * 15 + 99) / 100, gap = 1 + (steps - late) / 60,
+        bytes = r->flow->count * sizeof(double);
     const char *who = "nrx_sym_flow_train";
     size_t k;
     nrx_status status = NRX_OK;
@@ -6827,46 +7423,184 @@ NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, nrx_ad
         } else if (status == NRX_OK && k < late && (k & 63u) == 0) {
             memcpy(r->best, r->flow->value, bytes);      /* the last good ones, should it break down */
         }
-        if (status == NRX_OK && nrxi_progress(&r->c->env, k + 1, steps, info->loss)) status = NRX_E_CANCELLED;
+        if (status == NRX_OK && nrxi_progress(&r->c->env, k + 1, total, info->loss)) status = NRX_E_CANCELLED;
     }
-    if (status == NRX_OK || status == NRX_E_NUMERIC || info->best_step) memcpy(r->flow->value, r->best, bytes);
+    if (status == NRX_OK || status == NRX_E_NUMERIC || info->best_step) memcpy(r->flow->value, r->best,
+        bytes);
     if (info->best_step == 0 && nrxi_sym_train_test(r, &value) == NRX_OK) info->test = value;
     return status;
 }
 
-NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc, nrx_sym_train_info *info)
+/* ---- refinement: L-BFGS (Nocedal 1980) with a bisection line search for the weak Wolfe conditions
+   (Lewis, Overton 2013) ---- */
+
+enum { NRXI_SYM_MEMORY = 30 };
+
+/* Loss and gradient on the fixed points (or all data rows). */
+NRXI_FN nrx_status nrxi_sym_fixed_loss(nrxi_sym_trainer *r, double *loss)
+{
+    const nrx_sym_train_desc *c = r->c;
+    double weights[2], matching;
+    nrx_status status;
+    memset(r->flow->grad, 0, r->flow->count * sizeof(double));
+    if (c->x) return nrx_sym_flow_loss_data(r->flow, c->rows, c->t, c->x, c->y, 1.0, loss);
+    weights[0] = 1.0; weights[1] = c->matching;
+    status = nrx_sym_flow_loss_physics(r->flow, c->system, r->fixed, r->t, r->x, weights, loss, &matching);
+    *loss += c->matching * matching;
+    return status;
+}
+
+typedef struct nrxi_sym_lbfgs { double *s, *y, *x0, *g0, *p, rho[NRXI_SYM_MEMORY], alpha[NRXI_SYM_MEMORY];
+    size_t n, used, next; } nrxi_sym_lbfgs;
+
+/* p = -(inverse Hessian estimate) g by the two-loop recursion */
+NRXI_FN void nrxi_sym_lbfgs_direction(nrxi_sym_lbfgs *b, const double *g)
+{
+    size_t i, k, j;
+    for (j = 0; j < b->n; j++) b->p[j] = -g[j];
+    for (i = 0; i < b->used; i++) {
+        k = (b->next + NRXI_SYM_MEMORY - 1 - i) % NRXI_SYM_MEMORY;
+        b->alpha[k] = b->rho[k] * nrxi_sym_dot(b->n, b->s + k * b->n, b->p);
+        for (j = 0; j < b->n; j++) b->p[j] -= b->alpha[k] * b->y[k * b->n + j];
+    }
+    if (b->used) {
+        const double *y;
+        double scale;
+        k = (b->next + NRXI_SYM_MEMORY - 1) % NRXI_SYM_MEMORY;
+        y = b->y + k * b->n;
+        scale = 1.0 / (b->rho[k] * nrxi_sym_dot(b->n, y, y));
+        for (j = 0; j < b->n; j++) b->p[j] *= scale;
+    }
+    for (i = b->used; i-- > 0;) {
+        double beta;
+        k = (b->next + NRXI_SYM_MEMORY - 1 - i) % NRXI_SYM_MEMORY;
+        beta = b->rho[k] * nrxi_sym_dot(b->n, b->y + k * b->n, b->p);
+        for (j = 0; j < b->n; j++) b->p[j] += (b->alpha[k] - beta) * b->s[k * b->n + j];
+    }
+}
+
+/* One iteration from loss *f with its gradient in flow->grad; *moved = 0 when no step helps. */
+NRXI_FN nrx_status nrxi_sym_lbfgs_step(nrxi_sym_trainer *r, nrxi_sym_lbfgs *b, double *f, int *moved)
+{
+    double *v = r->flow->value, *g = r->flow->grad, slope, lo = 0.0, hi = HUGE_VAL, step, value = *f, sy;
+    size_t j;
+    int i;
+    nrx_status status = NRX_OK;
+    memcpy(b->x0, v, b->n * sizeof *v);
+    memcpy(b->g0, g, b->n * sizeof *g);
+    nrxi_sym_lbfgs_direction(b, g);
+    slope = nrxi_sym_dot(b->n, b->p, g);
+    if (!(slope < 0.0)) { b->used = 0; nrxi_sym_lbfgs_direction(b, g); slope = nrxi_sym_dot(b->n, b->p, g); }
+    step = b->used ? 1.0 : 1e-3 / (1.0 + sqrt(-slope));
+    *moved = 0;
+    for (i = 0; i < 30; i++) {
+        for (j = 0; j < b->n; j++) v[j] = b->x0[j] + step * b->p[j];
+        status = nrxi_sym_fixed_loss(r, &value);
+        if (status != NRX_OK && status != NRX_E_NUMERIC) break;
+        if (status == NRX_E_NUMERIC || !nrxi_finite_f64(&value) || value > *f + 1e-4 * step * slope) hi =
+            step;
+        else if (nrxi_sym_dot(b->n, b->p, g) < 0.9 * slope) lo = step;
+        else { *moved = 1; break; }
+        status = NRX_OK;
+        step = hi < HUGE_VAL ? 0.5 * (lo + hi) : 2.0 * lo;
+    }
+    if (!*moved) {
+        memcpy(v, b->x0, b->n * sizeof *v);
+        return status;
+    }
+    for (j = 0; j < b->n; j++) {
+        b->s[b->next * b->n + j] = v[j] - b->x0[j];
+        b->y[b->next * b->n + j] = g[j] - b->g0[j];
+    }
+    sy = nrxi_sym_dot(b->n, b->s + b->next * b->n, b->y + b->next * b->n);
+    if (sy > 0.0) {
+        b->rho[b->next] = 1.0 / sy;
+        b->next = (b->next + 1) % NRXI_SYM_MEMORY;
+        if (b->used < NRXI_SYM_MEMORY) b->used++;
+    }
+    *f = value;
+    return status;
+}
+
+NRXI_FN nrx_status nrxi_sym_refine(nrxi_sym_trainer *r, size_t done, size_t total, nrx_sym_train_info *info)
+{
+    const size_t n = r->flow->count;
+    nrxi_sym_lbfgs b;
+    double *memory, loss = 0.0, value;
+    size_t k, bytes = n * sizeof(double);
+    int moved = 1;
+    nrx_status status = NRX_OK;
+    memset(&b, 0, sizeof b);
+    if (!nrxi_mul_ok(n, 2 * NRXI_SYM_MEMORY + 3, &k)) return NRX_E_RANGE;
+    memory = (double *)nrxi_alloc(&r->c->env, k, sizeof *memory);
+    if (!memory) return NRX_E_NOMEM;
+    b.n = n; b.s = memory; b.y = b.s + NRXI_SYM_MEMORY * n; b.x0 = b.y + NRXI_SYM_MEMORY * n; b.g0 = b.x0 + n;
+        b.p = b.g0 + n;
+    for (k = 0; k < r->c->refine && status == NRX_OK; k++) {
+        const int fresh = k % 400 == 0 || !moved;
+        if (fresh) {
+            if (!r->c->x) nrxi_sym_draw(r->c, r->m, r->fixed, -0.1, r->dt, &r->rng, r->x, r->t);
+            else if (!moved) break;
+            b.used = b.next = 0;
+            status = nrxi_sym_fixed_loss(r, &loss);
+            if (status != NRX_OK) break;
+        }
+        status = nrxi_sym_lbfgs_step(r, &b, &loss, &moved);
+        info->loss = loss;
+        info->steps = done + k + 1;
+        if (status == NRX_OK && (k % 20 == 19 || k + 1 == r->c->refine)) {
+            status = nrxi_sym_train_test(r, &value);
+            if (status == NRX_OK && value < info->test) { info->test = value; info->best_step = info->steps;
+                memcpy(r->best, r->flow->value, bytes); }
+        }
+        if (status == NRX_OK && nrxi_progress(&r->c->env, done + k + 1, total, loss)) status =
+            NRX_E_CANCELLED;
+    }
+    nrxi_free(&r->c->env, memory);
+    memcpy(r->flow->value, r->best, bytes);
+    return status;
+}
+
+NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc,
+    nrx_sym_train_info *info)
 {
     nrx_sym_train_info unseen;
     nrx_adam_desc ad = NRX_ZERO;
     nrx_adam adam;
     nrxi_sym_trainer r;
     double *memory, peak;
-    size_t steps, m, total;
+    size_t steps, m, total, points;
     nrx_status status;
     if (!info) info = &unseen;
     memset(info, 0, sizeof *info);
     if (!flow || !desc) return nrxi_fail(NULL, NRX_E_ARG, "nrx_sym_flow_train: NULL argument");
     m = 2 * flow->desc.d;
     if (desc->x ? !desc->t || !desc->y || !desc->rows : !desc->system)
-        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_train: give a system, or data x, t, y with rows");
+        return nrxi_fail(&desc->env, NRX_E_ARG,
+            "nrx_sym_flow_train: give a system, or data x, t, y with rows");
     if (!desc->x && desc->system->d != flow->desc.d)
-        return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_sym_flow_train: system of %zu degrees of freedom, flow of %zu", desc->system->d,
+        return nrxi_fail(&desc->env, NRX_E_SHAPE,
+            "nrx_sym_flow_train: system of %zu degrees of freedom, flow of %zu", desc->system->d,
                          flow->desc.d);
     if (desc->lr < 0.0 || desc->dt < 0.0 || desc->matching < 0.0)
-        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_train: lr %g, dt %g, matching %g", desc->lr, desc->dt, desc->matching);
+        return nrxi_fail(&desc->env, NRX_E_ARG, "nrx_sym_flow_train: lr %g, dt %g, matching %g", desc->lr,
+            desc->dt, desc->matching);
     memset(&r, 0, sizeof r);
     r.flow = flow; r.c = desc; r.m = m;
     r.dt = desc->dt > 0.0 ? desc->dt : 1.0;
     r.batch = desc->batch ? desc->batch : desc->x ? 512 : 700;
     r.tests = desc->test_points ? desc->test_points : 1000;
+    r.fixed = desc->refine && !desc->x ? (desc->refine_points ? desc->refine_points : 2000) : 0;
     steps = desc->steps ? desc->steps : 10000;
     peak = desc->lr > 0.0 ? desc->lr : 5e-3;
-    if (!nrxi_mul_ok(r.batch + r.tests, 2 * m + 1, &total) || !nrxi_add_ok(total, flow->count, &total))
+    if (!nrxi_mul_ok((r.batch > r.fixed ? r.batch : r.fixed) + r.tests, 2 * m + 1, &total) ||
+        !nrxi_add_ok(total, flow->count, &total))
         return nrxi_fail(&desc->env, NRX_E_RANGE, "nrx_sym_flow_train: size overflow");
     memory = (double *)nrxi_alloc(&desc->env, total, sizeof *memory);
     if (!memory) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_sym_flow_train: no memory");
-    r.x = memory; r.y = r.x + r.batch * m; r.t = r.y + r.batch * m;
-    r.test_x = r.t + r.batch; r.test_t = r.test_x + r.tests * m; r.best = r.test_t + r.tests;
+    points = r.batch > r.fixed ? r.batch : r.fixed;
+    r.x = memory; r.y = r.x + points * m; r.t = r.y + points * m;
+    r.test_x = r.t + points; r.test_t = r.test_x + r.tests * m; r.best = r.test_t + r.tests;
     nrx_rng_seed(&r.rng, desc->seed, 1);
     nrxi_sym_draw(desc, m, r.tests, -0.1, 0.9 * r.dt, &r.rng, r.test_x, r.test_t);
     nrx_rng_seed(&r.rng, desc->seed, 2);
@@ -6876,11 +7610,13 @@ NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_de
     ad.env.progress = NULL;
     status = nrxi_adam_init("nrx_sym_flow_train", &adam, flow->list, flow->blocks, &ad);
     if (status == NRX_OK) {
-        status = nrxi_sym_train_loop(&r, steps, &adam, peak, info);
+        status = nrxi_sym_train_loop(&r, steps, steps + desc->refine, &adam, peak, info);
         nrxi_adam_drop(&adam);
+        if (status == NRX_OK && desc->refine) status = nrxi_sym_refine(&r, steps, steps + desc->refine, info);
     }
     nrxi_free(&desc->env, memory);
-    if (status != NRX_OK) return nrxi_fail(&desc->env, status, "nrx_sym_flow_train: stopped after %zu steps: %s", info->steps, nrx_status_string(status));
+    if (status != NRX_OK) return nrxi_fail(&desc->env, status,
+        "nrx_sym_flow_train: stopped after %zu steps: %s", info->steps, nrx_status_string(status));
     return NRX_OK;
 }
 
@@ -6914,7 +7650,8 @@ NRXI_FN uint64_t nrxi_sym_get_u64(const unsigned char *p, int n)
 enum { NRXI_SYM_META = 7 };
 NRXI_FN const char *nrxi_sym_meta_name(int i)
 {
-    static const char name[NRXI_SYM_META][12] = { "d", "kind", "layers", "width", "sublayers", "activation", "project" };
+    static const char name[NRXI_SYM_META][12] = { "d", "kind", "layers", "width", "sublayers", "activation",
+        "project" };
     return name[i];
 }
 NRXI_FN size_t nrxi_sym_meta_get(const nrx_sym_flow_desc *c, int i)
@@ -6962,7 +7699,8 @@ NRXI_FN size_t nrxi_sym_header(const nrx_sym_flow *f, unsigned char *bytes)
         nrxi_sym_put(bytes, &at, ",\"");
         nrxi_sym_put(bytes, &at, p->name);
         nrxi_sym_put(bytes, &at, "\":{\"dtype\":\"F64\",\"shape\":[");
-        if (p->rows > 1 || p->name[strlen(p->name) - 1] == 't') { nrxi_sym_put_number(bytes, &at, p->rows); nrxi_sym_put(bytes, &at, ","); }
+        if (p->rows > 1 || p->name[strlen(p->name) - 1] == 't') { nrxi_sym_put_number(bytes, &at, p->rows);
+            nrxi_sym_put(bytes, &at, ","); }
         nrxi_sym_put_number(bytes, &at, p->cols);
         nrxi_sym_put(bytes, &at, "],\"data_offsets\":[");
         nrxi_sym_put_number(bytes, &at, offset);
@@ -6985,7 +7723,8 @@ NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned c
     header = nrxi_sym_header(flow, NULL);
     *size = 8 + header + flow->count * 8;
     p = (unsigned char *)nrxi_alloc(&flow->desc.env, *size, 1);
-    if (!p) return nrxi_fail(&flow->desc.env, NRX_E_NOMEM, "nrx_sym_flow_save: no memory for %zu bytes", *size);
+    if (!p) return nrxi_fail(&flow->desc.env, NRX_E_NOMEM, "nrx_sym_flow_save: no memory for %zu bytes",
+        *size);
     nrxi_sym_put_u64(p, header);
     (void)nrxi_sym_header(flow, p + 8);
     for (i = 0; i < flow->count; i++) {
@@ -6997,7 +7736,8 @@ NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned c
     return NRX_OK;
 }
 
-NRX_DEF void nrx_sym_bytes_free(const nrx_sym_flow *flow, unsigned char *bytes) { nrxi_free(flow ? &flow->desc.env : NULL, bytes); }
+NRX_DEF void nrx_sym_bytes_free(const nrx_sym_flow *flow, unsigned char *bytes) { nrxi_free(flow ?
+    &flow->desc.env : NULL, bytes); }
 
 /* A reader of the JSON that safetensors allow; every step checks the end. `bad` sticks. */
 typedef struct nrxi_sym_json { const unsigned char *at, *end; int bad; } nrxi_sym_json;
@@ -7045,7 +7785,8 @@ NRXI_FN size_t nrxi_sym_json_number(nrxi_sym_json *j)
     return v;
 }
 
-typedef struct nrxi_sym_entry { char name[NRXI_SYM_NAME], dtype[8]; size_t count, begin, end; } nrxi_sym_entry;
+typedef struct nrxi_sym_entry { char name[NRXI_SYM_NAME], dtype[8]; size_t count, begin, end;
+    } nrxi_sym_entry;
 
 /* {"dtype": "F64", "shape": [..], "data_offsets": [a, b]} in any order */
 NRXI_FN void nrxi_sym_json_entry(nrxi_sym_json *j, nrxi_sym_entry *e)
@@ -7063,7 +7804,8 @@ NRXI_FN void nrxi_sym_json_entry(nrxi_sym_json *j, nrxi_sym_entry *e)
             e->count = 1;
             nrxi_sym_json_want(j, '[');
             if (!nrxi_sym_json_take(j, ']')) {
-                do { if (!nrxi_mul_ok(e->count, nrxi_sym_json_number(j), &e->count)) j->bad = 1; } while (!j->bad && nrxi_sym_json_take(j, ','));
+                do { if (!nrxi_mul_ok(e->count, nrxi_sym_json_number(j), &e->count)) j->bad = 1;
+                    } while (!j->bad && nrxi_sym_json_take(j, ','));
                 nrxi_sym_json_want(j, ']');
             }
             seen |= 2;
@@ -7097,7 +7839,8 @@ NRXI_FN void nrxi_sym_json_meta(nrxi_sym_json *j, nrx_sym_flow_desc *desc, int *
         for (i = 0; i < NRXI_SYM_META && !j->bad; i++)
             if (strcmp(key, nrxi_sym_meta_name(i)) == 0) {
                 nrxi_sym_json number;
-                number.at = (const unsigned char *)text; number.end = number.at + strlen(text); number.bad = 0;
+                number.at = (const unsigned char *)text; number.end = number.at + strlen(text);
+                    number.bad = 0;
                 nrxi_sym_meta_set(desc, i, nrxi_sym_json_number(&number));
                 if (number.bad) j->bad = 1;
                 *found |= 1 << i;
@@ -7107,13 +7850,15 @@ NRXI_FN void nrxi_sym_json_meta(nrxi_sym_json *j, nrx_sym_flow_desc *desc, int *
 }
 
 /* Copies one tensor into its block: 0 = no such block, -1 = it does not fit. */
-NRXI_FN int nrxi_sym_fill_block(nrx_sym_flow *f, const nrxi_sym_entry *e, const unsigned char *data, size_t size)
+NRXI_FN int nrxi_sym_fill_block(nrx_sym_flow *f, const nrxi_sym_entry *e, const unsigned char *data,
+    size_t size)
 {
     const size_t width = strcmp(e->dtype, "F64") == 0 ? 8 : strcmp(e->dtype, "F32") == 0 ? 4 : 0;
     size_t b, i, bytes;
     for (b = 0; b < f->blocks; b++) if (strcmp(f->list[b].name, e->name) == 0) break;
     if (b == f->blocks) return 0;
-    if (!width || e->count != f->list[b].rows * f->list[b].cols || !nrxi_mul_ok(e->count, width, &bytes)) return -1;
+    if (!width || e->count != f->list[b].rows * f->list[b].cols ||
+        !nrxi_mul_ok(e->count, width, &bytes)) return -1;
     if (e->begin > e->end || e->end > size || e->end - e->begin != bytes) return -1;
     for (i = 0; i < e->count; i++) {
         double *v = (double *)f->list[b].value + i;
@@ -7126,7 +7871,8 @@ NRXI_FN int nrxi_sym_fill_block(nrx_sym_flow *f, const nrxi_sym_entry *e, const 
 }
 
 /* Walks the header: with flow NULL it only reads the metadata, else it fills the blocks and counts them. */
-NRXI_FN nrx_status nrxi_sym_walk(const unsigned char *bytes, size_t size, nrx_sym_flow_desc *desc, int *found, nrx_sym_flow *flow, size_t *filled)
+NRXI_FN nrx_status nrxi_sym_walk(const unsigned char *bytes, size_t size, nrx_sym_flow_desc *desc, int *found,
+    nrx_sym_flow *flow, size_t *filled)
 {
     nrxi_sym_json j;
     size_t header;
@@ -7152,7 +7898,8 @@ NRXI_FN nrx_status nrxi_sym_walk(const unsigned char *bytes, size_t size, nrx_sy
     return j.bad ? NRX_E_FORMAT : NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow)
+NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size,
+    const nrx_sym_flow_desc *desc, nrx_sym_flow **flow)
 {
     const char *who = "nrx_sym_flow_load";
     nrx_sym_flow_desc use = NRX_ZERO, ignored = NRX_ZERO;
@@ -7163,10 +7910,12 @@ NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t s
     if (flow) *flow = NULL;
     if (!bytes || !flow) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: NULL argument", who);
     status = nrxi_sym_walk(bytes, size, &use, &found, NULL, NULL);
-    if (status != NRX_OK) return nrxi_fail(desc ? &desc->env : NULL, status, "%s: no valid safetensors header", who);
+    if (status != NRX_OK) return nrxi_fail(desc ? &desc->env : NULL, status,
+        "%s: no valid safetensors header", who);
     if (desc) use = *desc;
     else if (found != (1 << NRXI_SYM_META) - 1)
-        return nrxi_fail(NULL, NRX_E_FORMAT, "%s: the file does not say what network it is; give a descriptor", who);
+        return nrxi_fail(NULL, NRX_E_FORMAT,
+            "%s: the file does not say what network it is; give a descriptor", who);
     /* a network whose parameters cannot be in the file is not even built */
     if (use.d > size || use.width > size || use.layers > size || use.sublayers > size)
         return nrxi_fail(&use.env, NRX_E_FORMAT, "%s: the file is too small for the network it names", who);
@@ -7175,7 +7924,8 @@ NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t s
     status = f->count > size / 4 ? NRX_E_FORMAT : nrxi_sym_walk(bytes, size, &ignored, &found, f, &filled);
     if (status == NRX_OK && filled != f->blocks) status = NRX_E_FORMAT;
     if (status != NRX_OK) {
-        status = nrxi_fail(&use.env, status, "%s: %zu of %zu tensors fit the network", who, filled, f->blocks);
+        status = nrxi_fail(&use.env, status, "%s: %zu of %zu tensors fit the network", who, filled,
+            f->blocks);
         nrx_sym_flow_destroy(f);
         return status;
     }
@@ -7214,7 +7964,8 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
     if (file && fseek(file, 0, SEEK_END) == 0) size = ftell(file);
     if (size >= 0 && fseek(file, 0, SEEK_SET) == 0) {
         bytes = (unsigned char *)nrxi_alloc(env, (size_t)size + 1, 1);
-        status = bytes && fread(bytes, 1, (size_t)size, file) == (size_t)size ? NRX_OK : bytes ? NRX_E_IO : NRX_E_NOMEM;
+        status = bytes && fread(bytes, 1, (size_t)size, file) == (size_t)size ? NRX_OK : bytes ? NRX_E_IO :
+            NRX_E_NOMEM;
     }
     if (file) (void)fclose(file);
     if (status == NRX_OK) status = nrx_sym_flow_load_memory(bytes, (size_t)size, desc, flow);
@@ -7231,6 +7982,8 @@ NRXI_IMPL_END
    0.1.0  first version
 
    Licence
-   This is free and unencumbered software released into the public domain (Unlicense), or, at your choice, under MIT-0: anyone may
-   use, copy, modify, publish and sell it for any purpose, without conditions. It comes without warranty of any kind.
+   This is free and unencumbered software released into the public domain (Unlicense), or, at your choice,
+   under MIT-0: anyone may
+   use, copy, modify, publish and sell it for any purpose, without conditions. It comes without warranty of
+   any kind.
 */

@@ -10,14 +10,43 @@
  *  #define NRX_TENSOR_IMPLEMENTATION
  *  #include "nrx_tensor.h"
  *  #include <stdio.h>
- *  int main(void)
+ *  int main(void) // fits a line: w x + b to 3 x - 1 by gradient descent
  *  {
- *      nrx_rng r;
- *      nrx_rng_seed(&r, 2026, 0);
- *      printf("nrx %s: a normal number is %.6f\n", nrx_t_version(), nrx_rng_normal(&r));
+ *      nrx_scope *s = nrx_t_scope_open(NULL);
+ *      nrx_tensor *x = nrx_t_linspace(s, NRX_F32, -1, 1, 50), *y = nrx_t_affine(x, 3, -1);
+ *      nrx_tensor *w = nrx_t_require_grad(nrx_t_scalar(s, NRX_F32, 0), 1);
+ *      nrx_tensor *b = nrx_t_require_grad(nrx_t_scalar(s, NRX_F32, 0), 1), *p[2], *g[2];
+ *      p[0] = w; p[1] = b;
+ *      for (int step = 0; step < 200; step++) {
+ *          nrx_t_begin(s);
+ *          nrx_t_grad(nrx_t_mse(nrx_t_add(nrx_t_mul(w, x), b), y), p, 2, g);
+ *          for (int k = 0; k < 2; k++) nrx_t_add_scaled(p[k], -0.3, g[k]);
+ *          nrx_t_end(s, NULL); // frees all of this step
+ *      }
+ *      printf("w = %.4f, b = %.4f %s\n", nrx_t_item(w), nrx_t_item(b), nrx_t_error(s));
+ *      nrx_t_scope_close(s);
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES
+   f32 and f64 tensors of up to eight axes with strides, views and broadcasting; element-wise functions, reductions, sorting,
+   indexing, matmul, einsum, convolutions and their transposes, pooling, resize, grid_sample, FFT, dense linear algebra; reverse
+   mode whose gradients are tensors with gradients again, Jacobian- and Hessian-vector products, checkpoints, custom operations;
+   .npy and .npz. On raw arrays: gemm, FFT, factorizations, elementary functions.
+   WHAT IT DOES NOT
+   No GPU, no f16, no complex dtype (complex numbers are a last axis of two), no implicit change of dtype.
+
+   CONVENTIONS  Row-major, contiguous unless a stride says otherwise. Axes count from 0, or from the end when negative.
+   MEMORY       A scope owns its tensors, recycles their memory and gives all back in nrx_t_scope_close.
+   ERRORS       Operators return NULL, others a status; the scope keeps the first error and its line (nrx_t_status, nrx_t_error);
+                each error is one line through env.log or NRX_LOG. NULL passes through operators.
+   THREADS      One thread per scope, any number of scopes. Kernels use env.parallel_for, else OpenMP under -fopenmp.
+   DETERMINISM  The same build on the same kind of processor gives the same bits for any number of threads.
+
+   CONFIGURATION MACROS (before the implementation)
+   NRX_MALLOC NRX_REALLOC NRX_FREE, NRX_LOG(line), NRX_VERBOSE, NRX_NO_STDIO, NRX_NO_SIMD, NRX_REPRODUCIBLE, NRX_USE_CBLAS (with
+   NRX_CBLAS_HEADER), NRX_STATIC, NRX_DEF
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -352,10 +381,16 @@ NRXI_IMPL_END
 /* <<< nrx core (declarations) */
 /* >>> nrx files (declarations) */
 #ifndef NRX_FILES_VERSION
-#define NRX_FILES_VERSION 1430454516
+#define NRX_FILES_VERSION 2846840219
 /* One array of an .npz archive to be written. */
-typedef struct nrx_npz_item { const char *name; int dtype; const void *data; const size_t *shape; int ndim; } nrx_npz_item;
-#elif NRX_FILES_VERSION != 1430454516
+typedef struct nrx_npz_item {
+    const char *name;
+    int dtype;
+    const void *data;
+    const size_t *shape;
+    int ndim;
+} nrx_npz_item;
+#elif NRX_FILES_VERSION != 2846840219
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (declarations) */
@@ -370,37 +405,51 @@ NRX_DEF const char *nrx_t_version(void);
 
 /* ==== kernels on raw arrays: math and gemm ==== */
 
-/* -- matrix products -- CBLAS argument order, row-major. From 64 upwards level with tuned BLAS libraries on one thread; OpenMP (when the
-   compiler is told) shares large products, with the same bits for any number of threads. NRX_USE_CBLAS: cblas_sgemm and cblas_dgemm from
-   NRX_CBLAS_HEADER (default <cblas.h>) do the work. Sums are folded in blocks of 256 terms. */
+/* -- matrix products -- CBLAS argument order, row-major. From 64 upwards level with tuned BLAS libraries on
+   one thread; OpenMP (when the compiler is told) shares large products, with the same bits for any number of
+   threads. NRX_USE_CBLAS: cblas_sgemm and cblas_dgemm from NRX_CBLAS_HEADER (default <cblas.h>) do the work.
+   Sums are folded in blocks of 256 terms. */
 /* >>> twin f64 */
-/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
-   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
-   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f64: 13 MB) of workspace from
-   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
-NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                                const double *b, size_t ldb, double beta, double *c, size_t ldc);
-/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
-NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
-                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
-                                      size_t batch);
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda
+   >= k apart), 1 = it is stored k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are
+   understood too). beta = 0 never reads C (it may hold NaN), alpha = 0 never A or B. Any size may be 0. C
+   must not overlap A or B. Large products use up to 6 MB (f64: 13 MB) of workspace from NRX_MALLOC, and do
+   without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger
+   than memory. */
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or
+   stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha,
+                                      const double *a, size_t lda, size_t stride_a, const double *b,
+                                      size_t ldb, size_t stride_b, double beta, double *c, size_t ldc,
+                                      size_t stride_c, size_t batch);
 /* === twin f32 */
-/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda >= k apart), 1 = it is stored
-   k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are understood too). beta = 0 never reads C (it may hold NaN),
-   alpha = 0 never A or B. Any size may be 0. C must not overlap A or B. Large products use up to 6 MB (f32: 13 MB) of workspace from
-   NRX_MALLOC, and do without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger than memory. */
-NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                                const float *b, size_t ldb, float beta, float *c, size_t ldc);
-/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or stride_b 0: one matrix for all. */
-NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
-                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
-                                      size_t batch);
+/* C = alpha op(A) op(B) + beta C with op(A) m x k, op(B) k x n, C m x n. ta: 0 = A is stored m x k (rows lda
+   >= k apart), 1 = it is stored k x m (lda >= m) and used transposed; tb likewise (CBLAS's 111 and 112 are
+   understood too). beta = 0 never reads C (it may hold NaN), alpha = 0 never A or B. Any size may be 0. C
+   must not overlap A or B. Large products use up to 6 MB (f32: 13 MB) of workspace from NRX_MALLOC, and do
+   without when there is none. NRX_E_ARG: a flag, a leading dimension or NULL; NRX_E_RANGE: a matrix larger
+   than memory. */
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
+/* The same for `batch` products: the i-th uses a + i*stride_a, b + i*stride_b, c + i*stride_c. stride_a or
+   stride_b 0: one matrix for all. */
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha,
+                                      const float *a, size_t lda, size_t stride_a, const float *b,
+                                      size_t ldb, size_t stride_b, float beta, float *c, size_t ldc,
+                                      size_t stride_c, size_t batch);
 /* <<< twin */
 
-/* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap. Vectorised; right at infinities,
-   NaN, subnormals and signed zeros; a value does not depend on its place in the array. Only NRX_E_ARG (NULL with n > 0) can happen. With
-   NRX_REPRODUCIBLE: the same bits on every platform. Largest errors measured in ulp (f32: over all values; f64: over 10^8):
-       ULP_TABLE */
+/* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap.
+   Vectorised; right at infinities, NaN, subnormals and signed zeros; a value does not depend on its place in the
+   array. Only NRX_E_ARG (NULL with n > 0) can happen. With NRX_REPRODUCIBLE: the same bits on every platform.
+   Errors are below 2 ulp; the largest seen by tests/long/math_ulp.c, in ulp:
+            exp   expm1  log   log1p  tanh  sigmoid  softplus  erf   sin   cos
+       f32  0.77  0.94   0.82  0.88   1.35  1.97     1.61      1.30  0.51  0.51
+       f64  0.77  1.09   0.74  0.77   1.36  1.67     1.48      1.19  0.80  0.78
+   Floating-point flags are not kept clean. Arithmetic with excess precision (32-bit x86 without SSE) may add half
+   an ulp. */
 /* >>> twin f64 */
 NRX_DEF nrx_status nrx_vexp_f64(size_t n, const double *x, double *y);
 NRX_DEF nrx_status nrx_vexpm1_f64(size_t n, const double *x, double *y);     /* exp(x) - 1 */
@@ -427,27 +476,28 @@ NRX_DEF nrx_status nrx_vcos_f32(size_t n, const float *x, float *y);
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
 
-/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im) pairs. Any length >= 1: products
-   of primes up to 61 run at full speed, others by Bluestein's algorithm (about 6 times slower). Error: a few eps log2(n) in the 2-norm.
-
-   One plan serves forward and inverse and any number of threads at a time, each with its own workspace. Running does not allocate. */
+/* -- fft -- X_k = sum_j x_j exp(-2 pi i j k / n) over every axis; complex numbers are interleaved (re, im)
+   pairs. Any length >= 1: products of primes up to 61 run at full speed, others by Bluestein's algorithm
+   (about 6 times slower). Error: a few eps log2(n) in the 2-norm.  One plan serves forward and inverse and
+   any number of threads at a time, each with its own workspace. Running does not allocate. */
 enum { NRX_FFT_BACKWARD = 0,  /* norm: the inverse is divided by the number of points (NumPy's default) */
        NRX_FFT_ORTHO = 1,     /* both directions are divided by its root: a unitary transform            */
        NRX_FFT_UNSCALED = 2   /* neither                                                                 */ };
 typedef struct nrx_fft_desc {
     int    dtype;          /* NRX_F32 (0) or NRX_F64 */
-    int    real;           /* 0: complex to complex. 1: the forward transform takes reals and gives the half spectrum: the last axis, of length
-                              n, becomes n/2 + 1 complex numbers; the inverse takes that back to reals. 2: the same with the full spectrum
-                              of n complex numbers (its second half is filled in by symmetry, and not read by the inverse) */
+    int    real;           /* 0: complex to complex. 1: forward takes reals and gives the half spectrum: the
+                              last axis, of length n, becomes n/2 + 1 complex numbers; inverse takes that back
+                              to reals. 2: the same with the full spectrum of n complex numbers (its second
+                              half is filled in by symmetry, and not read by the inverse) */
     int    norm;           /* NRX_FFT_BACKWARD, NRX_FFT_ORTHO or NRX_FFT_UNSCALED */
     int    ndim;           /* axes that are transformed, 1 to 8 (0 counts as 1) */
     size_t shape[8];       /* their lengths, row-major; for real transforms those of the real array */
     size_t batch;          /* number of arrays (0 counts as 1) */
-    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in elements of that side: complex
-       numbers, or reals on the real side of a real transform. */
+    /* Distances between the first elements of consecutive arrays; 0 = they follow one another. Counted in
+       elements of that side: complex numbers, or reals on the real side of a real transform. */
     size_t in_distance, out_distance;
-    /* One axis only: distance between consecutive samples; 0 counts as 1. E.g. the columns of an h x w image: shape h, batch w,
-       distances 1, strides w. */
+    /* One axis only: distance between consecutive samples; 0 counts as 1. The columns of an h x w image are
+       shape h, batch w, strides w (distances are then 1 unless set). */
     size_t in_stride, out_stride;
     nrx_env env;
 } nrx_fft_desc;
@@ -458,125 +508,162 @@ NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc);
 NRX_DEF void nrx_fft_destroy(nrx_fft *plan);                     /* NULL is fine */
 /* Bytes of workspace for one run; 64-byte alignment is best, 8 enough. */
 NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan);
-/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal out in complex transforms whose
-   distances and strides agree; otherwise they must not overlap. The inverse of the plan's in is its out: in_distance and in_stride
-   describe what the forward transform reads and the inverse writes. */
+/* Transforms `batch` arrays. work: nrx_fft_workspace_size bytes; NULL = the call allocates it. in may equal
+   out in complex transforms whose distances and strides agree; otherwise they must not overlap. The inverse
+   of the plan's in is its out: in_distance and in_stride describe what the forward transform reads and the
+   inverse writes. */
 NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work);
 NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work);
-/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to it. */
+/* The least length >= n that is a multiple of 8 and fast (2^a times 1, 3, 5, 9 or 15): pad convolutions to
+   it. */
 NRX_DEF size_t nrx_fft_good_size(size_t n);
 /* >>> twin f64 */
-/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n.
+   */
 NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out);
 /* n reals -> n/2 + 1 complex numbers, and back divided by n. */
 NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out);
 NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out);
 /* === twin f32 */
-/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n. */
+/* One transform without a plan: n complex numbers in and out (in may equal out); the inverse is divided by n.
+   */
 NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out);
 /* n reals -> n/2 + 1 complex numbers, and back divided by n. */
 NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out);
 NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out);
 /* <<< twin */
 
-/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j], lda >= n. Inputs are not
-   changed; an output may be the input of the same shape. Right-hand sides are contiguous. Everything is computed in f64 (the _f32
-   functions convert), allocates its workspace (two to four matrices) and is backward stable: residuals are a small multiple of eps times
-   the norm, also for matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input, an
-   exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are then undefined.
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
+/* -- dense linear algebra -- Matrices are row-major; m x n means m rows: element (i, j) of a is a[i*lda + j],
+   lda >= n. Inputs are not changed; an output may be the input of the same shape. Right-hand sides are
+   contiguous. Everything is computed in f64 (the _f32 functions convert), allocates its workspace (two to
+   four matrices) and is backward stable: residuals are a small multiple of eps times the norm, also for
+   matrices with entries from 1e-150 to 1e150. Any size may be 0. NRX_E_NUMERIC: NaN or infinity in the input,
+   an exactly singular (for Cholesky: not positive definite) matrix, or no convergence (not seen); outputs are
+   then undefined. Sources: Golub and Van Loan, Matrix Computations, 4th ed., chapters 3 to 5, 7, 8. */
 /* >>> twin f64 */
-/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3
+   flops. */
 NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl);
-/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped
+   with row piv[i], in order. */
 NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv);
 /* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
-NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
-/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
-NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x);
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs,
+                                 double *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not
+   read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                   const double *b, size_t nrhs, double *x);
 /* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
-NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr);
-/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
-NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
-                                    size_t *perm);
-/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                              double *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals
+   the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                                    double *r, size_t ldr, size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
-/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
-   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part
+   first; v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv);
-/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
-NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt);
-/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
-   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
-NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
-                                 size_t *rank);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values
+   only. */
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u,
+                               size_t ldu, double *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the
+   pivoted R below rcond |R_00| count as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b,
+                                 size_t nrhs, double rcond, double *x, size_t *rank);
 /* === twin f32 */
-/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3 flops. */
+/* A = L L^T for symmetric positive definite A (lower triangle read); l: n x n, zero above the diagonal. n^3/3
+   flops. */
 NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl);
-/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped with row piv[i], in order. */
+/* P A = L U with partial pivoting: lu holds U and, below its diagonal, L without its ones; row i was swapped
+   with row piv[i], in order. */
 NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv);
 /* X = A^-1 B by LU; b and x: n x nrhs, x may be b. */
-NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
-/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not read), op the transpose if trans. */
-NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x);
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs,
+                                 float *x);
+/* X = op(T)^-1 B, T the upper or lower triangle of a (unit: with ones on its diagonal, which is then not
+   read), op the transpose if trans. */
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda,
+                                   const float *b, size_t nrhs, float *x);
 /* A = Q R, k = min(m, n): q m x k with orthonormal columns, r k x n, zero below the diagonal. */
-NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr);
-/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals the rank. */
-NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
-                                    size_t *perm);
-/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL: values only. */
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                              float *r, size_t ldr);
+/* The same with column pivoting: column perm[j] of A is column j of Q R, and |R_00| >= |R_11| >= ... reveals
+   the rank. */
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                                    float *r, size_t ldr, size_t *perm);
+/* Symmetric A (lower triangle read) = V diag(w) V^T: w ascending, columns of v (n x n) orthonormal. v NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
-/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part first; v = n x n complex (entry (i, j)
-   at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL: values only. */
+/* General A: w = n complex numbers (re, im), a conjugate pair adjacent with the positive imaginary part
+   first; v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]): columns are eigenvectors of norm 1; NULL:
+   values only. */
 NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv);
-/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values only. */
-NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt);
-/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the pivoted R below rcond |R_00| count
-   as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
-NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
-                                 size_t *rank);
+/* A = U diag(s) V^T, k = min(m, n): u m x k, s k values descending, vt k x n. u and vt both NULL: values
+   only. */
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u,
+                               size_t ldu, float *vt, size_t ldvt);
+/* Minimum-norm X of min |A X - B|: b m x nrhs, x n x nrhs (x may be b when m >= n). Diagonal entries of the
+   pivoted R below rcond |R_00| count as zero (negative: eps max(m, n)); rank: how many did not, or NULL. */
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b,
+                                 size_t nrhs, float rcond, float *x, size_t *rank);
 /* <<< twin */
 
-/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32, NRX_F64 (from bool, integers, f16,
-   f32, f64 in either byte order; complex numbers get a last dimension of 2), NRX_I64 (from bool and integers). Arrays come in C order.
-   shape has room for 8 sizes. *data is freed with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or
-   NRX_E_UNSUPPORTED and one line that names what was found. Writing uses the machine's byte order, which the file records. */
+/* -- files: .npy and .npz of NumPy -- `dtype` is what you want in memory, whatever the file holds: NRX_F32,
+   NRX_F64 (from bool, integers, f16, f32, f64 in either byte order; complex numbers get a last dimension of
+   2), NRX_I64 (from bool and integers). Arrays come in C order. shape has room for 8 sizes. *data is freed
+   with nrx_npy_free and NULL on failure. Hostile files are safe: NRX_E_FORMAT or NRX_E_UNSUPPORTED and one
+   line that names what was found. Writing uses the machine's byte order, which the file records. */
 NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim);
-NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                  int *ndim);
 NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim);
 /* The same file in memory; *bytes is freed with nrx_npy_free. */
-NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n);
-/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name is NULL. */
-NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
-NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes,
+                                  size_t *n);
+/* One array of an archive written by numpy.savez (stored, not compressed): by name, or the index-th when name
+   is NULL. */
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data,
+                                size_t *shape, int *ndim);
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype,
+                                  void **data, size_t *shape, int *ndim);
 NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, size_t count);
 NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n);
 NRX_DEF void nrx_npy_free(void *p); /* NULL is fine */
 
 /* ==== tensors ====
 
-   A tensor is a strided view of a storage. Tensors are made in a scope, which owns them, recycles their memory and keeps the
-   first error. Operators return a new tensor, or NULL after an error; NULL as an input gives NULL, so that one check at the
-   end of a chain is enough: nrx_t_status(scope), nrx_t_error(scope). Operands of one call belong to one scope and have one
-   dtype (nrx_t_cast converts). Floating dtypes NRX_F32 and NRX_F64; NRX_I64 for indices, with + - * min max and comparisons.
+   A tensor is a strided view of a storage. Tensors are made in a scope, which owns them, recycles their
+   memory and keeps the first error. Operators return a new tensor, or NULL after an error; NULL as an input
+   gives NULL, so that one check at the end of a chain is enough: nrx_t_status(scope), nrx_t_error(scope).
+   Operands of one call belong to one scope and have one dtype (nrx_t_cast converts). Floating dtypes NRX_F32
+   and NRX_F64; NRX_I64 for indices, with + - * min max and comparisons.
 
-   Lifetime. nrx_t_begin opens a level, nrx_t_end frees what was made since, but for what is kept: a loop of begin ... end
-   neither leaks nor grows. Inside a level nrx_t_free gives one tensor back early. What a recorded graph needs for its gradients
-   stays alive behind the scenes, and nothing else does. A freed tensor that is used again is noticed (NRX_E_STATE) as long
-   as its scope is open: its record is not reused before 512 more tensors have been freed.
+   Lifetime. nrx_t_begin opens a level, nrx_t_end frees what was made since, but for what is kept: a loop of
+   begin ... end neither leaks nor grows. Inside a level nrx_t_free gives one tensor back early. What a
+   recorded graph needs for its gradients stays alive behind the scenes, and nothing else does. A freed tensor
+   that is used again is noticed (NRX_E_STATE) as long as its scope is open: its record is not reused before
+   512 more tensors have been freed.
 
-   Gradients. Operators on tensors that require gradients are recorded. nrx_t_grad gives gradients as tensors that are
-   themselves recorded, so that any order can be taken; nrx_t_backward adds gradients into x->grad and frees the graph.
-   Views share storage. Writing to a storage that a recorded graph has saved is noticed when the gradient is taken.
+   Gradients. Operators on tensors that require gradients are recorded. nrx_t_grad gives gradients as tensors
+   that are themselves recorded, so that any order can be taken; nrx_t_backward adds gradients into x->grad
+   and frees the graph. Views share storage. Writing to a storage that a recorded graph has saved is noticed
+   when the gradient is taken.
 
-   Threads: one thread per scope; kernels cut long work into chunks for env.parallel_for or OpenMP, with the same bits for any
-   number of threads. Axes: negative ones count from the end. Sums: f32 is accumulated in f64, f64 in blocks. */
+   Threads: one thread per scope; kernels cut long work into chunks for env.parallel_for or OpenMP, with the
+   same bits for any number of threads. Axes: negative ones count from the end. Sums: f32 is accumulated in
+   f64, f64 in blocks. */
 
 typedef struct nrx_scope nrx_scope;
 typedef struct nrx_tensor nrx_tensor;
 
 #define NRX_MAX_DIMS 8
-#define NRX_AUTO ((size_t)-1)              /* one size of a reshape that follows from the others, or "keep" in nrx_t_expand */
+#define NRX_AUTO ((size_t)-1) /* a size of a reshape that follows from the others; "keep" in nrx_t_expand */
 #define NRX_AXIS(k) (1u << ((unsigned)(k) & 15u)) /* set of axes: NRX_AXIS(0) | NRX_AXIS(-1) */
 #define NRX_ALL_AXES 0x10000u
 #define NRX_END ((ptrdiff_t)1 << (sizeof(ptrdiff_t) * 8 - 3)) /* "to the end" in nrx_t_slice */
@@ -589,7 +676,8 @@ typedef struct nrx_shape {
 struct nrx_tensor {                        /* read, do not write */
     void       *data;                      /* element (0, ..., 0); NULL once freed */
     size_t      shape[NRX_MAX_DIMS];
-    ptrdiff_t   stride[NRX_MAX_DIMS];      /* in elements; 0 along broadcast axes, negative along flipped ones */
+    /* in elements; 0 along broadcast axes, negative along flipped ones */
+    ptrdiff_t   stride[NRX_MAX_DIMS];
     size_t      size;                      /* number of elements */
     int         ndim, dtype;
     int         requires_grad;             /* gradients flow to or through it */
@@ -633,24 +721,36 @@ NRX_INLINE nrx_shape nrx_s5(size_t a, size_t b, size_t c, size_t d, size_t e)
     s.n[4] = e;
     return s;
 }
-NRX_INLINE nrx_shape nrx_s3(size_t a, size_t b, size_t c) { nrx_shape s = nrx_s4(a, b, c, 1); s.ndim = 3; return s; }
+NRX_INLINE nrx_shape nrx_s3(size_t a, size_t b, size_t c)
+{
+    nrx_shape s = nrx_s4(a, b, c, 1);
+    s.ndim = 3;
+    return s;
+}
 NRX_INLINE nrx_shape nrx_s2(size_t a, size_t b) { nrx_shape s = nrx_s4(a, b, 1, 1); s.ndim = 2; return s; }
 NRX_INLINE nrx_shape nrx_s1(size_t a) { nrx_shape s = nrx_s4(a, 1, 1, 1); s.ndim = 1; return s; }
 NRX_INLINE nrx_shape nrx_s0(void) { nrx_shape s = nrx_s4(1, 1, 1, 1); s.ndim = 0; return s; }
 NRX_DEF nrx_shape nrx_t_shape(const nrx_tensor *x); /* shape of x; of NULL: no axes */
 
 /* ---- scopes ---- */
-NRX_DEF nrx_scope *nrx_t_scope_open(const nrx_scope_desc *desc);  /* desc NULL = defaults; NULL when out of memory */
-NRX_DEF void nrx_t_scope_close(nrx_scope *s);                     /* frees every tensor made in s; NULL is allowed */
-NRX_DEF nrx_status nrx_t_status(const nrx_scope *s);              /* first error since the last clear; NRX_E_ARG for NULL */
+/* desc NULL = defaults; NULL when out of memory */
+NRX_DEF nrx_scope *nrx_t_scope_open(const nrx_scope_desc *desc);
+/* frees every tensor made in s; NULL is allowed */
+NRX_DEF void nrx_t_scope_close(nrx_scope *s);
+/* first error since the last clear; NRX_E_ARG for NULL */
+NRX_DEF nrx_status nrx_t_status(const nrx_scope *s);
 NRX_DEF const char *nrx_t_error(const nrx_scope *s);              /* its line, "" when there was none */
 NRX_DEF void nrx_t_clear_error(nrx_scope *s);
 NRX_DEF void nrx_t_begin(nrx_scope *s);                           /* opens a level; levels nest */
-NRX_DEF nrx_tensor *nrx_t_end(nrx_scope *s, nrx_tensor *keep);    /* frees what the level made, but keep (may be NULL); returns keep */
-NRX_DEF nrx_tensor *nrx_t_keep(nrx_tensor *x);                    /* x moves to the level around at the next nrx_t_end; returns x */
-NRX_DEF void nrx_t_free(nrx_tensor *x);                           /* gives x back before its level ends; NULL is allowed */
+/* frees what the level made, but keep (may be NULL); returns keep */
+NRX_DEF nrx_tensor *nrx_t_end(nrx_scope *s, nrx_tensor *keep);
+/* x moves to the level around at the next nrx_t_end; returns x */
+NRX_DEF nrx_tensor *nrx_t_keep(nrx_tensor *x);
+/* gives x back before its level ends; NULL is allowed */
+NRX_DEF void nrx_t_free(nrx_tensor *x);
 NRX_DEF nrx_status nrx_t_memory(nrx_scope *s, nrx_t_memory_info *info, int reset_peak);
-NRX_DEF void nrx_t_trim(nrx_scope *s);                            /* returns recycled memory to the allocator */
+/* returns recycled memory to the allocator */
+NRX_DEF void nrx_t_trim(nrx_scope *s);
 
 /* ---- making tensors (contiguous, row-major) ---- */
 NRX_DEF nrx_tensor *nrx_t_zeros(nrx_scope *s, int dtype, nrx_shape shape);
@@ -659,50 +759,71 @@ NRX_DEF nrx_tensor *nrx_t_full(nrx_scope *s, int dtype, nrx_shape shape, double 
 NRX_DEF nrx_tensor *nrx_t_empty(nrx_scope *s, int dtype, nrx_shape shape);       /* unset values */
 NRX_DEF nrx_tensor *nrx_t_scalar(nrx_scope *s, int dtype, double value);          /* no axes, one number */
 NRX_DEF nrx_tensor *nrx_t_from(nrx_scope *s, int dtype, nrx_shape shape, const void *data);  /* copies data */
-/* A caller's array without a copy; it must outlive the tensor and every graph on it. stride in elements, NULL = row-major.
-   Writing to it behind the library's back is allowed when no graph is recorded on it (else call nrx_t_touch). */
+/* A caller's array without a copy; it must outlive the tensor and every graph on it. stride in elements, NULL
+   = row-major. Writing to it behind the library's back is allowed when no graph is recorded on it (else call
+   nrx_t_touch). */
 NRX_DEF nrx_tensor *nrx_t_wrap(nrx_scope *s, int dtype, nrx_shape shape, const ptrdiff_t *stride, void *data);
 NRX_DEF nrx_tensor *nrx_t_arange(nrx_scope *s, int dtype, double start, double step, size_t n);
 NRX_DEF nrx_tensor *nrx_t_linspace(nrx_scope *s, int dtype, double first, double last, size_t n);
 NRX_DEF nrx_tensor *nrx_t_eye(nrx_scope *s, int dtype, size_t n);
-NRX_DEF nrx_tensor *nrx_t_uniform(nrx_scope *s, int dtype, nrx_shape shape, double lo, double hi, nrx_rng *r);   /* [lo, hi) */
-NRX_DEF nrx_tensor *nrx_t_normal(nrx_scope *s, int dtype, nrx_shape shape, double mean, double std, nrx_rng *r);
+/* [lo, hi) */
+NRX_DEF nrx_tensor *nrx_t_uniform(nrx_scope *s, int dtype, nrx_shape shape, double lo, double hi, nrx_rng *r);
+NRX_DEF nrx_tensor *nrx_t_normal(nrx_scope *s, int dtype, nrx_shape shape, double mean, double std,
+                                 nrx_rng *r);
 NRX_DEF nrx_tensor *nrx_t_permutation(nrx_scope *s, size_t n, nrx_rng *r);        /* i64: 0 .. n-1 shuffled */
-NRX_DEF nrx_tensor *nrx_t_dropout_mask(nrx_scope *s, int dtype, nrx_shape shape, double p, nrx_rng *r); /* 0 with probability p, else 1/(1-p) */
+/* 0 with probability p, else 1/(1-p) */
+NRX_DEF nrx_tensor *nrx_t_dropout_mask(nrx_scope *s, int dtype, nrx_shape shape, double p, nrx_rng *r);
 
 /* ---- values ---- */
-NRX_DEF double nrx_t_item(const nrx_tensor *x);                       /* the number in a one-element tensor; NaN on error */
-NRX_DEF double nrx_t_get(const nrx_tensor *x, const size_t *index);   /* element at index[ndim]; NaN on error */
-NRX_DEF nrx_status nrx_t_read(const nrx_tensor *x, void *out);        /* copies to out[size], row-major, dtype of x */
-NRX_DEF nrx_tensor *nrx_t_name(nrx_tensor *x, const char *name);      /* keeps the pointer, not the text; returns x */
-/* Text that fits a terminal: shape, dtype and at most about 8 x 8 numbers of each matrix. Returns the length that was needed. */
+/* the number in a one-element tensor; NaN on error */
+NRX_DEF double nrx_t_item(const nrx_tensor *x);
+/* element at index[ndim]; NaN on error */
+NRX_DEF double nrx_t_get(const nrx_tensor *x, const size_t *index);
+/* copies to out[size], row-major, dtype of x */
+NRX_DEF nrx_status nrx_t_read(const nrx_tensor *x, void *out);
+/* keeps the pointer, not the text; returns x */
+NRX_DEF nrx_tensor *nrx_t_name(nrx_tensor *x, const char *name);
+/* Text that fits a terminal: shape, dtype and at most about 8 x 8 numbers of each matrix. Returns the length
+   that was needed. */
 NRX_DEF size_t nrx_t_format(const nrx_tensor *x, char *text, size_t size);
-NRX_DEF void nrx_t_print(const nrx_tensor *x);                        /* the same to stdout; nothing under NRX_NO_STDIO */
+/* the same to stdout; nothing under NRX_NO_STDIO */
+NRX_DEF void nrx_t_print(const nrx_tensor *x);
 
-/* ---- writing in place: not recorded, so only on tensors that are not the result of a recorded operation; x broadcasts y ---- */
+/* ---- writing in place: not recorded, so only on tensors that are not the result of a recorded operation; x
+   broadcasts y ---- */
 NRX_DEF nrx_status nrx_t_set(nrx_tensor *x, const nrx_tensor *y);                     /* x = y */
 NRX_DEF nrx_status nrx_t_fill(nrx_tensor *x, double value);
 NRX_DEF nrx_status nrx_t_add_scaled(nrx_tensor *x, double alpha, const nrx_tensor *y); /* x += alpha y */
-NRX_DEF nrx_status nrx_t_touch(nrx_tensor *x);                                         /* "I wrote to x->data" */
+/* "I wrote to x->data" */
+NRX_DEF nrx_status nrx_t_touch(nrx_tensor *x);
 
 /* ---- views: no copy, gradients flow through ---- */
-NRX_DEF nrx_tensor *nrx_t_reshape(nrx_tensor *x, nrx_shape shape);        /* copies when the strides do not allow a view */
+/* copies when the strides do not allow a view */
+NRX_DEF nrx_tensor *nrx_t_reshape(nrx_tensor *x, nrx_shape shape);
 NRX_DEF nrx_tensor *nrx_t_flatten(nrx_tensor *x, int first_axis, int last_axis);
-NRX_DEF nrx_tensor *nrx_t_permute(nrx_tensor *x, const int *order);       /* axis i of the result is axis order[i] of x */
+/* axis i of the result is axis order[i] of x */
+NRX_DEF nrx_tensor *nrx_t_permute(nrx_tensor *x, const int *order);
 NRX_DEF nrx_tensor *nrx_t_transpose(nrx_tensor *x, int a, int b);
-NRX_DEF nrx_tensor *nrx_t_slice(nrx_tensor *x, int axis, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step); /* Python's start:stop:step; NRX_END = open */
+/* Python's start:stop:step; NRX_END = open */
+NRX_DEF nrx_tensor *nrx_t_slice(nrx_tensor *x, int axis, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step);
 NRX_DEF nrx_tensor *nrx_t_select(nrx_tensor *x, int axis, ptrdiff_t index); /* drops the axis */
 NRX_DEF nrx_tensor *nrx_t_flip(nrx_tensor *x, unsigned axes);
-NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape);         /* repeats axes of size 1 and adds leading ones */
-NRX_DEF nrx_tensor *nrx_t_squeeze(nrx_tensor *x, unsigned axes);          /* drops axes of size 1; NRX_ALL_AXES = all such */
+/* repeats axes of size 1 and adds leading ones */
+NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape);
+/* drops axes of size 1; NRX_ALL_AXES = all such */
+NRX_DEF nrx_tensor *nrx_t_squeeze(nrx_tensor *x, unsigned axes);
 NRX_DEF nrx_tensor *nrx_t_unsqueeze(nrx_tensor *x, int axis);
-NRX_DEF nrx_tensor *nrx_t_diagonal(nrx_tensor *x, int a, int b);          /* the diagonal becomes the last axis */
-NRX_DEF nrx_tensor *nrx_t_contiguous(nrx_tensor *x);                      /* a view when x is row-major, else a copy */
+/* the diagonal becomes the last axis */
+NRX_DEF nrx_tensor *nrx_t_diagonal(nrx_tensor *x, int a, int b);
+/* a view when x is row-major, else a copy */
+NRX_DEF nrx_tensor *nrx_t_contiguous(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_copy(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_cast(nrx_tensor *x, int dtype);
-NRX_DEF nrx_tensor *nrx_t_detach(nrx_tensor *x);                          /* the same values as a constant: stops gradients */
+/* the same values as a constant: stops gradients */
+NRX_DEF nrx_tensor *nrx_t_detach(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_diag(nrx_tensor *x);                            /* [..., n] -> [..., n, n] */
-NRX_DEF nrx_tensor *nrx_t_tril(nrx_tensor *x, ptrdiff_t k);               /* zero above diagonal k of the last two axes */
+/* zero above diagonal k of the last two axes */
+NRX_DEF nrx_tensor *nrx_t_tril(nrx_tensor *x, ptrdiff_t k);
 NRX_DEF nrx_tensor *nrx_t_triu(nrx_tensor *x, ptrdiff_t k);
 
 /* ---- element-wise, two operands, NumPy broadcasting ---- */
@@ -714,28 +835,32 @@ NRX_DEF nrx_tensor *nrx_t_pow(nrx_tensor *a, nrx_tensor *b);          /* d/db is
 NRX_DEF nrx_tensor *nrx_t_atan2(nrx_tensor *y, nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_maximum(nrx_tensor *a, nrx_tensor *b);      /* ties share the gradient */
 NRX_DEF nrx_tensor *nrx_t_minimum(nrx_tensor *a, nrx_tensor *b);
-/* Comparisons give 1 and 0 in the dtype of the operands, so that a mask can be multiplied with. No gradient. */
+/* Comparisons give 1 and 0 in the dtype of the operands, to multiply with. No gradient. */
 NRX_DEF nrx_tensor *nrx_t_eq(nrx_tensor *a, nrx_tensor *b);
 NRX_DEF nrx_tensor *nrx_t_ne(nrx_tensor *a, nrx_tensor *b);
 NRX_DEF nrx_tensor *nrx_t_lt(nrx_tensor *a, nrx_tensor *b);
 NRX_DEF nrx_tensor *nrx_t_le(nrx_tensor *a, nrx_tensor *b);
 NRX_DEF nrx_tensor *nrx_t_gt(nrx_tensor *a, nrx_tensor *b);
 NRX_DEF nrx_tensor *nrx_t_ge(nrx_tensor *a, nrx_tensor *b);
-NRX_DEF nrx_tensor *nrx_t_where(nrx_tensor *mask, nrx_tensor *a, nrx_tensor *b); /* mask of any dtype: non-zero takes a */
+/* mask of any dtype: non-zero takes a */
+NRX_DEF nrx_tensor *nrx_t_where(nrx_tensor *mask, nrx_tensor *a, nrx_tensor *b);
 
 /* ---- element-wise, one operand ---- */
 NRX_DEF nrx_tensor *nrx_t_affine(nrx_tensor *x, double scale, double shift);  /* scale x + shift */
 NRX_DEF nrx_tensor *nrx_t_scale(nrx_tensor *x, double c);
 NRX_DEF nrx_tensor *nrx_t_shift(nrx_tensor *x, double c);
 NRX_DEF nrx_tensor *nrx_t_pow_scalar(nrx_tensor *x, double p);
-NRX_DEF nrx_tensor *nrx_t_clamp(nrx_tensor *x, double lo, double hi);         /* gradient 1 where lo <= x <= hi */
+/* gradient 1 where lo <= x <= hi */
+NRX_DEF nrx_tensor *nrx_t_clamp(nrx_tensor *x, double lo, double hi);
 NRX_DEF nrx_tensor *nrx_t_leaky_relu(nrx_tensor *x, double slope);            /* slope where x <= 0 */
-NRX_DEF nrx_tensor *nrx_t_elu(nrx_tensor *x, double alpha);                   /* alpha (exp(x) - 1) where x <= 0 */
+/* alpha (exp(x) - 1) where x <= 0 */
+NRX_DEF nrx_tensor *nrx_t_elu(nrx_tensor *x, double alpha);
 NRX_DEF nrx_tensor *nrx_t_relu(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_neg(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_abs(nrx_tensor *x);                                 /* gradient 0 at 0 */
 NRX_DEF nrx_tensor *nrx_t_sign(nrx_tensor *x);
-NRX_DEF nrx_tensor *nrx_t_floor(nrx_tensor *x);                               /* floor ceil round sign: zero gradient */
+/* floor ceil round sign: zero gradient */
+NRX_DEF nrx_tensor *nrx_t_floor(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_ceil(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_round(nrx_tensor *x);                               /* half to even */
 NRX_DEF nrx_tensor *nrx_t_square(nrx_tensor *x);
@@ -760,44 +885,63 @@ NRX_DEF nrx_tensor *nrx_t_softplus(nrx_tensor *x);                            /*
 NRX_DEF nrx_tensor *nrx_t_silu(nrx_tensor *x);                                /* x sigmoid(x) */
 NRX_DEF nrx_tensor *nrx_t_erf(nrx_tensor *x);
 NRX_DEF nrx_tensor *nrx_t_gelu(nrx_tensor *x);                                /* x Phi(x), the exact form */
-NRX_DEF nrx_tensor *nrx_t_dropout(nrx_tensor *x, double p, nrx_rng *r);       /* x times a fresh dropout mask */
+/* x times a fresh dropout mask */
+NRX_DEF nrx_tensor *nrx_t_dropout(nrx_tensor *x, double p, nrx_rng *r);
 
 /* ---- reductions over a set of axes; keepdim leaves them with size 1 ---- */
 NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim);
 NRX_DEF nrx_tensor *nrx_t_mean(nrx_tensor *x, unsigned axes, int keepdim);
-NRX_DEF nrx_tensor *nrx_t_var(nrx_tensor *x, unsigned axes, int correction, int keepdim); /* divides by n - correction */
-NRX_DEF nrx_tensor *nrx_t_prod(nrx_tensor *x, unsigned axes, int keepdim);    /* gradient exact with zeros too */
+/* divides by n - correction */
+NRX_DEF nrx_tensor *nrx_t_var(nrx_tensor *x, unsigned axes, int correction, int keepdim);
+/* gradient exact with zeros too */
+NRX_DEF nrx_tensor *nrx_t_prod(nrx_tensor *x, unsigned axes, int keepdim);
 NRX_DEF nrx_tensor *nrx_t_norm(nrx_tensor *x, unsigned axes, int keepdim);    /* Euclidean; gradient 0 at 0 */
 NRX_DEF nrx_tensor *nrx_t_logsumexp(nrx_tensor *x, unsigned axes, int keepdim);
-NRX_DEF nrx_tensor *nrx_t_max(nrx_tensor *x, unsigned axes, int keepdim);     /* gradient to the first largest element */
+/* gradient to the first largest element */
+NRX_DEF nrx_tensor *nrx_t_max(nrx_tensor *x, unsigned axes, int keepdim);
 NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim);
-NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis);                    /* i64, the axis is dropped; first of ties; NaN counts as largest */
+/* i64, the axis is dropped; first of ties; a NaN wins */
+NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_argmin(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_softmax(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_log_softmax(nrx_tensor *x, int axis);
-NRX_DEF nrx_tensor *nrx_t_cross_entropy(nrx_tensor *logits, nrx_tensor *target); /* [n, classes] and i64 [n]: mean over n */
-NRX_DEF nrx_tensor *nrx_t_mse(nrx_tensor *a, nrx_tensor *b);                  /* mean of the squared difference */
-NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *weight, nrx_tensor *bias, double eps); /* over first_axis .. last; weight, bias may be NULL */
-NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *weight, nrx_tensor *bias, double eps); /* x [n, c, ...]; weight, bias [c] or NULL */
+/* [n, classes] and i64 [n]: mean over n */
+NRX_DEF nrx_tensor *nrx_t_cross_entropy(nrx_tensor *logits, nrx_tensor *target);
+/* mean of the squared difference */
+NRX_DEF nrx_tensor *nrx_t_mse(nrx_tensor *a, nrx_tensor *b);
+/* over first_axis .. last; weight, bias may be NULL */
+NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *weight, nrx_tensor *bias,
+                                     double eps);
+/* x [n, c, ...]; weight, bias [c] or NULL */
+NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *weight, nrx_tensor *bias,
+                                     double eps);
 
 /* ---- sorting, joining, indexing; indices are i64 tensors, negative ones count from the end ---- */
-NRX_DEF nrx_tensor *nrx_t_argsort(nrx_tensor *x, int axis, int descending);   /* stable; NaN counts as largest */
+/* stable; NaN counts as largest */
+NRX_DEF nrx_tensor *nrx_t_argsort(nrx_tensor *x, int axis, int descending);
 NRX_DEF nrx_tensor *nrx_t_sort(nrx_tensor *x, int axis, int descending);
-NRX_DEF nrx_tensor *nrx_t_topk(nrx_tensor *x, int axis, size_t k, nrx_tensor **index); /* largest first; index may be NULL */
+/* largest first; index may be NULL */
+NRX_DEF nrx_tensor *nrx_t_topk(nrx_tensor *x, int axis, size_t k, nrx_tensor **index);
 NRX_DEF nrx_tensor *nrx_t_concat(nrx_tensor *const *x, size_t n, int axis);
 NRX_DEF nrx_tensor *nrx_t_stack(nrx_tensor *const *x, size_t n, int axis);    /* along a new axis */
 NRX_DEF nrx_status nrx_t_split(nrx_tensor *x, int axis, size_t parts, nrx_tensor **out); /* equal views */
-NRX_DEF nrx_tensor *nrx_t_gather(nrx_tensor *x, int axis, nrx_tensor *index); /* index shaped as x but along axis */
-NRX_DEF nrx_tensor *nrx_t_scatter_add(nrx_tensor *x, int axis, nrx_tensor *index, nrx_tensor *src); /* x plus src at index; shapes as gather */
-NRX_DEF nrx_tensor *nrx_t_index_select(nrx_tensor *x, int axis, nrx_tensor *index); /* index [k]: rows of an embedding with axis 0 */
+/* index shaped as x but along axis */
+NRX_DEF nrx_tensor *nrx_t_gather(nrx_tensor *x, int axis, nrx_tensor *index);
+/* x plus src at index; shapes as gather */
+NRX_DEF nrx_tensor *nrx_t_scatter_add(nrx_tensor *x, int axis, nrx_tensor *index, nrx_tensor *src);
+/* index [k]: rows of an embedding with axis 0 */
+NRX_DEF nrx_tensor *nrx_t_index_select(nrx_tensor *x, int axis, nrx_tensor *index);
 NRX_DEF nrx_tensor *nrx_t_one_hot(nrx_tensor *index, size_t classes, int dtype); /* appends an axis */
 enum { NRX_PAD_ZERO = 0, NRX_PAD_REFLECT = 1, NRX_PAD_REPLICATE = 2, NRX_PAD_CIRCULAR = 3 };
-NRX_DEF nrx_tensor *nrx_t_pad(nrx_tensor *x, int axis, size_t before, size_t after, int mode, double value); /* value: ZERO only */
+/* value: ZERO only */
+NRX_DEF nrx_tensor *nrx_t_pad(nrx_tensor *x, int axis, size_t before, size_t after, int mode, double value);
 
 /* ---- products ---- */
-NRX_DEF nrx_tensor *nrx_t_matmul(nrx_tensor *a, nrx_tensor *b);   /* [..., m, k] [..., k, n], leading axes broadcast; a vector counts as NumPy says */
-NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t n); /* "ij,jk->ik"; letters, no "..." */
+/* [..., m, k] [..., k, n], leading axes broadcast; a vector counts as NumPy says */
+NRX_DEF nrx_tensor *nrx_t_matmul(nrx_tensor *a, nrx_tensor *b);
+/* "ij,jk->ik"; letters, no "..." */
+NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t n);
 
 /* ---- convolution (cross-correlation, as in the field); NULL options = stride 1, no padding ---- */
 typedef struct nrx_conv {
@@ -812,23 +956,30 @@ NRX_DEF nrx_tensor *nrx_t_conv1d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
 NRX_DEF nrx_tensor *nrx_t_conv2d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt);
 NRX_DEF nrx_tensor *nrx_t_conv3d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt);
 /* The adjoint maps: x [n, ci, ...], w [ci, co/groups, ...]. */
-NRX_DEF nrx_tensor *nrx_t_conv_transpose1d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt);
-NRX_DEF nrx_tensor *nrx_t_conv_transpose2d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt);
-NRX_DEF nrx_tensor *nrx_t_conv_transpose3d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt);
+NRX_DEF nrx_tensor *nrx_t_conv_transpose1d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
+                                           const nrx_conv *opt);
+NRX_DEF nrx_tensor *nrx_t_conv_transpose2d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
+                                           const nrx_conv *opt);
+NRX_DEF nrx_tensor *nrx_t_conv_transpose3d(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
+                                           const nrx_conv *opt);
 
 /* ---- images: x [n, c, h, w] ---- */
-NRX_DEF nrx_tensor *nrx_t_avg_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding); /* padding counts as zeros */
-NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding); /* padding never wins */
+/* padding counts as zeros */
+NRX_DEF nrx_tensor *nrx_t_avg_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding);
+/* padding never wins */
+NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding);
 enum { NRX_NEAREST = 0, NRX_BILINEAR = 1 };
-NRX_DEF nrx_tensor *nrx_t_resize2d(nrx_tensor *x, size_t h, size_t w, int mode, int align_corners); /* half-pixel centres unless align_corners */
-NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int border, int align_corners); /* grid [n, ho, wo, 2]: x, y in [-1, 1]; bilinear;
-                                                                                     outside is 0, or the border value */
+/* half-pixel centres unless align_corners */
+NRX_DEF nrx_tensor *nrx_t_resize2d(nrx_tensor *x, size_t h, size_t w, int mode, int align_corners);
+/* grid [n, ho, wo, 2]: x, y in [-1, 1]; bilinear; outside is 0, or with border the nearest border value */
+NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int border, int align_corners);
 
-/* ---- Fourier transforms: complex numbers are a last axis of two (re, im); `axes` names axes of the complex array.
-   Forward unnormalised, inverse divides by n. Any length. ---- */
+/* ---- Fourier transforms: complex numbers are a last axis of two (re, im); `axes` names axes of the complex
+   array. Forward unnormalised, inverse divides by n. Any length. ---- */
 NRX_DEF nrx_tensor *nrx_t_fft(nrx_tensor *x, unsigned axes);
 NRX_DEF nrx_tensor *nrx_t_ifft(nrx_tensor *x, unsigned axes);
-NRX_DEF nrx_tensor *nrx_t_rfft(nrx_tensor *x, int axis);                       /* real [.. n ..] -> [.. n/2+1 .., 2] */
+/* real [.. n ..] -> [.. n/2+1 .., 2] */
+NRX_DEF nrx_tensor *nrx_t_rfft(nrx_tensor *x, int axis);
 NRX_DEF nrx_tensor *nrx_t_irfft(nrx_tensor *x, int axis, size_t n);            /* its inverse */
 NRX_DEF nrx_tensor *nrx_t_complex(nrx_tensor *re, nrx_tensor *im);             /* im NULL = 0 */
 NRX_DEF nrx_tensor *nrx_t_real(nrx_tensor *z);
@@ -837,65 +988,92 @@ NRX_DEF nrx_tensor *nrx_t_complex_mul(nrx_tensor *a, nrx_tensor *b);
 NRX_DEF nrx_tensor *nrx_t_conj(nrx_tensor *z);
 
 /* ---- linear algebra on the last two axes, leading axes are a batch; computed in f64 inside ---- */
-NRX_DEF nrx_tensor *nrx_t_cholesky(nrx_tensor *a);                             /* lower L of (a + a^T) / 2 = L L^T */
-NRX_DEF nrx_tensor *nrx_t_solve(nrx_tensor *a, nrx_tensor *b);                 /* x of a x = b; b [.., n, k] */
-NRX_DEF nrx_tensor *nrx_t_triangular_solve(nrx_tensor *a, nrx_tensor *b, int upper, int transposed); /* a x = b, or a^T x = b */
+/* lower L of (a + a^T) / 2 = L L^T */
+NRX_DEF nrx_tensor *nrx_t_cholesky(nrx_tensor *a);
+/* x of a x = b; b [.., n, k] */
+NRX_DEF nrx_tensor *nrx_t_solve(nrx_tensor *a, nrx_tensor *b);
+/* a x = b, or a^T x = b */
+NRX_DEF nrx_tensor *nrx_t_triangular_solve(nrx_tensor *a, nrx_tensor *b, int upper, int transposed);
 NRX_DEF nrx_tensor *nrx_t_inverse(nrx_tensor *a);
 NRX_DEF nrx_tensor *nrx_t_det(nrx_tensor *a);
 NRX_DEF nrx_tensor *nrx_t_logdet(nrx_tensor *a);                               /* log |det a| */
-NRX_DEF nrx_tensor *nrx_t_lstsq(nrx_tensor *a, nrx_tensor *b);                 /* argmin |a x - b|, m >= n, full rank */
-NRX_DEF nrx_status nrx_t_qr(nrx_tensor *a, nrx_tensor **q, nrx_tensor **r);    /* reduced; R has a non-negative diagonal */
-NRX_DEF nrx_status nrx_t_eigh(nrx_tensor *a, nrx_tensor **w, nrx_tensor **v);  /* symmetric, ascending, columns of v; reads (a + a^T)/2 */
-NRX_DEF nrx_status nrx_t_svd(nrx_tensor *a, nrx_tensor **u, nrx_tensor **s, nrx_tensor **vt); /* reduced, descending */
-/* Gradients of eigh and svd through vectors divide by gaps of eigen- or singular values: for pairs closer than 1e-12 of the
-   largest the term is dropped, which is exact when the function does not depend on the choice of basis of that eigenspace. */
+/* argmin |a x - b|, m >= n, full rank */
+NRX_DEF nrx_tensor *nrx_t_lstsq(nrx_tensor *a, nrx_tensor *b);
+/* reduced; R has a non-negative diagonal */
+NRX_DEF nrx_status nrx_t_qr(nrx_tensor *a, nrx_tensor **q, nrx_tensor **r);
+/* symmetric, ascending, columns of v; reads (a + a^T)/2 */
+NRX_DEF nrx_status nrx_t_eigh(nrx_tensor *a, nrx_tensor **w, nrx_tensor **v);
+/* reduced, descending */
+NRX_DEF nrx_status nrx_t_svd(nrx_tensor *a, nrx_tensor **u, nrx_tensor **s, nrx_tensor **vt);
+/* Gradients of eigh and svd through vectors divide by gaps of eigen- or singular values: for pairs closer
+   than 1e-12 of the largest the term is dropped, which is exact when the function does not depend on the
+   choice of basis of that eigenspace. */
 
 /* ---- gradients ---- */
 NRX_DEF nrx_tensor *nrx_t_require_grad(nrx_tensor *x, int on);                 /* marks a leaf; returns x */
-NRX_DEF int nrx_t_no_grad(nrx_scope *s, int on);                               /* 1: record nothing from now on; returns the setting before */
-/* gx[i] = d sum(y) / d x[i], recorded themselves unless in no-grad mode. Zeros where y does not depend on x[i]. */
+/* 1: record nothing from now on; returns the setting before */
+NRX_DEF int nrx_t_no_grad(nrx_scope *s, int on);
+/* gx[i] = d sum(y) / d x[i], recorded themselves unless in no-grad mode. Zeros where y does not depend on
+   x[i]. */
 NRX_DEF nrx_status nrx_t_grad(nrx_tensor *y, nrx_tensor *const *x, size_t n, nrx_tensor **gx);
-NRX_DEF nrx_status nrx_t_vjp(nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x, size_t n, nrx_tensor **gx); /* gy shaped as y, NULL = ones */
-NRX_DEF nrx_tensor *nrx_t_jvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n); /* sum_i (dy/dx[i]) v[i] */
-NRX_DEF nrx_tensor *nrx_t_jvp_batch(nrx_tensor *y, nrx_tensor *x, nrx_tensor *v); /* v [k, shape of x] -> [k, shape of y] */
-NRX_DEF nrx_status nrx_t_hvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n, nrx_tensor **hv); /* of sum(y) */
-NRX_DEF nrx_tensor *nrx_t_jacobian(nrx_tensor *y, nrx_tensor *x);              /* [shape of y, shape of x], at most 8 axes */
-NRX_DEF nrx_tensor *nrx_t_hessian(nrx_tensor *y, nrx_tensor *x);               /* of sum(y): [size of x, size of x] */
-/* Adds d sum(y) to ->grad of every leaf that requires it and frees the graph behind y, unless keep_graph. Nothing is recorded. */
+/* gy shaped as y, NULL = ones */
+NRX_DEF nrx_status nrx_t_vjp(nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x, size_t n, nrx_tensor **gx);
+/* sum_i (dy/dx[i]) v[i] */
+NRX_DEF nrx_tensor *nrx_t_jvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n);
+/* v [k, shape of x] -> [k, shape of y] */
+NRX_DEF nrx_tensor *nrx_t_jvp_batch(nrx_tensor *y, nrx_tensor *x, nrx_tensor *v);
+/* of sum(y) */
+NRX_DEF nrx_status nrx_t_hvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n,
+                             nrx_tensor **hv);
+/* [shape of y, shape of x], at most 8 axes */
+NRX_DEF nrx_tensor *nrx_t_jacobian(nrx_tensor *y, nrx_tensor *x);
+/* of sum(y): [size of x, size of x] */
+NRX_DEF nrx_tensor *nrx_t_hessian(nrx_tensor *y, nrx_tensor *x);
+/* Adds d sum(y) to ->grad of every leaf that requires it and frees the graph behind y, unless keep_graph.
+   Nothing is recorded. */
 NRX_DEF nrx_status nrx_t_backward(nrx_tensor *y, int keep_graph);
 NRX_DEF nrx_status nrx_t_zero_grad(nrx_tensor *const *x, size_t n);
-/* Door to optimizers: params[i] = (value, grad) of leaf x[i] as shape[0] x rest; makes missing gradients (zero). After a step
-   from outside call nrx_t_touch on each x. */
+/* Door to optimizers: params[i] = (value, grad) of leaf x[i] as shape[0] x rest; makes missing gradients
+   (zero). After a step from outside call nrx_t_touch on each x. */
 NRX_DEF nrx_status nrx_t_params(nrx_tensor *const *x, size_t n, nrx_param *params);
 
 typedef nrx_tensor *(*nrx_t_fn)(void *user, nrx_tensor *const *x, size_t n);
-/* fn(x), whose inside is computed again for the gradient instead of being kept. Whatever fn needs gradients for must be in x. */
+/* fn(x), whose inside is computed again for the gradient instead of being kept. Whatever fn needs gradients
+   for must be in x. */
 NRX_DEF nrx_tensor *nrx_t_checkpoint(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n);
 
 typedef struct nrx_t_custom_op {
     const char *name;
     nrx_t_fn forward;                     /* y from x[0 .. n-1]; runs in no-grad mode */
-    /* gx[i] = (dy/dx[i])^T gy, or NULL for zero; written with tensor operators it can be differentiated again. */
-    nrx_status (*backward)(void *user, nrx_tensor *const *x, size_t n, nrx_tensor *y, nrx_tensor *gy, nrx_tensor **gx);
+    /* gx[i] = (dy/dx[i])^T gy, or NULL for zero; written with tensor operators it can be differentiated
+       again. */
+    nrx_status (*backward)(void *user, nrx_tensor *const *x, size_t n, nrx_tensor *y, nrx_tensor *gy,
+                           nrx_tensor **gx);
     void *user;                           /* must outlive the graph */
 } nrx_t_custom_op;
 NRX_DEF nrx_tensor *nrx_t_custom(const nrx_t_custom_op *op, nrx_tensor *const *x, size_t n);
-/* y = A x for each row of x [..., cols] -> [..., rows], of any order; the operator's user data must outlive the graph. */
+/* y = A x for each row of x [..., cols] -> [..., rows], of any order; the operator's user data must outlive
+   the graph. */
 NRX_DEF nrx_tensor *nrx_t_linop(const nrx_linop *A, nrx_tensor *x);
 /* f(x) for x of f->n elements -> one number; first order only (the gradient is a constant). */
 NRX_DEF nrx_tensor *nrx_t_functional(const nrx_functional *f, nrx_tensor *x);
 
-/* Compares gradients of a random projection of fn with central differences of step eps (0 = 1e-6 for f64, 1e-2 for f32), and
-   Hessian-vector products with differences of gradients when order is 2. *worst = largest |difference| / (1 + |value|).
-   NRX_E_NUMERIC when it exceeds tol. x must be leaves that require gradients. */
-NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n, int order, double eps, double tol, double *worst);
+/* Compares gradients of a random projection of fn with central differences of step eps (0 = 1e-6 for f64,
+   1e-2 for f32), and Hessian-vector products with differences of gradients when order is 2. *worst = largest
+   |difference| / (1 + |value|). NRX_E_NUMERIC when it exceeds tol. x must be leaves that
+   require gradients. */
+NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n, int order,
+                                   double eps, double tol, double *worst);
 
-/* ---- files: .npy of any numeric dtype (floats come as they are, integers as i64); .npz members are read when stored, not deflated ---- */
+/* ---- files: .npy of any numeric dtype (floats come as they are, integers as i64); .npz members are read
+   when stored, not deflated ---- */
 NRX_DEF nrx_tensor *nrx_t_load_npy(nrx_scope *s, const char *path);
 NRX_DEF nrx_status nrx_t_save_npy(const char *path, const nrx_tensor *x);
-NRX_DEF nrx_tensor *nrx_t_parse_npy(nrx_scope *s, const void *bytes, size_t n);   /* the same from memory; untrusted bytes are safe */
+/* the same from memory; untrusted bytes are safe */
+NRX_DEF nrx_tensor *nrx_t_parse_npy(nrx_scope *s, const void *bytes, size_t n);
 NRX_DEF nrx_tensor *nrx_t_load_npz(nrx_scope *s, const char *path, const char *member);
-NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, nrx_tensor *const *x, size_t n);
+NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, nrx_tensor *const *x,
+                                  size_t n);
 
 #ifdef __cplusplus
 }
@@ -1158,13 +1336,14 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 2156526850
-/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers vectorise: a loop over a fixed
-   number of lanes is compiled for the plain target, for AVX2 and for AVX-512, and chosen at run time. Choices are made by masks on
-   the bits, which keeps the loops free of branches. Without SIMD the same lanes run one by one, from + - * / and integer
-   arithmetic alone: under NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
-   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits); argument reductions as in
-   J.-M. Muller, Elementary Functions, 3rd ed., ch. 11 (Cody and Waite; Payne and Hanek). */
+#define NRXI_MATH_VERSION 3173273367
+/* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
+   vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
+   and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
+   Without SIMD the same lanes run one by one, from + - * / and integer arithmetic alone: under
+   NRX_REPRODUCIBLE they give the same bits everywhere. Measured errors stand at the public functions.
+   Polynomials: own fits (weighted least squares iterated to near-minimax in 60 digits). Argument reductions
+   after Cody and Waite and after Payne and Hanek: J.-M. Muller, Elementary Functions, 3rd ed., ch. 11. */
 #if defined(NRXI_VEC)
 #define NRXI_LANE __attribute__((always_inline, unused)) static inline
 #else
@@ -1172,7 +1351,8 @@ NRXI_IMPL_BEGIN
 #endif
 enum { NRXI_LANES = 16 };
 
-/* a value rounded to its type, also where the machine computes with more */
+/* a value rounded to its type, also where the machine computes with more (constants that must be exact are
+   cast for the same reason) */
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
@@ -1217,7 +1397,10 @@ NRXI_LANE double nrxi_fma_f64(int fused, double a, double b, double c)
 }
 
 /* >>> twin f64 */
-NRXI_LANE double nrxi_abs_f64(double x) { return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1)); }
+NRXI_LANE double nrxi_abs_f64(double x)
+{
+    return nrxi_from_bits_f64(nrxi_bits_f64(x) & (~nrxi_bits_f64((double)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE double nrxi_sign_f64(double x, double s)
 {
@@ -1229,7 +1412,10 @@ NRXI_LANE double nrxi_clamp_f64(double x, double lo, double hi) /* NaN stays */
     return nrxi_pick_f64(x < lo, lo, nrxi_pick_f64(x > hi, hi, x));
 }
 /* === twin f32 */
-NRXI_LANE float nrxi_abs_f32(float x) { return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1)); }
+NRXI_LANE float nrxi_abs_f32(float x)
+{
+    return nrxi_from_bits_f32(nrxi_bits_f32(x) & (~nrxi_bits_f32((float)0) >> 1));
+}
 /* |x| with the sign of s */
 NRXI_LANE float nrxi_sign_f32(float x, float s)
 {
@@ -1249,8 +1435,10 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 #define NRXI_P4(F, x, a, b, c, d, e) NRXI_P1(F, x, a, NRXI_P3(F, x, b, c, d, e))
 #define NRXI_P5(F, x, a, b, c, d, e, f) NRXI_P1(F, x, a, NRXI_P4(F, x, b, c, d, e, f))
 #define NRXI_P6(F, x, a, b, c, d, e, f, g) NRXI_P1(F, x, a, NRXI_P5(F, x, b, c, d, e, f, g))
-#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
-#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k) NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
+#define NRXI_P8(F, x, a, b, c, d, e, f, g, h, i)                                                             \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P6(F, x, c, d, e, f, g, h, i)))
+#define NRXI_P10(F, x, a, b, c, d, e, f, g, h, i, j, k)                                                      \
+    NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P8(F, x, c, d, e, f, g, h, i, j, k)))
 #define NRXI_P12(F, x, a, b, c, d, e, f, g, h, i, j, k, l, m) \
     NRXI_P1(F, x, a, NRXI_P1(F, x, b, NRXI_P10(F, x, c, d, e, f, g, h, i, j, k, l, m)))
 
@@ -1258,10 +1446,12 @@ NRXI_LANE float nrxi_clamp_f32(float x, float lo, float hi) /* NaN stays */
 
 NRXI_LANE float nrxi_exp_split_f32(int fused, float x, uint32_t *k, float *low)
 {
-    float t = nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
-    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, -0.693145752f, x), r = nrxi_fma_f32(fused, q, -1.42860682e-06f, high);
+    float t =
+        nrxi_round_f32(nrxi_fma_f32(fused, x, 1.44269504f, 12582912.0f)); /* 1.5 * 2^23: k in the low bits */
+    float q = t - 12582912.0f, high = nrxi_fma_f32(fused, q, (float)-0.693145752f, x),
+          r = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high);
     *k = nrxi_bits_f32(t) - 0x4b400000u;
-    *low = nrxi_fma_f32(fused, q, -1.42860682e-06f, high - r);
+    *low = nrxi_fma_f32(fused, q, (float)-1.42860682e-06f, high - r);
     return r;
 }
 NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
@@ -1270,18 +1460,20 @@ NRXI_LANE float nrxi_exp_poly_f32(int fused, float r)
 }
 NRXI_LANE double nrxi_exp_split_f64(int fused, double x, uint64_t *k, double *low)
 {
-    double t = nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
-    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, -0.69314718055989033, x);
-    double r = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high);
+    double t =
+        nrxi_round_f64(nrxi_fma_f64(fused, x, 1.4426950408889634, 6755399441055744.0)); /* 1.5 * 2^52 */
+    double q = t - 6755399441055744.0, high = nrxi_fma_f64(fused, q, (double)-0.69314718055989033, x);
+    double r = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high);
     *k = nrxi_bits_f64(t) - 0x4338000000000000u;
-    *low = nrxi_fma_f64(fused, q, -5.4979230187083712e-14, high - r);
+    *low = nrxi_fma_f64(fused, q, (double)-5.4979230187083712e-14, high - r);
     return r;
 }
 NRXI_LANE double nrxi_exp_poly_f64(int fused, double r)
 {
-    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559, 0.0013888888888865243,
-                    0.0001984126988888906, 2.4801587363745879e-05, 2.7557241169441245e-06, 2.7557240009946813e-07,
-                    2.511017672941846e-08, 2.0925298097519068e-09);
+    return NRXI_P10(f64, r, 0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333206559,
+                    0.0013888888888865243, 0.0001984126988888906, 2.4801587363745879e-05,
+                    2.7557241169441245e-06, 2.7557240009946813e-07, 2.511017672941846e-08,
+                    2.0925298097519068e-09);
 }
 
 /* -- the lanes -- */
@@ -1305,21 +1497,26 @@ NRXI_LANE double nrxi_exp_lane_f64(double x, int fused)
     return y * nrxi_from_bits_f64((half - 1u) << 52) * nrxi_from_bits_f64((k + 2048u - half - 1u) << 52);
 }
 
-/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the largest exponent + 1 */
+/* 2^k (r + r^2 p) + (2^k - 1), the large part summed without error; halved until the end since k may be the
+   largest exponent + 1 */
 NRXI_LANE float nrxi_expm1_lane_f32(float x, int fused)
 {
     uint32_t k;
     float low, r = nrxi_exp_split_f32(fused, nrxi_clamp_f32(x, -18.0f, 89.0f), &k, &low);
-    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r, sum = nrxi_round_f32(a + sr);
-    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) + s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
+    float s = nrxi_from_bits_f32((k + 126u) << 23), a = nrxi_round_f32(s - 0.5f), sr = s * r,
+          sum = nrxi_round_f32(a + sr);
+    float rest = (sr - nrxi_round_f32(sum - a)) + (nrxi_round_f32(s - a) - 0.5f) +
+                 s * nrxi_fma_f32(fused, r * r, nrxi_exp_poly_f32(fused, r), low);
     return nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, 2.0f * (sum + rest));
 }
 NRXI_LANE double nrxi_expm1_lane_f64(double x, int fused)
 {
     uint64_t k;
     double low, r = nrxi_exp_split_f64(fused, nrxi_clamp_f64(x, -38.0, 710.0), &k, &low);
-    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r, sum = nrxi_round_f64(a + sr);
-    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) + s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
+    double s = nrxi_from_bits_f64((k + 1022u) << 52), a = nrxi_round_f64(s - 0.5), sr = s * r,
+           sum = nrxi_round_f64(a + sr);
+    double rest = (sr - nrxi_round_f64(sum - a)) + (nrxi_round_f64(s - a) - 0.5) +
+                  s * nrxi_fma_f64(fused, r * r, nrxi_exp_poly_f64(fused, r), low);
     return nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, 2.0 * (sum + rest));
 }
 
@@ -1329,10 +1526,10 @@ NRXI_LANE float nrxi_log_core_f32(float u, float c, float shift, int fused)
     uint32_t bits = nrxi_bits_f32(u) + (0x3f800000u - 0x3f3504f3u);
     float k = (float)((int32_t)(bits >> 23) - 127) + shift;
     float f = nrxi_from_bits_f32((bits & 0x7fffffu) + 0x3f3504f3u) - 1.0f, z = f * f;
-    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f, -0.124050573f,
-                      0.118903719f, -0.116800539f, 0.0674693584f);
-    float low = nrxi_fma_f32(fused, k, 1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
-    return nrxi_fma_f32(fused, k, 0.693145752f, f + low);
+    float p = NRXI_P8(f32, f, 0.333333135f, -0.250000089f, 0.200021341f, -0.166680112f, 0.142192051f,
+                      -0.124050573f, 0.118903719f, -0.116800539f, 0.0674693584f);
+    float low = nrxi_fma_f32(fused, k, (float)1.42860682e-06f, c) + nrxi_fma_f32(fused, z * f, p, -0.5f * z);
+    return nrxi_fma_f32(fused, k, (float)0.693145752f, f + low);
 }
 NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
 {
@@ -1340,16 +1537,18 @@ NRXI_LANE double nrxi_log_core_f64(double u, double c, double shift, int fused)
     double k = nrxi_from_bits_f64((bits >> 52) + 0x4338000000000000u) - (6755399441055744.0 + 1023.0) + shift;
     double f = nrxi_from_bits_f64((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0, half = 0.5 * f * f;
     double s = f / (2.0 + f), z = s * s;
-    double p = z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441, 0.22222197997848925,
-                           0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
-    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, 5.4979230187083712e-14, c));
-    return nrxi_fma_f64(fused, k, 0.69314718055989033, f - (half - low));
+    double p =
+        z * NRXI_P6(f64, z, 0.66666666666667374, 0.39999999999392438, 0.28571428747663441,
+                    0.22222197997848925, 0.18183595952292469, 0.15313198616247767, 0.14804887822213225);
+    double low = nrxi_fma_f64(fused, s, half + p, nrxi_fma_f64(fused, k, (double)5.4979230187083712e-14, c));
+    return nrxi_fma_f64(fused, k, (double)0.69314718055989033, f - (half - low));
 }
 
 NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 {
     int tiny = x < 1.17549435e-38f;
-    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f, nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
+    float y = nrxi_log_core_f32(nrxi_pick_f32(tiny, x * 8388608.0f, x), 0.0f,
+                                nrxi_pick_f32(tiny, -23.0f, 0.0f), fused);
     y = nrxi_pick_f32(x <= 3.40282347e+38f, y, x); /* infinity, NaN */
     y = nrxi_pick_f32(x < 0.0f, nrxi_from_bits_f32(0x7fc00000u), y);
     return nrxi_pick_f32(nrxi_abs_f32(x) <= 0.0f, nrxi_from_bits_f32(0xff800000u), y);
@@ -1357,7 +1556,8 @@ NRXI_LANE float nrxi_log_lane_f32(float x, int fused)
 NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 {
     int tiny = x < 2.2250738585072014e-308;
-    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0, nrxi_pick_f64(tiny, -52.0, 0.0), fused);
+    double y = nrxi_log_core_f64(nrxi_pick_f64(tiny, x * 4503599627370496.0, x), 0.0,
+                                 nrxi_pick_f64(tiny, -52.0, 0.0), fused);
     y = nrxi_pick_f64(x <= 1.7976931348623157e308, y, x);
     y = nrxi_pick_f64(x < 0.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
     return nrxi_pick_f64(nrxi_abs_f64(x) <= 0.0, nrxi_from_bits_f64(0xfff0000000000000u), y);
@@ -1366,7 +1566,8 @@ NRXI_LANE double nrxi_log_lane_f64(double x, int fused)
 /* log(1 + x): u = 1 + x rounded, c its error */
 NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 {
-    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x), c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
+    float u = nrxi_round_f32(1.0f + x), v = nrxi_round_f32(u - x),
+          c = nrxi_round_f32(x - nrxi_round_f32(u - v)) + (1.0f - v);
     float y = nrxi_log_core_f32(u, c / u, 0.0f, fused);
     y = nrxi_pick_f32(nrxi_abs_f32(x) < 1e-9f, x, nrxi_pick_f32(x <= 3.40282347e+38f, y, x));
     y = nrxi_pick_f32(x < -1.0f, nrxi_from_bits_f32(0x7fc00000u), y);
@@ -1374,7 +1575,8 @@ NRXI_LANE float nrxi_log1p_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 {
-    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x), c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
+    double u = nrxi_round_f64(1.0 + x), v = nrxi_round_f64(u - x),
+           c = nrxi_round_f64(x - nrxi_round_f64(u - v)) + (1.0 - v);
     double y = nrxi_log_core_f64(u, c / u, 0.0, fused);
     y = nrxi_pick_f64(nrxi_abs_f64(x) < 1e-18, x, nrxi_pick_f64(x <= 1.7976931348623157e308, y, x));
     y = nrxi_pick_f64(x < -1.0, nrxi_from_bits_f64(0x7ff8000000000000u), y);
@@ -1384,19 +1586,23 @@ NRXI_LANE double nrxi_log1p_lane_f64(double x, int fused)
 /* max(x, 0) + log(1 + exp(-|x|)) */
 NRXI_LANE float nrxi_softplus_lane_f32(float x, int fused)
 {
-    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e), c = e - nrxi_round_f32(u - 1.0f);
+    float e = nrxi_exp_lane_f32(-nrxi_abs_f32(x), fused), u = nrxi_round_f32(1.0f + e),
+          c = e - nrxi_round_f32(u - 1.0f);
     return nrxi_pick_f32(x > 0.0f, x, 0.0f) + nrxi_log_core_f32(u, c / u, 0.0f, fused);
 }
 NRXI_LANE double nrxi_softplus_lane_f64(double x, int fused)
 {
-    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e), c = e - nrxi_round_f64(u - 1.0);
+    double e = nrxi_exp_lane_f64(-nrxi_abs_f64(x), fused), u = nrxi_round_f64(1.0 + e),
+           c = e - nrxi_round_f64(u - 1.0);
     return nrxi_pick_f64(x > 0.0, x, 0.0) + nrxi_log_core_f64(u, c / u, 0.0, fused);
 }
 
-/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division serves both. */
+/* small |x|: Lambert's continued fraction, tanh x = x - x q(x^2); else 1 - 2/(exp(2|x|) + 1). One division
+   serves both. */
 NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 {
-    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused), q;
+    float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 10.0f), z = a * a, e = nrxi_exp_lane_f32(2.0f * a, fused),
+          q;
     int small = a < 0.625f;
     q = nrxi_pick_f32(small, z * NRXI_P2(f32, z, 3465.0f, 189.0f, 1.0f), 2.0f)
       / nrxi_pick_f32(small, NRXI_P3(f32, z, 10395.0f, 4725.0f, 210.0f, 1.0f), e + 1.0f);
@@ -1404,7 +1610,8 @@ NRXI_LANE float nrxi_tanh_lane_f32(float x, int fused)
 }
 NRXI_LANE double nrxi_tanh_lane_f64(double x, int fused)
 {
-    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused), q;
+    double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 22.0), z = a * a, e = nrxi_exp_lane_f64(2.0 * a, fused),
+           q;
     int small = a < 0.6;
     q = nrxi_pick_f64(small, z * NRXI_P3(f64, z, 675675.0, 45045.0, 594.0, 1.0), 2.0)
       / nrxi_pick_f64(small, NRXI_P4(f64, z, 2027025.0, 945945.0, 51975.0, 630.0, 1.0), e + 1.0);
@@ -1433,36 +1640,41 @@ NRXI_LANE float nrxi_sigmoid_lane_f32(float x, int fused)
 NRXI_LANE float nrxi_erf_lane_f32(float x, int fused)
 {
     float a = nrxi_clamp_f32(nrxi_abs_f32(x), 0.0f, 4.0f), z = a * a, t = 1.0f / (a + 2.0f);
-    float w = NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
-    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f, -0.000801020418f,
-                      7.85389784e-05f);
+    float w =
+        NRXI_P5(f32, t, 0.00181794178f, 0.519479752f, 1.5866673f, -0.513827384f, 10.1837015f, -7.38348389f);
+    float e = NRXI_P6(f32, z, 0.128379166f, -0.37612626f, 0.112835854f, -0.0268538129f, 0.00518832868f,
+                      -0.000801020418f, 7.85389784e-05f);
     w = 1.0f - nrxi_exp_lane_f32(-z, fused) * w;
     return nrxi_sign_f32(nrxi_pick_f32(a < 1.0f, nrxi_fma_f32(fused, a, e, a), w), x);
 }
 NRXI_LANE double nrxi_erf_lane_f64(double x, int fused)
 {
     double a = nrxi_clamp_f64(nrxi_abs_f64(x), 0.0, 6.0), z = a * a, t = 1.0 / (a + 2.0);
-    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233, 2.0578809044560122,
-                        1.9026513162343388, 9.8569280952365883, -40.983357436480254, 160.79793178895849, -509.83375433405456,
-                        993.16375697811532, -1151.2355845472111, 746.81849599299301, -211.76781374332234);
-    double e = NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857, -0.026866170645072893,
-                        0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224, -1.4925593505763834e-05,
-                        1.6460972799145014e-06, -1.6350025035340656e-07, 1.4657878599447886e-08, -1.1365661231481423e-09,
-                        5.9452538810022241e-11);
+    double w = NRXI_P12(f64, t, -3.0785373762786284e-06, 0.5643750488716891, 1.1233142152727233,
+                        2.0578809044560122, 1.9026513162343388, 9.8569280952365883, -40.983357436480254,
+                        160.79793178895849, -509.83375433405456, 993.16375697811532, -1151.2355845472111,
+                        746.81849599299301, -211.76781374332234);
+    double e =
+        NRXI_P12(f64, z, 0.12837916709551259, -0.37612638903183748, 0.11283791670954857,
+                 -0.026866170645072893, 0.0052239776247808428, -0.00085483269787408852, 0.0001205533103685224,
+                 -1.4925593505763834e-05, 1.6460972799145014e-06, -1.6350025035340656e-07,
+                 1.4657878599447886e-08, -1.1365661231481423e-09, 5.9452538810022241e-11);
     w = 1.0 - nrxi_exp_lane_f64(-z, fused) * w;
     return nrxi_sign_f64(nrxi_pick_f64(a < 1.0, nrxi_fma_f64(fused, a, e, a), w), x);
 }
 
-/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which sign -- */
+/* -- sin and cos: x = n pi/2 + r + low, |r| <= pi/4 and a little; n mod 4 says which of the two with which
+   sign -- */
 
 /* |x| <= NRXI_TRIG_LIMIT: three exact products of n with 33 bits of pi/2 each, and the rest */
 #define NRXI_TRIG_LIMIT 1e6
 NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 {
     double t = nrxi_round_f64(x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0;
-    double r1 = x - q * 1.5707963267341256, w2 = q * 6.077100506303966e-11, r2 = nrxi_round_f64(r1 - w2);
+    double r1 = x - q * (double)1.5707963267341256, w2 = q * (double)6.077100506303966e-11,
+           r2 = nrxi_round_f64(r1 - w2);
     double v2 = nrxi_round_f64(r2 - r1), e2 = nrxi_round_f64(r1 - nrxi_round_f64(r2 - v2)) - (w2 + v2);
-    double w3 = q * 2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
+    double w3 = q * (double)2.0222662487111665e-21, r3 = nrxi_round_f64(r2 - w3);
     double v3 = nrxi_round_f64(r3 - r2), e3 = nrxi_round_f64(r2 - nrxi_round_f64(r3 - v3)) - (w3 + v3);
     double rest = (e2 + e3) - q * 8.4784276603688996e-32, r = nrxi_round_f64(r3 + rest);
     *n = nrxi_bits_f64(t);
@@ -1474,10 +1686,10 @@ NRXI_LANE double nrxi_trig_split_f64(double x, uint64_t *n, double *low)
 NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused)
 {
     double z = r * r, half = 0.5 * z, one = 1.0 - half;
-    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604, 2.7557313679293943e-06,
-                       -2.505075606910539e-08, 1.5896672978013178e-10);
-    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05, -2.755731434087981e-07,
-                       2.0875721656351586e-09, -1.1359561217754339e-11);
+    double s = NRXI_P5(f64, z, -0.16666666666666632, 0.0083333333333223715, -0.00019841269829772604,
+                       2.7557313679293943e-06, -2.505075606910539e-08, 1.5896672978013178e-10);
+    double c = NRXI_P5(f64, z, 0.041666666666666602, -0.0013888888888874066, 2.480158728944419e-05,
+                       -2.755731434087981e-07, 2.0875721656351586e-09, -1.1359561217754339e-11);
     s = r + nrxi_fma_f64(fused, z * r, s, low * one);
     c = one + (((1.0 - one) - half) + nrxi_fma_f64(fused, z * z, c, -(r * low)));
     s = nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1487,12 +1699,13 @@ NRXI_LANE double nrxi_trig_value_f64(double r, double low, uint64_t n, int fused
 /* any |x| >= 2^-10: M 2^e 2/pi mod 4 from 192 bits of 2/pi (Payne and Hanek); infinities and NaN give NaN */
 NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
 {
-    static const uint32_t two_over_pi[40] = {0, 0,
-        0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au,
-        0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u,
-        0x3991d639u, 0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu, 0x6d367ecfu,
-        0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u, 0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u,
-        0x56033046u, 0xfc7b6babu};
+    static const uint32_t two_over_pi[40] = {
+        0,           0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu,
+        0xfe1deb1cu, 0xb129a73eu, 0xe88235f5u, 0x2ebb4484u, 0xe99c7026u, 0xb45f7e41u, 0x3991d639u,
+        0x835339f4u, 0x9c845f8bu, 0xbdf9283bu, 0x1ff897ffu, 0xde05980fu, 0xef2f118bu, 0x5a0a6d1fu,
+        0x6d367ecfu, 0x27cb09b7u, 0x4f463f66u, 0x9e5fea2du, 0x7527bac7u, 0xebe5f17bu, 0x3d0739f7u,
+        0x8a5292eau, 0x6bfb5fb1u, 0x1f8d5d08u, 0x56033046u, 0xfc7b6babu};
     uint64_t bits = nrxi_bits_f64(x), m = (bits & 0xfffffffffffffu) | 0x10000000000000u, carry, t;
     uint32_t w[6], f[6], lo32 = (uint32_t)(m & 0xffffffffu), hi32 = (uint32_t)(m >> 32), flip;
     int e = (int)(bits >> 52 & 0x7ffu) - 1075, first, shift, i, top;
@@ -1500,10 +1713,13 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     *n = 0;
     *low = 0.0;
     if (e == 972) return x - x;
-    first = (e - 2 + 64) / 32;             /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
+    first = (e - 2 + 64) /
+            32; /* the window starts at bit e - 2 of 2/pi, the table 64 bits before its first bit */
     shift = (e - 2 + 64) % 32;
     for (i = 0; i < 6; i++) /* w[0] is the lowest limb */
-        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >> (32 - shift)) & 0xffffffffu);
+        w[5 - i] = (uint32_t)(((((uint64_t)two_over_pi[first + i] << 32) | two_over_pi[first + i + 1]) >>
+                               (32 - shift)) &
+                              0xffffffffu);
     for (carry = 0, i = 0; i < 6; i++) {   /* f = m * w mod 2^192; its top two bits are n mod 4 */
         t = (uint64_t)w[i] * lo32 + (carry & 0xffffffffu);
         carry >>= 32;
@@ -1513,7 +1729,7 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     }
     *n = f[5] >> 30;
     f[5] &= 0x3fffffffu;
-    flip = f[5] >> 29;                     /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
+    flip = f[5] >> 29; /* fraction >= 1/2: the next multiple of pi/2, remainder negative */
     if (flip) {
         *n += 1;
         for (carry = 1, i = 0; i < 6; i++) {
@@ -1530,8 +1746,10 @@ NRXI_FN double nrxi_trig_huge_f64(double x, uint64_t *n, double *low)
     a = (double)(t >> 32);                 /* fraction = scale (a + 2^-32 b + 2^-64 c) */
     b = (double)(t & 0xffffffffu) * (1.0 / 4294967296.0);
     c = (double)(uint32_t)(f[top - 2] << shift) * (1.0 / 4294967296.0 / 4294967296.0);
-    y = a * 1.570796012878418;             /* 21 bits of pi/2: an exact product */
-    b = a * 3.1391647865048131e-07 + (b * 1.570796012878418 + (b * 3.1391647865048131e-07 + c * 1.570796012878418));
+    y = a * (double)1.570796012878418;             /* 21 bits of pi/2: an exact product */
+    b = a * (double)3.1391647865048131e-07 +
+        (b * (double)1.570796012878418 +
+         (b * (double)3.1391647865048131e-07 + c * (double)1.570796012878418));
     c = nrxi_round_f64(y + b);
     b = b - nrxi_round_f64(c - y);
     if (flip) scale = -scale;
@@ -1555,12 +1773,15 @@ NRXI_LANE double nrxi_cos_lane_f64(double x, int fused)
 /* f32 in f64 arithmetic: no low part is needed and few terms */
 NRXI_LANE float nrxi_trig_lane_f32(float x, uint64_t turn, int fused)
 {
-    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0), q = t - 6755399441055744.0, z, s, c;
+    double t = nrxi_round_f64((double)x * 0.63661977236758138 + 6755399441055744.0),
+           q = t - 6755399441055744.0, z, s, c;
     uint64_t n = nrxi_bits_f64(t) + turn;
-    double r = ((double)x - q * 1.5707963267341256) - q * 6.0771005065061922e-11;
+    double r = ((double)x - q * (double)1.5707963267341256) - q * (double)6.0771005065061922e-11;
     z = r * r;
-    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726, 2.7182512979930861e-06);
-    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05, -2.7209978739561788e-07);
+    s = NRXI_P3(f64, z, -0.16666666641382344, 0.0083333293622429479, -0.00019839328028965726,
+                2.7182512979930861e-06);
+    c = NRXI_P3(f64, z, 0.04166666662269617, -0.0013888883742117551, 2.4799516964780921e-05,
+                -2.7209978739561788e-07);
     s = nrxi_fma_f64(fused, z * r, s, r);
     c = nrxi_fma_f64(fused, z * z, c, 1.0 - 0.5 * z);
     return (float)nrxi_from_bits_f64(nrxi_bits_f64(nrxi_pick_f64((int)(n & 1u), c, s)) ^ ((n & 2u) << 62));
@@ -1613,7 +1834,8 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_MEND_SIN(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 0);
 #define NRXI_MEND_COS(F, n, x, y) if (nrxi_trig_is_far_##F(n, x)) nrxi_trig_mend_##F(n, x, y, 1);
 
-/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place -- */
+/* -- arrays: NRXI_LANES at a time; a short last group is padded, so that a value does not depend on its place
+   -- */
 
 #define NRXI_VBODY(target, name, lane, elem, F, fused, MEND)                       \
     target NRXI_FN void name(size_t n, const elem *x, elem *y)                     \
@@ -1641,18 +1863,19 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_FUSED 0
 #endif
 #if defined(NRXI_X86)
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                                  \
-    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                               \
-    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                                   \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                                  \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                                        \
-    {                                                                                                                      \
-        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                                           \
-        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                                          \
-        else nrxi_v##fn##_plain_##F(n, x, y);                                                                              \
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
+    NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
+    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
+    {                                                                                                        \
+        if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
+        else if (nrxi_cpu_avx2()) nrxi_v##fn##_avx2_##F(n, x, y);                                            \
+        else nrxi_v##fn##_plain_##F(n, x, y);                                                                \
     }
 #elif defined(NRXI_VEC)
-#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
+#define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
+    NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
@@ -1677,19 +1900,24 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 2156526850
+#elif NRXI_MATH_VERSION != 3173273367
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2118826157
-/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose is a swap of
-   strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by one of the `tile` kernels
-   (the only code that differs between instruction sets), then scaled into C. Two ways to feed the tiles:
-     direct  A is read in place, B in place or through one panel on the stack; for small and skinny problems
-     packed  both operands are first copied into panels in the caller's workspace; for large problems
-   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number. */
+#define NRXI_GEMM_VERSION 1730340071
+/* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
+   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
+   are fed in one of four ways:
+     direct  A is read in place, B in place or through one panel on the stack: small and medium problems
+     packed  B, and A where that pays, are first copied into panels in the caller's workspace: large problems
+     stream  few rows (or columns) of C are kept in the cache while the long operand passes by, row by row
+     dot     the same when the long operand lies the other way: scalar products
+   Work is cut by problem size alone and no sum is split over threads: the bits do not depend on their number.
+   Blocking as in K. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication,
+   ACM TOMS 34. */
 #if defined(NRXI_X86)
 #include <immintrin.h>
 #endif
@@ -1703,16 +1931,17 @@ NRXI_VFUNCTIONS(double, f64)
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,      /* terms per pass over a tile: a B panel of one pass stays in the first-level cache */
-    NRXI_GEMM_SUPER = 3072,  /* packed rows (and columns) at a time: bounds the workspace */
-    NRXI_GEMM_MC = 96,       /* rows of a parallel chunk: its A panels stay in the second-level cache */
-    NRXI_GEMM_NC = 512,      /* columns of a parallel chunk */
-    NRXI_GEMM_SKINNY_KC = 32, /* skinny: rows of B read side by side */
-    NRXI_GEMM_SKINNY_FAR = 8, /* the same when B is too large for the caches */
-    NRXI_GEMM_SKINNY_SUMS = 4096, /* skinny: sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048, /* skinny: terms per pass of scalar products */
-    NRXI_GEMM_DOT_BYTES = 32768, /* the same: bytes of the short operand brought into order */
-    NRXI_GEMM_MR = 8,        /* the largest tile any kernel has, in rows and in bytes per row */
+    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
+    NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
+    NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
+    NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
+    NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
+    NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
+    NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
+    NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
     NRXI_GEMM_ROW_BYTES = 128
 };
 
@@ -1720,15 +1949,20 @@ enum {
 
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c) { return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff; }
-NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void (*job)(void *arg, size_t chunk), void *arg)
+NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
+{
+    return a <= 0x7fffffff && b <= 0x7fffffff && c <= 0x7fffffff;
+}
+NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
+                            void (*job)(void *arg, size_t chunk), void *arg)
 {
     size_t chunk;
     if (!serial) nrxi_parallel(env, chunks, job, arg);
     else for (chunk = 0; chunk < chunks; chunk++) job(arg, chunk);
 }
 
-/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT and FMA. */
+/* Vector tiles, rows times one or two vectors. X is applied to each row number, S names the vector's SPLAT
+   and FMA. */
 #define NRXI_GEMM_ROWS3(X, S) X(0, S) X(1, S) X(2, S)
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
@@ -1786,8 +2020,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
         ROWS(NRXI_GEMM_STORE1, S)                                                                         \
         ROWS(NRXI_GEMM_STORE2, S)                                                                         \
     }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 + j] = sum_p x_i[p] y_j[p]
-   over 4 rows x and 2 rows y, lanes folded in order. */
+/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 +
+   j] = sum_p x_i[p] y_j[p] over 4 rows x and 2 rows y, lanes folded in order. */
 #define NRXI_GEMM_DOT1(i, S)                                             \
     {                                                                    \
         const v t = *(const vu *)(x[i] + p);                             \
@@ -1796,33 +2030,34 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks, void 
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                                         \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                                \
-    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                               \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                               \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2], elem sums[8])  \
-    {                                                                                                                      \
-        typedef vec v;                                                                                                     \
-        typedef vec##u vu;                                                                                                 \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                                         \
-        const v zero = {0};                                                                                                \
-        elem lane[8][lanes], s;                                                                                            \
-        size_t p, q, i;                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                              \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                                          \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                                            \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                                             \
-        }                                                                                                                  \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                                             \
-        for (i = 0; i < 8; i++) {                                                                                          \
-            part sum = *(const part##u *)lane[i];                                                                          \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))                             \
-                sum += (part)*(const part##u *)(lane[i] + q);                                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                                     \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                                        \
-            sums[i] = s;                                                                                                   \
-        }                                                                                                                  \
+#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
+    NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                 \
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                 \
+    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2],  \
+                                                  elem sums[8])                                              \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
+        const v zero = {0};                                                                                  \
+        elem lane[8][lanes], s;                                                                              \
+        size_t p, q, i;                                                                                      \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                \
+        for (p = 0; p + lanes <= k; p += lanes) {                                                            \
+            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                              \
+            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                               \
+        }                                                                                                    \
+        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                               \
+        for (i = 0; i < 8; i++) {                                                                            \
+            part sum = *(const part##u *)lane[i];                                                            \
+            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))               \
+                sum += (part) * (const part##u *)(lane[i] + q);                                              \
+            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                       \
+            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                          \
+            sums[i] = s;                                                                                     \
+        }                                                                                                    \
     }
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
@@ -1843,13 +2078,15 @@ NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
 NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
+              F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
-/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole vectors of the k entries as
-   there are; the count of entries done. */
+/* Transposes that many rows of x (rows xs apart) into columns of out (columns `full` apart), as many whole
+   vectors of the k entries as there are; the count of entries done. */
 #if defined(NRXI_VEC)
 NRXI_FN size_t nrxi_gemm_turn_f32(size_t k, const float *x, size_t xs, float *out, size_t full)
 {
@@ -1881,8 +2118,8 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                                  double alpha, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                  size_t brs, double alpha, double beta, double *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(double) };
     double t[rows][cols], s;
@@ -1898,8 +2135,8 @@ NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t 
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b, size_t brs, double alpha,
-                                      double beta, double *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f64)(size_t k, const double *a, size_t ars, size_t acs, const double *b,
+                                      size_t brs, double alpha, double beta, double *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f64 {
@@ -1913,7 +2150,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    double *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f64;
@@ -1953,12 +2190,16 @@ NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps, double *out)
+NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const double *x, size_t xs, size_t ps,
+                                double *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F64) memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F64 <= full; i += NRXI_GEMM_TURN_F64)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -1975,7 +2216,8 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t, size_t ts, double beta, double *c)
+NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_t cols, const double *t,
+                                 size_t ts, double beta, double *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -1985,10 +2227,12 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k, const double *a, size_t step,
-                                 size_t ars, size_t acs, const double *b, size_t brs, double beta, double *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
+                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
+                                 size_t brs, double beta, double *c)
 {
     double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -2001,7 +2245,8 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -2015,8 +2260,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
@@ -2028,25 +2275,26 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    double t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (double)g->k * (double)g->n * sizeof(double) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -2059,14 +2307,16 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (double)1 : (double)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
@@ -2090,7 +2340,8 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -2102,7 +2353,7 @@ NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f64 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -2112,7 +2363,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f64, &o);
         return 1;
     }
@@ -2140,16 +2391,16 @@ NRXI_FN void nrxi_gemm_pack_job_f64(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f64(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -2164,8 +2415,13 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const double *b = g->pb + j * g->kc;
         double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -2196,7 +2452,8 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2208,8 +2465,9 @@ NRXI_FN void nrxi_gemm_scale_f64(size_t m, size_t n, double beta, double *c, siz
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (double)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                                 double beta, double *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -2227,7 +2485,8 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((double)g->m * (double)g->n * (double)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((double)g->m * (double)g->n * (double)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -2237,19 +2496,20 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
                    nrxi_gemm_direct_job_f64, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                           const double *b, size_t ldb, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f64(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F64(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -2257,9 +2517,12 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     nrxi_gemm_run_f64(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f64 { nrxi_gemm_call_f64 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f64;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f64 {
+    nrxi_gemm_call_f64 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f64;
 NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f64 *all = (const nrxi_gemm_batch_call_f64 *)arg;
@@ -2273,17 +2536,22 @@ NRXI_FN void nrxi_gemm_batch_job_f64(void *arg, size_t chunk)
         nrxi_gemm_run_f64(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t sa,
-                                 const double *b, size_t ldb, size_t sb, double beta, double *c, size_t ldc, size_t sc, size_t batch,
-                                 double *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                 size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta,
+                                 double *c, size_t ldc, size_t sc, size_t batch, double *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f64 all;
     double cost = (double)m * (double)n * (double)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (double)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f64(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f64(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -2294,8 +2562,8 @@ NRXI_FN void nrxi_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, d
 }
 /* === twin f32 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
-NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                                  float alpha, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                  size_t brs, float alpha, float beta, float *c, size_t ldc)
 {
     enum { rows = 4, cols = 32 / sizeof(float) };
     float t[rows][cols], s;
@@ -2311,8 +2579,8 @@ NRXI_FN void nrxi_gemm_tile_c_f32(size_t k, const float *a, size_t ars, size_t a
         for (j = 0; j < cols; j++) c[j] = beta == 0 ? alpha * t[r][j] : alpha * t[r][j] + beta * c[j];
 }
 
-typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b, size_t brs, float alpha,
-                                      float beta, float *c, size_t ldc);
+typedef void (*nrxi_gemm_tile_fn_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                      size_t brs, float alpha, float beta, float *c, size_t ldc);
 
 /* One call as its jobs see it. */
 typedef struct nrxi_gemm_call_f32 {
@@ -2326,7 +2594,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
-    float *pa, *pb;               /* packed: panels of mr rows of A (NULL: A is read in place), of nr columns of B, for kc terms */
+    float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
 } nrxi_gemm_call_f32;
@@ -2366,12 +2634,16 @@ NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 }
 
 /* A panel: out[p*full + i] = x[i*xs + p*ps] for i < count, 0 for count <= i < full, p < k. */
-NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps, float *out)
+NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float *x, size_t xs, size_t ps,
+                                float *out)
 {
     size_t i = 0, p;
     if (xs == 1 && count == full) {
-        for (p = 0; p < k; p++, x += ps, out += full)
-            for (i = 0; i < full; i += NRXI_GEMM_TURN_F32) memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+        for (p = 0; p < k; p++, x += ps, out += full) {
+            for (i = 0; i + NRXI_GEMM_TURN_F32 <= full; i += NRXI_GEMM_TURN_F32)
+                memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
+            for (; i < full; i++) out[i] = x[i];
+        }
         return;
     }
 #if defined(NRXI_VEC)
@@ -2388,7 +2660,8 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
 }
 
 /* Adds rows x cols entries of t (rows nr apart) to C at c: C = t + beta C. */
-NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t, size_t ts, float beta, float *c)
+NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_t cols, const float *t,
+                                 size_t ts, float beta, float *c)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -2398,10 +2671,12 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a + i*step; with step ars A is
-   read in place, else it is in panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k, const float *a, size_t step,
-                                 size_t ars, size_t acs, const float *b, size_t brs, float beta, float *c)
+/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
+   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
+   of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
+                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
+                                 size_t brs, float beta, float *c)
 {
     float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
@@ -2414,7 +2689,8 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
             g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
             continue;
         }
-        if (rows == height || step != ars) g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+        if (rows == height || step != ars)
+            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
         else {
             nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
             g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
@@ -2428,8 +2704,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height, j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols, brs;
+    size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
+           j = chunk % across * g->width;
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
+           brs;
     for (; j < end; j += g->nr)
         for (p = 0; p < g->k; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
@@ -2441,25 +2719,26 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b, brs,
-                                p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
+                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
         }
 }
 
 #if defined(NRXI_VEC)
-/* Skinny, one of m and n at most 16: what matters is to read the long operand once and in order. The callers exchange A and B (and
-   transpose C) so that B is the long one. */
+/* Skinny: what matters is to read the long operand once and in order. The caller exchanges A and B (and
+   transposes C) so that B is the long one. */
 
-/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the first-level cache while
-   all rows of B pass by, NRXI_GEMM_SKINNY_KC streams at a time. */
+/* B's columns follow each other in memory (bcs 1): the few rows of C for one range of columns are kept in the
+   first-level cache while all rows of B pass by, NRXI_GEMM_STREAM_KC streams at a time. */
 NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_SKINNY_SUMS], wide[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)], few[NRXI_GEMM_SKINNY_KC * NRXI_GEMM_MR];
+    float t[NRXI_GEMM_STREAM_SUMS], wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)],
+        few[NRXI_GEMM_STREAM_KC * NRXI_GEMM_MR];
     size_t j0 = chunk * g->width, count = nrxi_gemm_min(g->n - j0, g->width), i, j, p, kc, rows, height;
     int far_away = (float)g->k * (float)g->n * sizeof(float) > 1e6;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_SKINNY_FAR : NRXI_GEMM_SKINNY_KC);
+        kc = nrxi_gemm_min(g->k - p, far_away ? NRXI_GEMM_STREAM_FAR : NRXI_GEMM_STREAM_KC);
         for (i = 0; i < g->m; i += rows) {
             rows = nrxi_gemm_min(g->m - i, g->mr);
             height = rows <= g->mh ? g->mh : g->mr;
@@ -2472,14 +2751,16 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
                     b = wide;
                     brs = g->nr;
                 }
-                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0, t + i * g->width + j, g->width);
+                g->tile[height < g->mr](kc, few, 1, height, b, brs, g->alpha, p ? (float)1 : (float)0,
+                                        t + i * g->width + j, g->width);
             }
         }
     }
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two rows of A at a time. */
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
+   rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
@@ -2503,7 +2784,8 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
                 g->dot(kc, x, y, sums);
                 for (q = 0; q < 8; q++)
                     if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs, s = g->alpha * sums[q];
+                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
+                               s = g->alpha * sums[q];
                         *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
                     }
             }
@@ -2515,7 +2797,7 @@ NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
 {
     nrxi_gemm_call_f32 o = *g;
-    if (g->m > 16 && g->n > 16) return 0;
+    if (g->m > NRXI_GEMM_SKINNY && g->n > NRXI_GEMM_SKINNY) return 0;
     if (g->m > g->n) { /* C^T = op(B)^T op(A)^T */
         o.m = g->n; o.n = g->m;
         o.a = g->b; o.ars = g->bcs; o.acs = g->brs;
@@ -2525,7 +2807,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
-        o.width = NRXI_GEMM_SKINNY_SUMS / rows / o.nr * o.nr;
+        o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_stream_job_f32, &o);
         return 1;
     }
@@ -2553,16 +2835,16 @@ NRXI_FN void nrxi_gemm_pack_job_f32(void *arg, size_t chunk)
         end = nrxi_gemm_min(g->rows, i + g->mc);
         for (; i < end; i += g->mr) {
             count = nrxi_gemm_min(end - i, g->mr);
-            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars, g->acs,
-                               g->pa + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->mr, g->a + (g->i0 + i) * g->ars + g->p0 * g->acs, g->ars,
+                               g->acs, g->pa + i * g->kc);
         }
     } else {
         i = (chunk - a_chunks) * g->nc;
         end = nrxi_gemm_min(g->cols, i + g->nc);
         for (; i < end; i += g->nr) {
             count = nrxi_gemm_min(end - i, g->nr);
-            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs, g->brs,
-                               g->pb + i * g->kc);
+            nrxi_gemm_pack_f32(g->kc, count, g->nr, g->b + g->p0 * g->brs + (g->j0 + i) * g->bcs, g->bcs,
+                               g->brs, g->pb + i * g->kc);
         }
     }
 }
@@ -2577,8 +2859,13 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     for (; j < j1; j += g->nr) {
         const float *b = g->pb + j * g->kc;
         float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa) nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1, g->mr, b, g->nr, beta, c);
-        else nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b, g->nr, beta, c);
+        if (g->pa)
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
+                                g->mr, b, g->nr, beta, c);
+        else
+            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
+                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
+                                g->nr, beta, c);
     }
 }
 
@@ -2609,7 +2896,8 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
 {
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
-    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) * nrxi_gemm_min(k, NRXI_GEMM_KC);
+    return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
+           nrxi_gemm_min(k, NRXI_GEMM_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2621,8 +2909,9 @@ NRXI_FN void nrxi_gemm_scale_f32(size_t m, size_t n, float beta, float *c, size_
         for (j = 0; j < n; j++) c[j] = beta == 0 ? (float)0 : beta * c[j];
 }
 
-NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m, size_t n, size_t k,
+                                 float alpha, const float *a, size_t lda, const float *b, size_t ldb,
+                                 float beta, float *c, size_t ldc)
 {
     memset(g, 0, sizeof *g);
     g->m = m; g->n = n; g->k = k;
@@ -2640,7 +2929,8 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
-    if ((float)g->m * (float)g->n * (float)g->k > NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
+    if ((float)g->m * (float)g->n * (float)g->k >
+        NRXI_GEMM_CUT) { /* about eight chunks, by columns first */
         g->width = nrxi_gemm_round((g->n + 7) / 8, g->nr);
         across = (g->n + g->width - 1) / g->width;
         down = nrxi_gemm_min((7 + across) / across, (g->m + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC);
@@ -2650,19 +2940,20 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
                    nrxi_gemm_direct_job_f32, g);
 }
 
-/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0 never reads C, alpha 0
-   never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k) elements, or NULL for the direct way. env NULL = the
-   defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                           const float *b, size_t ldb, float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+/* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
+   never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) { nrxi_gemm_scale_f32(m, n, beta, c, ldc); return; }
 #if defined(NRX_USE_CBLAS)
     if (nrxi_gemm_fits_int(m, n, k) && nrxi_gemm_fits_int(lda, ldb, ldc)) {
-        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
-                            alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+        NRXI_GEMM_CBLAS_F32(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+                            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
         return;
     }
 #endif
@@ -2670,9 +2961,12 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     nrxi_gemm_run_f32(&g, work, env);
 }
 
-/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for all). Small products are
-   shared among threads as wholes. */
-typedef struct nrxi_gemm_batch_call_f32 { nrxi_gemm_call_f32 one; size_t sa, sb, sc, batch, group; } nrxi_gemm_batch_call_f32;
+/* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
+   all). Small products are shared among threads as wholes. */
+typedef struct nrxi_gemm_batch_call_f32 {
+    nrxi_gemm_call_f32 one;
+    size_t sa, sb, sc, batch, group;
+} nrxi_gemm_batch_call_f32;
 NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
 {
     const nrxi_gemm_batch_call_f32 *all = (const nrxi_gemm_batch_call_f32 *)arg;
@@ -2686,17 +2980,22 @@ NRXI_FN void nrxi_gemm_batch_job_f32(void *arg, size_t chunk)
         nrxi_gemm_run_f32(&g, NULL, NULL);
     }
 }
-NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t sa,
-                                 const float *b, size_t ldb, size_t sb, float beta, float *c, size_t ldc, size_t sc, size_t batch,
-                                 float *work, const nrx_env *env)
+NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                 size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta,
+                                 float *c, size_t ldc, size_t sc, size_t batch, float *work,
+                                 const nrx_env *env)
 {
     nrxi_gemm_batch_call_f32 all;
     float cost = (float)m * (float)n * (float)k;
     size_t i;
     if (m == 0 || n == 0) return;
+#if defined(NRX_USE_CBLAS)
+    cost = (float)3e38; /* one by one */
+#endif
     if (k == 0 || alpha == 0 || cost > 16 * NRXI_GEMM_CUT) {
         for (i = 0; i < batch; i++)
-            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc, work, env);
+            nrxi_gemm_f32(ta, tb, m, n, k, alpha, a + i * sa, lda, b + i * sb, ldb, beta, c + i * sc, ldc,
+                          work, env);
         return;
     }
     nrxi_gemm_setup_f32(&all.one, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -2706,33 +3005,41 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2118826157
+#elif NRXI_GEMM_VERSION != 1730340071
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 3296914047
-/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real. X_k = sum_j x_j exp(-2 pi i j k / n); the inverse
-   has the other sign and is not normalised. A plan is made once (it allocates) and may then be used by any number of threads at a time;
-   running does not allocate: `work` holds the number of elements the query gives, 64-byte aligned for speed. in may equal out everywhere.
+#define NRXI_FFT_VERSION 2303472750
+/* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
+   X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
+   once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
+   `work` holds the number of elements that the query gives, best aligned to 64 bytes. in may equal out.
 
-     nrxi_fft_plan_f64(p, n, env), nrxi_fft_drop_f64(p)       complex and real transforms of length n >= 1; drop also clears p
-     nrxi_fft_work_f64(p), nrxi_fft_run_f64(p, inverse, in, out, work)   n complex numbers
-     nrxi_rfft_run_f64(p, in, out, work)                      n reals -> n/2 + 1 complex numbers
-     nrxi_irfft_run_f64(p, in, out, work)                     n/2 + 1 complex numbers (imaginary parts that must vanish are ignored) -> n reals
-     nrxi_fft_columns_work_f64(p, count), nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
-                                                              `count` transforms side by side: sample j of column c is complex number
-                                                              j*stride + c
+   nrxi_fft_plan_f64(p, n, env)              complex and real transforms of length n >= 1
+   nrxi_fft_drop_f64(p)                      frees and clears it
+   nrxi_fft_work_f64(p)
+   nrxi_fft_run_f64(p, inverse, in, out, work)    n complex numbers
+   nrxi_rfft_run_f64(p, in, out, work)       n reals -> n/2 + 1 complex numbers
+   nrxi_irfft_run_f64(p, in, out, work)      n/2 + 1 complex numbers (imaginary parts that must vanish are
+                                             ignored) -> n reals
+   nrxi_fft_columns_work_f64(p, count)
+   nrxi_fft_columns_f64(p, inverse, count, in, in_stride, out, out_stride, work)
+                                             `count` transforms side by side: sample j of column c is complex
+                                             number j*stride + c
+   nrxi_fft_good(n)                          the least fast length >= n that is a multiple of 8
 
-   Method: Stockham autosort (Van Loan, Computational Frameworks for the FFT, 1.7) on split real and imaginary parts with radices 8, 4, 2,
-   3, 5 and odd primes to 61, vectorised over the columns; one long transform of length 8 m runs as 8 columns of length m and a last
-   transposing radix-8 step; lengths with a larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n), in the 2-norm.
-   Twiddles come from exact octant reduction and a fixed polynomial, so that NRX_REPRODUCIBLE gives the same bits everywhere. */
+   Method: Stockham autosort (Van Loan, Computational Frameworks for the Fast Fourier Transform, 1.7) on split
+   real and imaginary parts, radices 8, 4, 2, 3, 5 and odd primes to 61, vectorised over the columns; one long
+   transform of length 8 m runs as 8 columns of length m and a last, transposing radix-8 step; lengths with a
+   larger prime factor by Bluestein's chirp transform. Error: a few eps log2(n) in the 2-norm. Twiddles come
+   from exact octant reduction and a fixed polynomial: NRX_REPRODUCIBLE gives the same bits everywhere. */
 
 enum { NRXI_FFT_PASSES = 64, NRXI_FFT_PRIME = 61, NRXI_FFT_VF64 = 4, NRXI_FFT_VF32 = 8 };
 
-/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest. Error below 1.5 eps. */
+/* cos and sin of 2 pi k / n, 0 <= k < n: the octant is taken off exactly, Taylor polynomials do the rest.
+   Error below 1.5 eps. */
 NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
 {
     size_t quarter, rest;
@@ -2744,11 +3051,27 @@ NRXI_FN void nrxi_fft_root(size_t k, size_t n, double *c, double *s)
     if (flip) rest = n - rest;             /* mirrored at pi / 4 */
     x = (double)rest / (double)n * 1.57079632679489661923;
     z = x * x;
-    co = z * (1.0 / 12.0) * (1.0 - z * (1.0 / 30.0) * (1.0 - z * (1.0 / 56.0) * (1.0 - z * (1.0 / 90.0) * (1.0 - z * (1.0 / 132.0)
-       * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
+    co = z * (1.0 / 12.0)
+         * (1.0
+            - z * (1.0 / 30.0)
+                  * (1.0
+                     - z * (1.0 / 56.0)
+                           * (1.0
+                              - z * (1.0 / 90.0)
+                                    * (1.0
+                                       - z * (1.0 / 132.0)
+                                             * (1.0 - z * (1.0 / 182.0) * (1.0 - z * (1.0 / 240.0)))))));
     co = 1.0 - 0.5 * z * (1.0 - co);
-    si = z * (1.0 / 6.0) * (1.0 - z * (1.0 / 20.0) * (1.0 - z * (1.0 / 42.0) * (1.0 - z * (1.0 / 72.0) * (1.0 - z * (1.0 / 110.0)
-       * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
+    si = z * (1.0 / 6.0)
+         * (1.0
+            - z * (1.0 / 20.0)
+                  * (1.0
+                     - z * (1.0 / 42.0)
+                           * (1.0
+                              - z * (1.0 / 72.0)
+                                    * (1.0
+                                       - z * (1.0 / 110.0)
+                                             * (1.0 - z * (1.0 / 156.0) * (1.0 - z * (1.0 / 210.0)))))));
     si = x - x * si;
     if (flip) { t = co; co = si; si = t; }
     switch (quarter & 3u) {
@@ -2788,17 +3111,21 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     return best;
 }
 
-/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns:
-     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   w = exp(-2 pi i / (r m)), p < m, q < s.
-   The bodies below are shared by the scalar type and the vector types: R element, T vector, TU its unaligned twin, V elements in T.
-   The last vector of a row overlaps its predecessor when V does not divide s (never in place, so writing twice is harmless). */
+/* One Stockham pass of radix r over x = r sub-arrays of m rows of s columns, with w = exp(-2 pi i / (r m)):
+     y[q + s (r p + k)] = w^(p k) sum_j x[q + s (p + m j)] exp(-2 pi i j k / r),   p < m, q < s.
+   The bodies below are shared by the scalar and the vector types: R element, T vector, TU its unaligned twin,
+   V elements in T. The last vector of a row overlaps its predecessor when V does not divide s (never in place,
+   so writing twice is harmless). */
 #define NRXI_FFT_LD(TU, p) (*(const TU *)(const void *)(p))
 #define NRXI_FFT_ST(TU, p, v) (*(TU *)(void *)(p) = (v))
-#define NRXI_FFT_STEP(q, s, V) ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
+#define NRXI_FFT_STEP(q, s, V)                                                                     \
+    ((s) - (q) >= 2 * (size_t)(V) || (s) - (q) == (size_t)(V) ? (size_t)(V) : (s) - (q) - (size_t)(V))
 #define NRXI_FFT_STW(TU, o, k, zr, zi) /* times twiddle k of row p, to output o */               \
     NRXI_FFT_ST(TU, yr + (o), (zr) * wr[(k) * m + p] - (zi) * wi[(k) * m + p]),                    \
     NRXI_FFT_ST(TU, yi + (o), (zr) * wi[(k) * m + p] + (zi) * wr[(k) * m + p])
-#define NRXI_FFT_ROWS(V, r) for (p = 0; p < m; p++) for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
+#define NRXI_FFT_ROWS(V, r)                                                                        \
+    for (p = 0; p < m; p++)                                                                        \
+        for (q = 0, i = s * p, o = s * (r) * p; q < s; t = NRXI_FFT_STEP(q, s, V), q += t, i += t, o += t)
 
 #define NRXI_FFT_BODY2(R, T, TU, V)                                                                \
     NRXI_FFT_ROWS(V, 2) {                                                                          \
@@ -2815,7 +3142,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i);                              \
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
-        T pr = br + cr, pi = bi + ci, dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676; \
+        T pr = br + cr, pi = bi + ci;                                                              \
+        T dr = (br - cr) * (R)0.86602540378443864676, di = (bi - ci) * (R)0.86602540378443864676;  \
         T hr = ar - pr * (R)0.5, hi = ai - pi * (R)0.5, ur = hr + di, ui = hi - dr;                \
         NRXI_FFT_ST(TU, yr + o, ar + pr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ai + pi);                                                          \
@@ -2830,7 +3158,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T br = NRXI_FFT_LD(TU, xr + i + sm), bi = NRXI_FFT_LD(TU, xi + i + sm);                    \
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
-        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci, gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di; \
+        T er = ar + cr, ei = ai + ci, fr = ar - cr, fi = ai - ci;                                  \
+        T gr = br + dr, gi = bi + di, hr = br - dr, hi = bi - di;                                  \
         NRXI_FFT_ST(TU, yr + o, er + gr);                                                          \
         NRXI_FFT_ST(TU, yi + o, ei + gi);                                                          \
         ar = fr + hi; ai = fi - hr;                                                                \
@@ -2850,7 +3179,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T cr = NRXI_FFT_LD(TU, xr + i + 2 * sm), ci = NRXI_FFT_LD(TU, xi + i + 2 * sm);            \
         T dr = NRXI_FFT_LD(TU, xr + i + 3 * sm), di = NRXI_FFT_LD(TU, xi + i + 3 * sm);            \
         T er = NRXI_FFT_LD(TU, xr + i + 4 * sm), ei = NRXI_FFT_LD(TU, xi + i + 4 * sm);            \
-        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei, gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di; \
+        T pr = br + er, pi = bi + ei, ur = br - er, ui = bi - ei;                                  \
+        T gr = cr + dr, gi = ci + di, vr = cr - dr, vi = ci - di;                                  \
         NRXI_FFT_ST(TU, yr + o, ar + pr + gr);                                                     \
         NRXI_FFT_ST(TU, yi + o, ai + pi + gi);                                                     \
         br = ar + pr * c1 + gr * c2; bi = ai + pi * c1 + gi * c2;                                  \
@@ -2907,8 +3237,9 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         T ar = NRXI_FFT_LD(TU, xr + i), ai = NRXI_FFT_LD(TU, xi + i), zr = ar, zi = ai;            \
         size_t j, k, jk, half = r / 2;                                                             \
         for (j = 0; j < half; j++) {                                                               \
-            T br = NRXI_FFT_LD(TU, xr + i + (j + 1) * sm), bi = NRXI_FFT_LD(TU, xi + i + (j + 1) * sm);              \
-            T cr = NRXI_FFT_LD(TU, xr + i + (r - 1 - j) * sm), ci = NRXI_FFT_LD(TU, xi + i + (r - 1 - j) * sm);      \
+            size_t f = i + (j + 1) * sm, g = i + (r - 1 - j) * sm;                                 \
+            T br = NRXI_FFT_LD(TU, xr + f), bi = NRXI_FFT_LD(TU, xi + f);                          \
+            T cr = NRXI_FFT_LD(TU, xr + g), ci = NRXI_FFT_LD(TU, xi + g);                          \
             pr[j] = br + cr; pi[j] = bi + ci; dr[j] = br - cr; di[j] = bi - ci;                    \
             zr = zr + pr[j]; zi = zi + pi[j];                                                      \
         }                                                                                          \
@@ -2942,7 +3273,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     default: NRXI_FFT_BODYN(R, T, TU, V) break;                                                    \
     }
 
-/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u, x): u[j] = x[j], x[8 + j], ... */
+/* The last step of 8 m = n as 8 columns: y[p + m k] = sum_j w^(p j) x[8 p + j] exp(-2 pi i j k / 8). LOAD(u,
+   x): u[j] = x[j], x[8 + j], ... */
 #define NRXI_FFT_LAST(R, T, TU, V, LOAD)                                                           \
     const R *wr = w, *wi = w + 7 * m;                                                              \
     size_t p, t;                                                                                   \
@@ -2952,7 +3284,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
         LOAD(ur, xr + 8 * p);                                                                      \
         LOAD(ui, xi + 8 * p);                                                                      \
         for (k = 1; k < 8; k++) {                                                                  \
-            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p), zr = ur[k]; \
+            T cr = NRXI_FFT_LD(TU, wr + (size_t)(k - 1) * m + p), zr = ur[k];                      \
+            T ci = NRXI_FFT_LD(TU, wi + (size_t)(k - 1) * m + p);                                  \
             ur[k] = zr * cr - ui[k] * ci;                                                          \
             ui[k] = zr * ci + ui[k] * cr;                                                          \
         }                                                                                          \
@@ -2964,7 +3297,8 @@ NRXI_FN size_t nrxi_fft_good(size_t n)
     }
 #define NRXI_FFT_LOAD1(u, x) do { int j_; for (j_ = 0; j_ < 8; j_++) (u)[j_] = (x)[j_]; } while (0)
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_FFT_VEC 1
 #if NRXI_X86
@@ -2996,10 +3330,13 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
     do {                                                                                           \
         int b_;                                                                                    \
         for (b_ = 0; b_ < 2; b_++) {                                                               \
-            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 4 * b_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 8 + 4 * b_);        \
-            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 16 + 4 * b_), r3_ = NRXI_FFT_LD(nrxi_f64x4u, (x) + 24 + 4 * b_);  \
-            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6), t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                  \
-            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6), t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                  \
+            const double *x_ = (x) + 4 * b_;                                                       \
+            nrxi_f64x4 r0_ = NRXI_FFT_LD(nrxi_f64x4u, x_), r1_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 8); \
+            nrxi_f64x4 r2_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 16), r3_ = NRXI_FFT_LD(nrxi_f64x4u, x_ + 24); \
+            nrxi_f64x4 t0_ = NRXI_FFT_MIX4(r0_, r1_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t1_ = NRXI_FFT_MIX4(r0_, r1_, 1, 5, 3, 7);                                  \
+            nrxi_f64x4 t2_ = NRXI_FFT_MIX4(r2_, r3_, 0, 4, 2, 6);                                  \
+            nrxi_f64x4 t3_ = NRXI_FFT_MIX4(r2_, r3_, 1, 5, 3, 7);                                  \
             (u)[4 * b_] = NRXI_FFT_MIX4(t0_, t2_, 0, 1, 4, 5);                                     \
             (u)[4 * b_ + 1] = NRXI_FFT_MIX4(t1_, t3_, 0, 1, 4, 5);                                 \
             (u)[4 * b_ + 2] = NRXI_FFT_MIX4(t0_, t2_, 2, 3, 6, 7);                                 \
@@ -3031,58 +3368,57 @@ typedef nrxi_f32x8u nrxi_fft_vf32u;
 /* >>> twin f64 */
 typedef struct nrxi_fft_f64 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    double *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    double *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     double *root;
     struct nrxi_fft_f64 *half;         /* even n: the complex plan behind real transforms */
     double *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f64 *sub;          /* Bluestein: plan of the convolution */
-    double *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    double *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f64;
 
-NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, double, double, 1)
-}
+NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                               const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                               double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_BODIES(double, double, double, 1) }
 
-NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                               double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, double, double, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                               const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                               double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, double, double, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *NRX_RESTRICT xr,
-                                   const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                   double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
-                                              const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
+                                double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
-                                              double *NRX_RESTRICT yr, double *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u, NRXI_FFT_VF64, NRXI_FFT_LOAD_F64)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
+                                const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
+                                double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, nrxi_fft_vf64, nrxi_fft_vf64u,
+                                                                        NRXI_FFT_VF64, NRXI_FFT_LOAD_F64) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f64(size_t n, const double *z, double *xr, double *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF64) {
-        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
+        nrxi_fft_vf64 a = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf64u, z + 2 * i + NRXI_FFT_VF64);
         NRXI_FFT_ST(nrxi_fft_vf64u, xr + i, NRXI_FFT_EVEN_F64(a, b));
         NRXI_FFT_ST(nrxi_fft_vf64u, xi + i, NRXI_FFT_ODD_F64(a, b));
     }
@@ -3124,7 +3460,8 @@ NRXI_FN void nrxi_fft_merge_f64(size_t n, const double *xr, const double *xi, do
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f64(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
@@ -3134,19 +3471,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f64(const nrxi_fft_f64 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_columns_work_f64(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root, const double *x, size_t gap, double *y)
+NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
+                                   const double *x, size_t gap, double *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN double *nrxi_fft_smooth_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     const double *w = p->table, *root = p->root, *first = w;
@@ -3190,14 +3531,18 @@ NRXI_FN void nrxi_fft_swap_f64(size_t n, double *a, size_t gap)
     for (i = 0; i < n; i++) { double t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, double *a, double *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const double *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const double *co, *si, *kr, *ki;
     double *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f64(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f64(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -3211,7 +3556,8 @@ NRXI_FN double *nrxi_fft_split_run_f64(const nrxi_fft_f64 *p, size_t count, doub
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f64(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             double re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -3234,17 +3580,20 @@ NRXI_FN void nrxi_fft_run_f64(const nrxi_fft_f64 *p, int inverse, const double *
     nrxi_fft_merge_f64(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in, size_t in_stride, double *out,
-                                  size_t out_stride, double *work)
+NRXI_FN void nrxi_fft_columns_f64(const nrxi_fft_f64 *p, int inverse, size_t count, const double *in,
+                                  size_t in_stride, double *out, size_t out_stride, double *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f64(n * count), re = inverse ? gap : 0, j;
     double *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f64(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f64(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f64(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f64(const nrxi_fft_f64 *p, const double *in, double *out, double *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -3445,58 +3794,57 @@ NRXI_FN nrx_status nrxi_fft_plan_f64(nrxi_fft_f64 *p, size_t n, const nrx_env *e
 /* === twin f32 */
 typedef struct nrxi_fft_f32 {
     size_t n;
-    int eight;                         /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
+    int eight; /* n = 8 m: the first radix is 8 and comes last when one transform runs alone */
     int passes;                        /* after that one */
     unsigned char radix[NRXI_FFT_PASSES];
-    float *table;                     /* twiddles of all passes, then cosines and sines for the generic ones */
+    float *table; /* twiddles of all passes, then cosines and sines for the generic ones */
     float *root;
     struct nrxi_fft_f32 *half;         /* even n: the complex plan behind real transforms */
     float *real;                      /* cos, sin of 2 pi k / n for k <= n / 4 */
     struct nrxi_fft_f32 *sub;          /* Bluestein: plan of the convolution */
-    float *chirp;                     /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
+    float *chirp; /* cos, sin of pi j^2 / n, then the transformed kernel of the convolution */
     nrx_env env;
 } nrxi_fft_f32;
 
-NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, float, float, 1)
-}
+NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                               const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                               float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_BODIES(float, float, float, 1) }
 
-NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                               float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, float, float, 1, NRXI_FFT_LOAD1)
-}
+NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                               const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                               float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, float, float, 1,
+                                                                       NRXI_FFT_LOAD1) }
 
 #if NRXI_FFT_VEC
-NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *NRX_RESTRICT xr,
-                                   const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
+NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                   float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
     NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
 }
 #endif
 
 #if NRXI_FFT_X86
-NRXI_AVX2 NRXI_FN void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
-                                              const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_pass_avx2_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
+                                float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
+        NRXI_FFT_BODIES(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32)
+    }
 
-NRXI_AVX2 NRXI_FN void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
-                                              float *NRX_RESTRICT yr, float *NRX_RESTRICT yi)
-{
-    NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u, NRXI_FFT_VF32, NRXI_FFT_LOAD_F32)
-}
+NRXI_AVX2 NRXI_FN
+    void nrxi_fft_last_avx2_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
+                                const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
+                                float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, nrxi_fft_vf32, nrxi_fft_vf32u,
+                                                                        NRXI_FFT_VF32, NRXI_FFT_LOAD_F32) }
 
 /* xr, xi = real and imaginary parts of n numbers at z, n a multiple of the vector length; and back. */
 NRXI_AVX2 NRXI_FN void nrxi_fft_split_avx2_f32(size_t n, const float *z, float *xr, float *xi)
 {
     size_t i;
     for (i = 0; i < n; i += NRXI_FFT_VF32) {
-        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i), b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
+        nrxi_fft_vf32 a = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i),
+                      b = NRXI_FFT_LD(nrxi_fft_vf32u, z + 2 * i + NRXI_FFT_VF32);
         NRXI_FFT_ST(nrxi_fft_vf32u, xr + i, NRXI_FFT_EVEN_F32(a, b));
         NRXI_FFT_ST(nrxi_fft_vf32u, xi + i, NRXI_FFT_ODD_F32(a, b));
     }
@@ -3538,7 +3886,8 @@ NRXI_FN void nrxi_fft_merge_f32(size_t n, const float *xr, const float *xi, floa
     }
 }
 
-/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would thrash the caches. */
+/* Distance from the real to the imaginary half of a split buffer: never a large power of two, which would
+   thrash the caches. */
 NRXI_FN size_t nrxi_fft_gap_f32(size_t n) { return ((n + 15) & ~(size_t)15) + 48; }
 
 NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
@@ -3548,19 +3897,23 @@ NRXI_FN size_t nrxi_fft_columns_work_f32(const nrxi_fft_f32 *p, size_t count)
 }
 NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_columns_work_f32(p, 1); }
 
-NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root, const float *x, size_t gap, float *y)
+NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
+                                   const float *x, size_t gap, float *y)
 {
 #if NRXI_FFT_VEC
 #if NRXI_FFT_X86
-    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) { nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
+    if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) {
+        nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap);
+        return;
+    }
 #endif
     if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
 }
 
-/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns where the result is.
-   flip exchanges the roles of the halves, which makes it the inverse. */
+/* `count` smooth transforms side by side, split in a (real at a, imaginary at a + gap), b as large; returns
+   where the result is. flip exchanges the roles of the halves, which makes it the inverse. */
 NRXI_FN float *nrxi_fft_smooth_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     const float *w = p->table, *root = p->root, *first = w;
@@ -3604,14 +3957,18 @@ NRXI_FN void nrxi_fft_swap_f32(size_t n, float *a, size_t gap)
     for (i = 0; i < n; i++) { float t = a[i]; a[i] = a[gap + i]; a[gap + i] = t; }
 }
 
-/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n - 1. */
+/* The same for any length: Bluestein writes jk = (j^2 + k^2 - (k - j)^2) / 2, a convolution of length >= 2 n
+   - 1. */
 NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float *a, float *b, size_t gap)
 {
     size_t n = p->n, m, gap2, j, c;
-    const float *co = p->chirp, *si = co + n, *kr = si + n, *ki;
+    const float *co, *si, *kr, *ki;
     float *u, *v, *r;
     if (!p->sub) return nrxi_fft_smooth_f32(p, count, a, b, gap);
     m = p->sub->n;
+    co = p->chirp;
+    si = co + n;
+    kr = si + n;
     ki = kr + m;
     gap2 = nrxi_fft_gap_f32(m * count);
     u = b + 2 * gap; /* the work of nrxi_fft_columns_work goes on behind b */
@@ -3625,7 +3982,8 @@ NRXI_FN float *nrxi_fft_split_run_f32(const nrxi_fft_f32 *p, size_t count, float
     memset(u + gap2 + n * count, 0, (m - n) * count * sizeof *u);
     r = nrxi_fft_smooth_f32(p->sub, count, u, v, gap2);
     for (j = 0; j < m; j++)
-        for (c = j * count; c < (j + 1) * count; c++) { /* times the kernel; halves exchanged for the inverse */
+        /* times the kernel; halves exchanged for the inverse */
+        for (c = j * count; c < (j + 1) * count; c++) {
             float re = r[c] * kr[j] - r[gap2 + c] * ki[j], im = r[c] * ki[j] + r[gap2 + c] * kr[j];
             r[c] = im;
             r[gap2 + c] = re;
@@ -3648,17 +4006,20 @@ NRXI_FN void nrxi_fft_run_f32(const nrxi_fft_f32 *p, int inverse, const float *i
     nrxi_fft_merge_f32(n, r + re, r + gap - re, out);
 }
 
-NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in, size_t in_stride, float *out,
-                                  size_t out_stride, float *work)
+NRXI_FN void nrxi_fft_columns_f32(const nrxi_fft_f32 *p, int inverse, size_t count, const float *in,
+                                  size_t in_stride, float *out, size_t out_stride, float *work)
 {
     size_t n = p->n, gap = nrxi_fft_gap_f32(n * count), re = inverse ? gap : 0, j;
     float *r;
-    for (j = 0; j < n; j++) nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
+    for (j = 0; j < n; j++)
+        nrxi_fft_split_f32(count, in + 2 * j * in_stride, work + re + j * count, work + gap - re + j * count);
     r = nrxi_fft_split_run_f32(p, count, work, work + 2 * gap, gap);
-    for (j = 0; j < n; j++) nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
+    for (j = 0; j < n; j++)
+        nrxi_fft_merge_f32(count, r + re + j * count, r + gap - re + j * count, out + 2 * j * out_stride);
 }
 
-/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and conj(Z_h-k). */
+/* Even n = 2 h: z_j = x_2j + i x_2j+1 has the transform Z; X_k = E + w^k O with E, O from Z_k and
+   conj(Z_h-k). */
 NRXI_FN void nrxi_rfft_run_f32(const nrxi_fft_f32 *p, const float *in, float *out, float *work)
 {
     size_t n = p->n, h = n / 2, gap, k;
@@ -3857,45 +4218,51 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 3296914047
+#elif NRXI_FFT_VERSION != 2303472750
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 1540441893
-/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns. Needs the core block only.
-   Right-hand sides b are rows x nrhs, contiguous (ldb = nrhs). No function allocates or keeps state; `work` is at least the number of
-   doubles that the query of the same name gives (nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n), nrxi_eigh_work(n), nrxi_svd_work(m, n),
-   nrxi_lstsq_work(m, n, nrhs) ; (size_t)-1 when that overflows) and may not overlap anything else.
-   Status: NRX_OK, or NRX_E_NUMERIC for a NaN or infinity in the input, a singular (or not positive definite) matrix, or an iteration that
-   did not converge. Any size may be 0. All factorizations are backward stable in norm.
+#define NRXI_LINALG_VERSION 3193551026
+/* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
+   Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
+   state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
+   nrxi_eigh_work(n), nrxi_svd_work(m, n), nrxi_lstsq_work(m, n, nrhs), nrxi_eig_work(n) ((size_t)-1 when that
+   overflows) and overlaps nothing else. Any size may be 0. Status: NRX_OK, or NRX_E_NUMERIC for a NaN or
+   infinity in the input, a singular (not positive definite) matrix, or an iteration that did not converge.
+   All factorizations are backward stable in norm.
 
-     nrxi_cholesky(n, a, lda)                          A = L L^T; reads and overwrites the lower triangle only
-     nrxi_cholesky_solve(n, l, lda, b, nrhs)           b = A^-1 b
-     nrxi_lu(n, a, lda, piv)                           P A = L U; row i was swapped with row piv[i] >= i, in order
-     nrxi_lu_solve(n, lu, lda, piv, b, nrhs)           b = A^-1 b
-     nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
-     nrxi_qr(m, n, a, lda, tau, work)                  A = Q R; R in the upper triangle, the reflectors below it; tau: min(m, n)
-                                                       (work of the next two: nrxi_qr_work(m, cols))
-     nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)  first `cols` columns (k <= cols <= m) of Q, m x cols; q must not be a
-     nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
-     nrxi_qr_pivot(m, n, a, lda, perm, tau, work)      A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q is used as after nrxi_qr
-     nrxi_eigh(n, a, lda, w, work)                     symmetric A (lower triangle read) = V diag(w) V^T, w ascending, columns of a = V
-     nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work) A = U diag(s) V^T, k = min(m, n): u m x k, s k descending, vt k x n; a is destroyed;
-                                                       u and vt may both be NULL (values only)
-     nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x nrhs, its first m rows are
-                                                       read, its first n rows get x; diagonal entries of the pivoted R below
-                                                       rcond |R_00| count as zero (rcond < 0: eps max(m, n)); rank may be NULL; a is destroyed
-     nrxi_eig(n, a, lda, w, v, ldv, work)              general real A: w = n complex eigenvalues (re, im pairs; a conjugate pair is adjacent,
-                                                       positive imaginary part first), v = n x n complex (entry (i, j) at v[2*(i*ldv + j)]),
-                                                       its columns the eigenvectors of norm 1, or NULL; a is destroyed (real Schur form).
-                                                       A defective matrix gives nearly parallel vectors, not an error. nrxi_eig_work(n)
-   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 4-5, 7-8; Schreiber and Van Loan 1989 (compact WY). */
+   nrxi_cholesky(n, a, lda)              A = L L^T; reads and overwrites the lower triangle only
+   nrxi_cholesky_solve(n, l, lda, b, nrhs)            b = A^-1 b
+   nrxi_lu(n, a, lda, piv)               P A = L U; row i was swapped with row piv[i] >= i, in order
+   nrxi_lu_solve(n, lu, lda, piv, b, nrhs)            b = A^-1 b
+   nrxi_trsolve(upper, trans, unit, n, a, lda, b, nrhs)   b = op(T)^-1 b, T the upper or lower triangle of a
+   nrxi_qr(m, n, a, lda, tau, work)      A = Q R; R in the upper triangle, reflectors below it; tau: min(m, n)
+   nrxi_qr_q(m, k, a, lda, tau, cols, q, ldq, work)   q = first cols columns of Q, k <= cols <= m; q is not a;
+                                         here and in the next work is nrxi_qr_work(m, cols)
+   nrxi_qr_apply(trans, m, k, a, lda, tau, c, ldc, cols, work)   C = Q C or Q^T C, C is m x cols
+   nrxi_qr_pivot(m, n, a, lda, perm, tau, work)       A(:, perm) = Q R, |R_00| >= |R_11| >= ...; Q as above
+   nrxi_eigh(n, a, lda, w, work)         symmetric A (lower triangle read) = V diag(w) V^T, w ascending,
+                                         the columns of a become V
+   nrxi_svd(m, n, a, lda, s, u, ldu, vt, ldvt, work)  A = U diag(s) V^T, k = min(m, n): u m x k, s k values
+                                         descending, vt k x n; a is destroyed; u and vt NULL: values only
+   nrxi_lstsq(m, n, a, lda, b, nrhs, rcond, rank, work)   minimum-norm x of min |A x - b|; b is max(m, n) x
+                                         nrhs, its first m rows are read, its first n rows get x; diagonal
+                                         entries of the pivoted R below rcond |R_00| count as zero (rcond < 0:
+                                         eps max(m, n)); rank may be NULL; a is destroyed
+   nrxi_eig(n, a, lda, w, v, ldv, work)  general real A: w = n complex eigenvalues (re, im), a conjugate pair
+                                         adjacent, positive imaginary part first; v = n x n complex, entry
+                                         (i, j) at v[2*(i*ldv + j)], its columns the unit eigenvectors, or NULL;
+                                         a is destroyed (real Schur form). A defective matrix gives
+                                         nearly parallel vectors, not an error.
+   Sources: Golub and Van Loan, Matrix Computations, 4th ed., ch. 3-5, 7-8; Schreiber and Van Loan 1989
+   (compact WY form of blocked reflectors). */
 
 /* ---- kernels: scalar, vector, and AVX2 chosen at run time ---- */
 
-/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the scalar to long double). */
+/* Vector times scalar needs arithmetic without excess precision (gcc -m32 without SSE arithmetic promotes the
+   scalar to long double). */
 #if NRXI_VEC && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_LA_VEC 1
 #define NRXI_LA_LD(p) (*(const nrxi_f64x4u *)(const void *)(p))
@@ -3918,17 +4285,20 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 #define NRXI_LA_AXPY                                                                               \
     size_t i = 0;                                                                                  \
     for (; i + 8 <= n; i += 8) {                                                                   \
-        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha, v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha; \
+        nrxi_f64x4 u = NRXI_LA_LD(y + i) + NRXI_LA_LD(x + i) * alpha;                              \
+        nrxi_f64x4 v = NRXI_LA_LD(y + i + 4) + NRXI_LA_LD(x + i + 4) * alpha;                      \
         NRXI_LA_ST(y + i, u);                                                                      \
         NRXI_LA_ST(y + i + 4, v);                                                                  \
     }                                                                                              \
     for (; i < n; i++) y[i] += alpha * x[i];
-/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in registers. */
+/* Rotations k = 0 .. count-1 of rows k, k+1 of q, in panels of 16 columns with the lower row kept in
+   registers. */
 #define NRXI_LA_ROTATIONS                                                                          \
     size_t j = 0, k;                                                                               \
     for (; j + 16 <= len; j += 16) {                                                               \
         double *p = q + j;                                                                         \
-        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4), a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12); \
+        nrxi_f64x4 a0 = NRXI_LA_LD(p), a1 = NRXI_LA_LD(p + 4);                                     \
+        nrxi_f64x4 a2 = NRXI_LA_LD(p + 8), a3 = NRXI_LA_LD(p + 12);                                \
         for (k = 0; k < count; k++, p += ldq) {                                                    \
             double c = cs[2 * k], s = cs[2 * k + 1];                                               \
             nrxi_f64x4 b0 = NRXI_LA_LD(p + ldq), b1 = NRXI_LA_LD(p + ldq + 4);                     \
@@ -3944,7 +4314,8 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return j;
 /* t (4 x 8) = sum over l < k of a(i, l) b(l, j): rows of a at a[0..3] with step acs, b packed by eights. */
 #define NRXI_LA_TILE                                                                               \
-    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00; \
+    nrxi_f64x4 c00 = { 0.0, 0.0, 0.0, 0.0 }, c01 = c00, c10 = c00, c11 = c00;                      \
+    nrxi_f64x4 c20 = c00, c21 = c00, c30 = c00, c31 = c00;                                         \
     const double *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3];                                   \
     size_t l;                                                                                      \
     for (l = 0; l < k; l++, b += 8) {                                                              \
@@ -3956,15 +4327,22 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     NRXI_LA_ST(t, c00); NRXI_LA_ST(t + 4, c01); NRXI_LA_ST(t + 8, c10); NRXI_LA_ST(t + 12, c11);   \
     NRXI_LA_ST(t + 16, c20); NRXI_LA_ST(t + 20, c21); NRXI_LA_ST(t + 24, c30); NRXI_LA_ST(t + 28, c31);
 
-NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_FN void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_FN size_t nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_FN void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_FN double nrxi_la_dot_vec(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_FN
+    void nrxi_la_axpy_vec(size_t n, double alpha, const double *NRX_RESTRICT x,
+                          double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_FN size_t
+    nrxi_la_rotations_vec(size_t count, const double *cs, double *q, size_t ldq,
+                          size_t len){ NRXI_LA_ROTATIONS } NRXI_FN
+    void nrxi_la_tile_vec(size_t k, const double *const *a, size_t acs, const double *b,
+                          double *t){ NRXI_LA_TILE }
 #if NRXI_X86
-NRXI_AVX2 NRXI_FN double nrxi_la_dot_avx2(size_t n, const double *x, const double *y) { NRXI_LA_DOT }
-NRXI_AVX2 NRXI_FN void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x, double *NRX_RESTRICT y) { NRXI_LA_AXPY }
-NRXI_AVX2 NRXI_FN size_t nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq, size_t len) { NRXI_LA_ROTATIONS }
-NRXI_AVX2 NRXI_FN void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b, double *t) { NRXI_LA_TILE }
+NRXI_AVX2 NRXI_FN
+    double nrxi_la_dot_avx2(size_t n, const double *x, const double *y){ NRXI_LA_DOT } NRXI_AVX2 NRXI_FN
+    void nrxi_la_axpy_avx2(size_t n, double alpha, const double *NRX_RESTRICT x,
+                           double *NRX_RESTRICT y){ NRXI_LA_AXPY } NRXI_AVX2 NRXI_FN size_t
+    nrxi_la_rotations_avx2(size_t count, const double *cs, double *q, size_t ldq,
+                           size_t len){ NRXI_LA_ROTATIONS } NRXI_AVX2 NRXI_FN
+    void nrxi_la_tile_avx2(size_t k, const double *const *a, size_t acs, const double *b,
+                           double *t){ NRXI_LA_TILE }
 #define NRXI_LA_WIDE(n) ((n) >= 8 && nrxi_cpu_avx2())
 #endif
 #endif
@@ -4015,7 +4393,8 @@ NRXI_FN void nrxi_la_rotate(size_t n, double c, double s, double *NRX_RESTRICT x
     }
 }
 
-/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k + 1]. */
+/* One sweep of rotations: for k = 0 .. count-1 rows k, k+1 of q (length len) with (c, s) = cs[2 k], cs[2 k +
+   1]. */
 NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t ldq, size_t len)
 {
     size_t k, j = 0;
@@ -4026,12 +4405,13 @@ NRXI_FN void nrxi_la_rotations(size_t count, const double *cs, double *q, size_t
 #endif
     j = nrxi_la_rotations_vec(count, cs, q, ldq, len);
 #endif
-    for (k = 0; j < len && k < count; k++) nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
+    for (k = 0; j < len && k < count; k++)
+        nrxi_la_rotate(len - j, cs[2 * k], cs[2 * k + 1], q + k * ldq + j, q + (k + 1) * ldq + j);
 }
 
 /* C (m x n) += sign A B: a(i, l) at a[i*ars + l*acs], b(l, j) at b[l*brs + j*bcs]. */
-NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs, const double *b, size_t brs,
-                          size_t bcs, double *c, size_t ldc)
+NRXI_FN void nrxi_la_gemm(size_t m, size_t n, size_t k, double sign, const double *a, size_t ars, size_t acs,
+                          const double *b, size_t brs, size_t bcs, double *c, size_t ldc)
 {
     double pack[8 * 256], t[32];
     const double *rows[4];
@@ -4085,7 +4465,8 @@ NRXI_FN double nrxi_la_max(size_t n, const double *x, size_t inc)
     return big;
 }
 
-/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are finite. */
+/* Power of two that brings a positive v into [1/2, 1); kept within 2^+-1000 so that it and its inverse are
+   finite. */
 NRXI_FN double nrxi_la_scale(double v)
 {
     int e;
@@ -4107,8 +4488,9 @@ NRXI_FN double nrxi_la_norm(size_t n, const double *x, size_t inc)
     return sqrt((sum[0] + sum[1]) + (sum[2] + sum[3])) / f;
 }
 
-/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0. x[0] <- beta, the rest <- v.
-   Tiny vectors are scaled up first: subnormal numbers have too few digits for an orthogonal reflector. */
+/* Householder: from x (n entries) makes v (v[0] = 1 understood) and tau with (I - tau v v^T) x = beta e_0.
+   x[0] <- beta, the rest <- v. Tiny vectors are scaled up first: subnormal numbers have too few digits for an
+   orthogonal reflector. */
 NRXI_FN double nrxi_la_reflector(size_t n, double *x, size_t inc)
 {
     double norm, beta, denom, tau, back = 1.0;
@@ -4135,7 +4517,11 @@ NRXI_FN double nrxi_la_givens(double x, double z, double *c, double *s)
     if (z == 0.0) { *c = 1.0; *s = 0.0; return x; }
     r = sqrt(x * x + z * z);
     if (!(r > 1e-140 && r < 1e140)) {
-        if (fabs(x) + fabs(z) < 1e-140) { x *= 4.149515568880993e180; z *= 4.149515568880993e180; back = 2.409919865102884e-181; }
+        if (fabs(x) + fabs(z) < 1e-140) {
+            x *= 4.149515568880993e180;
+            z *= 4.149515568880993e180;
+            back = 2.409919865102884e-181;
+        }
         r = hypot(x, z);
     }
     *c = x / r;
@@ -4166,13 +4552,15 @@ NRXI_FN void nrxi_la_swap(size_t n, double *x, size_t incx, double *y, size_t in
 NRXI_FN size_t nrxi_la_count(size_t a, size_t b, size_t c)
 {
     size_t ab, sum, bytes;
-    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes)) return (size_t)-1;
+    if (!nrxi_mul_ok(a, b, &ab) || !nrxi_add_ok(ab, c, &sum) || !nrxi_mul_ok(sum, sizeof(double), &bytes))
+        return (size_t)-1;
     return sum;
 }
 
 /* ---- triangular solves, Cholesky, LU ---- */
 
-NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                double *b, size_t nrhs)
 {
     int forward = upper ? !!trans : !trans; /* which row comes first */
     size_t step, i, j;
@@ -4201,7 +4589,8 @@ NRXI_FN nrx_status nrxi_trsolve(int upper, int trans, int unit, size_t n, const 
     return NRX_OK;
 }
 
-#define NRXI_LA_BLOCK ((size_t)32) /* columns that are factored before the rest is updated by products of matrices */
+/* Columns that are factored before the rest is updated by products of matrices. */
+#define NRXI_LA_BLOCK ((size_t)32)
 
 NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
 {
@@ -4210,7 +4599,8 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         size_t end = k + nrxi_la_min(n - k, NRXI_LA_BLOCK);
         for (i = k; i < n; i++) { /* columns k .. end of L */
             double *ai = a + i * lda, pivot;
-            for (j = k; j < end && j < i; j++) ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
+            for (j = k; j < end && j < i; j++)
+                ai[j] = (ai[j] - nrxi_la_dot(j - k, ai + k, a + j * lda + k)) / a[j * lda + j];
             if (i >= end) continue;
             pivot = ai[i] - nrxi_la_dot(i - k, ai + k, ai + k);
             if (!(pivot > 0.0) || !nrxi_finite_f64(&pivot)) return NRX_E_NUMERIC;
@@ -4218,9 +4608,11 @@ NRXI_FN nrx_status nrxi_cholesky(size_t n, double *a, size_t lda)
         }
         for (r = end; r < n; r += NRXI_LA_BLOCK) { /* the rest of the lower triangle, by blocks of rows */
             size_t rows = nrxi_la_min(n - r, NRXI_LA_BLOCK);
-            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda, a + r * lda + end, lda);
+            nrxi_la_gemm(rows, r - end, end - k, -1.0, a + r * lda + k, lda, 1, a + end * lda + k, 1, lda,
+                         a + r * lda + end, lda);
             for (i = r; i < r + rows; i++)
-                for (j = r; j <= i; j++) a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
+                for (j = r; j <= i; j++)
+                    a[i * lda + j] -= nrxi_la_dot(end - k, a + i * lda + k, a + j * lda + k);
         }
     }
     return NRX_OK;
@@ -4256,15 +4648,18 @@ NRXI_FN nrx_status nrxi_lu(size_t n, double *a, size_t lda, size_t *piv)
             }
         }
         for (i = k + 1; i < end; i++) /* rows of U right of the block */
-            for (j = k; j < i; j++) nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
-        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1, a + end * lda + end, lda);
+            for (j = k; j < i; j++)
+                nrxi_la_axpy(n - end, -a[i * lda + j], a + j * lda + end, a + i * lda + end);
+        nrxi_la_gemm(n - end, n - end, end - k, -1.0, a + end * lda + k, lda, 1, a + k * lda + end, lda, 1,
+                     a + end * lda + end, lda);
     }
     for (j = 0; j < n; j++)
         if (!nrxi_finite_f64(a + j * lda + j)) singular = 1;
     return singular ? NRX_E_NUMERIC : NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b, size_t nrhs)
+NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const size_t *piv, double *b,
+                                 size_t nrhs)
 {
     size_t i;
     nrx_status status;
@@ -4277,7 +4672,8 @@ NRXI_FN nrx_status nrxi_lu_solve(size_t n, const double *lu, size_t lda, const s
 /* ---- QR ---- */
 
 /* C (m x cols) -= tau v (v^T C) with v[0] = 1 and v strided; w: cols doubles. */
-NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c, size_t ldc, double *w)
+NRXI_FN void nrxi_la_reflect_left(size_t m, size_t cols, const double *v, size_t inc, double tau, double *c,
+                                  size_t ldc, double *w)
 {
     size_t i;
     if (tau == 0.0 || cols == 0) return;
@@ -4294,7 +4690,8 @@ NRXI_FN size_t nrxi_qr_work(size_t m, size_t n)
     return nrxi_la_count(both, NRXI_LA_BLOCK, 0);
 }
 
-/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and ones), t = T, w. */
+/* The workspace of a block of reflectors: v = V^T (BLOCK x ldv, rows are reflectors with their zeros and
+   ones), t = T, w. */
 typedef struct nrxi_la_wy { double *v, *t, *w; size_t ldv; } nrxi_la_wy;
 
 NRXI_FN nrxi_la_wy nrxi_la_wy_at(size_t m, double *work)
@@ -4312,7 +4709,8 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 {
     size_t i, j, l;
     for (j = 0; j < kb; j++) {
-        for (i = 0; i < j; i++) b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
+        for (i = 0; i < j; i++)
+            b.w[i] = -tau[j] * nrxi_la_dot(m - j, b.v + i * b.ldv + j, b.v + j * b.ldv + j);
         for (i = 0; i < j; i++) {
             double s = 0.0;
             for (l = i; l < j; l++) s += b.t[i * NRXI_LA_BLOCK + l] * b.w[l];
@@ -4323,12 +4721,14 @@ NRXI_FN void nrxi_la_wy_factor(nrxi_la_wy b, size_t m, size_t kb, const double *
 }
 
 /* C (m x cols) <- (I - V T V^T) C, or with T^T when trans. */
-NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc, size_t cols)
+NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, double *c, size_t ldc,
+                              size_t cols)
 {
     size_t step, i, l;
     memset(b.w, 0, kb * cols * sizeof *b.w);
     nrxi_la_gemm(kb, cols, m, 1.0, b.v, b.ldv, 1, c, ldc, 1, b.w, cols);
-    for (step = 0; step < kb; step++) { /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    /* w <- T w downwards, or T^T w upwards: each row is read before it is replaced */
+    for (step = 0; step < kb; step++) {
         double *wi;
         i = trans ? kb - 1 - step : step;
         wi = b.w + i * cols;
@@ -4340,7 +4740,8 @@ NRXI_FN void nrxi_la_wy_apply(nrxi_la_wy b, int trans, size_t m, size_t kb, doub
 }
 
 /* V^T and T of reflectors k .. k+kb-1 stored below the diagonal of a. */
-NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda, const double *tau)
+NRXI_FN void nrxi_la_wy_load(nrxi_la_wy b, size_t m, size_t k, size_t kb, const double *a, size_t lda,
+                             const double *tau)
 {
     size_t i;
     nrxi_la_transpose(m - k, kb, a + k * lda + k, lda, b.v, b.ldv);
@@ -4378,8 +4779,8 @@ NRXI_FN nrx_status nrxi_qr(size_t m, size_t n, double *a, size_t lda, double *ta
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda, const double *tau, double *c, size_t ldc,
-                                 size_t cols, double *work)
+NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a, size_t lda,
+                                 const double *tau, double *c, size_t ldc, size_t cols, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -4391,8 +4792,8 @@ NRXI_FN nrx_status nrxi_qr_apply(int trans, size_t m, size_t k, const double *a,
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols, double *q, size_t ldq,
-                             double *work)
+NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, const double *tau, size_t cols,
+                             double *q, size_t ldq, double *work)
 {
     nrxi_la_wy b = nrxi_la_wy_at(m, work);
     size_t i, step, blocks = (k + NRXI_LA_BLOCK - 1) / NRXI_LA_BLOCK;
@@ -4410,7 +4811,8 @@ NRXI_FN nrx_status nrxi_qr_q(size_t m, size_t k, const double *a, size_t lda, co
 
 NRXI_FN size_t nrxi_qr_pivot_work(size_t m, size_t n) { return nrxi_la_count(n, 3, m); }
 
-NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau, double *work)
+NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size_t *perm, double *tau,
+                                 double *work)
 {
     double *w = work, *norm = work + n, *exact = work + 2 * n;
     size_t i, j, k = nrxi_la_min(m, n);
@@ -4431,13 +4833,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
         }
         tau[j] = nrxi_la_reflector(m - j, a + j * lda + j, lda);
         nrxi_la_reflect_left(m - j, n - j - 1, a + j * lda + j, lda, tau[j], a + j * lda + j + 1, lda, w);
-        for (i = j + 1; i < n; i++) { /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        /* downdate; recompute when cancellation has eaten half the digits (Drmac and Bujanovic 2008) */
+        for (i = j + 1; i < n; i++) {
             double r, left, ratio;
             if (norm[i] == 0.0) continue;
             r = fabs(a[j * lda + i]) / norm[i];
             left = r < 1.0 ? (1.0 - r) * (1.0 + r) : 0.0;
             ratio = norm[i] / exact[i];
-            if (left * ratio * ratio <= 1.5e-8) norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
+            if (left * ratio * ratio <= 1.5e-8)
+                norm[i] = exact[i] = nrxi_la_norm(m - j - 1, a + (j + 1) * lda + i, lda);
             else norm[i] *= sqrt(left);
         }
     }
@@ -4446,12 +4850,15 @@ NRXI_FN nrx_status nrxi_qr_pivot(size_t m, size_t n, double *a, size_t lda, size
 
 NRXI_FN size_t nrxi_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
-    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big), p = nrxi_qr_pivot_work(big, big), sum;
-    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum)) return (size_t)-1;
+    size_t k = nrxi_la_min(m, n), big = m > n ? m : n, w = nrxi_qr_work(big, nrhs > big ? nrhs : big),
+           p = nrxi_qr_pivot_work(big, big), sum;
+    if (w == (size_t)-1 || p == (size_t)-1 || !nrxi_add_ok(w, p, &sum) || !nrxi_add_ok(sum, 3 * big, &sum))
+        return (size_t)-1;
     return nrxi_la_count(n, k, sum);
 }
 
-NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond, size_t *rank, double *work)
+NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double *b, size_t nrhs, double rcond,
+                              size_t *rank, double *work)
 {
     size_t k = nrxi_la_min(m, n), big = m > n ? m : n, r = 0, i, j;
     double *tau = work, *tau2 = tau + k, *z = tau2 + k, *w = z + n * k + n;
@@ -4466,7 +4873,8 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
     while (r < k && fabs(a[r * lda + r]) > rcond * fabs(a[0])) r++;
     if (rank) *rank = r;
     (void)nrxi_qr_apply(1, m, k, a, lda, tau, b, nrhs, nrhs, w);
-    if (r < n && r > 0) { /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    /* R(0:r, :) = S^T Z^T with Z S the QR of its transpose: x = Z S^-T c has minimum norm */
+    if (r < n && r > 0) {
         for (j = 0; j < n; j++)
             for (i = 0; i < r; i++) z[j * r + i] = i <= j ? a[i * lda + j] : 0.0;
         status = nrxi_qr(n, r, z, r, tau2, w);
@@ -4489,7 +4897,10 @@ NRXI_FN nrx_status nrxi_lstsq(size_t m, size_t n, double *a, size_t lda, double 
 
 /* ---- symmetric eigenproblem: Householder tridiagonalization, implicit QR with Wilkinson shifts ---- */
 
-NRXI_FN size_t nrxi_eigh_work(size_t n) { return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1); }
+NRXI_FN size_t nrxi_eigh_work(size_t n)
+{
+    return nrxi_la_count(n, n, n <= (size_t)-1 / 64 ? 4 * n : (size_t)-1);
+}
 
 /* Q^T (rows x n) <- Q^T (I - tau v v^T), row by row. */
 NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, double tau, double *q, size_t ldq)
@@ -4499,8 +4910,10 @@ NRXI_FN void nrxi_la_reflect_right(size_t rows, size_t n, const double *v, doubl
     for (i = 0; i < rows; i++) nrxi_la_axpy(n, -tau * nrxi_la_dot(n, q + i * ldq, v), v, q + i * ldq);
 }
 
-/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with its leading 1. tau: n. */
-NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau, double *p)
+/* A (full, symmetric) -> diagonal d, off-diagonal e; reflector k stays in row k right of the diagonal, with
+   its leading 1. tau: n. */
+NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, double *e, double *tau,
+                                 double *p)
 {
     size_t i, k;
     for (k = 0; k + 1 < n; k++) {
@@ -4523,8 +4936,10 @@ NRXI_FN void nrxi_la_tridiagonal(size_t n, double *a, size_t lda, double *d, dou
     if (n) d[n - 1] = a[(n - 1) * lda + n - 1];
 }
 
-/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length len). cs: 2 n. */
-NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len, double *cs)
+/* Eigenvalues of the tridiagonal (d, e) into d, unsorted; the rotations go to the rows of q (n rows of length
+   len). cs: 2 n. */
+NRXI_FN nrx_status nrxi_la_tridiagonal_qr(size_t n, double *d, double *e, double *q, size_t ldq, size_t len,
+                                          double *cs)
 {
     size_t hi = n ? n - 1 : 0, lo, k, left = 60 * n + 60;
     while (hi > 0) {
@@ -4578,7 +4993,9 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
     memset(qt, 0, n * n * sizeof *qt);
     for (i = 0; i < n; i++) qt[i * n + i] = 1.0;
     for (k = n; k-- > 0;)
-        if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1, n);
+        if (k + 1 < n)
+            nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, tau[k], qt + (k + 1) * n + k + 1,
+                                  n);
     status = nrxi_la_tridiagonal_qr(n, w, e, qt, n, n, tau);
     if (status != NRX_OK) return status;
     for (i = 0; i < n; i++) { /* ascending */
@@ -4597,9 +5014,10 @@ NRXI_FN nrx_status nrxi_eigh(size_t n, double *a, size_t lda, double *w, double 
 
 /* ---- singular values: bidiagonalization, Golub-Kahan implicit QR ---- */
 
-/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k right of the diagonal
-   (their leading ones are understood). v, w: m and n doubles. */
-NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq, double *taup, double *v, double *w)
+/* A (m x n, m >= n) -> upper bidiagonal d, e. Left reflector k stays in column k, right reflector k in row k
+   right of the diagonal (their leading ones are understood). v, w: m and n doubles. */
+NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, double *d, double *e, double *tauq,
+                                double *taup, double *v, double *w)
 {
     size_t i, k;
     (void)v;
@@ -4623,9 +5041,10 @@ NRXI_FN void nrxi_la_bidiagonal(size_t m, size_t n, double *a, size_t lda, doubl
     }
 }
 
-/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu) and vt (length lv). cu: 4 n. */
-NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu, double *vt, size_t ldv, size_t lv,
-                                         double *cu)
+/* Singular values of the bidiagonal (d, e) into d >= 0, unsorted; rotations go to the rows of ut (length lu)
+   and vt (length lv). cu: 4 n. */
+NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double *ut, size_t ldu, size_t lu,
+                                         double *vt, size_t ldv, size_t lv, double *cu)
 {
     const double eps = 1.1e-16, tiny = 1e-60;
     size_t hi = n ? n - 1 : 0, lo, k, i, left = 60 * n + 60;
@@ -4693,14 +5112,15 @@ NRXI_FN nrx_status nrxi_la_bidiagonal_qr(size_t n, double *d, double *e, double 
 
 NRXI_FN size_t nrxi_svd_work(size_t m, size_t n)
 {
-    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0), r = nrxi_la_count(k, k, big);
+    size_t big = m > n ? m : n, k = nrxi_la_min(m, n), c = nrxi_la_count(big, k, 0),
+           r = nrxi_la_count(k, k, big);
     if (c > (size_t)-1 / 64 || r > (size_t)-1 / 64) return (size_t)-1;
     return 2 * c + r + 8 * k + big + 64;
 }
 
 /* The case m >= n with U^T (n x m) and V^T (n x n) as rows; a is destroyed. small: 5 n + m doubles. */
-NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut, size_t ldu, double *vt, size_t ldv,
-                                    double *small)
+NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, double *s, double *ut,
+                                    size_t ldu, double *vt, size_t ldv, double *small)
 {
     double *e = small, *tauq = e + n, *taup = tauq + n, *w = taup + n, *v = w + n;
     size_t i, j, k;
@@ -4716,7 +5136,9 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
             v[0] = 1.0;
             for (i = 1; i < m - k; i++) v[i] = a[(k + i) * lda + k];
             nrxi_la_reflect_right(n - k, m - k, v, tauq[k], ut + k * ldu + k, ldu);
-            if (k + 1 < n) nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k], vt + (k + 1) * ldv + k + 1, ldv);
+            if (k + 1 < n)
+                nrxi_la_reflect_right(n - k - 1, n - k - 1, a + k * lda + k + 1, taup[k],
+                                      vt + (k + 1) * ldv + k + 1, ldv);
         }
     }
     status = nrxi_la_bidiagonal_qr(n, s, e, ut, ldu, ut ? m : 0, vt, ldv, ut ? n : 0, tauq);
@@ -4735,8 +5157,8 @@ NRXI_FN nrx_status nrxi_la_svd_tall(size_t m, size_t n, double *a, size_t lda, d
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt,
-                            double *work)
+NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s, double *u, size_t ldu,
+                            double *vt, size_t ldvt, double *work)
 {
     size_t big = m > n ? m : n, k = nrxi_la_min(m, n), i, j;
     int vectors = u != NULL && vt != NULL;
@@ -4766,13 +5188,18 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
-/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the real Schur form ---- */
+/* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
+   real Schur form ---- */
 
-NRXI_FN size_t nrxi_eig_work(size_t n) { return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16); }
+NRXI_FN size_t nrxi_eig_work(size_t n)
+{
+    return n > (size_t)-1 / 64 ? (size_t)-1 : nrxi_la_count(2 * n, n, 6 * n + 16);
+}
 
-/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms of James, Langou and
-   Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times the new norm exceeds the old norm, because the
-   result would then no longer be backward stable for A (Watkins 2006). */
+/* Diagonal scaling by powers of two that brings row and column norms together (Parlett and Reinsch; the norms
+   of James, Langou and Lowery 2014); scale gets D, a becomes D^-1 A D. Undone when the condition of D times
+   the new norm exceeds the old norm, because the result would then no longer be backward stable for A
+   (Watkins 2006). */
 NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
 {
     double before = 0.0, after = 0.0, low = 1.0, high = 1.0;
@@ -4789,7 +5216,8 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
             (void)frexp(r / c, &e);
             f = ldexp(1.0, e / 2);
             g = scale[i] * f;
-            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100) continue;
+            if ((c * f) * (c * f) + (r / f) * (r / f) >= 0.9 * (c * c + r * r) || g > 1e100 || g < 1e-100)
+                continue;
             changed = 1;
             scale[i] = g;
             for (j = 0; j < n; j++) a[i * lda + j] /= f;
@@ -4806,8 +5234,10 @@ NRXI_FN void nrxi_la_balance(size_t n, double *a, size_t lda, double *scale)
     for (i = 0; i < n; i++) scale[i] = 1.0;
 }
 
-/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns from `from`, rows to `to`. */
-NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x, size_t from, size_t to)
+/* H <- P H P, Z^T <- P Z^T for the reflector of (x, y, z) in rows k .. k+size-1 of the active block; columns
+   from `from`, rows to `to`. */
+NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k, size_t size, double *x,
+                           size_t from, size_t to)
 {
     double tau = nrxi_la_reflector(size, x, 1), v1 = x[1], v2 = size == 3 ? x[2] : 0.0;
     double *r0 = h + k * lda, *r1 = r0 + lda, *r2 = size == 3 ? r1 + lda : r0;
@@ -4833,7 +5263,8 @@ NRXI_FN void nrxi_la_bulge(size_t n, double *h, size_t lda, double *zt, size_t k
     }
 }
 
-/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are real. */
+/* Eigenvalues of [a b; c d]: w = re, im of the first (im >= 0), then of the second. Returns 1 when they are
+   real. */
 NRXI_FN int nrxi_la_eig2(double a, double b, double c, double d, double *w)
 {
     double p = 0.5 * (a - d), q = p * p + b * c, r;
@@ -4858,8 +5289,10 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
         double s, t, x[3], *l;
         hi = end - 1;
         for (lo = hi; lo > 0; lo--) {
-            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]), off = fabs(h[lo * lda + lo - 1]);
-            if (off <= 1.1e-16 * near || off < 1e-100) { /* the matrix is scaled to 1; products must not underflow */
+            double near = fabs(h[lo * lda + lo]) + fabs(h[(lo - 1) * lda + lo - 1]),
+                   off = fabs(h[lo * lda + lo - 1]);
+            /* the matrix is scaled to 1; products must not underflow */
+            if (off <= 1.1e-16 * near || off < 1e-100) {
                 h[lo * lda + lo - 1] = 0.0;
                 break;
             }
@@ -4873,7 +5306,8 @@ NRXI_FN nrx_status nrxi_la_schur(size_t n, double *h, size_t lda, double *zt, do
             continue;
         }
         if (lo + 1 == hi) {
-            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) { /* real: make it triangular */
+            /* real: make it triangular */
+            if (nrxi_la_eig2(h[lo * lda + lo], h[lo * lda + hi], l[lo], l[hi], w + 2 * lo)) {
                 x[0] = w[2 * lo] - l[hi]; /* (T - w) x = 0 */
                 x[1] = l[lo];
                 nrxi_la_bulge(n, h, lda, zt, lo, 2, x, lo, hi);
@@ -4919,8 +5353,10 @@ NRXI_FN void nrxi_la_divide(double ar, double ai, double br, double bi, double *
     }
 }
 
-/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved upwards. */
-NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k, double small, double *xr, double *xi)
+/* Eigenvector (xr, xi) of the quasi-triangular t for eigenvalue k (first of its pair): zero below, solved
+   upwards. */
+NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const double *w, size_t k,
+                                  double small, double *xr, double *xi)
 {
     double lr = w[2 * k], li = w[2 * k + 1];
     size_t i = k, j;
@@ -4938,7 +5374,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             r -= row[j] * xr[j];
             m -= row[j] * xi[j];
         }
-        if (i > 0 && row[i - 1] != 0.0) { /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        /* rows i-1, i form a block [a b; c d]: Cramer with the complex determinant */
+        if (i > 0 && row[i - 1] != 0.0) {
             const double *up = row - lda;
             double ur = 0.0, ui = 0.0, b = up[i], c = row[i - 1], ar = up[i - 1] - lr, er, ei;
             for (j = i + 1; j <= last; j++) {
@@ -4948,7 +5385,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
             er = ar * dr - di * di - b * c;
             ei = di * (ar + dr);
             if (fabs(er) + fabs(ei) < small * small) er = small * small;
-            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1, xi + i - 1);
+            nrxi_la_divide(ur * dr - ui * di - b * r, ur * di + ui * dr - b * m, er, ei, xr + i - 1,
+                           xi + i - 1);
             nrxi_la_divide(ar * r - di * m - c * ur, ar * m + di * r - c * ui, er, ei, xr + i, xi + i);
             i--;
         } else {
@@ -4963,7 +5401,8 @@ NRXI_FN void nrxi_la_schur_vector(size_t n, const double *t, size_t lda, const d
 
 NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *v, size_t ldv, double *work)
 {
-    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n, *yi = yr + n, f = 0.0;
+    double *zt = work, *scale = work + n * n, *tau = scale + n, *xr = tau + n, *xi = xr + n, *yr = xi + n,
+           *yi = yr + n, f = 0.0;
     size_t i, j, k;
     nrx_status status;
     if (!nrxi_la_finite(n, n, a, lda)) return NRX_E_NUMERIC;
@@ -5025,30 +5464,30 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 1540441893
+#elif NRXI_LINALG_VERSION != 3193551026
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1036792445
-/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, read and written, from paths and from memory.
-   Format: numpy.lib.format; zip: PKWARE APPNOTE. Every byte read is checked against the size of what holds it, so any input gives a
-   status and one line, never more. Arrays come out in C order as f32, f64 or i64:
-     dtype NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest where needed); complex numbers
-                              get one more dimension of size 2 at the end (real, imaginary)
-     dtype NRX_I64            from bool and integers
-   At most NRXI_NPY_NDIM dimensions: `shape` arguments have room for that many. Data and bytes returned are freed with nrxi_free(env, .).
+#define NRXI_FILES_VERSION 3881349734
+/* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
+   Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
+   it, so that any input gives a status and one line. Arrays come out in C order as
+     NRX_F32, NRX_F64   from bool, integers of 8 to 64 bits, f16, f32, f64 (rounded to nearest); complex numbers get
+                        one more dimension of size 2 at the end (real, imaginary)
+     NRX_I64            from bool and integers
+   `shape` arguments have room for NRXI_NPY_NDIM sizes. What is returned is freed with nrxi_free(env, .).
    Under NRX_NO_STDIO the functions that take a path give NRX_E_UNSUPPORTED.
 
-     nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` names the source in the log line
-     nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
-     nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
-     nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
-     nrxi_npy_save(path, dtype, data, shape, ndim, env)
-     nrxi_npz_find(bytes, n, index, name, entry, who, env)          entry by name ("x" or "x.npy"), or by index when name is NULL
-     nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
-     nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
+   nrxi_npy_read(bytes, n, info, who, env)                        header only; `who` is named in the log
+   nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, who, env)  whole array from memory
+   nrxi_npy_load(path, dtype, data, shape, ndim, env)             whole array from a file
+   nrxi_npy_encode(dtype, data, shape, ndim, bytes, n, env)       the file as bytes
+   nrxi_npy_save(path, dtype, data, shape, ndim, env)
+   nrxi_npz_find(bytes, n, index, name, entry, who, env)          by name ("x" or "x.npy"); by index if NULL
+   nrxi_npz_encode(items, count, bytes, n, env)                   an archive as numpy.savez writes it
+   nrxi_file_read(path, bytes, n, env), nrxi_file_write(path, head, head_size, bytes, n, env) */
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
@@ -5105,7 +5544,8 @@ NRXI_FN nrx_status nrxi_npy_fail(const nrxi_npy_text *t, nrx_status status, cons
     for (i = 0; i + 1 < sizeof found && t->at + i < t->end; i++)
         found[i] = t->at[i] >= 32 && t->at[i] < 127 ? t->at[i] : '.';
     found[i] = 0;
-    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected, found);
+    return nrxi_fail(t->env, status, "nrx_npy_load: %s: header: expected %s, found \"%s\"", t->who, expected,
+                     found);
 }
 
 NRXI_FN void nrxi_npy_space(nrxi_npy_text *t)
@@ -5143,7 +5583,8 @@ NRXI_FN nrx_status nrxi_npy_descr(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     start = t->at;
     if (!nrxi_npy_string(t, &s, &n))
-        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT, "a simple dtype such as '<f4'");
+        return nrxi_npy_fail(t, t->at < t->end && *t->at == '[' ? NRX_E_UNSUPPORTED : NRX_E_FORMAT,
+                             "a simple dtype such as '<f4'");
     if (n > 0 && (*s == '<' || *s == '>' || *s == '|' || *s == '=')) {
         info->big_endian = *s == '>' || (*s == '=' && nrxi_big_endian());
         s++;
@@ -5169,7 +5610,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
     while (!nrxi_npy_accept(t, ")")) {
         size_t v = 0;
         start = t->at;
-        if (t->at >= t->end || *t->at < '0' || *t->at > '9') return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
+        if (t->at >= t->end || *t->at < '0' || *t->at > '9')
+            return nrxi_npy_fail(t, NRX_E_FORMAT, "a size in the shape");
         for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
             if (!nrxi_mul_ok(v, 10, &v) || !nrxi_add_ok(v, (size_t)(*t->at - '0'), &v)) {
                 t->at = start;
@@ -5180,7 +5622,8 @@ NRXI_FN nrx_status nrxi_npy_shape(nrxi_npy_text *t, nrxi_npy *info)
         info->shape[info->ndim++] = v;
         if (nrxi_npy_accept(t, ",")) continue;
         if (info->ndim > 1 && nrxi_npy_accept(t, ")")) break;
-        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape"); /* (3) is a number in Python, not a tuple */
+        /* (3) is a number in Python, not a tuple */
+        return nrxi_npy_fail(t, NRX_E_FORMAT, "a comma in the shape");
     }
     return NRX_OK;
 }
@@ -5214,11 +5657,14 @@ NRXI_FN nrx_status nrxi_npy_dictionary(nrxi_npy_text *t, nrxi_npy *info)
     nrxi_npy_space(t);
     if (t->at != t->end) return nrxi_npy_fail(t, NRX_E_FORMAT, "the end of the header");
     for (k = 0; k < 3; k++)
-        if (!(seen & 1u << k)) return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who, keys[k]);
+        if (!(seen & 1u << k))
+            return nrxi_fail(t->env, NRX_E_FORMAT, "nrx_npy_load: %s: header has no key '%s'", t->who,
+                             keys[k]);
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, const char *who,
+                                 const nrx_env *env)
 {
     const unsigned char *p = (const unsigned char *)bytes;
     size_t length, need, room = 1;
@@ -5227,14 +5673,18 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     int i;
     memset(info, 0, sizeof *info);
     if (n < 10 || memcmp(p, "\223NUMPY", 6) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: not a .npy file (%zu bytes, no NUMPY signature)", who, n);
     if (p[6] < 1 || p[6] > 3)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3", who, (int)p[6], (int)p[7]);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: format version %d.%d, known are 1 to 3",
+                         who, (int)p[6], (int)p[7]);
     info->offset = p[6] == 1 ? 10 : 12;
-    if (n < info->offset) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
+    if (n < info->offset)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated in the header", who);
     length = (size_t)nrxi_get_le(p + 8, p[6] == 1 ? 2 : 4);
     if (length > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who, length, n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: header of %zu bytes, file has %zu", who,
+                         length, n - info->offset);
     t.at = (const char *)p + info->offset;
     t.end = t.at + length;
     t.who = who;
@@ -5243,20 +5693,23 @@ NRXI_FN nrx_status nrxi_npy_read(const void *bytes, size_t n, nrxi_npy *info, co
     status = nrxi_npy_dictionary(&t, info);
     if (status != NRX_OK) return status;
     if (info->kind == 'c') {
-        if (info->ndim == NRXI_NPY_NDIM) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
+        if (info->ndim == NRXI_NPY_NDIM)
+            return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: complex with 8 dimensions", who);
         info->shape[info->ndim++] = 2;
     }
     info->count = 1;
     for (i = 0; i < info->ndim; i++) { /* zeros do not hide an overflow of the other sizes */
         info->count *= info->shape[i];
         if (!nrxi_mul_ok(room, info->shape[i] ? info->shape[i] : 1, &room) || room > (size_t)-1 / 16)
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who, info->ndim,
-                             info->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE,
+                             "nrx_npy_load: %s: shape with %d dimensions overflows (size %zu)", who,
+                             info->ndim, info->shape[i]);
     }
     need = info->count * (size_t)info->item;
     if (need > n - info->offset)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who, need,
-                         n - info->offset);
+        return nrxi_fail(env, NRX_E_FORMAT,
+                         "nrx_npy_load: %s: truncated: shape needs %zu bytes of data, file has %zu", who,
+                         need, n - info->offset);
     return NRX_OK;
 }
 
@@ -5334,24 +5787,28 @@ NRXI_FN int nrxi_npy_convert(const nrxi_npy *info, const unsigned char *bytes, i
     return ok;
 }
 
-NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim, const char *who,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                   int *ndim, const char *who, const nrx_env *env)
 {
     nrxi_npy info;
     void *out;
     nrx_status status;
     *data = NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64", dtype);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_load: dtype %d is none of NRX_F32, NRX_F64, NRX_I64",
+                         dtype);
     status = nrxi_npy_read(bytes, n, &info, who, env);
     if (status != NRX_OK) return status;
     if (dtype == NRX_I64 && (info.kind == 'f' || info.kind == 'c'))
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npy_load: %s: holds floating-point numbers, integers were asked for", who);
     out = nrxi_alloc(env, info.count, nrxi_dtype_size(dtype));
-    if (!out) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
+    if (!out)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_load: %s: no memory for %zu numbers", who, info.count);
     if (!nrxi_npy_convert(&info, (const unsigned char *)bytes + info.offset, dtype, out)) {
         nrxi_free(env, out);
-        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits", who);
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_npy_load: %s: an unsigned number does not fit 64 signed bits",
+                         who);
     }
     memcpy(shape, info.shape, sizeof info.shape);
     *ndim = info.ndim;
@@ -5359,13 +5816,15 @@ NRXI_FN nrx_status nrxi_npy_decode(const void *bytes, size_t n, int dtype, void 
     return NRX_OK;
 }
 
-/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a bad argument or overflow. */
+/* Writes the header of a C-order array into head (NRXI_NPY_HEAD bytes): its size, a multiple of 64; 0 for a
+   bad argument or overflow. */
 NRXI_FN size_t nrxi_npy_head(int dtype, const size_t *shape, int ndim, unsigned char *head, size_t *bytes)
 {
     nrxi_text t;
     size_t size, room = 1, count = 1;
     int i;
-    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)) return 0;
+    if (ndim < 0 || ndim > NRXI_NPY_NDIM || (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64))
+        return 0;
     for (i = 0; i < ndim; i++) {
         count *= shape[i];
         if (!nrxi_mul_ok(room, shape[i] ? shape[i] : 1, &room) || room > (size_t)-1 / 16) return 0;
@@ -5413,7 +5872,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
                 p = grown;
                 if (!p) {
                     (void)fclose(f);
-                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path, room);
+                    return nrxi_fail(env, NRX_E_NOMEM, "nrx file read: '%s': no memory for %zu bytes", path,
+                                     room);
                 }
             }
             got = fread(p + size, 1, room - size, f);
@@ -5434,7 +5894,8 @@ NRXI_FN nrx_status nrxi_file_read(const char *path, unsigned char **bytes, size_
 }
 
 /* Writes two pieces, one after the other; a file that could not be finished is removed. */
-NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes, size_t n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t head_size, const void *bytes,
+                                   size_t n, const nrx_env *env)
 {
 #ifdef NRX_NO_STDIO
     (void)head; (void)head_size; (void)bytes; (void)n;
@@ -5451,7 +5912,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
 #endif
 }
 
-NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim,
+                                 const nrx_env *env)
 {
     unsigned char *bytes;
     size_t n;
@@ -5463,21 +5925,26 @@ NRXI_FN nrx_status nrxi_npy_load(const char *path, int dtype, void **data, size_
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim,
+                                 const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t bytes, size = nrxi_npy_head(dtype, shape, ndim, head, &bytes);
-    if (!size) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written", path, dtype, ndim);
+    if (!size)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_save: '%s': dtype %d with %d dimensions cannot be written",
+                         path, dtype, ndim);
     return nrxi_file_write(path, head, size, data, bytes, env);
 }
 
-NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, unsigned char **bytes, size_t *n,
-                                   const nrx_env *env)
+NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *shape, int ndim,
+                                   unsigned char **bytes, size_t *n, const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD];
     size_t size, total = nrxi_npy_head(dtype, shape, ndim, head, &size);
     *bytes = NULL;
-    if (!total) return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written", dtype, ndim);
+    if (!total)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_npy_encode: dtype %d with %d dimensions cannot be written",
+                         dtype, ndim);
     *bytes = (unsigned char *)nrxi_alloc(env, total + size, 1);
     if (!*bytes) return nrxi_fail(env, NRX_E_NOMEM, "nrx_npy_encode: no memory for %zu bytes", total + size);
     memcpy(*bytes, head, total);
@@ -5491,8 +5958,10 @@ NRXI_FN nrx_status nrxi_npy_encode(int dtype, const void *data, const size_t *sh
 /* CRC-32 of ISO 3309, four bits at a time; start with crc = 0. */
 NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 {
-    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u, 0x4db26158u,
-        0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu, 0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
+    static const uint32_t table[16] = { 0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu,
+                                        0x76dc4190u, 0x6b6b51f4u, 0x4db26158u, 0x5005713cu,
+                                        0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu };
     crc = ~crc;
     for (; n; n--) {
         crc ^= *p++;
@@ -5503,7 +5972,8 @@ NRXI_FN uint32_t nrxi_crc32(uint32_t crc, const unsigned char *p, size_t n)
 }
 
 /* Sizes and offset of a central directory record, through its zip64 field where 32 bits did not do. */
-NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size, uint64_t value[3])
+NRXI_FN int nrxi_zip_sizes(const unsigned char *rec, const unsigned char *extra, size_t extra_size,
+                           uint64_t value[3])
 {
     int i;
     value[0] = nrxi_get_le(rec + 24, 4); /* uncompressed, compressed, offset: the order of the zip64 field */
@@ -5534,44 +6004,55 @@ NRXI_FN int nrxi_npz_same(const char *name, const char *stored, size_t n)
     return n == m + 4 && memcmp(name, stored, m) == 0 && memcmp(stored + m, ".npy", 4) == 0;
 }
 
-NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name, nrxi_npz_entry *entry,
-                                 const char *who, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t index, const char *name,
+                                 nrxi_npz_entry *entry, const char *who, const nrx_env *env)
 {
     size_t end, entries, i, at, size, name_size, extra_size, start;
     const unsigned char *rec = bytes;
     uint64_t value[3];
     memset(entry, 0, sizeof *entry);
-    if (n < 22) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
+    if (n < 22)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (%zu bytes)", who, n);
     for (end = n - 22; memcmp(bytes + end, "PK\005\006", 4) != 0; end--)
-        if (end == 0 || n - end > 22 + 65535) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
+        if (end == 0 || n - end > 22 + 65535)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: not a zip archive (no end record)", who);
     entries = (size_t)nrxi_get_le(bytes + end + 10, 2);
     size = (size_t)nrxi_get_le(bytes + end + 12, 4);
     at = (size_t)nrxi_get_le(bytes + end + 16, 4);
     if (entries == 0xffff || at == 0xffffffffu)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
-    if (at > end || size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: zip64 archive with 65535 entries or 4 GiB and more", who);
+    if (at > end || size > end - at)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory lies outside the file", who);
     for (i = 0;; i++) {
-        if (i == entries && name) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
-        if (i == entries) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
+        if (i == entries && name)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry '%s' among %zu", who, name, entries);
+        if (i == entries)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_load: %s: no entry %zu among %zu", who, index, entries);
         rec = bytes + at;
         if (end - at < 46 || memcmp(rec, "PK\001\002", 4) != 0)
-            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed", who, i);
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory record %zu is malformed",
+                             who, i);
         name_size = (size_t)nrxi_get_le(rec + 28, 2);
         extra_size = (size_t)nrxi_get_le(rec + 30, 2);
         size = 46 + name_size + extra_size + (size_t)nrxi_get_le(rec + 32, 2);
-        if (size > end - at) return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
+        if (size > end - at)
+            return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: zip directory is truncated", who);
         if (name ? nrxi_npz_same(name, (const char *)rec + 46, name_size) : i == index) break;
         at += size;
     }
     entry->name = (const char *)rec + 46;
     entry->name_size = name_size;
-    if (nrxi_get_le(rec + 8, 2) & 1u) return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
+    if (nrxi_get_le(rec + 8, 2) & 1u)
+        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is encrypted", who, i);
     if (nrxi_get_le(rec + 10, 2) != 0)
-        return nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez", who, i,
-                         (int)nrxi_get_le(rec + 10, 2));
-    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1] || value[2] > end || end - value[2] < 30
-        || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
-        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header", who, i);
+        return nrxi_fail(env, NRX_E_UNSUPPORTED,
+                         "nrx_npz_load: %s: entry %zu is compressed (method %d); write it with numpy.savez",
+                         who, i, (int)nrxi_get_le(rec + 10, 2));
+    if (!nrxi_zip_sizes(rec, rec + 46 + name_size, extra_size, value) || value[0] != value[1]
+        || value[2] > end || end - value[2] < 30 || memcmp(bytes + (size_t)value[2], "PK\003\004", 4) != 0)
+        return nrxi_fail(env, NRX_E_FORMAT, "nrx_npz_load: %s: entry %zu has wrong sizes or no local header",
+                         who, i);
     start = (size_t)value[2];
     size = 30 + (size_t)nrxi_get_le(bytes + start + 26, 2) + (size_t)nrxi_get_le(bytes + start + 28, 2);
     if (size > end - start || value[0] > end - start - size)
@@ -5583,8 +6064,10 @@ NRXI_FN nrx_status nrxi_npz_find(const unsigned char *bytes, size_t n, size_t in
     return NRX_OK;
 }
 
-/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file; returns the end. */
-NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc, size_t size, size_t offset)
+/* Local header (signature PK34, at 0) or directory record (signature PK12, offset given) of a stored file;
+   returns the end. */
+NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const char *name, uint32_t crc,
+                                       size_t size, size_t offset)
 {
     size_t n = strlen(name) + 4;
     p = nrxi_put_le(p, directory ? 0x02014b50u : 0x04034b50u, 4);
@@ -5607,7 +6090,8 @@ NRXI_FN unsigned char *nrxi_zip_record(unsigned char *p, int directory, const ch
     return p + n;
 }
 
-NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n, const nrx_env *env)
+NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsigned char **bytes, size_t *n,
+                                   const nrx_env *env)
 {
     unsigned char head[NRXI_NPY_HEAD], *p, *dir;
     size_t i, total = 22, directory = 0, size, head_size, name;
@@ -5615,8 +6099,11 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     for (i = 0; i < count; i++) {
         head_size = nrxi_npy_head(items[i].dtype, items[i].shape, items[i].ndim, head, &size);
         name = strlen(items[i].name) + 4;
-        if (!head_size || name > 65535) return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i, items[i].name);
-        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total)) break;
+        if (!head_size || name > 65535)
+            return nrxi_fail(env, NRX_E_ARG, "nrx_npz_save: item %zu ('%s') cannot be written", i,
+                             items[i].name);
+        if (!nrxi_add_ok(total, size, &total) || !nrxi_add_ok(total, head_size + 76 + 2 * name, &total))
+            break;
         directory += 46 + name;
     }
     if (i < count || count > 65534 || total > 0xfffffffeu)
@@ -5645,7 +6132,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 1036792445
+#elif NRXI_FILES_VERSION != 3881349734
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -5656,17 +6143,20 @@ NRXI_IMPL_BEGIN
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* One matrix of a product, `rows` x `cols` with rows ld apart, batch of them stride apart: can it exist? */
-NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows, size_t cols, size_t ld, size_t batch,
-                                   size_t stride)
+NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows,
+                                   size_t cols, size_t ld, size_t batch, size_t stride)
 {
     size_t span, more;
     if (rows == 0 || cols == 0 || batch == 0) return NRX_OK;
     if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %c is NULL, %zux%zu expected", who, which, rows, cols);
     if (ld < cols)
-        return nrxi_fail(NULL, NRX_E_ARG, "%s: ld%c is %zu, rows of %c as stored have %zu entries", who, which, ld, which, cols);
-    if (!nrxi_mul_ok(rows - 1, ld, &span) || !nrxi_mul_ok(batch - 1, stride, &more) || !nrxi_add_ok(span, cols, &span)
-        || !nrxi_add_ok(span, more, &span) || !nrxi_mul_ok(span, elem, &span) || span > (size_t)-1 / 2)
-        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %c, %zux%zu with ld%c %zu, is larger than memory", who, which, rows, cols, which, ld);
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: ld%c is %zu, rows of %c as stored have %zu entries", who,
+                         which, ld, which, cols);
+    if (!nrxi_mul_ok(rows - 1, ld, &span) || !nrxi_mul_ok(batch - 1, stride, &more) ||
+        !nrxi_add_ok(span, cols, &span) || !nrxi_add_ok(span, more, &span) ||
+        !nrxi_mul_ok(span, elem, &span) || span > (size_t)-1 / 2)
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %c, %zux%zu with ld%c %zu, is larger than memory", who,
+                         which, rows, cols, which, ld);
     return NRX_OK;
 }
 
@@ -5674,8 +6164,9 @@ NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, con
 NRXI_FN int nrxi_gemm_flag(int t) { return t == 0 || t == 111 ? 0 : t == 1 || t == 112 ? 1 : -1; }
 
 /* >>> twin f64 */
-NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                                              size_t lda, size_t sa, const double *b, size_t ldb, size_t sb, double beta, double *c,
+NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
+                                              double alpha, const double *a, size_t lda, size_t sa,
+                                              const double *b, size_t ldb, size_t sb, double beta, double *c,
                                               size_t ldc, size_t sc, size_t batch)
 {
     nrx_status status;
@@ -5688,40 +6179,48 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, s
     if (m == 0 || n == 0 || batch == 0) return NRX_OK;
     if (alpha != 0 && k != 0) {
         status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
-        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status == NRX_OK)
+            status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
         if (status != NRX_OK) return status;
     }
     status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
     if (status != NRX_OK) return status;
-    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    if (batch > 1 && sc == 0)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who,
+                         batch);
     size = nrxi_gemm_work_f64(m, n, k);
     if (size) work = (double *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
     if (batch == 1) nrxi_gemm_f64(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
-    else nrxi_gemm_batch_f64(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    else
+        nrxi_gemm_batch_f64(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work,
+                            NULL);
     nrxi_free(NULL, work);
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                                const double *b, size_t ldb, double beta, double *c, size_t ldc)
+NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                                size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
 {
-    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
+                                      ldc, 0, 1);
 }
 
-NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, size_t stride_a,
-                                      const double *b, size_t ldb, size_t stride_b, double beta, double *c, size_t ldc, size_t stride_c,
-                                      size_t batch)
+NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha,
+                                      const double *a, size_t lda, size_t stride_a, const double *b,
+                                      size_t ldb, size_t stride_b, double beta, double *c, size_t ldc,
+                                      size_t stride_c, size_t batch)
 {
-    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
-                                      stride_c, batch);
+    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb,
+                                      stride_b, beta, c, ldc, stride_c, batch);
 }
 
-#define NRXI_VPUBLIC_F64(fn)                                                                                   \
-    NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                   \
-    {                                                                                                          \
-        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f64: %c is NULL", x ? 'y' : 'x'); \
-        nrxi_v##fn##_f64(n, x, y);                                                                             \
-        return NRX_OK;                                                                                         \
+#define NRXI_VPUBLIC_F64(fn)                                                                                 \
+    NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                 \
+    {                                                                                                        \
+        if (n > 0 && (!x || !y))                                                                             \
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f64: %c is NULL", x ? 'y' : 'x');                \
+        nrxi_v##fn##_f64(n, x, y);                                                                           \
+        return NRX_OK;                                                                                       \
     }
 NRXI_VPUBLIC_F64(exp)
 NRXI_VPUBLIC_F64(expm1)
@@ -5734,8 +6233,9 @@ NRXI_VPUBLIC_F64(erf)
 NRXI_VPUBLIC_F64(sin)
 NRXI_VPUBLIC_F64(cos)
 /* === twin f32 */
-NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                                              size_t lda, size_t sa, const float *b, size_t ldb, size_t sb, float beta, float *c,
+NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
+                                              float alpha, const float *a, size_t lda, size_t sa,
+                                              const float *b, size_t ldb, size_t sb, float beta, float *c,
                                               size_t ldc, size_t sc, size_t batch)
 {
     nrx_status status;
@@ -5748,40 +6248,48 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, s
     if (m == 0 || n == 0 || batch == 0) return NRX_OK;
     if (alpha != 0 && k != 0) {
         status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
-        if (status == NRX_OK) status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+        if (status == NRX_OK)
+            status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
         if (status != NRX_OK) return status;
     }
     status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
     if (status != NRX_OK) return status;
-    if (batch > 1 && sc == 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who, batch);
+    if (batch > 1 && sc == 0)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who,
+                         batch);
     size = nrxi_gemm_work_f32(m, n, k);
     if (size) work = (float *)nrxi_alloc(NULL, size, sizeof *work); /* NULL: slower, as right */
     if (batch == 1) nrxi_gemm_f32(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, NULL);
-    else nrxi_gemm_batch_f32(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work, NULL);
+    else
+        nrxi_gemm_batch_f32(ta, tb, m, n, k, alpha, a, lda, sa, b, ldb, sb, beta, c, ldc, sc, batch, work,
+                            NULL);
     nrxi_free(NULL, work);
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
-                                const float *b, size_t ldb, float beta, float *c, size_t ldc)
+NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                                size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1);
+    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
+                                      ldc, 0, 1);
 }
 
-NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, size_t stride_a,
-                                      const float *b, size_t ldb, size_t stride_b, float beta, float *c, size_t ldc, size_t stride_c,
-                                      size_t batch)
+NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha,
+                                      const float *a, size_t lda, size_t stride_a, const float *b,
+                                      size_t ldb, size_t stride_b, float beta, float *c, size_t ldc,
+                                      size_t stride_c, size_t batch)
 {
-    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc,
-                                      stride_c, batch);
+    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb,
+                                      stride_b, beta, c, ldc, stride_c, batch);
 }
 
-#define NRXI_VPUBLIC_F32(fn)                                                                                   \
-    NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                   \
-    {                                                                                                          \
-        if (n > 0 && (!x || !y)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f32: %c is NULL", x ? 'y' : 'x'); \
-        nrxi_v##fn##_f32(n, x, y);                                                                             \
-        return NRX_OK;                                                                                         \
+#define NRXI_VPUBLIC_F32(fn)                                                                                 \
+    NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                 \
+    {                                                                                                        \
+        if (n > 0 && (!x || !y))                                                                             \
+            return nrxi_fail(NULL, NRX_E_ARG, "nrx_v" #fn "_f32: %c is NULL", x ? 'y' : 'x');                \
+        nrxi_v##fn##_f32(n, x, y);                                                                           \
+        return NRX_OK;                                                                                       \
     }
 NRXI_VPUBLIC_F32(exp)
 NRXI_VPUBLIC_F32(expm1)
@@ -5807,7 +6315,8 @@ struct nrx_fft {
     size_t work;             /* elements of the workspace behind the intermediate array */
 };
 
-/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few enough for the cache. */
+/* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few
+   enough for the cache. */
 NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
 {
     size_t block = 8;
@@ -5824,7 +6333,8 @@ NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
 }
 
 /* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
-NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out, double *work)
+NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out,
+                               double *work)
 {
     size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
     const nrxi_fft_f64 *plan = &p->f64[axis];
@@ -5835,14 +6345,17 @@ NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const do
     for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
         if (inner == 1) { nrxi_fft_run_f64(plan, inverse, in, out, work); continue; }
         for (c = 0; c < inner; c += block)
-            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+            nrxi_fft_columns_f64(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner,
+                                 out + 2 * c, inner, work);
     }
 }
 
-/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of
+   full when there is one row. */
 NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *full)
 {
-    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1,
+           rows = p->points / n, r, k, mirror, pitch;
     int axis;
     for (r = 0; r < rows; r++, full += 2 * n) {
         const double *from;
@@ -5861,7 +6374,8 @@ NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *ful
 }
 
 /* One contiguous array of the plan; mid: room for the complex array. */
-NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
+                                double *work)
 {
     int axis, last = p->d.ndim - 1;
     size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
@@ -5880,7 +6394,8 @@ NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in,
     } else {
         size_t pitch = p->d.real == 2 ? n : p->half;
         if (last > 0 && pitch != p->half) {
-            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            for (i = 0; i < rows; i++)
+                memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
             in = mid;
         }
         for (axis = last - 1; axis >= 0; axis--) {
@@ -5892,9 +6407,10 @@ NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in,
     }
 }
 
-/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
-NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out, size_t os, double *mid,
-                                  double *work)
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex)
+   numbers. */
+NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out,
+                                  size_t os, double *mid, double *work)
 {
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
     size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
@@ -5910,17 +6426,21 @@ NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *i
     }
 }
 
-NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid, double *work)
+NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
+                              double *work)
 {
-    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance,
+           od = inverse ? p->d.in_distance : p->d.out_distance;
     size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
-    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block,
+           n = p->d.shape[0];
     if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
         block = nrxi_fft_block(n, p->d.batch);
         for (b = 0; b < p->d.batch; b += block) {
             size_t count = p->d.batch - b < block ? p->d.batch - b : block;
             nrxi_fft_columns_f64(&p->f64[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
-            for (c = 0; c < n; c++) nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
+            for (c = 0; c < n; c++)
+                nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
         }
         return;
     }
@@ -5938,7 +6458,8 @@ NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
 }
 
 /* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
-NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out, float *work)
+NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out,
+                               float *work)
 {
     size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
     const nrxi_fft_f32 *plan = &p->f32[axis];
@@ -5949,14 +6470,17 @@ NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const fl
     for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
         if (inner == 1) { nrxi_fft_run_f32(plan, inverse, in, out, work); continue; }
         for (c = 0; c < inner; c += block)
-            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner, out + 2 * c, inner, work);
+            nrxi_fft_columns_f32(plan, inverse, inner - c < block ? inner - c : block, in + 2 * c, inner,
+                                 out + 2 * c, inner, work);
     }
 }
 
-/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of full when there is one row. */
+/* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of
+   full when there is one row. */
 NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
 {
-    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1, rows = p->points / n, r, k, mirror, pitch;
+    size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1,
+           rows = p->points / n, r, k, mirror, pitch;
     int axis;
     for (r = 0; r < rows; r++, full += 2 * n) {
         const float *from;
@@ -5975,7 +6499,8 @@ NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
 }
 
 /* One contiguous array of the plan; mid: room for the complex array. */
-NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
+                                float *work)
 {
     int axis, last = p->d.ndim - 1;
     size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
@@ -5994,7 +6519,8 @@ NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, 
     } else {
         size_t pitch = p->d.real == 2 ? n : p->half;
         if (last > 0 && pitch != p->half) {
-            for (i = 0; i < rows; i++) memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
+            for (i = 0; i < rows; i++)
+                memcpy(mid + 2 * i * p->half, in + 2 * i * pitch, 2 * p->half * sizeof *mid);
             in = mid;
         }
         for (axis = last - 1; axis >= 0; axis--) {
@@ -6006,9 +6532,10 @@ NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, 
     }
 }
 
-/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex) numbers. */
-NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out, size_t os, float *mid,
-                                  float *work)
+/* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex)
+   numbers. */
+NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out,
+                                  size_t os, float *mid, float *work)
 {
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
     size_t ni = inverse ? p->out_size : p->in_size, no = inverse ? p->in_size : p->out_size;
@@ -6024,17 +6551,21 @@ NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in
     }
 }
 
-NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid, float *work)
+NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
+                              float *work)
 {
-    size_t id = inverse ? p->d.out_distance : p->d.in_distance, od = inverse ? p->d.in_distance : p->d.out_distance;
+    size_t id = inverse ? p->d.out_distance : p->d.in_distance,
+           od = inverse ? p->d.in_distance : p->d.out_distance;
     size_t is = inverse ? p->d.out_stride : p->d.in_stride, os = inverse ? p->d.in_stride : p->d.out_stride;
-    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block, n = p->d.shape[0];
+    size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block,
+           n = p->d.shape[0];
     if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
         block = nrxi_fft_block(n, p->d.batch);
         for (b = 0; b < p->d.batch; b += block) {
             size_t count = p->d.batch - b < block ? p->d.batch - b : block;
             nrxi_fft_columns_f32(&p->f32[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
-            for (c = 0; c < n; c++) nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
+            for (c = 0; c < n; c++)
+                nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
         }
         return;
     }
@@ -6065,17 +6596,21 @@ NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
     size_t all = 32, last;
     int i;
     if (d->ndim == 0) d->ndim = 1;
-    if (d->ndim < 0 || d->ndim > 8) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
+    if (d->ndim < 0 || d->ndim > 8)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: %d axes, allowed are 1 to 8", d->ndim);
     if (d->dtype != NRX_F32 && d->dtype != NRX_F64)
         return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: dtype %d is neither NRX_F32 nor NRX_F64", d->dtype);
-    if (d->norm < 0 || d->norm > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
-    if (d->real < 0 || d->real > 2) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: real %d is not 0, 1 or 2", d->real);
+    if (d->norm < 0 || d->norm > 2)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: norm %d is not one of NRX_FFT_...", d->norm);
+    if (d->real < 0 || d->real > 2)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: real %d is not 0, 1 or 2", d->real);
     p->points = 1;
     for (i = 0; i < d->ndim; i++) {
         if (d->shape[i] == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: axis %d has length 0", i);
         p->points *= d->shape[i];
         if (!nrxi_mul_ok(all, d->shape[i] + 1, &all))
-            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i, d->shape[i]);
+            return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: shape overflows at axis %d of length %zu", i,
+                             d->shape[i]);
     }
     last = d->shape[d->ndim - 1];
     p->half = d->real ? last / 2 + 1 : last;
@@ -6085,10 +6620,12 @@ NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
     if (d->in_stride == 0) d->in_stride = 1;
     if (d->out_stride == 0) d->out_stride = 1;
     if ((d->in_stride != 1 || d->out_stride != 1) && d->ndim > 1)
-        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis", d->in_stride, d->out_stride, d->ndim);
+        return nrxi_fail(env, NRX_E_ARG, "nrx_fft_create: strides %zu, %zu with %d axes; they need one axis",
+                         d->in_stride, d->out_stride, d->ndim);
     if (d->in_distance == 0) d->in_distance = d->in_stride == 1 ? p->in_size : 1;
     if (d->out_distance == 0) d->out_distance = d->out_stride == 1 ? p->out_size : 1;
-    if (!nrxi_mul_ok(all, d->batch, &all)) return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
+    if (!nrxi_mul_ok(all, d->batch, &all))
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_fft_create: %zu arrays overflow", d->batch);
     p->scale[0] = d->norm == NRX_FFT_ORTHO ? 1.0 / sqrt((double)p->points) : 1.0;
     p->scale[1] = d->norm == NRX_FFT_BACKWARD ? 1.0 / (double)p->points : p->scale[0];
     return NRX_OK;
@@ -6126,7 +6663,8 @@ NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
     return status;
 }
 
-/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and output. */
+/* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and
+   output. */
 NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
 {
     if (p->d.in_stride != 1 || p->d.out_stride != 1) return (4 * p->points + 4 + 15) & ~(size_t)15;
@@ -6138,17 +6676,25 @@ NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan)
     return plan ? (nrxi_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
 }
 
-NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work, const char *who)
+NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work,
+                                    const char *who)
 {
     void *own = NULL;
     if (!plan || !in || !out)
-        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who, !plan ? "plan" : !in ? "in" : "out");
+        return nrxi_fail(plan ? &plan->d.env : NULL, NRX_E_ARG, "%s: %s is NULL", who,
+                         !plan ? "plan"
+                         : !in ? "in"
+                               : "out");
     if (!work) work = own = nrxi_alloc(&plan->d.env, nrx_fft_workspace_size(plan), 1);
-    if (!work) return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who, nrx_fft_workspace_size(plan));
+    if (!work)
+        return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who,
+                         nrx_fft_workspace_size(plan));
     if (plan->d.dtype == NRX_F32)
-        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work, (float *)work + nrxi_fft_mid(plan));
+        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work,
+                         (float *)work + nrxi_fft_mid(plan));
     else
-        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work, (double *)work + nrxi_fft_mid(plan));
+        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work,
+                         (double *)work + nrxi_fft_mid(plan));
     nrxi_free(&plan->d.env, own);
     return NRX_OK;
 }
@@ -6182,23 +6728,44 @@ NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, con
 }
 
 /* >>> twin f64 */
-NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out); }
-NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 0, n, in, out); }
-NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out) { return nrxi_fft_once(NRX_F64, 1, 1, n, in, out); }
+NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out)
+{
+    return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out);
+}
+NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out)
+{
+    return nrxi_fft_once(NRX_F64, 1, 0, n, in, out);
+}
+NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out)
+{
+    return nrxi_fft_once(NRX_F64, 1, 1, n, in, out);
+}
 /* === twin f32 */
-NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out); }
-NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 0, n, in, out); }
-NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out) { return nrxi_fft_once(NRX_F32, 1, 1, n, in, out); }
+NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out)
+{
+    return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out);
+}
+NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out)
+{
+    return nrxi_fft_once(NRX_F32, 1, 0, n, in, out);
+}
+NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out)
+{
+    return nrxi_fft_once(NRX_F32, 1, 1, n, in, out);
+}
 /* <<< twin */
 
-/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out -- */
+/* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out
+   -- */
 
-/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed. */
+/* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed.
+   */
 NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size, double **p)
 {
     size_t total = 0, padded;
     int i, ok = 1;
-    for (i = 0; i < count; i++) ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
+    for (i = 0; i < count; i++)
+        ok = ok && size[i] < (size_t)-8 && nrxi_add_ok(total, (size[i] + 7) & ~(size_t)7, &total);
     if (!ok) return nrxi_fail(NULL, NRX_E_RANGE, "%s: sizes overflow", who);
     p[0] = (double *)nrxi_alloc(NULL, total, sizeof(double));
     if (!p[0]) return nrxi_fail(NULL, NRX_E_NOMEM, "%s: no memory for %zu numbers of workspace", who, total);
@@ -6210,14 +6777,18 @@ NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size,
 }
 
 /* A matrix argument: not NULL (unless empty), leading dimension at least its columns, size within reach. */
-NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n, size_t ld)
+NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n,
+                                 size_t ld)
 {
     size_t bytes;
     if (m == 0 || n == 0) return NRX_OK;
     if (!p) return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, name);
-    if (ld < n) return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who, ld, name, n);
+    if (ld < n)
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: leading dimension %zu of %s is less than its %zu columns", who,
+                         ld, name, n);
     if (!nrxi_mul_ok(m, ld, &bytes) || !nrxi_mul_ok(bytes, 16, &bytes))
-        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name, m, ld);
+        return nrxi_fail(NULL, NRX_E_RANGE, "%s: %s with %zu rows at a distance of %zu overflows", who, name,
+                         m, ld);
     return NRX_OK;
 }
 
@@ -6245,7 +6816,8 @@ NRXI_FN nrx_status nrxi_la_done(const char *who, nrx_status status, double *aren
 
 #define NRXI_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
 
-NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l, size_t ldl)
+NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l,
+                                     size_t ldl)
 {
     size_t size[1], i, j;
     double *p[1];
@@ -6262,7 +6834,8 @@ NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const
     return nrxi_la_done(who, status, p[0], "the matrix is not positive definite, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu, size_t ldlu, size_t *piv)
+NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu,
+                               size_t ldlu, size_t *piv)
 {
     size_t size[1];
     double *p[1];
@@ -6278,7 +6851,8 @@ NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void 
     return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda, const void *b, size_t nrhs, void *x)
+NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda,
+                                  const void *b, size_t nrhs, void *x)
 {
     size_t size[3];
     double *p[3];
@@ -6298,8 +6872,8 @@ NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const vo
     return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n, const void *a, size_t lda,
-                                    const void *b, size_t nrhs, void *x)
+NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n,
+                                    const void *a, size_t lda, const void *b, size_t nrhs, void *x)
 {
     size_t size[2];
     double *p[2];
@@ -6317,8 +6891,8 @@ NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int t
     return nrxi_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *q, size_t ldq, void *r,
-                               size_t ldr, size_t *perm)
+NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+                               void *q, size_t ldq, void *r, size_t ldr, size_t *perm)
 {
     size_t size[4], k = m < n ? m : n, i, j;
     double *p[4];
@@ -6344,7 +6918,8 @@ NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, c
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
+                                 void *v, size_t ldv)
 {
     size_t size[3];
     double *p[3];
@@ -6363,7 +6938,8 @@ NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const voi
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w, void *v, size_t ldv)
+NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
+                                void *v, size_t ldv)
 {
     size_t size[4];
     double *p[4];
@@ -6383,8 +6959,8 @@ NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, void *s, void *u, size_t ldu,
-                                void *vt, size_t ldvt)
+NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+                                void *s, void *u, size_t ldu, void *vt, size_t ldvt)
 {
     size_t size[5], k = m < n ? m : n;
     int vectors = u || vt;
@@ -6410,8 +6986,8 @@ NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, 
     return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda, const void *b, size_t nrhs,
-                                  double rcond, void *x, size_t *rank)
+NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+                                  const void *b, size_t nrhs, double rcond, void *x, size_t *rank)
 {
     size_t size[3];
     double *p[3];
@@ -6440,20 +7016,23 @@ NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu,
 {
     return nrxi_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
 }
-NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs,
+                                 double *x)
 {
     return nrxi_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double *x)
+NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
+                                   const double *b, size_t nrhs, double *x)
 {
     return nrxi_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr)
+NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                              double *r, size_t ldr)
 {
     return nrxi_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
 }
-NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq, double *r, size_t ldr,
-                                    size_t *perm)
+NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
+                                    double *r, size_t ldr, size_t *perm)
 {
     if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f64: perm is NULL");
     return nrxi_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
@@ -6466,12 +7045,13 @@ NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w,
 {
     return nrxi_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
 }
-NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u, size_t ldu, double *vt, size_t ldvt)
+NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u,
+                               size_t ldu, double *vt, size_t ldvt)
 {
     return nrxi_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
 }
-NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b, size_t nrhs, double rcond, double *x,
-                                 size_t *rank)
+NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b,
+                                 size_t nrhs, double rcond, double *x, size_t *rank)
 {
     return nrxi_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
 }
@@ -6484,20 +7064,23 @@ NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, s
 {
     return nrxi_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
 }
-NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs,
+                                 float *x)
 {
     return nrxi_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float *x)
+NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda,
+                                   const float *b, size_t nrhs, float *x)
 {
     return nrxi_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
 }
-NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr)
+NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                              float *r, size_t ldr)
 {
     return nrxi_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
 }
-NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq, float *r, size_t ldr,
-                                    size_t *perm)
+NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
+                                    float *r, size_t ldr, size_t *perm)
 {
     if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f32: perm is NULL");
     return nrxi_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
@@ -6510,12 +7093,13 @@ NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, f
 {
     return nrxi_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
 }
-NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u, size_t ldu, float *vt, size_t ldvt)
+NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u,
+                               size_t ldu, float *vt, size_t ldvt)
 {
     return nrxi_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
 }
-NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t nrhs, float rcond, float *x,
-                                 size_t *rank)
+NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b,
+                                 size_t nrhs, float rcond, float *x, size_t *rank)
 {
     return nrxi_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
 }
@@ -6526,11 +7110,16 @@ NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda,
 NRX_DEF void nrx_npy_free(void *p) { nrxi_free(NULL, p); }
 
 /* Outputs are never NULL, and empty on failure. */
-NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim, const void *source)
+NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim,
+                                    const void *source)
 {
     if (data) *data = NULL;
     if (!data || !shape || !ndim || !source)
-        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who, !data ? "data" : !shape ? "shape" : !ndim ? "ndim" : "the source");
+        return nrxi_fail(NULL, NRX_E_ARG, "%s: %s is NULL", who,
+                         !data    ? "data"
+                         : !shape ? "shape"
+                         : !ndim  ? "ndim"
+                                  : "the source");
     return NRX_OK;
 }
 
@@ -6540,7 +7129,8 @@ NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t
     return nrxi_npy_load(path, dtype, data, shape, ndim, NULL);
 }
 
-NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape, int *ndim)
+NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
+                                  int *ndim)
 {
     NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
     return nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, "memory", NULL);
@@ -6548,29 +7138,33 @@ NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void *
 
 NRX_DEF nrx_status nrx_npy_save(const char *path, int dtype, const void *data, const size_t *shape, int ndim)
 {
-    if (!path || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
+    if (!path || !data || (ndim > 0 && !shape))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_save: an argument is NULL");
     return nrxi_npy_save(path, dtype, data, shape, ndim, NULL);
 }
 
-NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes, size_t *n)
+NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *shape, int ndim, void **bytes,
+                                  size_t *n)
 {
     unsigned char *p;
     nrx_status status;
-    if (!bytes || !n || !data || (ndim > 0 && !shape)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
+    if (!bytes || !n || !data || (ndim > 0 && !shape))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_npy_encode: an argument is NULL");
     status = nrxi_npy_encode(dtype, data, shape, ndim, &p, n, NULL);
     *bytes = p;
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index, int dtype, void **data,
-                                   size_t *shape, int *ndim, const char *who)
+NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index,
+                                   int dtype, void **data, size_t *shape, int *ndim, const char *who)
 {
     nrxi_npz_entry entry;
     NRXI_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
     return nrxi_npy_decode(entry.bytes, entry.n, dtype, data, shape, ndim, who, NULL);
 }
 
-NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index, int dtype, void **data,
+                                size_t *shape, int *ndim)
 {
     unsigned char *bytes;
     size_t n;
@@ -6582,7 +7176,8 @@ NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index
     return status;
 }
 
-NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype, void **data, size_t *shape, int *ndim)
+NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype,
+                                  void **data, size_t *shape, int *ndim)
 {
     NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
     return nrxi_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim, "memory");
@@ -6593,7 +7188,8 @@ NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void 
     unsigned char *p = NULL;
     size_t i;
     nrx_status status;
-    if (!bytes || !n || (count && !items)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
+    if (!bytes || !n || (count && !items))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_encode: an argument is NULL");
     *bytes = NULL;
     for (i = 0; i < count; i++)
         if (!items[i].name || !items[i].data || (items[i].ndim > 0 && !items[i].shape))
@@ -6619,7 +7215,8 @@ NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, siz
 
 NRX_DEF const char *nrx_t_version(void) { return NRX_TENSOR_VERSION; }
 
-/* -- records: a storage is a counted block of memory, a node is what a tensor knows about storage, owner and graph -- */
+/* -- records: a storage is a counted block of memory, a node is what a tensor knows about storage, owner and
+ * graph -- */
 
 #define NRXI_T_LIVE 0x6e727874u
 #define NRXI_T_SLAB 64            /* records allocated at a time */
@@ -6635,12 +7232,14 @@ typedef struct nrxi_store {
     int      size_class;          /* -1: the caller's memory */
 } nrxi_store;
 
-/* One kind of operation. back gets the result, its gradient, and fills gx[i] for the inputs that need one (others stay NULL);
-   it is written with public operators, so that it is recorded and can be differentiated again. */
+/* One kind of operation. back gets the result, its gradient, and fills gx[i] for the inputs that need one
+   (others stay NULL); it is written with public operators, so that it is recorded and can be differentiated
+   again. */
 typedef struct nrxi_op {
     const char *name;
     void (*back)(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx);
-    unsigned save;                /* bit i: back reads the values of input i; NRXI_SAVE_OUT: of the result; NRXI_SAVE_ALL: of all inputs */
+    unsigned save; /* bit i: back reads the values of input i; NRXI_SAVE_OUT: of the result; NRXI_SAVE_ALL: of
+                      all inputs */
 } nrxi_op;
 #define NRXI_SAVE_OUT 0x100u
 #define NRXI_SAVE_ALL 0x200u
@@ -6664,7 +7263,8 @@ struct nrxi_node {
     nrx_tensor *before, *after;   /* owning list, in order of creation */
     struct nrxi_visit *visit;     /* what the innermost running sweep knows about it */
 };
-/* One tensor in one backward sweep. Sweeps nest (a checkpoint runs one inside another), so visits form a stack for each tensor. */
+/* One tensor in one backward sweep. Sweeps nest (a checkpoint runs one inside another), so visits form a
+ * stack for each tensor. */
 typedef struct nrxi_visit {
     struct nrxi_visit *below;     /* of the sweep around */
     uint64_t sweep;
@@ -6758,7 +7358,8 @@ NRXI_FN int nrxi_t_class(size_t bytes, size_t *capacity)
     return c + (int)quarter;
 }
 
-/* Storage of count * size bytes, from the free list of its class or the allocator; NULL when neither has any. */
+/* Storage of count * size bytes, from the free list of its class or the allocator; NULL when neither has any.
+ */
 NRXI_FN nrxi_store *nrxi_t_store(nrx_scope *s, size_t count, size_t size)
 {
     nrxi_store *m;
@@ -6832,7 +7433,8 @@ NRXI_FN int nrxi_t_grow_records(nrx_scope *s)
     slab->next = s->slabs;
     s->slabs = slab;
     s->memory.reserved_bytes += sizeof *slab;
-    for (i = NRXI_T_SLAB - 1; i >= 0; i--) { /* fresh records go to the front: nobody can hold a pointer to them */
+    for (i = NRXI_T_SLAB - 1; i >= 0;
+         i--) { /* fresh records go to the front: nobody can hold a pointer to them */
         nrx_tensor *t = &slab->r[i].t;
         t->node = &slab->r[i].node;
         t->scope = s;
@@ -6893,8 +7495,8 @@ NRXI_FN void nrxi_t_hold_drop(nrx_tensor *t)
 
 NRXI_FN void nrxi_t_retain(nrx_tensor *t) { t->node->refs++; t->node->hold++; }
 
-/* Drops one reference; records that nothing refers to go to the waiting list, and so on along the edges, without recursion:
-   `dead` chains records through node->after. */
+/* Drops one reference; records that nothing refers to go to the waiting list, and so on along the edges,
+   without recursion: `dead` chains records through node->after. */
 NRXI_FN void nrxi_t_bury(nrx_tensor *t, nrx_tensor **dead)
 {
     if (--t->node->refs) return;
@@ -6985,7 +7587,10 @@ NRXI_FN void nrxi_t_own(nrx_tensor *t) /* takes over one retained reference into
 NRX_DEF nrx_scope *nrx_t_scope_open(const nrx_scope_desc *desc)
 {
     nrx_scope *s = (nrx_scope *)nrxi_calloc(desc ? &desc->env : NULL, 1, sizeof *s);
-    if (!s) { (void)nrxi_fail(desc ? &desc->env : NULL, NRX_E_NOMEM, "nrx_t_scope_open: out of memory"); return NULL; }
+    if (!s) {
+        (void)nrxi_fail(desc ? &desc->env : NULL, NRX_E_NOMEM, "nrx_t_scope_open: out of memory");
+        return NULL;
+    }
     if (desc) { s->env = desc->env; s->limit = desc->limit; }
     s->status = NRX_OK;
     s->level = 1;
@@ -7019,7 +7624,8 @@ NRX_DEF nrx_tensor *nrx_t_end(nrx_scope *s, nrx_tensor *keep)
 {
     nrx_tensor *t, *before;
     if (!s) return NULL;
-    if (s->level == 1) return nrxi_t_fail(s, NRX_E_STATE, "nrx_t_end: no level is open (an nrx_t_begin is missing)");
+    if (s->level == 1)
+        return nrxi_t_fail(s, NRX_E_STATE, "nrx_t_end: no level is open (an nrx_t_begin is missing)");
     if (keep && keep->scope == s) nrx_t_keep(keep);
     for (t = s->last; t && t->node->level >= s->level; t = before) {
         before = t->node->before;
@@ -7050,9 +7656,14 @@ NRX_DEF nrx_status nrx_t_memory(nrx_scope *s, nrx_t_memory_info *info, int reset
 
 /* -- checks at the door of every operator -- */
 
-enum { NRXI_FLOAT = 1, NRXI_SAME = 2, NRXI_NODATA = 4 }; /* all floating; all of one dtype; values are not read */
+enum {
+    NRXI_FLOAT = 1,
+    NRXI_SAME = 2,
+    NRXI_NODATA = 4
+}; /* all floating; all of one dtype; values are not read */
 
-/* The scope of the n inputs when all are sound, else NULL with the error recorded (or silently, when one is NULL after an error). */
+/* The scope of the n inputs when all are sound, else NULL with the error recorded (or silently, when one is
+ * NULL after an error). */
 NRXI_FN nrx_scope *nrxi_t_enter(const char *name, nrx_tensor *const *x, size_t n, int flags)
 {
     nrx_scope *s = NULL;
@@ -7065,13 +7676,17 @@ NRXI_FN nrx_scope *nrxi_t_enter(const char *name, nrx_tensor *const *x, size_t n
             if (s->status == NRX_OK) (void)nrxi_t_fail(s, NRX_E_ARG, "%s: argument %zu is NULL", name, i + 1);
             return NULL;
         }
-        if (x[i]->scope != s) { (void)nrxi_t_fail(s, NRX_E_ARG, "%s: argument %zu belongs to another scope", name, i + 1); return NULL; }
+        if (x[i]->scope != s) {
+            (void)nrxi_t_fail(s, NRX_E_ARG, "%s: argument %zu belongs to another scope", name, i + 1);
+            return NULL;
+        }
         if (x[i]->node->live != NRXI_T_LIVE || (!(flags & NRXI_NODATA) && !x[i]->node->store)) {
             (void)nrxi_t_fail(s, NRX_E_STATE, "%s: argument %zu was freed", name, i + 1);
             return NULL;
         }
         if ((flags & NRXI_FLOAT) && x[i]->dtype == NRX_I64) {
-            (void)nrxi_t_fail(s, NRX_E_UNSUPPORTED, "%s: %s is not floating point, convert with nrx_t_cast", name, nrxi_t_label(&a, x[i]));
+            (void)nrxi_t_fail(s, NRX_E_UNSUPPORTED, "%s: %s is not floating point, convert with nrx_t_cast",
+                              name, nrxi_t_label(&a, x[i]));
             return NULL;
         }
         if ((flags & NRXI_SAME) && x[i]->dtype != x[0]->dtype) {
@@ -7160,15 +7775,16 @@ NRXI_FN nrx_tensor *nrxi_t_new(nrx_scope *s, const nrxi_op *op, int dtype, nrx_s
     nrx_tensor *t;
     size_t count, size = nrxi_dtype_size(dtype);
     if (!nrxi_t_count(&shape, size, &count))
-        return nrxi_t_fail(s, NRX_E_RANGE, "%s: a shape of %d axes overflows or has more than 8 axes", op->name, shape.ndim);
+        return nrxi_t_fail(s, NRX_E_RANGE, "%s: a shape of %d axes overflows or has more than 8 axes",
+                           op->name, shape.ndim);
     t = nrxi_t_record_new(s, op, dtype);
     if (!t) return NULL;
     nrxi_t_set_shape(t, &shape);
     t->node->store = nrxi_t_store(s, count, size);
     if (!t->node->store) {
         nrxi_t_disown(t);
-        return nrxi_t_fail(s, NRX_E_NOMEM, "%s: no memory for %zu elements of %zu bytes%s", op->name, count, size,
-                           s->limit ? " (the scope has a limit)" : "");
+        return nrxi_t_fail(s, NRX_E_NOMEM, "%s: no memory for %zu elements of %zu bytes%s", op->name, count,
+                           size, s->limit ? " (the scope has a limit)" : "");
     }
     t->data = t->node->store->data;
     return t;
@@ -7189,7 +7805,8 @@ NRXI_FN nrx_tensor *nrxi_t_alias(nrx_tensor *x, const nrxi_op *op)
     return t;
 }
 
-/* Links y to its n inputs when gradients will want it; sets requires_grad. Returns y, or NULL when out of memory. */
+/* Links y to its n inputs when gradients will want it; sets requires_grad. Returns y, or NULL when out of
+ * memory. */
 NRXI_FN nrx_tensor *nrxi_t_link(nrx_tensor *y, nrx_tensor *const *in, size_t n)
 {
     struct nrxi_node *d;
@@ -7228,7 +7845,8 @@ NRXI_FN nrx_tensor *nrxi_t_link2(nrx_tensor *y, nrx_tensor *a, nrx_tensor *b)
     return nrxi_t_link(y, in, 2);
 }
 #define NRXI_IN(y, i) ((y)->node->in[i].x)
-#define NRXI_WANTS(y, i) (NRXI_IN(y, i)->requires_grad && NRXI_IN(y, i)->node->visit && NRXI_IN(y, i)->node->visit->wanted)
+#define NRXI_WANTS(y, i)                                                                                     \
+    (NRXI_IN(y, i)->requires_grad && NRXI_IN(y, i)->node->visit && NRXI_IN(y, i)->node->visit->wanted)
 
 NRXI_FN int nrxi_t_is_contiguous(const nrx_tensor *x)
 {
@@ -7268,7 +7886,10 @@ NRXI_FN void nrxi_map_make(nrxi_map *m, int nop, const nrx_tensor *const *x, con
     m->kind = 0;
     m->total = 1;
     m->c[0] = m->c[1] = 0;
-    for (i = 0; i < nop; i++) { m->p[i] = (unsigned char *)x[i]->data; m->size[i] = nrxi_dtype_size(x[i]->dtype); }
+    for (i = 0; i < nop; i++) {
+        m->p[i] = (unsigned char *)x[i]->data;
+        m->size[i] = nrxi_dtype_size(x[i]->dtype);
+    }
     for (axis = 0; axis < shape->ndim; axis++) {
         ptrdiff_t st[4];
         size_t n = shape->n[axis];
@@ -7336,24 +7957,49 @@ NRXI_FN void nrxi_map_run(nrx_scope *s, nrxi_map *m)
     else nrxi_parallel(&s->env, (m->total - 1) / NRXI_T_CHUNK + 1, nrxi_map_chunk, m);
 }
 
-/* Loops for the kernels below: E uses u (and v), and is stored to y. Blocks of eight with unit strides become vector code. */
+/* Loops for the kernels below: E uses u (and v), and is stored to y. Blocks of eight with unit strides become
+ * vector code. */
 #define NRXI_LOOP1(T, E)                                                                      \
     if (sa == 1) for (; i + 8 <= n; i += 8) for (j = 0; j < 8; j++) { T u = a[i + j]; y[i + j] = (T)(E); } \
     for (; i < n; i++) { T u = a[(ptrdiff_t)i * sa]; y[i] = (T)(E); }                          \
     break;
-#define NRXI_LOOP2(T, E)                                                                      \
-    if (sa == 1 && sb == 1)                                                                   \
-        for (; i + 8 <= n; i += 8) for (j = 0; j < 8; j++) { T u = a[i + j], v = b[i + j]; y[i + j] = (T)(E); } \
-    else if (sa == 1 && sb == 0) {                                                            \
-        T v = *b;                                                                             \
-        for (; i + 8 <= n; i += 8) for (j = 0; j < 8; j++) { T u = a[i + j]; y[i + j] = (T)(E); } \
-    }                                                                                         \
-    for (; i < n; i++) { T u = a[(ptrdiff_t)i * sa], v = b[(ptrdiff_t)i * sb]; y[i] = (T)(E); } \
+#define NRXI_LOOP2(T, E)                                                                                     \
+    if (sa == 1 && sb == 1)                                                                                  \
+        for (; i + 8 <= n; i += 8)                                                                           \
+            for (j = 0; j < 8; j++) {                                                                        \
+                T u = a[i + j], v = b[i + j];                                                                \
+                y[i + j] = (T)(E);                                                                           \
+            }                                                                                                \
+    else if (sa == 1 && sb == 0) {                                                                           \
+        T v = *b;                                                                                            \
+        for (; i + 8 <= n; i += 8)                                                                           \
+            for (j = 0; j < 8; j++) {                                                                        \
+                T u = a[i + j];                                                                              \
+                y[i + j] = (T)(E);                                                                           \
+            }                                                                                                \
+    }                                                                                                        \
+    for (; i < n; i++) {                                                                                     \
+        T u = a[(ptrdiff_t)i * sa], v = b[(ptrdiff_t)i * sb];                                                \
+        y[i] = (T)(E);                                                                                       \
+    }                                                                                                        \
     break;
 
 enum {
-    NRXI_ADD, NRXI_SUB, NRXI_MUL, NRXI_DIV, NRXI_POW, NRXI_ATAN2, NRXI_MAX, NRXI_MIN, NRXI_EQ, NRXI_NE, NRXI_LT, NRXI_LE,
-    NRXI_GT, NRXI_GE, NRXI_GATE
+    NRXI_ADD,
+    NRXI_SUB,
+    NRXI_MUL,
+    NRXI_DIV,
+    NRXI_POW,
+    NRXI_ATAN2,
+    NRXI_MAX,
+    NRXI_MIN,
+    NRXI_EQ,
+    NRXI_NE,
+    NRXI_LT,
+    NRXI_LE,
+    NRXI_GT,
+    NRXI_GE,
+    NRXI_GATE
 };
 
 #define NRXI_BINARY_KERNEL(T, NAME, POW, ATAN2)                                               \
@@ -7386,7 +8032,8 @@ NRXI_FN void NAME(const nrxi_map *m, size_t n, unsigned char *const *p, const pt
 NRXI_BINARY_KERNEL(float, nrxi_binary_f32, powf, atan2f)
 NRXI_BINARY_KERNEL(double, nrxi_binary_f64, pow, atan2)
 
-NRXI_FN void nrxi_binary_i64(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st) /* sums and products wrap */
+NRXI_FN void nrxi_binary_i64(const nrxi_map *m, size_t n, unsigned char *const *p,
+                             const ptrdiff_t *st) /* sums and products wrap */
 {
     int64_t *y = (int64_t *)(void *)p[0];
     const int64_t *a = (const int64_t *)(const void *)p[1], *b = (const int64_t *)(const void *)p[2];
@@ -7422,7 +8069,8 @@ NRXI_FN int64_t nrxi_to_i64(double v) /* saturates; NaN gives 0 */
     if (v <= -9223372036854775808.0) return INT64_MIN;
     return v == v ? (int64_t)v : 0;
 }
-NRXI_FN void nrxi_copy_kernel(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st) /* kind: 4 to + from */
+NRXI_FN void nrxi_copy_kernel(const nrxi_map *m, size_t n, unsigned char *const *p,
+                              const ptrdiff_t *st) /* kind: 4 to + from */
 {
     size_t i;
     switch (m->kind) {
@@ -7435,11 +8083,13 @@ NRXI_FN void nrxi_copy_kernel(const nrxi_map *m, size_t n, unsigned char *const 
     case 4 * NRX_F64 + NRX_I64: NRXI_CAST_LOOP(double, int64_t) break;
     case 4 * NRX_I64 + NRX_F32:
         for (i = 0; i < n; i++)
-            ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] = nrxi_to_i64((double)((const float *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
+            ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] =
+                nrxi_to_i64((double)((const float *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
         break;
     case 4 * NRX_I64 + NRX_F64:
         for (i = 0; i < n; i++)
-            ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] = nrxi_to_i64(((const double *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
+            ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] =
+                nrxi_to_i64(((const double *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
         break;
     case 4 * NRX_F64 + NRX_F64:
         if (st[0] == 1 && st[1] == 1) memcpy(p[0], p[1], n * 8); else NRXI_CAST_LOOP(double, double)
@@ -7461,7 +8111,8 @@ NRXI_FN void nrxi_t_copy_into(nrx_tensor *y, const nrx_tensor *x)
     nrxi_map_run(y->scope, &m);
 }
 
-/* x itself when contiguous, else a copy that is not recorded: for kernels that want plain arrays. Owned by the current level. */
+/* x itself when contiguous, else a copy that is not recorded: for kernels that want plain arrays. Owned by
+ * the current level. */
 NRXI_FN nrx_tensor *nrxi_t_plain(nrx_tensor *x, const nrxi_op *op)
 {
     nrx_tensor *y;
@@ -7479,7 +8130,8 @@ NRX_DEF nrx_tensor *nrx_t_empty(nrx_scope *s, int dtype, nrx_shape shape)
 {
     nrx_tensor *t;
     if (!s) return NULL;
-    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t constructor: dtype %d", dtype);
+    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t constructor: dtype %d", dtype);
     t = nrxi_t_new(s, &nrxi_op_make, dtype, shape);
     if (t) t->node->op = NULL;
     return t;
@@ -7493,8 +8145,9 @@ NRXI_FN void nrxi_t_store_value(const nrx_tensor *x, ptrdiff_t offset, double v)
 }
 NRXI_FN double nrxi_t_load_value(const nrx_tensor *x, ptrdiff_t offset)
 {
-    return x->dtype == NRX_F32 ? (double)((const float *)x->data)[offset]
-         : x->dtype == NRX_F64 ? ((const double *)x->data)[offset] : (double)((const int64_t *)x->data)[offset];
+    return x->dtype == NRX_F32   ? (double)((const float *)x->data)[offset]
+           : x->dtype == NRX_F64 ? ((const double *)x->data)[offset]
+                                 : (double)((const int64_t *)x->data)[offset];
 }
 
 NRX_DEF nrx_tensor *nrx_t_zeros(nrx_scope *s, int dtype, nrx_shape shape)
@@ -7510,8 +8163,14 @@ NRX_DEF nrx_tensor *nrx_t_full(nrx_scope *s, int dtype, nrx_shape shape, double 
     if (t) for (i = 0; i < t->size; i++) nrxi_t_store_value(t, (ptrdiff_t)i, value);
     return t;
 }
-NRX_DEF nrx_tensor *nrx_t_ones(nrx_scope *s, int dtype, nrx_shape shape) { return nrx_t_full(s, dtype, shape, 1); }
-NRX_DEF nrx_tensor *nrx_t_scalar(nrx_scope *s, int dtype, double value) { return nrx_t_full(s, dtype, nrx_s0(), value); }
+NRX_DEF nrx_tensor *nrx_t_ones(nrx_scope *s, int dtype, nrx_shape shape)
+{
+    return nrx_t_full(s, dtype, shape, 1);
+}
+NRX_DEF nrx_tensor *nrx_t_scalar(nrx_scope *s, int dtype, double value)
+{
+    return nrx_t_full(s, dtype, nrx_s0(), value);
+}
 
 NRX_DEF nrx_tensor *nrx_t_from(nrx_scope *s, int dtype, nrx_shape shape, const void *data)
 {
@@ -7530,8 +8189,10 @@ NRX_DEF nrx_tensor *nrx_t_wrap(nrx_scope *s, int dtype, nrx_shape shape, const p
     int i;
     if (!s) return NULL;
     if (!data) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_wrap: data is NULL");
-    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_wrap: dtype %d", dtype);
-    if (!nrxi_t_count(&shape, nrxi_dtype_size(dtype), &count)) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_wrap: the shape overflows");
+    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_wrap: dtype %d", dtype);
+    if (!nrxi_t_count(&shape, nrxi_dtype_size(dtype), &count))
+        return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_wrap: the shape overflows");
     m = (nrxi_store *)nrxi_calloc(&s->env, 1, sizeof *m);
     t = m ? nrxi_t_record_new(s, NULL, dtype) : NULL;
     if (!t) {
@@ -7560,7 +8221,9 @@ NRX_DEF nrx_tensor *nrx_t_linspace(nrx_scope *s, int dtype, double first, double
     nrx_tensor *t = nrx_t_empty(s, dtype, nrx_s1(n));
     size_t i;
     if (!t) return NULL;
-    for (i = 0; i < n; i++) nrxi_t_store_value(t, (ptrdiff_t)i, n > 1 ? first + (last - first) * ((double)i / (double)(n - 1)) : first);
+    for (i = 0; i < n; i++)
+        nrxi_t_store_value(t, (ptrdiff_t)i,
+                           n > 1 ? first + (last - first) * ((double)i / (double)(n - 1)) : first);
     if (n > 1) nrxi_t_store_value(t, (ptrdiff_t)n - 1, last);
     return t;
 }
@@ -7581,10 +8244,13 @@ NRX_DEF nrx_tensor *nrx_t_uniform(nrx_scope *s, int dtype, nrx_shape shape, doub
 {
     nrx_tensor *t = nrxi_t_random("nrx_t_uniform", s, dtype, shape, r);
     size_t i;
-    if (t) for (i = 0; i < t->size; i++) nrxi_t_store_value(t, (ptrdiff_t)i, lo + (hi - lo) * nrx_rng_uniform(r));
+    if (t)
+        for (i = 0; i < t->size; i++)
+            nrxi_t_store_value(t, (ptrdiff_t)i, lo + (hi - lo) * nrx_rng_uniform(r));
     return t;
 }
-NRX_DEF nrx_tensor *nrx_t_normal(nrx_scope *s, int dtype, nrx_shape shape, double mean, double std, nrx_rng *r)
+NRX_DEF nrx_tensor *nrx_t_normal(nrx_scope *s, int dtype, nrx_shape shape, double mean, double std,
+                                 nrx_rng *r)
 {
     nrx_tensor *t = nrxi_t_random("nrx_t_normal", s, dtype, shape, r);
     size_t i;
@@ -7609,9 +8275,12 @@ NRX_DEF nrx_tensor *nrx_t_dropout_mask(nrx_scope *s, int dtype, nrx_shape shape,
 {
     nrx_tensor *t;
     size_t i;
-    if (s && !(p >= 0 && p < 1)) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_dropout_mask: p = %g, expected 0 <= p < 1", p);
+    if (s && !(p >= 0 && p < 1))
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_dropout_mask: p = %g, expected 0 <= p < 1", p);
     t = nrxi_t_random("nrx_t_dropout_mask", s, dtype, shape, r);
-    if (t) for (i = 0; i < t->size; i++) nrxi_t_store_value(t, (ptrdiff_t)i, nrx_rng_uniform(r) < p ? 0.0 : 1.0 / (1.0 - p));
+    if (t)
+        for (i = 0; i < t->size; i++)
+            nrxi_t_store_value(t, (ptrdiff_t)i, nrx_rng_uniform(r) < p ? 0.0 : 1.0 / (1.0 - p));
     return t;
 }
 
@@ -7634,7 +8303,8 @@ NRX_DEF double nrx_t_get(const nrx_tensor *x, const size_t *index)
     if (!s) return nrxi_t_nan();
     for (i = 0; i < x->ndim; i++) {
         if (!index || index[i] >= x->shape[i]) {
-            nrxi_t_fail(s, NRX_E_ARG, "nrx_t_get: index %zu on axis %d of %s", index ? index[i] : (size_t)0, i, nrxi_t_label(&a, x));
+            nrxi_t_fail(s, NRX_E_ARG, "nrx_t_get: index %zu on axis %d of %s", index ? index[i] : (size_t)0,
+                        i, nrxi_t_label(&a, x));
             return nrxi_t_nan();
         }
         at += (ptrdiff_t)index[i] * x->stride[i];
@@ -7674,7 +8344,8 @@ NRX_DEF nrx_tensor *nrx_t_name(nrx_tensor *x, const char *name)
     return x;
 }
 
-/* One matrix or row of x at offset; `depth` axes are fixed already. Long axes show their first and last four entries. */
+/* One matrix or row of x at offset; `depth` axes are fixed already. Long axes show their first and last four
+ * entries. */
 NRXI_FN void nrxi_t_show(nrxi_text *t, size_t *length, const nrx_tensor *x, int axis, ptrdiff_t offset)
 {
     char number[40];
@@ -7761,24 +8432,28 @@ NRXI_FN nrx_status nrxi_t_writable(const char *name, nrx_tensor *x, const nrx_te
         return x ? (x->scope->status ? x->scope->status : NRX_E_ARG) : NRX_E_ARG;
     }
     if (x->node->recorded || x->node->spent) {
-        nrxi_t_fail(s, NRX_E_STATE, "%s: %s is the result of a recorded operation; write to a detached copy", name, nrxi_t_label(&a, x));
+        nrxi_t_fail(s, NRX_E_STATE, "%s: %s is the result of a recorded operation; write to a detached copy",
+                    name, nrxi_t_label(&a, x));
         return NRX_E_STATE;
     }
     for (i = 0; i < x->ndim; i++)
         if (x->stride[i] == 0 && x->shape[i] > 1) {
-            nrxi_t_fail(s, NRX_E_STATE, "%s: %s is expanded, several elements share memory", name, nrxi_t_label(&a, x));
+            nrxi_t_fail(s, NRX_E_STATE, "%s: %s is expanded, several elements share memory", name,
+                        nrxi_t_label(&a, x));
             return NRX_E_STATE;
         }
     if (y) {
         for (i = 0; i < y->ndim; i++) {
             k = x->ndim - y->ndim + i;
             if ((k < 0 && y->shape[i] != 1) || (k >= 0 && y->shape[i] != 1 && y->shape[i] != x->shape[k])) {
-                nrxi_t_fail(s, NRX_E_SHAPE, "%s: %s does not broadcast to %s", name, nrxi_t_label(&b, y), nrxi_t_label(&a, x));
+                nrxi_t_fail(s, NRX_E_SHAPE, "%s: %s does not broadcast to %s", name, nrxi_t_label(&b, y),
+                            nrxi_t_label(&a, x));
                 return NRX_E_SHAPE;
             }
         }
         if (y->dtype != x->dtype) {
-            nrxi_t_fail(s, NRX_E_ARG, "%s: dtypes differ: %s and %s", name, nrxi_t_label(&a, x), nrxi_t_label(&b, y));
+            nrxi_t_fail(s, NRX_E_ARG, "%s: dtypes differ: %s and %s", name, nrxi_t_label(&a, x),
+                        nrxi_t_label(&b, y));
             return NRX_E_ARG;
         }
     }
@@ -7791,7 +8466,9 @@ NRXI_FN nrx_tensor *nrxi_t_apart(nrx_tensor *x, nrx_tensor *y)
 {
     static const nrxi_op op = { "nrx_t_set", NULL, 0 };
     nrx_tensor *c;
-    if (x->node->store != y->node->store || (x->data == y->data && nrxi_t_same_shape(x, y) && !memcmp(x->stride, y->stride, (size_t)x->ndim * sizeof *x->stride)))
+    if (x->node->store != y->node->store ||
+        (x->data == y->data && nrxi_t_same_shape(x, y) &&
+         !memcmp(x->stride, y->stride, (size_t)x->ndim * sizeof *x->stride)))
         return y;
     c = nrxi_t_new(y->scope, &op, y->dtype, nrx_t_shape(y));
     if (c) nrxi_t_copy_into(c, y);
@@ -7837,7 +8514,8 @@ NRXI_FN void nrxi_axpy_kernel(const nrxi_map *m, size_t n, unsigned char *const 
     if (m->kind == NRX_F32) NRXI_AXPY_LOOP(float)
     else if (m->kind == NRX_F64) NRXI_AXPY_LOOP(double)
     else for (i = 0; i < n; i++)
-        ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] += nrxi_to_i64(m->c[0]) * ((const int64_t *)(const void *)p[1])[(ptrdiff_t)i * st[1]];
+            ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] +=
+                nrxi_to_i64(m->c[0]) * ((const int64_t *)(const void *)p[1])[(ptrdiff_t)i * st[1]];
 }
 NRXI_FN void nrxi_t_axpy(nrx_tensor *x, double alpha, const nrx_tensor *y)
 {
@@ -7865,8 +8543,9 @@ NRX_DEF nrx_status nrx_t_add_scaled(nrx_tensor *x, double alpha, const nrx_tenso
 }
 NRX_DEF nrx_status nrx_t_touch(nrx_tensor *x) { return nrxi_t_writable("nrx_t_touch", x, NULL); }
 
-/* -- views. One kind of view covers permute, slice, flip, select, diagonal and new axes: axis i of x stands at
-      start[i] + step[i] * (index on axis map[i] of the view), or at start[i] when map[i] < 0. Its adjoint adds into zeros. -- */
+/* -- views. One kind of view covers permute, slice, flip, select, diagonal and new axes: axis i of x stands
+   at start[i] + step[i] * (index on axis map[i] of the view), or at start[i] when map[i] < 0. Its adjoint
+   adds into zeros. -- */
 
 typedef struct nrxi_view {
     nrx_shape from, to;
@@ -7888,7 +8567,8 @@ NRXI_FN nrx_tensor *nrxi_t_blob(nrx_tensor *y, const void *data, size_t bytes)
     return NULL;
 }
 
-NRXI_FN void nrxi_view_apply(const nrxi_view *v, const nrx_tensor *x, nrx_tensor *y) /* y: shape and strides of the view of x */
+NRXI_FN void nrxi_view_apply(const nrxi_view *v, const nrx_tensor *x,
+                             nrx_tensor *y) /* y: shape and strides of the view of x */
 {
     ptrdiff_t offset = 0;
     int i;
@@ -8039,7 +8719,9 @@ NRX_DEF nrx_tensor *nrx_t_select(nrx_tensor *x, int axis, ptrdiff_t index)
     axis = nrxi_t_axis("nrx_t_select", x, axis, x->ndim);
     if (axis < 0) return NULL;
     n = (ptrdiff_t)x->shape[axis];
-    if (index < -n || index >= n) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_select: index %ld on axis %d of %s", (long)index, axis, nrxi_t_label(&a, x));
+    if (index < -n || index >= n)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_select: index %ld on axis %d of %s", (long)index, axis,
+                           nrxi_t_label(&a, x));
     v = nrxi_view_same(x);
     v.start[axis] = (size_t)(index < 0 ? index + n : index);
     v.map[axis] = -1;
@@ -8056,7 +8738,11 @@ NRX_DEF nrx_tensor *nrx_t_flip(nrx_tensor *x, unsigned axes)
     axes = nrxi_t_axes("nrx_t_flip", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
     v = nrxi_view_same(x);
-    for (i = 0; i < x->ndim; i++) if (axes >> i & 1u) { v.step[i] = -1; v.start[i] = x->shape[i] ? x->shape[i] - 1 : 0; }
+    for (i = 0; i < x->ndim; i++)
+        if (axes >> i & 1u) {
+            v.step[i] = -1;
+            v.start[i] = x->shape[i] ? x->shape[i] - 1 : 0;
+        }
     return nrxi_t_view(&nrxi_op_permute, x, &v);
 }
 
@@ -8075,7 +8761,8 @@ NRX_DEF nrx_tensor *nrx_t_squeeze(nrx_tensor *x, unsigned axes)
     for (i = 0; i < x->ndim; i++) {
         if (set >> i & 1u && x->shape[i] == 1) { v.map[i] = -1; continue; }
         if (set >> i & 1u && !(axes & NRX_ALL_AXES))
-            return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_squeeze: axis %d of %s has size %zu", i, nrxi_t_label(&a, x), x->shape[i]);
+            return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_squeeze: axis %d of %s has size %zu", i,
+                               nrxi_t_label(&a, x), x->shape[i]);
         v.map[i] = v.to.ndim;
         v.to.n[v.to.ndim++] = x->shape[i];
     }
@@ -8088,7 +8775,8 @@ NRX_DEF nrx_tensor *nrx_t_unsqueeze(nrx_tensor *x, int axis)
     nrxi_view v;
     int i;
     if (!s) return NULL;
-    if (x->ndim == NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_unsqueeze: more than %d axes", NRX_MAX_DIMS);
+    if (x->ndim == NRX_MAX_DIMS)
+        return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_unsqueeze: more than %d axes", NRX_MAX_DIMS);
     axis = nrxi_t_axis("nrx_t_unsqueeze", x, axis, x->ndim + 1);
     if (axis < 0) return NULL;
     v = nrxi_view_same(x);
@@ -8122,7 +8810,8 @@ NRX_DEF nrx_tensor *nrx_t_diag(nrx_tensor *x)
     nrxi_view v;
     int n;
     if (!s) return NULL;
-    if (x->ndim < 1 || x->ndim == NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_diag: %d axes, expected 1 .. 7", x->ndim);
+    if (x->ndim < 1 || x->ndim == NRX_MAX_DIMS)
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_diag: %d axes, expected 1 .. 7", x->ndim);
     v = nrxi_view_same(x);
     n = x->ndim;
     v.from.n[n] = v.from.n[n - 1];
@@ -8134,7 +8823,10 @@ NRX_DEF nrx_tensor *nrx_t_diag(nrx_tensor *x)
 /* copies, casts, constants */
 
 NRXI_FN void nrxi_b_same(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) { (void)y; gx[0] = g; }
-NRXI_FN void nrxi_b_cast(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) { gx[0] = nrx_t_cast(g, NRXI_IN(y, 0)->dtype); }
+NRXI_FN void nrxi_b_cast(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+{
+    gx[0] = nrx_t_cast(g, NRXI_IN(y, 0)->dtype);
+}
 static const nrxi_op nrxi_op_copy = { "nrx_t_copy", nrxi_b_same, 0 };
 static const nrxi_op nrxi_op_cast = { "nrx_t_cast", nrxi_b_cast, 0 };
 static const nrxi_op nrxi_op_detach = { "nrx_t_detach", NULL, 0 };
@@ -8148,7 +8840,10 @@ NRXI_FN nrx_tensor *nrxi_t_copy_as(const nrxi_op *op, nrx_tensor *x, int dtype)
     nrxi_t_copy_into(y, x);
     return x->dtype == NRX_I64 ? y : nrxi_t_link1(y, x);
 }
-NRX_DEF nrx_tensor *nrx_t_copy(nrx_tensor *x) { return x ? nrxi_t_copy_as(&nrxi_op_copy, x, x->dtype) : NULL; }
+NRX_DEF nrx_tensor *nrx_t_copy(nrx_tensor *x)
+{
+    return x ? nrxi_t_copy_as(&nrxi_op_copy, x, x->dtype) : NULL;
+}
 NRX_DEF nrx_tensor *nrx_t_contiguous(nrx_tensor *x)
 {
     if (!nrxi_t_enter1("nrx_t_contiguous", x, 0)) return NULL;
@@ -8158,7 +8853,8 @@ NRX_DEF nrx_tensor *nrx_t_cast(nrx_tensor *x, int dtype)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_cast", x, 0);
     if (!s) return NULL;
-    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_cast: dtype %d", dtype);
+    if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_cast: dtype %d", dtype);
     return nrxi_t_copy_as(&nrxi_op_cast, x, dtype);
 }
 NRX_DEF nrx_tensor *nrx_t_detach(nrx_tensor *x)
@@ -8171,7 +8867,10 @@ NRX_DEF nrx_tensor *nrx_t_detach(nrx_tensor *x)
 
 /* reshape */
 
-NRXI_FN void nrxi_b_reshape(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) { gx[0] = nrx_t_reshape(g, nrx_t_shape(NRXI_IN(y, 0))); }
+NRXI_FN void nrxi_b_reshape(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+{
+    gx[0] = nrx_t_reshape(g, nrx_t_shape(NRXI_IN(y, 0)));
+}
 static const nrxi_op nrxi_op_reshape = { "nrx_t_reshape", nrxi_b_reshape, 0 };
 
 /* Strides of a view of x with the new shape; 0 when only a copy can have it. */
@@ -8183,8 +8882,13 @@ NRXI_FN int nrxi_t_reshape_strides(const nrx_tensor *x, const nrx_shape *to, ptr
     if (x->size == 0) return 0;
     for (i = 0; i < x->ndim; i++) { /* axes of x, merged where they are walked as one */
         if (x->shape[i] == 1) continue;
-        if (nd && st[nd - 1] == x->stride[i] * (ptrdiff_t)x->shape[i]) { n[nd - 1] *= x->shape[i]; st[nd - 1] = x->stride[i]; }
-        else { n[nd] = x->shape[i]; st[nd++] = x->stride[i]; }
+        if (nd && st[nd - 1] == x->stride[i] * (ptrdiff_t)x->shape[i]) {
+            n[nd - 1] *= x->shape[i];
+            st[nd - 1] = x->stride[i];
+        } else {
+            n[nd] = x->shape[i];
+            st[nd++] = x->stride[i];
+        }
     }
     for (i = to->ndim - 1, k = nd - 1; i >= 0; i--) { /* from the last axis: split what was merged */
         if (to->n[i] == 1) { stride[i] = 1; continue; }
@@ -8206,17 +8910,20 @@ NRX_DEF nrx_tensor *nrx_t_reshape(nrx_tensor *x, nrx_shape shape)
     size_t count = 1, size;
     int i, unknown = -1;
     if (!s) return NULL;
-    if (shape.ndim < 0 || shape.ndim > NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_reshape: %d axes", shape.ndim);
+    if (shape.ndim < 0 || shape.ndim > NRX_MAX_DIMS)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_reshape: %d axes", shape.ndim);
     for (i = 0; i < shape.ndim; i++) {
         if (shape.n[i] == NRX_AUTO && unknown < 0) { unknown = i; continue; }
-        if (!nrxi_mul_ok(count, shape.n[i], &count)) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_reshape: the shape overflows");
+        if (!nrxi_mul_ok(count, shape.n[i], &count))
+            return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_reshape: the shape overflows");
     }
     if (unknown >= 0) {
         shape.n[unknown] = count ? x->size / count : 0;
         count *= shape.n[unknown];
     }
     if (count != x->size || !nrxi_t_count(&shape, 8, &size))
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_reshape: %s has %zu elements, the new shape %zu", nrxi_t_label(&a, x), x->size, count);
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_reshape: %s has %zu elements, the new shape %zu",
+                           nrxi_t_label(&a, x), x->size, count);
     if (nrxi_t_reshape_strides(x, &shape, stride)) {
         y = nrxi_t_alias(x, &nrxi_op_reshape);
         if (!y) return NULL;
@@ -8243,7 +8950,8 @@ NRX_DEF nrx_tensor *nrx_t_flatten(nrx_tensor *x, int first_axis, int last_axis)
     first_axis = nrxi_t_axis("nrx_t_flatten", x, first_axis, x->ndim);
     last_axis = nrxi_t_axis("nrx_t_flatten", x, last_axis, x->ndim);
     if (first_axis < 0 || last_axis < 0) return NULL;
-    if (last_axis < first_axis) return nrxi_t_fail(x->scope, NRX_E_ARG, "nrx_t_flatten: axes %d .. %d", first_axis, last_axis);
+    if (last_axis < first_axis)
+        return nrxi_t_fail(x->scope, NRX_E_ARG, "nrx_t_flatten: axes %d .. %d", first_axis, last_axis);
     to.ndim = 0;
     for (i = 0; i < x->ndim; i++) {
         if (i > first_axis && i <= last_axis) to.n[to.ndim - 1] *= x->shape[i];
@@ -8261,11 +8969,15 @@ NRXI_FN nrx_tensor *nrxi_t_sum_to(nrx_tensor *g, const nrx_tensor *x)
     int i, lead;
     if (!g || nrxi_t_same_shape(g, x)) return g;
     lead = g->ndim - x->ndim;
-    for (i = 0; i < g->ndim; i++) if (i < lead || (x->shape[i - lead] == 1 && g->shape[i] != 1)) axes |= 1u << i;
+    for (i = 0; i < g->ndim; i++)
+        if (i < lead || (x->shape[i - lead] == 1 && g->shape[i] != 1)) axes |= 1u << i;
     if (axes) g = nrx_t_sum(g, axes, 1);
     return nrx_t_reshape(g, nrx_t_shape(x));
 }
-NRXI_FN void nrxi_b_expand(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) { gx[0] = nrxi_t_sum_to(g, NRXI_IN(y, 0)); }
+NRXI_FN void nrxi_b_expand(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+{
+    gx[0] = nrxi_t_sum_to(g, NRXI_IN(y, 0));
+}
 static const nrxi_op nrxi_op_expand = { "nrx_t_expand", nrxi_b_expand, 0 };
 
 NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape)
@@ -8278,15 +8990,18 @@ NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape)
     int i, lead;
     if (!s) return NULL;
     lead = shape.ndim - x->ndim;
-    if (lead < 0 || shape.ndim > NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_expand: %s to %d axes", nrxi_t_label(&a, x), shape.ndim);
+    if (lead < 0 || shape.ndim > NRX_MAX_DIMS)
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_expand: %s to %d axes", nrxi_t_label(&a, x), shape.ndim);
     for (i = 0; i < shape.ndim; i++) {
         size_t old = i < lead ? 1 : x->shape[i - lead];
         if (shape.n[i] == NRX_AUTO) shape.n[i] = old;
         if (old != shape.n[i] && old != 1)
-            return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_expand: axis of %zu in %s cannot become %zu", old, nrxi_t_label(&a, x), shape.n[i]);
+            return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_expand: axis of %zu in %s cannot become %zu", old,
+                               nrxi_t_label(&a, x), shape.n[i]);
         stride[i] = i < lead || old != shape.n[i] ? 0 : x->stride[i - lead];
     }
-    if (!nrxi_t_count(&shape, 8, &count)) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_expand: the shape overflows");
+    if (!nrxi_t_count(&shape, 8, &count))
+        return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_expand: the shape overflows");
     y = nrxi_t_alias(x, &nrxi_op_expand);
     if (!y) return NULL;
     nrxi_t_set_shape(y, &shape);
@@ -8306,8 +9021,8 @@ NRXI_FN int nrxi_t_broadcast(const char *name, const nrx_tensor *a, const nrx_te
         int ia = i - (ndim - a->ndim), ib = i - (ndim - b->ndim);
         size_t na = ia < 0 ? 1 : a->shape[ia], nb = ib < 0 ? 1 : b->shape[ib];
         if (na != nb && na != 1 && nb != 1) {
-            nrxi_t_fail(a->scope, NRX_E_SHAPE, "%s: %s and %s do not broadcast (axis %d: %zu and %zu)", name, nrxi_t_label(&la, a),
-                        nrxi_t_label(&lb, b), i - ndim, na, nb);
+            nrxi_t_fail(a->scope, NRX_E_SHAPE, "%s: %s and %s do not broadcast (axis %d: %zu and %zu)", name,
+                        nrxi_t_label(&la, a), nrxi_t_label(&lb, b), i - ndim, na, nb);
             return 0;
         }
         shape->n[i] = na == 1 ? nb : na;
@@ -8339,7 +9054,8 @@ NRXI_FN void nrxi_b_div(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 NRXI_FN void nrxi_b_pow(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1);
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(g, nrx_t_mul(b, nrx_t_pow(a, nrx_t_shift(b, -1)))), a);
+    if (NRXI_WANTS(y, 0))
+        gx[0] = nrxi_t_sum_to(nrx_t_mul(g, nrx_t_mul(b, nrx_t_pow(a, nrx_t_shift(b, -1)))), a);
     if (NRXI_WANTS(y, 1)) { /* y log(a), with log(1) in place of log(0) */
         nrx_tensor *zero = nrx_t_scalar(y->scope, y->dtype, 0), *one = nrx_t_scalar(y->scope, y->dtype, 1);
         nrx_tensor *safe = nrx_t_where(nrx_t_eq(a, zero), one, a);
@@ -8348,11 +9064,13 @@ NRXI_FN void nrxi_b_pow(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 }
 NRXI_FN void nrxi_b_atan2(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1), *q = nrx_t_div(g, nrx_t_add(nrx_t_square(a), nrx_t_square(b)));
+    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1),
+               *q = nrx_t_div(g, nrx_t_add(nrx_t_square(a), nrx_t_square(b)));
     if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(q, b), a);
     if (NRXI_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(nrx_t_mul(q, a), b));
 }
-NRXI_FN void nrxi_b_maximum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* masks 1, 1/2, 0: for the minimum the other way round */
+NRXI_FN void nrxi_b_maximum(nrx_tensor *y, nrx_tensor *g,
+                            nrx_tensor **gx) /* masks 1, 1/2, 0: for the minimum the other way round */
 {
     nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1);
     nrx_tensor *mask = nrx_t_scale(nrx_t_add(nrx_t_gt(a, b), nrx_t_ge(a, b)), 0.5);
@@ -8364,7 +9082,9 @@ NRXI_FN void nrxi_b_maximum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* ma
 NRXI_FN nrx_tensor *nrxi_t_gate(nrx_tensor *g, nrx_tensor *x, double slope);
 NRXI_FN void nrxi_b_gate(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_gate(g, NRXI_IN(y, 1), y->node->c[0]); /* piecewise linear: nothing flows to the switch */
+    if (NRXI_WANTS(y, 0))
+        gx[0] =
+            nrxi_t_gate(g, NRXI_IN(y, 1), y->node->c[0]); /* piecewise linear: nothing flows to the switch */
 }
 
 NRXI_FN nrx_tensor *nrxi_t_binary(const nrxi_op *op, int kind, nrx_tensor *a, nrx_tensor *b, double c)
@@ -8375,7 +9095,8 @@ NRXI_FN nrx_tensor *nrxi_t_binary(const nrxi_op *op, int kind, nrx_tensor *a, nr
     nrx_tensor *y;
     nrxi_map m;
     if (!s || !nrxi_t_broadcast(op->name, a, b, &shape)) return NULL;
-    if (a->dtype == NRX_I64 && (kind == NRXI_DIV || kind == NRXI_POW || kind == NRXI_ATAN2 || kind == NRXI_GATE)) {
+    if (a->dtype == NRX_I64 &&
+        (kind == NRXI_DIV || kind == NRXI_POW || kind == NRXI_ATAN2 || kind == NRXI_GATE)) {
         nrxi_t_enter1(op->name, a, NRXI_FLOAT);
         return NULL;
     }
@@ -8385,15 +9106,20 @@ NRXI_FN nrx_tensor *nrxi_t_binary(const nrxi_op *op, int kind, nrx_tensor *a, nr
     nrxi_map_make(&m, 3, operand, &shape);
     m.kind = kind;
     m.c[0] = c;
-    m.kernel = a->dtype == NRX_F32 ? nrxi_binary_f32 : a->dtype == NRX_F64 ? nrxi_binary_f64 : nrxi_binary_i64;
+    m.kernel = a->dtype == NRX_F32   ? nrxi_binary_f32
+               : a->dtype == NRX_F64 ? nrxi_binary_f64
+                                     : nrxi_binary_i64;
     nrxi_map_run(s, &m);
     y->node->k[0] = kind;
     y->node->c[0] = c;
     return nrxi_t_link2(y, a, b);
 }
-#define NRXI_BINARY(name, kind, back, save)                                                   \
-    static const nrxi_op nrxi_op_##name = { "nrx_t_" #name, back, save };                     \
-    NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *a, nrx_tensor *b) { return nrxi_t_binary(&nrxi_op_##name, kind, a, b, 0); }
+#define NRXI_BINARY(name, kind, back, save)                                                                  \
+    static const nrxi_op nrxi_op_##name = {"nrx_t_" #name, back, save};                                      \
+    NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *a, nrx_tensor *b)                                           \
+    {                                                                                                        \
+        return nrxi_t_binary(&nrxi_op_##name, kind, a, b, 0);                                                \
+    }
 NRXI_BINARY(add, NRXI_ADD, nrxi_b_add, 0)
 NRXI_BINARY(sub, NRXI_SUB, nrxi_b_sub, 0)
 NRXI_BINARY(mul, NRXI_MUL, nrxi_b_mul, 3)
@@ -8409,7 +9135,8 @@ NRXI_BINARY(le, NRXI_LE, NULL, 0)
 NRXI_BINARY(gt, NRXI_GT, NULL, 0)
 NRXI_BINARY(ge, NRXI_GE, NULL, 0)
 static const nrxi_op nrxi_op_gate = { "nrx_t_leaky_relu (gradient)", nrxi_b_gate, 2 };
-NRXI_FN nrx_tensor *nrxi_t_gate(nrx_tensor *g, nrx_tensor *x, double slope) /* g where x > 0, slope g elsewhere */
+NRXI_FN nrx_tensor *nrxi_t_gate(nrx_tensor *g, nrx_tensor *x,
+                                double slope) /* g where x > 0, slope g elsewhere */
 {
     return nrxi_t_binary(&nrxi_op_gate, NRXI_GATE, g, x, slope);
 }
@@ -8421,10 +9148,13 @@ NRXI_FN void nrxi_where_kernel(const nrxi_map *m, size_t n, unsigned char *const
     size_t i, size = m->size[0];
     for (i = 0; i < n; i++) {
         const unsigned char *mask = p[1] + (ptrdiff_t)i * st[1] * (ptrdiff_t)m->size[1];
-        int on = m->kind == NRX_F32 ? *(const float *)(const void *)mask != 0 : m->kind == NRX_F64 ? *(const double *)(const void *)mask != 0
-               : *(const int64_t *)(const void *)mask != 0;
-        memcpy(p[0] + (ptrdiff_t)i * st[0] * (ptrdiff_t)size, on ? p[2] + (ptrdiff_t)i * st[2] * (ptrdiff_t)size
-                                                                 : p[3] + (ptrdiff_t)i * st[3] * (ptrdiff_t)size, size);
+        int on = m->kind == NRX_F32   ? *(const float *)(const void *)mask != 0
+                 : m->kind == NRX_F64 ? *(const double *)(const void *)mask != 0
+                                      : *(const int64_t *)(const void *)mask != 0;
+        memcpy(p[0] + (ptrdiff_t)i * st[0] * (ptrdiff_t)size,
+               on ? p[2] + (ptrdiff_t)i * st[2] * (ptrdiff_t)size
+                  : p[3] + (ptrdiff_t)i * st[3] * (ptrdiff_t)size,
+               size);
     }
 }
 NRXI_FN void nrxi_b_where(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
@@ -8459,11 +9189,13 @@ NRX_DEF nrx_tensor *nrx_t_where(nrx_tensor *mask, nrx_tensor *a, nrx_tensor *b)
 
 /* -- element-wise, one operand. X(name, what the gradient reads: 1 = x, NRXI_SAVE_OUT = the result) -- */
 
-#define NRXI_UNARY_LIST(X)                                                                    \
-    X(neg, 0) X(abs, 1) X(sign, 0) X(floor, 0) X(ceil, 0) X(round, 0) X(square, 1) X(sqrt, NRXI_SAVE_OUT)      \
-    X(rsqrt, NRXI_SAVE_OUT) X(reciprocal, NRXI_SAVE_OUT) X(exp, NRXI_SAVE_OUT) X(expm1, NRXI_SAVE_OUT) X(log, 1) X(log1p, 1) \
-    X(sin, 1) X(cos, 1) X(tan, NRXI_SAVE_OUT) X(asin, 1) X(acos, 1) X(atan, 1) X(sinh, 1) X(cosh, 1)             \
-    X(tanh, NRXI_SAVE_OUT) X(sigmoid, NRXI_SAVE_OUT) X(softplus, 1) X(silu, 1) X(erf, 1) X(gelu, 1) X(relu, 1)
+#define NRXI_UNARY_LIST(X)                                                                                   \
+    X(neg, 0)                                                                                                \
+    X(abs, 1) X(sign, 0) X(floor, 0) X(ceil, 0) X(round, 0) X(square, 1) X(sqrt, NRXI_SAVE_OUT)              \
+        X(rsqrt, NRXI_SAVE_OUT) X(reciprocal, NRXI_SAVE_OUT) X(exp, NRXI_SAVE_OUT) X(expm1, NRXI_SAVE_OUT)   \
+            X(log, 1) X(log1p, 1) X(sin, 1) X(cos, 1) X(tan, NRXI_SAVE_OUT) X(asin, 1) X(acos, 1) X(atan, 1) \
+                X(sinh, 1) X(cosh, 1) X(tanh, NRXI_SAVE_OUT) X(sigmoid, NRXI_SAVE_OUT) X(softplus, 1)        \
+                    X(silu, 1) X(erf, 1) X(gelu, 1) X(relu, 1)
 #define NRXI_X_(name, save) NRXI_U_##name,
 enum { NRXI_UNARY_LIST(NRXI_X_) NRXI_U_affine, NRXI_U_pow, NRXI_U_clamp, NRXI_U_leaky, NRXI_U_elu };
 #undef NRXI_X_
@@ -8478,7 +9210,10 @@ NRXI_FN void nrxi_b_unary(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     switch ((int)y->node->k[0]) {
     case NRXI_U_neg: gx[0] = nrx_t_neg(g); return;
     case NRXI_U_affine: gx[0] = nrx_t_scale(g, c0); return;
-    case NRXI_U_sign: case NRXI_U_floor: case NRXI_U_ceil: case NRXI_U_round: gx[0] = nrx_t_scale(g, 0); return;
+    case NRXI_U_sign:
+    case NRXI_U_floor:
+    case NRXI_U_ceil:
+    case NRXI_U_round: gx[0] = nrx_t_scale(g, 0); return;
     case NRXI_U_relu: gx[0] = nrxi_t_gate(g, x, 0); return;
     case NRXI_U_leaky: gx[0] = nrxi_t_gate(g, x, c0); return;
     case NRXI_U_abs: d = nrx_t_sign(x); break;
@@ -8508,7 +9243,8 @@ NRXI_FN void nrxi_b_unary(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     case NRXI_U_erf: d = nrx_t_scale(nrx_t_exp(nrx_t_neg(nrx_t_square(x))), 1.1283791670955126); break;
     case NRXI_U_gelu: /* Phi(x) + x phi(x) */
         d = nrx_t_affine(nrx_t_erf(nrx_t_scale(x, 0.70710678118654752)), 0.5, 0.5);
-        d = nrx_t_add(d, nrx_t_scale(nrx_t_mul(x, nrx_t_exp(nrx_t_scale(nrx_t_square(x), -0.5))), 0.39894228040143268));
+        d = nrx_t_add(d, nrx_t_scale(nrx_t_mul(x, nrx_t_exp(nrx_t_scale(nrx_t_square(x), -0.5))),
+                                     0.39894228040143268));
         break;
     case NRXI_U_pow: d = nrx_t_scale(nrx_t_pow_scalar(x, c0 - 1), c0); break;
     case NRXI_U_clamp: {
@@ -8524,75 +9260,88 @@ NRXI_FN void nrxi_b_unary(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     gx[0] = nrx_t_mul(g, d);
 }
 #define NRXI_X_(name, save) { "nrx_t_" #name, nrxi_b_unary, save },
-static const nrxi_op nrxi_op_unary[] = {
-    NRXI_UNARY_LIST(NRXI_X_) { "nrx_t_affine", nrxi_b_unary, 0 }, { "nrx_t_pow_scalar", nrxi_b_unary, 1 }, { "nrx_t_clamp", nrxi_b_unary, 1 },
-    { "nrx_t_leaky_relu", nrxi_b_unary, 1 }, { "nrx_t_elu", nrxi_b_unary, 1 }
-};
+static const nrxi_op nrxi_op_unary[] = {NRXI_UNARY_LIST(NRXI_X_){"nrx_t_affine", nrxi_b_unary, 0},
+                                        {"nrx_t_pow_scalar", nrxi_b_unary, 1},
+                                        {"nrx_t_clamp", nrxi_b_unary, 1},
+                                        {"nrx_t_leaky_relu", nrxi_b_unary, 1},
+                                        {"nrx_t_elu", nrxi_b_unary, 1}};
 #undef NRXI_X_
 
 /* At most 256 contiguous values, x and y apart. */
-#define NRXI_MAP1(E) for (; i + 8 <= n; i += 8) for (j = 0; j < 8; j++) { T u = x[i + j]; y[i + j] = (T)(E); } \
-    for (; i < n; i++) { T u = x[i]; y[i] = (T)(E); } break;
+#define NRXI_MAP1(E)                                                                                         \
+    for (; i + 8 <= n; i += 8)                                                                               \
+        for (j = 0; j < 8; j++) {                                                                            \
+            T u = x[i + j];                                                                                  \
+            y[i + j] = (T)(E);                                                                               \
+        }                                                                                                    \
+    for (; i < n; i++) {                                                                                     \
+        T u = x[i];                                                                                          \
+        y[i] = (T)(E);                                                                                       \
+    }                                                                                                        \
+    break;
 #define NRXI_MAP2(E) for (i = 0; i < n; i++) { T u = x[i], v = t[i]; y[i] = (T)(E); } break;
-#define NRXI_UNARY_KERNEL(TYPE, S, F)                                                         \
-NRXI_FN void nrxi_unary_##S(int kind, double a0, double a1, size_t n, const TYPE *NRX_RESTRICT x, TYPE *NRX_RESTRICT y) \
-{                                                                                             \
-    typedef TYPE T;                                                                           \
-    size_t i = 0, j;                                                                          \
-    const T c0 = (T)a0, c1 = (T)a1;                                                           \
-    T t[256];                                                                                 \
-    switch (kind) {                                                                           \
-    case NRXI_U_neg: NRXI_MAP1(-u)                                                            \
-    case NRXI_U_affine: NRXI_MAP1(c0 * u + c1)                                                \
-    case NRXI_U_abs: NRXI_MAP1(F(fabs)(u))                                                    \
-    case NRXI_U_sign: NRXI_MAP1(u > 0 ? 1 : u < 0 ? -1 : u)                                   \
-    case NRXI_U_floor: NRXI_MAP1(F(floor)(u))                                                 \
-    case NRXI_U_ceil: NRXI_MAP1(F(ceil)(u))                                                   \
-    case NRXI_U_round: NRXI_MAP1(F(rint)(u))                                                  \
-    case NRXI_U_square: NRXI_MAP1(u * u)                                                      \
-    case NRXI_U_sqrt: NRXI_MAP1(F(sqrt)(u))                                                   \
-    case NRXI_U_rsqrt: NRXI_MAP1(1 / F(sqrt)(u))                                              \
-    case NRXI_U_reciprocal: NRXI_MAP1(1 / u)                                                  \
-    case NRXI_U_relu: NRXI_MAP1(u > 0 || u != u ? u : 0)                                      \
-    case NRXI_U_leaky: NRXI_MAP1(u > 0 ? u : c0 * u)                                          \
-    case NRXI_U_clamp: NRXI_MAP1(u < c0 ? c0 : u > c1 ? c1 : u)                               \
-    case NRXI_U_exp: nrxi_vexp_##S(n, x, y); break;                                           \
-    case NRXI_U_expm1: nrxi_vexpm1_##S(n, x, y); break;                                       \
-    case NRXI_U_log: nrxi_vlog_##S(n, x, y); break;                                           \
-    case NRXI_U_log1p: nrxi_vlog1p_##S(n, x, y); break;                                       \
-    case NRXI_U_sin: nrxi_vsin_##S(n, x, y); break;                                           \
-    case NRXI_U_cos: nrxi_vcos_##S(n, x, y); break;                                           \
-    case NRXI_U_tanh: nrxi_vtanh_##S(n, x, y); break;                                         \
-    case NRXI_U_sigmoid: nrxi_vsigmoid_##S(n, x, y); break;                                   \
-    case NRXI_U_softplus: nrxi_vsoftplus_##S(n, x, y); break;                                 \
-    case NRXI_U_erf: nrxi_verf_##S(n, x, y); break;                                           \
-    case NRXI_U_tan: NRXI_MAP1(F(tan)(u))                                                     \
-    case NRXI_U_asin: NRXI_MAP1(F(asin)(u))                                                   \
-    case NRXI_U_acos: NRXI_MAP1(F(acos)(u))                                                   \
-    case NRXI_U_atan: NRXI_MAP1(F(atan)(u))                                                   \
-    case NRXI_U_sinh: NRXI_MAP1(F(sinh)(u))                                                   \
-    case NRXI_U_cosh: NRXI_MAP1(F(cosh)(u))                                                   \
-    case NRXI_U_pow: NRXI_MAP1(F(pow)(u, c0))                                                 \
-    case NRXI_U_elu: nrxi_vexpm1_##S(n, x, t); NRXI_MAP2(u > 0 ? u : c0 * v)                  \
-    case NRXI_U_silu: nrxi_vsigmoid_##S(n, x, t); NRXI_MAP2(u * v)                            \
-    case NRXI_U_gelu:                                                                         \
-        for (i = 0; i < n; i++) t[i] = x[i] * (T)0.70710678118654752;                         \
-        nrxi_verf_##S(n, t, t);                                                               \
-        NRXI_MAP2((T)0.5 * u * (1 + v))                                                       \
-    default: break;                                                                           \
-    }                                                                                         \
-}                                                                                             \
-NRXI_FN void nrxi_unary_map_##S(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st) \
-{                                                                                             \
-    TYPE *y = (TYPE *)(void *)p[0], gathered[256];                                            \
-    const TYPE *x = (const TYPE *)(const void *)p[1];                                         \
-    size_t i, k, len;                                                                         \
-    for (i = 0; i < n; i += len) {                                                            \
-        len = n - i < 256 ? n - i : 256;                                                      \
-        if (st[1] != 1) for (k = 0; k < len; k++) gathered[k] = x[(ptrdiff_t)(i + k) * st[1]]; \
-        nrxi_unary_##S(m->kind, m->c[0], m->c[1], len, st[1] == 1 ? x + i : gathered, y + i);  \
-    }                                                                                         \
-}
+#define NRXI_UNARY_KERNEL(TYPE, S, F)                                                                        \
+    NRXI_FN void nrxi_unary_##S(int kind, double a0, double a1, size_t n, const TYPE *NRX_RESTRICT x,        \
+                                TYPE *NRX_RESTRICT y)                                                        \
+    {                                                                                                        \
+        typedef TYPE T;                                                                                      \
+        size_t i = 0, j;                                                                                     \
+        const T c0 = (T)a0, c1 = (T)a1;                                                                      \
+        T t[256];                                                                                            \
+        switch (kind) {                                                                                      \
+        case NRXI_U_neg: NRXI_MAP1(-u)                                                                       \
+        case NRXI_U_affine: NRXI_MAP1(c0 *u + c1)                                                            \
+        case NRXI_U_abs: NRXI_MAP1(F(fabs)(u))                                                               \
+        case NRXI_U_sign: NRXI_MAP1(u > 0 ? 1 : u < 0 ? -1 : u)                                              \
+        case NRXI_U_floor: NRXI_MAP1(F(floor)(u))                                                            \
+        case NRXI_U_ceil: NRXI_MAP1(F(ceil)(u))                                                              \
+        case NRXI_U_round: NRXI_MAP1(F(rint)(u))                                                             \
+        case NRXI_U_square: NRXI_MAP1(u *u)                                                                  \
+        case NRXI_U_sqrt: NRXI_MAP1(F(sqrt)(u))                                                              \
+        case NRXI_U_rsqrt: NRXI_MAP1(1 / F(sqrt)(u))                                                         \
+        case NRXI_U_reciprocal: NRXI_MAP1(1 / u)                                                             \
+        case NRXI_U_relu: NRXI_MAP1(u > 0 || u != u ? u : 0)                                                 \
+        case NRXI_U_leaky: NRXI_MAP1(u > 0 ? u : c0 * u)                                                     \
+        case NRXI_U_clamp: NRXI_MAP1(u<c0 ? c0 : u> c1 ? c1 : u)                                             \
+        case NRXI_U_exp: nrxi_vexp_##S(n, x, y); break;                                                      \
+        case NRXI_U_expm1: nrxi_vexpm1_##S(n, x, y); break;                                                  \
+        case NRXI_U_log: nrxi_vlog_##S(n, x, y); break;                                                      \
+        case NRXI_U_log1p: nrxi_vlog1p_##S(n, x, y); break;                                                  \
+        case NRXI_U_sin: nrxi_vsin_##S(n, x, y); break;                                                      \
+        case NRXI_U_cos: nrxi_vcos_##S(n, x, y); break;                                                      \
+        case NRXI_U_tanh: nrxi_vtanh_##S(n, x, y); break;                                                    \
+        case NRXI_U_sigmoid: nrxi_vsigmoid_##S(n, x, y); break;                                              \
+        case NRXI_U_softplus: nrxi_vsoftplus_##S(n, x, y); break;                                            \
+        case NRXI_U_erf: nrxi_verf_##S(n, x, y); break;                                                      \
+        case NRXI_U_tan: NRXI_MAP1(F(tan)(u))                                                                \
+        case NRXI_U_asin: NRXI_MAP1(F(asin)(u))                                                              \
+        case NRXI_U_acos: NRXI_MAP1(F(acos)(u))                                                              \
+        case NRXI_U_atan: NRXI_MAP1(F(atan)(u))                                                              \
+        case NRXI_U_sinh: NRXI_MAP1(F(sinh)(u))                                                              \
+        case NRXI_U_cosh: NRXI_MAP1(F(cosh)(u))                                                              \
+        case NRXI_U_pow: NRXI_MAP1(F(pow)(u, c0))                                                            \
+        case NRXI_U_elu: nrxi_vexpm1_##S(n, x, t); NRXI_MAP2(u > 0 ? u : c0 * v)                             \
+        case NRXI_U_silu: nrxi_vsigmoid_##S(n, x, t); NRXI_MAP2(u *v)                                        \
+        case NRXI_U_gelu:                                                                                    \
+            for (i = 0; i < n; i++) t[i] = x[i] * (T)0.70710678118654752;                                    \
+            nrxi_verf_##S(n, t, t);                                                                          \
+            NRXI_MAP2((T)0.5 * u * (1 + v))                                                                  \
+        default: break;                                                                                      \
+        }                                                                                                    \
+    }                                                                                                        \
+    NRXI_FN void nrxi_unary_map_##S(const nrxi_map *m, size_t n, unsigned char *const *p,                    \
+                                    const ptrdiff_t *st)                                                     \
+    {                                                                                                        \
+        TYPE *y = (TYPE *)(void *)p[0], gathered[256];                                                       \
+        const TYPE *x = (const TYPE *)(const void *)p[1];                                                    \
+        size_t i, k, len;                                                                                    \
+        for (i = 0; i < n; i += len) {                                                                       \
+            len = n - i < 256 ? n - i : 256;                                                                 \
+            if (st[1] != 1)                                                                                  \
+                for (k = 0; k < len; k++) gathered[k] = x[(ptrdiff_t)(i + k) * st[1]];                       \
+            nrxi_unary_##S(m->kind, m->c[0], m->c[1], len, st[1] == 1 ? x + i : gathered, y + i);            \
+        }                                                                                                    \
+    }
 #define NRXI_SAME_NAME(name) name
 #define NRXI_FLOAT_NAME(name) name##f
 NRXI_UNARY_KERNEL(float, f32, NRXI_FLOAT_NAME)
@@ -8622,14 +9371,24 @@ NRXI_FN nrx_tensor *nrxi_t_unary(int kind, nrx_tensor *x, double c0, double c1)
     y->node->c[1] = c1;
     return nrxi_t_link1(y, x);
 }
-#define NRXI_X_(name, save) NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *x) { return nrxi_t_unary(NRXI_U_##name, x, 0, 0); }
+#define NRXI_X_(name, save)                                                                                  \
+    NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *x) { return nrxi_t_unary(NRXI_U_##name, x, 0, 0); }
 NRXI_UNARY_LIST(NRXI_X_)
 #undef NRXI_X_
-NRX_DEF nrx_tensor *nrx_t_affine(nrx_tensor *x, double scale, double shift) { return nrxi_t_unary(NRXI_U_affine, x, scale, shift); }
+NRX_DEF nrx_tensor *nrx_t_affine(nrx_tensor *x, double scale, double shift)
+{
+    return nrxi_t_unary(NRXI_U_affine, x, scale, shift);
+}
 NRX_DEF nrx_tensor *nrx_t_scale(nrx_tensor *x, double c) { return nrxi_t_unary(NRXI_U_affine, x, c, 0); }
 NRX_DEF nrx_tensor *nrx_t_shift(nrx_tensor *x, double c) { return nrxi_t_unary(NRXI_U_affine, x, 1, c); }
-NRX_DEF nrx_tensor *nrx_t_clamp(nrx_tensor *x, double lo, double hi) { return nrxi_t_unary(NRXI_U_clamp, x, lo, hi); }
-NRX_DEF nrx_tensor *nrx_t_leaky_relu(nrx_tensor *x, double slope) { return nrxi_t_unary(NRXI_U_leaky, x, slope, 0); }
+NRX_DEF nrx_tensor *nrx_t_clamp(nrx_tensor *x, double lo, double hi)
+{
+    return nrxi_t_unary(NRXI_U_clamp, x, lo, hi);
+}
+NRX_DEF nrx_tensor *nrx_t_leaky_relu(nrx_tensor *x, double slope)
+{
+    return nrxi_t_unary(NRXI_U_leaky, x, slope, 0);
+}
 NRX_DEF nrx_tensor *nrx_t_elu(nrx_tensor *x, double alpha) { return nrxi_t_unary(NRXI_U_elu, x, alpha, 0); }
 NRX_DEF nrx_tensor *nrx_t_pow_scalar(nrx_tensor *x, double p)
 {
@@ -8673,8 +9432,8 @@ NRXI_FN nrx_tensor *nrxi_t_triangle(const char *name, nrx_tensor *x, ptrdiff_t k
 NRX_DEF nrx_tensor *nrx_t_tril(nrx_tensor *x, ptrdiff_t k) { return nrxi_t_triangle("nrx_t_tril", x, k, 0); }
 NRX_DEF nrx_tensor *nrx_t_triu(nrx_tensor *x, ptrdiff_t k) { return nrxi_t_triangle("nrx_t_triu", x, k, 1); }
 
-/* -- sums. Outputs are independent: each is a sum over `run` (inner) times `outer` reduced positions. f32 adds up in f64; f64 in
-      blocks of 128 folded pairwise, and runs are joined with a compensation. -- */
+/* -- sums. Outputs are independent: each is a sum over `run` (inner) times `outer` reduced positions. f32
+   adds up in f64; f64 in blocks of 128 folded pairwise, and runs are joined with a compensation. -- */
 
 NRXI_FN double nrxi_sum_f64(size_t n, const double *x, ptrdiff_t st)
 {
@@ -8713,13 +9472,19 @@ typedef struct nrxi_t_sum {
     double *partial;                       /* one output from one long contiguous array: sums of its chunks */
 } nrxi_t_sum;
 
-NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n, ptrdiff_t *st) /* merges the axes of a set */
+NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n,
+                          ptrdiff_t *st) /* merges the axes of a set */
 {
     int i, nd = 0;
     for (i = 0; i < x->ndim; i++) {
         if (!(set >> i & 1u) || x->shape[i] == 1) continue;
-        if (nd && st[nd - 1] == x->stride[i] * (ptrdiff_t)x->shape[i]) { n[nd - 1] *= x->shape[i]; st[nd - 1] = x->stride[i]; }
-        else { n[nd] = x->shape[i]; st[nd++] = x->stride[i]; }
+        if (nd && st[nd - 1] == x->stride[i] * (ptrdiff_t)x->shape[i]) {
+            n[nd - 1] *= x->shape[i];
+            st[nd - 1] = x->stride[i];
+        } else {
+            n[nd] = x->shape[i];
+            st[nd++] = x->stride[i];
+        }
     }
     if (nd == 0) { n[0] = 1; st[0] = 1; nd = 1; }
     return nd;
@@ -8775,10 +9540,12 @@ NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
     int tiled = m->ks[m->nk - 1] == 1 && m->rs[m->nr - 1] != 1 && row >= 4;
     double acc[32];
     if (m->partial) {
-        size_t n = m->rn[0] - chunk * NRXI_T_CHUNK < NRXI_T_CHUNK ? m->rn[0] - chunk * NRXI_T_CHUNK : NRXI_T_CHUNK;
+        size_t n =
+            m->rn[0] - chunk * NRXI_T_CHUNK < NRXI_T_CHUNK ? m->rn[0] - chunk * NRXI_T_CHUNK : NRXI_T_CHUNK;
         ptrdiff_t at = (ptrdiff_t)(chunk * NRXI_T_CHUNK) * m->rs[0];
-        m->partial[chunk] = m->dtype == NRX_F32 ? nrxi_sum_f32(n, (const float *)(const void *)m->x + at, m->rs[0])
-                                                : nrxi_sum_f64(n, (const double *)(const void *)m->x + at, m->rs[0]);
+        m->partial[chunk] = m->dtype == NRX_F32
+                                ? nrxi_sum_f32(n, (const float *)(const void *)m->x + at, m->rs[0])
+                                : nrxi_sum_f64(n, (const double *)(const void *)m->x + at, m->rs[0]);
         return;
     }
     o = chunk * m->per_chunk;
@@ -8908,7 +9675,8 @@ NRXI_FN nrx_tensor *nrxi_t_rows(nrx_tensor *x, unsigned axes)
     return nrx_t_reshape(nrx_t_permute(x, order), shape);
 }
 
-/* Halves are multiplied until one is left: no division, so that zeros are no special case for any derivative. */
+/* Halves are multiplied until one is left: no division, so that zeros are no special case for any derivative.
+ */
 NRX_DEF nrx_tensor *nrx_t_prod(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_tensor *r;
@@ -8922,7 +9690,9 @@ NRX_DEF nrx_tensor *nrx_t_prod(nrx_tensor *x, unsigned axes, int keepdim)
     if (r && r->shape[r->ndim - 1] == 0) r = nrx_t_ones(x->scope, x->dtype, shape);
     while (r && r->ndim && r->shape[r->ndim - 1] > 1) {
         size_t n = r->shape[r->ndim - 1], half = n / 2;
-        nrx_tensor *p = nrx_t_mul(nrx_t_slice(r, -1, 0, (ptrdiff_t)half, 1), nrx_t_slice(r, -1, (ptrdiff_t)half, (ptrdiff_t)(2 * half), 1)), *both[2];
+        nrx_tensor *p = nrx_t_mul(nrx_t_slice(r, -1, 0, (ptrdiff_t)half, 1),
+                                  nrx_t_slice(r, -1, (ptrdiff_t)half, (ptrdiff_t)(2 * half), 1)),
+                   *both[2];
         both[0] = p;
         both[1] = nrx_t_slice(r, -1, (ptrdiff_t)(2 * half), (ptrdiff_t)n, 1);
         r = n % 2 ? nrx_t_concat(both, 2, -1) : p;
@@ -8958,7 +9728,8 @@ NRXI_FN nrx_tensor *nrxi_t_arg(const char *name, nrx_tensor *x, int axis, int la
     axis = nrxi_t_axis(name, x, axis, x->ndim);
     if (axis < 0) return NULL;
     n = x->shape[axis];
-    if (n == 0) return nrxi_t_fail(s, NRX_E_SHAPE, "%s: axis %d of %s is empty", name, axis, nrxi_t_label(&a, x));
+    if (n == 0)
+        return nrxi_t_fail(s, NRX_E_SHAPE, "%s: axis %d of %s is empty", name, axis, nrxi_t_label(&a, x));
     y = nrxi_t_new(s, &op, NRX_I64, nrxi_t_reduced_shape(x, 1u << axis, 0));
     nrx_t_begin(s);
     r = nrx_t_detach(x);
@@ -8989,7 +9760,8 @@ NRXI_FN nrx_tensor *nrxi_t_extreme(const char *name, nrx_tensor *x, unsigned axe
     if (!s) return NULL;
     axes = nrxi_t_axes(name, x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
-    if (nrxi_t_axes_count(x, axes) == 0) return nrxi_t_fail(s, NRX_E_SHAPE, "%s: of no elements in %s", name, nrxi_t_label(&a, x));
+    if (nrxi_t_axes_count(x, axes) == 0)
+        return nrxi_t_fail(s, NRX_E_SHAPE, "%s: of no elements in %s", name, nrxi_t_label(&a, x));
     shape = nrxi_t_reduced_shape(x, axes, keepdim);
     nrx_t_begin(s);
     if (!axes) return nrx_t_end(s, nrx_t_affine(x, 1, 0));
@@ -8997,8 +9769,14 @@ NRXI_FN nrx_tensor *nrxi_t_extreme(const char *name, nrx_tensor *x, unsigned axe
     index = nrxi_t_arg(name, r, -1, largest);
     return nrx_t_end(s, nrx_t_reshape(nrx_t_gather(r, -1, nrx_t_unsqueeze(index, -1)), shape));
 }
-NRX_DEF nrx_tensor *nrx_t_max(nrx_tensor *x, unsigned axes, int keepdim) { return nrxi_t_extreme("nrx_t_max", x, axes, keepdim, 1); }
-NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim) { return nrxi_t_extreme("nrx_t_min", x, axes, keepdim, 0); }
+NRX_DEF nrx_tensor *nrx_t_max(nrx_tensor *x, unsigned axes, int keepdim)
+{
+    return nrxi_t_extreme("nrx_t_max", x, axes, keepdim, 1);
+}
+NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim)
+{
+    return nrxi_t_extreme("nrx_t_min", x, axes, keepdim, 0);
+}
 
 /* Stable merge sort of positions 0 .. n-1 by key; work: n positions. */
 NRXI_FN void nrxi_argsort(size_t n, const double *key, int descending, int64_t *index, int64_t *work)
@@ -9039,7 +9817,8 @@ NRX_DEF nrx_tensor *nrx_t_argsort(nrx_tensor *x, int axis, int descending)
     work = nrx_t_empty(s, NRX_I64, nrx_s1(n));
     if (!key || !y || !work) return nrx_t_end(s, NULL);
     for (i = 0; n && i < x->size / n; i++)
-        nrxi_argsort(n, (const double *)key->data + i * n, descending, (int64_t *)y->data + i * n, (int64_t *)work->data);
+        nrxi_argsort(n, (const double *)key->data + i * n, descending, (int64_t *)y->data + i * n,
+                     (int64_t *)work->data);
     return nrx_t_end(s, nrx_t_transpose(y, axis, -1));
 }
 NRX_DEF nrx_tensor *nrx_t_sort(nrx_tensor *x, int axis, int descending)
@@ -9059,7 +9838,8 @@ NRX_DEF nrx_tensor *nrx_t_topk(nrx_tensor *x, int axis, size_t k, nrx_tensor **i
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_topk", x, axis, x->ndim);
     if (axis < 0) return NULL;
-    if (k > x->shape[axis]) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_topk: %zu of axis %d of %s", k, axis, nrxi_t_label(&a, x));
+    if (k > x->shape[axis])
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_topk: %zu of axis %d of %s", k, axis, nrxi_t_label(&a, x));
     nrx_t_begin(s);
     at = nrx_t_copy(nrx_t_slice(nrx_t_argsort(x, axis, 1), axis, 0, (ptrdiff_t)k, 1));
     y = nrx_t_gather(x, axis, at);
@@ -9155,7 +9935,8 @@ NRX_DEF nrx_tensor *nrx_t_logsumexp(nrx_tensor *x, unsigned axes, int keepdim)
     if (axes & 0x100u) return NULL;
     shape = nrxi_t_reduced_shape(x, axes, keepdim);
     nrx_t_begin(x->scope);
-    m = nrx_t_clamp(nrx_t_max(nrx_t_detach(x), axes, 1), -1e30, 1e30); /* an infinite maximum must not give inf - inf */
+    m = nrx_t_clamp(nrx_t_max(nrx_t_detach(x), axes, 1), -1e30,
+                    1e30); /* an infinite maximum must not give inf - inf */
     y = nrx_t_add(nrx_t_log(nrx_t_sum(nrx_t_exp(nrx_t_sub(x, m)), axes, 1)), m);
     return nrx_t_end(x->scope, nrx_t_reshape(y, shape));
 }
@@ -9175,8 +9956,10 @@ NRX_DEF nrx_tensor *nrx_t_cross_entropy(nrx_tensor *logits, nrx_tensor *target)
     nrx_tensor *y;
     nrxi_label a, b;
     if (!s) return NULL;
-    if (logits->ndim != 2 || target->ndim != 1 || target->dtype != NRX_I64 || target->shape[0] != logits->shape[0])
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_cross_entropy: logits %s, target %s, expected [n, classes] and i64 [n]",
+    if (logits->ndim != 2 || target->ndim != 1 || target->dtype != NRX_I64 ||
+        target->shape[0] != logits->shape[0])
+        return nrxi_t_fail(s, NRX_E_SHAPE,
+                           "nrx_t_cross_entropy: logits %s, target %s, expected [n, classes] and i64 [n]",
                            nrxi_t_label(&a, logits), nrxi_t_label(&b, target));
     nrx_t_begin(s);
     y = nrx_t_gather(nrx_t_log_softmax(logits, 1), 1, nrx_t_unsqueeze(target, 1));
@@ -9197,7 +9980,8 @@ NRXI_FN nrx_tensor *nrxi_t_normalize(nrx_tensor *x, unsigned axes, double eps)
     nrx_tensor *d = nrx_t_sub(x, nrx_t_mean(x, axes, 1));
     return nrx_t_mul(d, nrx_t_rsqrt(nrx_t_shift(nrx_t_mean(nrx_t_square(d), axes, 1), eps)));
 }
-NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *weight, nrx_tensor *bias, double eps)
+NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *weight, nrx_tensor *bias,
+                                     double eps)
 {
     nrx_tensor *y;
     unsigned axes = 0;
@@ -9212,7 +9996,8 @@ NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *
     if (bias) y = nrx_t_add(y, bias);
     return nrx_t_end(x->scope, y);
 }
-NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *weight, nrx_tensor *bias, double eps)
+NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *weight, nrx_tensor *bias,
+                                     double eps)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_group_norm", x, NRXI_FLOAT);
     nrx_tensor *y;
@@ -9221,7 +10006,8 @@ NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *w
     int i;
     if (!s) return NULL;
     if (x->ndim < 2 || groups == 0 || x->shape[1] % groups)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_group_norm: %zu groups of the channels of %s", groups, nrxi_t_label(&a, x));
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_group_norm: %zu groups of the channels of %s", groups,
+                           nrxi_t_label(&a, x));
     c = nrx_t_shape(x);
     for (i = 0; i < c.ndim; i++) if (i != 1) c.n[i] = 1;
     nrx_t_begin(s);
@@ -9261,8 +10047,11 @@ NRX_DEF nrx_tensor *nrx_t_concat(nrx_tensor *const *x, size_t n, int axis)
     for (i = 1; i < n; i++) {
         int bad = x[i]->ndim != shape.ndim;
         for (d = 0; d < shape.ndim && !bad; d++) if (d != axis && x[i]->shape[d] != shape.n[d]) bad = 1;
-        if (bad) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_concat: %s and %s along axis %d", nrxi_t_label(&a, x[0]), nrxi_t_label(&b, x[i]), axis);
-        if (!nrxi_add_ok(shape.n[axis], x[i]->shape[axis], &shape.n[axis])) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_concat: sizes overflow");
+        if (bad)
+            return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_concat: %s and %s along axis %d",
+                               nrxi_t_label(&a, x[0]), nrxi_t_label(&b, x[i]), axis);
+        if (!nrxi_add_ok(shape.n[axis], x[i]->shape[axis], &shape.n[axis]))
+            return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_concat: sizes overflow");
     }
     y = nrxi_t_new(s, &nrxi_op_concat, x[0]->dtype, shape);
     if (!y) return NULL;
@@ -9270,7 +10059,8 @@ NRX_DEF nrx_tensor *nrx_t_concat(nrx_tensor *const *x, size_t n, int axis)
     for (i = 0; i < n; i++) {
         at.shape[axis] = x[i]->shape[axis];
         nrxi_t_copy_into(&at, x[i]);
-        at.data = (unsigned char *)at.data + x[i]->shape[axis] * (size_t)y->stride[axis] * nrxi_dtype_size(y->dtype);
+        at.data = (unsigned char *)at.data +
+                  x[i]->shape[axis] * (size_t)y->stride[axis] * nrxi_dtype_size(y->dtype);
     }
     y->node->k[0] = axis;
     return nrxi_t_link(y, x, n);
@@ -9302,7 +10092,8 @@ NRX_DEF nrx_status nrx_t_split(nrx_tensor *x, int axis, size_t parts, nrx_tensor
     axis = nrxi_t_axis("nrx_t_split", x, axis, x->ndim);
     if (axis < 0) return NRX_E_ARG;
     if (!out || parts == 0 || x->shape[axis] % parts) {
-        nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_split: axis %d of %s into %zu parts", axis, nrxi_t_label(&a, x), parts);
+        nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_split: axis %d of %s into %zu parts", axis, nrxi_t_label(&a, x),
+                    parts);
         return NRX_E_SHAPE;
     }
     n = x->shape[axis] / parts;
@@ -9313,7 +10104,8 @@ NRX_DEF nrx_status nrx_t_split(nrx_tensor *x, int axis, size_t parts, nrx_tensor
     return NRX_OK;
 }
 
-/* Both gather and scatter walk index [outer.. k ..inner]; base[i] is the position in the other array with index 0 on the axis. */
+/* Both gather and scatter walk index [outer.. k ..inner]; base[i] is the position in the other array with
+ * index 0 on the axis. */
 NRXI_FN int nrxi_t_check_index(const char *name, const nrx_tensor *index, size_t n)
 {
     const int64_t *p = (const int64_t *)index->data;
@@ -9321,7 +10113,8 @@ NRXI_FN int nrxi_t_check_index(const char *name, const nrx_tensor *index, size_t
     size_t i;
     for (i = 0; i < index->size; i++)
         if (p[i] >= (int64_t)n || p[i] < -(int64_t)n) {
-            nrxi_t_fail(index->scope, NRX_E_RANGE, "%s: index %ld in %s, the axis has %zu", name, (long)p[i], nrxi_t_label(&a, index), n);
+            nrxi_t_fail(index->scope, NRX_E_RANGE, "%s: index %ld in %s, the axis has %zu", name, (long)p[i],
+                        nrxi_t_label(&a, index), n);
             return 0;
         }
     return 1;
@@ -9330,7 +10123,9 @@ NRXI_FN int nrxi_t_check_index(const char *name, const nrx_tensor *index, size_t
 NRXI_FN void nrxi_b_gather(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     nrx_tensor *x = NRXI_IN(y, 0);
-    if (NRXI_WANTS(y, 0)) gx[0] = nrx_t_scatter_add(nrx_t_zeros(y->scope, y->dtype, nrx_t_shape(x)), (int)y->node->k[0], NRXI_IN(y, 1), g);
+    if (NRXI_WANTS(y, 0))
+        gx[0] = nrx_t_scatter_add(nrx_t_zeros(y->scope, y->dtype, nrx_t_shape(x)), (int)y->node->k[0],
+                                  NRXI_IN(y, 1), g);
 }
 NRXI_FN void nrxi_b_scatter_add(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
@@ -9346,11 +10141,14 @@ NRXI_FN int nrxi_t_index_fits(const char *name, const nrx_tensor *x, const nrx_t
     nrxi_label a, b;
     int d, ok = index->dtype == NRX_I64 && index->ndim == x->ndim;
     for (d = 0; d < x->ndim && ok; d++) if (d != axis && index->shape[d] != x->shape[d]) ok = 0;
-    if (!ok) nrxi_t_fail(x->scope, NRX_E_SHAPE, "%s: %s with index %s along axis %d", name, nrxi_t_label(&a, x), nrxi_t_label(&b, index), axis);
+    if (!ok)
+        nrxi_t_fail(x->scope, NRX_E_SHAPE, "%s: %s with index %s along axis %d", name, nrxi_t_label(&a, x),
+                    nrxi_t_label(&b, index), axis);
     return ok;
 }
 
-/* For each element of index (contiguous, row-major): y[e] = x[.. index ..] or x[.. index ..] += y[e]. All arrays contiguous. */
+/* For each element of index (contiguous, row-major): y[e] = x[.. index ..] or x[.. index ..] += y[e]. All
+ * arrays contiguous. */
 NRXI_FN void nrxi_t_walk_index(nrx_tensor *x, int axis, const nrx_tensor *index, nrx_tensor *y, int add)
 {
     const int64_t *p = (const int64_t *)index->data;
@@ -9408,7 +10206,8 @@ NRX_DEF nrx_tensor *nrx_t_scatter_add(nrx_tensor *x, int axis, nrx_tensor *index
     axis = nrxi_t_axis("nrx_t_scatter_add", x, axis, x->ndim);
     if (axis < 0 || !nrxi_t_index_fits("nrx_t_scatter_add", x, index, axis)) return NULL;
     if (!nrxi_t_same_shape(index, src))
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_scatter_add: index %s and src %s", nrxi_t_label(&a, index), nrxi_t_label(&b, src));
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_scatter_add: index %s and src %s", nrxi_t_label(&a, index),
+                           nrxi_t_label(&b, src));
     y = nrxi_t_new(s, &nrxi_op_scatter_add, x->dtype, nrx_t_shape(x));
     if (!y) return NULL;
     nrxi_t_copy_into(y, x);
@@ -9435,7 +10234,8 @@ NRX_DEF nrx_tensor *nrx_t_index_select(nrx_tensor *x, int axis, nrx_tensor *inde
     axis = nrxi_t_axis("nrx_t_index_select", x, axis, x->ndim);
     if (axis < 0) return NULL;
     if (index->ndim != 1 || index->dtype != NRX_I64)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_index_select: index %s, expected i64 [k]", nrxi_t_label(&a, index));
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_index_select: index %s, expected i64 [k]",
+                           nrxi_t_label(&a, index));
     shape = flat = nrx_t_shape(x);
     for (flat.ndim = 0; flat.ndim < shape.ndim; flat.ndim++) flat.n[flat.ndim] = 1;
     shape.n[axis] = flat.n[axis] = index->shape[0];
@@ -9452,7 +10252,8 @@ NRX_DEF nrx_tensor *nrx_t_one_hot(nrx_tensor *index, size_t classes, int dtype)
     size_t i;
     if (!s) return NULL;
     if (index->dtype != NRX_I64 || index->ndim == NRX_MAX_DIMS)
-        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_one_hot: index %s, expected i64 of at most 7 axes", nrxi_t_label(&a, index));
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_one_hot: index %s, expected i64 of at most 7 axes",
+                           nrxi_t_label(&a, index));
     shape = nrx_t_shape(index);
     shape.n[shape.ndim++] = classes;
     nrx_t_begin(s);
@@ -9476,18 +10277,22 @@ NRX_DEF nrx_tensor *nrx_t_pad(nrx_tensor *x, int axis, size_t before, size_t aft
     axis = nrxi_t_axis("nrx_t_pad", x, axis, x->ndim);
     if (axis < 0) return NULL;
     n = x->shape[axis];
-    if (!nrxi_add_ok(n, before, &total) || !nrxi_add_ok(total, after, &total)) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_pad: sizes overflow");
+    if (!nrxi_add_ok(n, before, &total) || !nrxi_add_ok(total, after, &total))
+        return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_pad: sizes overflow");
     if (mode == NRX_PAD_ZERO) {
         nrxi_view v = nrxi_view_same(x);
         v.from.n[axis] = total;
         v.start[axis] = before;
         nrx_t_begin(s);
-        if (value != 0) return nrx_t_end(s, nrx_t_shift(nrxi_t_view_adjoint(nrx_t_shift(x, -value), &v), value));
+        if (value != 0)
+            return nrx_t_end(s, nrx_t_shift(nrxi_t_view_adjoint(nrx_t_shift(x, -value), &v), value));
         return nrx_t_end(s, nrxi_t_view_adjoint(x, &v));
     }
     if (mode < 0 || mode > NRX_PAD_CIRCULAR) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_pad: mode %d", mode);
-    if (n == 0 || (mode == NRX_PAD_REFLECT && (before >= n || after >= n)) || (mode == NRX_PAD_CIRCULAR && (before > n || after > n)))
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_pad: %zu and %zu on axis %d of %s", before, after, axis, nrxi_t_label(&a, x));
+    if (n == 0 || (mode == NRX_PAD_REFLECT && (before >= n || after >= n)) ||
+        (mode == NRX_PAD_CIRCULAR && (before > n || after > n)))
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_pad: %zu and %zu on axis %d of %s", before, after, axis,
+                           nrxi_t_label(&a, x));
     nrx_t_begin(s);
     index = nrx_t_empty(s, NRX_I64, nrx_s1(total));
     if (index)
@@ -9542,7 +10347,8 @@ NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
     k = a->shape[a->ndim - 1];
     n = b->shape[b->ndim - 1];
     if (b->shape[b->ndim - 2] != k)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_matmul: %s by %s: inner sizes %zu and %zu differ", nrxi_t_label(&la, a), nrxi_t_label(&lb, b), k, b->shape[b->ndim - 2]);
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_matmul: %s by %s: inner sizes %zu and %zu differ",
+                           nrxi_t_label(&la, a), nrxi_t_label(&lb, b), k, b->shape[b->ndim - 2]);
     ba = *a; ba.ndim -= 2;
     bb = *b; bb.ndim -= 2;
     if (!nrxi_t_broadcast("nrx_t_matmul", &ba, &bb, &shape)) return NULL;
@@ -9555,7 +10361,8 @@ NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
     pa = nrxi_mat_layout(a, &lda) < 0 ? nrxi_t_plain(nrx_t_detach(a), &nrxi_op_matmul) : a;
     pb = nrxi_mat_layout(b, &ldb) < 0 ? nrxi_t_plain(nrx_t_detach(b), &nrxi_op_matmul) : b;
     work_count = a->dtype == NRX_F32 ? nrxi_gemm_work_f32(m, n, k) : nrxi_gemm_work_f64(m, n, k);
-    if (work_count) work = nrxi_t_work(s, work_count, nrxi_dtype_size(a->dtype)); /* NULL: gemm has a way without */
+    if (work_count)
+        work = nrxi_t_work(s, work_count, nrxi_dtype_size(a->dtype)); /* NULL: gemm has a way without */
     batches = y->size ? y->size / (m * n) : 0;
     if (pa && pb && y->size) {
         ta = nrxi_mat_layout(pa, &lda);
@@ -9572,11 +10379,13 @@ NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
                 if (db >= 0 && pb->shape[db] != 1) ob += (ptrdiff_t)at * pb->stride[db];
             }
             if (a->dtype == NRX_F32)
-                nrxi_gemm_f32(ta, tb, m, n, k, 1, (const float *)pa->data + oa, lda, (const float *)pb->data + ob, ldb, 0,
-                              (float *)y->data + i * m * n, n, (float *)work, &s->env);
+                nrxi_gemm_f32(ta, tb, m, n, k, 1, (const float *)pa->data + oa, lda,
+                              (const float *)pb->data + ob, ldb, 0, (float *)y->data + i * m * n, n,
+                              (float *)work, &s->env);
             else
-                nrxi_gemm_f64(ta, tb, m, n, k, 1, (const double *)pa->data + oa, lda, (const double *)pb->data + ob, ldb, 0,
-                              (double *)y->data + i * m * n, n, (double *)work, &s->env);
+                nrxi_gemm_f64(ta, tb, m, n, k, 1, (const double *)pa->data + oa, lda,
+                              (const double *)pb->data + ob, ldb, 0, (double *)y->data + i * m * n, n,
+                              (double *)work, &s->env);
         }
     }
     nrxi_t_work_drop(s, work);
@@ -9594,12 +10403,14 @@ NRX_DEF nrx_tensor *nrx_t_matmul(nrx_tensor *a, nrx_tensor *b)
     int d;
     if (!s) return NULL;
     if (a->ndim == 0 || b->ndim == 0)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_matmul: %s by %s: a number is not a matrix, use nrx_t_mul", nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_matmul: %s by %s: a number is not a matrix, use nrx_t_mul",
+                           nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
     if (a->ndim >= 2 && b->ndim == 2 && a->ndim == 2) return nrxi_t_matmul2(a, b);
     nrx_t_begin(s);
     if (a->ndim == 1) p = nrx_t_unsqueeze(a, 0);
     if (b->ndim == 1) q = nrx_t_unsqueeze(b, 1);
-    if (p && q && p->ndim > 2 && q->ndim == 2 && p->shape[p->ndim - 1] == q->shape[0] && p->size) { /* one tall product, and one for the gradient of b */
+    if (p && q && p->ndim > 2 && q->ndim == 2 && p->shape[p->ndim - 1] == q->shape[0] &&
+        p->size) { /* one tall product, and one for the gradient of b */
         shape = nrx_t_shape(p);
         shape.n[shape.ndim - 1] = q->shape[1];
         y = nrxi_t_matmul2(nrx_t_reshape(p, nrx_s2(NRX_AUTO, p->shape[p->ndim - 1])), q);
@@ -9654,14 +10465,16 @@ NRXI_FN nrx_tensor *nrxi_ein_order(const nrxi_labeled *a, const char *letters)
 /* a <- contraction of a and b as one batched matrix product: letters kept by both are the batch. */
 NRXI_FN void nrxi_ein_pair(nrxi_labeled *a, nrxi_labeled *b, const char *out, const char *rest)
 {
-    char batch[NRX_MAX_DIMS + 1] = "", in[NRX_MAX_DIMS + 1] = "", fa[NRX_MAX_DIMS + 1] = "", fb[NRX_MAX_DIMS + 1] = "";
+    char batch[NRX_MAX_DIMS + 1] = "", in[NRX_MAX_DIMS + 1] = "", fa[NRX_MAX_DIMS + 1] = "",
+                              fb[NRX_MAX_DIMS + 1] = "";
     char la[4 * NRX_MAX_DIMS], lb[4 * NRX_MAX_DIMS], ly[4 * NRX_MAX_DIMS];
     size_t nb = 1, nk = 1, nm = 1, nn = 1;
     nrx_tensor *p, *q;
     nrx_shape shape;
     int i;
     nrxi_ein_tidy(a, out, b->l[0] ? b->l : rest);
-    for (i = 0; a->l[i]; i++) { /* letters of a that b or the rest still needs were kept above only if b has them: see the caller */
+    for (i = 0; a->l[i]; i++) { /* letters of a that b or the rest still needs were kept above only if b has
+                                   them: see the caller */
         char *to = strchr(b->l, a->l[i]) ? (strchr(out, a->l[i]) || strchr(rest, a->l[i]) ? batch : in) : fa;
         size_t *n = to == batch ? &nb : to == in ? &nk : &nm, len = strlen(to);
         to[len] = a->l[i];
@@ -9669,16 +10482,24 @@ NRXI_FN void nrxi_ein_pair(nrxi_labeled *a, nrxi_labeled *b, const char *out, co
         *n *= a->x->shape[i];
     }
     for (i = 0; b->l[i]; i++)
-        if (!strchr(a->l, b->l[i])) { size_t len = strlen(fb); fb[len] = b->l[i]; fb[len + 1] = 0; nn *= b->x->shape[i]; }
+        if (!strchr(a->l, b->l[i])) {
+            size_t len = strlen(fb);
+            fb[len] = b->l[i];
+            fb[len + 1] = 0;
+            nn *= b->x->shape[i];
+        }
     if (strlen(batch) + strlen(fa) + strlen(fb) > NRX_MAX_DIMS) {
-        a->x = nrxi_t_fail(a->x->scope, NRX_E_UNSUPPORTED, "nrx_t_einsum: an intermediate result has more than 8 axes");
+        a->x = nrxi_t_fail(a->x->scope, NRX_E_UNSUPPORTED,
+                           "nrx_t_einsum: an intermediate result has more than 8 axes");
         return;
     }
     strcpy(la, batch); strcat(la, fa); strcat(la, in);
     strcpy(lb, batch); strcat(lb, in); strcat(lb, fb);
     strcpy(ly, batch); strcat(ly, fa); strcat(ly, fb);
     shape.ndim = (int)strlen(ly);
-    for (i = 0; ly[i]; i++) shape.n[i] = strchr(a->l, ly[i]) ? a->x->shape[strchr(a->l, ly[i]) - a->l] : b->x->shape[strchr(b->l, ly[i]) - b->l];
+    for (i = 0; ly[i]; i++)
+        shape.n[i] = strchr(a->l, ly[i]) ? a->x->shape[strchr(a->l, ly[i]) - a->l]
+                                         : b->x->shape[strchr(b->l, ly[i]) - b->l];
     p = nrx_t_reshape(nrxi_ein_order(a, la), nrx_s3(nb, nm, nk));
     q = nrx_t_reshape(nrxi_ein_order(b, lb), nrx_s3(nb, nk, nn));
     a->x = nrx_t_reshape(p && q ? nrxi_t_matmul2(p, q) : NULL, shape);
@@ -9694,26 +10515,34 @@ NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t 
     const char *c = spec;
     int len = 0, k, count[128], arrow = 0;
     if (!s) return NULL;
-    if (!spec || n > 8) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: no specification, or more than 8 operands");
+    if (!spec || n > 8)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: no specification, or more than 8 operands");
     memset(count, 0, sizeof count);
     for (;; c++) { /* inputs, then the result */
         if (*c == ' ') continue;
         if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z')) {
             if (arrow) {
-                if (strchr(out, *c) || !count[(int)*c]) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: \"%s\": result letter %c", spec, *c);
+                if (strchr(out, *c) || !count[(int)*c])
+                    return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: \"%s\": result letter %c", spec, *c);
                 out[len++] = *c;
                 out[len] = 0;
                 continue;
             }
-            if (op >= n || len >= x[op]->ndim) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_einsum: \"%s\" has more letters than operand %zu axes", spec, op + 1);
+            if (op >= n || len >= x[op]->ndim)
+                return nrxi_t_fail(s, NRX_E_SHAPE,
+                                   "nrx_t_einsum: \"%s\" has more letters than operand %zu axes", spec,
+                                   op + 1);
             if (count[(int)*c]++ && size[(int)*c] != x[op]->shape[len])
-                return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_einsum: \"%s\": sizes of %c: %zu and %zu", spec, *c, size[(int)*c], x[op]->shape[len]);
+                return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_einsum: \"%s\": sizes of %c: %zu and %zu", spec, *c,
+                                   size[(int)*c], x[op]->shape[len]);
             size[(int)*c] = x[op]->shape[len];
             in[op][len++] = *c;
             continue;
         }
         if (!arrow && (*c == ',' || *c == 0 || (*c == '-' && c[1] == '>'))) {
-            if (op >= n || len != x[op]->ndim) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_einsum: \"%s\" does not fit operand %zu", spec, op + 1);
+            if (op >= n || len != x[op]->ndim)
+                return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_einsum: \"%s\" does not fit operand %zu", spec,
+                                   op + 1);
             in[op++][len] = 0;
             len = 0;
             if (*c == ',') continue;
@@ -9722,9 +10551,11 @@ NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t 
         if (*c == 0) break;
         return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: \"%s\": unexpected %c", spec, *c);
     }
-    if (op != n) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: \"%s\" names %zu operands of %zu", spec, op, n);
+    if (op != n)
+        return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_einsum: \"%s\" names %zu operands of %zu", spec, op, n);
     if (!arrow) for (k = 0; k < 128; k++) if (count[k] == 1) { out[len++] = (char)k; out[len] = 0; }
-    if (len > NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_UNSUPPORTED, "nrx_t_einsum: \"%s\" has more than 8 result axes", spec);
+    if (len > NRX_MAX_DIMS)
+        return nrxi_t_fail(s, NRX_E_UNSUPPORTED, "nrx_t_einsum: \"%s\" has more than 8 result axes", spec);
     nrx_t_begin(s);
     a.x = x[0];
     strcpy(a.l, in[0]);
@@ -9751,18 +10582,21 @@ NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t 
 }
 
 /* -- convolution. Three maps, each linear in both operands and each other's derivatives:
-      F  y  = correlation of x with w        X  x' = adjoint of F in x, applied to g        W  w' = adjoint of F in w, applied to x, g
-   F and X run one kernel: the input is copied once into a zero-padded buffer (split into phases for a stride, so that pixels of a row
-   are neighbours), a table holds the offset of each tap of each input channel, and a register tile of output channels x pixels is
-   summed over the table. W is a dot product of the same buffer with g for each tap. All spatial work has three axes. -- */
+      F  y  = correlation of x with w        X  x' = adjoint of F in x, applied to g        W  w' = adjoint of
+   F in w, applied to x, g F and X run one kernel: the input is copied once into a zero-padded buffer (split
+   into phases for a stride, so that pixels of a row are neighbours), a table holds the offset of each tap of
+   each input channel, and a register tile of output channels x pixels is summed over the table. W is a dot
+   product of the same buffer with g for each tap. All spatial work has three axes. -- */
 
 typedef struct nrxi_conv_geo {
     size_t n, ci, co, groups, in[3], out[3], k[3], s[3], d[3], p[3];
     int nd;                               /* spatial axes of the tensors: the last nd of three */
 } nrxi_conv_geo;
 
-typedef struct nrxi_conv_buffer {         /* element (c, phase, e) = source at e * step + phase + lo on each axis, or zero */
-    size_t channels, e[3], step[3], plane, size;   /* plane: elements of one phase; size: of the whole, with slack */
+typedef struct nrxi_conv_buffer { /* element (c, phase, e) = source at e * step + phase + lo on each axis, or
+                                     zero */
+    size_t channels, e[3], step[3], plane,
+        size; /* plane: elements of one phase; size: of the whole, with slack */
     ptrdiff_t lo[3];
 } nrxi_conv_buffer;
 
@@ -9779,7 +10613,9 @@ NRXI_FN int nrxi_conv_input_buffer(const nrxi_conv_geo *g, nrxi_conv_buffer *b)
         b->e[a] = g->out[a] + (g->k[a] - 1) * g->d[a] / g->s[a];
         if (!nrxi_mul_ok(phases, g->s[a], &phases) || !nrxi_mul_ok(b->plane, b->e[a], &b->plane)) return 0;
     }
-    if (!nrxi_mul_ok(b->plane, phases, &size) || !nrxi_mul_ok(size, b->channels, &size) || !nrxi_add_ok(size, 64, &b->size)) return 0;
+    if (!nrxi_mul_ok(b->plane, phases, &size) || !nrxi_mul_ok(size, b->channels, &size) ||
+        !nrxi_add_ok(size, 64, &b->size))
+        return 0;
     return 1;
 }
 
@@ -9829,88 +10665,114 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
     *(vu *)(c + r * ldc) = x##r;                                                               \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* c[r][j] = bias[r] + sum_p w[p][r] x[off[p] + j] for MR channels r and two vectors of pixels j */
-#define NRXI_CONV_TILE(name, target, elem, vec, ROWS, MR, S)                                   \
-    target NRXI_FN void name(size_t k, const void *weights, const void *in, const size_t *off, const void *first, void *out, \
-                             size_t ldc)                                                       \
-    {                                                                                          \
-        typedef vec v;                                                                         \
-        typedef vec##u vu;                                                                     \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                             \
-        const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first; \
-        elem *c = (elem *)out;                                                                 \
-        ROWS(NRXI_CONV_INIT, S)                                                                \
-        for (; k > 0; k--, w += MR, off++) {                                                   \
-            const elem *b = x + *off;                                                          \
-            const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                        \
-            ROWS(NRXI_CONV_STEP, S)                                                            \
-        }                                                                                      \
-        ROWS(NRXI_CONV_STORE, S)                                                               \
+#define NRXI_CONV_TILE(name, target, elem, vec, ROWS, MR, S)                                                 \
+    target NRXI_FN void name(size_t k, const void *weights, const void *in, const size_t *off,               \
+                             const void *first, void *out, size_t ldc)                                       \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
+        const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first;           \
+        elem *c = (elem *)out;                                                                               \
+        ROWS(NRXI_CONV_INIT, S)                                                                              \
+        for (; k > 0; k--, w += MR, off++) {                                                                 \
+            const elem *b = x + *off;                                                                        \
+            const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                      \
+            ROWS(NRXI_CONV_STEP, S)                                                                          \
+        }                                                                                                    \
+        ROWS(NRXI_CONV_STORE, S)                                                                             \
     }
-#define NRXI_CONV_ACC(r, S) const v g##r = *(const vu *)(g + r * gs + i);                      \
-    x##r = NRXI_GEMM_FMA_##S(g##r, t0, x##r);                                                  \
-    y##r = NRXI_GEMM_FMA_##S(g##r, t1, y##r);                                                  \
-    z##r = NRXI_GEMM_FMA_##S(g##r, t2, z##r);
+/* Keeps a vector in its register: gcc would load it again for each use. */
+#define NRXI_CONV_PIN_F32X4(x)
+#define NRXI_CONV_PIN_F64X2(x)
+#define NRXI_CONV_PIN_F32X8(x) __asm__("" : "+v"(x));
+#define NRXI_CONV_PIN_F64X4(x) NRXI_CONV_PIN_F32X8(x)
+#define NRXI_CONV_PIN_F32X16(x) NRXI_CONV_PIN_F32X8(x)
+#define NRXI_CONV_PIN_F64X8(x) NRXI_CONV_PIN_F32X8(x)
+#define NRXI_CONV_ACC(r, S)                                                                                  \
+    {                                                                                                        \
+        v gr = *(const vu *)(g + r * gs + i);                                                                \
+        NRXI_CONV_PIN_##S(gr)                                                                                \
+        x##r = NRXI_GEMM_FMA_##S(gr, t0, x##r);                                                              \
+        y##r = NRXI_GEMM_FMA_##S(gr, t1, y##r);                                                              \
+        z##r = NRXI_GEMM_FMA_##S(gr, t2, z##r);                                                              \
+    }
 #define NRXI_CONV_OUT(r)                                                                       \
     *(vu *)(t + (3 * r) * lanes) = x##r;                                                       \
     *(vu *)(t + (3 * r + 1) * lanes) = y##r;                                                   \
     *(vu *)(t + (3 * r + 2) * lanes) = z##r;
 /* sum[3 r + q] = sum_i g[r][i] x[off[q] + i] for four channels r and three taps q; n is a multiple of 16 */
-#define NRXI_CONV_DOT(name, target, elem, vec, S)                                              \
-    target NRXI_FN void name(size_t n, const void *gradient, size_t gs, const void *in, const size_t *off, double *sum) \
-    {                                                                                          \
-        typedef vec v;                                                                         \
-        typedef vec##u vu;                                                                     \
-        enum { lanes = sizeof(v) / sizeof(elem), half = lanes / 2 };                           \
-        const elem *g = (const elem *)gradient, *x = (const elem *)in;                         \
-        const elem *p0 = x + off[0], *p1 = x + off[1], *p2 = x + off[2];                       \
-        const v zero = {0};                                                                    \
-        v x0 = zero, x1 = zero, x2 = zero, x3 = zero, y0 = zero, y1 = zero, y2 = zero, y3 = zero; \
-        v z0 = zero, z1 = zero, z2 = zero, z3 = zero;                                          \
-        elem t[12 * lanes];                                                                    \
-        size_t i, k;                                                                           \
-        for (i = 0; i < n; i += lanes) {                                                       \
-            const v t0 = *(const vu *)(p0 + i), t1 = *(const vu *)(p1 + i), t2 = *(const vu *)(p2 + i); \
-            NRXI_CONV_ACC(0, S) NRXI_CONV_ACC(1, S) NRXI_CONV_ACC(2, S) NRXI_CONV_ACC(3, S)    \
-        }                                                                                      \
-        NRXI_CONV_OUT(0) NRXI_CONV_OUT(1) NRXI_CONV_OUT(2) NRXI_CONV_OUT(3)                    \
-        for (k = 0; k < 12; k++) {                                                             \
-            elem a = 0, b = 0;                                                                 \
-            for (i = 0; i < half; i++) { a += t[k * lanes + i]; b += t[k * lanes + half + i]; } \
-            sum[k] = (double)(a + b);                                                          \
-        }                                                                                      \
+#define NRXI_CONV_DOT(name, target, elem, vec, S)                                                            \
+    target NRXI_FN void name(size_t n, const void *gradient, size_t gs, const void *in, const size_t *off,   \
+                             double *sum)                                                                    \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem), half = lanes / 2 };                                         \
+        const elem *g = (const elem *)gradient, *x = (const elem *)in;                                       \
+        const elem *p0 = x + off[0], *p1 = x + off[1], *p2 = x + off[2];                                     \
+        const v zero = {0};                                                                                  \
+        v x0 = zero, x1 = zero, x2 = zero, x3 = zero, y0 = zero, y1 = zero, y2 = zero, y3 = zero;            \
+        v z0 = zero, z1 = zero, z2 = zero, z3 = zero;                                                        \
+        elem t[12 * lanes];                                                                                  \
+        size_t i, k;                                                                                         \
+        for (i = 0; i < n; i += lanes) {                                                                     \
+            const v t0 = *(const vu *)(p0 + i), t1 = *(const vu *)(p1 + i), t2 = *(const vu *)(p2 + i);      \
+            NRXI_CONV_ACC(0, S) NRXI_CONV_ACC(1, S) NRXI_CONV_ACC(2, S) NRXI_CONV_ACC(3, S)                  \
+        }                                                                                                    \
+        NRXI_CONV_OUT(0) NRXI_CONV_OUT(1) NRXI_CONV_OUT(2) NRXI_CONV_OUT(3) for (k = 0; k < 12; k++)         \
+        {                                                                                                    \
+            elem a = 0, b = 0;                                                                               \
+            for (i = 0; i < half; i++) {                                                                     \
+                a += t[k * lanes + i];                                                                       \
+                b += t[k * lanes + half + i];                                                                \
+            }                                                                                                \
+            sum[k] = (double)(a + b);                                                                        \
+        }                                                                                                    \
     }
 /* The same in plain C. */
-#define NRXI_CONV_PLAIN(elem, S)                                                               \
-    NRXI_FN void nrxi_conv_tile_c_##S(size_t k, const void *weights, const void *in, const size_t *off, const void *first, \
-                                      void *out, size_t ldc)                                   \
-    {                                                                                          \
-        const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first; \
-        elem t[4][8], *c = (elem *)out;                                                        \
-        size_t p, r, j;                                                                        \
-        for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] = bias[r];                     \
-        for (p = 0; p < k; p++)                                                                \
-            for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) t[r][j] += w[4 * p + r] * x[off[p] + j]; \
-        for (r = 0; r < 4; r++) for (j = 0; j < 8; j++) c[r * ldc + j] = t[r][j];              \
-    }                                                                                          \
-    NRXI_FN void nrxi_conv_dot_c_##S(size_t n, const void *gradient, size_t gs, const void *in, const size_t *off, double *sum) \
-    {                                                                                          \
-        const elem *g = (const elem *)gradient, *x = (const elem *)in;                         \
-        size_t k, i;                                                                           \
-        for (k = 0; k < 12; k++) {                                                             \
-            double t = 0;                                                                      \
-            for (i = 0; i < n; i++) t += (double)(g[k / 3 * gs + i] * x[off[k % 3] + i]);      \
-            sum[k] = t;                                                                        \
-        }                                                                                      \
+#define NRXI_CONV_PLAIN(elem, S)                                                                             \
+    NRXI_FN void nrxi_conv_tile_c_##S(size_t k, const void *weights, const void *in, const size_t *off,      \
+                                      const void *first, void *out, size_t ldc)                              \
+    {                                                                                                        \
+        const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first;           \
+        elem t[4][8], *c = (elem *)out;                                                                      \
+        size_t p, r, j;                                                                                      \
+        for (r = 0; r < 4; r++)                                                                              \
+            for (j = 0; j < 8; j++) t[r][j] = bias[r];                                                       \
+        for (p = 0; p < k; p++)                                                                              \
+            for (r = 0; r < 4; r++)                                                                          \
+                for (j = 0; j < 8; j++) t[r][j] += w[4 * p + r] * x[off[p] + j];                             \
+        for (r = 0; r < 4; r++)                                                                              \
+            for (j = 0; j < 8; j++) c[r * ldc + j] = t[r][j];                                                \
+    }                                                                                                        \
+    NRXI_FN void nrxi_conv_dot_c_##S(size_t n, const void *gradient, size_t gs, const void *in,              \
+                                     const size_t *off, double *sum)                                         \
+    {                                                                                                        \
+        const elem *g = (const elem *)gradient, *x = (const elem *)in;                                       \
+        size_t k, i;                                                                                         \
+        for (k = 0; k < 12; k++) {                                                                           \
+            double t = 0;                                                                                    \
+            for (i = 0; i < n; i++) t += (double)(g[k / 3 * gs + i] * x[off[k % 3] + i]);                    \
+            sum[k] = t;                                                                                      \
+        }                                                                                                    \
     }
 NRXI_CONV_PLAIN(float, f32)
 NRXI_CONV_PLAIN(double, f64)
+#define NRXI_CONV_ROWS1(X, S) X(0, S) /* one output channel: the last layer of a network, or the gradient of an image */
 #if defined(NRXI_VEC)
+NRXI_CONV_TILE(nrxi_conv_tile1_v16_f32, , float, nrxi_f32x4, NRXI_CONV_ROWS1, 1, F32X4)
+NRXI_CONV_TILE(nrxi_conv_tile1_v16_f64, , double, nrxi_f64x2, NRXI_CONV_ROWS1, 1, F64X2)
 NRXI_CONV_TILE(nrxi_conv_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, 6, F32X4)
 NRXI_CONV_TILE(nrxi_conv_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, 6, F64X2)
 NRXI_CONV_DOT(nrxi_conv_dot_v16_f32, , float, nrxi_f32x4, F32X4)
 NRXI_CONV_DOT(nrxi_conv_dot_v16_f64, , double, nrxi_f64x2, F64X2)
 #endif
 #if defined(NRXI_X86)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_CONV_ROWS1, 1, F32X8)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_CONV_ROWS1, 1, F64X4)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_CONV_ROWS1, 1, F32X16)
+NRXI_CONV_TILE(nrxi_conv_tile1_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_CONV_ROWS1, 1, F64X8)
 NRXI_CONV_TILE(nrxi_conv_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, 6, F32X8)
 NRXI_CONV_TILE(nrxi_conv_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, 6, F64X4)
 NRXI_CONV_DOT(nrxi_conv_dot_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, F32X8)
@@ -9920,25 +10782,31 @@ NRXI_CONV_TILE(nrxi_conv_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_
 NRXI_CONV_DOT(nrxi_conv_dot_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, F32X16)
 NRXI_CONV_DOT(nrxi_conv_dot_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, F64X8)
 #endif
-enum { NRXI_CONV_TILE_MAX = 8 * 32 * 8, NRXI_CONV_BLOCK = 1024 }; /* bytes of a tile; pixels of one pass of the weight gradient */
+enum {
+    NRXI_CONV_TILE_MAX = 8 * 32 * 8,
+    NRXI_CONV_BLOCK = 1024
+}; /* bytes of a tile; pixels of one pass of the weight gradient */
 
-typedef struct nrxi_conv_run {            /* positions and strides in elements of z bytes; everything else moves by memcpy */
-    void (*tile)(size_t k, const void *w, const void *x, const size_t *off, const void *bias, void *c, size_t ldc);
+typedef struct nrxi_conv_run { /* positions and strides in elements of z bytes; everything else moves by
+                                  memcpy */
+    void (*tile)(size_t k, const void *w, const void *x, const size_t *off, const void *bias, void *c,
+                 size_t ldc);
     void (*dot)(size_t n, const void *g, size_t gs, const void *x, const size_t *off, double *sum);
     size_t z, mr, width;
     size_t k, channels, blocks, *off;     /* taps; output channels, in blocks of mr */
     unsigned char *w, *bias, *buf, *out;  /* w: blocks x k x mr, bias: blocks x mr, padded with zeros */
-    size_t n[3], bd, bh;                  /* output positions; elements of buf from one depth and one row to the next */
-    int flat;                             /* rows are walked as one, positions beyond n[2] in a row are left out */
+    size_t n[3], bd, bh; /* output positions; elements of buf from one depth and one row to the next */
+    int flat;            /* rows are walked as one, positions beyond n[2] in a row are left out */
     size_t row, tiles_per_row, tiles, per_chunk;
     size_t oc, os[3];                     /* strides of the output: channel and axes */
-    size_t gd, gc;                        /* weight gradient: w holds rows of g, padded like buf, gc per channel, gd per depth */
+    size_t gd, gc; /* weight gradient: w holds rows of g, padded like buf, gc per channel, gd per depth */
     double *sum;                          /* channels x k */
 } nrxi_conv_run;
 
-NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, const nrxi_conv_buffer *b)
+NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, size_t channels, const nrxi_conv_buffer *b)
 {
-    int wide = dtype == NRX_F64;
+    int wide = dtype == NRX_F64, one = channels == 1;
+    (void)one;
     memset(r, 0, sizeof *r);
     r->z = nrxi_dtype_size(dtype);
     r->bh = b->e[2];
@@ -9948,27 +10816,31 @@ NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, const nrxi_conv_buffe
     r->tile = wide ? nrxi_conv_tile_c_f64 : nrxi_conv_tile_c_f32;
     r->dot = wide ? nrxi_conv_dot_c_f64 : nrxi_conv_dot_c_f32;
 #if defined(NRXI_VEC)
-    r->mr = 6;
+    r->mr = one ? 1 : 6;
     r->width = 32 / r->z;
-    r->tile = wide ? nrxi_conv_tile_v16_f64 : nrxi_conv_tile_v16_f32;
+    r->tile = wide ? one ? nrxi_conv_tile1_v16_f64 : nrxi_conv_tile_v16_f64
+                       : one ? nrxi_conv_tile1_v16_f32 : nrxi_conv_tile_v16_f32;
     r->dot = wide ? nrxi_conv_dot_v16_f64 : nrxi_conv_dot_v16_f32;
 #endif
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
-        r->mr = 8;
+        r->mr = one ? 1 : 8;
         r->width = 128 / r->z;
-        r->tile = wide ? nrxi_conv_tile_avx512_f64 : nrxi_conv_tile_avx512_f32;
+        r->tile = wide ? one ? nrxi_conv_tile1_avx512_f64 : nrxi_conv_tile_avx512_f64
+                       : one ? nrxi_conv_tile1_avx512_f32 : nrxi_conv_tile_avx512_f32;
         r->dot = wide ? nrxi_conv_dot_avx512_f64 : nrxi_conv_dot_avx512_f32;
     } else if (nrxi_cpu_avx2()) {
         r->width = 64 / r->z;
-        r->tile = wide ? nrxi_conv_tile_avx2_f64 : nrxi_conv_tile_avx2_f32;
+        r->tile = wide ? one ? nrxi_conv_tile1_avx2_f64 : nrxi_conv_tile_avx2_f64
+                       : one ? nrxi_conv_tile1_avx2_f32 : nrxi_conv_tile_avx2_f32;
         r->dot = wide ? nrxi_conv_dot_avx2_f64 : nrxi_conv_dot_avx2_f32;
     }
 #endif
 }
 
 /* n elements of z bytes between strided arrays. */
-NRXI_FN void nrxi_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, const unsigned char *from, size_t fs)
+NRXI_FN void nrxi_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, const unsigned char *from,
+                            size_t fs)
 {
     size_t i;
     if (ts == 1 && fs == 1) memcpy(to, from, n * z);
@@ -9977,7 +10849,8 @@ NRXI_FN void nrxi_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, co
 }
 
 /* Fills buf from src [channels][n0][n1][n2]. */
-NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned char *src, const size_t *n, unsigned char *buf)
+NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned char *src, const size_t *n,
+                            unsigned char *buf)
 {
     size_t c, f[3], e0, e1, lo, hi;
     memset(buf, 0, b->size * z);
@@ -9985,7 +10858,8 @@ NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned 
         for (f[0] = 0; f[0] < b->step[0]; f[0]++)
             for (f[1] = 0; f[1] < b->step[1]; f[1]++)
                 for (f[2] = 0; f[2] < b->step[2]; f[2]++, buf += b->plane * z) {
-                    ptrdiff_t first = b->lo[2] + (ptrdiff_t)f[2], st = (ptrdiff_t)b->step[2]; /* e reads first + e st */
+                    ptrdiff_t first = b->lo[2] + (ptrdiff_t)f[2],
+                              st = (ptrdiff_t)b->step[2]; /* e reads first + e st */
                     lo = first < 0 ? (size_t)((-first + st - 1) / st) : 0;
                     hi = (ptrdiff_t)n[2] > first ? (size_t)(((ptrdiff_t)n[2] - first + st - 1) / st) : 0;
                     if (hi > b->e[2]) hi = b->e[2];
@@ -9995,7 +10869,10 @@ NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned 
                             ptrdiff_t i1 = b->lo[1] + (ptrdiff_t)(f[1] + e1 * b->step[1]);
                             if (i0 < 0 || i1 < 0 || i0 >= (ptrdiff_t)n[0] || i1 >= (ptrdiff_t)n[1]) continue;
                             nrxi_conv_move(hi - lo, z, buf + ((e0 * b->e[1] + e1) * b->e[2] + lo) * z, 1,
-                                           src + (((size_t)i0 * n[1] + (size_t)i1) * n[2] + (size_t)(first + (ptrdiff_t)lo * st)) * z, (size_t)st);
+                                           src + (((size_t)i0 * n[1] + (size_t)i1) * n[2] +
+                                                  (size_t)(first + (ptrdiff_t)lo * st)) *
+                                                     z,
+                                           (size_t)st);
                         }
                 }
 }
@@ -10005,10 +10882,12 @@ NRXI_FN void nrxi_conv_job(void *arg, size_t chunk)
     const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
     double aligned[NRXI_CONV_TILE_MAX / 8];
     unsigned char *t = (unsigned char *)aligned;
-    size_t z = r->z, tile = chunk * r->per_chunk, last = r->tiles - tile > r->per_chunk ? tile + r->per_chunk : r->tiles, b, c, j, part;
+    size_t z = r->z, tile = chunk * r->per_chunk,
+           last = r->tiles - tile > r->per_chunk ? tile + r->per_chunk : r->tiles, b, c, j, part;
     for (; tile < last; tile++) {
         size_t row = tile / r->tiles_per_row, q = tile % r->tiles_per_row * r->width;
-        size_t d = r->flat ? row : row / r->n[1], h = r->flat ? q / r->bh : row % r->n[1], x = r->flat ? q % r->bh : q;
+        size_t d = r->flat ? row : row / r->n[1], h = r->flat ? q / r->bh : row % r->n[1],
+               x = r->flat ? q % r->bh : q;
         size_t valid = r->row - q < r->width ? r->row - q : r->width;
         const unsigned char *in = r->buf + (d * r->bd + (r->flat ? 0 : h * r->bh) + q) * z;
         for (b = 0; b < r->blocks; b++) {
@@ -10026,7 +10905,8 @@ NRXI_FN void nrxi_conv_job(void *arg, size_t chunk)
                 if (r->flat && part > r->bh - xx) part = r->bh - xx;
                 keep = xx >= r->n[2] ? 0 : part < r->n[2] - xx ? part : r->n[2] - xx;
                 for (c = 0; c < channels && keep; c++)
-                    nrxi_conv_move(keep, z, out + (c * r->oc + hh * r->os[1] + xx * r->os[2]) * z, r->os[2], t + (c * r->width + j) * z, 1);
+                    nrxi_conv_move(keep, z, out + (c * r->oc + hh * r->os[1] + xx * r->os[2]) * z, r->os[2],
+                                   t + (c * r->width + j) * z, 1);
             }
         }
     }
@@ -10052,8 +10932,9 @@ NRXI_FN void nrxi_conv_go(nrxi_conv_run *r, const nrx_env *env)
 NRXI_FN size_t nrxi_volume(const size_t *n) { return n[0] * n[1] * n[2]; }
 
 /* F for all images: x [n][ci][in], y [n][co][out]. pack is work; bias may be NULL. */
-NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const unsigned char *x,
-                               const unsigned char *w, const unsigned char *bias, unsigned char *y, unsigned char *pack, const nrx_env *env)
+NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+                               const unsigned char *x, const unsigned char *w, const unsigned char *bias,
+                               unsigned char *y, unsigned char *pack, const nrx_env *env)
 {
     size_t i, group, c, z = r->z, cog = g->co / g->groups;
     r->k = nrxi_conv_taps(g, b, r->off);
@@ -10069,11 +10950,13 @@ NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
     for (group = 0; group < g->groups; group++) {
         memset(pack, 0, r->blocks * r->mr * (r->k + 1) * z);
         for (c = 0; c < cog; c++) {
-            nrxi_conv_move(r->k, z, pack + (c / r->mr * r->mr * r->k + c % r->mr) * z, r->mr, w + (group * cog + c) * r->k * z, 1);
+            nrxi_conv_move(r->k, z, pack + (c / r->mr * r->mr * r->k + c % r->mr) * z, r->mr,
+                           w + (group * cog + c) * r->k * z, 1);
             if (bias) memcpy(r->bias + c * z, bias + (group * cog + c) * z, z);
         }
         for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in, r->buf);
+            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in,
+                           r->buf);
             r->out = y + (i * g->co + group * cog) * r->oc * z;
             nrxi_conv_go(r, env);
         }
@@ -10081,8 +10964,9 @@ NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
 }
 
 /* Packs for phase f of X the taps that reach it, with q0 its first position; returns their number. */
-NRXI_FN size_t nrxi_conv_phase_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const size_t *f,
-                                    const ptrdiff_t *q0, size_t group, const unsigned char *w)
+NRXI_FN size_t nrxi_conv_phase_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+                                    const size_t *f, const ptrdiff_t *q0, size_t group,
+                                    const unsigned char *w)
 {
     size_t o, t[3], k, count, total = 0, cig = g->ci / g->groups, kernel = nrxi_volume(g->k), c;
     for (count = 0; count < 2; count++) /* how many first, then the packing */
@@ -10093,21 +10977,26 @@ NRXI_FN size_t nrxi_conv_phase_taps(const nrxi_conv_geo *g, const nrxi_conv_buff
                         size_t at = 0, from;
                         int a;
                         for (a = 0; a < 3 && t[a] * g->d[a] % g->s[a] == f[a]; a++)
-                            at = at * b->e[a] + (size_t)(q0[a] - b->lo[a] - (ptrdiff_t)(t[a] * g->d[a] / g->s[a]));
+                            at = at * b->e[a] +
+                                 (size_t)(q0[a] - b->lo[a] - (ptrdiff_t)(t[a] * g->d[a] / g->s[a]));
                         if (a < 3) continue;
                         if (!count) { total++; continue; }
                         r->off[k] = o * b->plane + at;
-                        from = (group * b->channels + o) * cig * kernel + (t[0] * g->k[1] + t[1]) * g->k[2] + t[2];
+                        from = (group * b->channels + o) * cig * kernel + (t[0] * g->k[1] + t[1]) * g->k[2] +
+                               t[2];
                         for (c = 0; c < cig; c++)
-                            memcpy(r->w + ((c / r->mr * total + k) * r->mr + c % r->mr) * r->z, w + (from + c * kernel) * r->z, r->z);
+                            memcpy(r->w + ((c / r->mr * total + k) * r->mr + c % r->mr) * r->z,
+                                   w + (from + c * kernel) * r->z, r->z);
                         k++;
                     }
     return total;
 }
 
-/* X for all images: y [n][co][out] -> x [n][ci][in], one run for each phase of the stride: positions i = s q + f - p. */
-NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const unsigned char *y,
-                               const unsigned char *w, unsigned char *x, unsigned char *pack, const nrx_env *env)
+/* X for all images: y [n][co][out] -> x [n][ci][in], one run for each phase of the stride: positions i = s q
+ * + f - p. */
+NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+                               const unsigned char *y, const unsigned char *w, unsigned char *x,
+                               unsigned char *pack, const nrx_env *env)
 {
     size_t i, group, f[3], z = r->z, cig = g->ci / g->groups, taps = b->channels * nrxi_volume(g->k);
     int a;
@@ -10120,15 +11009,20 @@ NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
     memset(pack, 0, r->blocks * r->mr * (taps + 1) * z);
     for (i = 0; i < g->n; i++)
         for (group = 0; group < g->groups; group++) {
-            nrxi_conv_fill(b, z, y + (i * g->co + group * b->channels) * nrxi_volume(g->out) * z, g->out, r->buf);
+            nrxi_conv_fill(b, z, y + (i * g->co + group * b->channels) * nrxi_volume(g->out) * z, g->out,
+                           r->buf);
             for (f[0] = 0; f[0] < g->s[0]; f[0]++)
                 for (f[1] = 0; f[1] < g->s[1]; f[1]++)
                     for (f[2] = 0; f[2] < g->s[2]; f[2]++) {
                         ptrdiff_t q0[3];
                         size_t start = 0;
                         for (a = 0; a < 3; a++) {
-                            q0[a] = g->p[a] > f[a] ? (ptrdiff_t)((g->p[a] - f[a] + g->s[a] - 1) / g->s[a]) : 0;
-                            r->n[a] = g->p[a] + g->in[a] <= f[a] ? 0 : (size_t)((ptrdiff_t)((g->p[a] + g->in[a] - 1 - f[a]) / g->s[a]) - q0[a] + 1);
+                            q0[a] =
+                                g->p[a] > f[a] ? (ptrdiff_t)((g->p[a] - f[a] + g->s[a] - 1) / g->s[a]) : 0;
+                            r->n[a] = g->p[a] + g->in[a] <= f[a]
+                                          ? 0
+                                          : (size_t)((ptrdiff_t)((g->p[a] + g->in[a] - 1 - f[a]) / g->s[a]) -
+                                                     q0[a] + 1);
                             start += (g->s[a] * (size_t)q0[a] + f[a] - g->p[a]) * (r->os[a] / g->s[a]);
                         }
                         if (nrxi_volume(r->n) == 0) continue;
@@ -10139,25 +11033,29 @@ NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
         }
 }
 
-NRXI_FN void nrxi_conv_dot_job(void *arg, size_t chunk) /* four output channels, all taps, all pixels of one image */
+NRXI_FN void nrxi_conv_dot_job(void *arg, size_t chunk) /* sixteen output channels, all taps, all pixels of one image */
 {
     const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
-    size_t d, q, p, c, j, n;
+    size_t d, q, p, c, j, n, first, last = r->channels < 16 * chunk + 16 ? r->channels : 16 * chunk + 16;
     double sum[12];
     for (d = 0; d < r->n[0]; d++)
         for (q = 0; q < r->row; q += n) {
             n = r->row - q < NRXI_CONV_BLOCK ? r->row - q : (size_t)NRXI_CONV_BLOCK;
-            for (p = 0; p < r->k; p += 3) {
-                r->dot(n, r->w + (4 * chunk * r->gc + d * r->gd + q) * r->z, r->gc, r->buf + (d * r->bd + q) * r->z, r->off + p, sum);
-                for (c = 0; c < 4 && 4 * chunk + c < r->channels; c++)
-                    for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(4 * chunk + c) * r->k + p + j] += sum[3 * c + j];
-            }
+            for (first = 16 * chunk; first < last; first += 4) /* this piece of the buffer stays in the cache */
+                for (p = 0; p < r->k; p += 3) {
+                    r->dot(n, r->w + (first * r->gc + d * r->gd + q) * r->z, r->gc,
+                           r->buf + (d * r->bd + q) * r->z, r->off + p, sum);
+                    for (c = 0; c < 4 && first + c < last; c++)
+                        for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(first + c) * r->k + p + j] += sum[3 * c + j];
+                }
         }
 }
 
-/* W: x [n][ci][in], y [n][co][out] -> w [co][ci / groups][k]. rows: work for co / groups, rounded up to four, channels of y. */
-NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r, const unsigned char *x,
-                               const unsigned char *y, nrx_tensor *w, unsigned char *rows, const nrx_env *env)
+/* W: x [n][ci][in], y [n][co][out] -> w [co][ci / groups][k]. rows: work for co / groups, rounded up to four,
+ * channels of y. */
+NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+                               const unsigned char *x, const unsigned char *y, nrx_tensor *w,
+                               unsigned char *rows, const nrx_env *env)
 {
     size_t i, group, c, d, h, z = r->z, cog = g->co / g->groups;
     r->k = nrxi_conv_taps(g, b, r->off);
@@ -10172,15 +11070,20 @@ NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
     for (group = 0; group < g->groups; group++) {
         for (c = 0; c < cog * r->k; c++) r->sum[c] = 0;
         for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in, r->buf);
+            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in,
+                           r->buf);
             for (c = 0; c < cog; c++)
                 for (d = 0; d < g->out[0]; d++)
                     for (h = 0; h < g->out[1]; h++)
                         memcpy(rows + (c * r->gc + d * r->gd + h * r->bh) * z,
-                               y + ((i * g->co + group * cog + c) * nrxi_volume(g->out) + (d * g->out[1] + h) * g->out[2]) * z, g->out[2] * z);
-            nrxi_parallel(env, (cog + 3) / 4, nrxi_conv_dot_job, r);
+                               y + ((i * g->co + group * cog + c) * nrxi_volume(g->out) +
+                                    (d * g->out[1] + h) * g->out[2]) *
+                                       z,
+                               g->out[2] * z);
+            nrxi_parallel(env, (cog + 15) / 16, nrxi_conv_dot_job, r);
         }
-        for (c = 0; c < cog * r->k; c++) nrxi_t_store_value(w, (ptrdiff_t)(group * cog * r->k + c), r->sum[c]);
+        for (c = 0; c < cog * r->k; c++)
+            nrxi_t_store_value(w, (ptrdiff_t)(group * cog * r->k + c), r->sum[c]);
     }
 }
 
@@ -10221,18 +11124,21 @@ static const nrxi_op nrxi_op_conv_x = { "nrx_t_conv_transpose", nrxi_b_conv_x, 3
 static const nrxi_op nrxi_op_conv_w = { "nrx_t_conv (weight gradient)", nrxi_b_conv_w, 3 };
 
 /* Runs map 'f', 'x' or 'w' on plain a, b into y; bias for 'f' only. */
-NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx_tensor *b, nrx_tensor *bias, nrx_tensor *y)
+NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx_tensor *b, nrx_tensor *bias,
+                            nrx_tensor *y)
 {
     nrx_scope *s = a->scope;
     nrxi_conv_buffer buffer;
     nrxi_conv_run r;
-    size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = (map == 'x' ? cog : cig) * nrxi_volume(g->k), extra;
+    size_t cig = g->ci / g->groups, cog = g->co / g->groups,
+           taps = (map == 'x' ? cog : cig) * nrxi_volume(g->k), extra;
     const unsigned char *pa = (const unsigned char *)a->data, *pb = (const unsigned char *)b->data;
     unsigned char *pack = NULL, *py = (unsigned char *)y->data;
     int ok = map == 'x' ? nrxi_conv_output_buffer(g, &buffer) : nrxi_conv_input_buffer(g, &buffer);
-    nrxi_conv_choose(&r, a->dtype, &buffer);
+    nrxi_conv_choose(&r, a->dtype, map == 'x' ? cig : cog, &buffer);
     if (map == 'w') {
-        ok = ok && nrxi_mul_ok((cog + 3) / 4 * 4, ((g->out[1] - 1) * buffer.e[2] + g->out[2] + 15) / 16 * 16, &extra);
+        ok = ok && nrxi_mul_ok((cog + 3) / 4 * 4, ((g->out[1] - 1) * buffer.e[2] + g->out[2] + 15) / 16 * 16,
+                               &extra);
         ok = ok && nrxi_mul_ok(extra, g->out[0], &extra);
     } else extra = ((map == 'x' ? cig : cog) + r.mr) * (taps + 1);
     if (ok) {
@@ -10243,7 +11149,9 @@ NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx
     }
     ok = r.buf && r.off && r.sum && pack;
     if (!ok) nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_conv: out of memory for its work");
-    else if (map == 'f') nrxi_conv_forward(g, &buffer, &r, pa, pb, bias ? (const unsigned char *)bias->data : NULL, py, pack, &s->env);
+    else if (map == 'f')
+        nrxi_conv_forward(g, &buffer, &r, pa, pb, bias ? (const unsigned char *)bias->data : NULL, py, pack,
+                          &s->env);
     else if (map == 'x') nrxi_conv_adjoint(g, &buffer, &r, pa, pb, py, pack, &s->env);
     else nrxi_conv_weights(g, &buffer, &r, pa, pb, y, pack, &s->env);
     nrxi_t_work_drop(s, r.buf);
@@ -10253,7 +11161,8 @@ NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx
     return ok;
 }
 
-NRXI_FN nrx_tensor *nrxi_t_conv_map(char map, const nrxi_op *op, const nrxi_conv_geo *g, nrx_tensor *a, nrx_tensor *b, nrx_tensor *bias, nrx_shape shape)
+NRXI_FN nrx_tensor *nrxi_t_conv_map(char map, const nrxi_op *op, const nrxi_conv_geo *g, nrx_tensor *a,
+                                    nrx_tensor *b, nrx_tensor *bias, nrx_shape shape)
 {
     nrx_tensor *y, *pa, *pb, *pc = NULL, *in[3];
     nrx_scope *s = a ? a->scope : NULL;
@@ -10268,7 +11177,8 @@ NRXI_FN nrx_tensor *nrxi_t_conv_map(char map, const nrxi_op *op, const nrxi_conv
     ok = pa && pb && (pc || !bias);
     if (ok && (y->size == 0 || a->size == 0 || b->size == 0)) { /* empty sums */
         memset(y->data, 0, y->size * nrxi_dtype_size(y->dtype));
-        if (bias && y->size) nrxi_t_axpy(y, 1, nrx_t_reshape(nrx_t_detach(bias), nrxi_conv_shape(1, g->co, nrxi_one3, g->nd)));
+        if (bias && y->size)
+            nrxi_t_axpy(y, 1, nrx_t_reshape(nrx_t_detach(bias), nrxi_conv_shape(1, g->co, nrxi_one3, g->nd)));
     } else ok = ok && nrxi_t_conv_run(map, g, pa, pb, pc, y);
     nrx_t_end(s, NULL);
     if (!ok) { nrxi_t_disown(y); return NULL; }
@@ -10285,11 +11195,14 @@ NRXI_FN nrx_tensor *nrxi_t_conv_x(nrx_tensor *y, nrx_tensor *w, const nrxi_conv_
 }
 NRXI_FN nrx_tensor *nrxi_t_conv_w(nrx_tensor *x, nrx_tensor *y, const nrxi_conv_geo *g)
 {
-    return nrxi_t_conv_map('w', &nrxi_op_conv_w, g, x, y, NULL, nrxi_conv_shape(g->co, g->ci / g->groups, g->k, g->nd));
+    return nrxi_t_conv_map('w', &nrxi_op_conv_w, g, x, y, NULL,
+                           nrxi_conv_shape(g->co, g->ci / g->groups, g->k, g->nd));
 }
 
-/* The geometry of a public call, checked; transposed reads w as [co, ci / groups, ...] of the map whose adjoint it is. */
-NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt, int nd, int transposed, nrxi_conv_geo *g)
+/* The geometry of a public call, checked; transposed reads w as [co, ci / groups, ...] of the map whose
+ * adjoint it is. */
+NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
+                               const nrx_conv *opt, int nd, int transposed, nrxi_conv_geo *g)
 {
     nrx_conv zero = NRX_ZERO;
     nrx_scope *s = nrxi_t_enter2(name, x, w, NRXI_FLOAT | NRXI_SAME);
@@ -10299,7 +11212,8 @@ NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, n
     if (!s || (bias && !nrxi_t_enter2(name, x, bias, NRXI_SAME))) return 0;
     if (!opt) opt = &zero;
     if (x->ndim != nd + 2 || w->ndim != nd + 2) {
-        nrxi_t_fail(s, NRX_E_SHAPE, "%s: x %s and w %s, expected %d axes each", name, nrxi_t_label(&a, x), nrxi_t_label(&b, w), nd + 2);
+        nrxi_t_fail(s, NRX_E_SHAPE, "%s: x %s and w %s, expected %d axes each", name, nrxi_t_label(&a, x),
+                    nrxi_t_label(&b, w), nd + 2);
         return 0;
     }
     g->nd = nd;
@@ -10309,11 +11223,13 @@ NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, n
     g->ci = transposed ? w->shape[1] * g->groups : x->shape[1];
     channels = transposed ? x->shape[1] : g->co;
     if (g->co % g->groups || g->ci % g->groups || w->shape[1] != g->ci / g->groups || channels != g->co) {
-        nrxi_t_fail(s, NRX_E_SHAPE, "%s: channels of x %s and w %s do not fit (%zu groups)", name, nrxi_t_label(&a, x), nrxi_t_label(&b, w), g->groups);
+        nrxi_t_fail(s, NRX_E_SHAPE, "%s: channels of x %s and w %s do not fit (%zu groups)", name,
+                    nrxi_t_label(&a, x), nrxi_t_label(&b, w), g->groups);
         return 0;
     }
     if (bias && (bias->ndim != 1 || bias->shape[0] != (transposed ? g->ci : g->co))) {
-        nrxi_t_fail(s, NRX_E_SHAPE, "%s: bias %s, expected %zu values", name, nrxi_t_label(&a, bias), transposed ? g->ci : g->co);
+        nrxi_t_fail(s, NRX_E_SHAPE, "%s: bias %s, expected %zu values", name, nrxi_t_label(&a, bias),
+                    transposed ? g->ci : g->co);
         return 0;
     }
     for (i = 0; i < 3; i++) {
@@ -10326,10 +11242,11 @@ NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, n
         if (opt->stride[axis]) g->s[i] = opt->stride[axis];
         if (opt->dilation[axis]) g->d[i] = opt->dilation[axis];
         size = x->shape[axis + 2];
-        if (g->k[i] == 0 || g->k[i] >= limit || g->d[i] >= limit || g->s[i] >= limit || opt->padding[axis] >= limit || size >= limit ||
-            opt->output_padding[axis] >= g->s[i] + g->d[i]) {
-            nrxi_t_fail(s, NRX_E_RANGE, "%s: kernel %zu, stride %zu, dilation %zu, padding %zu, size %zu on spatial axis %d", name, g->k[i], g->s[i], g->d[i],
-                        opt->padding[axis], size, axis);
+        if (g->k[i] == 0 || g->k[i] >= limit || g->d[i] >= limit || g->s[i] >= limit ||
+            opt->padding[axis] >= limit || size >= limit || opt->output_padding[axis] >= g->s[i] + g->d[i]) {
+            nrxi_t_fail(s, NRX_E_RANGE,
+                        "%s: kernel %zu, stride %zu, dilation %zu, padding %zu, size %zu on spatial axis %d",
+                        name, g->k[i], g->s[i], g->d[i], opt->padding[axis], size, axis);
             return 0;
         }
         reach = g->d[i] * (g->k[i] - 1);
@@ -10345,14 +11262,16 @@ NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, n
             else g->out[i] = (size + 2 * g->p[i] - reach - 1) / g->s[i] + 1;
         }
         if (size == (size_t)-1) {
-            nrxi_t_fail(s, NRX_E_SHAPE, "%s: kernel %zu (dilation %zu, padding %zu) does not fit size %zu on spatial axis %d", name, g->k[i], g->d[i],
-                        g->p[i], x->shape[axis + 2], axis);
+            nrxi_t_fail(s, NRX_E_SHAPE,
+                        "%s: kernel %zu (dilation %zu, padding %zu) does not fit size %zu on spatial axis %d",
+                        name, g->k[i], g->d[i], g->p[i], x->shape[axis + 2], axis);
             return 0;
         }
     }
     return 1;
 }
-NRXI_FN nrx_tensor *nrxi_t_conv_call(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt, int nd, int transposed)
+NRXI_FN nrx_tensor *nrxi_t_conv_call(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
+                                     const nrx_conv *opt, int nd, int transposed)
 {
     nrxi_conv_geo g;
     nrx_tensor *y;
@@ -10385,13 +11304,16 @@ NRX_DEF nrx_tensor *nrx_t_avg_pool2d(nrx_tensor *x, size_t kernel, size_t stride
     nrxi_label a;
     size_t size;
     if (!s) return NULL;
-    if (x->ndim != 4 || kernel == 0 || stride == 0 || padding >= kernel || !nrxi_mul_ok(kernel, kernel, &size))
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_avg_pool2d: %s with kernel %zu, stride %zu, padding %zu", nrxi_t_label(&a, x), kernel, stride, padding);
+    if (x->ndim != 4 || kernel == 0 || stride == 0 || padding >= kernel ||
+        !nrxi_mul_ok(kernel, kernel, &size))
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_avg_pool2d: %s with kernel %zu, stride %zu, padding %zu",
+                           nrxi_t_label(&a, x), kernel, stride, padding);
     opt.stride[0] = opt.stride[1] = stride;
     opt.padding[0] = opt.padding[1] = padding;
     nrx_t_begin(s); /* every channel as an image of its own, convolved with a constant */
     y = nrx_t_reshape(x, nrx_s4(x->shape[0] * x->shape[1], 1, x->shape[2], x->shape[3]));
-    y = nrx_t_conv2d(y, nrx_t_full(s, x->dtype, nrx_s4(1, 1, kernel, kernel), 1.0 / (double)size), NULL, &opt);
+    y = nrx_t_conv2d(y, nrx_t_full(s, x->dtype, nrx_s4(1, 1, kernel, kernel), 1.0 / (double)size), NULL,
+                     &opt);
     if (y) y = nrx_t_reshape(y, nrx_s4(x->shape[0], x->shape[1], y->shape[2], y->shape[3]));
     return nrx_t_end(s, y);
 }
@@ -10403,8 +11325,10 @@ NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride
     nrxi_label a;
     size_t n, h, w, ho, wo, i, oy, ox, limit = (size_t)1 << (sizeof(size_t) * 4);
     if (!s) return NULL;
-    if (x->ndim != 4 || kernel == 0 || stride == 0 || kernel >= limit || padding >= kernel || x->shape[2] + 2 * padding < kernel || x->shape[3] + 2 * padding < kernel)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_max_pool2d: %s with kernel %zu, stride %zu, padding %zu", nrxi_t_label(&a, x), kernel, stride, padding);
+    if (x->ndim != 4 || kernel == 0 || stride == 0 || kernel >= limit || padding >= kernel ||
+        x->shape[2] + 2 * padding < kernel || x->shape[3] + 2 * padding < kernel)
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_max_pool2d: %s with kernel %zu, stride %zu, padding %zu",
+                           nrxi_t_label(&a, x), kernel, stride, padding);
     n = x->shape[0] * x->shape[1];
     h = x->shape[2];
     w = x->shape[3];
@@ -10424,7 +11348,8 @@ NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride
                         for (px = x0; px < x0 + kernel; px++) {
                             size_t at = (py - padding) * w + px - padding;
                             double v;
-                            if (py < padding || px < padding || py - padding >= h || px - padding >= w) continue;
+                            if (py < padding || px < padding || py - padding >= h || px - padding >= w)
+                                continue;
                             v = nrxi_t_load_value(values, (ptrdiff_t)(i * h * w + at));
                             if (best == (size_t)-1 || nrxi_before(top, v)) { best = at; top = v; }
                         }
@@ -10475,8 +11400,10 @@ NRX_DEF nrx_tensor *nrx_t_resize2d(nrx_tensor *x, size_t h, size_t w, int mode, 
     nrx_tensor *y;
     nrxi_label a;
     if (!s) return NULL;
-    if (x->ndim != 4 || x->shape[2] == 0 || x->shape[3] == 0 || h == 0 || w == 0 || (mode != NRX_NEAREST && mode != NRX_BILINEAR))
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_resize2d: %s to %zux%zu, mode %d", nrxi_t_label(&a, x), h, w, mode);
+    if (x->ndim != 4 || x->shape[2] == 0 || x->shape[3] == 0 || h == 0 || w == 0 ||
+        (mode != NRX_NEAREST && mode != NRX_BILINEAR))
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_resize2d: %s to %zux%zu, mode %d", nrxi_t_label(&a, x), h,
+                           w, mode);
     nrx_t_begin(s);
     y = nrxi_t_resize_axis(nrxi_t_resize_axis(x, 3, w, mode, align_corners), 2, h, mode, align_corners);
     if (y == x) y = nrx_t_reshape(x, nrx_t_shape(x));
@@ -10499,8 +11426,11 @@ NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int borde
     nrxi_label a, b;
     size_t size[2], k;
     if (!s) return NULL;
-    if (x->ndim != 4 || grid->ndim != 4 || grid->shape[3] != 2 || grid->shape[0] != x->shape[0] || x->shape[2] * x->shape[3] == 0)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_grid_sample: %s at %s, expected [n, c, h, w] and [n, ho, wo, 2]", nrxi_t_label(&a, x), nrxi_t_label(&b, grid));
+    if (x->ndim != 4 || grid->ndim != 4 || grid->shape[3] != 2 || grid->shape[0] != x->shape[0] ||
+        x->shape[2] * x->shape[3] == 0)
+        return nrxi_t_fail(s, NRX_E_SHAPE,
+                           "nrx_t_grid_sample: %s at %s, expected [n, c, h, w] and [n, ho, wo, 2]",
+                           nrxi_t_label(&a, x), nrxi_t_label(&b, grid));
     size[0] = x->shape[3];
     size[1] = x->shape[2];
     nrx_t_begin(s);
@@ -10524,7 +11454,8 @@ NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int borde
             index = index ? nrx_t_add(nrx_t_mul(index, nrx_t_scalar(s, NRX_I64, (double)size[0])), c) : c;
         }
         index = nrx_t_reshape(index, nrx_s3(shape.n[0], 1, shape.n[2]));
-        v = nrx_t_mul(nrx_t_gather(flat, 2, nrx_t_expand(index, shape)), nrx_t_reshape(weight, nrx_s3(shape.n[0], 1, shape.n[2])));
+        v = nrx_t_mul(nrx_t_gather(flat, 2, nrx_t_expand(index, shape)),
+                      nrx_t_reshape(weight, nrx_s3(shape.n[0], 1, shape.n[2])));
         y = y ? nrx_t_add(y, v) : v;
     }
     return nrx_t_end(s, nrx_t_reshape(y, nrx_s4(x->shape[0], x->shape[1], grid->shape[1], grid->shape[2])));
@@ -10533,28 +11464,35 @@ NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int borde
 /* -- Fourier transforms -- */
 
 NRXI_FN nrx_tensor *nrxi_t_fft1(nrx_tensor *x, int axis, int inverse);
-NRXI_FN void nrxi_b_fft(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* the real adjoint of F is the transform of the other sign */
+NRXI_FN void nrxi_b_fft(nrx_tensor *y, nrx_tensor *g,
+                        nrx_tensor **gx) /* the real adjoint of F is the transform of the other sign */
 {
     gx[0] = nrxi_t_fft1(g, (int)y->node->k[0], !y->node->k[1]);
 }
 static const nrxi_op nrxi_op_fft = { "nrx_t_fft", nrxi_b_fft, 0 };
 
-#define NRXI_FFT_AXIS(T, S)                                                                   \
-    {                                                                                         \
-        nrxi_fft_##S plan;                                                                    \
-        T *work, *out = (T *)y->data;                                                         \
-        const T *in = (const T *)p->data;                                                     \
-        memset(&plan, 0, sizeof plan);                                                        \
-        status = nrxi_fft_plan_##S(&plan, n, &s->env);                                        \
-        work = status == NRX_OK ? (T *)nrxi_t_work(s, inner == 1 ? nrxi_fft_work_##S(&plan) : nrxi_fft_columns_work_##S(&plan, inner), sizeof(T)) : NULL; \
-        if (work)                                                                             \
-            for (i = 0; i < outer; i++) {                                                     \
-                if (inner == 1) nrxi_fft_run_##S(&plan, inverse, in + 2 * i * n, out + 2 * i * n, work); \
-                else nrxi_fft_columns_##S(&plan, inverse, inner, in + 2 * i * n * inner, inner, out + 2 * i * n * inner, inner, work); \
-            }                                                                                 \
-        else if (status == NRX_OK) status = NRX_E_NOMEM;                                      \
-        nrxi_t_work_drop(s, work);                                                            \
-        if (status != NRX_E_NOMEM || plan.n) nrxi_fft_drop_##S(&plan);                        \
+#define NRXI_FFT_AXIS(T, S)                                                                                  \
+    {                                                                                                        \
+        nrxi_fft_##S plan;                                                                                   \
+        T *work, *out = (T *)y->data;                                                                        \
+        const T *in = (const T *)p->data;                                                                    \
+        memset(&plan, 0, sizeof plan);                                                                       \
+        status = nrxi_fft_plan_##S(&plan, n, &s->env);                                                       \
+        work = status == NRX_OK ? (T *)nrxi_t_work(s,                                                        \
+                                                   inner == 1 ? nrxi_fft_work_##S(&plan)                     \
+                                                              : nrxi_fft_columns_work_##S(&plan, inner),     \
+                                                   sizeof(T))                                                \
+                                : NULL;                                                                      \
+        if (work)                                                                                            \
+            for (i = 0; i < outer; i++) {                                                                    \
+                if (inner == 1) nrxi_fft_run_##S(&plan, inverse, in + 2 * i * n, out + 2 * i * n, work);     \
+                else                                                                                         \
+                    nrxi_fft_columns_##S(&plan, inverse, inner, in + 2 * i * n * inner, inner,               \
+                                         out + 2 * i * n * inner, inner, work);                              \
+            }                                                                                                \
+        else if (status == NRX_OK) status = NRX_E_NOMEM;                                                     \
+        nrxi_t_work_drop(s, work);                                                                           \
+        if (status != NRX_E_NOMEM || plan.n) nrxi_fft_drop_##S(&plan);                                       \
     }
 
 /* Complex x [..., 2] along `axis` of the complex array, unnormalised. */
@@ -10591,7 +11529,8 @@ NRXI_FN int nrxi_t_is_complex(const char *name, const nrx_tensor *x)
     nrxi_label a;
     if (!nrxi_t_enter1(name, x, NRXI_FLOAT)) return 0;
     if (x->ndim >= 1 && x->shape[x->ndim - 1] == 2) return 1;
-    nrxi_t_fail(x->scope, NRX_E_SHAPE, "%s: %s has no last axis of two (re, im); see nrx_t_complex", name, nrxi_t_label(&a, x));
+    nrxi_t_fail(x->scope, NRX_E_SHAPE, "%s: %s has no last axis of two (re, im); see nrx_t_complex", name,
+                nrxi_t_label(&a, x));
     return 0;
 }
 NRXI_FN nrx_tensor *nrxi_t_fftn(const char *name, nrx_tensor *x, unsigned axes, int inverse)
@@ -10614,7 +11553,8 @@ NRXI_FN nrx_tensor *nrxi_t_fftn(const char *name, nrx_tensor *x, unsigned axes, 
 NRX_DEF nrx_tensor *nrx_t_fft(nrx_tensor *x, unsigned axes) { return nrxi_t_fftn("nrx_t_fft", x, axes, 0); }
 NRX_DEF nrx_tensor *nrx_t_ifft(nrx_tensor *x, unsigned axes) { return nrxi_t_fftn("nrx_t_ifft", x, axes, 1); }
 
-/* Bins of a half spectrum of n reals: 1 for the first and, when n is even, the last; `interior` for the others. Shaped [n/2+1, 1]. */
+/* Bins of a half spectrum of n reals: 1 for the first and, when n is even, the last; `interior` for the
+ * others. Shaped [n/2+1, 1]. */
 NRXI_FN nrx_tensor *nrxi_t_bins(nrx_scope *s, int dtype, size_t n, double interior)
 {
     nrx_tensor *w = nrx_t_full(s, dtype, nrx_s2(n / 2 + 1, 1), interior);
@@ -10624,7 +11564,8 @@ NRXI_FN nrx_tensor *nrxi_t_bins(nrx_scope *s, int dtype, size_t n, double interi
     return w;
 }
 NRXI_FN nrx_tensor *nrxi_t_rfft_last(nrx_tensor *x, size_t n, int inverse);
-NRXI_FN void nrxi_b_rfft(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* inner bins stand for two: halve before, double after */
+NRXI_FN void nrxi_b_rfft(nrx_tensor *y, nrx_tensor *g,
+                         nrx_tensor **gx) /* inner bins stand for two: halve before, double after */
 {
     int inverse = (int)y->node->k[0];
     size_t n = (size_t)y->node->k[1];
@@ -10662,7 +11603,8 @@ NRXI_FN nrx_tensor *nrxi_t_rfft_last(nrx_tensor *x, size_t n, int inverse)
     shape = nrx_t_shape(x);
     if (inverse) shape.n[--shape.ndim - 1] = n;
     else {
-        if (shape.ndim == NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_rfft: the result has more than 8 axes");
+        if (shape.ndim == NRX_MAX_DIMS)
+            return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_rfft: the result has more than 8 axes");
         shape.n[shape.ndim - 1] = n / 2 + 1;
         shape.n[shape.ndim++] = 2;
     }
@@ -10691,7 +11633,8 @@ NRX_DEF nrx_tensor *nrx_t_rfft(nrx_tensor *x, int axis)
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_rfft", x, axis, x->ndim);
     if (axis < 0) return NULL;
-    if (x->shape[axis] == 0) return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_rfft: axis %d of %s is empty", axis, nrxi_t_label(&a, x));
+    if (x->shape[axis] == 0)
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_rfft: axis %d of %s is empty", axis, nrxi_t_label(&a, x));
     nrx_t_begin(s);
     y = nrxi_t_rfft_last(nrx_t_transpose(x, axis, -1), x->shape[axis], 0);
     return nrx_t_end(s, nrx_t_transpose(y, axis, -2));
@@ -10704,7 +11647,8 @@ NRX_DEF nrx_tensor *nrx_t_irfft(nrx_tensor *x, int axis, size_t n)
     axis = nrxi_t_axis("nrx_t_irfft", x, axis, x->ndim - 1);
     if (axis < 0) return NULL;
     if (n == 0 || x->shape[axis] != n / 2 + 1)
-        return nrxi_t_fail(x->scope, NRX_E_SHAPE, "nrx_t_irfft: axis %d of %s for %zu reals, expected %zu", axis, nrxi_t_label(&a, x), n, n / 2 + 1);
+        return nrxi_t_fail(x->scope, NRX_E_SHAPE, "nrx_t_irfft: axis %d of %s for %zu reals, expected %zu",
+                           axis, nrxi_t_label(&a, x), n, n / 2 + 1);
     nrx_t_begin(x->scope);
     y = nrxi_t_rfft_last(nrx_t_transpose(x, axis, -2), n, 1);
     return nrx_t_end(x->scope, nrx_t_scale(nrx_t_transpose(y, axis, -1), 1.0 / (double)n));
@@ -10719,8 +11663,14 @@ NRX_DEF nrx_tensor *nrx_t_complex(nrx_tensor *re, nrx_tensor *im)
     y = nrx_t_stack(both, 2, -1);
     return nrx_t_end(re->scope, y);
 }
-NRX_DEF nrx_tensor *nrx_t_real(nrx_tensor *z) { return nrxi_t_is_complex("nrx_t_real", z) ? nrx_t_select(z, -1, 0) : NULL; }
-NRX_DEF nrx_tensor *nrx_t_imag(nrx_tensor *z) { return nrxi_t_is_complex("nrx_t_imag", z) ? nrx_t_select(z, -1, 1) : NULL; }
+NRX_DEF nrx_tensor *nrx_t_real(nrx_tensor *z)
+{
+    return nrxi_t_is_complex("nrx_t_real", z) ? nrx_t_select(z, -1, 0) : NULL;
+}
+NRX_DEF nrx_tensor *nrx_t_imag(nrx_tensor *z)
+{
+    return nrxi_t_is_complex("nrx_t_imag", z) ? nrx_t_select(z, -1, 1) : NULL;
+}
 NRX_DEF nrx_tensor *nrx_t_complex_mul(nrx_tensor *a, nrx_tensor *b)
 {
     nrx_tensor *ar, *ai, *br, *bi, *y;
@@ -10728,7 +11678,8 @@ NRX_DEF nrx_tensor *nrx_t_complex_mul(nrx_tensor *a, nrx_tensor *b)
     nrx_t_begin(a->scope);
     ar = nrx_t_real(a); ai = nrx_t_imag(a);
     br = nrx_t_real(b); bi = nrx_t_imag(b);
-    y = nrx_t_complex(nrx_t_sub(nrx_t_mul(ar, br), nrx_t_mul(ai, bi)), nrx_t_add(nrx_t_mul(ar, bi), nrx_t_mul(ai, br)));
+    y = nrx_t_complex(nrx_t_sub(nrx_t_mul(ar, br), nrx_t_mul(ai, bi)),
+                      nrx_t_add(nrx_t_mul(ar, bi), nrx_t_mul(ai, br)));
     return nrx_t_end(a->scope, y);
 }
 NRX_DEF nrx_tensor *nrx_t_conj(nrx_tensor *z)
@@ -10740,8 +11691,9 @@ NRX_DEF nrx_tensor *nrx_t_conj(nrx_tensor *z)
     return nrx_t_end(z->scope, y);
 }
 
-/* -- linear algebra: values in f64 copies, gradients by formulas in operators. Factorizations with several results make one packed
-      row per matrix, of which the results are views: so every operation has one result. -- */
+/* -- linear algebra: values in f64 copies, gradients by formulas in operators. Factorizations with several
+   results make one packed row per matrix, of which the results are views: so every operation has one result.
+   -- */
 
 /* A matrix or a batch of them, square if asked. */
 NRXI_FN nrx_scope *nrxi_t_matrix(const char *name, const nrx_tensor *a, int square)
@@ -10750,11 +11702,19 @@ NRXI_FN nrx_scope *nrxi_t_matrix(const char *name, const nrx_tensor *a, int squa
     nrxi_label la;
     if (!s) return NULL;
     if (a->ndim >= 2 && (!square || a->shape[a->ndim - 1] == a->shape[a->ndim - 2])) return s;
-    nrxi_t_fail(s, NRX_E_SHAPE, "%s: %s is not a %smatrix", name, nrxi_t_label(&la, a), square ? "square " : "");
+    nrxi_t_fail(s, NRX_E_SHAPE, "%s: %s is not a %smatrix", name, nrxi_t_label(&la, a),
+                square ? "square " : "");
     return NULL;
 }
-NRXI_FN nrx_tensor *nrxi_t_wide(nrx_tensor *x) { return nrx_t_cast(nrx_t_detach(x), NRX_F64); } /* a contiguous f64 copy */
-NRXI_FN size_t nrxi_t_batch(const nrx_tensor *a) { size_t mn = a->shape[a->ndim - 1] * a->shape[a->ndim - 2]; return mn ? a->size / mn : 0; }
+NRXI_FN nrx_tensor *nrxi_t_wide(nrx_tensor *x)
+{
+    return nrx_t_cast(nrx_t_detach(x), NRX_F64);
+} /* a contiguous f64 copy */
+NRXI_FN size_t nrxi_t_batch(const nrx_tensor *a)
+{
+    size_t mn = a->shape[a->ndim - 1] * a->shape[a->ndim - 2];
+    return mn ? a->size / mn : 0;
+}
 
 /* y = result of f64 work w, in the dtype of the operation; frees y and reports when status is bad. */
 NRXI_FN nrx_tensor *nrxi_t_la_result(nrx_tensor *y, const nrx_tensor *w, nrx_status status, const char *why)
@@ -10763,7 +11723,8 @@ NRXI_FN nrx_tensor *nrxi_t_la_result(nrx_tensor *y, const nrx_tensor *w, nrx_sta
     if (!y) return NULL;
     s = y->scope;
     if (status == NRX_OK && w) { nrxi_t_copy_into(y, w); return y; }
-    if (status != NRX_OK) nrxi_t_fail(s, status, "%s: %s", y->node->op->name, status == NRX_E_NOMEM ? "out of memory" : why);
+    if (status != NRX_OK)
+        nrxi_t_fail(s, status, "%s: %s", y->node->op->name, status == NRX_E_NOMEM ? "out of memory" : why);
     nrxi_t_disown(y);
     return NULL;
 }
@@ -10788,14 +11749,17 @@ NRXI_FN int nrxi_t_batch_pair(const char *name, nrx_tensor **a, nrx_tensor **b)
 
 enum { NRXI_LA_LU, NRXI_LA_LOWER, NRXI_LA_LOWER_T, NRXI_LA_UPPER, NRXI_LA_UPPER_T };
 NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind);
-NRXI_FN void nrxi_b_solve(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* b' = A^-T g, A' = -b' x^T, on the triangle that is read */
+NRXI_FN void nrxi_b_solve(nrx_tensor *y, nrx_tensor *g,
+                          nrx_tensor **gx) /* b' = A^-T g, A' = -b' x^T, on the triangle that is read */
 {
-    static const int other[5] = { NRXI_LA_LU, NRXI_LA_LOWER_T, NRXI_LA_LOWER, NRXI_LA_UPPER_T, NRXI_LA_UPPER };
+    static const int other[5] = {NRXI_LA_LU, NRXI_LA_LOWER_T, NRXI_LA_LOWER, NRXI_LA_UPPER_T, NRXI_LA_UPPER};
     int kind = (int)y->node->k[0];
-    nrx_tensor *a = NRXI_IN(y, 0), *gb = nrxi_t_solve(kind == NRXI_LA_LU ? nrxi_t_mt(a) : a, g, other[kind]), *ga;
+    nrx_tensor *a = NRXI_IN(y, 0), *gb = nrxi_t_solve(kind == NRXI_LA_LU ? nrxi_t_mt(a) : a, g, other[kind]),
+               *ga;
     gx[1] = gb;
     if (!NRXI_WANTS(y, 0)) return;
-    ga = kind == NRXI_LA_LOWER_T || kind == NRXI_LA_UPPER_T ? nrxi_t_matmul2(y, nrxi_t_mt(gb)) : nrxi_t_matmul2(gb, nrxi_t_mt(y));
+    ga = kind == NRXI_LA_LOWER_T || kind == NRXI_LA_UPPER_T ? nrxi_t_matmul2(y, nrxi_t_mt(gb))
+                                                            : nrxi_t_matmul2(gb, nrxi_t_mt(y));
     ga = nrx_t_neg(ga);
     if (kind == NRXI_LA_LOWER || kind == NRXI_LA_LOWER_T) ga = nrx_t_tril(ga, 0);
     if (kind == NRXI_LA_UPPER || kind == NRXI_LA_UPPER_T) ga = nrx_t_triu(ga, 0);
@@ -10825,7 +11789,9 @@ NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind) /* equa
             if (kind == NRXI_LA_LU) {
                 status = nrxi_lu(n, pa, n, (size_t *)piv);
                 if (status == NRX_OK) status = nrxi_lu_solve(n, pa, n, (const size_t *)piv, pb, k);
-            } else status = nrxi_trsolve(kind >= NRXI_LA_UPPER, kind == NRXI_LA_LOWER_T || kind == NRXI_LA_UPPER_T, 0, n, pa, n, pb, k);
+            } else
+                status = nrxi_trsolve(kind >= NRXI_LA_UPPER,
+                                      kind == NRXI_LA_LOWER_T || kind == NRXI_LA_UPPER_T, 0, n, pa, n, pb, k);
         }
     nrxi_t_work_drop(b->scope, piv);
     y = nrxi_t_la_result(y, wb, status, "the matrix is singular or not finite");
@@ -10840,15 +11806,20 @@ NRXI_FN nrx_tensor *nrxi_t_solve_call(const char *name, nrx_tensor *a, nrx_tenso
     nrxi_label la, lb;
     if (!s || !nrxi_t_enter2(name, a, b, NRXI_SAME)) return NULL;
     if (b->ndim < 2 || b->shape[b->ndim - 2] != a->shape[a->ndim - 1])
-        return nrxi_t_fail(s, NRX_E_SHAPE, "%s: matrix %s, right-hand sides %s, expected [.., n, k]", name, nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
+        return nrxi_t_fail(s, NRX_E_SHAPE, "%s: matrix %s, right-hand sides %s, expected [.., n, k]", name,
+                           nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
     nrx_t_begin(s);
     if (!nrxi_t_batch_pair(name, &a, &b)) return nrx_t_end(s, NULL);
     return nrx_t_end(s, nrxi_t_solve(a, b, kind));
 }
-NRX_DEF nrx_tensor *nrx_t_solve(nrx_tensor *a, nrx_tensor *b) { return nrxi_t_solve_call("nrx_t_solve", a, b, NRXI_LA_LU); }
+NRX_DEF nrx_tensor *nrx_t_solve(nrx_tensor *a, nrx_tensor *b)
+{
+    return nrxi_t_solve_call("nrx_t_solve", a, b, NRXI_LA_LU);
+}
 NRX_DEF nrx_tensor *nrx_t_triangular_solve(nrx_tensor *a, nrx_tensor *b, int upper, int transposed)
 {
-    return nrxi_t_solve_call("nrx_t_triangular_solve", a, b, (upper ? NRXI_LA_UPPER : NRXI_LA_LOWER) + (transposed != 0));
+    return nrxi_t_solve_call("nrx_t_triangular_solve", a, b,
+                             (upper ? NRXI_LA_UPPER : NRXI_LA_LOWER) + (transposed != 0));
 }
 NRX_DEF nrx_tensor *nrx_t_inverse(nrx_tensor *a)
 {
@@ -10859,7 +11830,9 @@ NRX_DEF nrx_tensor *nrx_t_inverse(nrx_tensor *a)
     return nrx_t_end(a->scope, y);
 }
 
-NRXI_FN void nrxi_b_cholesky(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* Murray, arXiv:1602.07527: L^-T Phi(L^T g) L^-1, symmetrised */
+NRXI_FN void
+nrxi_b_cholesky(nrx_tensor *y, nrx_tensor *g,
+                nrx_tensor **gx) /* Murray, arXiv:1602.07527: L^-T Phi(L^T g) L^-1, symmetrised */
 {
     nrx_tensor *p = nrxi_t_matmul2(nrxi_t_mt(y), g), *q;
     p = nrx_t_scale(nrx_t_add(nrx_t_tril(p, 0), nrx_t_tril(p, -1)), 0.5);
@@ -10891,7 +11864,8 @@ NRX_DEF nrx_tensor *nrx_t_cholesky(nrx_tensor *a)
     return nrx_t_end(s, y ? nrxi_t_link1(y, sym) : NULL);
 }
 
-NRXI_FN void nrxi_b_det(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* det: g det A^-T; log |det|: g A^-T */
+NRXI_FN void nrxi_b_det(nrx_tensor *y, nrx_tensor *g,
+                        nrx_tensor **gx) /* det: g det A^-T; log |det|: g A^-T */
 {
     nrx_tensor *a = NRXI_IN(y, 0), *f = y->node->k[0] ? g : nrx_t_mul(g, y);
     gx[0] = nrx_t_mul(nrx_t_unsqueeze(nrx_t_unsqueeze(f, -1), -1), nrxi_t_mt(nrx_t_inverse(a)));
@@ -10947,7 +11921,8 @@ NRXI_FN nrx_tensor *nrxi_t_piece(nrx_tensor *x, size_t at, size_t rows, size_t c
     else shape.n[shape.ndim - 1] = cols;
     return rows == 1 ? y : nrx_t_reshape(y, shape);
 }
-NRXI_FN nrx_tensor *nrxi_t_piece2(nrx_tensor *x, size_t at, size_t rows, size_t cols) /* keeps both axes when rows is 1 */
+NRXI_FN nrx_tensor *nrxi_t_piece2(nrx_tensor *x, size_t at, size_t rows,
+                                  size_t cols) /* keeps both axes when rows is 1 */
 {
     return rows == 1 ? nrx_t_unsqueeze(nrxi_t_piece(x, at, 1, cols), -2) : nrxi_t_piece(x, at, rows, cols);
 }
@@ -10958,8 +11933,14 @@ NRXI_FN nrx_shape nrxi_t_packed_shape(const nrx_tensor *a, size_t row)
     shape.n[shape.ndim - 1] = row;
     return shape;
 }
-NRXI_FN nrx_tensor *nrxi_t_times_diag(nrx_tensor *m, nrx_tensor *d) { return nrx_t_mul(m, nrx_t_unsqueeze(d, -2)); } /* m diag(d) */
-NRXI_FN nrx_tensor *nrxi_t_diag_times(nrx_tensor *d, nrx_tensor *m) { return nrx_t_mul(nrx_t_unsqueeze(d, -1), m); } /* diag(d) m */
+NRXI_FN nrx_tensor *nrxi_t_times_diag(nrx_tensor *m, nrx_tensor *d)
+{
+    return nrx_t_mul(m, nrx_t_unsqueeze(d, -2));
+} /* m diag(d) */
+NRXI_FN nrx_tensor *nrxi_t_diag_times(nrx_tensor *d, nrx_tensor *m)
+{
+    return nrx_t_mul(nrx_t_unsqueeze(d, -1), m);
+} /* diag(d) m */
 
 /* 1 / (v_j - v_i) off the diagonal, 0 on it and where the gap is below 1e-12 of the largest |v|. */
 NRXI_FN nrx_tensor *nrxi_t_gaps(nrx_tensor *v)
@@ -10972,7 +11953,9 @@ NRXI_FN nrx_tensor *nrxi_t_gaps(nrx_tensor *v)
     return nrx_t_mul(mask, nrx_t_reciprocal(nrx_t_where(mask, d, one)));
 }
 
-NRXI_FN void nrxi_b_qr(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* m >= n; Walter and Lehmann, "Algorithmic differentiation of linear algebra functions" */
+NRXI_FN void nrxi_b_qr(nrx_tensor *y, nrx_tensor *g,
+                       nrx_tensor **gx) /* m >= n; Walter and Lehmann, "Algorithmic differentiation of linear
+                                           algebra functions" */
 {
     nrx_tensor *a = NRXI_IN(y, 0), *q, *r, *gq, *gr, *m;
     size_t rows = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1];
@@ -11033,7 +12016,8 @@ NRX_DEF nrx_status nrx_t_qr(nrx_tensor *a, nrx_tensor **q, nrx_tensor **r)
     tr = nrxi_t_piece2(packed, m * (m < n ? m : n), m < n ? m : n, m < n ? m : n);
     if (m < n) {
         both[0] = tr;
-        both[1] = tq ? nrxi_t_matmul2(nrxi_t_mt(tq), nrx_t_slice(a, -1, (ptrdiff_t)m, (ptrdiff_t)n, 1)) : NULL;
+        both[1] =
+            tq ? nrxi_t_matmul2(nrxi_t_mt(tq), nrx_t_slice(a, -1, (ptrdiff_t)m, (ptrdiff_t)n, 1)) : NULL;
         tr = nrx_t_concat(both, 2, -1);
     }
     if (q && tq && tr) *q = nrx_t_keep(tq);
@@ -11047,17 +12031,22 @@ NRX_DEF nrx_tensor *nrx_t_lstsq(nrx_tensor *a, nrx_tensor *b)
     nrx_tensor *q, *r;
     nrxi_label la, lb;
     if (!s || !nrxi_t_enter2("nrx_t_lstsq", a, b, NRXI_SAME)) return NULL;
-    if (b->ndim < 2 || b->shape[b->ndim - 2] != a->shape[a->ndim - 2] || a->shape[a->ndim - 2] < a->shape[a->ndim - 1])
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_lstsq: %s by %s, expected [.., m, n] with m >= n and [.., m, k]", nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
+    if (b->ndim < 2 || b->shape[b->ndim - 2] != a->shape[a->ndim - 2] ||
+        a->shape[a->ndim - 2] < a->shape[a->ndim - 1])
+        return nrxi_t_fail(s, NRX_E_SHAPE,
+                           "nrx_t_lstsq: %s by %s, expected [.., m, n] with m >= n and [.., m, k]",
+                           nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
     nrx_t_begin(s);
     if (nrx_t_qr(a, &q, &r) != NRX_OK) return nrx_t_end(s, NULL);
     return nrx_t_end(s, nrx_t_triangular_solve(r, nrx_t_matmul(nrxi_t_mt(q), b), 1, 0));
 }
 
-NRXI_FN void nrxi_b_eigh(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* V (diag(gw) + F o V^T gV) V^T; Giles 2008 */
+NRXI_FN void nrxi_b_eigh(nrx_tensor *y, nrx_tensor *g,
+                         nrx_tensor **gx) /* V (diag(gw) + F o V^T gV) V^T; Giles 2008 */
 {
     size_t n = NRXI_IN(y, 0)->shape[NRXI_IN(y, 0)->ndim - 1];
-    nrx_tensor *w = nrxi_t_piece(y, 0, 1, n), *v = nrxi_t_piece2(y, n, n, n), *gw = nrxi_t_piece(g, 0, 1, n), *gv = nrxi_t_piece2(g, n, n, n), *m;
+    nrx_tensor *w = nrxi_t_piece(y, 0, 1, n), *v = nrxi_t_piece2(y, n, n, n), *gw = nrxi_t_piece(g, 0, 1, n),
+               *gv = nrxi_t_piece2(g, n, n, n), *m;
     m = nrx_t_add(nrx_t_mul(nrxi_t_gaps(w), nrxi_t_matmul2(nrxi_t_mt(v), gv)), nrx_t_diag(gw));
     gx[0] = nrxi_t_symmetric(nrxi_t_matmul2(nrxi_t_matmul2(v, m), nrxi_t_mt(v)));
 }
@@ -11097,7 +12086,9 @@ NRX_DEF nrx_status nrx_t_eigh(nrx_tensor *a, nrx_tensor **w, nrx_tensor **v)
     return tw && tv ? NRX_OK : s->status;
 }
 
-NRXI_FN void nrxi_b_svd(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* Townsend, "Differentiating the singular value decomposition", 2016 */
+NRXI_FN void
+nrxi_b_svd(nrx_tensor *y, nrx_tensor *g,
+           nrx_tensor **gx) /* Townsend, "Differentiating the singular value decomposition", 2016 */
 {
     nrx_tensor *a = NRXI_IN(y, 0), *u, *s, *vt, *gu, *gs, *gvt, *gv, *f, *pu, *pv, *core, *si, *one, *good;
     size_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], k = m < n ? m : n;
@@ -11114,10 +12105,16 @@ NRXI_FN void nrxi_b_svd(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* Townse
     si = nrx_t_mul(good, nrx_t_reciprocal(nrx_t_where(good, s, one)));
     pu = nrxi_t_matmul2(nrxi_t_mt(u), gu);
     pv = nrxi_t_matmul2(vt, gv);
-    core = nrx_t_add(nrxi_t_times_diag(nrx_t_mul(f, nrx_t_sub(pu, nrxi_t_mt(pu))), s), nrxi_t_diag_times(s, nrx_t_mul(f, nrx_t_sub(pv, nrxi_t_mt(pv)))));
+    core = nrx_t_add(nrxi_t_times_diag(nrx_t_mul(f, nrx_t_sub(pu, nrxi_t_mt(pu))), s),
+                     nrxi_t_diag_times(s, nrx_t_mul(f, nrx_t_sub(pv, nrxi_t_mt(pv)))));
     core = nrxi_t_matmul2(nrxi_t_matmul2(u, nrx_t_add(core, nrx_t_diag(gs))), vt);
-    if (m > k) core = nrx_t_add(core, nrxi_t_matmul2(nrxi_t_times_diag(nrx_t_sub(gu, nrxi_t_matmul2(u, pu)), si), vt));
-    if (n > k) core = nrx_t_add(core, nrxi_t_matmul2(u, nrxi_t_diag_times(si, nrx_t_sub(gvt, nrxi_t_matmul2(nrxi_t_mt(pv), vt)))));
+    if (m > k)
+        core =
+            nrx_t_add(core, nrxi_t_matmul2(nrxi_t_times_diag(nrx_t_sub(gu, nrxi_t_matmul2(u, pu)), si), vt));
+    if (n > k)
+        core = nrx_t_add(core,
+                         nrxi_t_matmul2(u, nrxi_t_diag_times(si, nrx_t_sub(gvt, nrxi_t_matmul2(nrxi_t_mt(pv),
+                                                                                               vt)))));
     gx[0] = core;
 }
 static const nrxi_op nrxi_op_svd = { "nrx_t_svd", nrxi_b_svd, NRXI_SAVE_OUT };
@@ -11145,7 +12142,8 @@ NRX_DEF nrx_status nrx_t_svd(nrx_tensor *a, nrx_tensor **u, nrx_tensor **sv, nrx
     else
         for (i = 0; i < nrxi_t_batch(a) && status == NRX_OK; i++) {
             double *to = (double *)out->data + i * row;
-            status = nrxi_svd(m, n, (double *)w->data + i * m * n, n, to + m * k, to, k, to + m * k + k, n, work);
+            status =
+                nrxi_svd(m, n, (double *)w->data + i * m * n, n, to + m * k, to, k, to + m * k + k, n, work);
         }
     nrxi_t_work_drop(s, work);
     y = nrxi_t_la_result(y, out, status, "the matrix is not finite, or the iteration did not converge");
@@ -11170,7 +12168,8 @@ NRX_DEF nrx_tensor *nrx_t_require_grad(nrx_tensor *x, int on)
     nrxi_label a;
     if (!s) return NULL;
     if (x->node->recorded || x->node->spent)
-        return nrxi_t_fail(s, NRX_E_STATE, "nrx_t_require_grad: %s is the result of a recorded operation", nrxi_t_label(&a, x));
+        return nrxi_t_fail(s, NRX_E_STATE, "nrx_t_require_grad: %s is the result of a recorded operation",
+                           nrxi_t_label(&a, x));
     x->requires_grad = on != 0;
     return x;
 }
@@ -11231,7 +12230,10 @@ NRXI_FN int nrxi_sweep_search(nrxi_sweep *w, nrx_tensor *y)
         struct nrxi_node *d = t->node;
         v = d->visit;
         if (d->spent) {
-            nrxi_t_fail(w->s, NRX_E_STATE, "%s: the graph behind %s was freed by an earlier nrx_t_backward (keep_graph keeps it)", w->name, nrxi_t_label(&a, t));
+            nrxi_t_fail(
+                w->s, NRX_E_STATE,
+                "%s: the graph behind %s was freed by an earlier nrx_t_backward (keep_graph keeps it)",
+                w->name, nrxi_t_label(&a, t));
             return 0;
         }
         if (v->child < d->n_in) {
@@ -11246,7 +12248,8 @@ NRXI_FN int nrxi_sweep_search(nrxi_sweep *w, nrx_tensor *y)
             continue;
         }
         v->wanted = v->target |= w->leaves && !d->recorded;
-        for (i = 0; i < d->n_in; i++) if (d->in[i].x->requires_grad) v->wanted |= d->in[i].x->node->visit->wanted;
+        for (i = 0; i < d->n_in; i++)
+            if (d->in[i].x->requires_grad) v->wanted |= d->in[i].x->node->visit->wanted;
         v->next = w->order;
         w->order = v;
         t = v->parent;
@@ -11259,8 +12262,8 @@ NRXI_FN void nrxi_sweep_add(nrxi_visit *v, nrx_tensor *g)
 {
     nrx_tensor *sum, *old = v->g;
     if (!old) { nrxi_t_retain(g); v->g = g; return; }
-    if (old->node->refs == 1 && old->node->level == 0 && old->node->store->refs == 1 && !old->requires_grad && !g->requires_grad &&
-        nrxi_t_is_contiguous(old)) { /* ours alone */
+    if (old->node->refs == 1 && old->node->level == 0 && old->node->store->refs == 1 && !old->requires_grad &&
+        !g->requires_grad && nrxi_t_is_contiguous(old)) { /* ours alone */
         nrxi_t_axpy(old, 1, g);
         return;
     }
@@ -11279,9 +12282,11 @@ NRXI_FN int nrxi_sweep_step(nrxi_sweep *w, nrxi_visit *v)
     size_t i, errors = w->s->errors;
     nrxi_label a, b;
     for (i = 0; i < d->n_in; i++)
-        if (NRXI_SAVES(d->op, i) && (!d->in[i].x->node->store || d->in[i].x->node->store->version != d->in[i].version)) {
-            nrxi_t_fail(w->s, NRX_E_STATE, "%s: %s, which %s needs for its gradient, was written in place after it was used", w->name,
-                        nrxi_t_label(&a, d->in[i].x), d->op->name);
+        if (NRXI_SAVES(d->op, i) &&
+            (!d->in[i].x->node->store || d->in[i].x->node->store->version != d->in[i].version)) {
+            nrxi_t_fail(w->s, NRX_E_STATE,
+                        "%s: %s, which %s needs for its gradient, was written in place after it was used",
+                        w->name, nrxi_t_label(&a, d->in[i].x), d->op->name);
             return 0;
         }
     if (d->n_in > 8 && !(gx = (nrx_tensor **)nrxi_t_work(w->s, d->n_in, sizeof *gx))) {
@@ -11295,8 +12300,8 @@ NRXI_FN int nrxi_sweep_step(nrxi_sweep *w, nrxi_visit *v)
         nrx_tensor *x = d->in[i].x;
         if (!gx[i] || !x->requires_grad || !x->node->visit->wanted) continue;
         if (!nrxi_t_same_shape(gx[i], x) || gx[i]->dtype != x->dtype)
-            nrxi_t_fail(w->s, NRX_E_SHAPE, "%s: %s gave the gradient %s for the input %s", w->name, t->name ? t->name : d->op->name,
-                        nrxi_t_label(&a, gx[i]), nrxi_t_label(&b, x));
+            nrxi_t_fail(w->s, NRX_E_SHAPE, "%s: %s gave the gradient %s for the input %s", w->name,
+                        t->name ? t->name : d->op->name, nrxi_t_label(&a, gx[i]), nrxi_t_label(&b, x));
         else nrxi_sweep_add(x->node->visit, gx[i]);
     }
     nrx_t_end(w->s, NULL);
@@ -11354,7 +12359,8 @@ NRXI_FN void nrxi_sweep_open(nrxi_sweep *w, nrx_scope *s, const char *name)
     w->id = ++s->sweeps;
 }
 
-NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x, size_t n, nrx_tensor **gx)
+NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x, size_t n,
+                              nrx_tensor **gx)
 {
     nrx_scope *s = nrxi_t_enter1(name, y, NRXI_FLOAT | NRXI_NODATA);
     nrxi_sweep w;
@@ -11367,7 +12373,8 @@ NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, n
     if (!x || !gx) { nrxi_t_fail(s, NRX_E_ARG, "%s: x or gx is NULL", name); return NRX_E_ARG; }
     if (!nrxi_t_enter(name, x, n, NRXI_FLOAT | NRXI_NODATA) && n) return s->status;
     if (gy && (!nrxi_t_enter2(name, gy, y, NRXI_SAME | NRXI_NODATA) || !nrxi_t_same_shape(gy, y))) {
-        nrxi_t_fail(s, NRX_E_SHAPE, "%s: cotangent %s of %s", name, nrxi_t_label(&a, gy), nrxi_t_label(&b, y));
+        nrxi_t_fail(s, NRX_E_SHAPE, "%s: cotangent %s of %s", name, nrxi_t_label(&a, gy),
+                    nrxi_t_label(&b, y));
         return NRX_E_SHAPE;
     }
     nrxi_sweep_open(&w, s, name);
@@ -11376,14 +12383,17 @@ NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, n
         ok = v != NULL;
         if (v) v->target = 1;
     }
-    if (ok && (y->requires_grad || (y->node->visit && y->node->visit->sweep == w.id))) ok = nrxi_sweep_run(&w, y, gy);
+    if (ok && (y->requires_grad || (y->node->visit && y->node->visit->sweep == w.id)))
+        ok = nrxi_sweep_run(&w, y, gy);
     for (i = 0; i < n && ok; i++) {
         nrx_tensor *g;
         v = x[i]->node->visit;
         g = v->g;
         if (!g) g = nrx_t_zeros(s, x[i]->dtype, nrx_t_shape(x[i]));
-        else if (g->node->level == 0) { v->g = NULL; nrxi_t_own(g); }  /* takes the reference over */
-        else g = nrx_t_reshape(g, nrx_t_shape(g));                     /* somebody has it already: another tensor on it */
+        else if (g->node->level == 0) { v->g = NULL; nrxi_t_own(g);
+        } /* takes the reference over */
+        else
+            g = nrx_t_reshape(g, nrx_t_shape(g)); /* somebody has it already: another tensor on it */
         gx[i] = g;
         ok = g != NULL;
     }
@@ -11392,7 +12402,10 @@ NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, n
     return ok ? NRX_OK : s->status;
 }
 
-NRX_DEF nrx_status nrx_t_grad(nrx_tensor *y, nrx_tensor *const *x, size_t n, nrx_tensor **gx) { return nrxi_t_vjp("nrx_t_grad", y, NULL, x, n, gx); }
+NRX_DEF nrx_status nrx_t_grad(nrx_tensor *y, nrx_tensor *const *x, size_t n, nrx_tensor **gx)
+{
+    return nrxi_t_vjp("nrx_t_grad", y, NULL, x, n, gx);
+}
 NRX_DEF nrx_status nrx_t_vjp(nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x, size_t n, nrx_tensor **gx)
 {
     return nrxi_t_vjp("nrx_t_vjp", y, gy, x, n, gx);
@@ -11407,7 +12420,8 @@ NRX_DEF nrx_status nrx_t_backward(nrx_tensor *y, int keep_graph)
     int ok, before;
     if (!s) return y ? y->scope->status : NRX_E_ARG;
     if (!y->requires_grad) {
-        nrxi_t_fail(s, NRX_E_STATE, "nrx_t_backward: %s depends on nothing that requires gradients", nrxi_t_label(&a, y));
+        nrxi_t_fail(s, NRX_E_STATE, "nrx_t_backward: %s depends on nothing that requires gradients",
+                    nrxi_t_label(&a, y));
         return NRX_E_STATE;
     }
     before = nrx_t_no_grad(s, 1);
@@ -11438,7 +12452,8 @@ NRX_DEF nrx_status nrx_t_zero_grad(nrx_tensor *const *x, size_t n)
     size_t i;
     if (n && !x) return NRX_E_ARG;
     for (i = 0; i < n; i++) {
-        if (!nrxi_t_enter1("nrx_t_zero_grad", x[i], NRXI_FLOAT)) return x[i] ? x[i]->scope->status : NRX_E_ARG;
+        if (!nrxi_t_enter1("nrx_t_zero_grad", x[i], NRXI_FLOAT))
+            return x[i] ? x[i]->scope->status : NRX_E_ARG;
         if (x[i]->grad) memset(x[i]->grad->data, 0, x[i]->grad->size * nrxi_dtype_size(x[i]->dtype));
     }
     return NRX_OK;
@@ -11492,7 +12507,8 @@ NRXI_FN int nrxi_t_like(const char *name, nrx_tensor *const *x, nrx_tensor *cons
     for (i = 0; i < n; i++) {
         if (!nrxi_t_enter2(name, x[i], v[i], NRXI_SAME | NRXI_NODATA)) return 0;
         if (!nrxi_t_same_shape(x[i], v[i])) {
-            nrxi_t_fail(x[i]->scope, NRX_E_SHAPE, "%s: direction %s for %s", name, nrxi_t_label(&a, v[i]), nrxi_t_label(&b, x[i]));
+            nrxi_t_fail(x[i]->scope, NRX_E_SHAPE, "%s: direction %s for %s", name, nrxi_t_label(&a, v[i]),
+                        nrxi_t_label(&b, x[i]));
             return 0;
         }
     }
@@ -11529,7 +12545,8 @@ NRX_DEF nrx_tensor *nrx_t_jvp_batch(nrx_tensor *y, nrx_tensor *x, nrx_tensor *v)
     int before, ok = 1;
     if (!s || !nrxi_t_enter2("nrx_t_jvp_batch", x, v, NRXI_SAME | NRXI_NODATA)) return NULL;
     if (v->ndim != x->ndim + 1 || v->shape[0] == 0)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_jvp_batch: directions %s, expected [k, shape of x]", nrxi_t_label(&a, v));
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_jvp_batch: directions %s, expected [k, shape of x]",
+                           nrxi_t_label(&a, v));
     k = v->shape[0];
     rows = (nrx_tensor **)nrxi_t_work(s, k, sizeof *rows);
     if (!rows) return nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_jvp_batch: out of memory");
@@ -11540,14 +12557,16 @@ NRX_DEF nrx_tensor *nrx_t_jvp_batch(nrx_tensor *y, nrx_tensor *x, nrx_tensor *v)
     nrx_t_no_grad(s, before);
     for (i = 0; i < k && ok; i++) {
         nrx_tensor *vi = nrx_t_select(v, 0, (ptrdiff_t)i);
-        ok = vi && nrxi_t_like("nrx_t_jvp_batch", &x, &vi, 1) && nrxi_t_vjp("nrx_t_jvp_batch", g, vi, &u, 1, &rows[i]) == NRX_OK;
+        ok = vi && nrxi_t_like("nrx_t_jvp_batch", &x, &vi, 1) &&
+             nrxi_t_vjp("nrx_t_jvp_batch", g, vi, &u, 1, &rows[i]) == NRX_OK;
     }
     if (ok) out = nrx_t_stack(rows, k, 0);
     nrxi_t_work_drop(s, rows);
     return nrx_t_end(s, out);
 }
 
-NRX_DEF nrx_status nrx_t_hvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n, nrx_tensor **hv)
+NRX_DEF nrx_status nrx_t_hvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n,
+                             nrx_tensor **hv)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_hvp", y, NRXI_FLOAT | NRXI_NODATA);
     nrx_status status;
@@ -11556,7 +12575,10 @@ NRX_DEF nrx_status nrx_t_hvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *co
     int before;
     for (i = 0; hv && i < n; i++) hv[i] = NULL;
     if (!s) return y ? y->scope->status : NRX_E_ARG;
-    if (!x || !v || !hv || n == 0) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_hvp: x, v or hv is NULL"); return NRX_E_ARG; }
+    if (!x || !v || !hv || n == 0) {
+        nrxi_t_fail(s, NRX_E_ARG, "nrx_t_hvp: x, v or hv is NULL");
+        return NRX_E_ARG;
+    }
     if (!nrxi_t_like("nrx_t_hvp", x, v, n)) return s->status;
     g = (nrx_tensor **)nrxi_t_work(s, n, sizeof *g);
     if (!g) { nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_hvp: out of memory"); return NRX_E_NOMEM; }
@@ -11597,7 +12619,9 @@ NRX_DEF nrx_tensor *nrx_t_jacobian(nrx_tensor *y, nrx_tensor *x)
     nrx_shape shape;
     int i;
     if (!s) return NULL;
-    if (y->ndim + x->ndim > NRX_MAX_DIMS) return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_jacobian: %d and %d axes are more than 8", y->ndim, x->ndim);
+    if (y->ndim + x->ndim > NRX_MAX_DIMS)
+        return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_jacobian: %d and %d axes are more than 8", y->ndim,
+                           x->ndim);
     shape = nrx_t_shape(y);
     for (i = 0; i < x->ndim; i++) shape.n[shape.ndim++] = x->shape[i];
     nrx_t_begin(s);
@@ -11653,7 +12677,9 @@ NRXI_FN void nrxi_b_custom(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     nrx_status status;
     if (!x) return;
     status = op->backward ? op->backward(op->user, x, y->node->n_in, y, g, gx) : NRX_E_UNSUPPORTED;
-    if (status != NRX_OK) nrxi_t_fail(y->scope, status, "nrx_t_custom: the backward of \"%s\" failed: %s", op->name ? op->name : "", nrx_status_string(status));
+    if (status != NRX_OK)
+        nrxi_t_fail(y->scope, status, "nrx_t_custom: the backward of \"%s\" failed: %s",
+                    op->name ? op->name : "", nrx_status_string(status));
     nrxi_t_work_drop(y->scope, x);
 }
 static const nrxi_op nrxi_op_custom = { "nrx_t_custom", nrxi_b_custom, NRXI_SAVE_ALL | NRXI_SAVE_OUT };
@@ -11724,9 +12750,12 @@ NRXI_FN nrx_tensor *nrxi_t_linop(const nrx_linop *A, nrx_tensor *x, int adjoint)
     n = adjoint ? A->rows : A->cols;
     m = adjoint ? A->cols : A->rows;
     map = adjoint ? A->adjoint : A->apply;
-    if (!map) return nrxi_t_fail(s, NRX_E_UNSUPPORTED, "nrx_t_linop: the operator has no %s", adjoint ? "adjoint" : "apply");
+    if (!map)
+        return nrxi_t_fail(s, NRX_E_UNSUPPORTED, "nrx_t_linop: the operator has no %s",
+                           adjoint ? "adjoint" : "apply");
     if (x->ndim < 1 || x->shape[x->ndim - 1] != n || x->dtype != A->dtype)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_linop: %s, the operator takes %s of %zu", nrxi_t_label(&a, x), A->dtype == NRX_F32 ? "f32" : "f64", n);
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_linop: %s, the operator takes %s of %zu",
+                           nrxi_t_label(&a, x), A->dtype == NRX_F32 ? "f32" : "f64", n);
     shape = nrx_t_shape(x);
     shape.n[shape.ndim - 1] = m;
     y = nrxi_t_new(s, &nrxi_op_linop, x->dtype, shape);
@@ -11736,11 +12765,13 @@ NRXI_FN nrx_tensor *nrxi_t_linop(const nrx_linop *A, nrx_tensor *x, int adjoint)
     rows = n ? x->size / n : 0;
     size = nrxi_dtype_size(x->dtype);
     for (i = 0; p && i < rows && status == NRX_OK; i++)
-        status = map(A->user, (const unsigned char *)p->data + i * n * size, (unsigned char *)y->data + i * m * size);
+        status = map(A->user, (const unsigned char *)p->data + i * n * size,
+                     (unsigned char *)y->data + i * m * size);
     nrx_t_end(s, NULL);
     if (!p || status != NRX_OK) {
         nrxi_t_disown(y);
-        return p ? nrxi_t_fail(s, status, "nrx_t_linop: the operator failed: %s", nrx_status_string(status)) : NULL;
+        return p ? nrxi_t_fail(s, status, "nrx_t_linop: the operator failed: %s", nrx_status_string(status))
+                 : NULL;
     }
     y->node->k[0] = adjoint;
     return nrxi_t_blob(nrxi_t_link1(y, x), A, sizeof *A);
@@ -11755,7 +12786,8 @@ NRXI_FN void nrxi_b_no_second(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     (void)g;
     (void)gx;
-    nrxi_t_fail(y->scope, NRX_E_UNSUPPORTED, "nrx_t_functional: second derivatives of an nrx_functional are not known");
+    nrxi_t_fail(y->scope, NRX_E_UNSUPPORTED,
+                "nrx_t_functional: second derivatives of an nrx_functional are not known");
 }
 static const nrxi_op nrxi_op_functional_grad = { "nrx_t_functional (gradient)", nrxi_b_no_second, 0 };
 NRXI_FN void nrxi_b_functional(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
@@ -11767,7 +12799,10 @@ NRXI_FN void nrxi_b_functional(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     d = nrxi_t_new(y->scope, &nrxi_op_functional_grad, x->dtype, nrx_t_shape(x));
     if (!d) return;
     status = f->eval(f->user, p->data, NULL, d->data);
-    if (status != NRX_OK) { nrxi_t_fail(y->scope, status, "nrx_t_functional: the gradient failed: %s", nrx_status_string(status)); return; }
+    if (status != NRX_OK) {
+        nrxi_t_fail(y->scope, status, "nrx_t_functional: the gradient failed: %s", nrx_status_string(status));
+        return;
+    }
     gx[0] = nrx_t_mul(g, nrxi_t_link1(d, x));
 }
 static const nrxi_op nrxi_op_functional = { "nrx_t_functional", nrxi_b_functional, 1 };
@@ -11781,12 +12816,15 @@ NRX_DEF nrx_tensor *nrx_t_functional(const nrx_functional *f, nrx_tensor *x)
     if (!s) return NULL;
     if (!f || !f->eval) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_functional: no functional");
     if (x->size != f->n || x->dtype != f->dtype)
-        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_functional: %s, the functional takes %s of %zu", nrxi_t_label(&a, x), f->dtype == NRX_F32 ? "f32" : "f64", f->n);
+        return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_functional: %s, the functional takes %s of %zu",
+                           nrxi_t_label(&a, x), f->dtype == NRX_F32 ? "f32" : "f64", f->n);
     nrx_t_begin(s);
     p = nrxi_t_plain(nrx_t_detach(x), &nrxi_op_functional);
     status = p ? f->eval(f->user, p->data, &value, NULL) : NRX_E_NOMEM;
     nrx_t_end(s, NULL);
-    if (status != NRX_OK) return nrxi_t_fail(s, status, "nrx_t_functional: the functional failed: %s", nrx_status_string(status));
+    if (status != NRX_OK)
+        return nrxi_t_fail(s, status, "nrx_t_functional: the functional failed: %s",
+                           nrx_status_string(status));
     y = nrxi_t_new(s, &nrxi_op_functional, x->dtype, nrx_s0());
     if (!y) return NULL;
     nrxi_t_store_value(y, 0, value);
@@ -11839,7 +12877,8 @@ NRXI_FN double *nrxi_check_analytic(nrxi_check *c, nrx_scope *s, nrx_tensor *con
     return status == NRX_OK && y ? out : NULL;
 }
 
-NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double eps, double *worst, double *a, double *lo, double *hi)
+NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double eps, double *worst,
+                                  double *a, double *lo, double *hi)
 {
     size_t i, k, at = 0, total = 0;
     nrx_tensor **v, *y;
@@ -11902,7 +12941,8 @@ NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double
     return ok ? NRX_OK : s->status;
 }
 
-NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n, int order, double eps, double tol, double *worst)
+NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n, int order,
+                                   double eps, double tol, double *worst)
 {
     nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_gradcheck", x, n, NRXI_FLOAT) : NULL;
     nrxi_check c;
@@ -11915,7 +12955,8 @@ NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x
     if (!fn) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_gradcheck: no function"); return NRX_E_ARG; }
     for (i = 0; i < n; i++) {
         if (!x[i]->requires_grad || x[i]->node->recorded) {
-            nrxi_t_fail(s, NRX_E_STATE, "nrx_t_gradcheck: %s is not a leaf that requires gradients", nrxi_t_label(&l, x[i]));
+            nrxi_t_fail(s, NRX_E_STATE, "nrx_t_gradcheck: %s is not a leaf that requires gradients",
+                        nrxi_t_label(&l, x[i]));
             return NRX_E_STATE;
         }
         total += x[i]->size;
@@ -11973,7 +13014,8 @@ NRX_DEF nrx_tensor *nrx_t_load_npy(nrx_scope *s, const char *path)
     if (!s) return NULL;
     if (!path) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_load_npy: path is NULL");
     status = nrxi_file_read(path, &bytes, &n, &s->env);
-    if (status != NRX_OK) return nrxi_t_fail(s, status, "nrx_t_load_npy: %s: %s", path, nrx_status_string(status));
+    if (status != NRX_OK)
+        return nrxi_t_fail(s, status, "nrx_t_load_npy: %s: %s", path, nrx_status_string(status));
     t = nrx_t_parse_npy(s, bytes, n);
     nrxi_free(&s->env, bytes);
     return t;
@@ -12009,7 +13051,8 @@ NRX_DEF nrx_tensor *nrx_t_load_npz(nrx_scope *s, const char *path, const char *m
     nrxi_free(&s->env, bytes);
     return t;
 }
-NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, nrx_tensor *const *x, size_t n)
+NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, nrx_tensor *const *x,
+                                  size_t n)
 {
     nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_save_npz", x, n, 0) : NULL;
     nrx_npz_item *items;
@@ -12017,7 +13060,10 @@ NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, 
     nrx_status status = NRX_OK;
     size_t size = 0, i;
     if (!s) return x && n && x[0] ? x[0]->scope->status : NRX_E_ARG;
-    if (!path || !members) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_save_npz: path or members is NULL"); return NRX_E_ARG; }
+    if (!path || !members) {
+        nrxi_t_fail(s, NRX_E_ARG, "nrx_t_save_npz: path or members is NULL");
+        return NRX_E_ARG;
+    }
     items = (nrx_npz_item *)nrxi_t_work(s, n, sizeof *items);
     if (!items) { nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_save_npz: out of memory"); return NRX_E_NOMEM; }
     nrx_t_begin(s);

@@ -1,10 +1,11 @@
-/* ct_learned.c - the main job of nrx: sparse-view tomography by FBP, total variation and learned regularizers with certificates
+/* ct_learned.c - the main job of nrx: tomography from few views by FBP, total variation and learned methods with certificates
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    cc -O2 examples/ct_learned.c -o ct_learned -lm && ./ct_learned
        simulates a sparse-view and a limited-angle scan with noise, reconstructs both, prints a table, writes PNG pictures
    ./ct_learned SINOGRAM.npy GEOMETRY.geom [--views N]
        the same on a measured scan, from N of its views (default: a quarter); the other views judge the result
+   --weights FILE   a regularizer of your own (.safetensors, .pt, .pth) in place of the shipped one of its kind, as its certificate says
    --out DIR (default .)   --seed S   --help
 
    Every weight of a regularizer is chosen by the same rule for all methods and never with the true image: the scan's own views
@@ -14,6 +15,8 @@
 #include "../nrx_ct.h"
 #include "../nrx_nets.h"
 #include "draw.h"
+#include "ct_weights_crr.inc"          /* trained by ct_train.c on generated phantoms; the .safetensors files beside them are the same */
+#include "ct_weights_wcrr.inc"
 // expect: sparse view.*48 views
 // expect: limited angle
 // expect: CRR .*convex
@@ -38,18 +41,19 @@ enum { FBP, TV, CRR, WCRR, METHODS };
 static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR"};
 
 typedef struct {
-    const char *sinogram, *geometry, *out;
+    const char *sinogram, *geometry, *out, *weights;
     size_t views;
     uint64_t seed;
 } options;
 
 static int usage(FILE *to)
 {
-    fputs("usage: ct_learned [SINOGRAM.npy GEOMETRY.geom [--views N]] [--out DIR] [--seed S]\n"
+    fputs("usage: ct_learned [SINOGRAM.npy GEOMETRY.geom [--views N]] [--weights FILE] [--out DIR] [--seed S]\n"
           "  without files: simulates a sparse-view and a limited-angle scan and reconstructs them\n"
           "  SINOGRAM.npy   line integrals [view][bin], any NumPy number type\n"
           "  GEOMETRY.geom  lines `key = value`: geometry, detector_count, detector_pitch, angles, image_size, pixel_size, ...\n"
           "  --views N      reconstruct from N of the views (default: a quarter); the others judge\n"
+          "  --weights FILE a regularizer to use instead of the shipped CRR or WCRR\n"
           "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy go (default: here)\n", to);
     return to == stdout ? 0 : 2;
 }
@@ -161,7 +165,7 @@ static nrx_status reconstruct(const scan *s, const setting *set, int method, dou
     }
     r->seconds = draw_seconds() - begin;
     r->iterations = info.iterations;
-    r->stop = method == FBP ? -1 : info.stop;
+    r->stop = info.stop;
     r->lambda = lambda;
     return status;
 }
@@ -235,20 +239,19 @@ static nrx_status run_methods(const scan *s, const scan *left_out, const float *
 
 static void print_table(const result *results, int with_truth, int with_left_out)
 {
-    static const char *const stops[] = {"iterations", "tolerance", "cancelled", "numeric"};
     int m;
     printf("%-6s", "method");
     if (with_truth) printf(" %8s %7s", "PSNR dB", "SSIM");
     if (with_left_out) printf(" %12s", "left-out");
-    printf(" %8s %5s %-10s %9s  %s\n", "seconds", "its", "stop", "lambda", "certificate");
+    printf(" %8s %5s %-28s %9s  %s\n", "seconds", "its", "stop", "lambda", "certificate");
     for (m = 0; m < METHODS; m++) {
         const result *r = &results[m];
         printf("%-6s", r->name);
         if (with_truth) printf(" %8.2f %7.4f", r->psnr, r->ssim);
         if (with_left_out) printf(" %12.5f", r->residual);
         printf(" %8.2f", r->seconds);
-        if (m == FBP) printf(" %5s %-10s %9s", "-", "-", "-");
-        else printf(" %5d %-10s %9.3g", r->iterations, stops[r->stop], r->lambda);
+        if (m == FBP) printf(" %5s %-28s %9s", "-", "-", "-");
+        else printf(" %5d %-28s %9.3g", r->iterations, nrx_stop_string(r->stop), r->lambda);
         printf("  %s\n", r->certificate);
     }
 }
@@ -284,14 +287,14 @@ static int draw_convergence(const options *opt, const char *name, const char *ti
     char text[1200];
     draw_plot p;
     int m, i, ok;
-    for (m = TV; m < METHODS; m++)
+    for (m = TV; m <= WCRR; m++)
         for (i = 0; i < results[m].iterations && i < 400; i++) {
             double v = results[m].history[i];
             if (v > 0 && v < lo) lo = v;
             if (v > hi) hi = v;
         }
     p = draw_axes(&c, 0, 0, 560, 380, 0, 300, lo, hi, DRAW_LOG_Y, title, "iteration", "residual (TV: gap)");
-    for (m = TV; m < METHODS; m++) {
+    for (m = TV; m <= WCRR; m++) {
         int n = results[m].iterations < 400 ? results[m].iterations : 400;
         draw_curve(&p, (size_t)n, NULL, results[m].history, draw_palette[m], results[m].name);
     }
@@ -316,30 +319,30 @@ static int save_arrays(const options *opt, const char *prefix, const result *res
     return 1;
 }
 
-/* ---- training, when there are no weights yet: score matching on textured phantoms, a few seconds each ---- */
+/* ---- the shipped regularizers, or one of the user's ---- */
 
-static nrx_status train(setting *set, const options *opt)
+static nrx_status load_regularizers(setting *set, const options *opt)
 {
-    enum { COUNT = 200, SIDE = 64 };
-    nrx_ct_geometry g = nrx_ct_parallel(SIDE, SIDE, 1, 1);
-    float *images = (float *)malloc(sizeof(float) * COUNT * SIDE * SIDE);
-    nrx_status status = images ? NRX_OK : NRX_E_NOMEM;
-    size_t i;
-    int m;
-    for (i = 0; i < COUNT && status == NRX_OK; i++)
-        status = nrx_ct_phantom_textured(&g, opt->seed, i, i % 2 ? 0.04 : 0.12, images + i * SIDE * SIDE);
-    for (m = CRR; m <= WCRR && status == NRX_OK; m++) {
-        nrx_net_crr_desc desc = NRX_ZERO;
-        nrx_net_train_desc training = NRX_ZERO;
-        draw_bar bar = {m == CRR ? "training CRR" : "training WCRR", 0, 0};
-        desc.seed = training.seed = opt->seed;
-        training.env.progress = draw_progress;
-        training.env.progress_user = &bar;
-        status = m == CRR ? nrx_net_crr(&desc, &set->net[m]) : nrx_net_wcrr(&desc, &set->net[m]);
-        if (status == NRX_OK) status = nrx_net_train_scores(set->net[m], images, COUNT, SIDE, SIDE, &training, NULL);
-    }
-    free(images);
-    return status;
+    nrx_net_checkpoint *c = NULL;
+    nrx_net_report report;
+    nrx_net *own = NULL;
+    nrx_status status = nrx_net_checkpoint_read(ct_weights_crr, sizeof ct_weights_crr, NULL, &c);
+    int slot;
+    if (status == NRX_OK) status = nrx_net_load_checkpoint(c, NULL, &set->net[CRR]);
+    nrx_net_checkpoint_free(c);
+    c = NULL;
+    if (status == NRX_OK) status = nrx_net_checkpoint_read(ct_weights_wcrr, sizeof ct_weights_wcrr, NULL, &c);
+    if (status == NRX_OK) status = nrx_net_load_checkpoint(c, NULL, &set->net[WCRR]);
+    nrx_net_checkpoint_free(c);
+    if (status != NRX_OK || !opt->weights) return status;
+    status = nrx_net_load(opt->weights, NULL, &own);
+    if (status == NRX_OK) status = nrx_net_certify(own, 64, 64, &report);
+    if (status != NRX_OK) { nrx_net_free(own); return status; }
+    printf("%s: %s\n", opt->weights, report.text);
+    slot = report.convexity == NRX_CONVEX ? CRR : WCRR;
+    nrx_net_free(set->net[slot]);
+    set->net[slot] = own;
+    return NRX_OK;
 }
 
 /* ---- the two modes ---- */
@@ -441,7 +444,7 @@ static nrx_status measured(const options *opt, setting *set)
 
 int main(int argc, char **argv)
 {
-    options opt = {NULL, NULL, ".", 0, 1};
+    options opt = {NULL, NULL, ".", NULL, 0, 1};
     setting set;
     nrx_status status;
     double begin = draw_seconds();
@@ -450,6 +453,7 @@ int main(int argc, char **argv)
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return usage(stdout);
         else if (!strcmp(argv[i], "--out") && next) opt.out = argv[++i];
+        else if (!strcmp(argv[i], "--weights") && next) opt.weights = argv[++i];
         else if (!strcmp(argv[i], "--views") && next && atol(next) > 0) opt.views = (size_t)atol(argv[++i]);
         else if (!strcmp(argv[i], "--seed") && next) opt.seed = (uint64_t)atol(argv[++i]);
         else if (argv[i][0] == '-') { fprintf(stderr, "ct_learned: unknown or incomplete option %s\n", argv[i]); return usage(stderr); }
@@ -462,7 +466,7 @@ int main(int argc, char **argv)
         return 2;
     }
     memset(&set, 0, sizeof set);
-    status = train(&set, &opt);
+    status = load_regularizers(&set, &opt);
     if (status == NRX_OK) status = opt.sinogram ? measured(&opt, &set) : simulate(&opt, &set);
     for (m = 0; m < METHODS; m++) nrx_net_free(set.net[m]);
     if (status != NRX_OK) {

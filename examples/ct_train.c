@@ -2,9 +2,9 @@
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    cc -O2 examples/ct_train.c -o ct_train -lm && ./ct_train --out weights
-       trains a convex (CRR) and a weakly convex (WCRR) ridge regularizer, and learned primal-dual (LPD) for sparse and for limited views
+       trains a convex (CRR) and a weakly convex (WCRR) ridge regularizer, ten seconds each
    --steps N    gradient steps of each (default 3000)      --seed S (default 1)
-   --only NAME  crr, wcrr, lpd_sparse or lpd_limited
+   --only NAME  crr or wcrr
    --resume     goes on from the checkpoints in the output folder, to the bit
    The folder (default .) must exist. It receives NAME.safetensors, the checkpoint NAME.state.safetensors, and NAME.inc, the same weights as a
    C array. The weights in examples/ come from the defaults. */
@@ -14,7 +14,7 @@
 #include "../nrx_nets.h"
 #include "draw.h"
 
-enum { IMAGES = 400, SIDE = 64, BINS = 93, SPARSE = 24, LIMITED = 48, CHECKPOINT = 250 };
+enum { IMAGES = 400, SIDE = 64, CHECKPOINT = 250 };
 
 typedef struct {
     const char *out, *only;
@@ -114,65 +114,6 @@ static nrx_status train_ridge(const options *opt, const float *images, int weakl
     return status;
 }
 
-/* ---- learned primal-dual: end to end through the projector, on pairs of noisy data and image ---- */
-
-typedef struct {
-    nrx_ct_geometry g;
-    const float *images;
-    double norm;
-} lpd_data;
-
-static nrx_status draw_pairs(void *user, nrx_rng *rng, size_t n, float *clean, float *noisy)
-{
-    const lpd_data *d = (const lpd_data *)user;
-    size_t k, i, size = SIDE * SIDE, rays = nrx_ct_sino_size(&d->g);
-    nrx_status status = NRX_OK;
-    for (k = 0; k < n && status == NRX_OK; k++) {
-        const float *from = d->images + nrx_rng_below(rng, IMAGES) * size;
-        float *x = clean + k * size, *y = noisy + k * rays;
-        int flip = (int)nrx_rng_below(rng, 2);
-        for (i = 0; i < size; i++) x[i] = from[flip ? i / SIDE * SIDE + SIDE - 1 - i % SIDE : i];
-        status = nrx_ct_project(&d->g, x, y);
-        if (status == NRX_OK) status = nrx_ct_add_gaussian_noise(rays, NRX_F32, y, 0.03, 1, nrx_rng_u64(rng));
-        for (i = 0; i < rays; i++) y[i] = (float)(y[i] / d->norm);
-    }
-    return status;
-}
-
-static nrx_status train_lpd(const options *opt, const float *images, int limited)
-{
-    nrx_net_unrolled_desc desc = NRX_ZERO;
-    nrx_net_train_desc training = NRX_ZERO;
-    nrx_net *net = NULL;
-    nrx_linop op;
-    lpd_data data;
-    nrx_status status;
-    data.g = nrx_ct_parallel(SIDE, SIDE, limited ? LIMITED : SPARSE, BINS);
-    if (limited) data.g.step = 2.0 * NRX_PI / 3 / LIMITED;
-    data.images = images;
-    status = nrx_ct_linop(&data.g, &op);
-    if (status != NRX_OK) return status;
-    data.norm = op.norm;
-    desc.op = &op;
-    desc.height = desc.width = SIDE;
-    desc.data_height = data.g.views;
-    desc.data_width = BINS;
-    desc.channels = 8;
-    desc.seed = training.seed = opt->seed;
-    training.predict = NRX_NET_PREDICT_OUTPUT;
-    training.data.pairs = draw_pairs;
-    training.data.user = &data;
-    training.height = data.g.views;
-    training.width = BINS;
-    training.rate = 2e-3;
-    training.clip = 1;
-    status = nrx_net_lpd(&desc, &net);
-    if (status == NRX_OK) status = train(opt, limited ? "lpd_limited" : "lpd_sparse", net, training);
-    nrx_net_free(net);
-    nrx_ct_linop_free(&op);
-    return status;
-}
-
 int main(int argc, char **argv)
 {
     options opt = {".", NULL, 3000, 1, 0};
@@ -190,7 +131,7 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--resume")) opt.resume = 1;
         else {
             fprintf(!strcmp(argv[i], "--help") ? stdout : stderr,
-                    "usage: ct_train [--out DIR] [--steps N] [--only crr|wcrr|lpd_sparse|lpd_limited] [--seed S] [--resume]\n");
+                    "usage: ct_train [--out DIR] [--steps N] [--only crr|wcrr] [--seed S] [--resume]\n");
             free(images);
             return strcmp(argv[i], "--help") ? 2 : 0;
         }
@@ -200,8 +141,6 @@ int main(int argc, char **argv)
 #define WANTED(name) (status == NRX_OK && (!opt.only || !strcmp(opt.only, name)))
     if (WANTED("crr")) status = train_ridge(&opt, images, 0);
     if (WANTED("wcrr")) status = train_ridge(&opt, images, 1);
-    if (WANTED("lpd_sparse")) status = train_lpd(&opt, images, 0);
-    if (WANTED("lpd_limited")) status = train_lpd(&opt, images, 1);
     free(images);
     if (status != NRX_OK) fprintf(stderr, "ct_train: stopped: %s\n", nrx_status_string(status));
     return status != NRX_OK;

@@ -214,10 +214,10 @@ static void record(int m, size_t at, const float *x, const float *truth, double 
 static void certify(int m, const nrx_net *net)
 {
     nrx_net_report r;
-    if (nrx_net_certify(net, N, N, &r) == NRX_OK) { strncpy(proof[m], r.text, sizeof proof[m] - 1); proof[m][44] = 0; }
+    if (nrx_net_certify(net, N, N, &r) == NRX_OK) { memcpy(proof[m], r.text, sizeof proof[m]); proof[m][60] = 0; }
 }
 
-static const double grid_lambda[7] = {0.000625, 0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04}, grid_mu[4] = {1, 2, 4, 8};
+static const double grid_lambda[8] = {0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32}, grid_mu[4] = {1, 2, 4, 8};
 
 static void unsupervised(int m, nrx_net **net, size_t seeds)
 {
@@ -228,7 +228,7 @@ static void unsupervised(int m, nrx_net **net, size_t seeds)
     for (s = 0; s < seeds; s++) {
         nrx_functional f;
         if (nrx_net_functional(net[s], N, N, NULL, &f) != NRX_OK) return;
-        if (s == 0) { t = now(); tune(&f, m == M_CRR || m == M_WCRR ? grid_lambda : big_lambda, m == M_CRR || m == M_WCRR ? 7 : 6, grid_mu, 4, 150, &lambda, &mu); printf("%s: lambda %g mu %g (%.0f s)\n", names[m], lambda, mu, now() - t); }
+        if (s == 0) { t = now(); tune(&f, m == M_CRR || m == M_WCRR ? grid_lambda : big_lambda, m == M_CRR || m == M_WCRR ? 8 : 6, grid_mu, 4, 150, &lambda, &mu); printf("%s: lambda %g mu %g (%.0f s)\n", names[m], lambda, mu, now() - t); }
         for (i = 0; i < TEST; i++) {
             double best;
             scan(test[s] + i * AREA, 1000 * (s + 1) + i, y);
@@ -425,8 +425,8 @@ int main(int argc, char **argv)
                 noise_level = level ? 0.02 : 0.05;
                 memset(have, 0, sizeof have);
                 memset(proof, 0, sizeof proof);
-                for (m = 0; m < 9; m++) { /* TV: lambda on validation */
-                    double l = 0.0005 * pow(2, m), p = 0;
+                for (m = 0; m < 12; m++) { /* TV: lambda on validation */
+                    double l = 0.0001 * pow(2, 0.5 * m), p = 0;
                     for (i = 0; i < VAL; i++) { scan(val + i * AREA, 5000 + i, y); (void)tv_run(l, y, x); p += psnr(x, val + i * AREA) / VAL; }
                     if (p > top) { top = p; lambda = l; }
                 }
@@ -439,6 +439,7 @@ int main(int argc, char **argv)
                         (void)tv_run(lambda, y, x);
                         record(M_TV, s * TEST + i, x, truth, 0);
                     }
+                printf("TV: lambda %g\n", lambda);
                 strcpy(proof[M_TV], "convex");
                 unsupervised(M_CRR, crr, seeds);
                 unsupervised(M_WCRR, wcrr, seeds);

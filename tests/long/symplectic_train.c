@@ -1,5 +1,5 @@
 /* Trains SympFlow and the MLP baseline from scratch and measures them as the published weights were measured (see nrx_symplectic.h).
-   cc -O2 -I. tests/long/symplectic_train.c -lm
+   cc -O2 -I. tests/long/symplectic_train.c -lm && ./a.out [Adam steps] [rate] [0 oscillator, 1 Henon-Heiles] [refinement] [which of 0123]
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+static size_t refine = 2000;
 static double seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static int by_value(const void *a, const void *b)
@@ -80,7 +81,7 @@ static nrx_sym_flow *trained(const char *name, const nrx_sym_system *sys, int ki
     double start = seconds();
     d.d = sys->d; d.kind = kind; d.seed = 1;
     if (nrx_sym_flow_create(&d, &f) != NRX_OK) exit(1);
-    t.system = sys; t.low = -box; t.high = box; t.steps = steps; t.lr = lr; t.matching = matching; t.seed = 1;
+    t.system = sys; t.low = -box; t.high = box; t.steps = steps; t.lr = lr; t.matching = matching; t.seed = 1; t.refine = refine;
     if (nrx_sym_flow_train(f, &t, &info) != NRX_OK) exit(1);
     printf("%-28s test residual %.2e, matching %.1e, %.0f s\n", name, info.test, info.matching, seconds() - start);
     return f;
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
     int which;
     nrx_rng rng;
     nrx_rng_seed(&rng, 7, 0);
+    if (argc > 4) refine = (size_t)atol(argv[4]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (which = argc > 3 ? atoi(argv[3]) : 0; which < (argc > 3 ? atoi(argv[3]) + 1 : 2); which++) {
         nrx_sym_system sys = which ? nrx_sym_henon_heiles() : nrx_sym_oscillator();
@@ -110,7 +112,9 @@ int main(int argc, char **argv)
             i++;
         }
         for (k = 0; k < 4; k++) {
-            nrx_sym_flow *f = trained(name[which][k], &sys, k < 2 ? NRX_SYM_NET_SYMPFLOW : NRX_SYM_NET_MLP, steps, lr, k % 2 ? 1.0 : 0.0, box);
+            nrx_sym_flow *f;
+            if (argc > 5 && !strchr(argv[5], '0' + k)) continue;
+            f = trained(name[which][k], &sys, k < 2 ? NRX_SYM_NET_SYMPFLOW : NRX_SYM_NET_MLP, steps, lr, k % 2 ? 1.0 : 0.0, box);
             measure(name[which][k], f, &sys, n, x0);
             printf("%-28s plotted state: max |dE/E| to t = 1000: %.1e\n", name[which][k], worst_energy(f, &sys, z0[which], 1000));
             nrx_sym_flow_destroy(f);

@@ -128,6 +128,7 @@ static void hostile(void)
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999999,), }", NRX_E_RANGE, "fits this machine" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647, 2147483647), }", NRX_E_RANGE, "overflows" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2147483647, 2147483647, 2147483647, 2147483647), }", NRX_E_RANGE, "overflows" },
+        { "{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693952,), }", NRX_E_RANGE, "" }, /* 2^64 bytes */
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", NRX_E_UNSUPPORTED, "at most 8 dimensions" },
         { "{'descr': '<c8', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1), }", NRX_E_UNSUPPORTED, "complex with 8 dimensions" },
         { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", NRX_E_UNSUPPORTED, "found \"'|O'," },
@@ -219,6 +220,13 @@ static void round_trip(void)
         nrxi_npz_entry e;
         CHECK(nrxi_npz_find(copy, n, 0, NULL, &e, "x.npz", &env) == NRX_E_UNSUPPORTED && strstr(seen.last, "compressed (method 8); write it with numpy.savez"));
         copy[i + 10] = 0;
+        nrxi_put_le(copy + i + 20, 0x7ffffff0u, 4); /* both sizes beyond the end, and beyond it by one */
+        nrxi_put_le(copy + i + 24, 0x7ffffff0u, 4);
+        CHECK(nrxi_npz_find(copy, n, 0, NULL, &e, "x.npz", &env) == NRX_E_FORMAT && strstr(seen.last, "entry 0 is truncated"));
+        memcpy(copy, bytes, n);
+        nrxi_put_le(copy + i + 42, n - 22, 4);
+        CHECK(nrxi_npz_find(copy, n, 0, NULL, &e, "x.npz", &env) == NRX_E_FORMAT && strstr(seen.last, "no local header"));
+        memcpy(copy, bytes, n);
         copy[60] ^= 1;
         CHECK(nrxi_npz_find(copy, n, 0, NULL, &e, "x.npz", &env) == NRX_E_FORMAT && strstr(seen.last, "CRC"));
     }

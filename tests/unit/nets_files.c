@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT-0 OR Unlicense
+   run: alloc
+   Checkpoints: files written by PyTorch are read and the networks in them give PyTorch's values and gradients; what nrx writes comes back to
+   the bit; damaged files are refused by name. Whole ICNN and IWCNN with formula weights against stored PyTorch values (f64), penalty included. */
+#include "../nrx_test.h"
+#define NRX_NETS_IMPLEMENTATION
+#include "nrx_nets.h"
+#include "../nets_samples.h"
+
+static float formula(size_t i, size_t k) { return ((float)((i * 7 + k * 3) % 16) - 7.5f) / 32.0f; }
+
+static nrx_test_log_state lines;
+static void remember(void *user, nrx_status status, const char *line)
+{
+    nrx_test_log_state *l = (nrx_test_log_state *)user;
+    l->lines++;
+    l->status = (int)status;
+    strncpy(l->last, line, sizeof l->last - 1);
+}
+
+static nrx_env quiet(void)
+{
+    nrx_env env = NRX_ZERO;
+    env.log = remember;
+    env.log_user = &lines;
+    return env;
+}
+
+/* Value and three gradient entries on the 6 x 7 test image. */
+static void against(nrx_net *net, double value, double g0, double g10, double g41)
+{
+    nrx_functional f;
+    float x[42], g[42];
+    double v;
+    size_t i;
+    for (i = 0; i < 42; i++) x[i] = (float)(i * 5 % 9) / 9.0f;
+    CHECK(nrx_net_functional(net, 6, 7, NULL, &f) == NRX_OK);
+    CHECK(f.eval(f.user, x, &v, g) == NRX_OK);
+    CHECK_REL(v, value, 3e-6);
+    CHECK_NEAR(g[0], g0, 3e-6); CHECK_NEAR(g[10], g10, 3e-6); CHECK_NEAR(g[41], g41, 3e-6);
+    nrx_net_functional_free(&f);
+}
+
+static void pytorch_files(void)
+{
+    nrx_net_checkpoint *c;
+    nrx_net_load_desc d = NRX_ZERO;
+    nrx_net *net;
+    const nrx_net_weight *w;
+    double weight, scale;
+    size_t i, j;
+    nrx_net_report r;
+    CHECK(nrx_net_checkpoint_read(sample_crr_zip, sizeof sample_crr_zip, NULL, &c) == NRX_OK);
+    CHECK(nrx_net_checkpoint_count(c) == 7);
+    w = nrx_net_checkpoint_find(c, "regularizer.filters.1.weight");
+    CHECK(w && w->ndim == 4 && w->shape[0] == 2 && w->shape[3] == 3 && w->count == 36);
+    if (w) for (i = 0; i < 36; i++) CHECK(w->data[i] == formula(i, 3));
+    d.weakly_convex = -1;
+    CHECK(nrx_net_load_checkpoint(c, &d, &net) == NRX_OK);
+    nrx_net_scaling(net, &weight, &scale);
+    CHECK_REL(weight, exp(0.5), 1e-7); CHECK_REL(scale, exp(-0.25), 1e-7);
+    against(net, 0.7340158762520597, -0.37702021634523486, 0.4438568465952958, 0.03295031475203064);
+    CHECK(nrx_net_certify(net, 6, 7, &r) == NRX_OK && r.convexity == NRX_CONVEX);
+    nrx_net_free(net);
+    d.weakly_convex = 1;
+    CHECK(nrx_net_load_checkpoint(c, &d, &net) == NRX_OK);
+    against(net, 0.5702347962324475, -0.2928956350929269, 0.3448189973315103, 0.025598105744468868);
+    CHECK(nrx_net_certify(net, 6, 7, &r) == NRX_OK && r.convexity == NRX_WEAKLY_CONVEX && r.rho >= 0.5);
+    nrx_net_free(net);
+    nrx_net_checkpoint_free(c);
+    CHECK(nrx_net_checkpoint_read(sample_icnn_legacy, sizeof sample_icnn_legacy, NULL, &c) == NRX_OK);
+    CHECK(nrx_net_checkpoint_find(c, "state_dict.icnn.wz.weight") != NULL);
+    CHECK(nrx_net_load_checkpoint(c, NULL, &net) == NRX_OK);
+    against(net, 8.010993187848023, -0.21437307982221024, 0.5024726726237246, 0.15689969286523975);
+    nrx_net_free(net);
+    nrx_net_checkpoint_free(c);
+    CHECK(nrx_net_checkpoint_read(sample_views_zip, sizeof sample_views_zip, NULL, &c) == NRX_OK); /* views, dtypes */
+    w = nrx_net_checkpoint_find(c, "t");
+    CHECK(w && w->ndim == 2 && w->shape[0] == 3 && w->shape[1] == 4);
+    if (w) for (i = 0; i < 3; i++) for (j = 0; j < 4; j++) CHECK(w->data[i * 4 + j] == formula(j * 6 + i + 1, 9));
+    w = nrx_net_checkpoint_find(c, "half");
+    if (w) for (i = 0; i < 5; i++) CHECK(w->data[i] == formula(i, 1));
+    w = nrx_net_checkpoint_find(c, "bf");
+    if (w) for (i = 0; i < 3; i++) CHECK(w->data[i] == formula(i, 3));
+    w = nrx_net_checkpoint_find(c, "int");
+    CHECK(w && w->count == 5 && w->data[0] == -2 && w->data[4] == 2);
+    CHECK(nrx_net_checkpoint_find(c, "p") != NULL);
+    nrx_net_checkpoint_free(c);
+}
+
+/* Replaces the first occurrence of `from` in a copy of a file; sizes equal. */
+static unsigned char *patched(const unsigned char *bytes, size_t n, const char *from, const char *to)
+{
+    unsigned char *p = (unsigned char *)malloc(n);
+    size_t i, m = strlen(from);
+    memcpy(p, bytes, n);
+    for (i = 0; i + m <= n; i++) if (memcmp(p + i, from, m) == 0) { memcpy(p + i, to, m); break; }
+    CHECK(i + m <= n);
+    return p;
+}
+
+static void refusals(void)
+{
+    nrx_env env = quiet();
+    nrx_net_checkpoint *c = NULL;
+    nrx_net_load_desc d = NRX_ZERO;
+    nrx_net *net = NULL, *back = NULL;
+    nrx_net_icnn_desc id = NRX_ZERO;
+    unsigned char *p, *bytes;
+    size_t size, at;
+    d.env = env;
+    /* a constructor that is not on the list; nothing happens but a line that names it */
+    p = patched(sample_icnn_legacy, sizeof sample_icnn_legacy, "OrderedDict", "UserDict\nAB");
+    CHECK(nrx_net_checkpoint_read(p, sizeof sample_icnn_legacy, &env, &c) == NRX_E_UNSUPPORTED && strstr(lines.last, "collections.UserDict"));
+    free(p);
+    p = patched(sample_crr_zip, sizeof sample_crr_zip, "_rebuild_tensor_v2", "_rebuild_tensor_v3"); /* CRC catches it */
+    CHECK(nrx_net_checkpoint_read(p, sizeof sample_crr_zip, &env, &c) == NRX_E_FORMAT);
+    free(p);
+    CHECK(nrx_net_checkpoint_read(sample_crr_zip, sizeof sample_crr_zip / 2, &env, &c) == NRX_E_FORMAT);
+    CHECK(nrx_net_checkpoint_read("nonsense, really", 16, &env, &c) == NRX_E_FORMAT);
+    /* missing key, wrong shape, NaN: through safetensors of our own */
+    id.layers = 2; id.channels = 2; id.kernel = 3; id.env = env; id.quadratic = 0.5;
+    CHECK(nrx_net_icnn(&id, &net) == NRX_OK);
+    nrx_net_set_scaling(net, 2.0, 0.25);
+    CHECK(nrx_net_save_bytes(net, NULL, 0, &bytes, &size) == NRX_OK);
+    CHECK(nrx_net_checkpoint_read(bytes, size, &env, &c) == NRX_OK && nrx_net_load_checkpoint(c, &d, &back) == NRX_OK);
+    {
+        double w, s;
+        nrx_net_scaling(back, &w, &s);
+        CHECK(w == 2.0 && s == 0.25);
+        CHECK(nrx_net_param_count(net) == nrx_net_param_count(back)
+              && memcmp(nrx_net_weights(net), nrx_net_weights(back), nrx_net_param_count(net) * sizeof(float)) == 0);
+    }
+    nrx_net_checkpoint_free(c);
+    nrx_net_free(back);
+    p = patched(bytes, size, "wz1.weight\":", "wz9.weight\":");
+    CHECK(nrx_net_checkpoint_read(p, size, &env, &c) == NRX_OK && nrx_net_load_checkpoint(c, &d, &back) == NRX_E_FORMAT && strstr(lines.last, "'wz1.weight'"));
+    nrx_net_checkpoint_free(c);
+    free(p);
+    p = patched(bytes, size, "[2,2,3,3]", "[2,2,9,1]");
+    CHECK(nrx_net_checkpoint_read(p, size, &env, &c) == NRX_OK && nrx_net_load_checkpoint(c, &d, &back) == NRX_E_SHAPE && strstr(lines.last, "'wz1.weight'"));
+    nrx_net_checkpoint_free(c);
+    free(p);
+    p = patched(bytes, size, "[2,2,3,3]", "[2,2,3,4]");
+    CHECK(nrx_net_checkpoint_read(p, size, &env, &c) == NRX_E_FORMAT && strstr(lines.last, "'wz1.weight'"));
+    free(p);
+    p = (unsigned char *)malloc(size);
+    memcpy(p, bytes, size);
+    at = size - 4;
+    p[at] = 0; p[at + 1] = 0; p[at + 2] = 0xc0; p[at + 3] = 0x7f; /* NaN in the last weight: the quadratic */
+    CHECK(nrx_net_checkpoint_read(p, size, &env, &c) == NRX_OK && nrx_net_load_checkpoint(c, &d, &back) == NRX_E_NUMERIC && strstr(lines.last, "'quadratic.scale'"));
+    nrx_net_checkpoint_free(c);
+    free(p);
+    nrx_net_free_bytes(net, bytes);
+    nrx_net_free(net);
+}
+
+/* ---- whole networks against PyTorch ---- */
+
+static void weights(nrx_net *net, int smooth)
+{
+    nrx_param list[40];
+    size_t n = nrx_net_params(net, list, 40), k, i;
+    for (k = 0; k < n; k++) {
+        int pos = strstr(list[k].name, "wz") || strstr(list[k].name, "final"), bias = strstr(list[k].name, "bias") != NULL;
+        double scale = bias ? 0.1 : strstr(list[k].name, "wz") ? 0.05 : pos ? 0.1 : smooth && k == 0 ? 0.3 : 0.2;
+        for (i = 0; i < list[k].rows * list[k].cols; i++) {
+            double v = ((double)((i * 7 + k * 3) % 16) - 7.5) * scale / 8;
+            ((float *)list[k].value)[i] = (float)(pos ? fabs(v) : v);
+        }
+    }
+}
+
+static void sums(nrx_net *net, double want, double want_abs)
+{
+    nrx_param list[40];
+    size_t n = nrx_net_params(net, list, 40), k, i;
+    double s = 0, a = 0;
+    for (k = 0; k < n; k++)
+        for (i = 0; i < list[k].rows * list[k].cols; i++) {
+            s += (double)((float *)list[k].grad)[i] * cos((double)i);
+            a += fabs((double)((float *)list[k].grad)[i]);
+        }
+    CHECK_NEAR(s, want, 1e-5 * want_abs);
+    CHECK_REL(a, want_abs, 1e-5);
+}
+
+static void whole(int smooth, const double y[2], const double g[3], const double linear[2], const double penalty[3])
+{
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_plan_desc pd = NRX_ZERO;
+    nrx_net_plan *p;
+    nrx_net *net;
+    float x[144], out[2], gx[144];
+    double total = 0;
+    size_t i, s;
+    d.layers = 3; d.channels = 4; d.kernel = 3; d.smooth_channels = smooth ? 3 : 0;
+    CHECK((smooth ? nrx_net_iwcnn(&d, &net) : nrx_net_icnn(&d, &net)) == NRX_OK);
+    weights(net, smooth);
+    pd.n = 2; pd.height = 9; pd.width = 8; pd.mode = NRX_NET_PAIR;
+    CHECK(nrx_net_plan_create(net, &pd, &p) == NRX_OK);
+    for (i = 0; i < 144; i++) x[i] = (float)(i * 5 % 11) / 11.0f;
+    CHECK(nrx_net_forward(p, x, out) == NRX_OK && nrx_net_backward(p, NULL, gx, nrx_net_grad(net)) == NRX_OK);
+    CHECK_NEAR(out[0], y[0], 2e-7); CHECK_NEAR(out[1], y[1], 2e-7);
+    CHECK_NEAR(gx[0], g[0], 2e-8); CHECK_NEAR(gx[37], g[1], 2e-8); CHECK_NEAR(gx[143], g[2], 2e-8);
+    sums(net, linear[0], linear[1]);
+    nrx_net_zero_grad(net);
+    for (s = 0; s < 2; s++) {
+        double norm = 0;
+        for (i = 0; i < 72; i++) norm += (double)gx[s * 72 + i] * (double)gx[s * 72 + i];
+        norm = sqrt(norm);
+        total += (norm - 1) * (norm - 1) / 2;
+        for (i = 0; i < 72; i++) gx[s * 72 + i] *= (float)((norm - 1) / norm);
+    }
+    CHECK_REL(total, penalty[0], 1e-6);
+    CHECK(nrx_net_tangent(p, gx, NULL) == NRX_OK && nrx_net_backward_tangent(p, NULL, NULL, NULL, NULL, nrx_net_grad(net)) == NRX_OK);
+    sums(net, penalty[1], penalty[2]);
+    nrx_net_plan_free(p);
+    nrx_net_free(net);
+}
+
+static nrx_status read_all(const nrx_env *env)
+{
+    nrx_net_checkpoint *c;
+    nrx_net_load_desc d = NRX_ZERO;
+    nrx_net *net;
+    nrx_status s = nrx_net_checkpoint_read(sample_crr_zip, sizeof sample_crr_zip, env, &c);
+    if (s != NRX_OK) return s;
+    d.env = *env;
+    s = nrx_net_load_checkpoint(c, &d, &net);
+    nrx_net_checkpoint_free(c);
+    if (s != NRX_OK) return s;
+    nrx_net_free(net);
+    s = nrx_net_checkpoint_read(sample_icnn_legacy, sizeof sample_icnn_legacy, env, &c);
+    if (s == NRX_OK) nrx_net_checkpoint_free(c);
+    return s;
+}
+
+int main(void)
+{
+#if defined(NRX_TEST_ALLOC)
+    nrx_env env = NRX_ZERO;
+    nrx_test_heap heap;
+    NRX_TEST_EACH_ALLOC(env, heap, read_all(&env), (void)0);
+#else
+    /* printed by PyTorch 1.13 in f64 for the same construction */
+    static const double y0[2] = {0.10886525304121537, 0.10702167559980913}, g0[3] = {0.000897868257649739, 0.009579255980767143, -0.0026488690890842013},
+        l0[2] = {-1.2697460444049626, 28.934660504295884}, p0[3] = {0.906021680649046, 0.04215862523414622, 5.327331858378842};
+    static const double y1[2] = {0.15780498530177936, 0.15795550370189002}, g1[3] = {-0.00019118635479191946, 0.003963859935561152, -0.00071841602389142},
+        l1[2] = {-0.4168122797549324, 26.337493303279278}, p1[3] = {0.9371844645069546, -0.05359532461370056, 5.594210618568745};
+    pytorch_files();
+    refusals();
+    whole(0, y0, g0, l0, p0);
+    whole(1, y1, g1, l1, p1);
+#endif
+    (void)read_all; (void)pytorch_files; (void)refusals; (void)whole;
+    return nrx_test_end();
+}
