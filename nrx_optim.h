@@ -8039,16 +8039,42 @@ NRXI_AVX2 NRXI_FN size_t nrxi_tv_dual_avx2(double *turn, size_t w, const float *
     for (i = 0; i < 8; i++) *turn += (double)lane[i];
     return j;
 }
+NRXI_AVX2 NRXI_FN void nrxi_tv_primal_avx2(size_t w, const float *f, const float *qx, const float *qy, const float *above, float *u)
+{
+    size_t j = 1;
+    u[0] = f[0] + qx[0] + qy[0] - (above ? above[0] : 0.0f);
+    for (; j + 8 <= w; j += 8) {
+        __m256 v = _mm256_add_ps(_mm256_loadu_ps(f + j), _mm256_sub_ps(_mm256_loadu_ps(qx + j), _mm256_loadu_ps(qx + j - 1)));
+        v = _mm256_add_ps(v, _mm256_loadu_ps(qy + j));
+        if (above) v = _mm256_sub_ps(v, _mm256_loadu_ps(above + j));
+        _mm256_storeu_ps(u + j, v);
+    }
+    for (; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j] - (above ? above[j] : 0.0f);
+}
+NRXI_AVX2 NRXI_FN size_t nrxi_tv_relax_avx2(size_t w, const float *t, float tau, float theta, float *u, float *bar)
+{
+    const __m256 ta = _mm256_set1_ps(tau), th = _mm256_set1_ps(theta), s = _mm256_set1_ps(1.0f / (1.0f + tau));
+    size_t j;
+    for (j = 0; j + 8 <= w; j += 8) {
+        __m256 old = _mm256_loadu_ps(u + j), v = _mm256_mul_ps(_mm256_fmadd_ps(ta, _mm256_loadu_ps(t + j), old), s);
+        _mm256_storeu_ps(u + j, v);
+        _mm256_storeu_ps(bar + j, _mm256_fmadd_ps(th, _mm256_sub_ps(v, old), v));
+    }
+    return j;
+}
 #endif
 
 typedef struct nrxi_tv { size_t h, w; int dtype; const unsigned char *f; unsigned char *p, *q, *rows; double lambda; } nrxi_tv;
 
 NRXI_FN void nrxi_tv_primal(const nrxi_tv *t, const unsigned char *q, size_t i, void *u)
 {
-    size_t row = t->w * nrxi_dtype_size(t->dtype), plane = t->h * row;
-    const unsigned char *qx = q + i * row, *qy = q + plane + i * row, *above = i ? qy - row : NULL;
-    if (t->dtype == NRX_F32) nrxi_tv_primal_f32(t->w, (const float *)(const void *)(t->f + i * row), (const float *)(const void *)qx, (const float *)(const void *)qy, (const float *)(const void *)above, (float *)u);
-    else nrxi_tv_primal_f64(t->w, (const double *)(const void *)(t->f + i * row), (const double *)(const void *)qx, (const double *)(const void *)qy, (const double *)(const void *)above, (double *)u);
+    size_t row = t->w * nrxi_dtype_size(t->dtype);
+    const void *f = t->f + i * row, *qx = q + i * row, *qy = q + (t->h + i) * row, *above = i ? q + (t->h + i - 1) * row : NULL;
+    if (t->dtype == NRX_F64) nrxi_tv_primal_f64(t->w, (const double *)f, (const double *)qx, (const double *)qy, (const double *)above, (double *)u);
+#if defined(NRXI_X86)
+    else if (nrxi_cpu_avx2()) nrxi_tv_primal_avx2(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
+#endif
+    else nrxi_tv_primal_f32(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
 }
 NRXI_FN double nrxi_tv_dual(const nrxi_tv *t, size_t i, const void *u, const void *below, double step, double beta)
 {
@@ -8079,6 +8105,16 @@ NRXI_FN double nrxi_tv_sweep(const nrxi_tv *t, double step, double beta)
     }
     return turn;
 }
+NRXI_FN void nrxi_tv_relax(const nrxi_tv *t, double tau, double theta, void *u, void *bar)
+{
+    const void *r = t->rows;
+    size_t j = 0;
+    if (t->dtype == NRX_F64) { nrxi_tv_relax_f64(t->w, (const double *)r, tau, theta, (double *)u, (double *)bar); return; }
+#if defined(NRXI_X86)
+    if (nrxi_cpu_avx2()) j = nrxi_tv_relax_avx2(t->w, (const float *)r, (float)tau, (float)theta, (float *)u, (float *)bar);
+#endif
+    nrxi_tv_relax_f32(t->w - j, (const float *)r + j, (float)tau, (float)theta, (float *)u + j, (float *)bar + j);
+}
 /* PDHG iteration: duals of row i from bar (rows i, i+1), then u and bar of row i. q holds the same values as p (beta 0). */
 NRXI_FN void nrxi_tv_pdhg(const nrxi_tv *t, double tau, double sigma, double theta, unsigned char *u, unsigned char *bar)
 {
@@ -8086,8 +8122,7 @@ NRXI_FN void nrxi_tv_pdhg(const nrxi_tv *t, double tau, double sigma, double the
     for (i = 0; i < t->h; i++) {
         (void)nrxi_tv_dual(t, i, bar + i * row, i + 1 < t->h ? bar + (i + 1) * row : NULL, sigma, 0.0);
         nrxi_tv_primal(t, t->q, i, t->rows);
-        if (t->dtype == NRX_F32) nrxi_tv_relax_f32(t->w, (const float *)(const void *)t->rows, (float)tau, (float)theta, (float *)(void *)(u + i * row), (float *)(void *)(bar + i * row));
-        else nrxi_tv_relax_f64(t->w, (const double *)(const void *)t->rows, tau, theta, (double *)(void *)(u + i * row), (double *)(void *)(bar + i * row));
+        nrxi_tv_relax(t, tau, theta, u + i * row, bar + i * row);
     }
 }
 /* Gap of (u, p). own = 0: u = f + div p is filled in first. */
