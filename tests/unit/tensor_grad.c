@@ -267,7 +267,7 @@ int main(void)
     nrx_scope *s = nrx_t_scope_open(NULL);
     nrx_rng rng;
     size_t k;
-    nrx_t_memory_info info;
+    nrx_t_memory_info info = NRX_ZERO;
     strided.stride[0] = 2; strided.stride[1] = 3; strided.padding[0] = 1; strided.padding[1] = 2;
     dilated.dilation[0] = 2; dilated.dilation[1] = 1; dilated.padding[0] = 2; dilated.padding[1] = 1;
     grouped.groups = 2; grouped.same = 1;

@@ -96,7 +96,7 @@ static double train(nrx_scope *s, int steps, double *bits, nrx_t_memory_info *ea
 static void loops(void)
 {
     nrx_scope *s = nrx_t_scope_open(NULL);
-    nrx_t_memory_info early, late;
+    nrx_t_memory_info early = NRX_ZERO, late = NRX_ZERO;
     double bits[48];
     CHECK(train(s, 2000, bits, &early, &late) < 0.1);
     CHECK(early.reserved_bytes == late.reserved_bytes && early.bytes == late.bytes && early.tensors == late.tensors);
@@ -184,7 +184,7 @@ static T *deep(void *user, T *const *x, size_t n)
 static void graphs(void)
 {
     nrx_scope *s = nrx_t_scope_open(NULL);
-    nrx_t_memory_info kept, small;
+    nrx_t_memory_info kept = NRX_ZERO, small = NRX_ZERO;
     T *x, *b, *in[2], *y, *g, *h, *a1[2], *a2[2];
     double zero = 0;
     int k;
