@@ -4698,16 +4698,18 @@ NRXI_FN void nrxi_ct_scatter_f64(const nrxi_ct_rays_f64 *r, double l, size_t j0,
 #define NRXI_CT_PICK8(p, i) __builtin_ia32_permvarsf256(NRXI_CT_LOAD(p), i)
 #define NRXI_CT_PICK16(p, i, sel) __builtin_ia32_blendvps256(NRXI_CT_PICK8(p, i), NRXI_CT_PICK8((p) + 8, i), (nrxi_f32x8)(sel))
 
+/* a gather of all eight; `none` and `all` are its background and mask */
 #if defined(__clang__)
-#define NRXI_CT_GATHER(p, i) __builtin_ia32_gatherd_ps256((nrxi_f32x8)NRXI_CT_SPLAT(0), p, i, (nrxi_f32x8)((nrxi_i32x8)NRXI_CT_SPLAT(-1)), 4)
+#define NRXI_CT_GATHER(p, i) __builtin_ia32_gatherd_ps256(none, p, i, (nrxi_f32x8)all, 4)
 #else
-#define NRXI_CT_GATHER(p, i) __builtin_ia32_gathersiv8sf((nrxi_f32x8)NRXI_CT_SPLAT(0), p, i, (nrxi_f32x8)((nrxi_i32x8)NRXI_CT_SPLAT(-1)), 4)
+#define NRXI_CT_GATHER(p, i) __builtin_ia32_gathersiv8sf(none, p, i, (nrxi_f32x8)all, 4)
 #endif
 
 /* Eight rays at once; `narrow`: any eight neighbours pass the line within 14 pixels. */
 NRXI_AVX2 NRXI_FN void nrxi_ct_gather_avx2(const nrxi_ct_rays_f32 *r, float l, size_t j0, size_t j1, int narrow, const float *line, float *acc)
 {
-    nrxi_f32x8 lv = NRXI_CT_SPLAT(l);
+    nrxi_f32x8 lv = NRXI_CT_SPLAT(l), none = NRXI_CT_SPLAT(0.0f);
+    nrxi_i32x8 all = NRXI_CT_SPLAT(-1);
     size_t j = j0;
     for (; j + 8 <= j1; j += 8) {
         nrxi_f32x8 k = NRXI_CT_LOAD(r->a + j) + NRXI_CT_LOAD(r->b + j) * lv, f, lo, hi;
@@ -9747,7 +9749,7 @@ NRXI_FN nrx_status nrxi_ct_image_bytes(const unsigned char *bytes, size_t size, 
     for (k = 0; spacing && k < 3; k++) spacing[k] = 1;
     if (size >= 8 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
         size_t s[NRXI_NPY_NDIM];
-        int ndim;
+        int ndim = 0;
         nrx_status status = nrxi_npy_decode(bytes, size, dtype, data, s, &ndim, "nrx_ct_image_load", env);
         if (status != NRX_OK) return status;
         if (ndim < 1 || ndim > 3) { nrxi_free(env, *data); *data = NULL; return nrxi_fail(env, NRX_E_SHAPE, "nrx_ct_image_load: array of %d dimensions", ndim); }
