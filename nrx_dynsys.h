@@ -1259,7 +1259,7 @@ static double nrxi_dyn_dot(size_t n, const double *x, const double *y)
 static void nrxi_dyn_axpy(size_t n, double a, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
 {
   size_t i = 0;
-#if defined(NRXI_VEC)
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
   for (; i + 4 <= n; i += 4) *(nrxi_f64x4u *)(y + i) += a * *(const nrxi_f64x4u *)(x + i);
 #endif
   for (; i < n; i++) y[i] += a * x[i];
@@ -2037,7 +2037,7 @@ NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t bud
       if (dir * (tn - tend) > 0) tn = tend;
       h = tn - t;
       tried++;
-  #if defined(NRXI_VEC)
+  #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
       for (i = 0; i < 20; i += 4) *(nrxi_f64x4u *)(a + i) = *(const nrxi_f64x4u *)(tab->a + i) * h;
       a[20] = h * tab->a[20];
 #else
@@ -5084,7 +5084,7 @@ static void nrxi_dyn_terms_eval(const nrxi_dyn_terms *w, size_t n, const double 
     else {
       const double *NRX_RESTRICT a = F + (size_t)w->parent[j] * ld;
       const double *NRX_RESTRICT b = F + ((lib->no_bias ? 0 : 1) + (size_t)w->var[j]) * ld;
-#if defined(NRXI_VEC)
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
       for (r = 0; r + 4 <= n; r += 4) *(nrxi_f64x4u *)(f + r) = *(const nrxi_f64x4u *)(a + r) * *(const nrxi_f64x4u *)(b + r);
       for (; r < n; r++) f[r] = a[r] * b[r];
 #else
@@ -5567,7 +5567,7 @@ NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t
   for (i = 0; i < q; i += 4)
     for (j = i; j < q; j += 4) {
       size_t mi = q - i < 4 ? q - i : 4, mj = q - j < 4 ? q - j : 4;
-#if defined(NRXI_VEC)
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
       if (mi == 4 && mj == 4) {
         const double *x = F + i * ld, *y = F + j * ld;
         nrxi_f64x4 s[16];

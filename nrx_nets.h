@@ -3195,7 +3195,7 @@ NRXI_FN void nrxi_conv_rows(void *arg, size_t chunk)
                 size_t count = cog - 4 * b < 4 ? cog - 4 * b : 4;
                 const float *in = j->in + (n * j->cin + group * cig) * j->in_image + r * j->in_step;
                 const float *w = j->packed + (group * blocks4 + b) * j->taps * 4;
-                float *out[4];
+                float *out[4] = {NULL, NULL, NULL, NULL};
                 for (c = 0; c < count; c++) {
                     size_t channel = group * cog + 4 * b + c;
                     float start = j->bias ? j->bias[channel] : 0.0f;
