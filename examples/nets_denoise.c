@@ -5,7 +5,7 @@
    nets_denoise.png.
 // expect: CRR .*convex, gradient Lipschitz
 // expect: WCRR .*weakly convex
-// expect: broken: .*wz1.*-1e-07
+// expect: broken: .*wz1.*-1e-0?7
 */
 #define NRX_VERBOSE
 #define NRX_NETS_IMPLEMENTATION

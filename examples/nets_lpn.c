@@ -82,7 +82,7 @@ static void curve(nrx_net *net, size_t n, const double *x, double *f)
 int main(void)
 {
     enum { POINTS = 121 };
-    double x[POINTS], f[POINTS], mean[POINTS], soft[POINTS], absolute[POINTS], prior[POINTS], worst = 0;
+    double x[POINTS], f[POINTS], mean[POINTS], soft[POINTS], absolute[POINTS], prior[POINTS], worst = 0, at0;
     float xf[POINTS];
     nrx_net *net, *mmse;
     nrx_net_report r;
@@ -104,7 +104,8 @@ int main(void)
     if (nrx_net_certify(net, 0, 0, &r) == NRX_OK) printf("certificate: %s\n", r.text);
     printf("distance to soft thresholding: largest error %.3f on [-3, 3] (squared error instead: %.3f)\n", worst, fabs(mean[POINTS / 2 + 20] - soft[POINTS / 2 + 20]));
     if (nrx_net_lpn_prior(net, POINTS, xf, 1e-4, 4000, prior) != NRX_OK) return 1;
-    for (i = POINTS - 1; i >= 0; i--) prior[i] -= prior[POINTS / 2];
+    at0 = prior[POINTS / 2];
+    for (i = 0; i < POINTS; i++) prior[i] -= at0; /* the prior is known up to a constant */
     c = draw_new(900, 420, 0xffffff);
     plot = draw_axes(&c, 10, 10, 430, 400, -3, 3, -2.2, 2.2, DRAW_LINEAR, "what the network does", "y", "f(y)");
     draw_curve(&plot, POINTS, x, soft, 0x7f7f7f, "soft thresholding");
