@@ -6876,7 +6876,7 @@ NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int t
                                     const void *a, size_t lda, const void *b, size_t nrhs, void *x)
 {
     size_t size[2];
-    double *p[2];
+    double *p[2] = {NULL, NULL};
     nrx_status status;
     NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
     NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
@@ -8943,7 +8943,7 @@ NRX_DEF nrx_tensor *nrx_t_reshape(nrx_tensor *x, nrx_shape shape)
 
 NRX_DEF nrx_tensor *nrx_t_flatten(nrx_tensor *x, int first_axis, int last_axis)
 {
-    nrx_shape to;
+    nrx_shape to = NRX_ZERO;
     int i;
     if (!nrxi_t_enter1("nrx_t_flatten", x, 0)) return NULL;
     if (x->ndim == 0) return nrx_t_reshape(x, nrx_s1(1));
@@ -10339,7 +10339,7 @@ NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
     nrx_tensor *y, *pa, *pb, ba, bb;
     nrx_shape shape;
     nrxi_label la, lb;
-    size_t m, n, k, lda, ldb, i, batches, work_count;
+    size_t m, n, k, lda = 1, ldb = 1, i, batches, work_count;
     int ta, tb, nb;
     void *work = NULL;
     if (!s) return NULL;
