@@ -7957,31 +7957,17 @@ NRXI_FN void nrxi_map_run(nrx_scope *s, nrxi_map *m)
     else nrxi_parallel(&s->env, (m->total - 1) / NRXI_T_CHUNK + 1, nrxi_map_chunk, m);
 }
 
-/* Loops for the kernels below: E uses u (and v), and is stored to y. Blocks of eight with unit strides become
- * vector code. */
-#define NRXI_LOOP1(T, E)                                                                      \
-    if (sa == 1) for (; i + 8 <= n; i += 8) for (j = 0; j < 8; j++) { T u = a[i + j]; y[i + j] = (T)(E); } \
-    for (; i < n; i++) { T u = a[(ptrdiff_t)i * sa]; y[i] = (T)(E); }                          \
-    break;
-#define NRXI_LOOP2(T, E)                                                                                     \
-    if (sa == 1 && sb == 1)                                                                                  \
-        for (; i + 8 <= n; i += 8)                                                                           \
-            for (j = 0; j < 8; j++) {                                                                        \
-                T u = a[i + j], v = b[i + j];                                                                \
-                y[i + j] = (T)(E);                                                                           \
-            }                                                                                                \
-    else if (sa == 1 && sb == 0) {                                                                           \
-        T v = *b;                                                                                            \
-        for (; i + 8 <= n; i += 8)                                                                           \
-            for (j = 0; j < 8; j++) {                                                                        \
-                T u = a[i + j];                                                                              \
-                y[i + j] = (T)(E);                                                                           \
-            }                                                                                                \
-    }                                                                                                        \
-    for (; i < n; i++) {                                                                                     \
-        T u = a[(ptrdiff_t)i * sa], v = b[(ptrdiff_t)i * sb];                                                \
-        y[i] = (T)(E);                                                                                       \
-    }                                                                                                        \
+/* The loop of the kernels below: E uses u and v, and is stored to y. Blocks of eight become vector code. */
+#define NRXI_LOOP2(T, E)                                                                      \
+    for (; i + 8 <= n; i += 8)                                                                \
+        for (j = 0; j < 8; j++) {                                                             \
+            T u = a[i + j], v = b[i + j];                                                     \
+            y[i + j] = (T)(E);                                                                \
+        }                                                                                     \
+    for (; i < n; i++) {                                                                      \
+        T u = a[i], v = b[i];                                                                 \
+        y[i] = (T)(E);                                                                        \
+    }                                                                                         \
     break;
 
 enum {
@@ -8002,15 +7988,13 @@ enum {
     NRXI_GATE
 };
 
+/* One loop an operation: operands that are strided or broadcast are first gathered in blocks that stay in cache. */
 #define NRXI_BINARY_KERNEL(T, NAME, POW, ATAN2)                                               \
-NRXI_FN void NAME(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)  \
+NRXI_FN void NAME##_block(int kind, T slope, size_t n, const T *a, const T *b,                \
+                          T *NRX_RESTRICT y)                                                  \
 {                                                                                             \
-    T *NRX_RESTRICT y = (T *)(void *)p[0];                                                    \
-    const T *a = (const T *)(const void *)p[1], *b = (const T *)(const void *)p[2];           \
-    ptrdiff_t sa = st[1], sb = st[2];                                                         \
     size_t i = 0, j;                                                                          \
-    T slope = (T)m->c[0];                                                                     \
-    switch (m->kind) {                                                                        \
+    switch (kind) {                                                                           \
     case NRXI_ADD: NRXI_LOOP2(T, u + v)                                                       \
     case NRXI_SUB: NRXI_LOOP2(T, u - v)                                                       \
     case NRXI_MUL: NRXI_LOOP2(T, u * v)                                                       \
@@ -8027,6 +8011,27 @@ NRXI_FN void NAME(const nrxi_map *m, size_t n, unsigned char *const *p, const pt
     case NRXI_GE: NRXI_LOOP2(T, u >= v ? 1 : 0)                                               \
     case NRXI_GATE: NRXI_LOOP2(T, v > 0 ? u : slope * u)                                      \
     default: break;                                                                           \
+    }                                                                                         \
+}                                                                                             \
+NRXI_FN const T *NAME##_gather(const T *x, ptrdiff_t stride, size_t n, T *to)                 \
+{                                                                                             \
+    size_t i;                                                                                 \
+    if (stride == 1) return x;                                                                \
+    for (i = 0; i < n; i++) to[i] = x[(ptrdiff_t)i * stride];                                 \
+    return to;                                                                                \
+}                                                                                             \
+NRXI_FN void NAME(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)  \
+{                                                                                             \
+    T *y = (T *)(void *)p[0], block[2][512];                                                  \
+    const T *a = (const T *)(const void *)p[1], *b = (const T *)(const void *)p[2];           \
+    size_t i, len;                                                                            \
+    for (i = 0; i < n; i += len) {                                                            \
+        const T *u = block[0], *v = block[1];                                                 \
+        len = n - i < 512 ? n - i : 512;                                                      \
+        /* a broadcast value is gathered once */                                              \
+        if (i == 0 || st[1]) u = NAME##_gather(a + (ptrdiff_t)i * st[1], st[1], len, block[0]); \
+        if (i == 0 || st[2]) v = NAME##_gather(b + (ptrdiff_t)i * st[2], st[2], len, block[1]); \
+        NAME##_block(m->kind, (T)m->c[0], len, u, v, y + i);                                  \
     }                                                                                         \
 }
 NRXI_BINARY_KERNEL(float, nrxi_binary_f32, powf, atan2f)
