@@ -62,7 +62,8 @@
      for any number of threads.
    DETERMINISM  the same bits for the same build and processor. Under NRX_REPRODUCIBLE the explicit methods
      (scalar path, no contraction; systems whose gradient needs only + - * / and square roots) give the same
-     bits on every platform.
+     bits on every platform; your own callbacks must be compiled without contraction for that
+     (-ffp-contract=off).
    COST  per step: `stages` forces and O(d) additions; a callback costs about 10 ns. Small systems:
      NRX_SYM_HOOK inlines the force.
 
@@ -672,7 +673,7 @@ typedef struct nrx_sym_desc {
     double omega;                     /* Tao: binding of the copies; 0 = 20 */
     int solver; /* implicit methods: NRX_SYM_SOLVE_... (auto: fixed point, Newton if it stalls) */
     int max_iterations;               /* implicit methods and constraints, per step; 0 = 50 */
-    int corrector;                    /* Wisdom-Holman: order of the symplectic corrector, 0, 5, 11 or 17 */
+    int corrector;                    /* Wisdom-Holman: order of the symplectic corrector, 0, 3, 5, 7, 11, 17 */
 
     /* Output: the state after steps `every`, 2 every, ... (0 = never), as rows [2d] of `out` and/or through
        `observe`; a
@@ -1041,6 +1042,13 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
 #else
 #define NRXI_SYM_UNROLL
 #endif
+/* Hooks are made in the user's file, outside NRXI_IMPL_BEGIN: GCC is told there that nothing may be contracted
+   (clang has heard it from the core block). */
+#if defined(NRX_REPRODUCIBLE) && defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
+#define NRXI_SYM_EXACT __attribute__((optimize("fp-contract=off")))
+#else
+#define NRXI_SYM_EXACT
+#endif
 enum { NRXI_SYM_HOOK_MAX = 8, NRXI_SYM_LANES = 8 };
 
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
@@ -1177,9 +1185,9 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, v
    `first`. */
 #define NRX_SYM_HOOK(name, d, gradient) \
     NRXI_SYM_HOOK_WIDE(name, d, gradient) \
-    NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, double h, \
-                                       size_t first, size_t steps, \
-                                       size_t lanes, double *z, double *carry) \
+    NRXI_SYM_EXACT NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, \
+                                                      double h, size_t first, size_t steps, \
+                                                      size_t lanes, double *z, double *carry) \
     { \
         if (lanes) { \
             NRXI_SYM_HOOK_PICK(name) \
@@ -4388,15 +4396,18 @@ NRXI_FN void nrxi_sym_wh_kick(nrxi_sym_run *run, double h)
    (Rein, Tamayo 2015). */
 NRXI_FN nrx_status nrxi_sym_wh_corrector(nrxi_sym_run *run, double h, int inverse)
 {
+    /* sum b_k a_k^(2j-1) = 1/96, -7/3840, 31/32256, ... for j = 1 .. K; order 2K + 1 in the step, first in the masses */
+    static const double b3[1] = { 0.0249005960277998675 };
     static const double b5[2] = { 0.041500993379666445833, -0.0083001986759332891665 };
+    static const double b7[3] = { 0.05396439909312749872, -0.01827092324670213148, 0.002492681142692210578 };
     static const double b11[5] = { 0.072593394748842738674, -0.038121613681288650509, 0.012309078592019946318,
                                    -0.0023487215292295354188, 0.00020361579647854651302 };
     static const double b17[8] = { 0.093056103771425958592, -0.065192863576377893658, 0.032422198864713580294,
                                    -0.012071760822342291062, 0.0033132577069380655656,
                                        -0.00063599983075817658984,
                                    0.000076436355227935738363, -0.0000043347415473373580190 };
-    const int K = run->corrector == 5 ? 2 : run->corrector == 11 ? 5 : 8;
-    const double *table = K == 2 ? b5 : K == 5 ? b11 : b17, unit = sqrt(7.0 / 40.0) * h;
+    const int K = (run->corrector - 1) / 2;
+    const double *table = K == 1 ? b3 : K == 2 ? b5 : K == 3 ? b7 : K == 5 ? b11 : b17, unit = sqrt(7.0 / 40.0) * h;
     int i, j;
     nrx_status status = NRX_OK;
     if (run->corrector == 0) return NRX_OK;
@@ -4729,10 +4740,10 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
             nrx_sym_method_name(method));
     if (desc->tangents && !desc->tangent) return nrxi_fail(env, NRX_E_ARG,
         "%s: tangents without desc.tangent", who);
-    if (desc->corrector && (!nrxi_sym_is_wh(method) || (desc->corrector != 5 && desc->corrector != 11 &&
-        desc->corrector != 17)))
+    if (desc->corrector && (method != NRX_SYM_WISDOM_HOLMAN || desc->compose || (desc->corrector != 3 && desc->corrector != 5 &&
+        desc->corrector != 7 && desc->corrector != 11 && desc->corrector != 17)))
         return nrxi_fail(env, NRX_E_UNSUPPORTED,
-            "%s: corrector %d, expected 0, 5, 11 or 17 with wisdom_holman", who, desc->corrector);
+            "%s: corrector %d, expected 0, 3, 5, 7, 11 or 17 with plain wisdom_holman", who, desc->corrector);
     if (desc->friction < 0.0 || desc->temperature < 0.0)
         return nrxi_fail(env, NRX_E_ARG, "%s: friction %g, temperature %g", who, desc->friction,
             desc->temperature);

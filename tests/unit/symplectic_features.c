@@ -543,6 +543,11 @@ static void derivatives(void)
     }
 }
 
+/* a force of products alone: nothing in it can be contracted, so what is compared is the header's loop around it */
+static inline nrx_status cubic_dq(void *user, double t, const double *q, const double *p, double *g)
+{ (void)user; (void)t; (void)p; g[0] = q[0] * q[0] * q[0]; return NRX_OK; }
+NRX_SYM_HOOK(cubic_hook, 1, cubic_dq)
+
 #if defined(NRX_TEST_ALLOC)
 static nrx_status whole(nrx_env *env)
 {
@@ -573,9 +578,10 @@ int main(void)
 #elif defined(NRX_TEST_THREADS) || defined(NRX_TEST_REPRODUCIBLE)
     static double lanes[4 * 1000];
     double z[4] = { 0.1, 0, 0, 0.5 };
-    nrx_sym_system hh = nrx_sym_henon_heiles(), kep = nrx_sym_kepler();
+    nrx_sym_system hh = nrx_sym_henon_heiles(), kep = nrx_sym_kepler(), own = NRX_ZERO;
+    nrx_sym_desc comp = NRX_ZERO;
     size_t i;
-    for (i = 0; i < 4000; i++) lanes[i] = 0.1 + 2e-5 * (double)i;
+    for (i = 0; i < 4000; i++) lanes[i] = (double)(5000 + i) / 50000.0;      /* one rounding, whatever the compiler's flags */
 #if defined(NRX_TEST_THREADS)
     {
         nrx_sym_desc d = NRX_ZERO;
@@ -591,6 +597,15 @@ int main(void)
     z[0] = 0.4; z[1] = 0; z[2] = 0; z[3] = 2;
     CHECK(nrx_sym_integrate(&kep, NRX_SYM_SOFRONIOU_SPALETTA10, z, 0.1, 1000, NULL, NULL) == NRX_OK);
     nrx_test_checksum("kepler", z, sizeof z);
+    own.d = 1; own.structure = NRX_SYM_NEWTON; own.dq = cubic_dq; own.hook = cubic_hook;    /* a hook made in the user's file */
+    comp.roundoff = NRX_SYM_COMPENSATED;
+    for (i = 0; i < 2000; i++) lanes[i] = (double)(5000 + i) / 50000.0;
+    CHECK(nrx_sym_integrate_batch(&own, NRX_SYM_PEFRL, lanes, 1000, 0.1, 50, NULL) == NRX_OK);
+    nrx_test_checksum("own_batch", lanes, 2000 * sizeof *lanes);
+    z[0] = 1; z[1] = 0.25;
+    CHECK(nrx_sym_integrate(&own, NRX_SYM_KAHAN_LI6, z, 0.1, 1000, NULL, NULL) == NRX_OK);
+    CHECK(nrx_sym_integrate(&own, NRX_SYM_KAHAN_LI6, z, 0.1, 1000, &comp, NULL) == NRX_OK);
+    nrx_test_checksum("own", z, 2 * sizeof *z);
     return nrx_test_end();
 #endif
     self_check();
