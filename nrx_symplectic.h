@@ -978,7 +978,7 @@ typedef struct nrx_sym_train_desc {
     double lr_end;                  /* cosine: last learning rate; 0 = lr/1000 */
     int schedule;                   /* NRX_SYM_LR_... */
     double clip;                    /* bound of the gradient norm; 0 = 1; negative = none */
-    size_t refine; /* L-BFGS iterations after Adam, on fixed points that are drawn anew every 400; 0 = none */
+    size_t refine;                  /* L-BFGS iterations after Adam, on points that are drawn once; 0 = none */
     size_t refine_points;           /* physics: points of the refinement; 0 = 2000 */
     size_t test_points;             /* physics: fixed points for the choice of the best model; 0 = 1000 */
     uint64_t seed;
@@ -2831,6 +2831,29 @@ NRXI_FN nrx_status nrxi_sym_rigid_energy(void *user, double t, const double *q, 
     return NRX_OK;
 }
 
+/* The gradient above, differentiated along v: a name with 1 is the derivative of the name without. */
+NRXI_FN nrx_status nrxi_sym_rigid_hess(void *user, double t, const double *q, const double *p,
+    const double *v, double *w)
+{
+    const double *I = (const double *)user, s = sin(q[1]), c = cos(q[1]), s1 = c * v[1], c1 = -s * v[1];
+    const double sp = sin(q[2]), cp = cos(q[2]), sp1 = cp * v[2], cp1 = -sp * v[2];
+    double m[3], a, da, a1, da1, x, y, x1, y1, u, u1;
+    (void)t;
+    nrxi_sym_rigid_momentum(q, p, m, &a, &da);
+    a1 = (v[3] - v[5] * c - p[2] * c1 - a * s1) / s;
+    da1 = v[5] - (a1 * c + a * c1 - a * c * s1 / s) / s;
+    x = m[0] / I[0]; x1 = (a1 * sp + a * sp1 + v[4] * cp + p[1] * cp1) / I[0];    /* angular velocities */
+    y = m[1] / I[1]; y1 = (a1 * cp + a * cp1 - v[4] * sp - p[1] * sp1) / I[1];
+    u = x * sp + y * cp; u1 = x1 * sp + x * sp1 + y1 * cp + y * cp1;
+    w[0] = 0.0;
+    w[1] = da1 * u + da * u1;
+    w[2] = (x1 * y + x * y1) * (I[1] - I[0]);
+    w[3] = (u1 - u * s1 / s) / s;
+    w[4] = x1 * cp + x * cp1 - y1 * sp - y * sp1;
+    w[5] = v[5] / I[2] - (u1 * c + u * c1 - u * c * s1 / s) / s;
+    return NRX_OK;
+}
+
 NRXI_FN nrx_sym_system nrxi_sym_make(size_t d, int structure, nrx_sym_grad_fn dq, nrx_sym_grad_fn dp)
 {
     nrx_sym_system s = NRX_ZERO;
@@ -2900,7 +2923,7 @@ NRX_DEF nrx_sym_system nrx_sym_charged_particle(const double field[2])
 NRX_DEF nrx_sym_system nrx_sym_rigid_body(const double inertia[3])
 {
     nrx_sym_system s = nrxi_sym_make(3, NRX_SYM_GENERAL, nrxi_sym_rigid_dq, nrxi_sym_rigid_dp);
-    s.energy = nrxi_sym_rigid_energy;
+    s.energy = nrxi_sym_rigid_energy; s.hess = nrxi_sym_rigid_hess;
     s.user = (void *)(uintptr_t)inertia;
     return s;
 }
@@ -4985,8 +5008,8 @@ NRXI_FN nrx_status nrxi_sym_drive(nrxi_sym_job *job, double *z, size_t steps)
     {
         nrx_status last = run->end(run, run->look);
         if (last == NRX_OK && !nrxi_all_finite(run->look, n2, NRX_F64)) last = NRX_E_NUMERIC;
-        if (last == NRX_OK) memcpy(z, run->look, n2 * sizeof *z);
-        else { run->done = 0; if (status == NRX_OK) status = last; }    /* z is still the initial state */
+        if (last == NRX_OK && run->done) memcpy(z, run->look, n2 * sizeof *z);   /* without a step z stays as it is */
+        if (last != NRX_OK) { run->done = 0; if (status == NRX_OK) status = last; }    /* z is still the initial state */
     }
     info->steps = run->done;
     info->t = nrxi_sym_job_time(job, run->done);
@@ -7445,7 +7468,7 @@ NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, size_t
 /* ---- refinement: L-BFGS (Nocedal 1980) with a bisection line search for the weak Wolfe conditions
    (Lewis, Overton 2013) ---- */
 
-enum { NRXI_SYM_MEMORY = 30 };
+enum { NRXI_SYM_MEMORY = 100 };    /* pairs kept: nets this small gain from many */
 
 /* Loss and gradient on the fixed points (or all data rows). */
 NRXI_FN nrx_status nrxi_sym_fixed_loss(nrxi_sym_trainer *r, double *loss)
@@ -7548,7 +7571,7 @@ NRXI_FN nrx_status nrxi_sym_refine(nrxi_sym_trainer *r, size_t done, size_t tota
     b.n = n; b.s = memory; b.y = b.s + NRXI_SYM_MEMORY * n; b.x0 = b.y + NRXI_SYM_MEMORY * n; b.g0 = b.x0 + n;
         b.p = b.g0 + n;
     for (k = 0; k < r->c->refine && status == NRX_OK; k++) {
-        const int fresh = k % 400 == 0 || !moved;
+        const int fresh = k == 0 || !moved;      /* other points when no step helps any more */
         if (fresh) {
             if (!r->c->x) nrxi_sym_draw(r->c, r->m, r->fixed, -0.1, r->dt, &r->rng, r->x, r->t);
             else if (!moved) break;
