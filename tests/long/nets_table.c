@@ -55,6 +55,7 @@ static FILE *log_file;
 static double res[SETTINGS][METHODS][SEEDS * TEST], res_best[SETTINGS][METHODS][SEEDS * TEST];
 static double res_ssim[SETTINGS][METHODS][SEEDS * TEST], seconds[SETTINGS][METHODS][SEEDS];
 static size_t have[SETTINGS][METHODS][SEEDS];
+static unsigned char seen[SETTINGS][METHODS][SEEDS * TEST];
 static double chosen[SETTINGS][METHODS][2], val_psnr[SETTINGS][METHODS], rates[METHODS];
 static int is_chosen[SETTINGS][METHODS];
 static char proof[SETTINGS][METHODS][120];
@@ -326,13 +327,13 @@ static void train_supervised(int m, size_t s, double rate, nrx_net **net)
     nrx_net_cnn_desc c = NRX_ZERO;
     nrx_net_unrolled_desc u = NRX_ZERO;
     nrx_net_train_desc t = NRX_ZERO;
-    c.channels = 16; c.seed = s; c.init_scale = 0.1;
+    c.channels = 12; c.seed = s; c.init_scale = 0.1;
     u.op = &op; u.height = N; u.width = N; u.data_height = VIEWS; u.data_width = BINS; u.inverse = &start_op;
     u.iterations = 5; u.channels = 12; u.memory = 4; u.seed = s;
     if (m == M_UNET) (void)nrx_net_unet(&c, net);
     else (void)nrx_net_lpd(&u, net);
     t.predict = NRX_NET_PREDICT_OUTPUT; t.data.pairs = m == M_UNET ? image_pairs : data_pairs;
-    t.batch = 4; t.steps = m == M_UNET ? 3000 : 1500; t.rate = rate; t.seed = s + 1; t.clip = 1;
+    t.batch = 4; t.steps = m == M_UNET ? 2500 : 1500; t.rate = rate; t.seed = s + 1; t.clip = 1;
     t.height = m == M_UNET ? N : VIEWS; t.width = m == M_UNET ? N : BINS;
     if (!*net || nrx_net_train(*net, &t, NULL) != NRX_OK) exit(1);
 }
@@ -371,32 +372,33 @@ static nrx_net *train_method(int m, size_t s, double rate, double *took)
     return net;
 }
 
-/* Ridge regularizers and LPN see images only: one network per kind of phantom, seed and rate serves four settings. */
-static struct { nrx_net *net; int m, kind; size_t s; double rate, took; } kept[16];
+/* Networks stay while they may be asked for again. Ridge regularizers and LPN see images only: one for each kind of
+   phantom, seed and rate serves four settings; the others belong to one setting. */
+static struct { nrx_net *net; int m, place; size_t s; double rate, took; } kept[24];
+static int images_only(int m) { return m == M_CRR || m == M_WCRR || m == M_LPN; }
 static nrx_net *network(int m, size_t s, double rate, double *took)
 {
-    size_t i;
-    nrx_net *net;
-    int keep = m == M_CRR || m == M_WCRR || m == M_LPN;
-    if (m <= M_TV) { *took = 0; return NULL; }
-    for (i = 0; keep && i < 16; i++)
-        if (kept[i].net && kept[i].m == m && kept[i].kind == kind_now && kept[i].s == s && kept[i].rate == rate) {
+    size_t i, at = 0;
+    int place = images_only(m) ? kind_now : setting_now;
+    *took = 0;
+    if (m <= M_TV) return NULL;
+    for (i = 0; i < 24; i++)
+        if (kept[i].net && kept[i].m == m && kept[i].place == place && kept[i].s == s && kept[i].rate == rate) {
             *took = kept[i].took;
             return kept[i].net;
         }
-    net = train_method(m, s, rate, took);
+    for (i = 0; i < 24; i++) { /* a free place, or that of a network of the past */
+        int past = kept[i].net && kept[i].place != (images_only(kept[i].m) ? kind_now : setting_now);
+        if (past) { nrx_net_free(kept[i].net); kept[i].net = NULL; }
+        if (!kept[i].net) at = i;
+    }
+    nrx_net_free(kept[at].net);
+    kept[at].net = train_method(m, s, rate, took);
+    kept[at].m = m; kept[at].place = place; kept[at].s = s; kept[at].rate = rate; kept[at].took = *took;
     printf("  %s, seed %lu, rate %g: trained in %.1f s\n", names[m], (unsigned long)s, rate, *took);
     fflush(stdout);
-    for (i = 0; keep && i < 16; i++)
-        if (!kept[i].net || kept[i].kind != kind_now) {
-            nrx_net_free(kept[i].net);
-            kept[i].net = net; kept[i].m = m; kept[i].kind = kind_now; kept[i].s = s; kept[i].rate = rate;
-            kept[i].took = *took;
-            break;
-        }
-    return net;
+    return kept[at].net;
 }
-static void release(int m, nrx_net *net) { if (m != M_CRR && m != M_WCRR && m != M_LPN) nrx_net_free(net); }
 
 /* ---- reconstruction ---- */
 
@@ -566,30 +568,35 @@ static double choose_at(int m, double rate, double p[2], double *took)
     session_open(&w, m, net, 0);
     top = search(&w, dims[m], p);
     session_close(&w);
-    release(m, net);
     return top;
+}
+
+static void chose(int m, const double p[2], double top)
+{
+    int g = setting_now;
+    chosen[g][m][0] = p[0]; chosen[g][m][1] = p[1];
+    val_psnr[g][m] = top;
+    is_chosen[g][m] = 1;
+    fprintf(log_file, "choice %d %d %.9g %.9g %.4f\n", g, m, p[0], p[1], top);
+    fflush(log_file);
 }
 
 static void choose(int m)
 {
-    double p[2], took;
+    double p[2], q[2], a, b, took;
     if (rates[m] == 0 && first_rate[m] > 0) {
-        double a, b, rate = first_rate[m];
         int back = setting_now;
         enter(0);
-        a = choose_at(m, rate, p, &took);
-        b = choose_at(m, 2 * rate, p, &took);
-        rates[m] = b > a ? 2 * rate : rate;
+        a = choose_at(m, first_rate[m], p, &took);
+        b = choose_at(m, 2 * first_rate[m], q, &took);
+        rates[m] = b > a ? 2 * first_rate[m] : first_rate[m];
         fprintf(log_file, "rate %d %.9g %.4f %.4f\n", m, rates[m], a, b);
-        fflush(log_file);
+        chose(m, b > a ? q : p, b > a ? b : a);
         enter(back);
     }
     if (is_chosen[setting_now][m]) return;
-    val_psnr[setting_now][m] = choose_at(m, rates[m], p, &took);
-    chosen[setting_now][m][0] = p[0]; chosen[setting_now][m][1] = p[1];
-    is_chosen[setting_now][m] = 1;
-    fprintf(log_file, "choice %d %d %.9g %.9g %.4f\n", setting_now, m, p[0], p[1], val_psnr[setting_now][m]);
-    fflush(log_file);
+    a = choose_at(m, rates[m], p, &took);
+    chose(m, p, a);
 }
 
 /* ---- the run ---- */
@@ -598,7 +605,7 @@ static void store(int g, int m, size_t s, size_t i, double a, double b, double c
 {
     size_t at = s * TEST + i;
     res[g][m][at] = a; res_best[g][m][at] = b > a ? b : a; res_ssim[g][m][at] = c;
-    have[g][m][s]++;
+    if (!seen[g][m][at]) { seen[g][m][at] = 1; have[g][m][s]++; }
 }
 
 static void measure(int m, size_t s)
@@ -611,7 +618,6 @@ static void measure(int m, size_t s)
     if (have[setting_now][m][s] >= TEST) return;
     choose(m);
     net = network(m, s, rates[m], &took);
-    have[setting_now][m][s] = 0;
     session_open(&w, m, net, s);
     for (i = 0; i < TEST; i++) {
         const float *truth = test[s] + i * AREA;
@@ -636,30 +642,34 @@ static void measure(int m, size_t s)
            setting_now, names[m], (unsigned long)s, w.iterations / w.runs, w.stopped, w.runs, now());
     fflush(stdout);
     session_close(&w);
-    release(m, net);
 }
 
+static void tier1(int from, int to)
+{
+    int g, k;
+    size_t s;
+    for (g = from; g < to; g++) {
+        enter(g);
+        for (k = M_FBP; k <= M_WCRR; k++) for (s = 0; s < SEEDS; s++) measure(k, s);
+    }
+}
+static void others(int g, size_t s)
+{
+    static const int order[7] = {M_LPD, M_UNET, M_ACR, M_AR, M_AWCR, M_LPN, M_ACNCR};
+    int k;
+    enter(g);
+    for (k = 0; k < 7; k++) measure(order[k], s);
+}
 static void run(const char *what)
 {
-    static const int order[8] = {M_LPD, M_UNET, M_ACR, M_AR, M_AWCR, M_ACNCR, M_LPN, -1};
-    int all = strcmp(what, "all") == 0, g, k;
+    int all = strcmp(what, "all") == 0, g;
     size_t s;
-    if (all || strcmp(what, "tier1") == 0)
-        for (g = 0; g < SETTINGS; g++) {
-            enter(g);
-            for (k = M_FBP; k <= M_WCRR; k++) for (s = 0; s < SEEDS; s++) measure(k, s);
-        }
-    if (all || strcmp(what, "tier2") == 0)
-        for (s = 0; s < SEEDS; s++)
-            for (g = 0; g < 4; g += 2) {
-                enter(g);
-                for (k = 0; order[k] >= 0; k++) measure(order[k], s);
-            }
-    if (all || strcmp(what, "extra") == 0)
-        for (g = 0; g < SETTINGS; g++) {
-            enter(g);
-            for (s = 0; s < SEEDS; s++) for (k = 0; order[k] >= 0; k++) measure(order[k], s);
-        }
+    if (all || strcmp(what, "tier1") == 0) tier1(0, 8);
+    for (s = 0; s < SEEDS; s++) {
+        if (all || strcmp(what, "tier2") == 0) { others(0, s); others(2, s); }
+        if (s == 0 && (all || strcmp(what, "tier1") == 0)) tier1(8, SETTINGS);
+    }
+    if (all || strcmp(what, "extra") == 0) for (g = 0; g < SETTINGS; g++) for (s = 0; s < SEEDS; s++) others(g, s);
 }
 
 /* ---- the report ---- */
