@@ -966,6 +966,27 @@ NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, cons
 NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit);
 NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *forecast); /* 0 .. 200 % */
 
+/* Forecast skill on a catalogue system: one row of a skill table (as in Gilpin's "Chaos as an interpretable benchmark", 2021). An orbit of
+ * the system is sampled `per_period` times a period and standardised; at each of `starts` places the forecaster gets the `train` states
+ * before and must continue `count` states. Medians over the starts. forecast(user, dt, n, d, past [n][d], count, out [count][d]);
+ * NULL = next-generation reservoir with its default noise. A forecaster that returns an error scores 0 and 200 % at that start.
+ * Driven systems carry a phase that grows for ever: their rows say little. */
+typedef struct nrx_dyn_skill_desc {
+  size_t starts, train, count, per_period; /* 0 = 15, 1500, 400, 50 */
+  double threshold;                        /* of the valid prediction time; 0 = 0.4 */
+  nrx_status (*forecast)(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out);
+  void *user;
+  nrx_env env;
+} nrx_dyn_skill_desc;
+typedef struct nrx_dyn_skill_row {
+  double valid;     /* median valid prediction time in Lyapunov times, in periods when lambda_1 is not positive */
+  double smape;     /* median sMAPE over `count` states, per cent */
+  double horizon;   /* count in the same unit: no valid time can be longer */
+  int lyapunov;     /* 1 = the unit is the Lyapunov time of the catalogue */
+  size_t failed;    /* starts at which the forecaster failed */
+} nrx_dyn_skill_row;
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out);
+
 /* ================================================================ 8. symbolic regression ====================== */
 
 /* Trees of the single operator eml(x, y) = exp(x) - ln(y) (Odrzywolek 2026), in postfix text: '1', 'x', 'y', ... are leaves, 'E' applies eml to
@@ -978,11 +999,18 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
 
 /* ================================================================ 9. model collapse ========================== */
 
-/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). GAUSSIAN: mean and variance by maximum
- * likelihood; E var_g = var_0 ((m-1)/m)^g in closed form. MIXTURE: two components by EM. KDE: Silverman bandwidth, variance grows by
- * h^2 each time. `keep` is the share of original data mixed into every generation. variance and mean [generations + 1] are averages over
- * `runs`; expected [generations + 1] (or NULL) is the closed form of the variance (GAUSSIAN with keep = 0, else NaN). */
-enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2 };
+/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). Truth and fit:
+ *   GAUSSIAN  N(0, 1); mean and variance by maximum likelihood
+ *   MIXTURE   N(-2, 1/4) and N(2, 1/4), half each (variance 4.25); two components by twenty steps of EM
+ *   KDE       N(0, 1); Gaussian kernels of width h = 1.06 sd m^(-1/5) (Silverman)
+ *   VAE       N(0, diag(3/2, 1/2)); linear variational autoencoder with one latent variable, trained on its evidence bound (its
+ *             optimum is probabilistic PCA: Lucas et al., NeurIPS 2019); variance is half the trace, mean the first component's
+ * `keep` is the share of original samples in every generation. variance and mean [generations + 1] are averages over `runs` of the
+ * samples' own, drawn from the fit before (generation 0: from the truth); expected [generations + 1] (or NULL) is the closed form of
+ * E variance. Every fit keeps the variance of its samples (KDE adds h^2), so with V that of the samples, U = E mean^2, B = keep truth
+ * + (1 - keep) V (1 + h^2 / V): V' = (1 - 1/m) B + keep (1 - keep) U, U' = B / m + (1 - keep)^2 U; for keep = 0 and no KDE
+ * truth (1 - 1/m)^(g+1). Cost: runs * generations * samples, for MIXTURE twenty times that. */
+enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2, NRX_DYN_COLLAPSE_VAE = 3 };
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
                                     double *mean, double *expected, const nrx_env *env);
 
@@ -8848,6 +8876,81 @@ NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *fo
   return s;
 }
 
+/* The forecaster used when the caller gives none. */
+static nrx_status nrxi_dyn_skill_next(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out)
+{
+  nrx_dyn_reservoir r;
+  nrx_dyn_reservoir_desc q = NRX_ZERO;
+  nrx_status st;
+  (void)dt;
+  q.env = *(const nrx_env *)user;
+  q.env.log = nrxi_dyn_no_log;
+  st = nrx_dyn_reservoir_train(n, d, past, &q, &r);
+  if (st != NRX_OK) return st;
+  st = nrx_dyn_reservoir_run(&r, r.need, past + (n - r.need) * d, count, out);
+  nrx_dyn_reservoir_free(&r);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out)
+{
+  nrx_dyn_skill_desc q = NRX_ZERO;
+  nrx_dyn_solve_desc o = NRX_ZERO;
+  double *x, *t, *f, *valid, *smape, dt, unit, span[2], *start;
+  size_t d, rows, i, k;
+  nrx_status st = NRX_OK;
+  if (desc) q = *desc;
+  if (q.starts == 0) q.starts = 15;
+  if (q.train == 0) q.train = 1500;
+  if (q.count == 0) q.count = 400;
+  if (q.per_period == 0) q.per_period = 50;
+  if (!(q.threshold > 0)) q.threshold = 0.4;
+  if (!s || !out || !s->y0 || s->n == 0 || (s->kind != NRX_DYN_FLOW && s->kind != NRX_DYN_MAP) || q.starts > 100000
+      || q.train > 10000000 || q.count > 10000000)
+    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_skill: needs a flow or a map of the catalogue");
+  d = s->n;
+  rows = q.train + q.starts * q.count + 1;
+  dt = s->kind == NRX_DYN_FLOW ? s->period / (double)q.per_period : 1;
+  memset(out, 0, sizeof *out);
+  x = (double *)nrxi_alloc(&q.env, rows * (d + 1) + q.count * d + 2 * q.starts + 2 * d, sizeof(double));
+  if (!x) return nrxi_dyn_oom(&q.env, "nrx_dyn_skill");
+  t = x + rows * d; f = t + rows; valid = f + q.count * d; smape = valid + q.starts; start = smape + q.starts;
+  if (s->kind == NRX_DYN_FLOW) {
+    o.method = NRX_DYN_DOP853; o.rtol = 1e-9; o.atol = 1e-10; o.env = q.env;
+    span[0] = 0; span[1] = 100 * s->period; /* transient */
+    st = nrx_dyn_solve(&s->field, s->y0, 2, span, start, &o, NULL);
+    for (i = 0; i < rows; i++) t[i] = span[1] + dt * (double)i;
+    if (st == NRX_OK) st = nrx_dyn_solve(&s->field, start + d, rows, t, x, &o, NULL);
+  } else st = nrx_dyn_iterate(&s->field, s->y0, 1000, rows, x);
+  for (k = 0; k < d && st == NRX_OK; k++) { /* standardise */
+    double mean = 0, sd = 0;
+    for (i = 0; i < rows; i++) mean += x[i * d + k] / (double)rows;
+    for (i = 0; i < rows; i++) sd += (x[i * d + k] - mean) * (x[i * d + k] - mean) / (double)rows;
+    for (i = 0; i < rows; i++) x[i * d + k] = sd > 0 ? (x[i * d + k] - mean) / sqrt(sd) : 0;
+  }
+  out->lyapunov = s->exponents && s->exponents[0] > 0;
+  unit = out->lyapunov ? 1 / s->exponents[0] : s->period;
+  out->horizon = (double)q.count * dt / unit;
+  for (k = 0; k < q.starts && st == NRX_OK; k++) {
+    const double *past = x + k * q.count * d, *truth = past + q.train * d;
+    nrx_status one = q.forecast ? q.forecast(q.user, dt, q.train, d, past, q.count, f)
+                                : nrxi_dyn_skill_next(&q.env, dt, q.train, d, past, q.count, f);
+    if (one == NRX_E_NOMEM) st = one;
+    if (one != NRX_OK || !nrxi_all_finite(f, q.count * d, NRX_F64)) { valid[k] = 0; smape[k] = 200; out->failed++; continue; }
+    valid[k] = nrx_dyn_valid_time(q.count, d, truth, f, dt, q.threshold, unit);
+    smape[k] = nrx_dyn_smape(q.count * d, truth, f);
+    if (nrxi_progress(&q.env, k + 1, q.starts, valid[k])) st = NRX_E_CANCELLED;
+  }
+  if (st == NRX_OK) {
+    nrxi_dyn_sort(q.starts, valid);
+    nrxi_dyn_sort(q.starts, smape);
+    out->valid = 0.5 * (valid[(q.starts - 1) / 2] + valid[q.starts / 2]);
+    out->smape = 0.5 * (smape[(q.starts - 1) / 2] + smape[q.starts / 2]);
+  }
+  nrxi_free(&q.env, x);
+  return st;
+}
+
 /* ==================================================== symbolic regression ==================================== */
 
 static void nrxi_dyn_eml(const double *x, const double *y, double *out)
@@ -8966,63 +9069,107 @@ static double nrxi_dyn_variance(size_t n, const double *x, double *mean)
   return v;
 }
 
+/* The models of the collapse simulator; truth is the first of each. Samples are [n][2] for the VAE, else [n]. */
+typedef struct nrxi_dyn_refit { double mean, var, w, mu[2], s[2], centre[2], load[2], noise; } nrxi_dyn_refit;
+
+/* Twenty steps of EM for two components: every step keeps the samples' mean and variance. */
+static void nrxi_dyn_refit_mixture(nrxi_dyn_refit *p, size_t n, const double *x)
+{
+  int it, c;
+  size_t i;
+  for (it = 0; it < 20; it++) {
+    double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
+    for (i = 0; i < n; i++) {
+      double d0 = (x[i] - p->mu[0]) / p->s[0], d1 = (x[i] - p->mu[1]) / p->s[1], q;
+      double p0 = p->w / p->s[0] * exp(-0.5 * d0 * d0), p1 = (1 - p->w) / p->s[1] * exp(-0.5 * d1 * d1);
+      q = p0 + p1 > 0 ? p0 / (p0 + p1) : fabs(d0) < fabs(d1);
+      n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
+      n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
+    }
+    for (c = 0; c < 2; c++) {
+      p->mu[c] = n1[c] / n0[c];
+      p->s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - p->mu[c] * p->mu[c], 1e-12));
+    }
+    p->w = n0[0] / (n0[0] + n0[1]);
+  }
+}
+
+/* Linear VAE: decoder x = centre + load z + sqrt(noise) e, Gaussian encoder. Each sweep maximises the evidence bound exactly, first over
+ * the encoder, then over the decoder; needs only the samples' covariance. At the optimum the model has their trace. */
+static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
+{
+  double S[3] = {0, 0, 0};
+  size_t i;
+  int it, c;
+  for (c = 0; c < 2; c++) for (p->centre[c] = 0, i = 0; i < n; i++) p->centre[c] += x[2 * i + (size_t)c] / (double)n;
+  for (i = 0; i < n; i++) {
+    double u = x[2 * i] - p->centre[0], v = x[2 * i + 1] - p->centre[1];
+    S[0] += u * u / (double)n; S[1] += u * v / (double)n; S[2] += v * v / (double)n;
+  }
+  for (it = 0; it < 200; it++) {
+    double k = p->load[0] * p->load[0] + p->load[1] * p->load[1] + p->noise, e0 = p->load[0] / k, e1 = p->load[1] / k;
+    double b0 = S[0] * e0 + S[1] * e1, b1 = S[1] * e0 + S[2] * e1, zz = p->noise / k + e0 * b0 + e1 * b1;
+    p->load[0] = b0 / zz; p->load[1] = b1 / zz;
+    p->noise = nrxi_dyn_max(0.5 * (S[0] + S[2] - (b0 * b0 + b1 * b1) / zz), 1e-300);
+  }
+}
+
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
                   double *mean, double *expected, const nrx_env *env)
 {
-  double *x, *z, m;
-  size_t r, g, i, old = (size_t)(keep * (double)samples);
+  double *x, *z, n = (double)samples, kappa, truth = kind == NRX_DYN_COLLAPSE_MIXTURE ? 4.25 : 1, grow, V = 0, U = 0;
+  size_t r, g, i, d = kind == NRX_DYN_COLLAPSE_VAE ? 2 : 1, old = (size_t)(keep * n);
   nrx_status st = NRX_OK;
-  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_KDE || samples > (size_t)-1 / 64)
+  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_VAE
+      || samples > (size_t)-1 / 64)
     return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
-  x = (double *)nrxi_alloc(env, 2 * samples, sizeof(double));
+  x = (double *)nrxi_alloc(env, 2 * d * samples, sizeof(double));
   if (!x) return nrxi_dyn_oom(env, "nrx_dyn_collapse");
-  z = x + samples;
-  for (g = 0; g <= generations; g++) {
+  z = x + d * samples;
+  kappa = (double)old / n;
+  grow = kind == NRX_DYN_COLLAPSE_KDE ? 1 + 1.06 * 1.06 * pow(n, -0.4) : 1; /* variance of the fit over that of its samples */
+  for (g = 0; g <= generations; g++) { /* V = E variance, U = E mean^2: law of total variance, original and model samples mixed */
+    double B = g ? kappa * truth + (1 - kappa) * grow * V : truth, k = g ? 1 - kappa : 0;
+    V = (1 - 1 / n) * B + (k - k * k) * U;
+    U = B / n + k * k * U;
+    if (expected) expected[g] = V;
     variance[g] = mean[g] = 0;
-    if (expected) expected[g] = kind == NRX_DYN_COLLAPSE_GAUSSIAN && old == 0 ? pow(1.0 - 1.0 / (double)samples, (double)g) : HUGE_VAL - HUGE_VAL;
   }
   for (r = 0; r < runs && st == NRX_OK; r++) {
+    nrxi_dyn_refit p;
     nrx_rng rng;
-    double w = 0.5, mu[2] = {-2, 2}, s[2] = {0.5, 0.5}, v = 1;
+    memset(&p, 0, sizeof p);
+    p.var = 1; p.w = 0.5; p.mu[0] = -2; p.mu[1] = 2; p.s[0] = p.s[1] = p.load[0] = 0.5; p.noise = 0.5;
     nrx_rng_seed(&rng, seed, r);
-    m = 0;
     for (g = 0; g <= generations; g++) {
-      double h = 0;
+      double h = 1.06 * sqrt(p.var) * pow(n, -0.2), u;
       for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from the truth */
-        int c = nrx_rng_uniform(&rng) < (i < old ? 0.5 : w) ? 0 : 1, first = g == 0 || i < old;
-        double e = nrx_rng_normal(&rng);
-        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : mu[c] + s[c] * e;
-        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : m + sqrt(v) * e;
+        int first = g == 0 || i < old, c = nrx_rng_uniform(&rng) < (first ? 0.5 : p.w) ? 0 : 1;
+        double e = nrx_rng_normal(&rng), f;
+        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : p.mu[c] + p.s[c] * e;
+        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : p.mean + sqrt(p.var) * e;
+        else if (kind == NRX_DYN_COLLAPSE_KDE) z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
         else {
-          if (i == 0) h = g ? 1.06 * sqrt(v) * pow((double)samples, -0.2) : 0;
-          z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
+          double latent = first ? 0 : nrx_rng_normal(&rng);
+          f = nrx_rng_normal(&rng);
+          z[2 * i] = first ? sqrt(1.5) * e : p.centre[0] + p.load[0] * latent + sqrt(p.noise) * e;
+          z[2 * i + 1] = first ? sqrt(0.5) * f : p.centre[1] + p.load[1] * latent + sqrt(p.noise) * f;
         }
       }
-      memcpy(x, z, samples * sizeof(double));
-      v = nrxi_dyn_variance(samples, x, &m);
-      if (kind == NRX_DYN_COLLAPSE_MIXTURE) { /* twenty steps of EM */
-        int it, c;
-        for (it = 0; it < 20; it++) {
-          double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
-          for (i = 0; i < samples; i++) {
-            double p[2], d0 = (x[i] - mu[0]) / s[0], d1 = (x[i] - mu[1]) / s[1], q;
-            p[0] = w / s[0] * exp(-0.5 * d0 * d0);
-            p[1] = (1 - w) / s[1] * exp(-0.5 * d1 * d1);
-            q = p[0] + p[1] > 0 ? p[0] / (p[0] + p[1]) : fabs(d0) < fabs(d1);
-            n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
-            n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
-          }
-          for (c = 0; c < 2; c++) { mu[c] = n1[c] / n0[c]; s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - mu[c] * mu[c], 1e-12)); }
-          w = n0[0] / (n0[0] + n0[1]);
-        }
+      memcpy(x, z, d * samples * sizeof(double));
+      if (d == 1) p.var = nrxi_dyn_variance(samples, x, &p.mean);
+      if (kind == NRX_DYN_COLLAPSE_MIXTURE) nrxi_dyn_refit_mixture(&p, samples, x);
+      if (kind == NRX_DYN_COLLAPSE_VAE) {
+        nrxi_dyn_refit_vae(&p, samples, x);
+        for (u = 0, i = 0; i < 2 * samples; i++) u += (x[i] - p.centre[i % 2]) * (x[i] - p.centre[i % 2]) / (2 * n);
+        p.var = u;
+        p.mean = p.centre[0];
       }
-      variance[g] += v / (double)runs;
-      mean[g] += m / (double)runs;
+      variance[g] += p.var / (double)runs;
+      mean[g] += p.mean / (double)runs;
     }
-    if (nrxi_progress(env, r + 1, runs, v)) st = NRX_E_CANCELLED;
+    if (nrxi_progress(env, r + 1, runs, p.var)) st = NRX_E_CANCELLED;
   }
-  /* variance[g] is that of the samples drawn from generation g - 1's fit: E = (1 - 1/m)^(g+1) */
-  if (expected) for (g = 0; g <= generations; g++) expected[g] *= 1.0 - 1.0 / (double)samples;
   nrxi_free(env, x);
   return st;
 }
