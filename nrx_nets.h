@@ -680,6 +680,16 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height,
     size_t width,
     double scale);
+/* Reads `input` at the points of `grid` [2][h][w] (x, then y; -1 and 1 are the image's outer edges),
+   bilinear, zero
+   outside: PyTorch's grid_sample with align_corners=False. Differentiable in both. */
+NRX_DEF int nrx_net_grid_sample(nrx_net *net, int input, int grid);
+/* Spectral convolution of Fourier neural operators (Li et al., ICLR 2021): the lowest modes_y frequencies of
+   either
+   sign (0: the mean over y only, for 1-D data) times modes_x non-negative ones are mixed by complex weights
+   [channels][in][rows][columns][2], the others dropped; works at any image size that has these modes. */
+NRX_DEF int nrx_net_spectral_conv2d(nrx_net *net, int input, size_t channels, size_t modes_y, size_t modes_x,
+    const char *name);
 /* Makes `node` the output; without it the last node is. */
 NRX_DEF void nrx_net_output(nrx_net *net, int node);
 
@@ -690,6 +700,9 @@ NRX_DEF void nrx_net_output(nrx_net *net, int node);
 NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max);
 NRX_DEF size_t nrx_net_param_count(const nrx_net *net); /* numbers in all blocks */
 NRX_DEF void nrx_net_zero_grad(nrx_net *net);
+/* Leaves all parameters whose name starts with `prefix` out of training (on 0: back in). Files do not keep
+   it. */
+NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on);
 /* Projects the parameters onto their constraints (clamp at 0, unit rows, unit spectral norm). */
 NRX_DEF void nrx_net_project(nrx_net *net);
 
@@ -872,6 +885,14 @@ typedef struct nrx_net_train_desc {
     size_t first_step;       /* resume here, with `state` as it was left */
     /* NULL, or 2*nrx_net_param_count() numbers of Adam, zero at first, kept for resuming */
     float *state;
+    int    noise_map;        /* 1 = the last input channel is given each sample's noise level */
+    /* steps between validations, 0 = none; the best weights are kept and given back */
+    size_t validate_every;
+    size_t patience;         /* stop after so many validations without a new best; 0 = never */
+    const nrx_net_data *validation; /* images of the validation loss (the training loss on 8 fixed batches) */
+    double (*validate)(void *user, nrx_net *net); /* instead: your own number, the smaller the better */
+    void  *validate_user;
+    int    keep_last;        /* 1 = end with the last weights all the same (to resume to the bit) */
     nrx_status (*after_step)(void *user, nrx_net *net, size_t step);
     /* validation, checkpoints; NRX_E_CANCELLED stops */
     void  *after_user;
@@ -883,6 +904,9 @@ typedef struct nrx_net_train_info {
     double first_loss, loss; /* of the first and the last batch */
     double ratio;
     /* running mean of |prediction - clean|^2 / |noisy - clean|^2; critic: of R(clean) - R(noisy) */
+    double best;             /* smallest validation value, and the step it was seen at */
+    size_t best_step;
+    int    early;            /* stopped by patience */
 } nrx_net_train_info;
 
 /* Trains by Adam; the weights stay on their constraints. On an error or when cancelled the weights of the
@@ -1000,6 +1024,12 @@ NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net)
 NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet,
     nrx_net **net);
+/* Learned ISTA (Gregor and LeCun 2010): codes z <- soft(z + E A^T (y - A D z), threshold) with a
+   convolutional
+   dictionary D of `channels` filters (5 x 5) and an encoder E that starts as its adjoint: untrained it is
+   ISTA for
+   |ADz - y|^2/2 + threshold |z|_1 with step 1, A scaled to norm 1 and |D| <= 1. Output D z. */
+NRX_DEF nrx_status nrx_net_lista(const nrx_net_unrolled_desc *desc, double threshold, nrx_net **net);
 
 /* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the
    image part,
@@ -1021,6 +1051,8 @@ typedef struct nrx_net_recon_desc {
     double step;
     /* plug-and-play, RED: 0 = 1/|A|^2 (and 1/(|A|^2 + lambda)); the others take it from |A| and the
    certificate */
+    /* > 0: stop as soon as |grad E| <= this (without bounds: |x - minimiser| <= this/mu) */
+    double gradient_tol;
     double lambda;           /* RED: weight of x - D(x) */
     int    nonnegative;
     double (*measure)(void *user, const float *x);
@@ -1064,6 +1096,104 @@ NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t
     const float *v,
     float *out, float *work);
 
+/* A network as a denoiser for the two calls above: nrx_net_denoise with this `user`. predict as in training;
+   sigma: noise level written into the last input channel, 0 = the network has no noise map. */
+NRX_DEF nrx_status nrx_net_denoiser_create(const nrx_net *net, size_t height, size_t width, int predict,
+    double sigma,
+    const nrx_env *env, void **user);
+NRX_DEF nrx_status nrx_net_denoise(void *user, const float *in, float *out);
+NRX_DEF void nrx_net_denoiser_free(void *user);
+
+/* The weight that adversarial training suggests (Lunz et al. 2018): mean |A^T (A x - y)| over `count` pairs
+   of clean
+   image and data, divided by the largest |grad R(x)| (R NULL: by 1). Search around it. */
+NRX_DEF nrx_status nrx_net_noise_weight(const nrx_linop *A, size_t count, const float *clean,
+    const float *data,
+    const nrx_functional *R, double *weight);
+
+typedef struct nrx_net_refit_desc {
+    const nrx_linop *A;      /* the new operator: other pixel size, dose, views */
+    size_t count;            /* slices with known truth; ten are plenty for two numbers */
+    const float *data, *truth; /* [count][A->rows], [count][height*width] */
+    size_t height, width;
+    double weight, scale;    /* where the search starts; 0 = what the network has, else 1 */
+    double span;             /* half width of the first coarse search, in powers of two; 0 = 4 */
+    double accuracy;         /* of the result, in powers of two; 0 = 1/16 */
+    size_t max_iter;         /* of each reconstruction; 0 = 300 */
+    double tol;              /* of each reconstruction; 0 = 1e-4 */
+    int    nonnegative;
+    nrx_env env;             /* progress: value is the smallest mean squared error so far */
+} nrx_net_refit_desc;
+
+typedef struct nrx_net_refit_info {
+    double weight, scale, loss; /* of the best reconstructions: mean squared error */
+    size_t evaluations;      /* pairs (weight, scale) that were tried */
+    int    at_edge;          /* the search ran into its limits: another start is worth a try */
+} nrx_net_refit_info;
+
+/* Fits the two scalars of weight/scale^2 R(scale x) to a new operator by the error of reconstructions
+   (comparative
+   study arXiv 2510.01755, section on transfer): a coarse grid, then pattern search with halving steps. The
+   result is
+   stored with the network (nrx_net_set_scaling). */
+NRX_DEF nrx_status nrx_net_refit(nrx_net *net, const nrx_net_refit_desc *desc, nrx_net_refit_info *info);
+
+/* ==== deployment ==== */
+
+/* y = net(x) on an image of any size by overlapping tiles of about tile x tile pixels: the overlap is the
+   network's
+   reach, so the result is that of the whole image up to rounding (about 1e-6 relative; other tile sizes,
+   other last
+   bits). Networks that keep the image size, of local layers only; circular padding cannot be cut. */
+NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile, const float *x,
+    float *y, const nrx_env *env);
+/* The reach of one output pixel in input pixels (halo), and the grid on which tiles must start. */
+NRX_DEF nrx_status nrx_net_reach(const nrx_net *net, size_t *halo, size_t *grid);
+/* A volume [depth][height][width] slice by slice; a network with an odd number 2k+1 of input channels sees k
+   neighbours on each side (the ends repeat). Output: one slice per slice. */
+NRX_DEF nrx_status nrx_net_slices(const nrx_net *net, size_t depth, size_t height, size_t width,
+    const float *x,
+    float *y, const nrx_env *env);
+/* The sum of a plane's functional over the slices of a volume, with the same constants; plane must outlive
+   it. */
+NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t depth, const nrx_env *env,
+    nrx_functional *stack);
+NRX_DEF void nrx_net_stack_functional_free(nrx_functional *stack);
+
+/* Periodic blur with a centred kernel [kh][kw] by Fourier transforms: an exact adjoint, norm = the largest
+   modulus
+   of its symbol. One thread per operator. Free it with nrx_net_blur_free. */
+NRX_DEF nrx_status nrx_net_blur(size_t height, size_t width, const float *kernel, size_t kh, size_t kw,
+    const nrx_env *env, nrx_linop *op);
+NRX_DEF void nrx_net_blur_free(nrx_linop *op);
+/* x = (A^T A + tau)^{-1} b for such a blur: Wiener filtering, the data step of splitting methods. x may be
+   b. */
+NRX_DEF nrx_status nrx_net_blur_solve(const nrx_linop *op, double tau, const float *b, float *x);
+
+typedef struct nrx_net_langevin_desc {
+    double sigma;            /* of the data's noise: the likelihood is exp(-|Ax-y|^2/(2 sigma^2)); 0 = 1 */
+    size_t stages;           /* 0, 1: unadjusted Langevin (ULA); more: SK-ROCK with so many stages */
+    double step;             /* 0 = half of the largest stable step */
+    size_t samples, burn_in, thin; /* 0 = 1000 kept, samples/10 dropped first, 1 step between kept ones */
+    uint64_t seed;
+    /* optional: each kept sample; NRX_E_CANCELLED stops */
+    nrx_status (*sample)(void *user, size_t k, const float *x);
+    void  *sample_user;
+    nrx_env env;             /* progress: value is the potential |Ax-y|^2/(2 sigma^2) + R(x) */
+} nrx_net_langevin_desc;
+
+typedef struct nrx_net_langevin_info { double step, lip; size_t samples, gradients; } nrx_net_langevin_info;
+
+/* Samples of the posterior exp(-|Ax-y|^2/(2 sigma^2) - R(x)) for a certified convex R with known Lipschitz
+   constant:
+   X - d grad U(X) + sqrt(2 d) Z, or the stochastic Runge-Kutta-Chebyshev scheme of Pereyra, Vargas Mieles and
+   Zygalakis (SIAM J. Imaging Sci. 2020), stable to d = ((s-1/2)^2 (2 - 4/3 0.05) - 3/2)/L. Both are biased
+   by O(d).
+   x: the start, then the last state; mean and variance per pixel may be NULL. */
+NRX_DEF nrx_status nrx_net_langevin(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
+    float *mean,
+    float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info);
+
 /* ==== bilevel learning ==== */
 
 typedef struct nrx_net_hyper_desc {
@@ -1076,8 +1206,12 @@ typedef struct nrx_net_hyper_desc {
     nrx_env env;
 } nrx_net_hyper_desc;
 
-typedef struct nrx_net_hyper_info { size_t iterations; double residual; double curvature;
-    } nrx_net_hyper_info;
+typedef struct nrx_net_hyper_info {
+    size_t iterations;
+    double residual;         /* of the linear solve, relative */
+    double curvature;        /* smallest <p,Hp>/<p,p> met */
+    double solution;         /* |q| */
+} nrx_net_hyper_info;
     /* smallest <p,Hp>/<p,p> met */
 
 /* grad (as nrx_net_grad) += d loss(x(theta))/d theta at the lower-level minimiser x, gx = the loss gradient
@@ -1090,6 +1224,39 @@ typedef struct nrx_net_hyper_info { size_t iterations; double residual; double c
 NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x,
     const float *gx,
     float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
+
+typedef struct nrx_net_maid_desc {
+    const nrx_linop *A;
+    size_t count;            /* training pairs */
+    /* [count][A->rows], [count][height*width]; truth NULL with a loss of your own */
+    const float *data, *truth;
+    size_t height, width;
+    double weight;           /* lower level |Ax - y|^2/2 + weight R(x); 0 = 1 */
+    double mu;               /* strong convexity of the lower level; 0 = weight times the certificate's */
+    /* upper level; NULL = |x - truth|^2/2 */
+    double (*loss)(void *user, size_t pair, const float *x, float *gx);
+    void  *loss_user;
+    double loss_lip;         /* Lipschitz constant of gx; 0 = 1 */
+    double accuracy, step;   /* first accuracy of both solves and first step; 0 = 0.1, 0.1 */
+    double tol;              /* stop when |hypergradient| <= tol times the first one; 0 = 1e-4 */
+    size_t max_iter, max_lower; /* 0 = 200 upper steps, 2000 iterations of one lower solve */
+    nrx_env env;             /* progress: value is the loss */
+} nrx_net_maid_desc;
+
+typedef struct nrx_net_maid_info {
+    size_t iterations, lower_solves, backtracks;
+    double first_loss, loss, gradient, accuracy, step;
+    int    stop;             /* NRX_STOP_TOL, _MAX_ITER, _STALLED (f32 cannot do better), _CANCELLED */
+} nrx_net_maid_info;
+
+/* Method of adaptive inexact descent (Salehi, Mukherjee, Roberts, Ehrhardt, arXiv 2308.10098): learns all
+   parameters
+   that are not frozen by minimising the mean upper-level loss at inexact lower-level solutions; the
+   accuracies of
+   the lower and of the linear solve follow from a bound of the hypergradient's error (|J| taken as |J^T
+   q|/|q|, the
+   Hessian as constant over one accuracy ball), the step from a line search that holds for inexact values. */
+NRX_DEF nrx_status nrx_net_maid(nrx_net *net, const nrx_net_maid_desc *desc, nrx_net_maid_info *info);
 
 /* ==== checkpoints ==== */
 
@@ -2686,7 +2853,7 @@ enum { /* layer kinds */
     NRXI_NET_CONCAT, NRXI_NET_SLICE, NRXI_NET_AVGPOOL, NRXI_NET_MAXPOOL, NRXI_NET_SUM, NRXI_NET_MEAN,
         NRXI_NET_SPATIAL_MEAN, NRXI_NET_RESIZE,
         NRXI_NET_GROUPNORM,
-    NRXI_NET_BATCHNORM, NRXI_NET_OPERATOR
+    NRXI_NET_BATCHNORM, NRXI_NET_OPERATOR, NRXI_NET_GRID, NRXI_NET_SPECTRAL /* files know these numbers */
 };
 
 typedef struct nrxi_net_param {
@@ -3935,6 +4102,76 @@ NRXI_FN void nrxi_net_spline_grad(const nrxi_net_spline *p, size_t n, const floa
     }
 }
 
+/* ---- Fourier transforms of any length: n times the sum of its prime factors (the large fft block stays
+   out) ---- */
+
+/* out = transform of the n complex numbers in[0], in[step], ...; root[k] = exp(-2 pi i k / total), n divides
+   total.
+   tmp: as many numbers as the largest prime factor. */
+NRXI_FN void nrxi_net_fft(size_t n, size_t step, const float *in, float *out, const float *root, size_t total,
+    int inverse, float *tmp)
+{
+    size_t p = 2, m, k, r, q;
+    float sign = inverse ? -1.0f : 1.0f;
+    if (n == 1) { out[0] = in[0]; out[1] = in[1]; return; }
+    while (n % p) p = p * p > n ? n : p + 1;
+    m = n / p;
+    for (r = 0; r < p; r++)
+        nrxi_net_fft(m, step * p, in + 2 * r * step, out + 2 * r * m, root, total, inverse, tmp);
+    for (k = 0; k < m; k++) {
+        float *o = out + 2 * k;
+        for (r = 0; r < p; r++) {
+            const float *w = root + 2 * (r * k * (total / n)), *z = o + 2 * r * m;
+            tmp[2 * r] = z[0] * w[0] - sign * z[1] * w[1];
+            tmp[2 * r + 1] = z[1] * w[0] + sign * z[0] * w[1];
+        }
+        if (p == 2) {
+            o[0] = tmp[0] + tmp[2]; o[1] = tmp[1] + tmp[3];
+            o[2 * m] = tmp[0] - tmp[2]; o[2 * m + 1] = tmp[1] - tmp[3];
+            continue;
+        }
+        for (q = 0; q < p; q++) {
+            float re = tmp[0], im = tmp[1];
+            for (r = 1; r < p; r++) {
+                const float *w = root + 2 * (r * q % p * (total / p));
+                re += tmp[2 * r] * w[0] - sign * tmp[2 * r + 1] * w[1];
+                im += tmp[2 * r + 1] * w[0] + sign * tmp[2 * r] * w[1];
+            }
+            o[2 * q * m] = re;
+            o[2 * q * m + 1] = im;
+        }
+    }
+}
+
+NRXI_FN size_t nrxi_net_fft2_floats(size_t h, size_t w) { return 2 * (h + w) + 4 * (h > w ? h : w); }
+
+/* Fills the roots of unity that stand first in work. */
+NRXI_FN void nrxi_net_fft2_init(size_t h, size_t w, float *work)
+{
+    size_t k;
+    for (k = 0; k < h + w; k++) {
+        double a = -2 * NRX_PI * (k < h ? (double)k / (double)h : (double)(k - h) / (double)w);
+        work[2 * k] = (float)cos(a);
+        work[2 * k + 1] = (float)sin(a);
+    }
+}
+
+/* In place on h x w complex numbers, unnormalised. */
+NRXI_FN void nrxi_net_fft2(size_t h, size_t w, float *z, int inverse, float *work)
+{
+    float *line = work + 2 * (h + w), *tmp = line + 2 * (h > w ? h : w);
+    size_t y, x;
+    for (y = 0; y < h; y++) {
+        nrxi_net_fft(w, 1, z + 2 * y * w, line, work + 2 * h, w, inverse, tmp);
+        memcpy(z + 2 * y * w, line, 2 * w * sizeof *z);
+    }
+    for (x = 0; x < w && h > 1; x++) {
+        nrxi_net_fft(h, w, z + 2 * x, line, work, h, inverse, tmp);
+        for (y = 0; y < h; y++) { z[2 * (y * w + x)] = line[2 * y]; z[2 * (y * w + x) + 1] = line[2 * y + 1];
+            }
+    }
+}
+
 /* ---- planning ---- */
 
 NRXI_FN int nrxi_net_out(const nrx_net *net) { return net->output >= 0 ? net->output : (int)net->layers - 1; }
@@ -4007,6 +4244,9 @@ NRXI_FN int nrxi_net_layer_conv(const nrx_net_plan *p, size_t i, nrxi_net_conv *
         && g->ow == in->w;
 }
 
+/* Frequencies of a spectral convolution: rows (both signs) times columns. */
+NRXI_FN size_t nrxi_net_modes(const nrxi_net_layer *l) { return (l->kh ? 2 * l->kh : 1) * l->kw; }
+
 /* Shape of node i from its inputs; NULL, or what is wrong. */
 NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
 {
@@ -4043,6 +4283,13 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
         break;
     case NRXI_NET_MUL:
         if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size";
+        break;
+    case NRXI_NET_GRID:
+        if (b->c != 2) return "its grid has not two channels";
+        o->h = b->h; o->w = b->w;
+        break;
+    case NRXI_NET_SPECTRAL:
+        if (2 * l->kh > a->h || 2 * (l->kw - 1) > a->w) return "it has fewer frequencies than the layer";
         break;
     case NRXI_NET_CONCAT: if (b->h != a->h || b->w != a->w) return "its two inputs differ in size"; break;
     case NRXI_NET_AVGPOOL: case NRXI_NET_MAXPOOL:
@@ -4115,6 +4362,14 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
                 + NRXI_NET_SLACK;
             if (p->packed_size < 4 * wide) p->packed_size = 4 * wide;
             if (p->off_size < wide) p->off_size = wide;
+        }
+        if (l->kind == NRXI_NET_SPECTRAL) {
+            size_t modes = nrxi_net_modes(l) * 2, need;
+            if (!nrxi_mul_ok(modes, p->map[l->in[0]].c + l->channels, &need)
+                || !nrxi_add_ok(need, 2 * m->h * m->w + nrxi_net_fft2_floats(m->h, m->w) + NRXI_NET_SLACK,
+                    &need))
+                return nrxi_fail(&p->env, NRX_E_RANGE, "%s: workspace size overflows", who);
+            if (p->scratch_size < need) p->scratch_size = need;
         }
         if (l->kind == NRXI_NET_OPERATOR && p->scratch_size < (l->op.rows > l->op.cols ? l->op.rows
             : l->op.cols) + NRXI_NET_SLACK)
@@ -4287,7 +4542,8 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 
 NRXI_FN int nrxi_net_is_linear(int kind)
 {
-    return kind != NRXI_NET_ACT && kind != NRXI_NET_RIDGE && kind != NRXI_NET_SPLINE && kind != NRXI_NET_MUL
+    return kind != NRXI_NET_GRID && kind != NRXI_NET_ACT && kind != NRXI_NET_RIDGE && kind != NRXI_NET_SPLINE
+        && kind != NRXI_NET_MUL
         && kind != NRXI_NET_MAXPOOL && kind != NRXI_NET_GROUPNORM;
 }
 
@@ -4324,6 +4580,186 @@ NRXI_FN nrx_status nrxi_net_operator_run(nrx_net_plan *p, const nrxi_net_layer *
     return NRX_OK;
 }
 
+/* ---- spectral convolution: y = A^T C W A x / (h w) with A the kept part of the Fourier transform of a real
+   map, A^T
+   its adjoint (a real inverse transform of what is kept), and C = 2 where a conjugate partner is not among
+   the columns ---- */
+
+/* A: kept frequencies of one real map. */
+NRXI_FN void nrxi_net_analyse(const nrxi_net_layer *l, size_t h, size_t w, const float *x, float *spectrum,
+    float *z,
+    float *work)
+{
+    size_t rows = nrxi_net_modes(l) / l->kw, k, j;
+    for (k = 0; k < h * w; k++) { z[2 * k] = x[k]; z[2 * k + 1] = 0; }
+    nrxi_net_fft2(h, w, z, 0, work);
+    for (j = 0; j < rows; j++)
+        memcpy(spectrum + 2 * j * l->kw, z + 2 * (j < rows - l->kh ? j : h - rows + j) * w,
+            2 * l->kw * sizeof *z);
+}
+
+/* x (+)= A^T: real part of the inverse transform. */
+NRXI_FN void nrxi_net_synthesise(const nrxi_net_layer *l, size_t h, size_t w, const float *spectrum,
+    float *x, int add,
+    float *z, float *work)
+{
+    size_t rows = nrxi_net_modes(l) / l->kw, k, j;
+    memset(z, 0, 2 * h * w * sizeof *z);
+    for (j = 0; j < rows; j++)
+        memcpy(z + 2 * (j < rows - l->kh ? j : h - rows + j) * w, spectrum + 2 * j * l->kw,
+            2 * l->kw * sizeof *z);
+    nrxi_net_fft2(h, w, z, 1, work);
+    if (add) for (k = 0; k < h * w; k++) x[k] += z[2 * k];
+    else for (k = 0; k < h * w; k++) x[k] = z[2 * k];
+}
+
+/* Applies the layer, its adjoint, or (gw) adds the weight gradient of <gy, L x>; x, y: its input and output
+   side. */
+NRXI_FN void nrxi_net_spectral(nrx_net_plan *p, size_t i, const float *x, const float *y, float *to,
+    int adjoint,
+    int add, float *gw)
+{
+    const nrxi_net_layer *l = p->net->layer + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
+    const float *w = nrxi_net_weight(p, l, 0);
+    size_t ci = a->c, co = o->c, modes = nrxi_net_modes(l), h = o->h, wd = o->w, area = h * wd, s, c, d, k;
+    float *work = p->scratch, *z = work + nrxi_net_fft2_floats(h, wd), *xs = z + 2 * area,
+        *ys = xs + 2 * ci * modes;
+    nrxi_net_fft2_init(h, wd, work);
+    for (s = 0; s < p->n; s++) {
+        if (x) for (c = 0; c < ci; c++)
+            nrxi_net_analyse(l, h, wd, x + (s * ci + c) * area, xs + 2 * c * modes, z, work);
+        if (y) for (c = 0; c < co; c++)
+            nrxi_net_analyse(l, h, wd, y + (s * co + c) * area, ys + 2 * c * modes, z, work);
+        if (to) memset(adjoint ? xs : ys, 0, 2 * (adjoint ? ci : co) * modes * sizeof *xs);
+        for (d = 0; d < co; d++)
+            for (c = 0; c < ci; c++)
+                for (k = 0; k < modes; k++) {
+                    size_t at = 2 * ((d * ci + c) * modes + k), kx = k % l->kw;
+                    float f = (kx == 0 || 2 * kx == wd ? 1.0f : 2.0f) / (float)area;
+                    float *u = xs + 2 * (c * modes + k), *v = ys + 2 * (d * modes + k);
+                    if (gw) { gw[at] += f * (v[0] * u[0] + v[1] * u[1]);
+                        gw[at + 1] += f * (v[1] * u[0] - v[0] * u[1]); }
+                    else if (adjoint) {
+                        u[0] += f * (w[at] * v[0] + w[at + 1] * v[1]);
+                        u[1] += f * (w[at] * v[1] - w[at + 1] * v[0]);
+                    } else {
+                        v[0] += f * (w[at] * u[0] - w[at + 1] * u[1]);
+                        v[1] += f * (w[at] * u[1] + w[at + 1] * u[0]);
+                    }
+                }
+        for (c = 0; to && c < (adjoint ? ci : co); c++)
+            nrxi_net_synthesise(l, h, wd, (adjoint ? xs : ys) + 2 * c * modes,
+                to + (s * (adjoint ? ci : co) + c) * area, add, z, work);
+    }
+}
+
+/* ---- grid sampling ---- */
+
+/* The four pixels around a point of the grid, zero outside, and the fractions between them. */
+typedef struct nrxi_net_cell { ptrdiff_t at[4]; float fx, fy; } nrxi_net_cell;
+
+NRXI_FN nrxi_net_cell nrxi_net_cell_of(float gx, float gy, size_t h, size_t w)
+{
+    nrxi_net_cell c;
+    float x = 0.5f * ((gx + 1) * (float)w - 1), y = 0.5f * ((gy + 1) * (float)h - 1);
+    ptrdiff_t x0, y0, k;
+    if (!(x > -2)) x = -2; /* from there on all corners are outside, NaN included */
+    if (!(y > -2)) y = -2;
+    if (x > (float)w) x = (float)w;
+    if (y > (float)h) y = (float)h;
+    x0 = (ptrdiff_t)floorf(x);
+    y0 = (ptrdiff_t)floorf(y);
+    c.fx = x - (float)x0;
+    c.fy = y - (float)y0;
+    for (k = 0; k < 4; k++) {
+        ptrdiff_t px = x0 + k % 2, py = y0 + k / 2;
+        c.at[k] = px >= 0 && py >= 0 && px < (ptrdiff_t)w && py < (ptrdiff_t)h ? py * (ptrdiff_t)w + px : -1;
+    }
+    return c;
+}
+
+/* out: value, d/dx, d/dy and d2/dxdy (in pixels) of the interpolated image. */
+NRXI_FN void nrxi_net_cell_read(const nrxi_net_cell *c, const float *img, float out[4])
+{
+    float v[4], fx = c->fx, fy = c->fy;
+    int k;
+    for (k = 0; k < 4; k++) v[k] = c->at[k] < 0 ? 0.0f : img[c->at[k]];
+    out[1] = (1 - fy) * (v[1] - v[0]) + fy * (v[3] - v[2]);
+    out[2] = (1 - fx) * (v[2] - v[0]) + fx * (v[3] - v[1]);
+    out[3] = v[3] - v[2] - v[1] + v[0];
+    out[0] = (1 - fy) * (v[0] + fx * (v[1] - v[0])) + fy * (v[2] + fx * (v[3] - v[2]));
+}
+
+/* img += the adjoint of  a*value + b*d/dx + c*d/dy. */
+NRXI_FN void nrxi_net_cell_add(const nrxi_net_cell *q, float *img, float a, float b, float c)
+{
+    float fx = q->fx, fy = q->fy;
+    if (q->at[0] >= 0) img[q->at[0]] += a * (1 - fx) * (1 - fy) - b * (1 - fy) - c * (1 - fx);
+    if (q->at[1] >= 0) img[q->at[1]] += a * fx * (1 - fy) + b * (1 - fy) - c * fx;
+    if (q->at[2] >= 0) img[q->at[2]] += a * (1 - fx) * fy - b * fy + c * (1 - fx);
+    if (q->at[3] >= 0) img[q->at[3]] += a * fx * fy + b * fy + c * fx;
+}
+
+/* v, dg: tangents of image and grid (NULL: values are asked for). */
+NRXI_FN void nrxi_net_grid_forward(const nrx_net_plan *p, size_t i, const float *x, const float *g,
+    const float *v,
+    const float *dg, float *y)
+{
+    const nrxi_net_map *o = p->map + i, *a = p->map + p->net->layer[i].in[0];
+    size_t area = o->h * o->w, s, k, c;
+    float sx = 0.5f * (float)a->w, sy = 0.5f * (float)a->h, r[4], t[4];
+    for (s = 0; s < p->n; s++)
+        for (k = 0; k < area; k++) {
+            size_t at = 2 * s * area + k;
+            nrxi_net_cell q = nrxi_net_cell_of(g[at], g[at + area], a->h, a->w);
+            for (c = 0; c < o->c; c++) {
+                size_t plane = (s * o->c + c) * a->h * a->w;
+                float *to = y + (s * o->c + c) * area + k;
+                nrxi_net_cell_read(&q, x + plane, r);
+                *to = r[0];
+                if (!v) continue;
+                nrxi_net_cell_read(&q, v + plane, t);
+                *to = t[0] + sx * dg[at] * r[1] + sy * dg[at + area] * r[2];
+            }
+        }
+}
+
+/* adj, tadj: adjoints of value and tangent (either NULL); gx, gg get those of image and grid, tx, tg (NULL
+   when not
+   wanted) those of their tangents. */
+NRXI_FN void nrxi_net_grid_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *gx,
+    float *gg,
+    float *tx, float *tg)
+{
+    const nrxi_net_layer *l = p->net->layer + i;
+    const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
+    const float *x = p->base + a->val, *g = p->base + p->map[l->in[1]].val;
+    const float *v = tadj ? p->base + a->tan : NULL, *dg = tadj ? p->base + p->map[l->in[1]].tan : NULL;
+    size_t area = o->h * o->w, s, k, c;
+    float sx = 0.5f * (float)a->w, sy = 0.5f * (float)a->h, r[4], t[4];
+    for (s = 0; s < p->n; s++)
+        for (k = 0; k < area; k++) {
+            size_t at = 2 * s * area + k;
+            nrxi_net_cell q = nrxi_net_cell_of(g[at], g[at + area], a->h, a->w);
+            float ex = dg ? sx * dg[at] : 0, ey = dg ? sy * dg[at + area] : 0;
+            for (c = 0; c < o->c; c++) {
+                size_t plane = (s * o->c + c) * a->h * a->w, pixel = (s * o->c + c) * area + k;
+                float u = adj ? adj[pixel] : 0, w = tadj ? tadj[pixel] : 0;
+                nrxi_net_cell_read(&q, x + plane, r);
+                nrxi_net_cell_add(&q, gx + plane, u, w * ex, w * ey);
+                gg[at] += sx * (u * r[1] + w * ey * r[3]);
+                gg[at + area] += sy * (u * r[2] + w * ex * r[3]);
+                if (!tadj) continue;
+                nrxi_net_cell_read(&q, v + plane, t);
+                gg[at] += sx * w * t[1];
+                gg[at + area] += sy * w * t[2];
+                if (tx) nrxi_net_cell_add(&q, tx + plane, w, 0, 0);
+                if (tg) { tg[at] += sx * w * r[1]; tg[at + area] += sy * w * r[2]; }
+            }
+        }
+}
+
 /* y = L(x0, x1), with its constant part (bias) when `affine`. */
 NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float *x0, const float *x1,
     float *y,
@@ -4348,6 +4784,7 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
         nrxi_net_dense_forward(n, a->size, o->c, w, x0, y, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n; s++) for (c = 0; c < o->c; c++) y[s * o->c + c] += bias[c];
         break;
+    case NRXI_NET_SPECTRAL: nrxi_net_spectral(p, i, x0, NULL, y, 0, 0, NULL); break;
     case NRXI_NET_BIAS: /* its only parameter is the constant */
         for (s = 0; s < n * o->c; s++) {
             float add = affine ? w[s % o->c] : 0.0f;
@@ -4455,6 +4892,7 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
     case NRXI_NET_DENSE:
         nrxi_net_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
         return NRX_OK;
+    case NRXI_NET_SPECTRAL: nrxi_net_spectral(p, i, NULL, gy, gx, 1, add, NULL); return NRX_OK;
     case NRXI_NET_OPERATOR: return nrxi_net_operator_run(p, l, 1, gy, area, gx, a->h * a->w, add);
     default: break;
     }
@@ -4572,6 +5010,11 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
         break;
     case NRXI_NET_DENSE:
         nrxi_net_rows_times(o->c, n, a->size, gy, 1, o->c, x, p->gw, 0, p->packed, p->off);
+        nrxi_net_give(p, l, 0, p->gw, grad);
+        break;
+    case NRXI_NET_SPECTRAL:
+        memset(p->gw, 0, len * sizeof *p->gw);
+        nrxi_net_spectral(p, i, x, gy, NULL, 0, 0, p->gw);
         nrxi_net_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_NET_GAIN: case NRXI_NET_BATCHNORM:
@@ -4784,6 +5227,10 @@ NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent)
         else for (k = 0; k < p->n * o->size; k++) y[k] = v[k] * x1[k] + x[k] * v1[k];
         break;
     }
+    case NRXI_NET_GRID:
+        nrxi_net_grid_forward(p, i, x, nrxi_net_val(p, l->in[1]), v, tangent ? nrxi_net_tan(p,
+            l->in[1]) : NULL, y);
+        break;
     case NRXI_NET_MAXPOOL:
         for (s = 0; s < p->n * o->c; s++)
             for (k = 0; k < area; k++) {
@@ -4887,6 +5334,13 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
                 for (k = 0; k < p->n * o->size; k++) { t0[k] += tadj[k] * x1[k]; t1[k] += tadj[k] * x[k]; }
             }
         }
+        break;
+    }
+    case NRXI_NET_GRID: {
+        float *g0 = nrxi_net_adj_open(r, l->in[0]), *g1 = nrxi_net_adj_open(r, l->in[1]);
+        int both = tadj && !r->swap;
+        nrxi_net_grid_reverse(p, i, adj, tadj, g0, g1, both ? nrxi_net_tadj_open(r, l->in[0]) : NULL,
+            both ? nrxi_net_tadj_open(r, l->in[1]) : NULL);
         break;
     }
     case NRXI_NET_MAXPOOL: {
@@ -5443,6 +5897,37 @@ NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second)
     return (int)net->layers - 1;
 }
 
+NRX_DEF int nrx_net_grid_sample(nrx_net *net, int input, int grid)
+{
+    nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_GRID, input, grid, 2, NULL, "grid_sample");
+    return l ? (int)net->layers - 1 : -1;
+}
+
+NRX_DEF int nrx_net_spectral_conv2d(nrx_net *net, int input, size_t channels, size_t modes_y, size_t modes_x,
+    const char *name)
+{
+    nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_SPECTRAL, input, -1, 1, name, "spectral");
+    size_t ci, cols;
+    int w;
+    if (!l) return -1;
+    ci = l->channels;
+    l->channels = channels ? channels : ci;
+    l->kh = modes_y;
+    l->kw = modes_x;
+    if (modes_x == 0 || modes_x > 4096 || modes_y > 4096 || l->channels > ((size_t)1 << 24)
+        || !nrxi_mul_ok(ci, 2 * nrxi_net_modes(l), &cols))
+        return NRXI_NET_BUILD_FAIL(net, NRX_E_RANGE, "nrx_net_spectral_conv2d: %zu x %zu modes", modes_y,
+            modes_x);
+    w = nrxi_net_param_add(net, l, 0, "weight", l->channels, cols, NRX_NET_W_FREE, 1, 0.0f);
+    if (w < 0) return -1;
+    net->param[w].ndim = 4;
+    net->param[w].shape[1] = ci;
+    net->param[w].shape[2] = modes_y ? 2 * modes_y : 1;
+    net->param[w].shape[3] = 2 * modes_x;
+    nrxi_net_param_init(net, w, -1.0 / sqrt((double)ci * (double)l->channels), ci);
+    return (int)net->layers - 1;
+}
+
 NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second)
 {
     nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_CONCAT, first, second, 2, NULL, "concat");
@@ -5583,6 +6068,19 @@ NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max)
         n++;
     }
     return n;
+}
+
+NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on)
+{
+    size_t i, k;
+    for (i = 0; net && prefix && i < net->params; i++) {
+        int statistics = 0;
+        for (k = 0; k < net->layers; k++)
+            if (net->layer[k].param[2] == (int)i || net->layer[k].param[3] == (int)i)
+                statistics |= net->layer[k].kind == NRXI_NET_BATCHNORM;
+        if (!statistics && strncmp(net->param[i].name, prefix,
+            strlen(prefix)) == 0) net->param[i].frozen = on != 0;
+    }
 }
 
 NRX_DEF size_t nrx_net_param_count(const nrx_net *net) { return net ? net->count : 0; }
@@ -6021,7 +6519,23 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
         if (z.up == 0 && neg > 0 && z.down > 0) nrxi_net_blame(r, l, i, index, -neg);
         break;
     }
-    case NRXI_NET_MUL:
+    /* block diagonal over frequencies: the largest Frobenius norm among the blocks */
+    case NRXI_NET_SPECTRAL: {
+        const nrxi_net_param *q = p->net->param + l->param[0];
+        size_t modes = nrxi_net_modes(l), pairs = q->rows * q->cols / (2 * modes);
+        for (k = 0, norm = 0; k < modes; k++) {
+            for (c = 0, n2 = 0; c < pairs; c++) {
+                const float *v = w + 2 * (c * modes + k);
+                n2 += (double)v[0] * (double)v[0] + (double)v[1] * (double)v[1];
+            }
+            norm = nrxi_net_max2(norm, sqrt(n2));
+        }
+        out->lip = nrxi_net_times(norm, z.lip);
+        out->smooth = z.smooth == 0 ? 0 : big;
+        out->up = out->down = z.up == 0 && z.down == 0 ? 0 : big;
+        break;
+    }
+    case NRXI_NET_GRID: case NRXI_NET_MUL:
         /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for
    those */
         out->lip = out->smooth = out->up = out->down = big;
@@ -6615,6 +7129,14 @@ NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net)
 
 /* ---- training ---- */
 
+NRXI_FN double nrxi_net_norm(size_t n, const float *x)
+{
+    double s = 0;
+    size_t i;
+    for (i = 0; i < n; i++) s += (double)x[i] * (double)x[i];
+    return sqrt(s);
+}
+
 /* One image of the batch as a random patch, flipped at random. */
 NRXI_FN void nrxi_net_draw_patch(const nrx_net_data *data, nrx_rng *rng, size_t h, size_t w, float *to)
 {
@@ -6653,24 +7175,31 @@ typedef struct nrxi_net_trainer {
     nrx_net_train_desc d;
     nrx_net_plan *plan;
     float  *x, *y, *g, *e, *adam;   /* clean, noisy, prediction or gradient, residual */
-    size_t  n, in, out;             /* batch; numbers per sample of input and of clean image */
+    float  *best;                   /* weights of the best validation */
+    /* batch; numbers per sample of input, of clean image, of input without noise map */
+    size_t  n, in, out, image;
     double  sigma;                  /* of this step */
     double  loss, ratio;
 } nrxi_net_trainer;
 
-NRXI_FN nrx_status nrxi_net_train_draw(nrxi_net_trainer *t, size_t step)
+NRXI_FN nrx_status nrxi_net_train_draw(nrxi_net_trainer *t, const nrx_net_data *data, size_t stream)
 {
-    const nrx_net_data *data = &t->d.data;
     nrx_rng rng;
-    size_t i;
+    size_t i, k;
     nrx_status s;
-    nrx_rng_seed(&rng, t->d.seed, step + 1);
+    nrx_rng_seed(&rng, t->d.seed, stream);
     t->sigma = t->d.sigma_min + (t->d.sigma_max - t->d.sigma_min) * nrx_rng_uniform(&rng);
     if (data->pairs) return data->pairs(data->user, &rng, t->n, t->x, t->y);
     if (data->draw) { s = data->draw(data->user, &rng, t->n, t->x); if (s != NRX_OK) return s; }
     else for (i = 0; i < t->n; i++) nrxi_net_draw_patch(data, &rng, t->d.height, t->d.width,
         t->x + i * t->out);
-    for (i = 0; i < t->n * t->in; i++) t->y[i] = t->x[i] + (float)(t->sigma * nrx_rng_normal(&rng));
+    for (i = 0; i < t->n; i++) {
+        float *y = t->y + i * t->in;
+        if (t->d.noise_map && i)
+            t->sigma = t->d.sigma_min + (t->d.sigma_max - t->d.sigma_min) * nrx_rng_uniform(&rng);
+        for (k = 0; k < t->image; k++) y[k] = t->x[i * t->out + k] + (float)(t->sigma * nrx_rng_normal(&rng));
+        for (; k < t->in; k++) y[k] = (float)t->sigma;
+    }
     return NRX_OK;
 }
 
@@ -6684,13 +7213,16 @@ NRXI_FN void nrxi_net_train_residual(nrxi_net_trainer *t)
         double s = 0, f;
         for (k = 0; k < t->out; k++) s += (double)e[k] * (double)e[k];
         err += s;
-        if (t->in == t->out)
-            for (k = 0; k < t->out; k++) { double d = (double)t->y[i * t->out + k] - (double)t->x[i * t->out
-                + k]; noise += d * d; }
+        for (k = 0; t->image == t->out && k < t->out; k++) {
+            double d = (double)t->y[i * t->in + k] - (double)t->x[i * t->out + k];
+            noise += d * d;
+        }
         switch (t->d.loss) {
         case NRX_NET_LOSS_L1:
-            for (k = 0; k < t->out; k++) { total += fabs((double)e[k]) * unit; e[k] = e[k] > 0 ? (float)unit
-                : e[k] < 0 ? -(float)unit : 0.0f; }
+            for (k = 0; k < t->out; k++) {
+                total += fabs((double)e[k]) * unit;
+                e[k] = e[k] > 0 ? (float)unit : e[k] < 0 ? -(float)unit : 0.0f;
+            }
             break;
         case NRX_NET_LOSS_PROXIMAL: /* 1 - exp(-d^2/gamma^2), d the root mean square error of the sample */
             s /= (double)t->out;
@@ -6709,31 +7241,39 @@ NRXI_FN void nrxi_net_train_residual(nrxi_net_trainer *t)
     t->ratio = noise > 0 ? err / noise : err * unit;
 }
 
+/* Loss at the drawn batch, its gradient added to the network's. */
 NRXI_FN nrx_status nrxi_net_train_predict(nrxi_net_trainer *t)
 {
-    size_t i, total = t->n * t->out;
-    float step = t->d.predict == NRX_NET_PREDICT_STEP ? (float)(t->sigma / t->d.sigma_max) : 1.0f;
-    nrx_status s = nrx_net_forward(t->plan, t->y, t->d.predict == NRX_NET_PREDICT_OUTPUT ? t->e : NULL);
+    size_t i, k;
+    int kind = t->d.predict;
+    float step = kind == NRX_NET_PREDICT_STEP && !t->d.noise_map ? (float)(t->sigma / t->d.sigma_max) : 1.0f;
+    nrx_status s = nrx_net_forward(t->plan, t->y, kind == NRX_NET_PREDICT_OUTPUT ? t->e : NULL);
     step *= step;
-    if (s == NRX_OK && t->d.predict != NRX_NET_PREDICT_OUTPUT) s = nrx_net_backward(t->plan, NULL, t->g,
-        NULL);
+    if (s == NRX_OK && kind != NRX_NET_PREDICT_OUTPUT) s = nrx_net_backward(t->plan, NULL, t->g, NULL);
     if (s != NRX_OK) return s;
-    if (t->d.predict == NRX_NET_PREDICT_STEP) for (i = 0; i < total;
-        i++) t->e[i] = t->y[i] - step * t->g[i] - t->x[i];
-    else if (t->d.predict == NRX_NET_PREDICT_GRADIENT) for (i = 0; i < total;
-        i++) t->e[i] = t->g[i] - t->x[i];
-    else for (i = 0; i < total; i++) t->e[i] -= t->x[i];
+    for (i = 0; i < t->n; i++)
+        for (k = 0; k < t->out; k++) {
+            float *e = t->e + i * t->out + k, g = t->g[i * t->in + (kind == NRX_NET_PREDICT_OUTPUT ? 0 : k)];
+            float x = t->x[i * t->out + k];
+            if (kind == NRX_NET_PREDICT_STEP) *e = t->y[i * t->in + k] - step * g - x;
+            else if (kind == NRX_NET_PREDICT_GRADIENT) *e = g - x;
+            else *e -= x;
+        }
     nrxi_net_train_residual(t);
-    if (t->d.predict == NRX_NET_PREDICT_OUTPUT) return nrx_net_backward(t->plan, t->e, NULL, t->net->grad);
-    if (t->d.predict == NRX_NET_PREDICT_STEP) for (i = 0; i < total; i++) t->e[i] *= -step;
-    s = nrx_net_tangent(t->plan, t->e, NULL);
+    if (kind == NRX_NET_PREDICT_OUTPUT) return nrx_net_backward(t->plan, t->e, NULL, t->net->grad);
+    if (kind == NRX_NET_PREDICT_GRADIENT) step = -1;
+    for (i = 0; i < t->n; i++) {
+        for (k = 0; k < t->out; k++) t->g[i * t->in + k] = -step * t->e[i * t->out + k];
+        for (; k < t->in; k++) t->g[i * t->in + k] = 0;
+    }
+    s = nrx_net_tangent(t->plan, t->g, NULL);
     return s == NRX_OK ? nrx_net_backward_tangent(t->plan, NULL, NULL, NULL, NULL, t->net->grad) : s;
 }
 
 /* Critic: mean R(clean) - mean R(noisy) + penalty * mean of max(|grad R| - 1, 0)^2 (or (|grad R| - 1)^2)
    between the
    two. */
-NRXI_FN nrx_status nrxi_net_train_critic(nrxi_net_trainer *t, size_t step)
+NRXI_FN nrx_status nrxi_net_train_critic(nrxi_net_trainer *t, size_t stream)
 {
     nrx_rng rng;
     size_t i, k;
@@ -6747,7 +7287,7 @@ NRXI_FN nrx_status nrxi_net_train_critic(nrxi_net_trainer *t, size_t step)
     for (i = 0; i < t->n; i++) { gap -= (double)t->e[i] / (double)t->n; t->e[i] = -1.0f / (float)t->n; }
     s = nrx_net_backward(t->plan, t->e, NULL, t->net->grad);
     if (s != NRX_OK) return s;
-    nrx_rng_seed(&rng, t->d.seed ^ 0x6770u, step + 1);
+    nrx_rng_seed(&rng, t->d.seed ^ 0x6770u, stream);
     for (i = 0; i < t->n; i++) {
         float u = (float)nrx_rng_uniform(&rng);
         for (k = 0; k < t->in; k++) t->e[i * t->in + k] = u * t->x[i * t->in + k] + (1 - u) * t->y[i * t->in
@@ -6802,9 +7342,15 @@ NRXI_FN nrx_status nrxi_net_train_defaults(nrx_net *net, const nrx_net_train_des
     if (d->height == 0 || d->width == 0) return nrxi_fail(&d->env, NRX_E_ARG,
         "nrx_net_train: patch of %zux%zu",
         d->height, d->width);
+    if (d->validate_every && !d->validate && !d->validation)
+        return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: validate_every needs validation data or validate");
+    if (d->validation && !d->validation->draw && !d->validation->pairs && (!d->validation->images
+        || d->validation->count == 0 || d->height > d->validation->height || d->width > d->validation->width))
+        return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: validation: needs draw, pairs, or images at least %zux%zu",
+            d->height, d->width);
     if (!data->draw && !data->pairs) {
         if (!data->images || data->count == 0 || d->height > data->height || d->width > data->width
-            || net->layer[0].channels != 1)
+            || net->layer[0].channels != (d->noise_map ? 2u : 1u))
             return nrxi_fail(&d->env, NRX_E_ARG,
                 "nrx_net_train: data: needs draw, pairs, or images of one channel at least %zux%zu",
                     d->height,
@@ -6815,14 +7361,73 @@ NRXI_FN nrx_status nrxi_net_train_defaults(nrx_net *net, const nrx_net_train_des
     return NRX_OK;
 }
 
+NRXI_FN nrx_status nrxi_net_train_loss(nrxi_net_trainer *t, const nrx_net_data *data, size_t stream)
+{
+    nrx_status s = nrxi_net_train_draw(t, data, stream);
+    if (s == NRX_OK) s = t->d.loss == NRX_NET_LOSS_CRITIC ? nrxi_net_train_critic(t,
+        stream) : nrxi_net_train_predict(t);
+    return s;
+}
+
+/* The value of one validation; smaller is better. */
+NRXI_FN nrx_status nrxi_net_train_validate(nrxi_net_trainer *t, double *value)
+{
+    size_t i;
+    nrx_status s = NRX_OK;
+    *value = 0;
+    if (t->d.validate) { *value = t->d.validate(t->d.validate_user, t->net); return NRX_OK; }
+    /* the same draws each time, from streams that training never uses */
+    for (i = 0; s == NRX_OK && i < 8; i++) {
+        s = nrxi_net_train_loss(t, t->d.validation, ((size_t)-1 >> 1) + i);
+        *value += t->loss / 8;
+    }
+    return s;
+}
+
+/* Scales the gradient down to norm `most`. */
+NRXI_FN void nrxi_net_clip(nrx_net *net, double most)
+{
+    double norm = nrxi_net_norm(net->count, net->grad);
+    size_t k;
+    if (most > 0 && norm > most) for (k = 0; k < net->count; k++) net->grad[k] *= (float)(most / norm);
+}
+
+/* Buffers and checks; the caller frees what is there whatever comes back. */
+NRXI_FN nrx_status nrxi_net_train_begin(nrxi_net_trainer *t, int pair, const size_t *shape)
+{
+    size_t room;
+    t->in = t->plan->map[0].size;
+    t->image = t->in - (t->d.noise_map ? t->d.height * t->d.width : 0);
+    t->out = pair ? t->image : shape[1] * shape[2] * shape[3];
+    if (t->d.noise_map && t->plan->map[0].c < 2)
+        return nrxi_fail(&t->d.env, NRX_E_SHAPE, "nrx_net_train: noise_map needs a second input channel");
+    if (pair && shape[1] * shape[2] * shape[3] != 1)
+        return nrxi_fail(&t->d.env, NRX_E_SHAPE,
+            "nrx_net_train: this loss needs a network with one output per sample, not %zu",
+                shape[1] * shape[2] * shape[3]);
+    if (!t->d.data.pairs && t->out != t->image)
+        return nrxi_fail(&t->d.env, NRX_E_SHAPE,
+            "nrx_net_train: output and input differ in size: data must come from pairs");
+    room = t->in > t->out ? t->in : t->out;
+    t->x = (float *)nrxi_alloc(&t->d.env, 4 * t->n * room, sizeof(float));
+    t->adam = t->d.state ? t->d.state : (float *)nrxi_calloc(&t->d.env, 2 * t->net->count + 1, sizeof(float));
+    if (t->d.validate_every) t->best = (float *)nrxi_alloc(&t->d.env, t->net->count, sizeof(float));
+    if (!t->x || !t->adam || (t->d.validate_every && !t->best))
+        return nrxi_fail(&t->d.env, NRX_E_NOMEM, "nrx_net_train: no memory for batches of %zu", t->n);
+    t->y = t->x + t->n * room;
+    t->g = t->y + t->n * room;
+    t->e = t->g + t->n * room;
+    return NRX_OK;
+}
+
 NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, nrx_net_train_info *info)
 {
     nrxi_net_trainer t;
     nrx_net_plan_desc pd;
     nrx_net_train_info local;
     nrx_status s;
-    size_t step, k, shape[4], room;
-    double mean = 0, weight = 0;
+    size_t step, shape[4], missed = 0;
+    double mean = 0, weight = 0, value;
     if (!info) info = &local;
     memset(info, 0, sizeof *info);
     if (!net || !desc) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_train: %s is NULL",
@@ -6840,37 +7445,19 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
     s = nrx_net_plan_create(net, &pd, &t.plan);
     if (s != NRX_OK) return s;
     nrx_net_plan_output_shape(t.plan, shape);
-    t.in = t.plan->map[0].size;
-    t.out = pd.mode == NRX_NET_PAIR ? t.in : shape[1] * shape[2] * shape[3];
-    if (pd.mode == NRX_NET_PAIR && shape[1] * shape[2] * shape[3] != 1)
-        s = nrxi_fail(&t.d.env, NRX_E_SHAPE,
-            "nrx_net_train: this loss needs a network with one output per sample, not %zu",
-            shape[1] * shape[2] * shape[3]);
-    else if (!t.d.data.pairs && t.out != t.in) s = nrxi_fail(&t.d.env, NRX_E_SHAPE,
-        "nrx_net_train: output and input differ in size: data must come from pairs");
-    room = t.in > t.out ? t.in : t.out;
-    if (s == NRX_OK) {
-        t.x = (float *)nrxi_alloc(&t.d.env, 4 * t.n * room, sizeof(float));
-        t.adam = t.d.state ? t.d.state : (float *)nrxi_calloc(&t.d.env, 2 * net->count + 1, sizeof(float));
-        if (!t.x || !t.adam) s = nrxi_fail(&t.d.env, NRX_E_NOMEM,
-            "nrx_net_train: no memory for batches of %zu", t.n);
-    }
-    if (s == NRX_OK) { t.y = t.x + t.n * room; t.g = t.y + t.n * room; t.e = t.g + t.n * room; }
+    s = nrxi_net_train_begin(&t, pd.mode == NRX_NET_PAIR, shape);
+    info->best = HUGE_VAL;
     for (step = t.d.first_step; s == NRX_OK && step < t.d.steps; step++) {
         double rate = t.d.rate * (step >= t.d.steps - t.d.steps / 4 ? t.d.last_rate : 1);
         nrx_net_zero_grad(net);
-        s = nrxi_net_train_draw(&t, step);
-        if (s == NRX_OK) s = t.d.loss == NRX_NET_LOSS_CRITIC ? nrxi_net_train_critic(&t,
-            step) : nrxi_net_train_predict(&t);
+        s = nrxi_net_train_loss(&t, &t.d.data, step + 1);
         if (s != NRX_OK) break;
-        if (!nrxi_finite_f64(&t.loss)) { s = nrxi_fail(&t.d.env, NRX_E_NUMERIC,
-            "nrx_net_train: the loss is not finite at step %zu; weights are those before it", step); break; }
-        if (t.d.clip > 0) {
-            double norm = 0;
-            for (k = 0; k < net->count; k++) norm += (double)net->grad[k] * (double)net->grad[k];
-            norm = sqrt(norm);
-            if (norm > t.d.clip) for (k = 0; k < net->count; k++) net->grad[k] *= (float)(t.d.clip / norm);
+        if (!nrxi_finite_f64(&t.loss)) {
+            s = nrxi_fail(&t.d.env, NRX_E_NUMERIC,
+                "nrx_net_train: the loss is not finite at step %zu; weights are those before it", step);
+            break;
         }
+        nrxi_net_clip(net, t.d.clip);
         nrxi_net_adam(net, t.adam, step + 1, rate, t.d.beta1, t.d.beta2);
         nrx_net_project(net);
         if (step == t.d.first_step) info->first_loss = t.loss;
@@ -6879,10 +7466,22 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
         weight = 0.98 * weight + 0.02;
         info->loss = t.loss;
         info->ratio = mean / weight;
-        if (t.d.after_step) s = t.d.after_step(t.d.after_user, net, step + 1);
+        if (t.d.validate_every && ((step + 1) % t.d.validate_every == 0 || step + 1 == t.d.steps)) {
+            s = nrxi_net_train_validate(&t, &value);
+            if (s == NRX_OK && value < info->best) {
+                info->best = value;
+                info->best_step = step + 1;
+                memcpy(t.best, net->theta, net->count * sizeof *t.best);
+                missed = 0;
+            } else if (++missed == t.d.patience) info->early = 1;
+        }
+        if (s == NRX_OK && t.d.after_step) s = t.d.after_step(t.d.after_user, net, step + 1);
         if (s == NRX_OK && nrxi_progress(&t.d.env, step + 1, t.d.steps, info->ratio)) s = NRX_E_CANCELLED;
+        if (info->early) break;
     }
+    if (info->best_step && !t.d.keep_last) memcpy(net->theta, t.best, net->count * sizeof *t.best);
     if (!t.d.state) nrxi_free(&t.d.env, t.adam);
+    nrxi_free(&t.d.env, t.best);
     nrxi_free(&t.d.env, t.x);
     nrx_net_plan_free(t.plan);
     return s;
@@ -7388,6 +7987,56 @@ NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_ne
     return nrxi_net_done(n, x, "itnet", net);
 }
 
+NRX_DEF nrx_status nrx_net_lista(const nrx_net_unrolled_desc *desc, double threshold, nrx_net **net)
+{
+    nrx_net_unrolled_desc d;
+    nrx_net *n = NULL;
+    nrx_status s = nrxi_net_unrolled_begin(desc, &d, "nrx_net_lista", net, &n);
+    float filters[5 * 5 * 64];
+    double one = 1, norm2 = 1;
+    int y, z = -1, x = -1;
+    size_t i, c, k;
+    if (s != NRX_OK) return s;
+    if (d.channels > 64 || !(threshold > 0)) {
+        nrx_net_free(n);
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_lista: %zu filters (at most 64), threshold %g",
+            d.channels, threshold);
+    }
+    for (k = 0; k < sizeof filters / sizeof filters[0]; k++) filters[k] = (float)nrx_rng_normal(&n->rng);
+    s = nrxi_net_kernel_norm2(&d.env, filters, &one, 1, d.channels, 5, 5, &norm2);
+    for (k = 0; k < 25 * d.channels; k++) filters[k] /= (float)sqrt(norm2);
+    y = nrx_net_scale(n, 0, d.scale);
+    for (i = 0; i <= d.iterations; i++) {
+        int r = y, e, up, down;
+        if (z >= 0) {
+            x = nrxi_net_conv_plain(n, z, 1, 5, 1, 0, 0, NULL);
+            if (x >= 0) memcpy(n->theta + n->param[n->layer[x].param[0]].offset, filters,
+                25 * d.channels * sizeof *filters);
+            if (i == d.iterations) break;
+            r = nrx_net_add(n, y, nrx_net_operator(n, x, d.op, 0, d.data_height, d.data_width, d.scale), 1,
+                -1);
+        }
+        e = nrxi_net_conv_plain(n, nrx_net_operator(n, r, d.op, 1, d.height, d.width, d.scale), d.channels,
+            5, 1, 0, 0,
+            NULL);
+        for (c = 0; e >= 0 && c < d.channels; c++) for (k = 0; k < 25; k++)
+            n->theta[n->param[n->layer[e].param[0]].offset + c * 25 + k] = filters[c * 25 + 24 - k];
+        if (z >= 0) e = nrx_net_add(n, z, e, 1, 1);
+        up = nrx_net_bias(n, e, NULL); /* soft(t) = relu(t - threshold) - relu(-t - threshold) */
+        down = nrx_net_bias(n, nrx_net_scale(n, e, -1), NULL);
+        if (down < 0) break;
+        for (c = 0; c < d.channels; c++) {
+            n->theta[n->param[n->layer[up].param[0]].offset + c] = -(float)threshold;
+            n->theta[n->param[n->layer[down].param[0]].offset + c] = -(float)threshold;
+        }
+        z = nrx_net_add(n, nrx_net_activation(n, up, NRX_NET_RELU, 0, 0), nrx_net_activation(n, down,
+            NRX_NET_RELU, 0, 0),
+            1, -1);
+    }
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    return nrxi_net_done(n, x, "lista", net);
+}
+
 NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data,
     const nrx_net_icnn_desc *image, nrx_net **net)
 {
@@ -7515,6 +8164,17 @@ NRXI_FN nrx_status nrxi_net_minimise(const nrx_linop *A, const float *y, const n
         for (i = 0; i < n; i++) bar[i] = k == 0 ? x[i] : x[i] + (float)beta * (x[i] - before[i]);
         s = nrxi_net_energy(A, y, R, bar, r, g, h, &fbar);
         info->evals++;
+        if (s == NRX_OK && d->gradient_tol > 0) {
+            double g2 = 0;
+            for (i = 0; i < n; i++) g2 += (double)g[i] * (double)g[i];
+            if (sqrt(g2) <= d->gradient_tol) {
+                memcpy(x, bar, n * sizeof *x);
+                info->objective = fbar;
+                info->residual = sqrt(g2);
+                info->stop = NRX_STOP_TOL;
+                break;
+            }
+        }
         for (tries = 0; s == NRX_OK && tries < 60; tries++) {
             d2 = nrxi_net_descend(n, bar, g, L, d->nonnegative, z, &slope);
             s = nrxi_net_energy(A, y, R, z, r, NULL, h, &fz);
@@ -7561,7 +8221,7 @@ NRXI_FN nrx_status nrxi_net_minimise(const nrx_linop *A, const float *y, const n
         info->objective = fx;
         info->step = 1 / L;
         info->residual = size > 0 ? sqrt(move / size) : 0;
-        if (info->residual <= tol) { info->stop = NRX_STOP_TOL; break; }
+        if (info->residual <= tol && !(d->gradient_tol > 0)) { info->stop = NRX_STOP_TOL; break; }
         if (nrxi_progress(&d->env, k + 1, max, fx)) { info->stop = NRX_STOP_CANCELLED; s = NRX_E_CANCELLED;
             break; }
     }
@@ -7735,6 +8395,687 @@ NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t
     return W(user, u, out);
 }
 
+/* ---- networks as denoisers ---- */
+
+typedef struct nrxi_net_denoiser {
+    nrx_env env;
+    nrx_net_plan *plan;
+    int     predict;
+    size_t  image;
+    float   sigma, *in, *grad;
+} nrxi_net_denoiser;
+
+NRX_DEF nrx_status nrx_net_denoiser_create(const nrx_net *net, size_t height, size_t width, int predict,
+    double sigma,
+    const nrx_env *env, void **user)
+{
+    nrx_net_plan_desc pd = NRX_ZERO;
+    nrx_net_plan *plan;
+    nrxi_net_denoiser *d;
+    nrx_status s;
+    size_t size, shape[4], want;
+    if (!user || !net || sigma < 0) return nrxi_fail(env, NRX_E_ARG, "nrx_net_denoiser_create: %s",
+        !user ? "user is NULL" : !net ? "net is NULL" : "sigma is negative");
+    *user = NULL;
+    pd.height = height; pd.width = width;
+    pd.mode = predict == NRX_NET_PREDICT_OUTPUT ? NRX_NET_INFER : NRX_NET_GRADIENT;
+    if (env) pd.env = *env;
+    s = nrx_net_plan_create(net, &pd, &plan);
+    if (s != NRX_OK) return s;
+    nrx_net_plan_output_shape(plan, shape);
+    size = plan->map[0].size;
+    want = predict == NRX_NET_PREDICT_OUTPUT ? size - (sigma > 0 ? height * width : 0) : 1;
+    d = shape[1] * shape[2] * shape[3] != want || (sigma > 0 && plan->map[0].c < 2) ? NULL
+        : (nrxi_net_denoiser *)nrxi_calloc(env, 1, sizeof *d + 2 * size * sizeof(float));
+    if (!d) {
+        s = shape[1] * shape[2] * shape[3] != want || (sigma > 0 && plan->map[0].c < 2)
+            ? nrxi_fail(env, NRX_E_SHAPE, "nrx_net_denoiser_create: the network has %zu outputs, expected %zu",
+                shape[1] * shape[2] * shape[3], want)
+            : nrxi_fail(env, NRX_E_NOMEM, "nrx_net_denoiser_create: no memory");
+        nrx_net_plan_free(plan);
+        return s;
+    }
+    if (env) d->env = *env;
+    d->plan = plan;
+    d->predict = predict;
+    d->image = size - (sigma > 0 ? height * width : 0);
+    d->sigma = (float)sigma;
+    d->in = (float *)(void *)(d + 1);
+    d->grad = d->in + size;
+    *user = d;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_denoise(void *user, const float *in, float *out)
+{
+    nrxi_net_denoiser *d = (nrxi_net_denoiser *)user;
+    size_t i;
+    nrx_status s;
+    if (!d || !in || !out) return nrxi_fail(d ? &d->env : NULL, NRX_E_ARG,
+        "nrx_net_denoise: an argument is NULL");
+    memcpy(d->in, in, d->image * sizeof *in);
+    for (i = d->image; i < d->plan->map[0].size; i++) d->in[i] = d->sigma;
+    if (d->predict == NRX_NET_PREDICT_OUTPUT) return nrx_net_forward(d->plan, d->in, out);
+    s = nrx_net_forward(d->plan, d->in, NULL);
+    if (s == NRX_OK) s = nrx_net_backward(d->plan, NULL, d->grad, NULL);
+    for (i = 0; s == NRX_OK && i < d->image; i++)
+        out[i] = d->predict == NRX_NET_PREDICT_GRADIENT ? d->grad[i] : d->in[i] - d->grad[i];
+    return s;
+}
+
+NRX_DEF void nrx_net_denoiser_free(void *user)
+{
+    nrxi_net_denoiser *d = (nrxi_net_denoiser *)user;
+    nrx_env env;
+    if (!d) return;
+    env = d->env;
+    nrx_net_plan_free(d->plan);
+    nrxi_free(&env, d);
+}
+
+/* ---- weights from the noise, and the two-scalar refit ---- */
+
+NRX_DEF nrx_status nrx_net_noise_weight(const nrx_linop *A, size_t count, const float *clean,
+    const float *data,
+    const nrx_functional *R, double *weight)
+{
+    float *r, *g;
+    double mean = 0, top = R ? 0 : 1, v;
+    size_t i, k;
+    nrx_status s = NRX_OK;
+    if (!A || !clean || !data || !weight || count == 0 || A->dtype != NRX_F32 || (R && R->n != A->cols))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_net_noise_weight: an argument is NULL, or R does not fit A");
+    r = (float *)nrxi_alloc(NULL, A->rows + A->cols, sizeof *r);
+    if (!r) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_net_noise_weight: no memory");
+    g = r + A->rows;
+    for (i = 0; s == NRX_OK && i < count; i++) {
+        s = A->apply(A->user, clean + i * A->cols, r);
+        for (k = 0; k < A->rows; k++) r[k] -= data[i * A->rows + k];
+        if (s == NRX_OK) s = A->adjoint(A->user, r, g);
+        mean += nrxi_net_norm(A->cols, g) / (double)count;
+        if (s != NRX_OK || !R) continue;
+        s = R->eval(R->user, clean + i * A->cols, NULL, g);
+        v = nrxi_net_norm(A->cols, g);
+        if (v > top) top = v;
+    }
+    nrxi_free(NULL, r);
+    if (s == NRX_OK && !(top > 0 && nrxi_finite_f64(&mean)))
+        s = nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_net_noise_weight: R has no gradient at the clean images");
+    if (s == NRX_OK) *weight = mean / top;
+    return s;
+}
+
+typedef struct nrxi_net_refit {
+    const nrx_net_refit_desc *d;
+    nrx_net_refit_info *info;
+    nrx_functional R;
+    nrx_net_recon_desc recon;
+    float *x;
+    double lo[2], hi[2];
+} nrxi_net_refit;
+
+/* Mean squared error of all reconstructions with weight 2^at[0] and scale 2^at[1]; keeps the best. */
+NRXI_FN nrx_status nrxi_net_refit_try(nrxi_net_refit *q, const double *at, double best[2], int *better)
+{
+    const nrx_linop *A = q->d->A;
+    double sum = 0;
+    size_t i, k, n = A->cols;
+    nrx_status s;
+    *better = 0;
+    if (at[0] < q->lo[0] || at[0] > q->hi[0] || at[1] < q->lo[1] || at[1] > q->hi[1]) {
+        q->info->at_edge = 1;
+        return NRX_OK;
+    }
+    s = nrx_net_functional_rescale(&q->R, pow(2, at[0]), pow(2, at[1]));
+    for (i = 0; s == NRX_OK && i < q->d->count; i++) {
+        nrx_solve_info si;
+        float *x = q->x + i * n; /* starts at the last minimiser */
+        const float *t = q->d->truth + i * n;
+        s = nrxi_net_minimise(A, q->d->data + i * A->rows, &q->R, x, &q->recon, &si);
+        for (k = 0; k < n; k++) sum += ((double)x[k] - (double)t[k]) * ((double)x[k] - (double)t[k]);
+    }
+    if (s != NRX_OK) return s;
+    sum /= (double)(q->d->count * n);
+    q->info->evaluations++;
+    if (q->info->evaluations == 1 || sum < q->info->loss) {
+        q->info->loss = sum;
+        best[0] = at[0];
+        best[1] = at[1];
+        *better = 1;
+    }
+    return nrxi_progress(&q->d->env, q->info->evaluations, 0, q->info->loss) ? NRX_E_CANCELLED : NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_refit(nrx_net *net, const nrx_net_refit_desc *desc, nrx_net_refit_info *info)
+{
+    static const int way[8][2] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}, {1, 1}, {-1, -1}, {1, -1}, {-1, 1}};
+    nrxi_net_refit q;
+    nrx_net_refit_info local;
+    nrx_net_functional_desc fd = NRX_ZERO;
+    nrx_status s;
+    double start[2], best[2], at[2], span, h, w0, s0;
+    int i, j, better;
+    if (!info) info = &local;
+    memset(info, 0, sizeof *info);
+    memset(&q, 0, sizeof q);
+    if (!net || !desc || !desc->A || !desc->data || !desc->truth || desc->count == 0)
+        return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG,
+            "nrx_net_refit: an argument is NULL, or count is 0");
+    if (desc->A->dtype != NRX_F32 || desc->A->cols != net->layer[0].channels * desc->height * desc->width)
+        return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_net_refit: images %zux%zu, A has %zu columns",
+            desc->height,
+            desc->width, desc->A->cols);
+    if (!nrxi_all_finite(desc->data, desc->count * desc->A->rows, NRX_F32)
+        || !nrxi_all_finite(desc->truth, desc->count * desc->A->cols, NRX_F32))
+        return nrxi_fail(&desc->env, NRX_E_NUMERIC, "nrx_net_refit: data or truth is not finite");
+    q.d = desc;
+    q.info = info;
+    fd.env = desc->env;
+    s = nrx_net_functional(net, desc->height, desc->width, &fd, &q.R);
+    if (s != NRX_OK) return s;
+    q.x = (float *)nrxi_calloc(&desc->env, desc->count * desc->A->cols, sizeof *q.x);
+    if (!q.x) {
+        nrx_net_functional_free(&q.R);
+        return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_net_refit: no memory for %zu images", desc->count);
+    }
+    nrx_net_scaling(net, &w0, &s0);
+    start[0] = log2(desc->weight > 0 ? desc->weight : w0);
+    start[1] = log2(desc->scale > 0 ? desc->scale : s0);
+    span = desc->span > 0 ? desc->span : 4;
+    for (i = 0; i < 2; i++) { q.lo[i] = start[i] - 3 * span; q.hi[i] = start[i] + 3 * span;
+        best[i] = start[i]; }
+    q.recon.max_iter = desc->max_iter ? desc->max_iter : 300;
+    q.recon.tol = desc->tol > 0 ? desc->tol : 1e-4;
+    q.recon.nonnegative = desc->nonnegative;
+    q.recon.env = desc->env;
+    q.recon.env.progress = NULL;
+    /* heavy weights first: each start is close to the next solution */
+    for (i = -2; s == NRX_OK && i <= 2; i++)
+        for (j = -1; s == NRX_OK && j <= 1; j++) {
+            at[0] = start[0] - 0.5 * span * i;
+            at[1] = start[1] + 0.5 * span * j;
+            s = nrxi_net_refit_try(&q, at, best, &better);
+        }
+    for (h = 0.25 * span; s == NRX_OK && h >= (desc->accuracy > 0 ? desc->accuracy : 0.0625);) {
+        for (i = 0, better = 0; s == NRX_OK && i < 8 && !better; i++) {
+            at[0] = best[0] + h * way[i][0];
+            at[1] = best[1] + h * way[i][1];
+            s = nrxi_net_refit_try(&q, at, best, &better);
+        }
+        if (!better) h *= 0.5;
+    }
+    info->weight = pow(2, best[0]);
+    info->scale = pow(2, best[1]);
+    if (s == NRX_OK || s == NRX_E_CANCELLED) nrx_net_set_scaling(net, info->weight, info->scale);
+    nrxi_free(&desc->env, q.x);
+    nrx_net_functional_free(&q.R);
+    return s;
+}
+
+/* ---- tiles, slices ---- */
+
+/* Reach in input pixels and grid spacing of every node up to the output; work: 2 numbers per node. */
+NRXI_FN nrx_status nrxi_net_reach(const nrx_net *net, size_t *halo, size_t *grid, size_t *work,
+    const char *who)
+{
+    size_t i, k, out = (size_t)nrxi_net_out(net), *reach = work, *space = work + net->layers;
+    *grid = 1;
+    reach[0] = 0;
+    space[0] = 1;
+    for (i = 1; i <= out; i++) {
+        const nrxi_net_layer *l = net->layer + i;
+        size_t a = (size_t)l->in[0], span, less, g = space[a], r = reach[a];
+        const char *wrong = NULL;
+        switch (l->kind) {
+        case NRXI_NET_CONV:
+            span = ((l->kh > l->kw ? l->kh : l->kw) - 1) * l->dilation;
+            less = l->pad_y < l->pad_x ? l->pad_y : l->pad_x; /* what lies behind the padding */
+            span = span > less ? span - less : 0;
+            k = l->pad_y > l->pad_x ? l->pad_y : l->pad_x;
+            r += g * (span > k ? span : k);
+            g *= l->stride;
+            if (l->padding == NRX_NET_PAD_CIRCULAR && (l->kh > 1
+                || l->kw > 1)) wrong = "has circular padding";
+            break;
+        case NRXI_NET_CONVT:
+            if (g % l->stride) wrong = "enlarges beyond the input's size";
+            else g /= l->stride;
+            r += g * ((l->kh > l->kw ? l->kh : l->kw) * l->dilation + l->pad_y + l->pad_x);
+            break;
+        case NRXI_NET_AVGPOOL: case NRXI_NET_MAXPOOL: r += g * (l->first - 1); g *= l->first; break;
+        case NRXI_NET_RESIZE:
+            if (g % l->first) wrong = "enlarges beyond the input's size";
+            else { r += l->adjoint ? g : 0; g /= l->first; }
+            break;
+        case NRXI_NET_DENSE: case NRXI_NET_SUM: case NRXI_NET_MEAN: case NRXI_NET_SPATIAL_MEAN:
+        case NRXI_NET_GROUPNORM: case NRXI_NET_OPERATOR: case NRXI_NET_GRID: case NRXI_NET_SPECTRAL:
+            wrong = "sees the whole image";
+            break;
+        default: break;
+        }
+        if (!wrong && l->in[1] >= 0) {
+            if (space[l->in[1]] != space[a]) wrong = "joins two resolutions";
+            if (reach[l->in[1]] > r) r = reach[l->in[1]];
+        }
+        if (wrong) return nrxi_fail(&net->env, NRX_E_UNSUPPORTED,
+            "%s: layer %s (node %zu) %s: it cannot be cut", who,
+            l->name, i, wrong);
+        reach[i] = r;
+        space[i] = g;
+        if (g > *grid) *grid = g;
+    }
+    if (space[out] != 1) return nrxi_fail(&net->env, NRX_E_UNSUPPORTED,
+        "%s: the output has another size than the input",
+        who);
+    *halo = (reach[out] + *grid - 1) / *grid * *grid;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_reach(const nrx_net *net, size_t *halo, size_t *grid)
+{
+    size_t *work;
+    nrx_status s;
+    if (!net || !halo || !grid) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG,
+        "nrx_net_reach: an argument is NULL");
+    work = (size_t *)nrxi_alloc(&net->env, 2 * net->layers, sizeof *work);
+    if (!work) return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_reach: no memory");
+    s = nrxi_net_reach(net, halo, grid, work, "nrx_net_reach");
+    nrxi_free(&net->env, work);
+    return s;
+}
+
+/* Copies a h x w window between images of row lengths from_w and to_w. */
+NRXI_FN void nrxi_net_window(const float *from, size_t from_w, float *to, size_t to_w, size_t h, size_t w)
+{
+    size_t y;
+    for (y = 0; y < h; y++) memcpy(to + y * to_w, from + y * from_w, w * sizeof *to);
+}
+
+/* Start of the window of `size` that covers [from, from + tile) with its halo, kept inside n. */
+NRXI_FN size_t nrxi_net_window_at(size_t from, size_t halo, size_t size, size_t n)
+{
+    size_t at = from > halo ? from - halo : 0;
+    return at + size > n ? n - size : at;
+}
+
+NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile, const float *x,
+    float *y, const nrx_env *env)
+{
+    nrx_net_plan_desc pd = NRX_ZERO;
+    nrx_net_plan *plan;
+    nrx_status s;
+    size_t halo = 0, grid = 1, ty, tx, c, ci, co, shape[4], wy, wx;
+    float *in, *out;
+    if (!net || !x || !y || height == 0 || width == 0 || tile == 0)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_net_tiled: an argument is NULL or 0");
+    s = nrx_net_reach(net, &halo, &grid);
+    if (s != NRX_OK) return s;
+    if (height % grid || width % grid)
+        return nrxi_fail(env, NRX_E_SHAPE, "nrx_net_tiled: image %zux%zu, sizes must be multiples of %zu",
+            height,
+            width, grid);
+    if (tile > height + width) tile = height + width;
+    tile = (tile + grid - 1) / grid * grid;
+    pd.height = tile + 2 * halo < height ? tile + 2 * halo : height;
+    pd.width = tile + 2 * halo < width ? tile + 2 * halo : width;
+    if (env) pd.env = *env;
+    s = nrx_net_plan_create(net, &pd, &plan);
+    if (s != NRX_OK) return s;
+    nrx_net_plan_output_shape(plan, shape);
+    ci = net->layer[0].channels;
+    co = shape[1];
+    in = shape[2] != pd.height || shape[3] != pd.width ? NULL
+        : (float *)nrxi_alloc(env, (ci + co) * pd.height * pd.width, sizeof *in);
+    if (!in) {
+        nrx_net_plan_free(plan);
+        return shape[2] != pd.height || shape[3] != pd.width
+            ? nrxi_fail(env, NRX_E_UNSUPPORTED, "nrx_net_tiled: the output has another size than the input")
+            : nrxi_fail(env, NRX_E_NOMEM, "nrx_net_tiled: no memory");
+    }
+    out = in + ci * pd.height * pd.width;
+    for (ty = 0; s == NRX_OK && ty < height; ty += tile)
+        for (tx = 0; s == NRX_OK && tx < width; tx += tile) {
+            size_t rows = height - ty < tile ? height - ty : tile,
+                cols = width - tx < tile ? width - tx : tile;
+            wy = nrxi_net_window_at(ty, halo, pd.height, height);
+            wx = nrxi_net_window_at(tx, halo, pd.width, width);
+            for (c = 0; c < ci; c++)
+                nrxi_net_window(x + (c * height + wy) * width + wx, width, in + c * pd.height * pd.width,
+                    pd.width,
+                    pd.height, pd.width);
+            s = nrx_net_forward(plan, in, out);
+            for (c = 0; s == NRX_OK && c < co; c++)
+                nrxi_net_window(out + (c * pd.height + ty - wy) * pd.width + tx - wx, pd.width,
+                    y + (c * height + ty) * width + tx, width, rows, cols);
+            if (s == NRX_OK && nrxi_progress(env, ty * width + tx * rows + rows * cols, height * width, 0))
+                s = NRX_E_CANCELLED;
+        }
+    nrxi_free(env, in);
+    nrx_net_plan_free(plan);
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_slices(const nrx_net *net, size_t depth, size_t height, size_t width,
+    const float *x,
+    float *y, const nrx_env *env)
+{
+    nrx_net_plan_desc pd = NRX_ZERO;
+    nrx_net_plan *plan;
+    nrx_status s;
+    size_t area, z, k, c, shape[4];
+    float *in;
+    if (!net || !x || !y || depth == 0) return nrxi_fail(env, NRX_E_ARG,
+        "nrx_net_slices: an argument is NULL or 0");
+    c = net->layer[0].channels;
+    if (c % 2 == 0 || !nrxi_mul_ok(height, width, &area))
+        return nrxi_fail(env, NRX_E_SHAPE, "nrx_net_slices: %zu input channels, an odd number is needed", c);
+    pd.height = height; pd.width = width;
+    if (env) pd.env = *env;
+    s = nrx_net_plan_create(net, &pd, &plan);
+    if (s != NRX_OK) return s;
+    nrx_net_plan_output_shape(plan, shape);
+    in = shape[1] * shape[2] * shape[3] != area ? NULL : (float *)nrxi_alloc(env, c * area, sizeof *in);
+    if (!in) s = shape[1] * shape[2] * shape[3] != area
+        ? nrxi_fail(env, NRX_E_SHAPE, "nrx_net_slices: the network gives %zu numbers, a slice has %zu",
+            shape[1] * shape[2] * shape[3], area)
+        : nrxi_fail(env, NRX_E_NOMEM, "nrx_net_slices: no memory");
+    for (z = 0; s == NRX_OK && z < depth; z++) {
+        for (k = 0; k < c; k++) {
+            size_t at = z + k < c / 2 ? 0 : z + k - c / 2;
+            memcpy(in + k * area, x + (at < depth ? at : depth - 1) * area, area * sizeof *in);
+        }
+        s = nrx_net_forward(plan, in, y + z * area);
+        if (s == NRX_OK && nrxi_progress(env, z + 1, depth, 0)) s = NRX_E_CANCELLED;
+    }
+    nrxi_free(env, in);
+    nrx_net_plan_free(plan);
+    return s;
+}
+
+typedef struct nrxi_net_stack { nrx_env env; const nrx_functional *plane; size_t depth; } nrxi_net_stack;
+
+NRXI_FN nrx_status nrxi_net_stack_eval(void *user, const void *x, double *value, void *grad)
+{
+    const nrxi_net_stack *q = (const nrxi_net_stack *)user;
+    const float *in = (const float *)x;
+    size_t z;
+    double v, sum = 0;
+    for (z = 0; z < q->depth; z++) {
+        nrx_status s = q->plane->eval(q->plane->user, in + z * q->plane->n, value ? &v : NULL,
+            grad ? (float *)grad + z * q->plane->n : NULL);
+        if (s != NRX_OK) return s;
+        if (value) sum += v;
+    }
+    if (value) *value = sum;
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t depth, const nrx_env *env,
+    nrx_functional *stack)
+{
+    nrxi_net_stack *q;
+    size_t n = 0;
+    if (!plane || !plane->eval || !stack || depth == 0 || plane->dtype != NRX_F32
+        || !nrxi_mul_ok(plane->n, depth, &n))
+        return nrxi_fail(env, NRX_E_ARG, "nrx_net_stack_functional: needs an f32 functional and slices");
+    q = (nrxi_net_stack *)nrxi_calloc(env, 1, sizeof *q);
+    if (!q) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_stack_functional: no memory");
+    if (env) q->env = *env;
+    q->plane = plane;
+    q->depth = depth;
+    *stack = *plane;
+    stack->eval = nrxi_net_stack_eval;
+    stack->prox = NULL;
+    stack->user = q;
+    stack->n = n;
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_net_stack_functional_free(nrx_functional *stack)
+{
+    nrxi_net_stack *q = stack ? (nrxi_net_stack *)stack->user : NULL;
+    nrx_env env;
+    if (!q) return;
+    env = q->env;
+    nrxi_free(&env, q);
+    memset(stack, 0, sizeof *stack);
+}
+
+/* ---- periodic blur ---- */
+
+typedef struct nrxi_net_blurred { nrx_env env; size_t h, w; float *symbol, *z, *work; } nrxi_net_blurred;
+
+/* y = transform back of  factor(symbol) * transform(x): 0 = symbol, 1 = conjugate, 2 = 1/(|symbol|^2 + tau).
+   */
+NRXI_FN void nrxi_net_blur_run(const nrxi_net_blurred *q, int what, double tau, const float *x, float *y)
+{
+    size_t k, area = q->h * q->w;
+    float unit = 1.0f / (float)area;
+    for (k = 0; k < area; k++) { q->z[2 * k] = x[k]; q->z[2 * k + 1] = 0; }
+    nrxi_net_fft2(q->h, q->w, q->z, 0, q->work);
+    for (k = 0; k < area; k++) {
+        float *z = q->z + 2 * k, a = q->symbol[2 * k], b = what ? -q->symbol[2 * k + 1] : q->symbol[2 * k
+            + 1], re = z[0];
+        if (what == 2) { a = 1.0f / (a * a + b * b + (float)tau); b = 0; }
+        z[0] = (a * re - b * z[1]) * unit;
+        z[1] = (a * z[1] + b * re) * unit;
+    }
+    nrxi_net_fft2(q->h, q->w, q->z, 1, q->work);
+    for (k = 0; k < area; k++) y[k] = q->z[2 * k];
+}
+
+NRXI_FN nrx_status nrxi_net_blur_apply(void *user, const void *x, void *y)
+{
+    nrxi_net_blur_run((const nrxi_net_blurred *)user, 0, 0, (const float *)x, (float *)y);
+    return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_net_blur_adjoint(void *user, const void *y, void *x)
+{
+    nrxi_net_blur_run((const nrxi_net_blurred *)user, 1, 0, (const float *)y, (float *)x);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_blur(size_t height, size_t width, const float *kernel, size_t kh, size_t kw,
+    const nrx_env *env, nrx_linop *op)
+{
+    nrxi_net_blurred *q;
+    size_t area = 0, y, x, k, bytes = 0;
+    double top = 0;
+    if (!op || !kernel || kh == 0 || kw == 0 || height == 0 || width == 0)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_net_blur: an argument is NULL or 0");
+    memset(op, 0, sizeof *op);
+    if (kh > height || kw > width) return nrxi_fail(env, NRX_E_SHAPE,
+        "nrx_net_blur: kernel %zux%zu, image %zux%zu", kh,
+        kw, height, width);
+    if (!nrxi_mul_ok(height, width, &area) || !nrxi_mul_ok(area, 32, &bytes))
+        return nrxi_fail(env, NRX_E_RANGE, "nrx_net_blur: image %zux%zu", height, width);
+    if (!nrxi_all_finite(kernel, kh * kw, NRX_F32)) return nrxi_fail(env, NRX_E_NUMERIC,
+        "nrx_net_blur: the kernel is not finite");
+    q = (nrxi_net_blurred *)nrxi_calloc(env, 1, sizeof *q + (4 * area + nrxi_net_fft2_floats(height,
+        width)) * 4);
+    if (!q) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_blur: no memory");
+    if (env) q->env = *env;
+    q->h = height;
+    q->w = width;
+    q->symbol = (float *)(void *)(q + 1);
+    q->z = q->symbol + 2 * area;
+    q->work = q->z + 2 * area;
+    nrxi_net_fft2_init(height, width, q->work);
+    for (y = 0; y < kh; y++)
+        for (x = 0; x < kw; x++)
+            q->symbol[2 * ((y + height - kh / 2) % height * width + (x + width - kw / 2) % width)] = kernel[y
+                * kw + x];
+    nrxi_net_fft2(height, width, q->symbol, 0, q->work);
+    for (k = 0; k < area; k++) {
+        double a = (double)q->symbol[2 * k], b = (double)q->symbol[2 * k + 1];
+        if (a * a + b * b > top) top = a * a + b * b;
+    }
+    op->apply = nrxi_net_blur_apply;
+    op->adjoint = nrxi_net_blur_adjoint;
+    op->user = q;
+    op->rows = op->cols = area;
+    op->dtype = NRX_F32;
+    op->norm = sqrt(top) * (1 + 1e-6);
+    return NRX_OK;
+}
+
+NRX_DEF nrx_status nrx_net_blur_solve(const nrx_linop *op, double tau, const float *b, float *x)
+{
+    if (!op || op->apply != nrxi_net_blur_apply || !b || !x || !(tau > 0))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_net_blur_solve: needs an operator of nrx_net_blur and tau > 0");
+    nrxi_net_blur_run((const nrxi_net_blurred *)op->user, 2, tau, b, x);
+    return NRX_OK;
+}
+
+NRX_DEF void nrx_net_blur_free(nrx_linop *op)
+{
+    nrxi_net_blurred *q = op ? (nrxi_net_blurred *)op->user : NULL;
+    nrx_env env;
+    if (!q) return;
+    env = q->env;
+    nrxi_free(&env, q);
+    memset(op, 0, sizeof *op);
+}
+
+/* ---- Langevin sampling ---- */
+
+typedef struct nrxi_net_sampler {
+    const nrx_linop *A;
+    const nrx_functional *R;
+    const float *y;
+    double sigma;
+    float *r, *h;
+} nrxi_net_sampler;
+
+/* g = grad of |Ax-y|^2/(2 sigma^2) + R. */
+NRXI_FN nrx_status nrxi_net_potential(const nrxi_net_sampler *q, const float *x, float *g, double *value)
+{
+    double fit = 0, v = 0, w = 1 / (q->sigma * q->sigma);
+    size_t i;
+    nrx_status s = q->A->apply(q->A->user, x, q->r);
+    for (i = 0; i < q->A->rows; i++) { q->r[i] -= q->y[i]; fit += (double)q->r[i] * (double)q->r[i]; }
+    if (s == NRX_OK) s = q->A->adjoint(q->A->user, q->r, g);
+    if (s == NRX_OK) s = q->R->eval(q->R->user, x, &v, q->h);
+    for (i = 0; s == NRX_OK && i < q->A->cols; i++) g[i] = (float)w * g[i] + q->h[i];
+    *value = 0.5 * w * fit + v;
+    return s;
+}
+
+/* One step with noise z: stages s, damping 0.05; s = 1 is Euler and Maruyama. k: two vectors more, g one. */
+NRXI_FN nrx_status nrxi_net_langevin_step(const nrxi_net_sampler *q, size_t stages, double step, float *x,
+    const float *z, float *k1, float *k2, float *g, double *value)
+{
+    size_t i, j, n = q->A->cols;
+    double s = (double)stages, w0 = 1 + 0.05 / (s * s), noise = sqrt(2 * step), t0 = 1, t1 = w0, d0 = 0,
+        d1 = 1, w1;
+    nrx_status st;
+    if (stages <= 1) {
+        st = nrxi_net_potential(q, x, g, value);
+        for (i = 0; st == NRX_OK && i < n; i++) x[i] += (float)(noise * (double)z[i] - step * (double)g[i]);
+        return st;
+    }
+    for (j = 2; j <= stages; j++) { /* Chebyshev polynomials and their derivatives at w0 */
+        double t = 2 * w0 * t1 - t0, d = 2 * t1 + 2 * w0 * d1 - d0;
+        t0 = t1; t1 = t; d0 = d1; d1 = d;
+    }
+    w1 = t1 / d1;
+    for (i = 0; i < n; i++) k1[i] = x[i] + (float)(0.5 * s * w1 * noise) * z[i];
+    st = nrxi_net_potential(q, k1, g, value);
+    for (i = 0; st == NRX_OK && i < n; i++) {
+        k2[i] = x[i]; /* K_0 */
+        k1[i] = x[i] + (float)(w1 / w0) * ((float)(-step) * g[i] + (float)(s * noise) * z[i]);
+    }
+    for (j = 2, t0 = 1, t1 = w0; st == NRX_OK && j <= stages; j++) {
+        double t = 2 * w0 * t1 - t0, mu = 2 * w1 * t1 / t, nu = 2 * w0 * t1 / t, back = -t0 / t;
+        st = nrxi_net_potential(q, k1, g, value);
+        for (i = 0; i < n; i++) {
+            float next = (float)(nu * (double)k1[i] + back * (double)k2[i] - mu * step * (double)g[i]);
+            k2[i] = k1[i];
+            k1[i] = next;
+        }
+        t0 = t1; t1 = t;
+    }
+    if (st == NRX_OK) memcpy(x, k1, n * sizeof *x);
+    return st;
+}
+
+NRX_DEF nrx_status nrx_net_langevin(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
+    float *mean,
+    float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info)
+{
+    nrx_net_langevin_desc d = NRX_ZERO;
+    nrx_net_langevin_info local;
+    nrx_net_recon_desc rd = NRX_ZERO;
+    nrxi_net_sampler q;
+    nrx_rng rng;
+    nrx_status s;
+    size_t n, i, step, kept = 0, total;
+    float *z, *k1, *k2, *g;
+    double *m, value = 0, limit;
+    if (desc) d = *desc;
+    if (!info) info = &local;
+    memset(info, 0, sizeof *info);
+    rd.env = d.env;
+    s = nrxi_net_recon_check(A, y, x, &rd, "nrx_net_langevin");
+    if (s != NRX_OK) return s;
+    if (!R || !R->eval || R->n != A->cols || R->dtype != NRX_F32) return nrxi_fail(&d.env, NRX_E_SHAPE,
+        "nrx_net_langevin: the functional takes %zu f32 numbers, A has %zu columns", R ? R->n : 0, A->cols);
+    if (R->convexity != NRX_CONVEX || !(R->lip > 0) || !(A->norm > 0)) return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_net_langevin: needs a functional certified convex with a Lipschitz gradient, and A's norm");
+    if (d.sigma == 0) d.sigma = 1;
+    if (d.stages == 0) d.stages = 1;
+    if (d.samples == 0) d.samples = 1000;
+    if (d.burn_in == 0) d.burn_in = d.samples / 10;
+    if (d.thin == 0) d.thin = 1;
+    info->lip = A->norm * A->norm / (d.sigma * d.sigma) + R->lip;
+    limit = (double)d.stages - 0.5;
+    limit = (d.stages == 1 ? 2 : limit * limit * (2 - 0.2 / 3) - 1.5) / info->lip;
+    if (d.step == 0) d.step = 0.5 * limit;
+    if (!(d.sigma > 0) || !(d.step > 0) || d.step > limit) return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_net_langevin: sigma %g, step %g; steps above %g are not stable", d.sigma, d.step, limit);
+    info->step = d.step;
+    n = A->cols;
+    z = (float *)nrxi_alloc(&d.env, 5 * n + A->rows, sizeof *z);
+    m = (double *)nrxi_calloc(&d.env, 2 * n, sizeof *m);
+    if (!z || !m) {
+        nrxi_free(&d.env, z);
+        nrxi_free(&d.env, m);
+        return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_net_langevin: no memory");
+    }
+    k1 = z + n; k2 = k1 + n; g = k2 + n;
+    q.A = A; q.R = R; q.y = y; q.sigma = d.sigma; q.h = g + n; q.r = q.h + n;
+    nrx_rng_seed(&rng, d.seed, 0x6c616e67);
+    total = d.burn_in + d.samples * d.thin;
+    for (step = 0; s == NRX_OK && step < total; step++) {
+        for (i = 0; i < n; i++) z[i] = (float)nrx_rng_normal(&rng);
+        s = nrxi_net_langevin_step(&q, d.stages, d.step, x, z, k1, k2, g, &value);
+        info->gradients += d.stages;
+        if (s == NRX_OK && !nrxi_finite_f64(&value))
+            s = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_net_langevin: the potential is not finite at step %zu",
+                step);
+        if (s != NRX_OK) break;
+        if (step >= d.burn_in && (step - d.burn_in) % d.thin == d.thin - 1) {
+            kept++;
+            for (i = 0; i < n; i++) { /* Welford */
+                double e = (double)x[i] - m[i];
+                m[i] += e / (double)kept;
+                m[n + i] += e * ((double)x[i] - m[i]);
+            }
+            if (d.sample) s = d.sample(d.sample_user, kept - 1, x);
+        }
+        if (s == NRX_OK && nrxi_progress(&d.env, step + 1, total, value)) s = NRX_E_CANCELLED;
+    }
+    info->samples = kept;
+    for (i = 0; i < n; i++) {
+        if (mean) mean[i] = (float)m[i];
+        if (variance) variance[i] = kept > 1 ? (float)(m[n + i] / (double)(kept - 1)) : 0.0f;
+    }
+    nrxi_free(&d.env, z);
+    nrxi_free(&d.env, m);
+    return s;
+}
+
 /* ---- bilevel ---- */
 
 NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x,
@@ -7810,6 +9151,8 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
         info->iterations = k + 1;
     }
     info->residual = start > 0 ? sqrt(rr / start) : 0;
+    for (i = 0; i < n; i++) info->solution += (double)q[i] * (double)q[i];
+    info->solution = sqrt(info->solution);
     if (s == NRX_OK) {
         for (i = 0; i < n; i++) q[i] *= -(float)d.weight;
         s = nrx_net_tangent(plan, q, NULL);
@@ -7817,6 +9160,205 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
     }
     nrxi_free(&d.env, q);
     nrx_net_plan_free(plan);
+    return s;
+}
+
+/* ---- method of adaptive inexact descent ---- */
+
+typedef struct nrxi_net_maid {
+    nrx_net *net;
+    nrx_net_maid_desc d;
+    nrx_net_maid_info *info;
+    nrx_net_plan *plan;
+    nrx_functional R;        /* over the plan, so that new weights need no new certificate */
+    float *x, *gx, *theta;   /* lower-level points [count][n], one loss gradient, weights before a step */
+    double loss, slope;      /* mean loss and mean |grad loss| at x */
+} nrxi_net_maid;
+
+NRXI_FN nrx_status nrxi_net_maid_eval(void *user, const void *x, double *value, void *grad)
+{
+    nrxi_net_maid *m = (nrxi_net_maid *)user;
+    float one;
+    size_t i;
+    nrx_status s = nrx_net_forward(m->plan, (const float *)x, &one);
+    if (s == NRX_OK && grad) s = nrx_net_backward(m->plan, NULL, (float *)grad, NULL);
+    for (i = 0; s == NRX_OK && grad && i < m->R.n; i++) ((float *)grad)[i] *= (float)m->d.weight;
+    if (value) *value = m->d.weight * (double)one;
+    return s;
+}
+
+NRXI_FN double nrxi_net_maid_loss(nrxi_net_maid *m, size_t i)
+{
+    const float *x = m->x + i * m->R.n, *t = m->d.truth + (m->d.truth ? i * m->R.n : 0);
+    double v = 0;
+    size_t k;
+    if (m->d.loss) return m->d.loss(m->d.loss_user, i, x, m->gx);
+    for (k = 0; k < m->R.n; k++) { m->gx[k] = x[k] - t[k]; v += 0.5 * (double)m->gx[k] * (double)m->gx[k]; }
+    return v;
+}
+
+/* Lower-level solutions with |x - minimiser| <= accuracy; their mean loss. */
+NRXI_FN nrx_status nrxi_net_maid_lower(nrxi_net_maid *m, double accuracy)
+{
+    nrx_net_recon_desc rd = NRX_ZERO;
+    nrx_status s = NRX_OK;
+    size_t i;
+    rd.env = m->d.env;
+    rd.env.progress = NULL;
+    rd.method = NRX_SOLVE_ACCELERATED;
+    rd.max_iter = m->d.max_lower;
+    rd.gradient_tol = m->d.mu * accuracy;
+    m->loss = m->slope = 0;
+    for (i = 0; s == NRX_OK && i < m->d.count; i++) {
+        nrx_solve_info si;
+        s = nrxi_net_minimise(m->d.A, m->d.data + i * m->d.A->rows, &m->R, m->x + i * m->R.n, &rd, &si);
+        m->info->lower_solves++;
+        m->loss += nrxi_net_maid_loss(m, i) / (double)m->d.count;
+        m->slope += nrxi_net_norm(m->R.n, m->gx) / (double)m->d.count;
+    }
+    return s;
+}
+
+/* Mean hypergradient into net->grad (frozen blocks zero); its norm and the estimate of |J|. */
+NRXI_FN nrx_status nrxi_net_maid_gradient(nrxi_net_maid *m, double delta, double *norm, double *jacobian)
+{
+    nrx_net_hyper_desc hd = NRX_ZERO;
+    nrx_status s = NRX_OK;
+    double q = 0;
+    size_t i, k;
+    hd.height = m->d.height; hd.width = m->d.width; hd.weight = m->d.weight; hd.env = m->d.env;
+    nrx_net_zero_grad(m->net);
+    for (i = 0; s == NRX_OK && i < m->d.count; i++) {
+        nrx_net_hyper_info hi;
+        double size;
+        (void)nrxi_net_maid_loss(m, i);
+        size = nrxi_net_norm(m->R.n, m->gx);
+        hd.tol = size > delta ? delta / size : 0.5;
+        if (hd.tol < 1e-6) hd.tol = 1e-6;
+        s = nrx_net_hypergradient(m->net, m->d.A, m->x + i * m->R.n, m->gx, m->net->grad, &hd, &hi);
+        q += hi.solution;
+    }
+    for (i = 0; i < m->net->params; i++) {
+        const nrxi_net_param *p = m->net->param + i;
+        for (k = p->offset; k < p->offset + p->rows * p->cols; k++)
+            m->net->grad[k] = p->frozen ? 0.0f : m->net->grad[k] / (float)m->d.count;
+    }
+    *norm = nrxi_net_norm(m->net->count, m->net->grad);
+    *jacobian = q > 0 ? *norm * (double)m->d.count / q : 0;
+    return s;
+}
+
+NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
+{
+    const double eta = 1e-4, shrink = 0.5, grow = 1.05, back = 0.9, least = 1e-7;
+    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, loss,
+        slope;
+    size_t k, i, trials = 10;
+    nrx_status s = NRX_OK;
+    m->info->stop = NRX_STOP_MAX_ITER;
+    for (k = 0; s == NRX_OK && k < m->d.max_iter; k++) {
+        int accepted = 0;
+        for (;;) { /* an accuracy that makes the negative hypergradient a descent direction */
+            s = nrxi_net_maid_lower(m, eps);
+            if (s == NRX_OK) s = nrxi_net_maid_gradient(m, delta, &norm, &jacobian);
+            if (s != NRX_OK || jacobian / m->d.mu * (m->d.loss_lip * eps + delta) <= (1 - eta) * norm
+                || eps < least)
+                break;
+            eps *= shrink;
+            delta *= shrink;
+        }
+        if (s != NRX_OK) break;
+        loss = m->loss;
+        slope = m->slope;
+        if (k == 0) { first = norm; m->info->first_loss = loss; }
+        m->info->iterations = k;
+        m->info->loss = loss; m->info->gradient = norm; m->info->accuracy = eps; m->info->step = beta;
+        if (norm <= m->d.tol * first || norm == 0) { m->info->stop = NRX_STOP_TOL; return NRX_OK; }
+        if (eps < least) { m->info->stop = NRX_STOP_STALLED; return NRX_OK; }
+        memcpy(m->theta, m->net->theta, m->net->count * sizeof *m->theta);
+        for (i = 0; s == NRX_OK && i < trials && !accepted; i++, beta *= accepted ? 1 : back) {
+            size_t j;
+            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)beta
+                * m->net->grad[j];
+            nrx_net_project(m->net);
+            s = nrxi_net_maid_lower(m, eps);
+            accepted = m->loss + m->slope * eps + 0.5 * m->d.loss_lip * eps * eps - loss + slope * eps
+                <= -beta * eta * eta * norm * norm;
+            if (!accepted) m->info->backtracks++;
+        }
+        if (accepted) {
+            eps *= grow;
+            delta *= grow;
+            beta *= 10.0 / 9.0;
+            trials = 10;
+            m->info->loss = m->loss;
+        } else {
+            memcpy(m->net->theta, m->theta, m->net->count * sizeof *m->theta);
+            eps *= shrink;
+            delta *= shrink;
+            trials += 2;
+        }
+        if (s == NRX_OK && nrxi_progress(&m->d.env, k + 1, m->d.max_iter, m->info->loss)) {
+            m->info->stop = NRX_STOP_CANCELLED;
+            s = NRX_E_CANCELLED;
+        }
+    }
+    return s;
+}
+
+NRX_DEF nrx_status nrx_net_maid(nrx_net *net, const nrx_net_maid_desc *desc, nrx_net_maid_info *info)
+{
+    nrxi_net_maid m;
+    nrx_net_maid_info local;
+    nrx_net_plan_desc pd = NRX_ZERO;
+    nrx_net_report proof;
+    nrx_status s;
+    size_t n;
+    if (!info) info = &local;
+    memset(info, 0, sizeof *info);
+    memset(&m, 0, sizeof m);
+    if (!net || !desc || !desc->A || !desc->data || (!desc->truth && !desc->loss) || desc->count == 0)
+        return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG,
+            "nrx_net_maid: an argument is NULL, or count is 0");
+    m.d = *desc;
+    m.net = net;
+    m.info = info;
+    n = desc->A->cols;
+    if (desc->A->dtype != NRX_F32 || n != net->layer[0].channels * desc->height * desc->width)
+        return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_net_maid: images %zux%zu, A has %zu columns",
+            desc->height,
+            desc->width, n);
+    if (m.d.weight == 0) m.d.weight = 1;
+    if (m.d.loss_lip == 0) m.d.loss_lip = 1;
+    if (m.d.accuracy == 0) m.d.accuracy = 0.1;
+    if (m.d.step == 0) m.d.step = 0.1;
+    if (m.d.tol == 0) m.d.tol = 1e-4;
+    if (m.d.max_iter == 0) m.d.max_iter = 200;
+    if (m.d.max_lower == 0) m.d.max_lower = 2000;
+    if (m.d.mu == 0) {
+        s = nrx_net_certify(net, desc->height, desc->width, &proof);
+        if (s != NRX_OK) return s;
+        m.d.mu = m.d.weight * proof.mu;
+    }
+    if (!(m.d.mu > 0)) return nrxi_fail(&desc->env, NRX_E_ARG,
+        "nrx_net_maid: the lower level is not known to be strongly convex: give mu, or a network with a quadratic");
+    pd.height = desc->height; pd.width = desc->width; pd.mode = NRX_NET_GRADIENT; pd.env = desc->env;
+    s = nrx_net_plan_create(net, &pd, &m.plan);
+    if (s != NRX_OK) return s;
+    m.R.eval = nrxi_net_maid_eval;
+    m.R.user = &m;
+    m.R.n = n;
+    m.R.dtype = NRX_F32;
+    m.R.convexity = NRX_CONVEX;
+    m.x = (float *)nrxi_calloc(&desc->env, (desc->count + 1) * n + net->count, sizeof *m.x);
+    if (!m.x) s = nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_net_maid: no memory for %zu images", desc->count);
+    else {
+        m.gx = m.x + desc->count * n;
+        m.theta = m.gx + n;
+        s = nrxi_net_maid_run(&m);
+    }
+    nrxi_free(&desc->env, m.x);
+    nrx_net_plan_free(m.plan);
     return s;
 }
 
@@ -8890,6 +10432,8 @@ NRXI_FN int nrxi_net_build_from(nrx_net *net, const char *name, const size_t *v,
     case NRXI_NET_GAIN: return nrx_net_scale_learned(net, in0, (int)v[14], (int)v[16], 1, rate, name);
     case NRXI_NET_MUL: return nrx_net_multiply(net, in0, in1);
     case NRXI_NET_CONCAT: return nrx_net_concat(net, in0, in1);
+    case NRXI_NET_GRID: return nrx_net_grid_sample(net, in0, in1);
+    case NRXI_NET_SPECTRAL: return nrx_net_spectral_conv2d(net, in0, v[3], v[4], v[5], name);
     case NRXI_NET_SLICE: return nrx_net_slice(net, in0, v[14], v[3]);
     case NRXI_NET_AVGPOOL: return nrx_net_avg_pool(net, in0, v[14]);
     case NRXI_NET_MAXPOOL: return nrx_net_max_pool(net, in0, v[14]);
