@@ -9251,7 +9251,7 @@ NRXI_FN nrx_status nrxi_net_maid_gradient(nrxi_net_maid *m, double delta, double
 NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
 {
     const double eta = 1e-4, shrink = 0.5, grow = 1.05, back = 0.9, least = 1e-7;
-    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, loss,
+    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, step, loss,
         slope;
     size_t k, i, trials = 10;
     nrx_status s = NRX_OK;
@@ -9276,20 +9276,19 @@ NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
         if (norm <= m->d.tol * first || norm == 0) { m->info->stop = NRX_STOP_TOL; return NRX_OK; }
         if (eps < least) { m->info->stop = NRX_STOP_STALLED; return NRX_OK; }
         memcpy(m->theta, m->net->theta, m->net->count * sizeof *m->theta);
-        for (i = 0; s == NRX_OK && i < trials && !accepted; i++, beta *= accepted ? 1 : back) {
+        for (i = 0, step = beta; s == NRX_OK && i < trials && !accepted; i++) {
             size_t j;
-            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)beta
-                * m->net->grad[j];
+            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)step * m->net->grad[j];
             nrx_net_project(m->net);
             s = nrxi_net_maid_lower(m, eps);
             accepted = m->loss + m->slope * eps + 0.5 * m->d.loss_lip * eps * eps - loss + slope * eps
-                <= -beta * eta * eta * norm * norm;
-            if (!accepted) m->info->backtracks++;
+                <= -step * eta * eta * norm * norm;
+            if (!accepted) { step *= back; m->info->backtracks++; }
         }
         if (accepted) {
             eps *= grow;
             delta *= grow;
-            beta *= 10.0 / 9.0;
+            beta = step * 10.0 / 9.0;
             trials = 10;
             m->info->loss = m->loss;
         } else {
