@@ -485,7 +485,8 @@ enum { NRX_CT_PARALLEL = 0,          /* parallel rays; with slices or bin_rows >
        NRX_CT_VECTOR_DIVERGENT = 4   /* every view given by vectors: source, detector centre, u and v                      */ };
 enum { NRX_CT_JOSEPH = 0,            /* linear interpolation between the two pixels a ray passes in each row or column (Joseph 1982) */
        NRX_CT_SIDDON = 1,            /* exact lengths of the ray in each pixel (Siddon 1985)                               */
-       NRX_CT_AREA = 2               /* mean over the bin: area of the pixel inside the strip between the bin's edges      */ };
+       NRX_CT_AREA = 2               /* mean over the bin: area of the pixel inside the strip between the bin's edges; in three dimensions
+                                        separable footprints (upright detectors; rolled ones: mean of four rays)           */ };
 
 /* One view of the free vector geometry. Bin (i, j) of the detector is centred at
    detector + (j - (bins-1)/2) u + (i - (bin_rows-1)/2) v. Two-dimensional set-ups leave every z at 0 and v unused. */
@@ -4505,7 +4506,7 @@ NRXI_FN void nrxi_ct_adjoint_2d(const nrx_ct_geometry *g, const void *sino, void
 
    As in two: a ray is followed plane by plane along the axis it runs along most, at positions a + b l on the two other axes. Joseph
    interpolates between the four voxels around it. Siddon shares the length among the voxels the ray passes within the plane's slab.
-   Area takes the mean of 2 x 2 Joseph rays at the Gauss points of the bin, which is exact for the mean of a cubic across it. */
+   Area uses separable footprints (below) where it can, else the mean of 2 x 2 Joseph rays at the Gauss points of the bin. */
 
 typedef struct nrxi_ct_ray3 {
     int    axis;              /* 0 columns, 1 rows, 2 slices */
@@ -4716,6 +4717,7 @@ typedef struct nrxi_ct_pass3 {
     nrxi_ct_grid grid;
     const void *in;
     void *out;
+    void *work;
     int axis;                 /* adjoint: which planes */
     size_t block;
 } nrxi_ct_pass3;
@@ -4822,6 +4824,272 @@ NRXI_FN void nrxi_ct_adjoint3_block_f32(void *arg, size_t job)
 }
 /* <<< twin */
 
+/* -- area kernel for upright detectors: separable footprints (Long, Fessler and Balter 2010, SF-TR) --
+
+   A voxel's shadow is a trapezoid along u, whose corners are the projected edges of its column, times a box along v, times the chord of
+   the column at its centre and the slant of the ray. Shares of bins are integrals of the shadow over them. */
+
+/* Whether bin rows lie in planes z = const, as do the rays of parallel beams. */
+NRXI_FN int nrxi_ct_upright(const nrxi_ct_frame *f)
+{
+    double u = fabs(f->v.u[0]) + fabs(f->v.u[1]), v = fabs(f->v.v[2]);
+    return fabs(f->v.u[2]) <= 1e-9 * u && fabs(f->v.v[0]) + fabs(f->v.v[1]) <= 1e-9 * v && v > 0 && (f->divergent || fabs(f->v.source[2]) <= 1e-9);
+}
+
+/* The footprint kernel serves upright detectors and volumes well ahead of the source; else area takes means over rays. */
+NRXI_FN int nrxi_ct_has_footprints(const nrx_ct_geometry *g)
+{
+    nrxi_ct_grid q = nrxi_ct_grid_of(g);
+    size_t view;
+    if (g->kernel != NRX_CT_AREA || !nrxi_ct_is_3d(g)) return 0;
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_frame f = nrxi_ct_frame_of(g, view);
+        nrxi_ct_bp b = nrxi_ct_bp_of(&f, g->pitch);
+        int corner;
+        if (!nrxi_ct_upright(&f)) return 0;
+        for (corner = 0; corner < 4; corner++) {
+            double x = q.x0 + q.hx * (corner & 1 ? (double)g->cols - 0.5 : -0.5), y = q.y0 - q.hy * (corner & 2 ? (double)g->rows - 0.5 : -0.5);
+            if (!(b.m0 + b.mx * x + b.my * y > 0.01)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* One view, and in it the shadow of a column of voxels. */
+typedef struct nrxi_ct_shadow {
+    nrxi_ct_frame f;
+    nrxi_ct_bp b;
+    double magnify;           /* of lengths along z, on the axis */
+    size_t j0, j1;            /* bins that the shadow touches */
+    double tau[4], chord;     /* corners of the trapezoid in bins, bin j is [j, j+1]; its height */
+    double low, size;         /* lower end of the first slice of voxels in bin rows, row i is [i, i+1]; rows per slice, > 0 */
+    int flipped;              /* the last slice comes first */
+} nrxi_ct_shadow;
+
+NRXI_FN nrxi_ct_shadow nrxi_ct_shadow_view(const nrx_ct_geometry *g, size_t view)
+{
+    nrxi_ct_shadow s;
+    memset(&s, 0, sizeof s);
+    s.f = nrxi_ct_frame_of(g, view);
+    s.b = nrxi_ct_bp_of(&s.f, g->pitch);
+    s.magnify = 1;
+    if (s.f.divergent) {
+        const double *p = s.f.v.source, *u = s.f.v.u;
+        double c[2];
+        c[0] = s.f.v.detector[0] - p[0];
+        c[1] = s.f.v.detector[1] - p[1];
+        s.magnify = nrxi_ct_cross(u, c) / -nrxi_ct_cross(u, p);
+    }
+    return s;
+}
+
+NRXI_FN void nrxi_ct_shadow_of(const nrx_ct_geometry *g, const nrxi_ct_grid *q, size_t row, size_t col, nrxi_ct_shadow *s)
+{
+    double x = q->x0 + (double)col * q->hx, y = q->y0 - (double)row * q->hy, d[2], length, scale, z = s->f.divergent ? s->f.v.source[2] : 0, t;
+    int k, m;
+    for (k = 0; k < 4; k++) {
+        double cx = x + (k & 1 ? 0.5 : -0.5) * q->hx, cy = y + (k & 2 ? 0.5 : -0.5) * q->hy;
+        t = (s->b.n0 + s->b.nx * cx + s->b.ny * cy) / (s->b.m0 + s->b.mx * cx + s->b.my * cy) + 0.5;
+        for (m = k; m > 0 && s->tau[m - 1] > t; m--) s->tau[m] = s->tau[m - 1];
+        s->tau[m] = t;
+    }
+    d[0] = s->f.divergent ? x - s->f.v.source[0] : s->f.v.source[0];
+    d[1] = s->f.divergent ? y - s->f.v.source[1] : s->f.v.source[1];
+    length = sqrt(d[0] * d[0] + d[1] * d[1]);
+    s->chord = fabs(d[0]) * q->hy > fabs(d[1]) * q->hx ? q->hx * length / fabs(d[0]) : q->hy * length / fabs(d[1]);
+    s->j0 = s->tau[0] > 0 ? (s->tau[0] < (double)g->bins ? (size_t)s->tau[0] : g->bins) : 0;
+    s->j1 = s->tau[3] > 0 ? (s->tau[3] < (double)g->bins ? (size_t)s->tau[3] + 1 : g->bins) : 0;
+    scale = s->magnify / (s->b.m0 + s->b.mx * x + s->b.my * y);
+    s->size = q->hz * scale / s->f.v.v[2];
+    s->low = (z + (q->z0 - 0.5 * q->hz - z) * scale - s->f.v.detector[2]) / s->f.v.v[2] + s->f.mid_v + 0.5;
+    s->flipped = s->size < 0;
+    if (s->flipped) { s->low += (double)nrxi_ct_slices(g) * s->size; s->size = -s->size; }
+}
+
+/* Integral of the trapezoid up to u. */
+NRXI_FN double nrxi_ct_shadow_up_to(const double *t, double u)
+{
+    double whole = 0.5 * (t[2] + t[3] - t[0] - t[1]);
+    if (u <= t[0]) return 0;
+    if (u < t[1]) return 0.5 * (u - t[0]) * (u - t[0]) / (t[1] - t[0]);
+    if (u <= t[2]) return u - 0.5 * (t[0] + t[1]);
+    return u < t[3] ? whole - 0.5 * (t[3] - u) * (t[3] - u) / (t[3] - t[2]) : whole;
+}
+
+/* How much longer a ray is than its shadow in the plane, squared: per bin row and bin. */
+NRXI_FN double nrxi_ct_slant(const nrxi_ct_frame *f, size_t i, size_t j)
+{
+    double p[3], d[3];
+    nrxi_ct_ray(f, (double)j, (double)i, p, d);
+    return 1 + d[2] * d[2] / (d[0] * d[0] + d[1] * d[1]);
+}
+
+/* >>> twin f64 */
+/* Between a column of voxels and rows i0 .. i1-1 of its shadow: rows[i - i0] += shares x, or backwards x += shares rows. */
+NRXI_FN void nrxi_ct_shadow_column_f64(const nrxi_ct_shadow *s, size_t slices, size_t i0, size_t i1, double *x, size_t stride, double *rows, int backward)
+{
+    size_t k, i;
+    nrxi_ct_wide at = ((nrxi_ct_wide)i0 - s->low) / s->size, end = ((nrxi_ct_wide)i1 - s->low) / s->size;
+    for (k = at > 1 ? (size_t)at - 1 : 0; k < slices && (nrxi_ct_wide)k < end; k++) {
+        nrxi_ct_wide lo = s->low + (nrxi_ct_wide)k * s->size, hi = lo + s->size;
+        double *v = x + (s->flipped ? slices - 1 - k : k) * stride, sum = 0;
+        for (i = lo > (nrxi_ct_wide)i0 ? (size_t)lo : i0; i < i1 && (nrxi_ct_wide)i < hi; i++) {
+            nrxi_ct_wide a = (nrxi_ct_wide)i > lo ? (nrxi_ct_wide)i : lo, b = (nrxi_ct_wide)i + 1 < hi ? (nrxi_ct_wide)i + 1 : hi;
+            if (backward) sum += (double)(b - a) * rows[i - i0];
+            else rows[i - i0] += (double)(b - a) * *v;
+        }
+        if (backward) *v += sum;
+    }
+}
+
+/* All columns of one row of voxels in one view, rows i0 .. i1-1 of it (at most NRXI_CT_RUN). */
+NRXI_FN void nrxi_ct_shadow_row_f64(const nrx_ct_geometry *g, const nrxi_ct_grid *q, nrxi_ct_shadow *s, size_t row, size_t i0, size_t i1, double *volume,
+                                    double *sino, int backward)
+{
+    double rows[NRXI_CT_RUN];
+    size_t col, i, j, slices = nrxi_ct_slices(g), stride = g->rows * g->cols;
+    for (col = 0; col < g->cols; col++) {
+        nrxi_ct_wide top, from;
+        size_t a = i0, b = i1;
+        nrxi_ct_shadow_of(g, q, row, col, s);
+        top = s->low + (nrxi_ct_wide)slices * s->size;
+        if (s->j0 >= s->j1 || s->low >= (nrxi_ct_wide)i1 || top <= (nrxi_ct_wide)i0) continue;
+        if (s->low > (nrxi_ct_wide)a) a = (size_t)s->low;
+        if (top < (nrxi_ct_wide)b) b = (size_t)top + 1 < b ? (size_t)top + 1 : b;
+        for (i = a; i < b; i++) rows[i - a] = 0;
+        if (!backward) nrxi_ct_shadow_column_f64(s, slices, a, b, volume + row * g->cols + col, stride, rows, 0);
+        from = nrxi_ct_shadow_up_to(s->tau, (nrxi_ct_wide)s->j0);
+        for (j = s->j0; j < s->j1; j++) {
+            nrxi_ct_wide to = nrxi_ct_shadow_up_to(s->tau, (nrxi_ct_wide)j + 1);
+            double w = (double)((to - from) * s->chord), *y = sino + j;
+            if (backward) for (i = a; i < b; i++) rows[i - a] += w * y[i * g->bins];
+            else for (i = a; i < b; i++) y[i * g->bins] += w * rows[i - a];
+            from = to;
+        }
+        if (backward) nrxi_ct_shadow_column_f64(s, slices, a, b, volume + row * g->cols + col, stride, rows, 1);
+    }
+}
+
+NRXI_FN void nrxi_ct_shadow_forward_f64(void *arg, size_t view)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    nrxi_ct_shadow s = nrxi_ct_shadow_view(g, view);
+    size_t i, j, row, rows = nrxi_ct_bin_rows(g);
+    double *sino = (double *)p->out + view * rows * g->bins;
+    memset(sino, 0, rows * g->bins * sizeof *sino);
+    for (i = 0; i < rows; i += NRXI_CT_RUN) /* the volume is only read */
+        for (row = 0; row < g->rows; row++)
+            nrxi_ct_shadow_row_f64(g, &p->grid, &s, row, i, i + NRXI_CT_RUN < rows ? i + NRXI_CT_RUN : rows, (double *)(size_t)p->in, sino, 0);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < g->bins; j++) sino[i * g->bins + j] *= (double)nrxi_ct_wide_root(nrxi_ct_slant(&s.f, i, j));
+}
+
+/* Of the adjoint: first the slant of every ray (view by view, into the workspace), then row by row of the volume. */
+NRXI_FN void nrxi_ct_shadow_slant_f64(void *arg, size_t view)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    nrxi_ct_frame f = nrxi_ct_frame_of(p->g, view);
+    size_t i, j, rows = nrxi_ct_bin_rows(p->g), at = view * rows * p->g->bins;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < p->g->bins; j++, at++) ((double *)p->work)[at] = ((const double *)p->in)[at] * (double)nrxi_ct_wide_root(nrxi_ct_slant(&f, i, j));
+}
+NRXI_FN void nrxi_ct_shadow_adjoint_f64(void *arg, size_t row)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t i, view, rows = nrxi_ct_bin_rows(g);
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_shadow s = nrxi_ct_shadow_view(g, view);
+        for (i = 0; i < rows; i += NRXI_CT_RUN)
+            nrxi_ct_shadow_row_f64(g, &p->grid, &s, row, i, i + NRXI_CT_RUN < rows ? i + NRXI_CT_RUN : rows, (double *)p->out,
+                                   (double *)p->work + view * rows * g->bins, 1);
+    }
+}
+/* === twin f32 */
+/* Between a column of voxels and rows i0 .. i1-1 of its shadow: rows[i - i0] += shares x, or backwards x += shares rows. */
+NRXI_FN void nrxi_ct_shadow_column_f32(const nrxi_ct_shadow *s, size_t slices, size_t i0, size_t i1, float *x, size_t stride, float *rows, int backward)
+{
+    size_t k, i;
+    nrxi_ct_wide at = ((nrxi_ct_wide)i0 - s->low) / s->size, end = ((nrxi_ct_wide)i1 - s->low) / s->size;
+    for (k = at > 1 ? (size_t)at - 1 : 0; k < slices && (nrxi_ct_wide)k < end; k++) {
+        nrxi_ct_wide lo = s->low + (nrxi_ct_wide)k * s->size, hi = lo + s->size;
+        float *v = x + (s->flipped ? slices - 1 - k : k) * stride, sum = 0;
+        for (i = lo > (nrxi_ct_wide)i0 ? (size_t)lo : i0; i < i1 && (nrxi_ct_wide)i < hi; i++) {
+            nrxi_ct_wide a = (nrxi_ct_wide)i > lo ? (nrxi_ct_wide)i : lo, b = (nrxi_ct_wide)i + 1 < hi ? (nrxi_ct_wide)i + 1 : hi;
+            if (backward) sum += (float)(b - a) * rows[i - i0];
+            else rows[i - i0] += (float)(b - a) * *v;
+        }
+        if (backward) *v += sum;
+    }
+}
+
+/* All columns of one row of voxels in one view, rows i0 .. i1-1 of it (at most NRXI_CT_RUN). */
+NRXI_FN void nrxi_ct_shadow_row_f32(const nrx_ct_geometry *g, const nrxi_ct_grid *q, nrxi_ct_shadow *s, size_t row, size_t i0, size_t i1, float *volume,
+                                    float *sino, int backward)
+{
+    float rows[NRXI_CT_RUN];
+    size_t col, i, j, slices = nrxi_ct_slices(g), stride = g->rows * g->cols;
+    for (col = 0; col < g->cols; col++) {
+        nrxi_ct_wide top, from;
+        size_t a = i0, b = i1;
+        nrxi_ct_shadow_of(g, q, row, col, s);
+        top = s->low + (nrxi_ct_wide)slices * s->size;
+        if (s->j0 >= s->j1 || s->low >= (nrxi_ct_wide)i1 || top <= (nrxi_ct_wide)i0) continue;
+        if (s->low > (nrxi_ct_wide)a) a = (size_t)s->low;
+        if (top < (nrxi_ct_wide)b) b = (size_t)top + 1 < b ? (size_t)top + 1 : b;
+        for (i = a; i < b; i++) rows[i - a] = 0;
+        if (!backward) nrxi_ct_shadow_column_f32(s, slices, a, b, volume + row * g->cols + col, stride, rows, 0);
+        from = nrxi_ct_shadow_up_to(s->tau, (nrxi_ct_wide)s->j0);
+        for (j = s->j0; j < s->j1; j++) {
+            nrxi_ct_wide to = nrxi_ct_shadow_up_to(s->tau, (nrxi_ct_wide)j + 1);
+            float w = (float)((to - from) * s->chord), *y = sino + j;
+            if (backward) for (i = a; i < b; i++) rows[i - a] += w * y[i * g->bins];
+            else for (i = a; i < b; i++) y[i * g->bins] += w * rows[i - a];
+            from = to;
+        }
+        if (backward) nrxi_ct_shadow_column_f32(s, slices, a, b, volume + row * g->cols + col, stride, rows, 1);
+    }
+}
+
+NRXI_FN void nrxi_ct_shadow_forward_f32(void *arg, size_t view)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    nrxi_ct_shadow s = nrxi_ct_shadow_view(g, view);
+    size_t i, j, row, rows = nrxi_ct_bin_rows(g);
+    float *sino = (float *)p->out + view * rows * g->bins;
+    memset(sino, 0, rows * g->bins * sizeof *sino);
+    for (i = 0; i < rows; i += NRXI_CT_RUN) /* the volume is only read */
+        for (row = 0; row < g->rows; row++)
+            nrxi_ct_shadow_row_f32(g, &p->grid, &s, row, i, i + NRXI_CT_RUN < rows ? i + NRXI_CT_RUN : rows, (float *)(size_t)p->in, sino, 0);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < g->bins; j++) sino[i * g->bins + j] *= (float)nrxi_ct_wide_root(nrxi_ct_slant(&s.f, i, j));
+}
+
+/* Of the adjoint: first the slant of every ray (view by view, into the workspace), then row by row of the volume. */
+NRXI_FN void nrxi_ct_shadow_slant_f32(void *arg, size_t view)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    nrxi_ct_frame f = nrxi_ct_frame_of(p->g, view);
+    size_t i, j, rows = nrxi_ct_bin_rows(p->g), at = view * rows * p->g->bins;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < p->g->bins; j++, at++) ((float *)p->work)[at] = ((const float *)p->in)[at] * (float)nrxi_ct_wide_root(nrxi_ct_slant(&f, i, j));
+}
+NRXI_FN void nrxi_ct_shadow_adjoint_f32(void *arg, size_t row)
+{
+    const nrxi_ct_pass3 *p = (const nrxi_ct_pass3 *)arg;
+    const nrx_ct_geometry *g = p->g;
+    size_t i, view, rows = nrxi_ct_bin_rows(g);
+    for (view = 0; view < g->views; view++) {
+        nrxi_ct_shadow s = nrxi_ct_shadow_view(g, view);
+        for (i = 0; i < rows; i += NRXI_CT_RUN)
+            nrxi_ct_shadow_row_f32(g, &p->grid, &s, row, i, i + NRXI_CT_RUN < rows ? i + NRXI_CT_RUN : rows, (float *)p->out,
+                                   (float *)p->work + view * rows * g->bins, 1);
+    }
+}
+/* <<< twin */
+
 NRXI_FN void nrxi_ct_forward_3d(const nrx_ct_geometry *g, const void *image, void *sino, void *work)
 {
     nrxi_ct_pass3 p;
@@ -4836,10 +5104,11 @@ NRXI_FN void nrxi_ct_forward_3d(const nrx_ct_geometry *g, const void *image, voi
         nrxi_ct_apply_mask(g, work);
         p.in = work;
     }
-    nrxi_parallel(&g->env, g->views * nrxi_ct_bin_rows(g), g->dtype == NRX_F64 ? nrxi_ct_forward3_view_f64 : nrxi_ct_forward3_view_f32, &p);
+    if (nrxi_ct_has_footprints(g)) nrxi_parallel(&g->env, g->views, g->dtype == NRX_F64 ? nrxi_ct_shadow_forward_f64 : nrxi_ct_shadow_forward_f32, &p);
+    else nrxi_parallel(&g->env, g->views * nrxi_ct_bin_rows(g), g->dtype == NRX_F64 ? nrxi_ct_forward3_view_f64 : nrxi_ct_forward3_view_f32, &p);
 }
 
-NRXI_FN void nrxi_ct_adjoint_3d(const nrx_ct_geometry *g, const void *sino, void *image)
+NRXI_FN void nrxi_ct_adjoint_3d(const nrx_ct_geometry *g, const void *sino, void *image, void *work)
 {
     nrxi_ct_pass3 p;
     memset(&p, 0, sizeof p);
@@ -4848,7 +5117,11 @@ NRXI_FN void nrxi_ct_adjoint_3d(const nrx_ct_geometry *g, const void *sino, void
     p.in = sino;
     p.out = image;
     memset(image, 0, nrx_ct_image_size(g) * nrxi_dtype_size(g->dtype));
-    for (p.axis = 0; p.axis < 3; p.axis++) {
+    p.work = work;
+    if (nrxi_ct_has_footprints(g)) {
+        nrxi_parallel(&g->env, g->views, g->dtype == NRX_F64 ? nrxi_ct_shadow_slant_f64 : nrxi_ct_shadow_slant_f32, &p);
+        nrxi_parallel(&g->env, g->rows, g->dtype == NRX_F64 ? nrxi_ct_shadow_adjoint_f64 : nrxi_ct_shadow_adjoint_f32, &p);
+    } else for (p.axis = 0; p.axis < 3; p.axis++) {
         size_t planes = p.axis == 0 ? g->cols : p.axis == 1 ? g->rows : nrxi_ct_slices(g);
         p.block = planes > 64 ? (planes + 7) / 8 : 16; /* every job walks over all rays, so there are few */
         nrxi_parallel(&g->env, (planes + p.block - 1) / p.block, g->dtype == NRX_F64 ? nrxi_ct_adjoint3_block_f64 : nrxi_ct_adjoint3_block_f32, &p);
@@ -4860,7 +5133,10 @@ NRXI_FN void nrxi_ct_adjoint_3d(const nrx_ct_geometry *g, const void *sino, void
 
 NRXI_FN size_t nrxi_ct_work(const nrx_ct_geometry *g)
 {
-    if (nrxi_ct_is_3d(g)) return g->mask ? nrx_ct_image_size(g) : 1;
+    if (nrxi_ct_is_3d(g)) {
+        size_t image = g->mask ? nrx_ct_image_size(g) : 1, sino = g->kernel == NRX_CT_AREA ? nrx_ct_sino_size(g) : 1;
+        return image > sino ? image : sino;
+    }
     return nrxi_ct_work_2d(g);
 }
 
@@ -4872,7 +5148,7 @@ NRXI_FN void nrxi_ct_forward(const nrx_ct_geometry *g, const void *image, void *
 
 NRXI_FN void nrxi_ct_adjoint(const nrx_ct_geometry *g, const void *sino, void *image, void *work)
 {
-    if (nrxi_ct_is_3d(g)) nrxi_ct_adjoint_3d(g, sino, image);
+    if (nrxi_ct_is_3d(g)) nrxi_ct_adjoint_3d(g, sino, image, work);
     else nrxi_ct_adjoint_2d(g, sino, image, work);
 }
 
@@ -6177,8 +6453,7 @@ NRX_DEF nrx_status nrx_ct_fdk(const nrx_ct_geometry *g, const void *projections,
     if (status != NRX_OK) return status;
     for (i = 0; i < g->views; i++) { /* rows of bins must lie in planes z = const, rays of parallel beams too */
         nrxi_ct_frame f = nrxi_ct_frame_of(g, i);
-        double u = fabs(f.v.u[0]) + fabs(f.v.u[1]), v = fabs(f.v.v[2]);
-        if (fabs(f.v.u[2]) > 1e-9 * u || fabs(f.v.v[0]) + fabs(f.v.v[1]) > 1e-9 * v || (!f.divergent && fabs(f.v.source[2]) > 1e-9))
+        if (!nrxi_ct_upright(&f))
             return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_fdk: the detector of view %zu is rolled or inclined; use an iterative method", i);
     }
     return nrxi_ct_fbp_call(g, projections, volume, desc, "nrx_ct_fdk");
