@@ -902,6 +902,9 @@ typedef struct nrx_dyn_plrnn_desc {
   size_t tau;           /* > 0: sparse forcing (the ALRNN default is 16) */
   double noise;         /* added to the training observations, in deviations */
   double decay;         /* weight penalty */
+  const double *validation; /* [n_validation][N] another trajectory, in the units of x: the parameters whose free run has the least */
+  size_t n_validation;  /* D_stsp against it are kept; 0 = the last ones are kept */
+  size_t checks;        /* how often that is looked at; 0 = 50 times */
   uint64_t seed;
   nrx_env env;          /* progress: value = loss */
 } nrx_dyn_plrnn_desc;
@@ -911,6 +914,8 @@ typedef struct nrx_dyn_rnn {
   double *params;       /* [np]: a, W1 [M][H], W2 [H][M], h1, h2; ALRNN: a, W [M][M], h; then L [M-N][N] */
   double *mean, *sd;    /* [N] */
   double loss, alpha;   /* last smoothed loss and forcing strength */
+  double divergence;    /* D_stsp on the validation series of the step that was kept; -1 = no validation */
+  size_t step;          /* the gradient step whose parameters these are */
   nrx_env env;
 } nrx_dyn_rnn;
 NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out);
@@ -961,6 +966,27 @@ NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, cons
 NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit);
 NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *forecast); /* 0 .. 200 % */
 
+/* Forecast skill on a catalogue system: one row of a skill table (as in Gilpin's "Chaos as an interpretable benchmark", 2021). An orbit of
+ * the system is sampled `per_period` times a period and standardised; at each of `starts` places the forecaster gets the `train` states
+ * before and must continue `count` states. Medians over the starts. forecast(user, dt, n, d, past [n][d], count, out [count][d]);
+ * NULL = next-generation reservoir with its default noise. A forecaster that returns an error scores 0 and 200 % at that start.
+ * Driven systems carry a phase that grows for ever: their rows say little. */
+typedef struct nrx_dyn_skill_desc {
+  size_t starts, train, count, per_period; /* 0 = 15, 1500, 400, 50 */
+  double threshold;                        /* of the valid prediction time; 0 = 0.4 */
+  nrx_status (*forecast)(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out);
+  void *user;
+  nrx_env env;
+} nrx_dyn_skill_desc;
+typedef struct nrx_dyn_skill_row {
+  double valid;     /* median valid prediction time in Lyapunov times, in periods when lambda_1 is not positive */
+  double smape;     /* median sMAPE over `count` states, per cent */
+  double horizon;   /* count in the same unit: no valid time can be longer */
+  int lyapunov;     /* 1 = the unit is the Lyapunov time of the catalogue */
+  size_t failed;    /* starts at which the forecaster failed */
+} nrx_dyn_skill_row;
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out);
+
 /* ================================================================ 8. symbolic regression ====================== */
 
 /* Trees of the single operator eml(x, y) = exp(x) - ln(y) (Odrzywolek 2026), in postfix text: '1', 'x', 'y', ... are leaves, 'E' applies eml to
@@ -973,11 +999,18 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
 
 /* ================================================================ 9. model collapse ========================== */
 
-/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). GAUSSIAN: mean and variance by maximum
- * likelihood; E var_g = var_0 ((m-1)/m)^g in closed form. MIXTURE: two components by EM. KDE: Silverman bandwidth, variance grows by
- * h^2 each time. `keep` is the share of original data mixed into every generation. variance and mean [generations + 1] are averages over
- * `runs`; expected [generations + 1] (or NULL) is the closed form of the variance (GAUSSIAN with keep = 0, else NaN). */
-enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2 };
+/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). Truth and fit:
+ *   GAUSSIAN  N(0, 1); mean and variance by maximum likelihood
+ *   MIXTURE   N(-2, 1/4) and N(2, 1/4), half each (variance 4.25); two components by twenty steps of EM
+ *   KDE       N(0, 1); Gaussian kernels of width h = 1.06 sd m^(-1/5) (Silverman)
+ *   VAE       N(0, diag(3/2, 1/2)); linear variational autoencoder with one latent variable, trained on its evidence bound (its
+ *             optimum is probabilistic PCA: Lucas et al., NeurIPS 2019); variance is half the trace, mean the first component's
+ * `keep` is the share of original samples in every generation. variance and mean [generations + 1] are averages over `runs` of the
+ * samples' own, drawn from the fit before (generation 0: from the truth); expected [generations + 1] (or NULL) is the closed form of
+ * E variance. Every fit keeps the variance of its samples (KDE adds h^2), so with V that of the samples, U = E mean^2, B = keep truth
+ * + (1 - keep) V (1 + h^2 / V): V' = (1 - 1/m) B + keep (1 - keep) U, U' = B / m + (1 - keep)^2 U; for keep = 0 and no KDE
+ * truth (1 - 1/m)^(g+1). Cost: runs * generations * samples, for MIXTURE twenty times that. */
+enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2, NRX_DYN_COLLAPSE_VAE = 3 };
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
                                     double *mean, double *expected, const nrx_env *env);
 
@@ -6438,7 +6471,8 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     if (weak || !ok) continue;
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
-    if (!nrxi_dyn_row_ok(n, alt + P.rows * n)) memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
+    if (data->dxdt || d->time == NRX_DYN_DISCRETE || !nrxi_dyn_row_ok(n, alt + P.rows * n)) /* alt is not filled there */
+      memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
     for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else round-off */
       double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0 : y - alt[P.rows * n + j];
       P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
@@ -7982,6 +8016,20 @@ static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, doub
   }
 }
 
+/* The network runs on lanes: one sequence of the batch in each component of a vector, so that every loop below is
+ * straight and no lane sees another. Without vector extensions a lane is one double; the sums have the same order. */
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
+typedef nrxi_f64x8u nrxi_dyn_lane;
+enum { NRXI_DYN_LANES = 8 };
+#define NRXI_DYN_IF(c, z) ((nrxi_dyn_lane)((nrxi_i64x8u)(z) & (nrxi_i64x8u)((c) > 0.0))) /* c > 0 ? z : 0 */
+#define NRXI_DYN_BODY __attribute__((always_inline)) static inline
+#else
+typedef double nrxi_dyn_lane;
+enum { NRXI_DYN_LANES = 1 };
+#define NRXI_DYN_IF(c, z) ((c) > 0.0 ? (z) : 0.0)
+#define NRXI_DYN_BODY static
+#endif
+
 typedef struct nrxi_dyn_rnn_view { double *a, *W1, *W2, *h1, *h2, *L; } nrxi_dyn_rnn_view;
 static nrxi_dyn_rnn_view nrxi_dyn_rnn_parts(const nrx_dyn_rnn *m, double *p)
 {
@@ -7993,7 +8041,7 @@ static nrxi_dyn_rnn_view nrxi_dyn_rnn_parts(const nrx_dyn_rnn *m, double *p)
   return v;
 }
 
-/* z -> next; u [H] keeps W2 z (or phi(z) for ALRNN in M entries) for the way back. */
+/* z -> next, one state; u [H] keeps W2 z (or phi(z) for ALRNN in M entries). */
 static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const double *z, double *u, double *next)
 {
   size_t M = m->M, H = m->H, i, k;
@@ -8013,63 +8061,153 @@ static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, 
   }
 }
 
-/* Adds the pull-back of g through one step to gz and to the parameter gradients. */
-static void nrxi_dyn_rnn_back(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const nrxi_dyn_rnn_view *d, const double *z, const double *u, const double *g, double *gz)
+/* The same step on lanes. u [U]: W2 z, or phi(z) for ALRNN. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v, const nrxi_dyn_lane *z,
+                                       nrxi_dyn_lane *u, nrxi_dyn_lane *next)
 {
-  size_t M = m->M, H = m->H, i, k;
-  for (i = 0; i < M; i++) { gz[i] = v->a[i] * g[i]; d->a[i] += z[i] * g[i]; d->h1[i] += g[i]; }
-  if (m->kind == NRX_DYN_ALRNN) {
-    for (i = 0; i < M; i++) nrxi_dyn_axpy(M, g[i], u, d->W1 + i * M);
-    for (k = 0; k < M; k++) {
-      double s = 0;
-      if (k + H >= M && !(z[k] > 0)) continue;
-      for (i = 0; i < M; i++) s += v->W1[i * M + k] * g[i];
-      gz[k] += s;
+  size_t i, k;
+  if (kind == NRX_DYN_ALRNN) {
+    for (k = 0; k < M; k++) u[k] = k + H < M ? z[k] : NRXI_DYN_IF(z[k], z[k]);
+    for (i = 0; i + 4 <= M; i += 4) { /* four rows share what is read of u */
+      const double *w = v->W1 + i * M;
+      nrxi_dyn_lane s0 = v->a[i] * z[i] + v->h1[i], s1 = v->a[i + 1] * z[i + 1] + v->h1[i + 1];
+      nrxi_dyn_lane s2 = v->a[i + 2] * z[i + 2] + v->h1[i + 2], s3 = v->a[i + 3] * z[i + 3] + v->h1[i + 3];
+      for (k = 0; k < M; k++) {
+        nrxi_dyn_lane f = u[k];
+        s0 += w[k] * f; s1 += w[M + k] * f; s2 += w[2 * M + k] * f; s3 += w[3 * M + k] * f;
+      }
+      next[i] = s0; next[i + 1] = s1; next[i + 2] = s2; next[i + 3] = s3;
+    }
+    for (; i < M; i++) {
+      nrxi_dyn_lane s = v->a[i] * z[i] + v->h1[i];
+      for (k = 0; k < M; k++) s += v->W1[i * M + k] * u[k];
+      next[i] = s;
     }
     return;
   }
+  for (i = 0; i < M; i++) next[i] = v->a[i] * z[i] + v->h1[i];
   for (k = 0; k < H; k++) {
-    double s = u[k], on = s + v->h2[k] > 0 ? 1.0 : 0.0, off = m->kind == NRX_DYN_CLIPPED && s > 0 ? 1.0 : 0.0, r = on * (s + v->h2[k]) - off * s, e = 0, f;
-    if (on == 0.0 && off == 0.0) continue;
-    for (i = 0; i < M; i++) { e += v->W1[i * H + k] * g[i]; d->W1[i * H + k] += r * g[i]; }
-    d->h2[k] += on * e;
-    f = (on - off) * e;
-    if (f != 0.0) for (i = 0; i < M; i++) { d->W2[k * M + i] += f * z[i]; gz[i] += f * v->W2[k * M + i]; }
+    nrxi_dyn_lane s = v->W2[k * M] * z[0], r;
+    for (i = 1; i < M; i++) s += v->W2[k * M + i] * z[i];
+    u[k] = s;
+    r = s + v->h2[k];
+    r = NRXI_DYN_IF(r, r);
+    if (kind == NRX_DYN_CLIPPED) r -= NRXI_DYN_IF(s, s);
+    for (i = 0; i < M; i++) next[i] += v->W1[i * H + k] * r;
   }
 }
 
-static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T) { return T * (2 * m->M + m->H + m->M) + 3 * m->M; }
-
-/* Loss and gradient of one sequence with scratch w. */
-static double nrxi_dyn_rnn_sequence(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *grad, double *w)
+/* Pull-back of g through one step: gz is written, the parameter gradients d (on lanes, laid out as the parameters) grow. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v, nrxi_dyn_lane *d,
+                                       const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g, nrxi_dyn_lane *gz)
 {
-  size_t M = m->M, N = m->N, U = m->H + m->M, t, i, j;
-  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params), d;
-  double *z = w, *zf = z + T * M, *u = zf + T * M, *g = u + T * U, *gz = g + M, loss = 0, scale = 1.0 / (double)((T - 1) * N);
-  for (i = 0; i < N; i++) zf[i] = x[i];
-  for (i = N; i < M; i++) { zf[i] = 0; for (j = 0; j < N; j++) zf[i] += v.L[(i - N) * N + j] * x[j]; }
+  nrxi_dyn_lane *dW1 = d + M, *dW2 = dW1 + (kind == NRX_DYN_ALRNN ? M * M : M * H);
+  nrxi_dyn_lane *dh1 = dW2 + (kind == NRX_DYN_ALRNN ? 0 : M * H), *dh2 = dh1 + M;
+  size_t i, k;
+  if (kind == NRX_DYN_ALRNN) {
+    for (k = 0; k < M; k++) gz[k] = 0.0 * g[k];
+    for (i = 0; i + 4 <= M; i += 4) {
+      const double *w = v->W1 + i * M;
+      nrxi_dyn_lane *e = dW1 + i * M, g0 = g[i], g1 = g[i + 1], g2 = g[i + 2], g3 = g[i + 3];
+      for (k = 0; k < M; k++) {
+        nrxi_dyn_lane f = u[k];
+        gz[k] += w[k] * g0 + w[M + k] * g1 + w[2 * M + k] * g2 + w[3 * M + k] * g3;
+        e[k] += g0 * f; e[M + k] += g1 * f; e[2 * M + k] += g2 * f; e[3 * M + k] += g3 * f;
+      }
+    }
+    for (; i < M; i++) for (k = 0; k < M; k++) { gz[k] += v->W1[i * M + k] * g[i]; dW1[i * M + k] += g[i] * u[k]; }
+    for (k = M - H; k < M; k++) gz[k] = NRXI_DYN_IF(z[k], gz[k]);
+    for (i = 0; i < M; i++) { gz[i] += v->a[i] * g[i]; d[i] += z[i] * g[i]; dh1[i] += g[i]; }
+    return;
+  }
+  for (i = 0; i < M; i++) { gz[i] = v->a[i] * g[i]; d[i] += z[i] * g[i]; dh1[i] += g[i]; }
+  for (k = 0; k < H; k++) {
+    nrxi_dyn_lane s = u[k], r = s + v->h2[k], e = v->W1[k] * g[0], on, f;
+    for (i = 1; i < M; i++) e += v->W1[i * H + k] * g[i];
+    on = NRXI_DYN_IF(r, e);
+    r = NRXI_DYN_IF(r, r);
+    f = on;
+    if (kind == NRX_DYN_CLIPPED) { r -= NRXI_DYN_IF(s, s); f -= NRXI_DYN_IF(s, e); }
+    dh2[k] += on;
+    for (i = 0; i < M; i++) { dW1[i * H + k] += r * g[i]; dW2[k * M + i] += f * z[i]; gz[i] += f * v->W2[k * M + i]; }
+  }
+}
+
+/* Work in doubles for one group of lanes. */
+static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T)
+{
+  return (T * (m->M + m->N + m->H + m->M) + 2 * m->M + m->np + 1) * NRXI_DYN_LANES;
+}
+
+/* Losses [LANES] and, unless grad is NULL, the gradient of their sum, of the sequences start[0 .. count-1] of x. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                                       double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  size_t M = m->M, N = m->N, U = m->kind == NRX_DYN_ALRNN ? M : m->H, t, i, j, l;
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
+  nrxi_dyn_lane *z = (nrxi_dyn_lane *)work, *err = z + T * M, *u = err + T * N, *g = u + T * U, *gz = g + M, *d = gz + M;
+  nrxi_dyn_lane *sum = d + m->np, *dL;
+  double scale = 1.0 / (double)((T - 1) * N), *e = (double *)err;
+  for (t = 0; t < T; t++) /* the data wait in err, a spare lane repeats the first sequence */
+    for (l = 0; l < NRXI_DYN_LANES; l++)
+      for (i = 0; i < N; i++) e[(t * N + i) * NRXI_DYN_LANES + l] = x[(start[l < count ? l : 0] + t) * N + i];
+  for (i = 0; i < N; i++) z[i] = err[i];
+  for (i = N; i < M; i++) { z[i] = v.L[(i - N) * N] * z[0]; for (j = 1; j < N; j++) z[i] += v.L[(i - N) * N + j] * z[j]; }
+  *sum = 0.0 * z[0];
   for (t = 1; t < T; t++) {
-    double *now = z + t * M, *forced = zf + t * M;
+    nrxi_dyn_lane *now = z + t * M, *r = err + t * N;
     int hit = tau ? t % tau == 0 : 1;
-    nrxi_dyn_rnn_step(m, &v, zf + (t - 1) * M, u + t * U, now);
-    memcpy(forced, now, M * sizeof(double));
-    for (i = 0; i < N; i++) {
-      double e = now[i] - x[t * N + i];
-      loss += e * e * scale;
-      if (hit) forced[i] = tau ? x[t * N + i] : (1 - alpha) * now[i] + alpha * x[t * N + i];
+    double a = tau ? 1.0 : alpha;
+    nrxi_dyn_lanes_step(m->kind, M, m->H, &v, now - M, u + t * U, now);
+    for (i = 0; i < N; i++) { /* r becomes the error, the forced state replaces the free one */
+      r[i] = now[i] - r[i];
+      *sum += r[i] * r[i];
+      if (hit) now[i] -= a * r[i];
     }
   }
-  if (!grad) return loss;
-  d = nrxi_dyn_rnn_parts(m, grad);
-  memset(gz, 0, M * sizeof(double));
+  for (l = 0; l < count; l++) losses[l] = scale * ((double *)sum)[l];
+  if (!grad) return;
+  memset((void *)d, 0, m->np * sizeof *d);
+  for (i = 0; i < M; i++) gz[i] = 0.0 * z[i];
   for (t = T - 1; t > 0; t--) { /* gz: gradient with respect to the forced state of time t */
-    int hit = tau ? t % tau == 0 : 1;
-    for (i = 0; i < M; i++) g[i] = i < N && hit ? (tau ? 0.0 : (1 - alpha) * gz[i]) : gz[i];
-    for (i = 0; i < N; i++) g[i] += 2 * scale * (z[t * M + i] - x[t * N + i]);
-    nrxi_dyn_rnn_back(m, &v, &d, zf + (t - 1) * M, u + t * U, g, gz);
+    double keep = tau ? (t % tau ? 1.0 : 0.0) : 1 - alpha;
+    for (i = 0; i < M; i++) g[i] = gz[i];
+    for (i = 0; i < N; i++) g[i] = keep * g[i] + 2 * scale * err[t * N + i];
+    nrxi_dyn_lanes_back(m->kind, M, m->H, &v, d, z + (t - 1) * M, u + t * U, g, gz);
   }
-  for (i = N; i < M; i++) for (j = 0; j < N; j++) d.L[(i - N) * N + j] += gz[i] * x[j];
-  return loss;
+  dL = d + (v.L - m->params);
+  for (i = N; i < M; i++) for (j = 0; j < N; j++) dL[(i - N) * N + j] = gz[i] * z[j];
+  for (i = 0; i < m->np; i++) {
+    double s = 0;
+    for (l = 0; l < count; l++) s += ((double *)(d + i))[l];
+    grad[i] = s;
+  }
+}
+static void nrxi_dyn_lanes_plain(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                                 double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
+}
+#if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
+NRXI_AVX2 static void nrxi_dyn_lanes_avx2(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                                          double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
+}
+NRXI_AVX512 static void nrxi_dyn_lanes_avx512(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
+                                              size_t count, double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
+}
+#endif
+static void nrxi_dyn_lanes_run(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                               double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+#if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
+  if (nrxi_cpu_avx512()) { nrxi_dyn_lanes_avx512(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
+  if (nrxi_cpu_avx2()) { nrxi_dyn_lanes_avx2(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
+#endif
+  nrxi_dyn_lanes_plain(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 
 NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
@@ -8084,11 +8222,11 @@ NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
 NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *loss, double *grad)
 {
   double *w;
+  size_t start = 0;
   if (!m || !x || !loss || T < 2) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_rnn_loss: needs a model and a sequence of at least two");
   w = (double *)nrxi_alloc(&m->env, nrxi_dyn_rnn_work(m, T), sizeof(double));
   if (!w) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_loss");
-  if (grad) memset(grad, 0, m->np * sizeof(double));
-  *loss = nrxi_dyn_rnn_sequence(m, T, x, alpha, tau, grad, w);
+  nrxi_dyn_lanes_run(m, T, x, &start, 1, alpha, tau, loss, grad, w);
   nrxi_free(&m->env, w);
   return NRX_OK;
 }
@@ -8128,47 +8266,179 @@ static double nrxi_dyn_rnn_norm(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v
   return norm;
 }
 
-typedef struct nrxi_dyn_rnn_batch { const nrx_dyn_rnn *m; const double *x; const size_t *start; size_t T, tau; double alpha, *grad, *loss, *work; size_t stride; } nrxi_dyn_rnn_batch;
-static void nrxi_dyn_rnn_job(void *arg, size_t b)
+static nrx_status nrxi_dyn_divergence(const nrx_env *env, size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
+{
+  size_t i, j, cells = 1, k, seen = 0;
+  double lo[8], hi[8], *h, a = 1e-5, sum = 0, total;
+  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
+  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the truth */
+    nrx_rng rng;
+    size_t N = n < 10000 ? n : 10000, M = m < 10000 ? m : 10000, s, used = 0;
+    nrx_rng_seed(&rng, 1, 0);
+    for (s = 0; s < 1000; s++) {
+      double p = 0, q = 0, x[512];
+      if (d > 512) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_state_divergence: d <= 512");
+      i = (size_t)nrx_rng_below(&rng, N);
+      for (j = 0; j < d; j++) x[j] = truth[i * d + j] + nrx_rng_normal(&rng);
+      for (i = 0; i < N; i++) p += exp(-0.5 * nrxi_dyn_dist2(d, x, truth + i * d)) / (double)N;
+      for (i = 0; i < M; i++) q += exp(-0.5 * nrxi_dyn_dist2(d, x, generated + i * d)) / (double)M;
+      if (p > 0 && q > 0) { sum += log(p / q); used++; }
+    }
+    if (!used) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
+    *kl = sum / (double)used;
+    return NRX_OK;
+  }
+  for (j = 0; j < d; j++) {
+    double mean = 0, v = 0;
+    lo[j] = hi[j] = truth[j];
+    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n; lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
+    for (i = 0; i < n; i++) v += (truth[i * d + j] - mean) * (truth[i * d + j] - mean) / (double)(n - 1);
+    lo[j] -= 0.1 * sqrt(v);
+    hi[j] += 0.1 * sqrt(v);
+    cells *= 30;
+    if (!(hi[j] > lo[j])) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
+  }
+  h = (double *)nrxi_calloc(env, 2 * cells, sizeof(double));
+  if (!h) return nrxi_dyn_oom(env, "nrx_dyn_state_divergence");
+  for (k = 0; k < 2; k++) {
+    const double *x = k ? generated : truth;
+    for (i = 0; i < (k ? m : n); i++) {
+      size_t at = 0;
+      for (j = 0; j < d; j++) {
+        double u = (x[i * d + j] - lo[j]) / (hi[j] - lo[j]) * 30;
+        if (!(u >= 0) || u > 30) break;
+        at = at * 30 + (u < 30 ? (size_t)u : 29);
+      }
+      if (j == d) { h[k * cells + at] += 1; seen += k; }
+    }
+  }
+  for (k = 0; k < 2; k++) {
+    for (total = a * (double)cells, i = 0; i < cells; i++) total += h[k * cells + i];
+    for (i = 0; i < cells; i++) h[k * cells + i] = (h[k * cells + i] + a) / total;
+  }
+  for (i = 0; i < cells; i++) sum += h[i] * log(h[i] / h[cells + i]);
+  nrxi_free(env, h);
+  *kl = sum;
+  return seen ? NRX_OK : nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
+}
+
+static void nrxi_dyn_no_log(void *user, nrx_status status, const char *line) { (void)user; (void)status; (void)line; }
+
+typedef struct nrxi_dyn_rnn_batch {
+  const nrx_dyn_rnn *m;
+  const double *x;
+  const size_t *start;
+  size_t T, tau, batch, stride;
+  double alpha, *grad, *loss, *work;
+} nrxi_dyn_rnn_batch;
+static void nrxi_dyn_rnn_job(void *arg, size_t group)
 {
   nrxi_dyn_rnn_batch *w = (nrxi_dyn_rnn_batch *)arg;
-  memset(w->grad + b * w->m->np, 0, w->m->np * sizeof(double));
-  w->loss[b] = nrxi_dyn_rnn_sequence(w->m, w->T, w->x + w->start[b] * w->m->N, w->alpha, w->tau, w->grad + b * w->m->np, w->work + b * w->stride);
+  size_t first = group * NRXI_DYN_LANES, count = w->batch - first;
+  if (count > NRXI_DYN_LANES) count = NRXI_DYN_LANES;
+  nrxi_dyn_lanes_run(w->m, w->T, w->x, w->start + first, count, w->alpha, w->tau, w->loss + first,
+                     w->grad + group * w->m->np, w->work + group * w->stride);
+}
+
+/* Starting values: a = diagonal of K / lambda_max(K) with K = R^T R / M + I, R normal; the rest small and random. */
+static void nrxi_dyn_rnn_init(nrx_dyn_rnn *m, double *R, nrx_rng *rng)
+{
+  size_t M = m->M, H = m->H, N = m->N, i, k;
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
+  double *q = R + M * M, *r = q + M, top = 1;
+  int it;
+  for (i = 0; i < M * M; i++) R[i] = nrx_rng_normal(rng);
+  for (i = 0; i < M; i++) q[i] = 1;
+  for (it = 0; it < 60; it++) { /* power iteration */
+    double s = 0;
+    for (i = 0; i < M; i++) r[i] = nrxi_dyn_dot(M, R + i * M, q) / (double)M;
+    for (i = 0; i < M; i++) nrxi_dyn_axpy(M, r[i], R + i * M, q);
+    for (i = 0; i < M; i++) s += q[i] * q[i];
+    top = sqrt(s);
+    for (i = 0; i < M; i++) q[i] /= top;
+  }
+  for (i = 0; i < M; i++) {
+    double s = 1;
+    for (k = 0; k < M; k++) s += R[k * M + i] * R[k * M + i] / (double)M;
+    v.a[i] = s / top;
+  }
+  if (m->kind == NRX_DYN_ALRNN) for (i = 0; i < M * M; i++) v.W1[i] = 0.01 * nrx_rng_normal(rng);
+  else {
+    for (i = 0; i < M * H; i++) v.W1[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)H);
+    for (i = 0; i < M * H; i++) v.W2[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)M);
+    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(rng) - 1) * (m->kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
+  }
+  for (i = 0; i < (M - N) * N; i++) v.L[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)N);
+}
+
+/* Adaptive forcing: 1 - 1 / s, s the largest over the batch of the geometric mean of |J| along the data. */
+static double nrxi_dyn_rnn_forcing(const nrxi_dyn_rnn_batch *w)
+{
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(w->m, w->m->params);
+  double worst = 0;
+  size_t b, k, N = w->m->N;
+  for (b = 0; b < w->batch && w->m->M == N; b++) {
+    double s = 0;
+    for (k = 0; k < w->T; k += 10)
+      s += log(nrxi_dyn_rnn_norm(w->m, &v, w->x + (w->start[b] + k) * N, w->work)) * 10 / (double)w->T;
+    worst = nrxi_dyn_max(worst, exp(s));
+  }
+  return worst > 1 ? 1 - 1 / worst : 0;
+}
+
+/* D_stsp of a free run against the validation series; 1e300 when the run leaves its range. */
+static double nrxi_dyn_rnn_check(const nrx_dyn_rnn *m, size_t n, const double *x, double *run)
+{
+  double kl;
+  nrx_dyn_rnn quiet = *m; /* a diverged run is an answer here, not a message */
+  quiet.env.log = nrxi_dyn_no_log;
+  if (nrx_dyn_rnn_run(&quiet, x, n, run, NULL) != NRX_OK) return 1e300;
+  return nrxi_dyn_divergence(&quiet.env, n, x, n, run, m->N, &kl) == NRX_OK ? kl : 1e300;
 }
 
 NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out)
 {
   nrx_dyn_plrnn_desc d = NRX_ZERO;
   nrx_dyn_rnn *m;
-  nrxi_dyn_rnn_view v;
   nrxi_dyn_rnn_batch w;
   nrx_rng rng;
-  double *mem = NULL, *Z, *mom, *g, alpha = 1.0;
-  size_t M, H, i, j, k, b, step, *start = NULL;
+  double *mem = NULL, *lanes = NULL, *Z, *mom, *g, *best = NULL, alpha = 1.0, r0, r1;
+  size_t M, H, i, j, b, step, groups, every, np, *start = NULL;
   nrx_status st = NRX_OK;
   if (desc) d = *desc;
   if (out) *out = NULL;
   if (d.sequence == 0) d.sequence = 200;
   if (d.batch == 0) d.batch = 16;
   if (d.batches == 0) d.batches = 5000;
+  if (d.checks == 0) d.checks = 50;
   if (d.kind == NRX_DYN_ALRNN && d.tau == 0 && d.alpha == 0) d.tau = 16;
   M = d.latent ? d.latent : d.kind == NRX_DYN_ALRNN ? 20 : N;
   H = d.hidden ? d.hidden : d.kind == NRX_DYN_ALRNN ? 2 : 50;
-  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2 || d.kind < 0 || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M))
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN", d.sequence, N);
+  r0 = d.rate > 0 ? d.rate : 1e-3;
+  r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
+  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2 || d.kind < 0
+      || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M) || d.batch > 100000)
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN",
+                     d.sequence, N);
   if (!nrxi_all_finite(x, n * N, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: a sample is not finite");
+  if (d.n_validation && (!d.validation || d.n_validation < 100 || !nrxi_all_finite(d.validation, d.n_validation * N, NRX_F64)))
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: the validation series needs at least 100 finite states");
   m = (nrx_dyn_rnn *)nrxi_calloc(&d.env, 1, sizeof *m);
   if (!m) return nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn");
-  m->env = d.env; m->kind = d.kind; m->N = N; m->M = M; m->H = H;
-  m->np = (d.kind == NRX_DYN_ALRNN ? 2 * M + M * M : 2 * M + 2 * M * H + H) + (M - N) * N;
+  m->env = d.env; m->kind = d.kind; m->N = N; m->M = M; m->H = H; m->divergence = -1;
+  m->np = np = (d.kind == NRX_DYN_ALRNN ? 2 * M + M * M : 2 * M + 2 * M * H + H) + (M - N) * N;
+  groups = (d.batch + NRXI_DYN_LANES - 1) / NRXI_DYN_LANES;
   memset(&w, 0, sizeof w);
   w.stride = nrxi_dyn_rnn_work(m, d.sequence);
-  m->params = (double *)nrxi_calloc(&d.env, m->np + 2 * N, sizeof(double));
-  mem = (double *)nrxi_calloc(&d.env, n * N + 3 * m->np + d.batch * (m->np + 1 + w.stride) + 4 * (M + H) + M * M, sizeof(double));
+  i = w.stride < 4 * (M + H) ? 4 * (M + H) : 0; /* the norm of a Jacobian works there too */
+  m->params = (double *)nrxi_calloc(&d.env, np + 2 * N, sizeof(double));
+  mem = (double *)nrxi_calloc(&d.env, n * N + 4 * np + groups * np + d.batch + M * M + 2 * M + d.n_validation * N, sizeof(double));
+  lanes = (double *)nrxi_alloc(&d.env, groups * w.stride + i, sizeof(double));
   start = (size_t *)nrxi_alloc(&d.env, d.batch, sizeof(size_t));
-  if (!m->params || !mem || !start) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn"); goto done; }
-  m->mean = m->params + m->np; m->sd = m->mean + N;
-  Z = mem; mom = Z + n * N; g = mom + 2 * m->np; w.grad = g + m->np; w.loss = w.grad + d.batch * m->np; w.work = w.loss + d.batch;
+  if (!m->params || !mem || !lanes || !start) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn"); goto done; }
+  m->mean = m->params + np; m->sd = m->mean + N;
+  Z = mem; mom = Z + n * N; g = mom + 2 * np; best = g + np; w.grad = best + np; w.loss = w.grad + groups * np;
+  w.m = m; w.x = Z; w.start = start; w.T = d.sequence; w.tau = d.tau; w.batch = d.batch; w.work = lanes;
   nrx_rng_seed(&rng, d.seed, 0);
   for (j = 0; j < N; j++) {
     for (i = 0; i < n; i++) m->mean[j] += x[i * N + j] / (double)n;
@@ -8177,52 +8447,39 @@ NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_
     if (!(m->sd[j] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: observation %zu is constant", j); goto done; }
     for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - m->mean[j]) / m->sd[j] + d.noise * nrx_rng_normal(&rng);
   }
-  v = nrxi_dyn_rnn_parts(m, m->params);
-  {   /* a = diagonal of R^T R / M + I over its largest eigenvalue (bounded here by the trace) */
-    double *R = w.work + d.batch * w.stride, top = 0;
-    for (i = 0; i < M * M; i++) R[i] = nrx_rng_normal(&rng);
-    for (i = 0; i < M; i++) { double s = 1; for (k = 0; k < M; k++) s += R[k * M + i] * R[k * M + i] / (double)M; v.a[i] = s; top = nrxi_dyn_max(top, s); }
-    for (i = 0; i < M; i++) v.a[i] /= 1.5 * top;
-  }
-  if (d.kind == NRX_DYN_ALRNN) for (i = 0; i < M * M; i++) v.W1[i] = 0.01 * nrx_rng_normal(&rng);
-  else {
-    for (i = 0; i < M * H; i++) v.W1[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)H);
-    for (i = 0; i < M * H; i++) v.W2[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)M);
-    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(&rng) - 1) * (d.kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
-  }
-  for (i = 0; i < (M - N) * N; i++) v.L[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)N);
-  w.m = m; w.x = Z; w.start = start; w.T = d.sequence; w.tau = d.tau;
+  nrxi_dyn_rnn_init(m, w.loss + d.batch, &rng);
+  every = d.batches / d.checks ? d.batches / d.checks : 1;
   for (step = 1; step <= d.batches; step++) {
-    double loss = 0, f = d.batches > 1 ? (double)(step - 1) / (double)(d.batches - 1) : 0, r0 = d.rate > 0 ? d.rate : 1e-3, r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
+    double loss = 0, f = d.batches > 1 ? (double)(step - 1) / (double)(d.batches - 1) : 0;
     for (b = 0; b < d.batch; b++) start[b] = (size_t)nrx_rng_below(&rng, n - d.sequence);
     if (d.alpha != 0) alpha = d.alpha;
-    else if (!d.tau && step % 5 == 1) { /* adaptive forcing: estimate from the data states of this batch */
-      double worst = 0, est;
-      for (b = 0; b < d.batch && M == N; b++) {
-        double s = 0;
-        for (k = 0; k < d.sequence; k += 10) s += log(nrxi_dyn_rnn_norm(m, &v, Z + (start[b] + k) * N, w.work)) * 10 / (double)d.sequence;
-        worst = nrxi_dyn_max(worst, exp(s));
-      }
-      est = worst > 1 ? 1 - 1 / worst : 0;
+    else if (!d.tau && step % 5 == 1) {
+      double est = nrxi_dyn_rnn_forcing(&w);
       alpha = est > alpha ? est : 0.999 * alpha + 0.001 * est;
     }
     w.alpha = alpha;
-    nrxi_parallel(&d.env, d.batch, nrxi_dyn_rnn_job, &w);
-    memset(g, 0, m->np * sizeof(double));
-    for (b = 0; b < d.batch; b++) {
-      loss += w.loss[b] / (double)d.batch;
-      for (i = 0; i < m->np; i++) g[i] += w.grad[b * m->np + i] / (double)d.batch;
-    }
-    if (d.decay > 0) for (i = 0; i < m->np; i++) g[i] += 2 * d.decay * (i < M ? m->params[i] - 1 : m->params[i]);
-    if (nrxi_all_finite(g, m->np, NRX_F64)) nrxi_dyn_radam(m->np, m->params, g, mom, mom + m->np, r0 * pow(r1 / r0, f), step);
+    nrxi_parallel(&d.env, groups, nrxi_dyn_rnn_job, &w);
+    memset(g, 0, np * sizeof(double));
+    for (b = 0; b < d.batch; b++) loss += w.loss[b] / (double)d.batch;
+    for (b = 0; b < groups; b++) nrxi_dyn_axpy(np, 1 / (double)d.batch, w.grad + b * np, g);
+    if (d.decay > 0) for (i = 0; i < np; i++) g[i] += 2 * d.decay * (i < M ? m->params[i] - 1 : m->params[i]);
+    if (nrxi_all_finite(g, np, NRX_F64)) nrxi_dyn_radam(np, m->params, g, mom, mom + np, r0 * pow(r1 / r0, f), step);
     m->loss = step == 1 ? loss : 0.98 * m->loss + 0.02 * loss;
     if (!nrxi_finite_f64(&m->loss)) m->loss = loss;
+    if (d.n_validation && (step % every == 0 || step == d.batches)) {
+      double kl = nrxi_dyn_rnn_check(m, d.n_validation, d.validation, w.loss + d.batch + M * M + 2 * M);
+      if (m->divergence < 0 || kl < m->divergence) { m->divergence = kl; m->step = step; memcpy(best, m->params, np * sizeof(double)); }
+    }
     if (step % 50 == 0 && nrxi_progress(&d.env, step, d.batches, m->loss)) { st = NRX_E_CANCELLED; break; }
   }
   m->alpha = alpha;
-  if (st == NRX_OK && !nrxi_all_finite(m->params, m->np, NRX_F64)) st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: training diverged; lower the rate or force more");
+  if (m->divergence >= 0) memcpy(m->params, best, np * sizeof(double));
+  else m->step = step - 1;
+  if (st == NRX_OK && !nrxi_all_finite(m->params, np, NRX_F64))
+    st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: training diverged; lower the rate or force more");
 done:
   nrxi_free(&d.env, mem);
+  nrxi_free(&d.env, lanes);
   nrxi_free(&d.env, start);
   if (st == NRX_OK || st == NRX_E_CANCELLED) *out = m;
   else nrx_dyn_rnn_free(m);
@@ -8545,58 +8802,7 @@ NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, doubl
 
 NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
 {
-  size_t i, j, cells = 1, k, seen = 0;
-  double lo[8], hi[8], *h, a = 1e-5, sum = 0, total;
-  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
-  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the truth */
-    nrx_rng rng;
-    size_t N = n < 10000 ? n : 10000, M = m < 10000 ? m : 10000, s, used = 0;
-    nrx_rng_seed(&rng, 1, 0);
-    for (s = 0; s < 1000; s++) {
-      double p = 0, q = 0, x[512];
-      if (d > 512) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_state_divergence: d <= 512");
-      i = (size_t)nrx_rng_below(&rng, N);
-      for (j = 0; j < d; j++) x[j] = truth[i * d + j] + nrx_rng_normal(&rng);
-      for (i = 0; i < N; i++) p += exp(-0.5 * nrxi_dyn_dist2(d, x, truth + i * d)) / (double)N;
-      for (i = 0; i < M; i++) q += exp(-0.5 * nrxi_dyn_dist2(d, x, generated + i * d)) / (double)M;
-      if (p > 0 && q > 0) { sum += log(p / q); used++; }
-    }
-    if (!used) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
-    *kl = sum / (double)used;
-    return NRX_OK;
-  }
-  for (j = 0; j < d; j++) {
-    double mean = 0, v = 0;
-    lo[j] = hi[j] = truth[j];
-    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n; lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
-    for (i = 0; i < n; i++) v += (truth[i * d + j] - mean) * (truth[i * d + j] - mean) / (double)(n - 1);
-    lo[j] -= 0.1 * sqrt(v);
-    hi[j] += 0.1 * sqrt(v);
-    cells *= 30;
-    if (!(hi[j] > lo[j])) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
-  }
-  h = (double *)nrxi_calloc(NULL, 2 * cells, sizeof(double));
-  if (!h) return nrxi_dyn_oom(NULL, "nrx_dyn_state_divergence");
-  for (k = 0; k < 2; k++) {
-    const double *x = k ? generated : truth;
-    for (i = 0; i < (k ? m : n); i++) {
-      size_t at = 0;
-      for (j = 0; j < d; j++) {
-        double u = (x[i * d + j] - lo[j]) / (hi[j] - lo[j]) * 30;
-        if (!(u >= 0) || u > 30) break;
-        at = at * 30 + (u < 30 ? (size_t)u : 29);
-      }
-      if (j == d) { h[k * cells + at] += 1; seen += k; }
-    }
-  }
-  for (k = 0; k < 2; k++) {
-    for (total = a * (double)cells, i = 0; i < cells; i++) total += h[k * cells + i];
-    for (i = 0; i < cells; i++) h[k * cells + i] = (h[k * cells + i] + a) / total;
-  }
-  for (i = 0; i < cells; i++) sum += h[i] * log(h[i] / h[cells + i]);
-  nrxi_free(NULL, h);
-  *kl = sum;
-  return seen ? NRX_OK : nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
+  return nrxi_dyn_divergence(NULL, n, truth, m, generated, d, kl);
 }
 
 /* Normalised power spectrum of one standardised component after a Gaussian filter of `sigma` bins, reflected at the ends; p [n/2+1], w as long. */
@@ -8669,6 +8875,81 @@ NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *fo
     if (q > 0) s += 200.0 * fabs(truth[i] - forecast[i]) / q / (double)count;
   }
   return s;
+}
+
+/* The forecaster used when the caller gives none. */
+static nrx_status nrxi_dyn_skill_next(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out)
+{
+  nrx_dyn_reservoir r;
+  nrx_dyn_reservoir_desc q = NRX_ZERO;
+  nrx_status st;
+  (void)dt;
+  q.env = *(const nrx_env *)user;
+  q.env.log = nrxi_dyn_no_log;
+  st = nrx_dyn_reservoir_train(n, d, past, &q, &r);
+  if (st != NRX_OK) return st;
+  st = nrx_dyn_reservoir_run(&r, r.need, past + (n - r.need) * d, count, out);
+  nrx_dyn_reservoir_free(&r);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out)
+{
+  nrx_dyn_skill_desc q = NRX_ZERO;
+  nrx_dyn_solve_desc o = NRX_ZERO;
+  double *x, *t, *f, *valid, *smape, dt, unit, span[2], *start;
+  size_t d, rows, i, k;
+  nrx_status st = NRX_OK;
+  if (desc) q = *desc;
+  if (q.starts == 0) q.starts = 15;
+  if (q.train == 0) q.train = 1500;
+  if (q.count == 0) q.count = 400;
+  if (q.per_period == 0) q.per_period = 50;
+  if (!(q.threshold > 0)) q.threshold = 0.4;
+  if (!s || !out || !s->y0 || s->n == 0 || (s->kind != NRX_DYN_FLOW && s->kind != NRX_DYN_MAP) || q.starts > 100000
+      || q.train > 10000000 || q.count > 10000000)
+    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_skill: needs a flow or a map of the catalogue");
+  d = s->n;
+  rows = q.train + q.starts * q.count + 1;
+  dt = s->kind == NRX_DYN_FLOW ? s->period / (double)q.per_period : 1;
+  memset(out, 0, sizeof *out);
+  x = (double *)nrxi_alloc(&q.env, rows * (d + 1) + q.count * d + 2 * q.starts + 2 * d, sizeof(double));
+  if (!x) return nrxi_dyn_oom(&q.env, "nrx_dyn_skill");
+  t = x + rows * d; f = t + rows; valid = f + q.count * d; smape = valid + q.starts; start = smape + q.starts;
+  if (s->kind == NRX_DYN_FLOW) {
+    o.method = NRX_DYN_DOP853; o.rtol = 1e-9; o.atol = 1e-10; o.env = q.env;
+    span[0] = 0; span[1] = 100 * s->period; /* transient */
+    st = nrx_dyn_solve(&s->field, s->y0, 2, span, start, &o, NULL);
+    for (i = 0; i < rows; i++) t[i] = span[1] + dt * (double)i;
+    if (st == NRX_OK) st = nrx_dyn_solve(&s->field, start + d, rows, t, x, &o, NULL);
+  } else st = nrx_dyn_iterate(&s->field, s->y0, 1000, rows, x);
+  for (k = 0; k < d && st == NRX_OK; k++) { /* standardise */
+    double mean = 0, sd = 0;
+    for (i = 0; i < rows; i++) mean += x[i * d + k] / (double)rows;
+    for (i = 0; i < rows; i++) sd += (x[i * d + k] - mean) * (x[i * d + k] - mean) / (double)rows;
+    for (i = 0; i < rows; i++) x[i * d + k] = sd > 0 ? (x[i * d + k] - mean) / sqrt(sd) : 0;
+  }
+  out->lyapunov = s->exponents && s->exponents[0] > 0;
+  unit = out->lyapunov ? 1 / s->exponents[0] : s->period;
+  out->horizon = (double)q.count * dt / unit;
+  for (k = 0; k < q.starts && st == NRX_OK; k++) {
+    const double *past = x + k * q.count * d, *truth = past + q.train * d;
+    nrx_status one = q.forecast ? q.forecast(q.user, dt, q.train, d, past, q.count, f)
+                                : nrxi_dyn_skill_next(&q.env, dt, q.train, d, past, q.count, f);
+    if (one == NRX_E_NOMEM) st = one;
+    if (one != NRX_OK || !nrxi_all_finite(f, q.count * d, NRX_F64)) { valid[k] = 0; smape[k] = 200; out->failed++; continue; }
+    valid[k] = nrx_dyn_valid_time(q.count, d, truth, f, dt, q.threshold, unit);
+    smape[k] = nrx_dyn_smape(q.count * d, truth, f);
+    if (nrxi_progress(&q.env, k + 1, q.starts, valid[k])) st = NRX_E_CANCELLED;
+  }
+  if (st == NRX_OK) {
+    nrxi_dyn_sort(q.starts, valid);
+    nrxi_dyn_sort(q.starts, smape);
+    out->valid = 0.5 * (valid[(q.starts - 1) / 2] + valid[q.starts / 2]);
+    out->smape = 0.5 * (smape[(q.starts - 1) / 2] + smape[q.starts / 2]);
+  }
+  nrxi_free(&q.env, x);
+  return st;
 }
 
 /* ==================================================== symbolic regression ==================================== */
@@ -8789,63 +9070,107 @@ static double nrxi_dyn_variance(size_t n, const double *x, double *mean)
   return v;
 }
 
+/* The models of the collapse simulator; truth is the first of each. Samples are [n][2] for the VAE, else [n]. */
+typedef struct nrxi_dyn_refit { double mean, var, w, mu[2], s[2], centre[2], load[2], noise; } nrxi_dyn_refit;
+
+/* Twenty steps of EM for two components: every step keeps the samples' mean and variance. */
+static void nrxi_dyn_refit_mixture(nrxi_dyn_refit *p, size_t n, const double *x)
+{
+  int it, c;
+  size_t i;
+  for (it = 0; it < 20; it++) {
+    double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
+    for (i = 0; i < n; i++) {
+      double d0 = (x[i] - p->mu[0]) / p->s[0], d1 = (x[i] - p->mu[1]) / p->s[1], q;
+      double p0 = p->w / p->s[0] * exp(-0.5 * d0 * d0), p1 = (1 - p->w) / p->s[1] * exp(-0.5 * d1 * d1);
+      q = p0 + p1 > 0 ? p0 / (p0 + p1) : fabs(d0) < fabs(d1);
+      n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
+      n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
+    }
+    for (c = 0; c < 2; c++) {
+      p->mu[c] = n1[c] / n0[c];
+      p->s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - p->mu[c] * p->mu[c], 1e-12));
+    }
+    p->w = n0[0] / (n0[0] + n0[1]);
+  }
+}
+
+/* Linear VAE: decoder x = centre + load z + sqrt(noise) e, Gaussian encoder. Each sweep maximises the evidence bound exactly, first over
+ * the encoder, then over the decoder; needs only the samples' covariance. At the optimum the model has their trace. */
+static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
+{
+  double S[3] = {0, 0, 0};
+  size_t i;
+  int it, c;
+  for (c = 0; c < 2; c++) for (p->centre[c] = 0, i = 0; i < n; i++) p->centre[c] += x[2 * i + (size_t)c] / (double)n;
+  for (i = 0; i < n; i++) {
+    double u = x[2 * i] - p->centre[0], v = x[2 * i + 1] - p->centre[1];
+    S[0] += u * u / (double)n; S[1] += u * v / (double)n; S[2] += v * v / (double)n;
+  }
+  for (it = 0; it < 200; it++) {
+    double k = p->load[0] * p->load[0] + p->load[1] * p->load[1] + p->noise, e0 = p->load[0] / k, e1 = p->load[1] / k;
+    double b0 = S[0] * e0 + S[1] * e1, b1 = S[1] * e0 + S[2] * e1, zz = p->noise / k + e0 * b0 + e1 * b1;
+    p->load[0] = b0 / zz; p->load[1] = b1 / zz;
+    p->noise = nrxi_dyn_max(0.5 * (S[0] + S[2] - (b0 * b0 + b1 * b1) / zz), 1e-300);
+  }
+}
+
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
                   double *mean, double *expected, const nrx_env *env)
 {
-  double *x, *z, m;
-  size_t r, g, i, old = (size_t)(keep * (double)samples);
+  double *x, *z, n = (double)samples, kappa, truth = kind == NRX_DYN_COLLAPSE_MIXTURE ? 4.25 : 1, grow, V = 0, U = 0;
+  size_t r, g, i, d = kind == NRX_DYN_COLLAPSE_VAE ? 2 : 1, old = (size_t)(keep * n);
   nrx_status st = NRX_OK;
-  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_KDE || samples > (size_t)-1 / 64)
+  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_VAE
+      || samples > (size_t)-1 / 64)
     return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
-  x = (double *)nrxi_alloc(env, 2 * samples, sizeof(double));
+  x = (double *)nrxi_alloc(env, 2 * d * samples, sizeof(double));
   if (!x) return nrxi_dyn_oom(env, "nrx_dyn_collapse");
-  z = x + samples;
-  for (g = 0; g <= generations; g++) {
+  z = x + d * samples;
+  kappa = (double)old / n;
+  grow = kind == NRX_DYN_COLLAPSE_KDE ? 1 + 1.06 * 1.06 * pow(n, -0.4) : 1; /* variance of the fit over that of its samples */
+  for (g = 0; g <= generations; g++) { /* V = E variance, U = E mean^2: law of total variance, original and model samples mixed */
+    double B = g ? kappa * truth + (1 - kappa) * grow * V : truth, k = g ? 1 - kappa : 0;
+    V = (1 - 1 / n) * B + (k - k * k) * U;
+    U = B / n + k * k * U;
+    if (expected) expected[g] = V;
     variance[g] = mean[g] = 0;
-    if (expected) expected[g] = kind == NRX_DYN_COLLAPSE_GAUSSIAN && old == 0 ? pow(1.0 - 1.0 / (double)samples, (double)g) : HUGE_VAL - HUGE_VAL;
   }
   for (r = 0; r < runs && st == NRX_OK; r++) {
+    nrxi_dyn_refit p;
     nrx_rng rng;
-    double w = 0.5, mu[2] = {-2, 2}, s[2] = {0.5, 0.5}, v = 1;
+    memset(&p, 0, sizeof p);
+    p.var = 1; p.w = 0.5; p.mu[0] = -2; p.mu[1] = 2; p.s[0] = p.s[1] = p.load[0] = 0.5; p.noise = 0.5;
     nrx_rng_seed(&rng, seed, r);
-    m = 0;
     for (g = 0; g <= generations; g++) {
-      double h = 0;
+      double h = 1.06 * sqrt(p.var) * pow(n, -0.2), u;
       for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from the truth */
-        int c = nrx_rng_uniform(&rng) < (i < old ? 0.5 : w) ? 0 : 1, first = g == 0 || i < old;
-        double e = nrx_rng_normal(&rng);
-        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : mu[c] + s[c] * e;
-        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : m + sqrt(v) * e;
+        int first = g == 0 || i < old, c = nrx_rng_uniform(&rng) < (first ? 0.5 : p.w) ? 0 : 1;
+        double e = nrx_rng_normal(&rng), f;
+        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : p.mu[c] + p.s[c] * e;
+        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : p.mean + sqrt(p.var) * e;
+        else if (kind == NRX_DYN_COLLAPSE_KDE) z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
         else {
-          if (i == 0) h = g ? 1.06 * sqrt(v) * pow((double)samples, -0.2) : 0;
-          z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
+          double latent = first ? 0 : nrx_rng_normal(&rng);
+          f = nrx_rng_normal(&rng);
+          z[2 * i] = first ? sqrt(1.5) * e : p.centre[0] + p.load[0] * latent + sqrt(p.noise) * e;
+          z[2 * i + 1] = first ? sqrt(0.5) * f : p.centre[1] + p.load[1] * latent + sqrt(p.noise) * f;
         }
       }
-      memcpy(x, z, samples * sizeof(double));
-      v = nrxi_dyn_variance(samples, x, &m);
-      if (kind == NRX_DYN_COLLAPSE_MIXTURE) { /* twenty steps of EM */
-        int it, c;
-        for (it = 0; it < 20; it++) {
-          double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
-          for (i = 0; i < samples; i++) {
-            double p[2], d0 = (x[i] - mu[0]) / s[0], d1 = (x[i] - mu[1]) / s[1], q;
-            p[0] = w / s[0] * exp(-0.5 * d0 * d0);
-            p[1] = (1 - w) / s[1] * exp(-0.5 * d1 * d1);
-            q = p[0] + p[1] > 0 ? p[0] / (p[0] + p[1]) : fabs(d0) < fabs(d1);
-            n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
-            n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
-          }
-          for (c = 0; c < 2; c++) { mu[c] = n1[c] / n0[c]; s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - mu[c] * mu[c], 1e-12)); }
-          w = n0[0] / (n0[0] + n0[1]);
-        }
+      memcpy(x, z, d * samples * sizeof(double));
+      if (d == 1) p.var = nrxi_dyn_variance(samples, x, &p.mean);
+      if (kind == NRX_DYN_COLLAPSE_MIXTURE) nrxi_dyn_refit_mixture(&p, samples, x);
+      if (kind == NRX_DYN_COLLAPSE_VAE) {
+        nrxi_dyn_refit_vae(&p, samples, x);
+        for (u = 0, i = 0; i < 2 * samples; i++) u += (x[i] - p.centre[i % 2]) * (x[i] - p.centre[i % 2]) / (2 * n);
+        p.var = u;
+        p.mean = p.centre[0];
       }
-      variance[g] += v / (double)runs;
-      mean[g] += m / (double)runs;
+      variance[g] += p.var / (double)runs;
+      mean[g] += p.mean / (double)runs;
     }
-    if (nrxi_progress(env, r + 1, runs, v)) st = NRX_E_CANCELLED;
+    if (nrxi_progress(env, r + 1, runs, p.var)) st = NRX_E_CANCELLED;
   }
-  /* variance[g] is that of the samples drawn from generation g - 1's fit: E = (1 - 1/m)^(g+1) */
-  if (expected) for (g = 0; g <= generations; g++) expected[g] *= 1.0 - 1.0 / (double)samples;
   nrxi_free(env, x);
   return st;
 }
