@@ -303,12 +303,45 @@ E
 
 units() { ls "$root"/tests/unit/*.c 2>/dev/null; }
 
+# Builds a unit test as ./t: unit.sh FILE COMPILER FLAGS... A test that looks at nothing private is linked with its headers'
+# implementations, which are compiled once for the same flags; the others carry theirs.
+cat > "$tmp/unit.sh" <<E
+set -eu
+root='$root' libs='$tmp/lib'
+E
+cat >> "$tmp/unit.sh" <<'E'
+file=$1
+shift
+include="-I$root -I$root/tests -I$root/tests/unit"
+if grep -qi 'nrxi_' "$file" || grep -Eq '^ *# *define NRX_(MALLOC|LOG|NO_|USE_|STATIC|DEF|MAX)' "$file"; then
+    "$@" $include "$file" -o t -lm -lpthread
+    exit
+fi
+dir=$libs/$(echo "$@" | sed 's/-DNRX_TEST_[A-Z_]*//g' | cksum | cut -d' ' -f1)
+mkdir -p "$dir"
+objects=""
+for h in $(sed -n 's/^#include "\(nrx_[a-z]*\)\.h".*/\1/p' "$file" | grep -v nrx_test); do
+    o=$dir/$h.o
+    if mkdir "$dir/$h.lock" 2> /dev/null; then
+        printf '#define %s_IMPLEMENTATION\n#include "%s.h"\n' "$(echo $h | tr '[:lower:]' '[:upper:]')" $h > "$dir/$h.c"
+        if "$@" $include -c "$dir/$h.c" -o "$o.part"; then mv "$o.part" "$o"; else touch "$o.failed"; fi
+    fi
+    while [ ! -e "$o" ]; do
+        [ ! -e "$o.failed" ] || { echo "$h.h does not compile with $*"; exit 1; }
+        sleep 1
+    done
+    objects="$objects $o"
+done
+sed '/^#define NRX_[A-Z]*_IMPLEMENTATION/d' "$file" > linked.c
+"$@" $include linked.c $objects -o t -lm -lpthread
+E
+
 # add_unit GROUP FILE VARIANT COMPILER FLAGS...
 add_unit() {
     ug=$1 uf=$2 uv=$3
     shift 3
     add "$ug/$(base_name "$uf")${uv:+-$uv}" <<E
-$* -I"$root" -I"$root/tests" "$uf" -o t -lm -lpthread
+sh "$tmp/unit.sh" "$uf" $*
 ${RUNNER:-} ./t
 E
 }
@@ -348,14 +381,14 @@ group_threads() {
         directive "$u" threads || continue
         n=$(base_name "$u")
         add "threads/$n" <<E
-$cc -std=c11 -O2 -w -DNRX_TEST_THREADS -I"$root" -I"$root/tests" "$u" -o hook -lm -lpthread
+sh "$tmp/unit.sh" "$u" $cc -std=c11 -O2 -w -DNRX_TEST_THREADS && mv t hook
 for workers in 1 2 7; do NRX_TEST_WORKERS=\$workers ./hook > out.\$workers; done
 cat out.1
 grep -q checksum out.1
 cmp out.1 out.2
 cmp out.1 out.7
 if [ -n "$omp" ]; then
-    $omp -std=c11 -O2 -w -DNRX_TEST_THREADS -I"$root" -I"$root/tests" "$u" -o omp -lm -lpthread
+    sh "$tmp/unit.sh" "$u" $omp -std=c11 -O2 -w -DNRX_TEST_THREADS && mv t omp
     for workers in 1 2 7; do OMP_NUM_THREADS=\$workers ./omp > omp.\$workers; cmp omp.1 omp.\$workers; done
     grep checksum omp.1
 fi
@@ -381,7 +414,7 @@ found=0
 for c in gcc clang; do
     command -v \$c > /dev/null || continue
     for flags in "-std=c99 -O0" "-std=gnu11 -O1" "-std=gnu11 -O2 -march=native" "-std=gnu11 -O3 -march=native"; do
-        \$c \$flags -w -DNRX_REPRODUCIBLE -DNRX_TEST_REPRODUCIBLE -I"$root" -I"$root/tests" "$u" -o t -lm -lpthread
+        sh "$tmp/unit.sh" "$u" \$c \$flags -w -DNRX_REPRODUCIBLE -DNRX_TEST_REPRODUCIBLE
         ./t > out
         grep checksum out > sums
         if [ \$found = 0 ]; then cp sums first; found=1; fi
