@@ -8,6 +8,7 @@
    at t = 0 and x = +-1, and only the residual of the equation is trained. Both derivatives of u come from the tape, and the
    gradient of the loss goes through them: third derivatives of the network. Exact solution: Cole-Hopf transformation with
    Gauss-Hermite quadrature (Basdevant et al., Computers and Fluids 14, 1986). */
+// expect: relative L2 error [0-9.]+e-0[3-9]
 #define NRX_VERBOSE
 #define NRX_TENSOR_IMPLEMENTATION
 #include "../nrx_tensor.h"
