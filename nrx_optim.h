@@ -881,7 +881,8 @@ typedef struct nrx_opt_bilevel_info {
     double value, hypergradient, error, epsilon, delta, step; /* error: certified bound of the hypergradient's error (MAID with the constants given) */
     int    stop;
 } nrx_opt_bilevel_info;
-/* theta (p) and x (n) are starts and results. */
+/* theta (p) and x (n) are starts and results. MAID cannot certify a decrease below the rounding of g: where the smallest g is not zero,
+   hypergradients below about 1e-7 end with NRX_STOP_STALLED. */
 NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *problem, double *theta, double *x, const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info);
 
 /* ==== data order: samplers, attacks, audit ====

@@ -177,7 +177,7 @@ static void bilevel_wide(void)
             }
             for (j = 0; j < BP; j++) w.B[i][j] = cos((i + 0.5) * (j + 1) * NRX_PI / BN) + (i == j);
             w.b[i] = sin(1.0 + i);
-            w.y[i] = 1.5 + cos(2.0 * i);
+            for (w.y[i] = 0, j = 0; j < BN; j++) w.y[i] += (2 - 0.1 * j) * w.V[i][j];
             w.xt[i] = w.modes ? 0 : cos(1.3 * i);
         }
         if (w.modes) {
@@ -209,13 +209,14 @@ static void bilevel_wide(void)
         for (method = 0; method < 2; method++) {
             nrx_opt_bilevel_desc d = NRX_ZERO;
             double theta[BP] = { 0 }, x[BN] = { 0 }, exact[BN];
-            d.method = method; d.max_iter = 4000; d.tol = 1e-7; d.step = method ? 0.2 : 0;
+            d.method = method; d.max_iter = 4000; d.step = method ? 0.2 : 0;
             if (method) d.epsilon = 1e-10;
             CHECK_ALWAYS(nrx_opt_bilevel(&p, theta, x, &d, &info) == NRX_OK);
             CHECK(info.stop == NRX_STOP_TOL);
             if (getenv("VERBOSE")) printf("modes %d method %d: %d outer, %d lower, %d CG, %d tries, hypergradient %.1e +- %.1e\n", w.modes, method, (int)info.iterations,
                                           (int)info.lower_iterations, (int)info.cg_iterations, (int)info.backtracks, info.hypergradient, info.error);
-            for (j = 0; j < BP; j++) CHECK_NEAR(theta[j], best[j], 1e-5);
+            /* gradient over the smallest curvature: y_j^2 / (1 + theta_j)^4 for the modes */
+            for (j = 0; j < BP; j++) CHECK_NEAR(theta[j], best[j], w.modes ? 1.05e-6 / (1.7 * 1.7 / pow(2.4, 4)) : 1e-5);
             CHECK(wide_exact(&w, theta) <= info.hypergradient + info.error);          /* the certificate of the stop */
             wide_lower(&w, theta, exact);
             for (i = 0; i < BN; i++) CHECK_NEAR(x[i], exact[i], info.epsilon);
