@@ -465,6 +465,9 @@ group_arch() {
     done
     have x86_64-w64-mingw32-gcc || skip arch/mingw "x86_64-w64-mingw32-gcc is not installed"
     have emcc || skip arch/wasm "emcc is not installed"
+    add arch/bare-metal <<E
+sh "$root/tests/bare_metal.sh" "$cc"
+E
 }
 
 # Each example is compiled as its first comment says and run; lines "// expect: TEXT" in its source must be printed (extended
@@ -487,6 +490,11 @@ sed -n 's|^.*// expect: ||p' examples/\$name.c > expected
 while read -r text; do
     grep -Eq -- "\$text" printed || { echo "expected to be printed: \$text"; cat printed; exit 1; }
 done < expected
+E
+    done
+    for e in errors python web; do # each says itself what it misses
+        add "examples/$e" <<E
+sh "$root/tests/examples_$e.sh" "$cc"
 E
     done
 }
