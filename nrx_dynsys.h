@@ -6471,7 +6471,8 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     if (weak || !ok) continue;
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
-    if (!nrxi_dyn_row_ok(n, alt + P.rows * n)) memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
+    if (data->dxdt || d->time == NRX_DYN_DISCRETE || !nrxi_dyn_row_ok(n, alt + P.rows * n)) /* alt is not filled there */
+      memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
     for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else round-off */
       double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0 : y - alt[P.rows * n + j];
       P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;

@@ -367,7 +367,7 @@ group_fp() {
     for u in $(units); do
         add_unit fp "$u" off-scalar $cc -std=c11 -O2 -w -ffp-contract=off -DNRX_NO_SIMD
         works $cc -march=native && add_unit fp "$u" fast-native $cc -std=gnu11 -O2 -w -ffp-contract=fast -march=native
-        add_unit fp "$u" fast-math $cc -std=gnu11 -O1 -w -ffast-math -DNRX_TEST_FAST_MATH
+        directive "$u" fp && add_unit fp "$u" fast-math $cc -std=gnu11 -O1 -w -ffast-math -DNRX_TEST_FAST_MATH
     done
 }
 
@@ -422,7 +422,7 @@ group_arch() {
         if ! have $target-gcc || ! have $qemu; then skip "arch/$target" "$target-gcc or $qemu is not installed"; continue; fi
         for u in $(units); do
             [ $long = 1 ] || directive "$u" arch || continue
-            RUNNER="$qemu -L $sysroot" add_unit arch "$u" "$target" $target-gcc -std=c11 -O2 -w
+            RUNNER="NRX_TEST_FEW=1 $qemu -L $sysroot" add_unit arch "$u" "$target" $target-gcc -std=c11 -O2 -w
         done
     done
     for h in $headers; do
