@@ -1,4 +1,4 @@
-/* cc -O2 -I.. dynsys_discover.c -o dynsys_discover -lm && ./dynsys_discover
+/* cc -O2 examples/dynsys_discover.c -o dynsys_discover -lm && ./dynsys_discover
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    Discover Lorenz's equations from noisy samples, with intervals, and audit the discovery; then see a harmonic oscillator and a
@@ -6,8 +6,13 @@
    Writes dynsys_discover.png. */
 #define NRX_VERBOSE
 #define NRX_DYNSYS_IMPLEMENTATION
-#include "nrx_dynsys.h"
+#include "../nrx_dynsys.h"
 #include "draw.h"
+// expect: \(x0\)' = \(-?(9\.9|10\.)
+// expect: UNIQUE|unique
+// expect: x0\^2|first integral
+// expect: ln x0
+// expect: wrote dynsys_discover.png
 
 enum { N = 5000 };
 static double t[N], x[N * 3], forecast[N * 3], u[N], v[N];
