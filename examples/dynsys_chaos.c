@@ -28,7 +28,7 @@ int main(void)
     int flows = 0, good = 0, kind;
 
     printf("%-24s %-9s spectrum, short run of 150 periods\n", "system", "D_KY");
-    p = draw_axes(&c, 10, 10, 420, 340, 0, 58, -3, 3, DRAW_LINEAR, "Lyapunov exponents times period / 10, catalogue", "flow", "");
+    p = draw_axes(&c, 10, 10, 420, 340, 0, 58, -6, 2, DRAW_LINEAR, "Lyapunov spectra of 56 flows", "flow", "asinh(exponent x period)");
     for (i = 0; i < nrx_dyn_count(); i++) {
         nrx_dyn_system f;
         nrx_dyn_lyapunov_desc q = NRX_ZERO;
@@ -46,7 +46,7 @@ int main(void)
             for (j = 0; j < f.n; j++) printf(" %.4f+-%.4f", l[j], e[j]);
             printf("\n");
         }
-        for (j = 0; j < f.n; j++) { at[j] = (double)flows; l[j] *= f.period / 10; }
+        for (j = 0; j < f.n; j++) { at[j] = (double)flows; l[j] = asinh(l[j] * f.period); }
         draw_points(&p, f.n, at, l, 2, draw_palette[flows % 6], NULL);
     }
     printf("%d of %d largest exponents within max(10 %%, 3 standard errors) of the stored ones\n", good, flows);
@@ -83,7 +83,7 @@ int main(void)
     p = draw_axes(&c, 720, 10, 270, 340, 0, 40, 0.08, 20, DRAW_LOG_Y, "collapse: dots, and closed forms", "generation", "variance");
     for (i = 0; i <= 40; i++) g[i] = (double)i;
     for (kind = 0; kind < 4; kind++) {
-        if (nrx_dyn_collapse(kind, 20, 40, 0, kind == NRX_DYN_COLLAPSE_MIXTURE ? 200 : 1000, 1, var, mean, expected, NULL) != NRX_OK) continue;
+        if (nrx_dyn_collapse(kind, 20, 40, 0, kind == NRX_DYN_COLLAPSE_MIXTURE ? 2000 : 10000, 1, var, mean, expected, NULL) != NRX_OK) continue;
         draw_points(&p, 41, g, var, 2, draw_palette[kind], NULL);
         draw_curve(&p, 41, g, expected, draw_palette[kind], model[kind]);
         printf("%-9s variance after 20 generations of 20 samples: %.4f, closed form %.4f\n", model[kind], var[20], expected[20]);
