@@ -2905,6 +2905,7 @@ struct nrx_net_plan {
     const nrx_net *net;
     nrx_env   env;
     size_t    n;
+    size_t    batch;                   /* > 0: a network of dense layers; maps are [c][1][batch] and n = 1 */
     int       mode, owned, output;
     /* what the workspace holds: values, tangents, adjoints seeded with ones */
     int       ran, tangent_ran, ones;
@@ -3562,8 +3563,9 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, c
     int direct = g->mode == NRX_NET_PAD_ZERO;
     if (direct && nrxi_net_wino_fits(g) && g->pad_y < g->kh && g->pad_x < g->kw
         && g->w >= 24) { nrxi_net_wino_run(env, g, 1, w, NULL, gy, gx, add, scratch); return; }
-    memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_NET_SLACK) * sizeof(float));
-    for (i = 0; i < g->n * g->co; i++)
+    if (g->kh * g->kw == 1 && nrxi_net_conv_is_bare(g)) stuffed = NULL; /* gy as it stands */
+    else memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_NET_SLACK) * sizeof(float));
+    for (i = 0; stuffed && i < g->n * g->co; i++)
         for (r = 0; r < g->oh; r++) {
             float *to = stuffed + (i * gh + my + r * g->stride) * gw + mx;
             const float *from = gy + (i * g->oh + r) * g->ow;
@@ -3580,7 +3582,8 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, c
                     packed[((group * blocks4 + b) * taps + t) * 4 + c] = 4 * b + c < cig
                         ? w[((group * cog + t / area) * cig + 4 * b + c) * area + t % area] : 0.0f;
     memset(&j, 0, sizeof j);
-    j.g = g; j.off = off; j.packed = packed; j.in = stuffed; j.taps = taps; j.cin = g->co; j.cout = g->ci;
+    j.g = g; j.off = off; j.packed = packed; j.in = stuffed ? stuffed : gy; j.taps = taps; j.cin = g->co;
+        j.cout = g->ci;
     j.in_image = gh * gw; j.in_row = j.in_step = gw;
     if (direct) {
         j.in += g->pad_y * gw + g->pad_x;
@@ -3710,6 +3713,79 @@ NRXI_FN void nrxi_net_dense_forward(size_t n, size_t in, size_t out, const float
         }
 }
 
+/* ---- element by element ---- */
+
+#if defined(NRXI_NET_X86)
+/* Whole vectors of the three functions below; they return how many numbers were done. */
+NRXI_AVX2 NRXI_FN size_t nrxi_net_blend_avx2(size_t n, float a, const float *x, float b, const float *z,
+    float *y)
+{
+    size_t i;
+    if (z) for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i,
+        a * NRXI_NET_LD(x + i) + b * NRXI_NET_LD(z + i));
+    else for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i, a * NRXI_NET_LD(x + i));
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_net_product_avx2(size_t n, const float *a, const float *b, const float *c, float *y,
+    int add)
+{
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = NRXI_NET_LD(a + i) * NRXI_NET_LD(b + i);
+        if (c) u *= NRXI_NET_LD(c + i);
+        if (add) u += NRXI_NET_LD(y + i);
+        NRXI_NET_ST(y + i, u);
+    }
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_net_leaky_avx2(size_t n, float a, const float *t, const float *v, float *y, int add)
+{
+    const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = NRXI_NET_LD(v + i), low = a * u;
+        nrxi_i32x8 up = NRXI_NET_LD(t + i) > zero;
+        u = (nrxi_f32x8)(((nrxi_i32x8)u & up) | ((nrxi_i32x8)low & ~up));
+        if (add) u += NRXI_NET_LD(y + i);
+        NRXI_NET_ST(y + i, u);
+    }
+    return i;
+}
+#endif
+
+/* y = a x + b z; z may be NULL or y. */
+NRXI_FN void nrxi_net_blend(size_t n, float a, const float *x, float b, const float *z, float *y)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_blend_avx2(n, a, x, b, z, y);
+#endif
+    if (z) for (; i < n; i++) y[i] = a * x[i] + b * z[i];
+    else for (; i < n; i++) y[i] = a * x[i];
+}
+
+/* y (+)= a b c; c may be NULL. */
+NRXI_FN void nrxi_net_product(size_t n, const float *a, const float *b, const float *c, float *y, int add)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_product_avx2(n, a, b, c, y, add);
+#endif
+    for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + a[i] * b[i] * (c ? c[i] : 1.0f);
+}
+
+/* y (+)= v where t > 0, a v elsewhere. */
+NRXI_FN void nrxi_net_leaky(size_t n, float a, const float *t, const float *v, float *y, int add)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_leaky_avx2(n, a, t, v, y, add);
+#endif
+    for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + (t[i] > 0 ? v[i] : a * v[i]);
+}
+
 /* ---- pointwise functions ---- */
 
 /* Bounds of a pointwise function's first and second derivative, for certificates; infinite at kinks. */
@@ -3767,9 +3843,17 @@ NRXI_FN float nrxi_net_sigmoid1(float t) { float e = expf(t > 0 ? -t : t); retur
 
 #define NRXI_NET_ACT_CHUNK 256u
 
-/* z, d1, d2 (each may be NULL) = the function and its two derivatives at n <= NRXI_NET_ACT_CHUNK points t. */
-NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float *t, float *z, float *d1,
-    float *d2)
+#define NRXI_NET_X8(v) v, v, v, v, v, v, v, v
+#define NRXI_NET_X64(v) NRXI_NET_X8(NRXI_NET_X8(v))
+static const float nrxi_net_ones[NRXI_NET_ACT_CHUNK] = {NRXI_NET_X64(1), NRXI_NET_X64(1), NRXI_NET_X64(1),
+    NRXI_NET_X64(1)};
+
+/* z, d1, d2 (each may be NULL) = the function and its two derivatives at n <= NRXI_NET_ACT_CHUNK points t;
+   known:
+   the values there, when they have been computed before. */
+NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float *t, const float *known,
+    float *z,
+    float *d1, float *d2)
 {
     float a = (float)pa, b = (float)pb, s[NRXI_NET_ACT_CHUNK];
     size_t i;
@@ -3821,13 +3905,17 @@ NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float 
         if (d2) for (i = 0; i < n; i++) d2[i] = s[i] * (1 - s[i]) * (2 + t[i] * (1 - 2 * s[i]));
         break;
     case NRX_NET_TANH:
-        nrxi_vtanh_f32(n, t, s);
-        if (z) memcpy(z, s, n * sizeof *z);
-        if (d1) for (i = 0; i < n; i++) d1[i] = 1 - s[i] * s[i];
-        if (d2) for (i = 0; i < n; i++) d2[i] = -2 * s[i] * (1 - s[i] * s[i]);
+        if (!known) { nrxi_vtanh_f32(n, t, s); known = s; }
+        if (z) memcpy(z, known, n * sizeof *z);
+        if (d1) nrxi_net_product(n, known, known, NULL, d1, 0);
+        if (d1) nrxi_net_blend(n, -1, d1, 1, nrxi_net_ones, d1);
+        if (d2 && d1) { nrxi_net_product(n, known, d1, NULL, d2, 0); nrxi_net_blend(n, -2, d2, 0, NULL, d2);
+            break; }
+        if (d2) for (i = 0; i < n; i++) d2[i] = -2 * known[i] * (1 - known[i] * known[i]);
         break;
     case NRX_NET_SIGMOID:
-        nrxi_vsigmoid_f32(n, t, s);
+        if (known) memcpy(s, known, n * sizeof *s);
+        else nrxi_vsigmoid_f32(n, t, s);
         if (z) memcpy(z, s, n * sizeof *z);
         if (d1) for (i = 0; i < n; i++) d1[i] = s[i] * (1 - s[i]);
         if (d2) for (i = 0; i < n; i++) d2[i] = s[i] * (1 - s[i]) * (1 - 2 * s[i]);
@@ -3887,7 +3975,8 @@ NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float 
         if (z) { nrxi_vlog1p_f32(n, s, s); for (i = 0; i < n; i++) z[i] = 0.5f * s[i]; }
         break;
     case NRX_NET_EXP:
-        nrxi_vexp_f32(n, t, s);
+        if (known) memcpy(s, known, n * sizeof *s);
+        else nrxi_vexp_f32(n, t, s);
         if (z) memcpy(z, s, n * sizeof *z);
         if (d1) memcpy(d1, s, n * sizeof *d1);
         if (d2) memcpy(d2, s, n * sizeof *d2);
@@ -4239,6 +4328,13 @@ NRXI_FN int nrxi_net_layer_conv(const nrx_net_plan *p, size_t i, nrxi_net_conv *
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *in = p->map + l->in[0], *out = p->map + i;
+    if (l->kind == NRXI_NET_DENSE) { /* feature by feature it is a 1 x 1 convolution */
+        nrxi_net_layer one = *l;
+        one.kh = one.kw = one.stride = one.dilation = one.groups = 1;
+        one.pad_y = one.pad_x = 0;
+        one.padding = NRX_NET_PAD_ZERO;
+        return nrxi_net_conv_setup(g, &one, 1, in->c, l->channels, 1, p->batch);
+    }
     if (l->kind == NRXI_NET_CONV) return nrxi_net_conv_setup(g, l, p->n, in->c, l->channels, in->h, in->w);
     return nrxi_net_conv_setup(g, l, p->n, l->channels, in->c, out->h, out->w) && g->oh == in->h
         && g->ow == in->w;
@@ -4273,8 +4369,9 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
         if (!nrxi_net_layer_conv(p, i, &g)) return "the transposed kernel does not fit the image";
         break;
     case NRXI_NET_DENSE:
-        if (a->size != l->first) return "its input has another size";
-        o->h = o->w = 1;
+        if ((p->batch ? a->c : a->size) != l->first) return "its input has another size";
+        o->h = 1;
+        o->w = p->batch ? p->batch : 1;
         break;
     case NRXI_NET_ADD:
         if (l->in[1] < 0) break;
@@ -4296,7 +4393,10 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
         o->h = a->h / l->first; o->w = a->w / l->first;
         if (o->h == 0 || o->w == 0) return "the image is smaller than the pooling block";
         break;
-    case NRXI_NET_SUM: case NRXI_NET_MEAN: case NRXI_NET_SPATIAL_MEAN: o->h = o->w = 1; break;
+    case NRXI_NET_SUM: case NRXI_NET_MEAN: case NRXI_NET_SPATIAL_MEAN:
+        o->h = 1;
+        o->w = p->batch ? p->batch : 1;
+        break;
     case NRXI_NET_RESIZE:
         if (!nrxi_mul_ok(a->h, l->first, &o->h) || !nrxi_mul_ok(a->w, l->first,
             &o->w)) return "its output is too large";
@@ -4326,6 +4426,44 @@ NRXI_FN size_t nrxi_net_place_buffer(const nrx_net_plan *p, size_t node, size_t 
     return at;
 }
 
+/* Dense layers and functions of single numbers only, on enough samples: then the batch is the fast
+   direction. */
+NRXI_FN int nrxi_net_is_dense(const nrx_net *net, const nrx_net_plan_desc *d, size_t n)
+{
+    size_t i, dense = 0;
+    if (n < 8 || d->height > 1 || d->width > 1) return 0;
+    for (i = 1; i < net->layers; i++) {
+        const nrxi_net_layer *l = net->layer + i;
+        switch (l->kind) {
+        case NRXI_NET_DENSE: dense++; if (l->first != net->layer[l->in[0]].channels) return 0; break;
+        case NRXI_NET_ADD: if (l->in[1] >= 0 && net->layer[l->in[1]].channels != l->channels) return 0; break;
+        case NRXI_NET_ACT: case NRXI_NET_RIDGE: case NRXI_NET_SPLINE: case NRXI_NET_BIAS: case NRXI_NET_GAIN:
+        case NRXI_NET_MUL: case NRXI_NET_CONCAT: case NRXI_NET_SLICE: case NRXI_NET_SUM: case NRXI_NET_MEAN:
+        case NRXI_NET_BATCHNORM: break;
+        default: return 0;
+        }
+    }
+    return dense > 0;
+}
+
+/* Numbers per sample of a node. */
+NRXI_FN size_t nrxi_net_sample(const nrx_net_plan *p, int node) { return p->map[node].size / (p->batch
+    ? p->batch : 1); }
+
+/* From the caller's [n][c][h][w] into the plan's order, and back; both sides n*c*h*w numbers. */
+NRXI_FN void nrxi_net_take(const nrx_net_plan *p, int node, const float *from, float *to)
+{
+    size_t c = p->map[node].c, i, b;
+    if (!p->batch || c == 1) { memcpy(to, from, p->n * p->map[node].size * sizeof *to); return; }
+    for (i = 0; i < c; i++) for (b = 0; b < p->batch; b++) to[i * p->batch + b] = from[b * c + i];
+}
+NRXI_FN void nrxi_net_hand(const nrx_net_plan *p, int node, const float *from, float *to)
+{
+    size_t c = p->map[node].c, i, b;
+    if (!p->batch || c == 1) { memcpy(to, from, p->n * p->map[node].size * sizeof *to); return; }
+    for (b = 0; b < p->batch; b++) for (i = 0; i < c; i++) to[b * c + i] = from[i * p->batch + b];
+}
+
 /* Shapes, offsets and sizes. */
 NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d, size_t *start,
     size_t *end,
@@ -4340,7 +4478,8 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
         nrxi_net_map *m = p->map + i;
         nrxi_net_conv g;
         if (i == 0) {
-            m->c = l->channels; m->h = d->height ? d->height : 1; m->w = d->width ? d->width : 1;
+            m->c = l->channels; m->h = d->height ? d->height : 1;
+                m->w = p->batch ? p->batch : d->width ? d->width : 1;
             if (!nrxi_mul_ok(m->c, m->h, &m->size) || !nrxi_mul_ok(m->size, m->w, &m->size)
                 || m->size > (size_t)-1 / 64 / p->n) wrong = "the input is too large";
         } else wrong = nrxi_net_shape(p, i);
@@ -4351,10 +4490,10 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
                              i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h,
                                  i ? p->map[l->in[0]].w
                                  : m->w, wrong);
-        if ((l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT)
+        if ((l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT || (p->batch && l->kind == NRXI_NET_DENSE))
             && nrxi_net_layer_conv(p, i, &g)) nrxi_net_conv_needs(&g,
             &p->scratch_size, &p->packed_size, &p->off_size);
-        if (l->kind == NRXI_NET_DENSE) {
+        if (l->kind == NRXI_NET_DENSE && !p->batch) {
             size_t wide = l->first > l->channels ? l->first : l->channels;
             if (wide < p->n) wide = p->n;
             if (p->scratch_size < l->first * l->channels + NRXI_NET_SLACK) p->scratch_size = l->first
@@ -4462,6 +4601,7 @@ NRXI_FN nrx_status nrxi_net_plan_measure(const nrx_net *net, const nrx_net_plan_
     if (!d || d->mode < 0 || d->mode > NRX_NET_PAIR) return nrxi_fail(&p->env, NRX_E_ARG, "%s: %s", who, d
         ? "mode is not NRX_NET_INFER, _GRADIENT or _PAIR" : "desc is NULL");
     p->n = d->n ? d->n : 1;
+    if (nrxi_net_is_dense(net, d, p->n)) { p->batch = p->n; p->n = 1; }
     p->mode = d->mode;
     p->output = nrxi_net_out(net);
     n = net->layers;
@@ -4531,7 +4671,10 @@ NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan)
 NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4])
 {
     const nrxi_net_map *m = plan->map + plan->output;
-    shape[0] = plan->n; shape[1] = m->c; shape[2] = m->h; shape[3] = m->w;
+    shape[0] = plan->batch ? plan->batch : plan->n;
+    shape[1] = m->c;
+    shape[2] = m->h;
+    shape[3] = plan->batch ? 1 : m->w;
 }
 
 /* ---- layers ----
@@ -4781,6 +4924,11 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
         if (bias) for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) y[s * area + k] += bias[s % o->c];
         break;
     case NRXI_NET_DENSE:
+        if (p->batch) {
+            (void)nrxi_net_layer_conv(p, i, &g);
+            nrxi_net_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
+            break;
+        }
         nrxi_net_dense_forward(n, a->size, o->c, w, x0, y, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n; s++) for (c = 0; c < o->c; c++) y[s * o->c + c] += bias[c];
         break;
@@ -4794,8 +4942,7 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
     case NRXI_NET_ADD: {
         float ka = (float)l->a, kb = (float)l->b;
         const nrxi_net_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
-        if (!b) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k]; break; }
-        if (b->size == o->size) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k] + kb * x1[k]; break; }
+        if (!b || b->size == o->size) { nrxi_net_blend(n * o->size, ka, x0, kb, b ? x1 : NULL, y); break; }
         for (s = 0; s < n; s++)
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++) {
@@ -4833,7 +4980,12 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
         break;
     }
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
-        for (s = 0; s < n; s++) {
+        for (s = 0; p->batch && s < p->batch; s++) {
+            double sum = 0;
+            for (c = 0; c < a->c; c++) sum += (double)x0[c * p->batch + s];
+            y[s] = (float)(l->kind == NRXI_NET_MEAN ? sum / (double)a->c : sum);
+        }
+        for (s = 0; !p->batch && s < n; s++) {
             double sum = 0;
             for (k = 0; k < a->size; k++) sum += (double)x0[s * a->size + k];
             y[s] = (float)(l->kind == NRXI_NET_MEAN ? sum / (double)a->size : sum);
@@ -4890,10 +5042,17 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
         nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
         return NRX_OK;
     case NRXI_NET_DENSE:
-        nrxi_net_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
+        if (p->batch) {
+            (void)nrxi_net_layer_conv(p, i, &g);
+            nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
+        } else nrxi_net_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
         return NRX_OK;
     case NRXI_NET_SPECTRAL: nrxi_net_spectral(p, i, NULL, gy, gx, 1, add, NULL); return NRX_OK;
     case NRXI_NET_OPERATOR: return nrxi_net_operator_run(p, l, 1, gy, area, gx, a->h * a->w, add);
+    case NRXI_NET_ADD:
+        if (a->size != o->size) break;
+        nrxi_net_blend(n * o->size, (float)(slot ? l->b : l->a), gy, 1, add ? gx : NULL, gx);
+        return NRX_OK;
     default: break;
     }
     if (!add) memset(gx, 0, n * a->size * sizeof *gx);
@@ -4915,7 +5074,6 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
     case NRXI_NET_BIAS: for (k = 0; k < n * o->size; k++) gx[k] += gy[k]; break;
     case NRXI_NET_ADD: {
         float f = (float)(slot ? l->b : l->a);
-        if (a->size == o->size) { for (k = 0; k < n * o->size; k++) gx[k] += f * gy[k]; break; }
         for (s = 0; s < n; s++)
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++)
@@ -4947,7 +5105,11 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
         break;
     }
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
-        for (s = 0; s < n; s++) {
+        for (c = 0; p->batch && c < a->c; c++)
+            nrxi_net_blend(p->batch, l->kind == NRXI_NET_MEAN ? 1.0f / (float)a->c : 1.0f, gy, 1,
+                gx + c * p->batch,
+                gx + c * p->batch);
+        for (s = 0; !p->batch && s < n; s++) {
             float f = l->kind == NRXI_NET_MEAN ? gy[s] / (float)a->size : gy[s];
             for (k = 0; k < a->size; k++) gx[s * a->size + k] += f;
         }
@@ -5009,7 +5171,11 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
         nrxi_net_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_NET_DENSE:
-        nrxi_net_rows_times(o->c, n, a->size, gy, 1, o->c, x, p->gw, 0, p->packed, p->off);
+        if (p->batch) {
+            (void)nrxi_net_layer_conv(p, i, &g);
+            memset(p->gw, 0, len * sizeof *p->gw);
+            nrxi_net_conv_weight_grad(&p->env, &g, x, gy, p->gw, p->scratch, p->off);
+        } else nrxi_net_rows_times(o->c, n, a->size, gy, 1, o->c, x, p->gw, 0, p->packed, p->off);
         nrxi_net_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_NET_SPECTRAL:
@@ -5043,8 +5209,8 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
 
 /* z, d1, d2 of the pointwise layer at points k .. k+m-1 of one channel. */
 NRXI_FN void nrxi_net_pointwise(const nrx_net_plan *p, const nrxi_net_layer *l, size_t c, size_t m,
-    const float *t, float *z,
-    float *d1, float *d2)
+    const float *t,
+    const float *known, float *z, float *d1, float *d2)
 {
     if (l->kind == NRXI_NET_RIDGE) {
         nrxi_net_ridge q;
@@ -5061,7 +5227,7 @@ NRXI_FN void nrxi_net_pointwise(const nrx_net_plan *p, const nrxi_net_layer *l, 
         q.step = (float)(2 * l->a / (double)(l->knots - 1));
         q.integrated = l->adjoint;
         nrxi_net_spline_eval(&q, m, t, z, d1, d2);
-    } else nrxi_net_act(l->act, l->a, l->b, m, t, z, d1, d2);
+    } else nrxi_net_act(l->act, l->a, l->b, m, t, known, z, d1, d2);
 }
 
 /* Parameter gradients of a learned profile: adj on the value, tadj on the tangent output (either may be
@@ -5207,14 +5373,14 @@ NRXI_FN float *nrxi_net_tan(const nrx_net_plan *p, int node) { return node < 0
     || p->mode != NRX_NET_PAIR ? NULL
     : p->base + p->map[node].tan; }
 
-/* Values (tangent 0) or tangents of node i. */
-NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent)
+/* Values (tangent 0) or tangents of node i, into `to` or the node's own place. */
+NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent, float *to)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_net_val(p, l->in[0]), *v = tangent ? nrxi_net_tan(p, l->in[0]) : NULL;
-    float *y = tangent ? nrxi_net_tan(p, (int)i) : nrxi_net_val(p, (int)i), d[NRXI_NET_ACT_CHUNK];
-    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    float *y = to ? to : tangent ? nrxi_net_tan(p, (int)i) : nrxi_net_val(p, (int)i), d[NRXI_NET_ACT_CHUNK];
+    size_t area = o->h * o->w, s, k, m, planes = p->n * o->c;
     /* the same function everywhere: one long array */
     if (l->kind == NRXI_NET_ACT) { area *= planes; planes = 1; }
     if (nrxi_net_is_linear(l->kind))
@@ -5242,13 +5408,18 @@ NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent)
     case NRXI_NET_GROUPNORM: nrxi_net_groupnorm_forward(p, i, x, v, tangent ? NULL : y, tangent ? y : NULL);
         break;
     default:
+        if (l->kind == NRXI_NET_ACT && (l->act == NRX_NET_RELU || l->act == NRX_NET_LEAKY_RELU)) {
+            nrxi_net_leaky(area, l->act == NRX_NET_RELU ? 0.0f : (float)l->a, x, tangent ? v : x, y, 0);
+            break;
+        }
         for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_NET_ACT_CHUNK ? area - k : NRXI_NET_ACT_CHUNK;
-                if (!tangent) { nrxi_net_pointwise(p, l, s % o->c, m, x + at, y + at, NULL, NULL); continue; }
-                nrxi_net_pointwise(p, l, s % o->c, m, x + at, NULL, d, NULL);
-                for (j = 0; j < m; j++) y[at + j] = d[j] * v[at + j];
+                if (!tangent) { nrxi_net_pointwise(p, l, s % o->c, m, x + at, NULL, y + at, NULL, NULL);
+                    continue; }
+                nrxi_net_pointwise(p, l, s % o->c, m, x + at, nrxi_net_val(p, (int)i) + at, NULL, d, NULL);
+                nrxi_net_product(m, d, v + at, NULL, y + at, 0);
             }
         break;
     }
@@ -5261,6 +5432,7 @@ typedef struct nrxi_net_reverse {
     nrx_net_plan *p;
     unsigned char *has, *thas;
     int swap;    /* the adjoints of an earlier plain backward serve as tangent adjoints */
+    int want_x, want_v; /* adjoints of the input, and of its tangent, are asked for */
     float *grad;
 } nrxi_net_reverse;
 
@@ -5297,7 +5469,7 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
     const float *x = nrxi_net_val(p, l->in[0]), *adj = r->has[i] ? nrxi_net_adj(r, (int)i) : NULL,
         *tadj = r->thas[i]
         ? nrxi_net_tadj(r, (int)i) : NULL;
-    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    size_t area = o->h * o->w, s, k, m, planes = p->n * o->c;
     nrx_status st;
     int slot;
     if (l->kind == NRXI_NET_ACT) { area *= planes; planes = 1; }
@@ -5308,12 +5480,12 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
         }
         for (slot = 0; slot < 2 && l->in[slot] >= 0; slot++) {
             int to = l->in[slot];
-            if (adj) {
+            if (adj && (to || r->want_x)) {
                 st = nrxi_net_linear_adjoint(p, i, adj, slot, nrxi_net_adj(r, to), r->has[to]);
                 if (st != NRX_OK) return st;
                 r->has[to] = 1;
             }
-            if (tadj && !r->swap) {
+            if (tadj && !r->swap && (to || r->want_v)) {
                 st = nrxi_net_linear_adjoint(p, i, tadj, slot, nrxi_net_tadj(r, to), r->thas[to]);
                 if (st != NRX_OK) return st;
                 r->thas[to] = 1;
@@ -5372,20 +5544,20 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
         const float *v = curved ? nrxi_net_tan(p, l->in[0]) : NULL;
         float d1[NRXI_NET_ACT_CHUNK], d2[NRXI_NET_ACT_CHUNK];
         if (!g && !t && l->kind == NRXI_NET_ACT) break;
-        for (s = 0; s < planes; s++)
+        if (l->kind == NRXI_NET_ACT && (l->act == NRX_NET_RELU || l->act == NRX_NET_LEAKY_RELU)) {
+            float slope = l->act == NRX_NET_RELU ? 0.0f : (float)l->a;
+            if (g) nrxi_net_leaky(area, slope, x, adj, g, !fresh);
+            if (t) nrxi_net_leaky(area, slope, x, tadj, t, !tfresh);
+        } else for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_NET_ACT_CHUNK ? area - k : NRXI_NET_ACT_CHUNK;
-                nrxi_net_pointwise(p, l, s % o->c, m, x + at, NULL, d1, curved ? d2 : NULL);
-                if (g) {
-                    if (fresh) memset(g + at, 0, m * sizeof *g);
-                    if (adj) for (j = 0; j < m; j++) g[at + j] += d1[j] * adj[at + j];
-                    if (curved) for (j = 0; j < m; j++) g[at + j] += d2[j] * v[at + j] * tadj[at + j];
-                }
-                if (t) {
-                    if (tfresh) memset(t + at, 0, m * sizeof *t);
-                    for (j = 0; j < m; j++) t[at + j] += d1[j] * tadj[at + j];
-                }
+                nrxi_net_pointwise(p, l, s % o->c, m, x + at, nrxi_net_val(p, (int)i) + at, NULL, d1,
+                    curved ? d2 : NULL);
+                if (g && adj) nrxi_net_product(m, d1, adj + at, NULL, g + at, !fresh);
+                if (g && curved) nrxi_net_product(m, d2, v + at, tadj + at, g + at, !fresh || adj != NULL);
+                if (g && !adj && !curved && fresh) memset(g + at, 0, m * sizeof *g);
+                if (t) nrxi_net_product(m, d1, tadj + at, NULL, t + at, !tfresh);
             }
         if (g) r->has[l->in[0]] = 1;
         if (t) r->thas[l->in[0]] = 1;
@@ -5398,22 +5570,26 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
 
 NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y)
 {
-    size_t i;
+    size_t i, last;
+    int direct;
+    nrx_status s = NRX_OK;
     if (!plan || !x) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_forward: %s is NULL",
         plan ? "x"
         : "plan");
     plan->ran = plan->tangent_ran = plan->ones = 0;
+    last = (size_t)plan->output;
+    /* no pass reads it */
+    direct = y && last > 0 && !plan->batch && nrxi_net_is_linear(plan->net->layer[last].kind);
     nrxi_net_refresh(plan);
-    memcpy(plan->base + plan->map[0].val, x, plan->n * plan->map[0].size * sizeof *x);
-    for (i = 1; i <= (size_t)plan->output; i++) {
-        nrx_status s = nrxi_net_node_forward(plan, i, 0);
+    nrxi_net_take(plan, 0, x, plan->base + plan->map[0].val);
+    for (i = 1; i <= last; i++) {
+        s = nrxi_net_node_forward(plan, i, 0, direct && i == last ? y : NULL);
         if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_forward: layer %s: %s",
             plan->net->layer[i].name,
             nrx_status_string(s));
     }
     plan->ran = 1;
-    if (y) memcpy(y, plan->base + plan->map[plan->output].val,
-        plan->n * plan->map[plan->output].size * sizeof *y);
+    if (y && !direct) nrxi_net_hand(plan, plan->output, plan->base + plan->map[plan->output].val, y);
     return NRX_OK;
 }
 
@@ -5426,16 +5602,15 @@ NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy
     if (plan->mode != NRX_NET_PAIR || !plan->ran)
         return nrxi_fail(&plan->env, NRX_E_STATE,
             "nrx_net_tangent: needs a plan of mode NRX_NET_PAIR after nrx_net_forward");
-    memcpy(plan->base + plan->map[0].tan, v, plan->n * plan->map[0].size * sizeof *v);
+    nrxi_net_take(plan, 0, v, plan->base + plan->map[0].tan);
     for (i = 1; i <= (size_t)plan->output; i++) {
-        nrx_status s = nrxi_net_node_forward(plan, i, 1);
+        nrx_status s = nrxi_net_node_forward(plan, i, 1, NULL);
         if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_tangent: layer %s: %s",
             plan->net->layer[i].name,
             nrx_status_string(s));
     }
     plan->tangent_ran = 1;
-    if (dy) memcpy(dy, plan->base + plan->map[plan->output].tan,
-        plan->n * plan->map[plan->output].size * sizeof *dy);
+    if (dy) nrxi_net_hand(plan, plan->output, plan->base + plan->map[plan->output].tan, dy);
     return NRX_OK;
 }
 
@@ -5452,19 +5627,20 @@ NRXI_FN nrx_status nrxi_net_reverse_run(const nrxi_net_reverse *r, const char *w
     return NRX_OK;
 }
 
-/* Writes the seed: g, or ones. */
-NRXI_FN void nrxi_net_seed(float *to, const float *g, size_t n)
+/* Writes the seed of the output: g, or ones. */
+NRXI_FN void nrxi_net_seed(const nrx_net_plan *p, float *to, const float *g)
 {
-    size_t k;
-    if (g) memcpy(to, g, n * sizeof *to);
+    size_t k, n = p->n * p->map[p->output].size;
+    if (g) nrxi_net_take(p, p->output, g, to);
     else for (k = 0; k < n; k++) to[k] = 1.0f;
 }
 
-NRXI_FN void nrxi_net_collect(float *to, const float *from, int has, size_t n)
+/* The adjoint of the input, zero when nothing reached it. */
+NRXI_FN void nrxi_net_collect(const nrx_net_plan *p, float *to, const float *from, int has)
 {
     if (!to) return;
-    if (has) memcpy(to, from, n * sizeof *to);
-    else memset(to, 0, n * sizeof *to);
+    if (has) nrxi_net_hand(p, 0, from, to);
+    else memset(to, 0, p->n * p->map[0].size * sizeof *to);
 }
 
 NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *gx, float *grad)
@@ -5476,14 +5652,16 @@ NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *
         return nrxi_fail(&plan->env, NRX_E_STATE,
             "nrx_net_backward: needs a plan of mode NRX_NET_GRADIENT or _PAIR after nrx_net_forward");
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.swap = 0; r.grad = grad;
+    r.want_x = gx != NULL || (plan->mode == NRX_NET_PAIR && !gy); /* the tangent's backward may use it again */
+    r.want_v = 0;
     memset(plan->has, 0, plan->net->layers);
     memset(plan->thas, 0, plan->net->layers);
     plan->ones = 0;
-    nrxi_net_seed(nrxi_net_adj(&r, plan->output), gy, plan->n * plan->map[plan->output].size);
+    nrxi_net_seed(plan, nrxi_net_adj(&r, plan->output), gy);
     plan->has[plan->output] = 1;
     s = nrxi_net_reverse_run(&r, "nrx_net_backward");
     if (s != NRX_OK) return s;
-    nrxi_net_collect(gx, nrxi_net_adj(&r, 0), plan->has[0], plan->n * plan->map[0].size);
+    nrxi_net_collect(plan, gx, nrxi_net_adj(&r, 0), plan->has[0]);
     plan->ones = gy == NULL && plan->mode == NRX_NET_PAIR;
     return NRX_OK;
 }
@@ -5500,6 +5678,8 @@ NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy,
             "nrx_net_backward_tangent: needs nrx_net_forward and nrx_net_tangent on a plan of mode NRX_NET_PAIR");
     n = plan->net->layers;
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.grad = grad;
+    r.want_x = gx != NULL;
+    r.want_v = gv != NULL;
     r.swap = plan->ones && gdy == NULL;
     if (r.swap) { /* has[] of the plain backward tells which tangent adjoints are there */
         memcpy(plan->thas, plan->has, n);
@@ -5507,18 +5687,18 @@ NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy,
     } else {
         memset(plan->has, 0, n);
         memset(plan->thas, 0, n);
-        nrxi_net_seed(nrxi_net_tadj(&r, plan->output), gdy, plan->n * plan->map[plan->output].size);
+        nrxi_net_seed(plan, nrxi_net_tadj(&r, plan->output), gdy);
         plan->thas[plan->output] = 1;
         plan->ones = 0;
     }
     if (gy) {
-        nrxi_net_seed(nrxi_net_adj(&r, plan->output), gy, plan->n * plan->map[plan->output].size);
+        nrxi_net_seed(plan, nrxi_net_adj(&r, plan->output), gy);
         plan->has[plan->output] = 1;
     }
     s = nrxi_net_reverse_run(&r, "nrx_net_backward_tangent");
     if (s == NRX_OK) {
-        nrxi_net_collect(gx, nrxi_net_adj(&r, 0), plan->has[0], plan->n * plan->map[0].size);
-        nrxi_net_collect(gv, nrxi_net_tadj(&r, 0), plan->thas[0], plan->n * plan->map[0].size);
+        nrxi_net_collect(plan, gx, nrxi_net_adj(&r, 0), plan->has[0]);
+        nrxi_net_collect(plan, gv, nrxi_net_tadj(&r, 0), plan->thas[0]);
     }
     if (r.swap) memcpy(plan->has, plan->thas, n); /* the adjoints with seed one are still there */
     return s;
@@ -5848,7 +6028,7 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
         for (k = 0; k < knots; k++) {
             float t = (float)(range * (2.0 * (double)k / (double)(knots - 1) - 1.0));
             nrxi_net_act(kind, a != 0 ? a : kind == NRX_NET_LEAKY_RELU ? 0.2
-                : 1.0, 1, 1, &t, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
+                : 1.0, 1, 1, &t, NULL, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
         }
     return (int)net->layers - 1;
 }
@@ -6843,7 +7023,7 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
                         size_t m = g->ow - k < NRXI_NET_ACT_CHUNK ? g->ow - k : NRXI_NET_ACT_CHUNK, j;
                         float z[NRXI_NET_ACT_CHUNK];
                         nrxi_net_pointwise(&p, net->layer + 2, b * NRXI_NET_STRIP_C + c, m,
-                            r->value + (c * NRXI_NET_STRIP + row) * g->ow + k, value ? z : NULL,
+                            r->value + (c * NRXI_NET_STRIP + row) * g->ow + k, NULL, value ? z : NULL,
                                        grad ? r->strip + (c * strip_h + my + row) * strip_w + mx + k : NULL,
                                            NULL);
                         if (value) { double sum = 0; for (j = 0; j < m; j++) sum += (double)z[j];
@@ -7396,7 +7576,7 @@ NRXI_FN void nrxi_net_clip(nrx_net *net, double most)
 NRXI_FN nrx_status nrxi_net_train_begin(nrxi_net_trainer *t, int pair, const size_t *shape)
 {
     size_t room;
-    t->in = t->plan->map[0].size;
+    t->in = nrxi_net_sample(t->plan, 0);
     t->image = t->in - (t->d.noise_map ? t->d.height * t->d.width : 0);
     t->out = pair ? t->image : shape[1] * shape[2] * shape[3];
     if (t->d.noise_map && t->plan->map[0].c < 2)
@@ -9251,7 +9431,8 @@ NRXI_FN nrx_status nrxi_net_maid_gradient(nrxi_net_maid *m, double delta, double
 NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
 {
     const double eta = 1e-4, shrink = 0.5, grow = 1.05, back = 0.9, least = 1e-7;
-    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, step, loss,
+    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, step,
+        loss,
         slope;
     size_t k, i, trials = 10;
     nrx_status s = NRX_OK;
@@ -9278,7 +9459,8 @@ NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
         memcpy(m->theta, m->net->theta, m->net->count * sizeof *m->theta);
         for (i = 0, step = beta; s == NRX_OK && i < trials && !accepted; i++) {
             size_t j;
-            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)step * m->net->grad[j];
+            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)step
+                * m->net->grad[j];
             nrx_net_project(m->net);
             s = nrxi_net_maid_lower(m, eps);
             accepted = m->loss + m->slope * eps + 0.5 * m->d.loss_lip * eps * eps - loss + slope * eps
