@@ -2939,16 +2939,20 @@ typedef struct nrxi_net_conv {
     size_t h, w, ph, pw, pws, row, oh, ow;
 } nrxi_net_conv;
 
+static const float nrxi_net_zeros[4] = {0, 0, 0, 0};
+
+/* start: four numbers that the sums begin with, NULL = what is in out. */
 NRXI_FN void nrxi_net_tap4_plain(size_t taps, const size_t *off, const float *w, const float *in,
     size_t width,
-    float *const *out, size_t count)
+    float *const *out, size_t count, const float *start)
 {
     size_t x, t, c;
     for (x = 0; x < width; x += 16) {
         float acc[4][16];
         size_t m = width - x < 16 ? width - x : 16, j;
         for (c = 0; c < 4; c++)
-            for (j = 0; j < 16; j++) acc[c][j] = c < count && j < m ? out[c][x + j] : 0.0f;
+            for (j = 0; j < 16; j++) acc[c][j] = c >= count || j >= m ? 0.0f : start ? start[c] : out[c][x
+                + j];
         for (t = 0; t < taps; t++) {
             const float *p = in + off[t] + x;
             for (c = 0; c < 4; c++) {
@@ -2962,11 +2966,13 @@ NRXI_FN void nrxi_net_tap4_plain(size_t taps, const size_t *off, const float *w,
 }
 
 #if defined(NRXI_NET_X86)
+#define NRXI_NET_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
+#define NRXI_NET_ST(p, v) (*(nrxi_f32x8u *)(void *)(p) = (v))
 /* Three (two, one) vectors of eight columns, four channels: 12 accumulators, 3 loads, 4 broadcasts per tap.
    */
 NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in,
     size_t width,
-    float *const *out, size_t count)
+    float *const *out, size_t count, const float *start)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float tail[4][24]; /* stands in for missing channels and for the end of a row */
@@ -2975,59 +2981,63 @@ NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const 
         size_t left = width - x;
         float *o[4];
         const float *wt = w;
+        nrxi_f32x8 a0, a1, a2, b0, b1, b2, c0, c1, c2, d0, d1, d2, k;
         step = left >= 40 || left == 24 ? 24 : left >= 16 ? 16 : 8;
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
-            if (o[c] == tail[c]) {
+            if (o[c] == tail[c] && !start) {
                 memset(tail[c], 0, step * sizeof(float));
                 if (c < count) memcpy(tail[c], out[c] + x, (left < step ? left : step) * sizeof(float));
             }
         }
-#define NRXI_NET_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
-#define NRXI_NET_ST(p, v) (*(nrxi_f32x8u *)(void *)(p) = (v))
+        if (start) {
+            a0 = a1 = a2 = start[0] + zero;
+            b0 = b1 = b2 = start[1] + zero;
+            c0 = c1 = c2 = start[2] + zero;
+            d0 = d1 = d2 = start[3] + zero;
+        } else {
+            a0 = a1 = a2 = NRXI_NET_LD(o[0]); b0 = b1 = b2 = NRXI_NET_LD(o[1]);
+            c0 = c1 = c2 = NRXI_NET_LD(o[2]); d0 = d1 = d2 = NRXI_NET_LD(o[3]);
+            if (step > 8) {
+                a1 = NRXI_NET_LD(o[0] + 8); b1 = NRXI_NET_LD(o[1] + 8);
+                c1 = NRXI_NET_LD(o[2] + 8); d1 = NRXI_NET_LD(o[3] + 8);
+            }
+            if (step > 16) {
+                a2 = NRXI_NET_LD(o[0] + 16); b2 = NRXI_NET_LD(o[1] + 16);
+                c2 = NRXI_NET_LD(o[2] + 16); d2 = NRXI_NET_LD(o[3] + 16);
+            }
+        }
         if (step == 24) {
-            nrxi_f32x8 a0 = NRXI_NET_LD(o[0]), a1 = NRXI_NET_LD(o[0] + 8), a2 = NRXI_NET_LD(o[0] + 16);
-            nrxi_f32x8 b0 = NRXI_NET_LD(o[1]), b1 = NRXI_NET_LD(o[1] + 8), b2 = NRXI_NET_LD(o[1] + 16);
-            nrxi_f32x8 c0 = NRXI_NET_LD(o[2]), c1 = NRXI_NET_LD(o[2] + 8), c2 = NRXI_NET_LD(o[2] + 16);
-            nrxi_f32x8 d0 = NRXI_NET_LD(o[3]), d1 = NRXI_NET_LD(o[3] + 8), d2 = NRXI_NET_LD(o[3] + 16);
             for (t = 0; t < taps; t++, wt += 4) {
                 const float *p = in + off[t] + x;
-                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8), x2 = NRXI_NET_LD(p + 16), k;
+                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8), x2 = NRXI_NET_LD(p + 16);
                 k = wt[0] + zero; a0 += k * x0; a1 += k * x1; a2 += k * x2;
                 k = wt[1] + zero; b0 += k * x0; b1 += k * x1; b2 += k * x2;
                 k = wt[2] + zero; c0 += k * x0; c1 += k * x1; c2 += k * x2;
                 k = wt[3] + zero; d0 += k * x0; d1 += k * x1; d2 += k * x2;
             }
-            NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[0] + 8, a1); NRXI_NET_ST(o[0] + 16, a2);
-            NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[1] + 8, b1); NRXI_NET_ST(o[1] + 16, b2);
-            NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[2] + 8, c1); NRXI_NET_ST(o[2] + 16, c2);
-            NRXI_NET_ST(o[3], d0); NRXI_NET_ST(o[3] + 8, d1); NRXI_NET_ST(o[3] + 16, d2);
+            NRXI_NET_ST(o[0] + 16, a2); NRXI_NET_ST(o[1] + 16, b2);
+            NRXI_NET_ST(o[2] + 16, c2); NRXI_NET_ST(o[3] + 16, d2);
         } else if (step == 16) {
-            nrxi_f32x8 a0 = NRXI_NET_LD(o[0]), a1 = NRXI_NET_LD(o[0] + 8), b0 = NRXI_NET_LD(o[1]),
-                b1 = NRXI_NET_LD(o[1] + 8);
-            nrxi_f32x8 c0 = NRXI_NET_LD(o[2]), c1 = NRXI_NET_LD(o[2] + 8), d0 = NRXI_NET_LD(o[3]),
-                d1 = NRXI_NET_LD(o[3] + 8);
             for (t = 0; t < taps; t++, wt += 4) {
                 const float *p = in + off[t] + x;
-                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8), k;
+                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8);
                 k = wt[0] + zero; a0 += k * x0; a1 += k * x1;
                 k = wt[1] + zero; b0 += k * x0; b1 += k * x1;
                 k = wt[2] + zero; c0 += k * x0; c1 += k * x1;
                 k = wt[3] + zero; d0 += k * x0; d1 += k * x1;
             }
-            NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[0] + 8, a1); NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[1] + 8,
-                b1);
-            NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[2] + 8, c1); NRXI_NET_ST(o[3], d0); NRXI_NET_ST(o[3] + 8,
-                d1);
         } else {
-            nrxi_f32x8 a0 = NRXI_NET_LD(o[0]), b0 = NRXI_NET_LD(o[1]), c0 = NRXI_NET_LD(o[2]),
-                d0 = NRXI_NET_LD(o[3]);
             for (t = 0; t < taps; t++, wt += 4) {
                 nrxi_f32x8 x0 = NRXI_NET_LD(in + off[t] + x);
                 a0 += (wt[0] + zero) * x0; b0 += (wt[1] + zero) * x0;
                 c0 += (wt[2] + zero) * x0; d0 += (wt[3] + zero) * x0;
             }
-            NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[3], d0);
+        }
+        NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[3], d0);
+        if (step > 8) {
+            NRXI_NET_ST(o[0] + 8, a1); NRXI_NET_ST(o[1] + 8, b1);
+            NRXI_NET_ST(o[2] + 8, c1); NRXI_NET_ST(o[3] + 8, d1);
         }
         for (c = 0; c < count; c++)
             if (o[c] == tail[c]) memcpy(out[c] + x, tail[c], (left < step ? left : step) * sizeof(float));
@@ -3037,39 +3047,44 @@ NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const 
 /* One output channel, four vectors. w keeps the stride of four. */
 NRXI_AVX2 NRXI_FN void nrxi_net_tap1_avx2(size_t taps, const size_t *off, const float *w, const float *in,
     size_t width,
-    float *out)
+    float *out, const float *start)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
-    float *rest;
+    float *rest, four[4] = {0, 0, 0, 0};
     size_t x, t;
     for (x = 0; x + 32 <= width; x += 32) {
-        nrxi_f32x8 a0 = NRXI_NET_LD(out + x), a1 = NRXI_NET_LD(out + x + 8), a2 = NRXI_NET_LD(out + x + 16),
-            a3 = NRXI_NET_LD(out + x + 24);
+        nrxi_f32x8 a0, a1, a2, a3;
+        if (start) a0 = a1 = a2 = a3 = start[0] + zero;
+        else {
+            a0 = NRXI_NET_LD(out + x); a1 = NRXI_NET_LD(out + x + 8);
+            a2 = NRXI_NET_LD(out + x + 16); a3 = NRXI_NET_LD(out + x + 24);
+        }
         for (t = 0; t < taps; t++) {
             const float *p = in + off[t] + x;
             nrxi_f32x8 k = w[4 * t] + zero;
-            a0 += k * NRXI_NET_LD(p); a1 += k * NRXI_NET_LD(p + 8); a2 += k * NRXI_NET_LD(p + 16);
-                a3 += k * NRXI_NET_LD(p + 24);
+            a0 += k * NRXI_NET_LD(p); a1 += k * NRXI_NET_LD(p + 8);
+            a2 += k * NRXI_NET_LD(p + 16); a3 += k * NRXI_NET_LD(p + 24);
         }
-        NRXI_NET_ST(out + x, a0); NRXI_NET_ST(out + x + 8, a1); NRXI_NET_ST(out + x + 16, a2);
-            NRXI_NET_ST(out + x + 24, a3);
+        NRXI_NET_ST(out + x, a0); NRXI_NET_ST(out + x + 8, a1);
+        NRXI_NET_ST(out + x + 16, a2); NRXI_NET_ST(out + x + 24, a3);
     }
     rest = out + x;
-    if (x < width) nrxi_net_tap4_avx2(taps, off, w, in + x, width - x, &rest, 1);
+    if (start) four[0] = start[0];
+    if (x < width) nrxi_net_tap4_avx2(taps, off, w, in + x, width - x, &rest, 1, start ? four : NULL);
 }
 #endif
 
 NRXI_FN void nrxi_net_tap4(size_t taps, const size_t *off, const float *w, const float *in, size_t width,
-    float *const *out, size_t count)
+    float *const *out, size_t count, const float *start)
 {
 #if defined(NRXI_NET_X86)
     if (nrxi_cpu_avx2()) {
-        if (count == 1) nrxi_net_tap1_avx2(taps, off, w, in, width, out[0]);
-        else nrxi_net_tap4_avx2(taps, off, w, in, width, out, count);
+        if (count == 1) nrxi_net_tap1_avx2(taps, off, w, in, width, out[0], start);
+        else nrxi_net_tap4_avx2(taps, off, w, in, width, out, count, start);
         return;
     }
 #endif
-    nrxi_net_tap4_plain(taps, off, w, in, width, out, count);
+    nrxi_net_tap4_plain(taps, off, w, in, width, out, count, start);
 }
 
 /* dot[c][t] += sum over x of g[c][x] * in[off[t] + x] for up to four channels c (rows of g) and three taps
@@ -3290,7 +3305,6 @@ NRXI_AVX2 NRXI_FN void nrxi_net_wino_tiles(const nrxi_net_wino *q, size_t n, siz
                 for (j = 0; j < 8; j++) NRXI_NET_ST(v + ((i * 8 + j) * q->ci + c) * twp + x, o[j]);
             }
     }
-    memset(acc, 0, 64 * q->co * twp * sizeof *acc);
     for (c = 0; c < q->ci; c++) off[c] = c * twp;
     for (f = 0; f < 64; f++)
         for (b = 0; b < blocks; b++) {
@@ -3298,7 +3312,8 @@ NRXI_AVX2 NRXI_FN void nrxi_net_wino_tiles(const nrxi_net_wino *q, size_t n, siz
             float *out[4];
             for (i = 0; i < 4; i++) out[i] = acc + (f * q->co + 4 * b + (i < count ? i : 0)) * twp;
             nrxi_net_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out,
-                count);
+                count,
+                nrxi_net_zeros);
         }
     for (c = 0; c < q->co; c++) {
         float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
@@ -3484,8 +3499,7 @@ NRXI_FN void nrxi_net_conv_rows(void *arg, size_t chunk)
 {
     const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_NET_ROW_BLOCK, r1 = r0 + NRXI_NET_ROW_BLOCK,
-        group, r, b, c,
-        x;
+        group, r, b, c;
     size_t groups = j->g->groups, cog = j->cout / groups, cig = j->cin / groups, blocks4 = (cog + 3) / 4;
     if (r1 > j->rows) r1 = j->rows;
     for (group = 0; group < groups; group++)
@@ -3494,15 +3508,14 @@ NRXI_FN void nrxi_net_conv_rows(void *arg, size_t chunk)
                 size_t count = cog - 4 * b < 4 ? cog - 4 * b : 4;
                 const float *in = j->in + (n * j->cin + group * cig) * j->in_image + r * j->in_step;
                 const float *w = j->packed + (group * blocks4 + b) * j->taps * 4;
-                float *out[4] = {NULL, NULL, NULL, NULL};
+                float *out[4] = {NULL, NULL, NULL, NULL}, start[4] = {0, 0, 0, 0};
                 for (c = 0; c < count; c++) {
                     size_t channel = group * cog + 4 * b + c;
-                    float start = j->bias ? j->bias[channel] : 0.0f;
+                    if (j->bias) start[c] = j->bias[channel];
                     out[c] = j->out + (n * j->cout + channel) * j->out_image + r * j->out_row;
-                    if (!j->add) for (x = 0; x < j->width; x++) out[c][x] = start;
                 }
                 for (; c < 4; c++) out[c] = out[0];
-                nrxi_net_tap4(j->taps, j->off, w, in, j->width, out, count);
+                nrxi_net_tap4(j->taps, j->off, w, in, j->width, out, count, j->add ? NULL : start);
             }
 }
 
@@ -3678,7 +3691,6 @@ NRXI_FN void nrxi_net_rows_times(size_t rows, size_t inner, size_t width, const 
 {
     size_t i, k, j;
     for (k = 0; k < inner; k++) off[k] = k * width;
-    if (!add) memset(c, 0, rows * width * sizeof *c);
     for (i = 0; i < rows; i += 4) {
         size_t count = rows - i < 4 ? rows - i : 4;
         float *out[4];
@@ -3686,7 +3698,7 @@ NRXI_FN void nrxi_net_rows_times(size_t rows, size_t inner, size_t width, const 
             out[j] = c + (i + (j < count ? j : 0)) * width;
             for (k = 0; k < inner; k++) packed[4 * k + j] = j < count ? a[(i + j) * row + k * column] : 0.0f;
         }
-        nrxi_net_tap4(inner, off, packed, b, width, out, count);
+        nrxi_net_tap4(inner, off, packed, b, width, out, count, add ? NULL : nrxi_net_zeros);
     }
 }
 
@@ -3727,7 +3739,8 @@ NRXI_AVX2 NRXI_FN size_t nrxi_net_blend_avx2(size_t n, float a, const float *x, 
     return i;
 }
 
-NRXI_AVX2 NRXI_FN size_t nrxi_net_product_avx2(size_t n, const float *a, const float *b, const float *c, float *y,
+NRXI_AVX2 NRXI_FN size_t nrxi_net_product_avx2(size_t n, const float *a, const float *b, const float *c,
+    float *y,
     int add)
 {
     size_t i;
@@ -3740,7 +3753,40 @@ NRXI_AVX2 NRXI_FN size_t nrxi_net_product_avx2(size_t n, const float *a, const f
     return i;
 }
 
-NRXI_AVX2 NRXI_FN size_t nrxi_net_leaky_avx2(size_t n, float a, const float *t, const float *v, float *y, int add)
+NRXI_AVX2 NRXI_FN size_t nrxi_net_tanh_avx2(size_t n, const float *z, const float *v, const float *t,
+    float *y, int add)
+{
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = NRXI_NET_LD(z + i), d = 1 - u * u;
+        if (t) d *= -2 * u * NRXI_NET_LD(t + i);
+        d *= NRXI_NET_LD(v + i);
+        if (add) d += NRXI_NET_LD(y + i);
+        NRXI_NET_ST(y + i, d);
+    }
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN double nrxi_net_total_avx2(size_t n, const float *x)
+{
+    double sum = 0;
+    size_t i = 0, j;
+    while (i + 32 <= n) { /* 32 lanes over at most 1024 numbers, then f64 */
+        size_t end = n - i > 1024 ? i + 1024 : n;
+        nrxi_f32x8 a = {0, 0, 0, 0, 0, 0, 0, 0}, b = a, c = a, d = a;
+        for (; i + 32 <= end; i += 32) {
+            a += NRXI_NET_LD(x + i); b += NRXI_NET_LD(x + i + 8);
+            c += NRXI_NET_LD(x + i + 16); d += NRXI_NET_LD(x + i + 24);
+        }
+        a = (a + b) + (c + d);
+        for (j = 0; j < 8; j++) sum += (double)a[j];
+    }
+    for (; i < n; i++) sum += (double)x[i];
+    return sum;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_net_leaky_avx2(size_t n, float a, const float *t, const float *v, float *y,
+    int add)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     size_t i;
@@ -3774,6 +3820,27 @@ NRXI_FN void nrxi_net_product(size_t n, const float *a, const float *b, const fl
     if (nrxi_cpu_avx2()) i = nrxi_net_product_avx2(n, a, b, c, y, add);
 #endif
     for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + a[i] * b[i] * (c ? c[i] : 1.0f);
+}
+
+/* y (+)= s'(.) v, or with t  s''(.) v t, for the hyperbolic tangent of values z. */
+NRXI_FN void nrxi_net_tanh_slope(size_t n, const float *z, const float *v, const float *t, float *y, int add)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_tanh_avx2(n, z, v, t, y, add);
+#endif
+    for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + (1 - z[i] * z[i]) * v[i] * (t ? -2 * z[i] * t[i] : 1.0f);
+}
+
+NRXI_FN double nrxi_net_total(size_t n, const float *x)
+{
+    double sum = 0;
+    size_t i;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) return nrxi_net_total_avx2(n, x);
+#endif
+    for (i = 0; i < n; i++) sum += (double)x[i];
+    return sum;
 }
 
 /* y (+)= v where t > 0, a v elsewhere. */
@@ -3843,11 +3910,6 @@ NRXI_FN float nrxi_net_sigmoid1(float t) { float e = expf(t > 0 ? -t : t); retur
 
 #define NRXI_NET_ACT_CHUNK 256u
 
-#define NRXI_NET_X8(v) v, v, v, v, v, v, v, v
-#define NRXI_NET_X64(v) NRXI_NET_X8(NRXI_NET_X8(v))
-static const float nrxi_net_ones[NRXI_NET_ACT_CHUNK] = {NRXI_NET_X64(1), NRXI_NET_X64(1), NRXI_NET_X64(1),
-    NRXI_NET_X64(1)};
-
 /* z, d1, d2 (each may be NULL) = the function and its two derivatives at n <= NRXI_NET_ACT_CHUNK points t;
    known:
    the values there, when they have been computed before. */
@@ -3907,10 +3969,7 @@ NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float 
     case NRX_NET_TANH:
         if (!known) { nrxi_vtanh_f32(n, t, s); known = s; }
         if (z) memcpy(z, known, n * sizeof *z);
-        if (d1) nrxi_net_product(n, known, known, NULL, d1, 0);
-        if (d1) nrxi_net_blend(n, -1, d1, 1, nrxi_net_ones, d1);
-        if (d2 && d1) { nrxi_net_product(n, known, d1, NULL, d2, 0); nrxi_net_blend(n, -2, d2, 0, NULL, d2);
-            break; }
+        if (d1) for (i = 0; i < n; i++) d1[i] = 1 - known[i] * known[i];
         if (d2) for (i = 0; i < n; i++) d2[i] = -2 * known[i] * (1 - known[i] * known[i]);
         break;
     case NRX_NET_SIGMOID:
@@ -4986,8 +5045,7 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
             y[s] = (float)(l->kind == NRXI_NET_MEAN ? sum / (double)a->c : sum);
         }
         for (s = 0; !p->batch && s < n; s++) {
-            double sum = 0;
-            for (k = 0; k < a->size; k++) sum += (double)x0[s * a->size + k];
+            double sum = nrxi_net_total(a->size, x0 + s * a->size);
             y[s] = (float)(l->kind == NRXI_NET_MEAN ? sum / (double)a->size : sum);
         }
         break;
@@ -5199,11 +5257,7 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
     }
     if (!affine || (l->kind != NRXI_NET_BIAS && l->param[1] < 0)) return;
     memset(p->gw, 0, o->c * sizeof *p->gw);
-    for (s = 0; s < n * o->c; s++) {
-        double sum = 0;
-        for (k = 0; k < area; k++) sum += (double)gy[s * area + k];
-        p->gw[s % o->c] += (float)sum;
-    }
+    for (s = 0; s < n * o->c; s++) p->gw[s % o->c] += (float)nrxi_net_total(area, gy + s * area);
     nrxi_net_give(p, l, l->kind == NRXI_NET_BIAS ? 0 : 1, p->gw, grad);
 }
 
@@ -5412,6 +5466,10 @@ NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent,
             nrxi_net_leaky(area, l->act == NRX_NET_RELU ? 0.0f : (float)l->a, x, tangent ? v : x, y, 0);
             break;
         }
+        if (tangent && l->kind == NRXI_NET_ACT && l->act == NRX_NET_TANH) {
+            nrxi_net_tanh_slope(area, nrxi_net_val(p, (int)i), v, NULL, y, 0);
+            break;
+        }
         for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
@@ -5548,6 +5606,11 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
             float slope = l->act == NRX_NET_RELU ? 0.0f : (float)l->a;
             if (g) nrxi_net_leaky(area, slope, x, adj, g, !fresh);
             if (t) nrxi_net_leaky(area, slope, x, tadj, t, !tfresh);
+        } else if (l->kind == NRXI_NET_ACT && l->act == NRX_NET_TANH) {
+            const float *z = nrxi_net_val(p, (int)i);
+            if (g && adj) nrxi_net_tanh_slope(area, z, adj, NULL, g, !fresh);
+            if (g && curved) nrxi_net_tanh_slope(area, z, v, tadj, g, !fresh || adj != NULL);
+            if (t) nrxi_net_tanh_slope(area, z, tadj, NULL, t, !tfresh);
         } else for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
@@ -5652,7 +5715,8 @@ NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *
         return nrxi_fail(&plan->env, NRX_E_STATE,
             "nrx_net_backward: needs a plan of mode NRX_NET_GRADIENT or _PAIR after nrx_net_forward");
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.swap = 0; r.grad = grad;
-    r.want_x = gx != NULL || (plan->mode == NRX_NET_PAIR && !gy); /* the tangent's backward may use it again */
+    /* the tangent's backward may use it again */
+    r.want_x = gx != NULL || (plan->mode == NRX_NET_PAIR && !gy);
     r.want_v = 0;
     memset(plan->has, 0, plan->net->layers);
     memset(plan->thas, 0, plan->net->layers);
@@ -7004,18 +7068,14 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
             if (grad) memset(r->strip, 0, nrxi_net_ridge_floats(g, 1) * sizeof(float));
             for (c = 0; c < channels; c += 4)
                 for (row = 0; row < rows; row++) {
-                    float *out[4];
+                    float *out[4], start[4] = {0, 0, 0, 0};
                     size_t count = channels - c < 4 ? channels - c : 4;
                     for (k = 0; k < 4; k++) {
                         out[k] = r->value + ((c + (k < count ? k : 0)) * NRXI_NET_STRIP + row) * g->ow;
-                        if (k < count) {
-                            size_t j;
-                            float start = bias ? bias[b * NRXI_NET_STRIP_C + c + k] : 0.0f;
-                            for (j = 0; j < g->ow; j++) out[k][j] = start;
-                        }
+                        if (bias && k < count) start[k] = bias[b * NRXI_NET_STRIP_C + c + k];
                     }
                     nrxi_net_tap4(area, r->off, r->packed + (b * NRXI_NET_STRIP_C + c) / 4 * area * 4,
-                        r->padded + (r0 + row) * g->row, g->ow, out, count);
+                        r->padded + (r0 + row) * g->row, g->ow, out, count, start);
                 }
             for (c = 0; c < channels; c++)
                 for (row = 0; row < rows; row++)
@@ -7033,7 +7093,7 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
             for (row = 0; row < rows + my; row++) {
                 float *out = r->grad + (r0 + row) * g->pw;
                 nrxi_net_tap4(channels * area, r->back, r->packed + blocks * NRXI_NET_STRIP_C * area * 4
-                    + b * NRXI_NET_STRIP_C * area * 4, r->strip + row * strip_w, g->pw, &out, 1);
+                    + b * NRXI_NET_STRIP_C * area * 4, r->strip + row * strip_w, g->pw, &out, 1, NULL);
             }
         }
     if (value) *value = total;
