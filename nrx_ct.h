@@ -848,8 +848,8 @@ NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, cons
 /* bad = rays that pass a pixel above `threshold` of image (metal masking: then nrx_ct_interpolate, reconstruct, paste the metal back). */
 NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad);
 
-/* Ring artefacts: sorts each bin's values over the views, compares them with the median over `size` (0: 21, odd) bins of equal rank (Vo, Atwood and
-   Drakopoulos 2018, algorithm 3), and subtracts the median difference from the bin: what is the same in all views and nothing else. */
+/* Ring artefacts: what stays in the same bin in all views after each view lost its local parabola over `size` (odd; 0: one bin in twenty, at least 9) bins is a
+   stripe; the median over the views is subtracted, in three rounds. Wider windows take broader stripes, and more of a round object. */
 NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size);
 
 /* Zingers: values that exceed both neighbours in view by more than `factor` (0: 6) noise levels become their mean; returns how many. */
@@ -8655,47 +8655,50 @@ NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *imag
     return status;
 }
 
-NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size)
+/* high[j] = the row minus its local parabola (Savitzky and Golay 1964) over 2 m + 1 bins; ends repeat. */
+NRXI_FN void nrxi_ct_roughness(const nrx_ct_geometry *g, const void *sino, size_t at, int m, double *high)
 {
-    size_t rows = g ? nrxi_ct_bin_rows(g) : 0, r, j, i, k;
-    nrxi_ct_sorted *order;
-    double *window, *difference;
-    nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
-    if (status != NRX_OK) return status;
-    if (size == 0) size = 21;
-    if (!sino || size % 2 == 0 || size > 1001) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd and at most 1001", size);
-    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
-    order = (nrxi_ct_sorted *)nrxi_alloc(&g->env, g->views * g->bins, sizeof *order);
-    window = (double *)nrxi_alloc(&g->env, size + g->views, sizeof *window);
-    difference = window ? window + size : NULL;
-    if (!order || !window) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sorted sinogram");
-    for (r = 0; r < rows && status == NRX_OK; r++) {
-        for (j = 0; j < g->bins; j++) { /* order[j][rank] */
-            for (i = 0; i < g->views; i++) {
-                order[j * g->views + i].t = nrxi_ct_get(sino, g->dtype, (i * rows + r) * g->bins + j);
-                order[j * g->views + i].view = i;
-            }
-            nrxi_ct_sort(order + j * g->views, g->views);
-        }
-        for (j = 0; j < g->bins; j++) {
-            double stripe;
-            for (i = 0; i < g->views; i++) {
-                for (k = 0; k < size; k++) { /* edges repeat */
-                    size_t at = j + k < size / 2 ? 0 : j + k - size / 2;
-                    window[k] = order[(at < g->bins ? at : g->bins - 1) * g->views + i].t;
-                }
-                difference[i] = order[j * g->views + i].t - nrxi_ct_kth(window, size, size / 2);
-            }
-            stripe = nrxi_ct_kth(difference, g->views, g->views / 2);
-            for (i = 0; i < g->views; i++) {
-                size_t at = (i * rows + r) * g->bins + j;
-                nrxi_ct_set(sino, g->dtype, at, nrxi_ct_get(sino, g->dtype, at) - stripe);
-            }
+    double mm = (double)m, scale = 1 / ((2 * mm - 1) * (2 * mm + 1) * (2 * mm + 3));
+    ptrdiff_t j, k, bins = (ptrdiff_t)g->bins;
+    for (j = 0; j < bins; j++) {
+        high[j] = nrxi_ct_get(sino, g->dtype, at + (size_t)j);
+        for (k = -m; k <= m; k++) {
+            ptrdiff_t i = j + k < 0 ? 0 : j + k < bins ? j + k : bins - 1;
+            high[j] -= scale * (3 * (3 * mm * mm + 3 * mm - 1) - 15 * (double)(k * k)) * nrxi_ct_get(sino, g->dtype, at + (size_t)i);
         }
     }
-    nrxi_free(&g->env, order);
-    nrxi_free(&g->env, window);
-    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size)
+{
+    size_t rows = g ? nrxi_ct_bin_rows(g) : 0, n, r, j, i;
+    double *high, *bin;
+    int round;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
+    if (status != NRX_OK) return status;
+    if (size == 0) size = g->bins > 200 ? g->bins / 40 * 2 - 1 : 9;
+    if (!sino || size % 2 == 0 || size < 5 || size > 1001)
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd, 5 to 1001", size);
+    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
+    n = g->views * g->bins;
+    high = (double *)nrxi_alloc(&g->env, n + g->views, sizeof *high);
+    if (!high) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sinogram of %zu elements", n);
+    bin = high + n;
+    for (r = 0; r < rows; r++)
+        for (round = 0; round < 3; round++) { /* what one parabola took for structure, the next may not */
+            for (i = 0; i < g->views; i++) nrxi_ct_roughness(g, sino, (i * rows + r) * g->bins, (int)(size / 2), high + i * g->bins);
+            for (j = 0; j < g->bins; j++) {
+                double stripe;
+                for (i = 0; i < g->views; i++) bin[i] = high[i * g->bins + j];
+                stripe = nrxi_ct_kth(bin, g->views, g->views / 2);
+                for (i = 0; i < g->views; i++) {
+                    size_t at = (i * rows + r) * g->bins + j;
+                    nrxi_ct_set(sino, g->dtype, at, nrxi_ct_get(sino, g->dtype, at) - stripe);
+                }
+            }
+        }
+    nrxi_free(&g->env, high);
+    return NRX_OK;
 }
 
 NRX_DEF nrx_status nrx_ct_remove_zingers(const nrx_ct_geometry *g, void *sino, double factor, size_t *count)
