@@ -1,7 +1,7 @@
 /* A physics-informed network for the Burgers equation against the exact solution.
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
-   cc -O2 tensor_burgers_pinn.c -o tensor_burgers_pinn -lm && ./tensor_burgers_pinn     (writes burgers.png)
+   cc -O2 examples/tensor_burgers_pinn.c -o tensor_burgers_pinn -lm && ./tensor_burgers_pinn     (writes burgers.png)
 
    u_t + u u_x = nu u_xx on x in [-1, 1], t in [0, 1], u(x, 0) = -sin(pi x), u(+-1, t) = 0, nu = 0.1/pi. The network is
    u = -sin(pi x) (1 - t) + t (1 - x^2) N(x, t) with a tanh network N, so that the initial and boundary values hold exactly

@@ -1,7 +1,7 @@
 /* Eigenvalues of the Hessian of a small network's loss, along training: exactly, and the largest one by power iteration.
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
-   cc -O2 tensor_hessian.c -o tensor_hessian -lm && ./tensor_hessian     (writes hessian.png)
+   cc -O2 examples/tensor_hessian.c -o tensor_hessian -lm && ./tensor_hessian     (writes hessian.png)
 
    The loss is a function of one vector of parameters, so that nrx_t_hessian gives the matrix and nrx_t_eigh its spectrum;
    nrx_t_hvp gives Hessian-vector products without the matrix. Gradient descent with step h is stable where the largest
