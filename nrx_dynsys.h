@@ -1730,16 +1730,16 @@ static double nrxi_dyn_root(double x, int m)
 
 /* Rows of a (lower triangle, 7 stages, the last row is b), nodes c, error weights e = b - b^, first four are public facts
    of Dormand & Prince 1980 and Tsitouras 2011. */
-typedef struct nrxi_rk7 { double c[5], a[21], e[7]; } nrxi_rk7;
+typedef struct nrxi_dyn_rk7 { double c[5], a[21], e[7]; } nrxi_dyn_rk7;
 
-static const nrxi_rk7 nrxi_rk7_dp5 = {
+static const nrxi_dyn_rk7 nrxi_dyn_rk7_dp5 = {
   {1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1.0},
   {1.0 / 5, 3.0 / 40, 9.0 / 40, 44.0 / 45, -56.0 / 15, 32.0 / 9, 19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561,
      -212.0 / 729, 9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656, 35.0 / 384, 0.0,
      500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84},
   {71.0 / 57600, 0.0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}};
 
-static const nrxi_rk7 nrxi_rk7_tsit5 = {
+static const nrxi_dyn_rk7 nrxi_dyn_rk7_tsit5 = {
   {0.161, 0.327, 0.9, 0.9800255409045097, 1.0},
   {0.161, -0.008480655492356989, 0.335480655492357, 2.8971530571054935, -6.359448489975075, 4.3622954328695815,
      5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525, 5.86145544294642,
@@ -1749,11 +1749,11 @@ static const nrxi_rk7 nrxi_rk7_tsit5 = {
      -0.45808210592918697, 0.015151515151515152}};
 
 /* Dense output of Dormand-Prince: the fifth coefficient (Hairer, Norsett & Wanner I, II.6). */
-static const double nrxi_dp5_dense[7] = {-12715105075.0 / 11282082432.0, 0.0, 87487479700.0 / 32700410799.0,
+static const double nrxi_dyn_dp5_dense[7] = {-12715105075.0 / 11282082432.0, 0.0, 87487479700.0 / 32700410799.0,
   -10690763975.0 / 1880347072.0, 701980252875.0 / 199316789632.0, -1453857185.0 / 822651844.0, 69997945.0 / 29380423.0};
 
 /* Dense output of Tsitouras: weight of stage i is theta (r0 + r1 theta + r2 theta^2 + r3 theta^3). */
-static const double nrxi_tsit5_dense[7][4] = {
+static const double nrxi_dyn_tsit5_dense[7][4] = {
   {1.0, -2.763706197274826, 2.9132554618219126, -1.0530884977290216},
   {0.0, 0.13169999999999998, -0.2234, 0.1017},
   {0.0, 3.9302962368947516, -5.941033872131505, 2.490627285651253},
@@ -1764,7 +1764,7 @@ static const double nrxi_tsit5_dense[7][4] = {
 
 /* DOP853 (Hairer, Norsett & Wanner I, II.5): the non-zero entries of the rows of a; b; nodes; the two error estimators; the
    three extra stages and the four rows of the dense output. */
-static const double nrxi_dop853_a[] = {
+static const double nrxi_dyn_dop853_a[] = {
  0.05260015195876773, 0.0197250569845379, 0.0591751709536137, 0.02958758547680685, 0.08876275643042054,
  0.2413651341592667, -0.8845494793282861, 0.924834003261792, 0.037037037037037035, 0.17082860872947386,
  0.12546768756682242, 0.037109375, 0.17025221101954405, 0.06021653898045596, -0.017578125,
@@ -1777,24 +1777,24 @@ static const double nrxi_dop853_a[] = {
  -17.9589318631188, 27.94888452941996, -2.8589982771350235, -8.87285693353063, 12.360567175794303,
  0.6433927460157636
 };
-static const double nrxi_dop853_b[] = {
+static const double nrxi_dyn_dop853_b[] = {
  0.054293734116568765, 4.450312892752409, 1.8915178993145003, -5.801203960010585, 0.3111643669578199,
  -0.1521609496625161, 0.20136540080403034, 0.04471061572777259
 };
-static const double nrxi_dop853_c[] = {
+static const double nrxi_dyn_dop853_c[] = {
  0.0, 0.05260015195876773, 0.0789002279381516, 0.1183503419072274, 0.2816496580927726,
  0.3333333333333333, 0.25, 0.3076923076923077, 0.6512820512820513, 0.6, 0.8571428571428571, 1.0, 1.0,
  0.1, 0.2, 0.7777777777777778
 };
-static const double nrxi_dop853_e3[] = {
+static const double nrxi_dyn_dop853_e3[] = {
  -0.18980075407240762, 4.450312892752409, 1.8915178993145003, -5.801203960010585, -0.4226823213237919,
  -0.1521609496625161, 0.20136540080403034, 0.02265179219836082
 };
-static const double nrxi_dop853_e5[] = {
+static const double nrxi_dyn_dop853_e5[] = {
  0.01312004499419488, -1.2251564463762044, -0.4957589496572502, 1.6643771824549864,
  -0.35032884874997366, 0.3341791187130175, 0.08192320648511571, -0.022355307863886294
 };
-static const double nrxi_dop853_ax[] = {
+static const double nrxi_dyn_dop853_ax[] = {
  0.056167502283047954, 0.25350021021662483, -0.2462390374708025, -0.12419142326381637,
  0.15329179827876568, 0.00820105229563469, 0.007567897660545699, -0.008298, 0.03183464816350214,
  0.028300909672366776, 0.053541988307438566, -0.05492374857139099, -0.00010834732869724932,
@@ -1802,7 +1802,7 @@ static const double nrxi_dop853_ax[] = {
  -4.697621415361164, 7.683421196062599, 4.06898981839711, 0.3567271874552811, -0.0013990241651590145,
  2.9475147891527724, -9.15095847217987
 };
-static const double nrxi_dop853_d[] = {
+static const double nrxi_dyn_dop853_d[] = {
  -8.428938276109013, 0.5667149535193777, -3.0689499459498917, 2.38466765651207, 2.117034582445028,
  -0.871391583777973, 2.2404374302607883, 0.6315787787694688, -0.08899033645133331, 18.148505520854727,
  -9.194632392478356, -4.436036387594894, 10.427508642579134, 242.28349177525817, 165.20045171727028,
@@ -1815,19 +1815,19 @@ static const double nrxi_dop853_d[] = {
  96.32455395918828, -39.17726167561544, -149.72683625798564
 };
 /* Radau IIA, 3 stages: A^-1 = T diag(mu, complex pair) T^-1 (Hairer & Wanner II, IV.8). */
-static const double nrxi_radau_c[3] = {0.15505102572168219, 0.64494897427831781, 1.0};
-static const double nrxi_radau_e[3] = {-10.048809399827415, 1.3821427331607482, -0.33333333333333333};
-static const double nrxi_radau_mu = 3.6378342527444958, nrxi_radau_mur = 2.6810828736277521,
-          nrxi_radau_mui = -3.0504301992474105;
-static const double nrxi_radau_t[3][3] = {
+static const double nrxi_dyn_radau_c[3] = {0.15505102572168219, 0.64494897427831781, 1.0};
+static const double nrxi_dyn_radau_e[3] = {-10.048809399827415, 1.3821427331607482, -0.33333333333333333};
+static const double nrxi_dyn_radau_mu = 3.6378342527444958, nrxi_dyn_radau_mur = 2.6810828736277521,
+          nrxi_dyn_radau_mui = -3.0504301992474105;
+static const double nrxi_dyn_radau_t[3][3] = {
   {0.09443876248897524, -0.14125529502095421, 0.03002919410514742},
   {0.25021312296533332, 0.20412935229379994, -0.38294211275726192},
   {1.0, 1.0, 0.0}};
-static const double nrxi_radau_ti[3][3] = {
+static const double nrxi_dyn_radau_ti[3][3] = {
   {4.17871859155190428, 0.32768282076106237, 0.52337644549944951},
   {-4.17871859155190428, -0.32768282076106237, 0.47662355450055044},
   {0.50287263494578682, -2.57192694985560522, 0.59603920482822492}};
-static const double nrxi_radau_p[3][3] = {
+static const double nrxi_dyn_radau_p[3][3] = {
   {10.048809399827415, -25.629591447076641, 15.580782047249226},
   {-1.3821427331607482, 10.296258113743307, -8.9141153805825590},
   {0.33333333333333333, -2.6666666666666667, 3.3333333333333333}};
@@ -1954,7 +1954,7 @@ static nrx_status nrxi_dyn_solver_memory(nrx_dyn_solver *s)
   s->yold = p; p += n;
   s->ynew = p; p += n;
   s->k[0] = p; p += n;
-  s->tmp = p; p += n; /* tmp, k[1] .. , dense stand in a row: nrxi_rk7_body relies on it */
+  s->tmp = p; p += n; /* tmp, k[1] .. , dense stand in a row: nrxi_dyn_rk7_body relies on it */
   for (i = 1; i < k; i++, p += n) s->k[i] = p;
   s->dense = p; p += 7 * n;
   if (radau) {
@@ -2048,9 +2048,9 @@ NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const d
    between two calls of f decides the speed for small systems: the coefficients are multiplied by h once, the newest stage is
    added last, pointers and step stay in registers, and the step after next is what an error estimate decides (the estimate of
    this step is only tested), so that no step waits for it. */
-NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t budget, size_t n, int tsit)
+NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t budget, size_t n, int tsit)
 {
-  const nrxi_rk7 *tab = tsit ? &nrxi_rk7_tsit5 : &nrxi_rk7_dp5;
+  const nrxi_dyn_rk7 *tab = tsit ? &nrxi_dyn_rk7_tsit5 : &nrxi_dyn_rk7_dp5;
   const double *c = tab->c, *e = tab->e, *atols = s->d.atols;
   double *k1 = s->k[1], *k2 = k1 + n, *k3 = k2 + n, *k4 = k3 + n, *k5 = k4 + n, *w = k1 - n, *sc = k5 + 2 * n;
   double *k0 = s->k[0], *k6 = s->k[6], *y = s->y, *yold = s->yold, *v = s->ynew, *swap, t = s->t, told = s->told, tend = s->tend;
@@ -2107,7 +2107,7 @@ NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t bud
         sum += r * r;
       }
       sum *= inv;
-      factor = 0.95 * nrxi_dyn_root(sum, 10);
+      factor = 0.93 * nrxi_dyn_root(sum, 10);
       if (sum < 1.0) break;
       if (!nrxi_finite_f64(&sum)) factor = 0.2;
       if (0) {
@@ -2141,29 +2141,29 @@ NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t bud
 }
 
 /* Three equations of the default method are a case of their own, everything else shares one. */
-#define NRXI_RK7_PICK(s, stop, budget) \
-  ((s)->d.method == NRX_DYN_DP5 && (s)->n == 3 ? nrxi_rk7_body(s, stop, budget, 3, 0) \
-                                                 : nrxi_rk7_body(s, stop, budget, (s)->n, (s)->d.method == NRX_DYN_TSIT5))
+#define NRXI_DYN_RK7_PICK(s, stop, budget) \
+  ((s)->d.method == NRX_DYN_DP5 && (s)->n == 3 ? nrxi_dyn_rk7_body(s, stop, budget, 3, 0) \
+                                                 : nrxi_dyn_rk7_body(s, stop, budget, (s)->n, (s)->d.method == NRX_DYN_TSIT5))
 #if defined(NRXI_X86)
-NRXI_AVX2 static nrx_status nrxi_rk7_avx2(nrx_dyn_solver *s, double stop, size_t budget) { return NRXI_RK7_PICK(s, stop, budget); }
+NRXI_AVX2 static nrx_status nrxi_dyn_rk7_avx2(nrx_dyn_solver *s, double stop, size_t budget) { return NRXI_DYN_RK7_PICK(s, stop, budget); }
 #endif
 
-static nrx_status nrxi_rk7_run(nrx_dyn_solver *s, double stop, size_t budget)
+static nrx_status nrxi_dyn_rk7_run(nrx_dyn_solver *s, double stop, size_t budget)
 {
   nrx_status st;
 #if defined(NRXI_X86)
-  if (nrxi_cpu_avx2()) st = nrxi_rk7_avx2(s, stop, budget);
+  if (nrxi_cpu_avx2()) st = nrxi_dyn_rk7_avx2(s, stop, budget);
   else
 #endif
-    st = NRXI_RK7_PICK(s, stop, budget);
+    st = NRXI_DYN_RK7_PICK(s, stop, budget);
   if (st == NRX_E_RANGE)
     return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "nrx_dyn_solver_step: step size too small at t = %g", s->t);
   return st;
 }
 
-static nrx_status nrxi_dop853_try(nrx_dyn_solver *s, double h, double *err2)
+static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
 {
-  const double *a = nrxi_dop853_a, *b = nrxi_dop853_b, *c = nrxi_dop853_c, *g = nrxi_dop853_e3, *e = nrxi_dop853_e5;
+  const double *a = nrxi_dyn_dop853_a, *b = nrxi_dyn_dop853_b, *c = nrxi_dyn_dop853_c, *g = nrxi_dyn_dop853_e3, *e = nrxi_dyn_dop853_e5;
   const double *y = s->y, *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *k4 = s->k[4], *k5 = s->k[5],
                  *k6 = s->k[6], *k7 = s->k[7], *k8 = s->k[8], *k9 = s->k[9], *k10 = s->k[10], *k11 = s->k[11];
   double *w = s->tmp, *v = s->ynew, t = s->t, e5 = 0.0, e3 = 0.0, den;
@@ -2221,7 +2221,7 @@ static nrx_status nrxi_dop853_try(nrx_dyn_solver *s, double h, double *err2)
   return NRX_OK;
 }
 
-static nrx_status nrxi_rk4_step(nrx_dyn_solver *s, double h)
+static nrx_status nrxi_dyn_rk4_step(nrx_dyn_solver *s, double h)
 {
   const double *y = s->y;
   double *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *w = s->tmp, t = s->t, q = h / 6.0, g = 0.5 * h;
@@ -2337,7 +2337,7 @@ static nrx_status nrxi_dyn_jacobian(const nrx_vfield *f, double t, const double 
   return nrxi_all_finite(J, n * n, NRX_F64) ? NRX_OK : NRX_E_NUMERIC;
 }
 
-static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
+static nrx_status nrxi_dyn_radau_factor(nrx_dyn_solver *s, double h)
 {
   size_t i, n = s->n;
   for (i = 0; i < n * n; i++) {
@@ -2346,9 +2346,9 @@ static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
     s->lu_c[2 * i + 1] = 0.0;
   }
   for (i = 0; i < n; i++) {
-    s->lu_r[i * n + i] += nrxi_radau_mu / h;
-    s->lu_c[2 * (i * n + i)] += nrxi_radau_mur / h;
-    s->lu_c[2 * (i * n + i) + 1] += nrxi_radau_mui / h;
+    s->lu_r[i * n + i] += nrxi_dyn_radau_mu / h;
+    s->lu_c[2 * (i * n + i)] += nrxi_dyn_radau_mur / h;
+    s->lu_c[2 * (i * n + i) + 1] += nrxi_dyn_radau_mui / h;
   }
   s->info.factorizations++;
   s->have_lu = 1;
@@ -2358,7 +2358,7 @@ static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
 }
 
 /* Simplified Newton for the three stages; *iter and *rate are results, 1 is returned on convergence. */
-static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter, double *rate, nrx_status *st)
+static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter, double *rate, nrx_status *st)
 {
   size_t i, n = s->n;
   double *Z = s->Z, *W = s->W, *F = s->F, *re = s->rhs, *co = s->rhs + n, old = -1.0;
@@ -2366,22 +2366,22 @@ static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter,
   *rate = -1.0;
   for (m = 0; m < 3; m++)
     for (i = 0; i < n; i++)
-      W[(size_t)m * n + i] = nrxi_radau_ti[m][0] * Z[i] + nrxi_radau_ti[m][1] * Z[n + i] + nrxi_radau_ti[m][2] * Z[2 * n + i];
+      W[(size_t)m * n + i] = nrxi_dyn_radau_ti[m][0] * Z[i] + nrxi_dyn_radau_ti[m][1] * Z[n + i] + nrxi_dyn_radau_ti[m][2] * Z[2 * n + i];
   for (k = 0; k < 6; k++) {
     double norm = 0.0;
     *iter = k + 1;
     for (m = 0; m < 3; m++) {
       for (i = 0; i < n; i++) s->tmp[i] = s->y[i] + Z[(size_t)m * n + i];
-      *st = nrxi_dyn_eval(s, s->t + nrxi_radau_c[m] * h, s->tmp, F + (size_t)m * n);
+      *st = nrxi_dyn_eval(s, s->t + nrxi_dyn_radau_c[m] * h, s->tmp, F + (size_t)m * n);
       if (*st != NRX_OK) return 0;
     }
     if (!nrxi_all_finite(F, 3 * n, NRX_F64)) return 0;
     for (i = 0; i < n; i++) {
       double a = F[i], b = F[n + i], c = F[2 * n + i], w1 = W[n + i], w2 = W[2 * n + i];
-      const double (*ti)[3] = nrxi_radau_ti;
-      re[i] = ti[0][0] * a + ti[0][1] * b + ti[0][2] * c - nrxi_radau_mu / h * W[i];
-      co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c - (nrxi_radau_mur * w1 - nrxi_radau_mui * w2) / h;
-      co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c - (nrxi_radau_mur * w2 + nrxi_radau_mui * w1) / h;
+      const double (*ti)[3] = nrxi_dyn_radau_ti;
+      re[i] = ti[0][0] * a + ti[0][1] * b + ti[0][2] * c - nrxi_dyn_radau_mu / h * W[i];
+      co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c - (nrxi_dyn_radau_mur * w1 - nrxi_dyn_radau_mui * w2) / h;
+      co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c - (nrxi_dyn_radau_mur * w2 + nrxi_dyn_radau_mui * w1) / h;
     }
     nrxi_dyn_lu_solve(n, s->lu_r, s->piv_r, re);
     nrxi_dyn_clu_solve(n, s->lu_c, s->piv_c, co);
@@ -2402,21 +2402,21 @@ static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter,
     }
     for (m = 0; m < 3; m++)
       for (i = 0; i < n; i++)
-        Z[(size_t)m * n + i] = nrxi_radau_t[m][0] * W[i] + nrxi_radau_t[m][1] * W[n + i] + nrxi_radau_t[m][2] * W[2 * n + i];
+        Z[(size_t)m * n + i] = nrxi_dyn_radau_t[m][0] * W[i] + nrxi_dyn_radau_t[m][1] * W[n + i] + nrxi_dyn_radau_t[m][2] * W[2 * n + i];
     if (norm == 0.0 || (*rate > 0 && *rate / (1.0 - *rate) * norm < tol)) return 1;
     old = norm;
   }
   return 0;
 }
 
-static double nrxi_radau_predict(const nrx_dyn_solver *s, double h, double err)
+static double nrxi_dyn_radau_predict(const nrx_dyn_solver *s, double h, double err)
 {
   double mult = 1.0;
   if (s->errold > 0 && s->hold > 0 && err > 0) mult = h / s->hold * pow(s->errold / err, 0.25);
   return nrxi_dyn_min(1.0, mult) * pow(nrxi_dyn_max(err, 1e-10), -0.25);
 }
 
-static double nrxi_radau_error(nrx_dyn_solver *s, const double *ze, const double *f0, double *err)
+static double nrxi_dyn_radau_error(nrx_dyn_solver *s, const double *ze, const double *f0, double *err)
 {
   size_t i, n = s->n;
   double sum = 0.0;
@@ -2430,14 +2430,14 @@ static double nrxi_radau_error(nrx_dyn_solver *s, const double *ze, const double
 }
 
 /* The dense polynomial of the last step in s->dense [3][n], at fraction x of it, relative to yold. */
-static void nrxi_radau_dense(const nrx_dyn_solver *s, double x, double *y)
+static void nrxi_dyn_radau_dense(const nrx_dyn_solver *s, double x, double *y)
 {
   size_t i, n = s->n;
   for (i = 0; i < n; i++)
     y[i] = s->yold[i] + x * (s->dense[i] + x * (s->dense[n + i] + x * s->dense[2 * n + i]));
 }
 
-static nrx_status nrxi_radau_step(nrx_dyn_solver *s, double hmin)
+static nrx_status nrxi_dyn_radau_step(nrx_dyn_solver *s, double hmin)
 {
   size_t i, n = s->n;
   double newton_tol, rate = 0, err = 0, h, factor, *ze = s->rhs + 3 * n, *ev = s->rhs + 4 * n;
@@ -2460,14 +2460,14 @@ static nrx_status nrxi_radau_step(nrx_dyn_solver *s, double hmin)
     if (s->have_lu && h != s->hlu) s->have_lu = 0;
     if (s->have_sol && s->t != s->told) {
       for (m = 0; m < 3; m++) {
-        nrxi_radau_dense(s, (s->t + nrxi_radau_c[m] * h - s->told) / (s->t - s->told), s->Z + (size_t)m * n);
+        nrxi_dyn_radau_dense(s, (s->t + nrxi_dyn_radau_c[m] * h - s->told) / (s->t - s->told), s->Z + (size_t)m * n);
         for (i = 0; i < n; i++) s->Z[(size_t)m * n + i] -= s->y[i];
       }
     } else memset(s->Z, 0, 3 * n * sizeof(double));
     for (;;) {
       converged = 0;
-      if (!s->have_lu && (st = nrxi_radau_factor(s, h)) != NRX_OK) break;
-      converged = nrxi_radau_newton(s, h, newton_tol, &iter, &rate, &st);
+      if (!s->have_lu && (st = nrxi_dyn_radau_factor(s, h)) != NRX_OK) break;
+      converged = nrxi_dyn_radau_newton(s, h, newton_tol, &iter, &rate, &st);
       if (st != NRX_OK && st != NRX_E_NUMERIC) return st;
       if (converged || s->current_jac) break;
       if ((st = nrxi_dyn_jacobian(&s->f, s->t, s->y, s->k[0], s->tmp, s->ynew, s->J)) != NRX_OK) return st;
@@ -2483,34 +2483,34 @@ static nrx_status nrxi_radau_step(nrx_dyn_solver *s, double hmin)
     }
     for (i = 0; i < n; i++) {
       s->ynew[i] = s->y[i] + s->Z[2 * n + i];
-      ze[i] = (s->Z[i] * nrxi_radau_e[0] + s->Z[n + i] * nrxi_radau_e[1] + s->Z[2 * n + i] * nrxi_radau_e[2]) / h;
+      ze[i] = (s->Z[i] * nrxi_dyn_radau_e[0] + s->Z[n + i] * nrxi_dyn_radau_e[1] + s->Z[2 * n + i] * nrxi_dyn_radau_e[2]) / h;
     }
-    err = nrxi_radau_error(s, ze, s->k[0], ev);
+    err = nrxi_dyn_radau_error(s, ze, s->k[0], ev);
     if (rejected && err > 1.0) {
       for (i = 0; i < n; i++) s->tmp[i] = s->y[i] + ev[i];
       st = nrxi_dyn_eval(s, s->t, s->tmp, s->F);
       if (st != NRX_OK && st != NRX_E_NUMERIC) return st;
-      if (st == NRX_OK) err = nrxi_radau_error(s, ze, s->F, ev);
+      if (st == NRX_OK) err = nrxi_dyn_radau_error(s, ze, s->F, ev);
     }
     factor = 0.9 * 13.0 / (12.0 + iter);
     if (!nrxi_finite_f64(&err)) { s->h *= 0.2; s->have_lu = 0; rejected = 1; s->info.rejected++; continue; }
     if (err <= 1.0) break;
-    s->h *= nrxi_dyn_max(0.2, factor * nrxi_radau_predict(s, s->h, err));
+    s->h *= nrxi_dyn_max(0.2, factor * nrxi_dyn_radau_predict(s, s->h, err));
     s->have_lu = 0;
     rejected = 1;
     s->info.rejected++;
   }
   {
     int renew = iter > 2 && rate > 1e-3;
-    double grow = nrxi_dyn_min(10.0, factor * nrxi_radau_predict(s, s->h, err));
+    double grow = nrxi_dyn_min(10.0, factor * nrxi_dyn_radau_predict(s, s->h, err));
     if (!renew && grow < 1.2) grow = 1.0;
     else s->have_lu = 0;
     st = nrxi_dyn_eval(s, s->t + h, s->ynew, s->k[0]);
     if (st != NRX_OK) return st;
     for (m = 0; m < 3; m++)
       for (i = 0; i < n; i++)
-        s->dense[(size_t)m * n + i] = s->Z[i] * nrxi_radau_p[0][m] + s->Z[n + i] * nrxi_radau_p[1][m]
-                      + s->Z[2 * n + i] * nrxi_radau_p[2][m];
+        s->dense[(size_t)m * n + i] = s->Z[i] * nrxi_dyn_radau_p[0][m] + s->Z[n + i] * nrxi_dyn_radau_p[1][m]
+                      + s->Z[2 * n + i] * nrxi_dyn_radau_p[2][m];
     s->have_sol = 1;
     s->current_jac = 0;
     s->hold = s->h;
@@ -2554,7 +2554,7 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
   if (s->d.method == NRX_DYN_RK4) {
     tnew = s->tseg + s->dir * (double)(s->iseg + 1) * s->h;
     if (s->dir * (s->tend - tnew) <= 1e-9 * s->h) tnew = s->tend;
-    st = nrxi_rk4_step(s, tnew - s->t);
+    st = nrxi_dyn_rk4_step(s, tnew - s->t);
     if (st == NRX_OK && !nrxi_all_finite(s->ynew, s->n, NRX_F64)) st = NRX_E_NUMERIC;
     if (st != NRX_OK) return nrxi_fail(&s->d.env, st, "nrx_dyn_solver_step: RK4 broke down at t = %g", s->t);
     s->iseg++;
@@ -2564,14 +2564,14 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
   }
   if (s->h < hmin) s->h = hmin;
   if (s->d.method == NRX_DYN_RADAU5) {
-    st = nrxi_radau_step(s, hmin);
+    st = nrxi_dyn_radau_step(s, hmin);
     if (st != NRX_OK) return nrxi_fail(&s->d.env, st, "nrx_dyn_solver_step: step size too small at t = %g", s->t);
     tnew = s->t + s->info.step;
     if (fabs(tnew - s->tend) <= hmin) tnew = s->tend;
     nrxi_dyn_accept(s, tnew);
     return NRX_OK;
   }
-  if (s->d.method != NRX_DYN_DOP853) return nrxi_rk7_run(s, s->tend, 1);
+  if (s->d.method != NRX_DYN_DOP853) return nrxi_dyn_rk7_run(s, s->tend, 1);
   for (;;) {
     double factor;
     if (s->h < hmin)
@@ -2580,7 +2580,7 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
     if (s->dir * (tnew - s->tend) > 0) tnew = s->tend;
     h = tnew - s->t;
     s->h = fabs(h);
-    st = nrxi_dop853_try(s, h, &err2);
+    st = nrxi_dyn_dop853_try(s, h, &err2);
     if (st != NRX_OK && st != NRX_E_NUMERIC) return st;
     if (st != NRX_OK || !nrxi_finite_f64(&err2)) factor = 0.2;
     else {
@@ -2608,9 +2608,9 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
 
 /* -- dense output -- */
 
-static nrx_status nrxi_dop853_prepare(nrx_dyn_solver *s)
+static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
 {
-  const double *a = nrxi_dop853_ax, *c = nrxi_dop853_c, *d = nrxi_dop853_d;
+  const double *a = nrxi_dyn_dop853_ax, *c = nrxi_dyn_dop853_c, *d = nrxi_dyn_dop853_d;
   const double *y = s->yold, *k0 = s->k[12], *k12 = s->k[0];
   double h = s->t - s->told, **k = s->k, *w = s->tmp, *D = s->dense;
   size_t i, n = s->n, m;
@@ -2650,10 +2650,10 @@ static nrx_status nrxi_dyn_prepare_dense(nrx_dyn_solver *s)
   nrx_status st = NRX_OK;
   if (s->dense_ready || s->t == s->told) return NRX_OK;
   switch (s->d.method) {
-  case NRX_DYN_DOP853: st = nrxi_dop853_prepare(s); break;
+  case NRX_DYN_DOP853: st = nrxi_dyn_dop853_prepare(s); break;
   case NRX_DYN_DP5:
     for (i = 0; i < n; i++) {
-      const double *e = nrxi_dp5_dense, **k = (const double **)(void *)s->k;
+      const double *e = nrxi_dyn_dp5_dense, **k = (const double **)(void *)s->k;
       double dy = s->y[i] - s->yold[i], b = h * k[6][i] - dy;
       D[i] = dy;
       D[n + i] = b;
@@ -2665,8 +2665,8 @@ static nrx_status nrxi_dyn_prepare_dense(nrx_dyn_solver *s)
     for (i = 0; i < n; i++) {
       int m, j;
       for (m = 0; m < 4; m++) {
-        double v = nrxi_tsit5_dense[0][m] * s->k[6][i] + nrxi_tsit5_dense[6][m] * s->k[0][i];
-        for (j = 1; j < 6; j++) v += nrxi_tsit5_dense[j][m] * s->k[j][i];
+        double v = nrxi_dyn_tsit5_dense[0][m] * s->k[6][i] + nrxi_dyn_tsit5_dense[6][m] * s->k[0][i];
+        for (j = 1; j < 6; j++) v += nrxi_dyn_tsit5_dense[j][m] * s->k[j][i];
         D[(size_t)m * n + i] = h * v;
       }
     }
@@ -2708,7 +2708,7 @@ static nrx_status nrxi_dyn_dense_at(nrx_dyn_solver *s, double t, double *y)
       y[i] = s->yold[i] + x * (D[i] + z * (D[n + i] + x * (D[2 * n + i] + z * (D[3 * n + i] + x * (D[4 * n + i]
                    + z * (D[5 * n + i] + x * D[6 * n + i]))))));
     break;
-  case NRX_DYN_RADAU5: nrxi_radau_dense(s, x, y); break;
+  case NRX_DYN_RADAU5: nrxi_dyn_radau_dense(s, x, y); break;
   default:
     for (i = 0; i < n; i++)
       y[i] = s->yold[i] * z * z * (1 + 2 * x) + s->y[i] * x * x * (3 - 2 * x) + h * x * z * (z * D[i] - x * s->k[0][i]);
@@ -2817,7 +2817,7 @@ NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t n
     if (s->info.steps >= s->d.max_steps) { s->info.stop = NRX_DYN_STOP_STEPS; break; }
     if (!s->d.n_events && d.method <= NRX_DYN_TSIT5) { /* many steps at once, up to the next output */
       size_t left = s->d.max_steps - s->info.steps;
-      st = nrxi_rk7_run(s, t[row], left < 65536 ? left : 65536);
+      st = nrxi_dyn_rk7_run(s, t[row], left < 65536 ? left : 65536);
     } else st = nrx_dyn_solver_step(s);
     if (st != NRX_OK) break;
     if (s->d.n_events) {
@@ -3099,7 +3099,7 @@ done:
 /* -- exponential time differencing -- */
 
 /* Kassam & Trefethen's coefficients for one real L: means over 32 points of the unit circle around h L. */
-static void nrxi_etd_coefficients(double L, double h, double *e, double *e2, double *q, double *f1, double *f2, double *f3)
+static void nrxi_dyn_etd_coefficients(double L, double h, double *e, double *e2, double *q, double *f1, double *f2, double *f3)
 {
   double lh = L * h, sq = 0, s1 = 0, s2 = 0, s3 = 0;
   int j;
@@ -3141,7 +3141,7 @@ NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
   c = (double *)nrxi_alloc(NULL, 20 * n, sizeof(double));
   if (!c) return nrxi_dyn_oom(NULL, "nrx_dyn_etdrk4");
   nv = c + 6 * n; na = nv + 2 * n; nb = na + 2 * n; nc = nb + 2 * n; a = nc + 2 * n; b = a + 2 * n; w = b + 2 * n;
-  for (i = 0; i < n; i++) nrxi_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i, c + 4 * n + i, c + 5 * n + i);
+  for (i = 0; i < n; i++) nrxi_dyn_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i, c + 4 * n + i, c + 5 * n + i);
   for (step = 0; step < total; step++) {
     double t = t0 + (double)step * h;
     if ((st = nonlinear(user, t, v, nv)) != NRX_OK) break;
@@ -3367,279 +3367,279 @@ NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p,
 static double nrxi_dyn_wrap(double a, double m) { return a - m * floor(a / m); }
 static double nrxi_dyn_sign(double a) { return a > 0 ? 1.0 : -1.0; }
 
-/* Field (its text is the printed equation) and Jacobian of an entry: names are NRXI_Sn(states) NRXI_Km(parameters). */
-#define NRXI_DYN_F(id, names, ...) static const char nrxi_eq_##id[] = #__VA_ARGS__; \
-  static nrx_status nrxi_f_##id(void *user, double t, const double *in, double *out) \
+/* Field (its text is the printed equation) and Jacobian of an entry: names are NRXI_DYN_Sn(states) NRXI_DYN_Km(parameters). */
+#define NRXI_DYN_F(id, names, ...) static const char nrxi_dyn_eq_##id[] = #__VA_ARGS__; \
+  static nrx_status nrxi_dyn_f_##id(void *user, double t, const double *in, double *out) \
   { const double *k_ = (const double *)user; names (void)t; (void)k_; __VA_ARGS__ return NRX_OK; }
-#define NRXI_DYN_J(id, n, names, ...) static nrx_status nrxi_j_##id(void *user, double t, const double *in, double *J) \
+#define NRXI_DYN_J(id, n, names, ...) static nrx_status nrxi_dyn_j_##id(void *user, double t, const double *in, double *J) \
   { const double *k_ = (const double *)user; names (void)t; (void)k_; (void)memset(J, 0, n * n * sizeof *J); __VA_ARGS__ return NRX_OK; }
 #define NRXI_DYN_V(name, from) const double name = from; (void)name;
-#define NRXI_S1(a) NRXI_DYN_V(a, in[0])
-#define NRXI_S2(a, b) NRXI_S1(a) NRXI_DYN_V(b, in[1])
-#define NRXI_S3(a, b, c) NRXI_S2(a, b) NRXI_DYN_V(c, in[2])
-#define NRXI_S4(a, b, c, d) NRXI_S3(a, b, c) NRXI_DYN_V(d, in[3])
-#define NRXI_K1(a) NRXI_DYN_V(a, k_[0])
-#define NRXI_K2(a, b) NRXI_K1(a) NRXI_DYN_V(b, k_[1])
-#define NRXI_K3(a, b, c) NRXI_K2(a, b) NRXI_DYN_V(c, k_[2])
-#define NRXI_K4(a, b, c, d) NRXI_K3(a, b, c) NRXI_DYN_V(d, k_[3])
-#define NRXI_K5(a, b, c, d, e) NRXI_K4(a, b, c, d) NRXI_DYN_V(e, k_[4])
-#define NRXI_K6(a, b, c, d, e, f) NRXI_K5(a, b, c, d, e) NRXI_DYN_V(f, k_[5])
-#define NRXI_K8(a, b, c, d, e, f, g, h) NRXI_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) NRXI_DYN_V(h, k_[7])
+#define NRXI_DYN_S1(a) NRXI_DYN_V(a, in[0])
+#define NRXI_DYN_S2(a, b) NRXI_DYN_S1(a) NRXI_DYN_V(b, in[1])
+#define NRXI_DYN_S3(a, b, c) NRXI_DYN_S2(a, b) NRXI_DYN_V(c, in[2])
+#define NRXI_DYN_S4(a, b, c, d) NRXI_DYN_S3(a, b, c) NRXI_DYN_V(d, in[3])
+#define NRXI_DYN_K1(a) NRXI_DYN_V(a, k_[0])
+#define NRXI_DYN_K2(a, b) NRXI_DYN_K1(a) NRXI_DYN_V(b, k_[1])
+#define NRXI_DYN_K3(a, b, c) NRXI_DYN_K2(a, b) NRXI_DYN_V(c, k_[2])
+#define NRXI_DYN_K4(a, b, c, d) NRXI_DYN_K3(a, b, c) NRXI_DYN_V(d, k_[3])
+#define NRXI_DYN_K5(a, b, c, d, e) NRXI_DYN_K4(a, b, c, d) NRXI_DYN_V(e, k_[4])
+#define NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_K5(a, b, c, d, e) NRXI_DYN_V(f, k_[5])
+#define NRXI_DYN_K8(a, b, c, d, e, f, g, h) NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) NRXI_DYN_V(h, k_[7])
 
-NRXI_DYN_F(Lorenz, NRXI_S3(x, y, z) NRXI_K3(beta, rho, sigma),
+NRXI_DYN_F(Lorenz, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
   out[0] = sigma*(y - x); out[1] = x*(rho - z) - y; out[2] = x*y - beta*z;)
-NRXI_DYN_J(Lorenz, 3, NRXI_S3(x, y, z) NRXI_K3(beta, rho, sigma),
+NRXI_DYN_J(Lorenz, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
   J[0] = -sigma; J[1] = sigma; J[3] = rho - z; J[4] = -1.0; J[5] = -x; J[6] = y; J[7] = x; J[8] = -beta;)
-NRXI_DYN_F(Rossler, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(Rossler, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = -y - z; out[1] = x + a*y; out[2] = b + z*(x - c);)
-NRXI_DYN_J(Rossler, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(Rossler, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = -1.0; J[2] = -1.0; J[3] = 1.0; J[4] = a; J[6] = z; J[8] = -c + x;)
-NRXI_DYN_F(Lorenz84, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_F(Lorenz84, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   out[0] = -a*x - y*y - z*z + a*f; out[1] = -y + x*y - b*x*z + g; out[2] = -z + b*x*y + x*z;)
-NRXI_DYN_J(Lorenz84, 3, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_J(Lorenz84, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   J[0] = -a; J[1] = -2.0*y; J[2] = -2.0*z; J[3] = -b*z + y; J[4] = x - 1.0; J[5] = -b*x; J[6] = b*y + z;
   J[7] = b*x; J[8] = x - 1.0;)
-NRXI_DYN_F(Thomas, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(Thomas, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x + b*sin(y); out[1] = -a*y + b*sin(z); out[2] = -a*z + b*sin(x);)
-NRXI_DYN_J(Thomas, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(Thomas, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = b*cos(y); J[4] = -a; J[5] = b*cos(z); J[6] = b*cos(x); J[8] = -a;)
-NRXI_DYN_F(Halvorsen, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(Halvorsen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x - b*(y + z) - y*y; out[1] = -a*y - b*(z + x) - z*z; out[2] = -a*z - b*(x + y) - x*x;)
-NRXI_DYN_J(Halvorsen, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(Halvorsen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = -b - 2.0*y; J[2] = -b; J[3] = -b; J[4] = -a; J[5] = -b - 2.0*z; J[6] = -b - 2.0*x;
   J[7] = -b; J[8] = -a;)
-NRXI_DYN_F(Chen, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(Chen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*(y - x); out[1] = (c - a)*x - x*z + c*y; out[2] = x*y - b*z;)
-NRXI_DYN_J(Chen, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(Chen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = -a; J[1] = a; J[3] = -a + c - z; J[4] = c; J[5] = -x; J[6] = y; J[7] = x; J[8] = -b;)
-NRXI_DYN_F(ChenLee, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(ChenLee, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*x - y*z; out[1] = b*y + x*z; out[2] = c*z + x*y/3.0;)
-NRXI_DYN_J(ChenLee, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(ChenLee, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = a; J[1] = -z; J[2] = -y; J[3] = z; J[4] = b; J[5] = x; J[6] = 0.3333333333333333*y;
   J[7] = 0.3333333333333333*x; J[8] = c;)
-NRXI_DYN_F(LuChen, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(LuChen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*(y - x); out[1] = -x*z + c*y; out[2] = x*y - b*z;)
-NRXI_DYN_J(LuChen, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(LuChen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = -a; J[1] = a; J[3] = -z; J[4] = c; J[5] = -x; J[6] = y; J[7] = x; J[8] = -b;)
-NRXI_DYN_F(Chua, NRXI_S3(x, y, z) NRXI_K4(alpha, beta, m0, m1),
+NRXI_DYN_F(Chua, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(alpha, beta, m0, m1),
   out[0] = alpha*(y - x - m1*x - 0.5*(m0 - m1)*(fabs(x + 1.0) - fabs(x - 1.0))); out[1] = x - y + z;
   out[2] = -beta*y;)
-NRXI_DYN_J(Chua, 3, NRXI_S3(x, y, z) NRXI_K4(alpha, beta, m0, m1),
+NRXI_DYN_J(Chua, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(alpha, beta, m0, m1),
   J[0] = alpha*(-m1 - (0.5*m0 - 0.5*m1)*(-nrxi_dyn_sign(x - 1.0) + nrxi_dyn_sign(x + 1.0)) - 1.0);
   J[1] = alpha; J[3] = 1.0; J[4] = -1.0; J[5] = 1.0; J[7] = -beta;)
-NRXI_DYN_F(Dadras, NRXI_S3(x, y, z) NRXI_K5(c, e, o, p, r),
+NRXI_DYN_F(Dadras, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(c, e, o, p, r),
   out[0] = y - p*x + o*y*z; out[1] = r*y - x*z + z; out[2] = c*x*y - e*z;)
-NRXI_DYN_J(Dadras, 3, NRXI_S3(x, y, z) NRXI_K5(c, e, o, p, r),
+NRXI_DYN_J(Dadras, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(c, e, o, p, r),
   J[0] = -p; J[1] = o*z + 1.0; J[2] = o*y; J[3] = -z; J[4] = r; J[5] = 1.0 - x; J[6] = c*y; J[7] = c*x;
   J[8] = -e;)
-NRXI_DYN_F(Duffing, NRXI_S3(x, y, z) NRXI_K5(alpha, beta, delta, gamma, omega),
+NRXI_DYN_F(Duffing, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(alpha, beta, delta, gamma, omega),
   out[0] = y; out[1] = -delta*y - beta*x - alpha*x*x*x + gamma*cos(z); out[2] = omega;)
-NRXI_DYN_J(Duffing, 3, NRXI_S3(x, y, z) NRXI_K5(alpha, beta, delta, gamma, omega),
+NRXI_DYN_J(Duffing, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(alpha, beta, delta, gamma, omega),
   J[1] = 1.0; J[3] = -3.0*alpha*(x*x) - beta; J[4] = -delta; J[5] = -gamma*sin(z);)
-NRXI_DYN_F(ForcedVanDerPol, NRXI_S3(x, y, z) NRXI_K3(a, mu, w),
+NRXI_DYN_F(ForcedVanDerPol, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, mu, w),
   out[0] = y; out[1] = mu*(1.0 - x*x)*y - x + a*sin(z); out[2] = w;)
-NRXI_DYN_J(ForcedVanDerPol, 3, NRXI_S3(x, y, z) NRXI_K3(a, mu, w),
+NRXI_DYN_J(ForcedVanDerPol, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, mu, w),
   J[1] = 1.0; J[3] = -2.0*mu*x*y - 1.0; J[4] = mu*(1.0 - (x*x)); J[5] = a*cos(z);)
-NRXI_DYN_F(ForcedFitzHughNagumo, NRXI_S3(v, w, z) NRXI_K6(a, b, curr, f, gamma, omega),
+NRXI_DYN_F(ForcedFitzHughNagumo, NRXI_DYN_S3(v, w, z) NRXI_DYN_K6(a, b, curr, f, gamma, omega),
   out[0] = v - v*v*v/3.0 - w + curr + f*sin(z); out[1] = gamma*(v + a - b*w); out[2] = omega;)
-NRXI_DYN_J(ForcedFitzHughNagumo, 3, NRXI_S3(v, w, z) NRXI_K6(a, b, curr, f, gamma, omega),
+NRXI_DYN_J(ForcedFitzHughNagumo, 3, NRXI_DYN_S3(v, w, z) NRXI_DYN_K6(a, b, curr, f, gamma, omega),
   J[0] = 1.0 - 1.0*(v*v); J[1] = -1.0; J[2] = f*cos(z); J[3] = gamma; J[4] = -b*gamma;)
-NRXI_DYN_F(HenonHeiles, NRXI_S4(x, y, px, py) NRXI_K1(lam),
+NRXI_DYN_F(HenonHeiles, NRXI_DYN_S4(x, y, px, py) NRXI_DYN_K1(lam),
   out[0] = px; out[1] = py; out[2] = -x - 2.0*lam*x*y; out[3] = -y - lam*x*x + lam*y*y;)
-NRXI_DYN_J(HenonHeiles, 4, NRXI_S4(x, y, px, py) NRXI_K1(lam),
+NRXI_DYN_J(HenonHeiles, 4, NRXI_DYN_S4(x, y, px, py) NRXI_DYN_K1(lam),
   J[2] = 1.0; J[7] = 1.0; J[8] = -2.0*lam*y - 1.0; J[9] = -2.0*lam*x; J[12] = -2.0*lam*x;
   J[13] = 2.0*lam*y - 1.0;)
-NRXI_DYN_F(NoseHoover, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(NoseHoover, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = y; out[1] = -x + y*z; out[2] = a - y*y;)
-NRXI_DYN_J(NoseHoover, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(NoseHoover, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = 1.0; J[3] = -1.0; J[4] = z; J[5] = y; J[7] = -2.0*y;)
-NRXI_DYN_F(HastingsPowell, NRXI_S3(x, y, z) NRXI_K6(a1, a2, b1, b2, d1, d2),
+NRXI_DYN_F(HastingsPowell, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a1, a2, b1, b2, d1, d2),
   out[0] = x*(1.0 - x) - a1*x*y/(1.0 + b1*x); out[1] = a1*x*y/(1.0 + b1*x) - a2*y*z/(1.0 + b2*y) - d1*y;
   out[2] = a2*y*z/(1.0 + b2*y) - d2*z;)
-NRXI_DYN_J(HastingsPowell, 3, NRXI_S3(x, y, z) NRXI_K6(a1, a2, b1, b2, d1, d2),
+NRXI_DYN_J(HastingsPowell, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a1, a2, b1, b2, d1, d2),
   J[0] = a1*b1*x*y/((b1*x + 1.0)*(b1*x + 1.0)) - a1*y/(b1*x + 1.0) - 2.0*x + 1.0; J[1] = -a1*x/(b1*x + 1.0);
   J[3] = -a1*b1*x*y/((b1*x + 1.0)*(b1*x + 1.0)) + a1*y/(b1*x + 1.0);
   J[4] = a1*x/(b1*x + 1.0) + a2*b2*y*z/((b2*y + 1.0)*(b2*y + 1.0)) - a2*z/(b2*y + 1.0) - d1;
   J[5] = -a2*y/(b2*y + 1.0); J[7] = -a2*b2*y*z/((b2*y + 1.0)*(b2*y + 1.0)) + a2*z/(b2*y + 1.0);
   J[8] = a2*y/(b2*y + 1.0) - d2;)
-NRXI_DYN_F(RabinovichFabrikant, NRXI_S3(x, y, z) NRXI_K2(a, g),
+NRXI_DYN_F(RabinovichFabrikant, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, g),
   out[0] = y*(z - 1.0 + x*x) + g*x; out[1] = x*(3.0*z + 1.0 - x*x) + g*y; out[2] = -2.0*z*(a + x*y);)
-NRXI_DYN_J(RabinovichFabrikant, 3, NRXI_S3(x, y, z) NRXI_K2(a, g),
+NRXI_DYN_J(RabinovichFabrikant, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, g),
   J[0] = g + 2.0*x*y; J[1] = (x*x) + z - 1.0; J[2] = y; J[3] = -3.0*(x*x) + 3.0*z + 1.0; J[4] = g;
   J[5] = 3.0*x; J[6] = -2.0*y*z; J[7] = -2.0*x*z; J[8] = -2.0*a - 2.0*x*y;)
-NRXI_DYN_F(Rucklidge, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(Rucklidge, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x + b*y - y*z; out[1] = x; out[2] = -z + y*y;)
-NRXI_DYN_J(Rucklidge, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(Rucklidge, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = b - z; J[2] = -y; J[3] = 1.0; J[7] = 2.0*y; J[8] = -1.0;)
-NRXI_DYN_F(Aizawa, NRXI_S3(x, y, z) NRXI_K6(a, b, c, d, e, f),
+NRXI_DYN_F(Aizawa, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, c, d, e, f),
   out[0] = (z - b)*x - d*y; out[1] = d*x + (z - b)*y;
   out[2] = c + a*z - z*z*z/3.0 - x*x - y*y - e*z*(x*x + y*y) + f*z*x*x*x;)
-NRXI_DYN_J(Aizawa, 3, NRXI_S3(x, y, z) NRXI_K6(a, b, c, d, e, f),
+NRXI_DYN_J(Aizawa, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, c, d, e, f),
   J[0] = -b + z; J[1] = -d; J[2] = x; J[3] = d; J[4] = -b + z; J[5] = y;
   J[6] = -2.0*e*x*z + 3.0*f*(x*x)*z - 2.0*x; J[7] = -2.0*e*y*z - 2.0*y;
   J[8] = a - e*((x*x) + (y*y)) + f*(x*x*x) - 1.0*(z*z);)
-NRXI_DYN_F(Arneodo, NRXI_S3(x, y, z) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(Arneodo, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, c, d),
   out[0] = y; out[1] = z; out[2] = -a*x - b*y - c*z + d*x*x*x;)
-NRXI_DYN_J(Arneodo, 3, NRXI_S3(x, y, z) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(Arneodo, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, c, d),
   J[1] = 1.0; J[5] = 1.0; J[6] = -a + 3.0*d*(x*x); J[7] = -b; J[8] = -c;)
-NRXI_DYN_F(GenesioTesi, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(GenesioTesi, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = y; out[1] = z; out[2] = -c*x - b*y - a*z + x*x;)
-NRXI_DYN_J(GenesioTesi, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(GenesioTesi, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = 1.0; J[5] = 1.0; J[6] = -c + 2.0*x; J[7] = -b; J[8] = -a;)
-NRXI_DYN_F(Hadley, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_F(Hadley, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   out[0] = -y*y - z*z - a*x + a*f; out[1] = x*y - b*x*z - y + g; out[2] = b*x*y + x*z - z;)
-NRXI_DYN_J(Hadley, 3, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_J(Hadley, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   J[0] = -a; J[1] = -2.0*y; J[2] = -2.0*z; J[3] = -b*z + y; J[4] = x - 1.0; J[5] = -b*x; J[6] = b*y + z;
   J[7] = b*x; J[8] = x - 1.0;)
-NRXI_DYN_F(RikitakeDynamo, NRXI_S3(x, y, z) NRXI_K2(a, mu),
+NRXI_DYN_F(RikitakeDynamo, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, mu),
   out[0] = -mu*x + y*z; out[1] = -mu*y - a*x + x*z; out[2] = 1.0 - x*y;)
-NRXI_DYN_J(RikitakeDynamo, 3, NRXI_S3(x, y, z) NRXI_K2(a, mu),
+NRXI_DYN_J(RikitakeDynamo, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, mu),
   J[0] = -mu; J[1] = z; J[2] = y; J[3] = -a + z; J[4] = -mu; J[5] = x; J[6] = -y; J[7] = -x;)
-NRXI_DYN_F(ShimizuMorioka, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(ShimizuMorioka, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = y; out[1] = x - a*y - x*z; out[2] = -b*z + x*x;)
-NRXI_DYN_J(ShimizuMorioka, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(ShimizuMorioka, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[1] = 1.0; J[3] = 1.0 - z; J[4] = -a; J[5] = -x; J[6] = 2.0*x; J[8] = -b;)
-NRXI_DYN_F(NewtonLeipnik, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(NewtonLeipnik, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x + y + 10.0*y*z; out[1] = -x - 0.4*y + 5.0*x*z; out[2] = b*z - 5.0*x*y;)
-NRXI_DYN_J(NewtonLeipnik, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(NewtonLeipnik, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = 10.0*z + 1.0; J[2] = 10.0*y; J[3] = 5.0*z - 1.0; J[4] = -0.4; J[5] = 5.0*x;
   J[6] = -5.0*y; J[7] = -5.0*x; J[8] = b;)
-NRXI_DYN_F(BurkeShaw, NRXI_S3(x, y, z) NRXI_K2(e, n),
+NRXI_DYN_F(BurkeShaw, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(e, n),
   out[0] = -n*(x + y); out[1] = y - n*x*z; out[2] = n*x*y + e;)
-NRXI_DYN_J(BurkeShaw, 3, NRXI_S3(x, y, z) NRXI_K2(e, n),
+NRXI_DYN_J(BurkeShaw, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(e, n),
   J[0] = -n; J[1] = -n; J[3] = -n*z; J[4] = 1.0; J[5] = -n*x; J[6] = n*y; J[7] = n*x;)
-NRXI_DYN_F(MooreSpiegel, NRXI_S3(x, y, z) NRXI_K3(a, b, eps),
+NRXI_DYN_F(MooreSpiegel, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, eps),
   out[0] = y; out[1] = a*z; out[2] = -z + eps*y - y*x*x - b*x;)
-NRXI_DYN_J(MooreSpiegel, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, eps),
+NRXI_DYN_J(MooreSpiegel, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, eps),
   J[1] = 1.0; J[5] = a; J[6] = -b - 2.0*x*y; J[7] = eps - (x*x); J[8] = -1.0;)
-NRXI_DYN_F(Finance, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(Finance, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = (1.0/b - a)*x + z + x*y; out[1] = -b*y - x*x; out[2] = -x - c*z;)
-NRXI_DYN_J(Finance, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(Finance, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = -a + y + 1.0/b; J[1] = x; J[2] = 1.0; J[3] = -2.0*x; J[4] = -b; J[6] = -1.0; J[8] = -c;)
-NRXI_DYN_F(VallisElNino, NRXI_S3(x, y, z) NRXI_K3(b, c, p),
+NRXI_DYN_F(VallisElNino, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(b, c, p),
   out[0] = b*y - c*(x + p); out[1] = -y + x*z; out[2] = -z - x*y + 1.0;)
-NRXI_DYN_J(VallisElNino, 3, NRXI_S3(x, y, z) NRXI_K3(b, c, p),
+NRXI_DYN_J(VallisElNino, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(b, c, p),
   J[0] = -c; J[1] = b; J[3] = z; J[4] = -1.0; J[5] = x; J[6] = -y; J[7] = -x; J[8] = -1.0;)
-NRXI_DYN_F(WangSun, NRXI_S3(x, y, z) NRXI_K6(a, b, d, e, f, q),
+NRXI_DYN_F(WangSun, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, d, e, f, q),
   out[0] = a*x + q*y*z; out[1] = b*x + d*y - x*z; out[2] = e*z + f*x*y;)
-NRXI_DYN_J(WangSun, 3, NRXI_S3(x, y, z) NRXI_K6(a, b, d, e, f, q),
+NRXI_DYN_J(WangSun, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, d, e, f, q),
   J[0] = a; J[1] = q*z; J[2] = q*y; J[3] = b - z; J[4] = d; J[5] = -x; J[6] = f*y; J[7] = f*x; J[8] = e;)
-NRXI_DYN_F(Sakarya, NRXI_S3(x, y, z) NRXI_K8(a, b, c, h, p, q, r, s),
+NRXI_DYN_F(Sakarya, NRXI_DYN_S3(x, y, z) NRXI_DYN_K8(a, b, c, h, p, q, r, s),
   out[0] = a*x + h*y + s*y*z; out[1] = -b*y - p*x + q*x*z; out[2] = c*z - r*x*y;)
-NRXI_DYN_J(Sakarya, 3, NRXI_S3(x, y, z) NRXI_K8(a, b, c, h, p, q, r, s),
+NRXI_DYN_J(Sakarya, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K8(a, b, c, h, p, q, r, s),
   J[0] = a; J[1] = h + s*z; J[2] = s*y; J[3] = -p + q*z; J[4] = -b; J[5] = q*x; J[6] = -r*y; J[7] = -r*x;
   J[8] = c;)
-NRXI_DYN_F(ArnoldBeltramiChildress, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(ArnoldBeltramiChildress, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*sin(z) + c*cos(y); out[1] = b*sin(x) + a*cos(z); out[2] = c*sin(y) + b*cos(x);)
-NRXI_DYN_J(ArnoldBeltramiChildress, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(ArnoldBeltramiChildress, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = -c*sin(y); J[2] = a*cos(z); J[3] = b*cos(x); J[5] = -a*sin(z); J[6] = -b*sin(x); J[7] = c*cos(y);)
-NRXI_DYN_F(LorenzStenflo, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(LorenzStenflo, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   out[0] = a*(y - x) + d*w; out[1] = x*(c - z) - y; out[2] = x*y - b*z; out[3] = -x - a*w;)
-NRXI_DYN_J(LorenzStenflo, 4, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(LorenzStenflo, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   J[0] = -a; J[1] = a; J[3] = d; J[4] = c - z; J[5] = -1.0; J[6] = -x; J[8] = y; J[9] = x; J[10] = -b;
   J[12] = -1.0; J[15] = -a;)
-NRXI_DYN_F(HyperRossler, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(HyperRossler, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   out[0] = -y - z; out[1] = x + a*y + w; out[2] = b + x*z; out[3] = -c*z + d*w;)
-NRXI_DYN_J(HyperRossler, 4, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(HyperRossler, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   J[1] = -1.0; J[2] = -1.0; J[4] = 1.0; J[5] = a; J[7] = 1.0; J[8] = z; J[10] = x; J[14] = -c; J[15] = d;)
-NRXI_DYN_F(HyperLorenz, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(HyperLorenz, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   out[0] = a*(y - x) + w; out[1] = c*x - x*z - y; out[2] = x*y - b*z; out[3] = d*w - x*z;)
-NRXI_DYN_J(HyperLorenz, 4, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(HyperLorenz, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   J[0] = -a; J[1] = a; J[3] = 1.0; J[4] = c - z; J[5] = -1.0; J[6] = -x; J[8] = y; J[9] = x; J[10] = -b;
   J[12] = -z; J[14] = -x; J[15] = d;)
-NRXI_DYN_F(NuclearQuadrupole, NRXI_S4(q1, q2, p1, p2) NRXI_K3(a, b, d),
+NRXI_DYN_F(NuclearQuadrupole, NRXI_DYN_S4(q1, q2, p1, p2) NRXI_DYN_K3(a, b, d),
   out[0] = a*p1; out[1] = a*p2;
   out[2] = -a*q1 + 2.1213203435596424*b*(q1*q1 - q2*q2) - d*q1*(q1*q1 + q2*q2);
   out[3] = -a*q2 - 4.2426406871192848*b*q1*q2 - d*q2*(q1*q1 + q2*q2);)
-NRXI_DYN_J(NuclearQuadrupole, 4, NRXI_S4(q1, q2, p1, p2) NRXI_K3(a, b, d),
+NRXI_DYN_J(NuclearQuadrupole, 4, NRXI_DYN_S4(q1, q2, p1, p2) NRXI_DYN_K3(a, b, d),
   J[2] = a; J[7] = a; J[8] = -a + 4.242640687119285*b*q1 - 2.0*d*(q1*q1) - d*((q1*q1) + (q2*q2));
   J[9] = -4.242640687119285*b*q2 - 2.0*d*q1*q2; J[12] = -4.242640687119285*b*q2 - 2.0*d*q1*q2;
   J[13] = -a - 4.242640687119285*b*q1 - 2.0*d*(q2*q2) - d*((q1*q1) + (q2*q2));)
-NRXI_DYN_F(SprottA, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottA, NRXI_DYN_S3(x, y, z),
   out[0] = y; out[1] = -x + y*z; out[2] = 1.0 - y*y;)
-NRXI_DYN_J(SprottA, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottA, 3, NRXI_DYN_S3(x, y, z),
   J[1] = 1.0; J[3] = -1.0; J[4] = z; J[5] = y; J[7] = -2.0*y;)
-NRXI_DYN_F(SprottB, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottB, NRXI_DYN_S3(x, y, z),
   out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*y;)
-NRXI_DYN_J(SprottB, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottB, 3, NRXI_DYN_S3(x, y, z),
   J[1] = z; J[2] = y; J[3] = 1.0; J[4] = -1.0; J[6] = -y; J[7] = -x;)
-NRXI_DYN_F(SprottC, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottC, NRXI_DYN_S3(x, y, z),
   out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*x;)
-NRXI_DYN_J(SprottC, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottC, 3, NRXI_DYN_S3(x, y, z),
   J[1] = z; J[2] = y; J[3] = 1.0; J[4] = -1.0; J[6] = -2.0*x;)
-NRXI_DYN_F(SprottD, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottD, NRXI_DYN_S3(x, y, z),
   out[0] = -y; out[1] = x + z; out[2] = x*z + 3.0*y*y;)
-NRXI_DYN_J(SprottD, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottD, 3, NRXI_DYN_S3(x, y, z),
   J[1] = -1.0; J[3] = 1.0; J[5] = 1.0; J[6] = z; J[7] = 6.0*y; J[8] = x;)
-NRXI_DYN_F(SprottE, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottE, NRXI_DYN_S3(x, y, z),
   out[0] = y*z; out[1] = x*x - y; out[2] = 1.0 - 4.0*x;)
-NRXI_DYN_J(SprottE, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottE, 3, NRXI_DYN_S3(x, y, z),
   J[1] = z; J[2] = y; J[3] = 2.0*x; J[4] = -1.0; J[6] = -4.0;)
-NRXI_DYN_F(SprottF, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottF, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = y + z; out[1] = -x + a*y; out[2] = x*x - z;)
-NRXI_DYN_J(SprottF, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottF, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = 1.0; J[2] = 1.0; J[3] = -1.0; J[4] = a; J[6] = 2.0*x; J[8] = -1.0;)
-NRXI_DYN_F(SprottG, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottG, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = a*x + z; out[1] = x*z - y; out[2] = -x + y;)
-NRXI_DYN_J(SprottG, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottG, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[0] = a; J[2] = 1.0; J[3] = z; J[4] = -1.0; J[5] = x; J[6] = -1.0; J[7] = 1.0;)
-NRXI_DYN_F(SprottH, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottH, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = -y + z*z; out[1] = x + a*y; out[2] = x - z;)
-NRXI_DYN_J(SprottH, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottH, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = -1.0; J[2] = 2.0*z; J[3] = 1.0; J[4] = a; J[6] = 1.0; J[8] = -1.0;)
-NRXI_DYN_F(SprottI, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottI, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = -a*y; out[1] = x + z; out[2] = x + y*y - z;)
-NRXI_DYN_J(SprottI, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottI, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = -a; J[3] = 1.0; J[5] = 1.0; J[6] = 1.0; J[7] = 2.0*y; J[8] = -1.0;)
-NRXI_DYN_F(SprottJ, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottJ, NRXI_DYN_S3(x, y, z),
   out[0] = 2.0*z; out[1] = -2.0*y + z; out[2] = -x + y + y*y;)
-NRXI_DYN_J(SprottJ, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottJ, 3, NRXI_DYN_S3(x, y, z),
   J[2] = 2.0; J[4] = -2.0; J[5] = 1.0; J[6] = -1.0; J[7] = 2.0*y + 1.0;)
-NRXI_DYN_F(SprottK, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottK, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = x*y - z; out[1] = x - y; out[2] = x + a*z;)
-NRXI_DYN_J(SprottK, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottK, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[0] = y; J[1] = x; J[2] = -1.0; J[3] = 1.0; J[4] = -1.0; J[6] = 1.0; J[8] = a;)
-NRXI_DYN_F(SprottL, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(SprottL, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = y + b*z; out[1] = a*x*x - y; out[2] = 1.0 - x;)
-NRXI_DYN_J(SprottL, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(SprottL, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[1] = 1.0; J[2] = b; J[3] = 2.0*a*x; J[4] = -1.0; J[6] = -1.0;)
-NRXI_DYN_F(SprottM, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottM, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = -z; out[1] = -x*x - y; out[2] = a + a*x + y;)
-NRXI_DYN_J(SprottM, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottM, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[2] = -1.0; J[3] = -2.0*x; J[4] = -1.0; J[6] = a; J[7] = 1.0;)
-NRXI_DYN_F(SprottN, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottN, NRXI_DYN_S3(x, y, z),
   out[0] = -2.0*y; out[1] = x + z*z; out[2] = 1.0 + y - 2.0*z;)
-NRXI_DYN_J(SprottN, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottN, 3, NRXI_DYN_S3(x, y, z),
   J[1] = -2.0; J[3] = 1.0; J[5] = 2.0*z; J[7] = 1.0; J[8] = -2.0;)
-NRXI_DYN_F(SprottO, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottO, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = y; out[1] = x - z; out[2] = x + x*z + a*y;)
-NRXI_DYN_J(SprottO, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottO, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = 1.0; J[3] = 1.0; J[5] = -1.0; J[6] = z + 1.0; J[7] = a; J[8] = x;)
-NRXI_DYN_F(SprottP, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottP, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = a*y + z; out[1] = -x + y*y; out[2] = x + y;)
-NRXI_DYN_J(SprottP, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottP, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = a; J[2] = 1.0; J[3] = -1.0; J[4] = 2.0*y; J[6] = 1.0; J[7] = 1.0;)
-NRXI_DYN_F(SprottQ, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(SprottQ, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -z; out[1] = x - y; out[2] = a*x + y*y + b*z;)
-NRXI_DYN_J(SprottQ, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(SprottQ, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[2] = -1.0; J[3] = 1.0; J[4] = -1.0; J[6] = a; J[7] = 2.0*y; J[8] = b;)
-NRXI_DYN_F(SprottR, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(SprottR, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = a - y; out[1] = b + z; out[2] = x*y - z;)
-NRXI_DYN_J(SprottR, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(SprottR, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[1] = -1.0; J[5] = 1.0; J[6] = y; J[7] = x; J[8] = -1.0;)
-NRXI_DYN_F(SprottS, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottS, NRXI_DYN_S3(x, y, z),
   out[0] = -x - 4.0*y; out[1] = x + z*z; out[2] = 1.0 + x;)
-NRXI_DYN_J(SprottS, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottS, 3, NRXI_DYN_S3(x, y, z),
   J[0] = -1.0; J[1] = -4.0; J[3] = 1.0; J[5] = 2.0*z; J[6] = 1.0;)
-NRXI_DYN_F(SprottJerk, NRXI_S3(x, y, z) NRXI_K1(mu),
+NRXI_DYN_F(SprottJerk, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(mu),
   out[0] = y; out[1] = z; out[2] = -x + y*y - mu*z;)
-NRXI_DYN_J(SprottJerk, 3, NRXI_S3(x, y, z) NRXI_K1(mu),
+NRXI_DYN_J(SprottJerk, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(mu),
   J[1] = 1.0; J[5] = 1.0; J[6] = -1.0; J[7] = 2.0*y; J[8] = -mu;)
-NRXI_DYN_F(DoublePendulum, NRXI_S4(a, b, p, q) NRXI_K1(g),
+NRXI_DYN_F(DoublePendulum, NRXI_DYN_S4(a, b, p, q) NRXI_DYN_K1(g),
   const double c = cos(a - b), s = sin(a - b), D = 1.0 + s*s, h1 = p*q*s/D;
   const double h2 = (p*p + 2.0*q*q - 2.0*p*q*c)*sin(2.0*(a - b))/(2.0*D*D); out[0] = (p - q*c)/D;
   out[1] = (2.0*q - p*c)/D; out[2] = -2.0*g*sin(a) - h1 + h2; out[3] = -g*sin(b) + h1 - h2;)
-NRXI_DYN_J(DoublePendulum, 4, NRXI_S4(a, b, p, q) NRXI_K1(g),
+NRXI_DYN_J(DoublePendulum, 4, NRXI_DYN_S4(a, b, p, q) NRXI_DYN_K1(g),
   const double v0 = a - b; const double v1 = sin(v0); const double v2 = (v1*v1); const double v3 = v2 + 1.0;
   const double v4 = 1.0/(v3); const double v5 = v1*v4; const double v6 = q*v5; const double v7 = cos(v0);
   const double v8 = q*v7; const double v9 = 1.0/(v3*v3); const double v10 = 2.0*v1*v7*v9;
@@ -3654,83 +3654,83 @@ NRXI_DYN_J(DoublePendulum, 4, NRXI_S4(a, b, p, q) NRXI_K1(g),
   J[0] = v11; J[1] = -v11; J[2] = v4; J[3] = v13; J[4] = v16; J[5] = -v16; J[6] = v13; J[7] = v17;
   J[8] = -2.0*g*cos(a) - v25; J[9] = v25; J[10] = -v26; J[11] = -v27; J[12] = v25; J[13] = -g*cos(b) - v25;
   J[14] = v26; J[15] = v27;)
-NRXI_DYN_F(HarmonicOscillator, NRXI_S2(x, v) NRXI_K1(omega),
+NRXI_DYN_F(HarmonicOscillator, NRXI_DYN_S2(x, v) NRXI_DYN_K1(omega),
   out[0] = v; out[1] = -omega*omega*x;)
-NRXI_DYN_J(HarmonicOscillator, 2, NRXI_S2(x, v) NRXI_K1(omega),
+NRXI_DYN_J(HarmonicOscillator, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(omega),
   J[1] = 1.0; J[2] = -(omega*omega);)
-NRXI_DYN_F(DampedOscillator, NRXI_S2(x, v) NRXI_K1(gamma),
+NRXI_DYN_F(DampedOscillator, NRXI_DYN_S2(x, v) NRXI_DYN_K1(gamma),
   out[0] = v; out[1] = -gamma*v - x;)
-NRXI_DYN_J(DampedOscillator, 2, NRXI_S2(x, v) NRXI_K1(gamma),
+NRXI_DYN_J(DampedOscillator, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(gamma),
   J[1] = 1.0; J[2] = -1.0; J[3] = -gamma;)
-NRXI_DYN_F(Pendulum, NRXI_S2(x, v),
+NRXI_DYN_F(Pendulum, NRXI_DYN_S2(x, v),
   out[0] = v; out[1] = -sin(x);)
-NRXI_DYN_J(Pendulum, 2, NRXI_S2(x, v),
+NRXI_DYN_J(Pendulum, 2, NRXI_DYN_S2(x, v),
   J[1] = 1.0; J[2] = -cos(x);)
-NRXI_DYN_F(LotkaVolterra, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(LotkaVolterra, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   out[0] = x*(a - b*y); out[1] = y*(c*x - d);)
-NRXI_DYN_J(LotkaVolterra, 2, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(LotkaVolterra, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   J[0] = a - b*y; J[1] = -b*x; J[2] = c*y; J[3] = c*x - d;)
-NRXI_DYN_F(VanDerPol, NRXI_S2(x, v) NRXI_K1(mu),
+NRXI_DYN_F(VanDerPol, NRXI_DYN_S2(x, v) NRXI_DYN_K1(mu),
   out[0] = v; out[1] = mu*(1.0 - x*x)*v - x;)
-NRXI_DYN_J(VanDerPol, 2, NRXI_S2(x, v) NRXI_K1(mu),
+NRXI_DYN_J(VanDerPol, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(mu),
   J[1] = 1.0; J[2] = -2.0*mu*v*x - 1.0; J[3] = mu*(1.0 - (x*x));)
-NRXI_DYN_F(RigidBody, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(RigidBody, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = (b - c)/(b*c)*y*z; out[1] = (c - a)/(c*a)*z*x; out[2] = (a - b)/(a*b)*x*y;)
-NRXI_DYN_J(RigidBody, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(RigidBody, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = z*(b - c)/(b*c); J[2] = y*(b - c)/(b*c); J[3] = z*(-a + c)/(a*c); J[5] = x*(-a + c)/(a*c);
   J[6] = y*(a - b)/(a*b); J[7] = x*(a - b)/(a*b);)
-NRXI_DYN_F(Kepler, NRXI_S4(x, y, px, py),
+NRXI_DYN_F(Kepler, NRXI_DYN_S4(x, y, px, py),
   out[0] = px; out[1] = py; out[2] = -x/((x*x + y*y)*sqrt(x*x + y*y));
   out[3] = -y/((x*x + y*y)*sqrt(x*x + y*y));)
-NRXI_DYN_J(Kepler, 4, NRXI_S4(x, y, px, py),
+NRXI_DYN_J(Kepler, 4, NRXI_DYN_S4(x, y, px, py),
   J[2] = 1.0; J[7] = 1.0; J[8] = 3.0*(x*x)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);
   J[9] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0); J[12] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0);
   J[13] = 3.0*(y*y)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);)
-NRXI_DYN_F(Brusselator, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_F(Brusselator, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   out[0] = a + x*x*y - (b + 1.0)*x; out[1] = b*x - x*x*y;)
-NRXI_DYN_J(Brusselator, 2, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_J(Brusselator, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   J[0] = -b + 2.0*x*y - 1.0; J[1] = (x*x); J[2] = b - 2.0*x*y; J[3] = -(x*x);)
-NRXI_DYN_F(Robertson, NRXI_S3(x, y, z) NRXI_K3(k1, k2, k3),
+NRXI_DYN_F(Robertson, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(k1, k2, k3),
   out[0] = -k1*x + k3*y*z; out[1] = k1*x - k3*y*z - k2*y*y; out[2] = k2*y*y;)
-NRXI_DYN_J(Robertson, 3, NRXI_S3(x, y, z) NRXI_K3(k1, k2, k3),
+NRXI_DYN_J(Robertson, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(k1, k2, k3),
   J[0] = -k1; J[1] = k3*z; J[2] = k3*y; J[3] = k1; J[4] = -2.0*k2*y - k3*z; J[5] = -k3*y; J[7] = 2.0*k2*y;)
-NRXI_DYN_F(Henon, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_F(Henon, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   out[0] = 1.0 - a*x*x + y; out[1] = b*x;)
-NRXI_DYN_J(Henon, 2, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_J(Henon, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   J[0] = -2.0*a*x; J[1] = 1.0; J[2] = b;)
-NRXI_DYN_F(Logistic, NRXI_S1(x) NRXI_K1(r),
+NRXI_DYN_F(Logistic, NRXI_DYN_S1(x) NRXI_DYN_K1(r),
   out[0] = r*x*(1.0 - x);)
-NRXI_DYN_J(Logistic, 1, NRXI_S1(x) NRXI_K1(r),
+NRXI_DYN_J(Logistic, 1, NRXI_DYN_S1(x) NRXI_DYN_K1(r),
   J[0] = -r*x + r*(1.0 - x);)
-NRXI_DYN_F(Ikeda, NRXI_S2(x, y) NRXI_K1(u),
+NRXI_DYN_F(Ikeda, NRXI_DYN_S2(x, y) NRXI_DYN_K1(u),
   out[0] = 1.0 + u*(x*cos(0.4 - 6.0/(1.0 + x*x + y*y)) - y*sin(0.4 - 6.0/(1.0 + x*x + y*y)));
   out[1] = u*(x*sin(0.4 - 6.0/(1.0 + x*x + y*y)) + y*cos(0.4 - 6.0/(1.0 + x*x + y*y)));)
-NRXI_DYN_J(Ikeda, 2, NRXI_S2(x, y) NRXI_K1(u),
+NRXI_DYN_J(Ikeda, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K1(u),
   const double v0 = (x*x); const double v1 = (y*y); const double v2 = v0 + v1 + 1.0;
   const double v3 = 0.4 - 6.0/v2; const double v4 = cos(v3); const double v5 = 12.0/(v2*v2);
   const double v6 = v5*x*y; const double v7 = v4*v6; const double v8 = sin(v3); const double v9 = v0*v5;
   const double v10 = v6*v8; const double v11 = v1*v5; J[0] = u*(v4 - v7 - v8*v9);
   J[1] = u*(-v10 - v11*v4 - v8); J[2] = u*(-v10 + v4*v9 + v8); J[3] = u*(-v11*v8 + v4 + v7);)
-NRXI_DYN_F(Lozi, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_F(Lozi, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   out[0] = 1.0 - a*fabs(x) + y; out[1] = b*x;)
-NRXI_DYN_J(Lozi, 2, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_J(Lozi, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   J[0] = -a*nrxi_dyn_sign(x); J[1] = 1.0; J[2] = b;)
-NRXI_DYN_F(Chirikov, NRXI_S2(x, p) NRXI_K1(k),
+NRXI_DYN_F(Chirikov, NRXI_DYN_S2(x, p) NRXI_DYN_K1(k),
   out[0] = nrxi_dyn_wrap(x + p + k*sin(x), 6.283185307179586);
   out[1] = nrxi_dyn_wrap(p + k*sin(x), 6.283185307179586);)
-NRXI_DYN_J(Chirikov, 2, NRXI_S2(x, p) NRXI_K1(k),
+NRXI_DYN_J(Chirikov, 2, NRXI_DYN_S2(x, p) NRXI_DYN_K1(k),
   J[0] = k*cos(x) + 1.0; J[1] = 1.0; J[2] = k*cos(x); J[3] = 1.0;)
-NRXI_DYN_F(CatMap, NRXI_S2(x, y),
+NRXI_DYN_F(CatMap, NRXI_DYN_S2(x, y),
   out[0] = nrxi_dyn_wrap(x + y, 1.0); out[1] = nrxi_dyn_wrap(x + 2.0*y, 1.0);)
-NRXI_DYN_J(CatMap, 2, NRXI_S2(x, y),
+NRXI_DYN_J(CatMap, 2, NRXI_DYN_S2(x, y),
   J[0] = 1.0; J[1] = 1.0; J[2] = 1.0; J[3] = 2.0;)
-NRXI_DYN_F(Tinkerbell, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(Tinkerbell, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   out[0] = x*x - y*y + a*x + b*y; out[1] = 2.0*x*y + c*x + d*y;)
-NRXI_DYN_J(Tinkerbell, 2, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(Tinkerbell, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   J[0] = a + 2.0*x; J[1] = b - 2.0*y; J[2] = c + 2.0*y; J[3] = d + 2.0*x;)
 /* Lorenz-96: params {F, n}. */
-static const char nrxi_eq_Lorenz96[] = "out[i] = (x[i+1] - x[i-2])*x[i-1] - x[i] + F;";
-static nrx_status nrxi_f_Lorenz96(void *user, double t, const double *x, double *out)
+static const char nrxi_dyn_eq_Lorenz96[] = "out[i] = (x[i+1] - x[i-2])*x[i-1] - x[i] + F;";
+static nrx_status nrxi_dyn_f_Lorenz96(void *user, double t, const double *x, double *out)
 {
   const double F = ((const double *)user)[0];
   size_t i, n = (size_t)((const double *)user)[1];
@@ -3738,7 +3738,7 @@ static nrx_status nrxi_f_Lorenz96(void *user, double t, const double *x, double 
   for (i = 0; i < n; i++) out[i] = (x[i + 1 < n ? i + 1 : 0] - x[i < 2 ? i + n - 2 : i - 2]) * x[i ? i - 1 : n - 1] - x[i] + F;
   return NRX_OK;
 }
-static nrx_status nrxi_j_Lorenz96(void *user, double t, const double *x, double *J)
+static nrx_status nrxi_dyn_j_Lorenz96(void *user, double t, const double *x, double *J)
 {
   size_t i, n = (size_t)((const double *)user)[1];
   (void)t;
@@ -3815,7 +3815,7 @@ typedef struct nrxi_dyn_entry { /* indices into nrxi_dyn_values; exponents -1 = 
 } nrxi_dyn_entry;
 
 #define NRXI_DYN_E(name, id, params, kind, n, np, ip, iy, ie, period) \
-  {name, nrxi_eq_##id, params, kind, n, np, ip, iy, ie, period, nrxi_f_##id, nrxi_j_##id}
+  {name, nrxi_dyn_eq_##id, params, kind, n, np, ip, iy, ie, period, nrxi_dyn_f_##id, nrxi_dyn_j_##id}
 static const nrxi_dyn_entry nrxi_dyn_entries[] = {
   NRXI_DYN_E("Lorenz", Lorenz, "beta rho sigma", 0, 3, 3, 0, 3, 6, 1.5008),
   NRXI_DYN_E("Rossler", Rossler, "a b c", 0, 3, 3, 9, 12, 15, 5.9086),
@@ -3967,8 +3967,8 @@ NRX_DEF nrx_status nrx_dyn_lorenz96(double *params, size_t n, double forcing, nr
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_lorenz96: needs params [2], 4 <= n <= 10^6 and a finite forcing");
   params[0] = forcing;
   params[1] = (double)n;
-  out->f = nrxi_f_Lorenz96;
-  out->jac = nrxi_j_Lorenz96;
+  out->f = nrxi_dyn_f_Lorenz96;
+  out->jac = nrxi_dyn_j_Lorenz96;
   out->user = params;
   out->n = n;
   return NRX_OK;
@@ -7130,64 +7130,64 @@ static void nrxi_dyn_audit_text(const nrx_dyn_auditor *a, const nrx_dyn_audit_re
   size_t i, j;
   int g;
   const nrx_dyn_audit_degree *last = &r->degree[r->degrees - 1];
-#define NRXI_SAY(s) nrxi_dyn_write(w, s)
-#define NRXI_NUM(v, dec) nrxi_dyn_write_number(w, (double)(v), dec)
-  NRXI_SAY("Discoverability audit: "); NRXI_NUM(r->samples, 0); NRXI_SAY(" samples of "); NRXI_NUM(r->d, 0); NRXI_SAY(" states, ");
-  if (r->noise > 0) { NRXI_SAY("relative noise "); NRXI_NUM(r->noise, -2); }
-  else NRXI_SAY("taken as clean");
-  NRXI_SAY(".\nFunction class: ");
-  if (a->affine) { NRXI_SAY("polynomials of degree "); NRXI_NUM(a->d.library.degree, 0); NRXI_SAY(" ("); }
-  else NRXI_SAY("the span of a custom library (");
-  NRXI_NUM(last->terms, 0); NRXI_SAY(" terms per equation).\n");
+#define NRXI_DYN_SAY(s) nrxi_dyn_write(w, s)
+#define NRXI_DYN_NUM(v, dec) nrxi_dyn_write_number(w, (double)(v), dec)
+  NRXI_DYN_SAY("Discoverability audit: "); NRXI_DYN_NUM(r->samples, 0); NRXI_DYN_SAY(" samples of "); NRXI_DYN_NUM(r->d, 0); NRXI_DYN_SAY(" states, ");
+  if (r->noise > 0) { NRXI_DYN_SAY("relative noise "); NRXI_DYN_NUM(r->noise, -2); }
+  else NRXI_DYN_SAY("taken as clean");
+  NRXI_DYN_SAY(".\nFunction class: ");
+  if (a->affine) { NRXI_DYN_SAY("polynomials of degree "); NRXI_DYN_NUM(a->d.library.degree, 0); NRXI_DYN_SAY(" ("); }
+  else NRXI_DYN_SAY("the span of a custom library (");
+  NRXI_DYN_NUM(last->terms, 0); NRXI_DYN_SAY(" terms per equation).\n");
   for (g = 0; g < r->degrees; g++) {
     const nrx_dyn_audit_degree *q = &r->degree[g];
-    NRXI_SAY(a->affine ? "  degree " : "  library"); if (a->affine) NRXI_NUM(g + 1, 0);
-    NRXI_SAY(": "); NRXI_NUM(q->terms, 0); NRXI_SAY(" terms, smallest/largest singular value "); NRXI_NUM(q->ratio, -2);
-    if (r->noise > 0) { NRXI_SAY(", smallest signal to noise "); NRXI_NUM(q->gamma, -2); }
-    NRXI_SAY(", "); NRXI_NUM(q->null, 0); NRXI_SAY(" vanish");
-    if (q->undecided) { NRXI_SAY(", "); NRXI_NUM(q->undecided, 0); NRXI_SAY(" hidden by the noise"); }
-    NRXI_SAY("\n");
+    NRXI_DYN_SAY(a->affine ? "  degree " : "  library"); if (a->affine) NRXI_DYN_NUM(g + 1, 0);
+    NRXI_DYN_SAY(": "); NRXI_DYN_NUM(q->terms, 0); NRXI_DYN_SAY(" terms, smallest/largest singular value "); NRXI_DYN_NUM(q->ratio, -2);
+    if (r->noise > 0) { NRXI_DYN_SAY(", smallest signal to noise "); NRXI_DYN_NUM(q->gamma, -2); }
+    NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->null, 0); NRXI_DYN_SAY(" vanish");
+    if (q->undecided) { NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->undecided, 0); NRXI_DYN_SAY(" hidden by the noise"); }
+    NRXI_DYN_SAY("\n");
   }
   if (r->exponent != 0 || r->dimension != 0) {
-    NRXI_SAY("Largest Lyapunov exponent "); NRXI_NUM(r->exponent, -2); NRXI_SAY(" +- "); NRXI_NUM(r->exponent_error, -2);
-    NRXI_SAY(a->d.field ? "; Kaplan-Yorke dimension " : "; correlation dimension "); NRXI_NUM(r->dimension, -2);
-    NRXI_SAY(" +- "); NRXI_NUM(r->dimension_error, -2); NRXI_SAY(" of "); NRXI_NUM(r->d, 0);
-    NRXI_SAY(" states; boxes visited "); NRXI_NUM(100 * r->coverage, 1); NRXI_SAY(" %, widest hole "); NRXI_NUM(r->largest_hole, 2); NRXI_SAY(" of the box.\n");
+    NRXI_DYN_SAY("Largest Lyapunov exponent "); NRXI_DYN_NUM(r->exponent, -2); NRXI_DYN_SAY(" +- "); NRXI_DYN_NUM(r->exponent_error, -2);
+    NRXI_DYN_SAY(a->d.field ? "; Kaplan-Yorke dimension " : "; correlation dimension "); NRXI_DYN_NUM(r->dimension, -2);
+    NRXI_DYN_SAY(" +- "); NRXI_DYN_NUM(r->dimension_error, -2); NRXI_DYN_SAY(" of "); NRXI_DYN_NUM(r->d, 0);
+    NRXI_DYN_SAY(" states; boxes visited "); NRXI_DYN_NUM(100 * r->coverage, 1); NRXI_DYN_SAY(" %, widest hole "); NRXI_DYN_NUM(r->largest_hole, 2); NRXI_DYN_SAY(" of the box.\n");
   }
-  NRXI_SAY("Verdict: ");
+  NRXI_DYN_SAY("Verdict: ");
   if (r->verdict == NRX_DYN_UNDECIDED) {
-    NRXI_SAY("UNDECIDED at this noise. In this class "); NRXI_NUM(last->undecided + last->null, 0);
-    NRXI_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along them are not determined.\n"
+    NRXI_DYN_SAY("UNDECIDED at this noise. In this class "); NRXI_DYN_NUM(last->undecided + last->null, 0);
+    NRXI_DYN_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along them are not determined.\n"
                  "Use a smaller class, less noise, or data that move further.\n");
   } else if (r->verdict == NRX_DYN_OBSTRUCTED) {
-    NRXI_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all samples:\n");
+    NRXI_DYN_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all samples:\n");
     for (i = 0; i < r->n_integrals; i++) {
       double value = 0.0;
-      NRXI_SAY("  I"); NRXI_NUM(i + 1, 0); NRXI_SAY(" =");
+      NRXI_DYN_SAY("  I"); NRXI_DYN_NUM(i + 1, 0); NRXI_DYN_SAY(" =");
       for (g = 0, j = 0; j < r->n_terms; j++) {
         double c = r->integral[i * r->n_terms + j];
         if (c == 0.0) continue;
         if (j == 0 && a->terms.parent[0] == -2) { value = -c; continue; }
-        NRXI_SAY(c < 0 ? (g ? " - " : " -") : g ? " + " : " "); g = 1;
-        NRXI_NUM(fabs(c), 4); NRXI_SAY(" ");
+        NRXI_DYN_SAY(c < 0 ? (g ? " - " : " -") : g ? " + " : " "); g = 1;
+        NRXI_DYN_NUM(fabs(c), 4); NRXI_DYN_SAY(" ");
         nrxi_dyn_write_term(w, &a->terms, j, NULL, r->d, 0);
       }
-      NRXI_SAY(" = "); NRXI_NUM(value, 4); NRXI_SAY("\n");
+      NRXI_DYN_SAY(" = "); NRXI_DYN_NUM(value, 4); NRXI_DYN_SAY("\n");
     }
-    NRXI_SAY("Any multiple of (I - its value) can be added to any equation without changing the fit: a family of ");
-    NRXI_NUM(r->free_parameters, 0); NRXI_SAY(" free parameters of equally good models.\nAn experiment that separates them starts where I differs, for instance at (");
-    for (j = 0; r->experiment && j < r->d; j++) { if (j) NRXI_SAY(", "); NRXI_NUM(r->experiment[j], -2); }
-    NRXI_SAY(").\nChaos would not help: a first integral obstructs every analytic class (for data on finitely many of its levels).\n");
+    NRXI_DYN_SAY("Any multiple of (I - its value) can be added to any equation without changing the fit: a family of ");
+    NRXI_DYN_NUM(r->free_parameters, 0); NRXI_DYN_SAY(" free parameters of equally good models.\nAn experiment that separates them starts where I differs, for instance at (");
+    for (j = 0; r->experiment && j < r->d; j++) { if (j) NRXI_DYN_SAY(", "); NRXI_DYN_NUM(r->experiment[j], -2); }
+    NRXI_DYN_SAY(").\nChaos would not help: a first integral obstructs every analytic class (for data on finitely many of its levels).\n");
   } else {
-    NRXI_SAY("UNIQUE in this class: no combination of its terms vanishes on the data");
-    if (r->noise > 0) { NRXI_SAY(", each stands at least "); NRXI_NUM(last->gamma, 1); NRXI_SAY(" times above the noise"); }
-    NRXI_SAY(".\n");
+    NRXI_DYN_SAY("UNIQUE in this class: no combination of its terms vanishes on the data");
+    if (r->noise > 0) { NRXI_DYN_SAY(", each stands at least "); NRXI_DYN_NUM(last->gamma, 1); NRXI_DYN_SAY(" times above the noise"); }
+    NRXI_DYN_SAY(".\n");
     if (r->verdict == NRX_DYN_ANALYTIC)
-      NRXI_SAY("The attractor's dimension exceeds d - 1: the sufficient criterion for uniqueness among all real-analytic fields is met too.\n");
-    else NRXI_SAY("Beyond this class nothing is claimed (the dimension criterion for analytic fields is sufficient, not necessary).\n");
+      NRXI_DYN_SAY("The attractor's dimension exceeds d - 1: the sufficient criterion for uniqueness among all real-analytic fields is met too.\n");
+    else NRXI_DYN_SAY("Beyond this class nothing is claimed (the dimension criterion for analytic fields is sufficient, not necessary).\n");
   }
-#undef NRXI_SAY
-#undef NRXI_NUM
+#undef NRXI_DYN_SAY
+#undef NRXI_DYN_NUM
   nrxi_dyn_write_end(w);
 }
 

@@ -9,6 +9,7 @@
    --resume     goes on from the checkpoints in the output folder, to the bit
    The folder (default .) must exist. It receives NAME.safetensors, the checkpoint NAME.state.safetensors, and NAME.inc, the same weights as a
    C array. The weights in examples/ come from the defaults. */
+// not run by the tests: it takes minutes
 #include <stdio.h>
 
 /* The first line of the log names the cause of a failure; main prints it, once. */

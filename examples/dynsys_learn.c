@@ -1,4 +1,4 @@
-/* cc -O2 -I.. dynsys_learn.c -o dynsys_learn -lm && ./dynsys_learn [gradient steps]
+/* cc -O2 examples/dynsys_learn.c -o dynsys_learn -lm && ./dynsys_learn [gradient steps]
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    Lorenz's attractor learned from one trajectory by a clipped shallow PLRNN (generalised teacher forcing) and by an almost-linear RNN
@@ -11,7 +11,7 @@
 // expect: wrote dynsys_learn.png
 #define NRX_VERBOSE
 #define NRX_DYNSYS_IMPLEMENTATION
-#include "nrx_dynsys.h"
+#include "../nrx_dynsys.h"
 #include "draw.h"
 
 enum { N = 100000, VALIDATION = 20000, SHOW = 8000, SYMBOLS = 1024 };
