@@ -375,23 +375,29 @@ static int draw_panel(const options *opt, const char *name, const char *title, c
     return ok;
 }
 
+/* What a method reports per iteration, on one scale: TV the relative change of its image, the learned regularizers how far the objective
+   still is above its last value, relative to that. */
+static int convergence_curve(const result *r, int method, double *y)
+{
+    int i, n = r->iterations < 400 ? r->iterations : 400;
+    double last = n > 0 ? r->history[n - 1] : 0;
+    for (i = 0; i < n; i++) {
+        double v = method == TV ? r->history[i] : (r->history[i] - last) / last;
+        y[i] = v > 1e-7 ? v : 1e-7;
+    }
+    return method == TV ? n : n - 1;
+}
+
 static int draw_convergence(const options *opt, const char *name, const char *title, const result *results)
 {
     draw_canvas c = draw_new(560, 380, 0xffffff);
-    double lo = 1, hi = 1e-12;
+    draw_plot p = draw_axes(&c, 0, 0, 560, 380, 0, FINAL, 1e-7, 10, DRAW_LOG_Y, title, "iteration", "TV: change of the image; CRR, WCRR: objective above its end");
+    double y[400];
     char text[1200];
-    draw_plot p;
-    int m, i, ok;
-    for (m = TV; m <= WCRR; m++)
-        for (i = 0; i < results[m].iterations && i < 400; i++) {
-            double v = results[m].history[i];
-            if (v > 0 && v < lo) lo = v;
-            if (v > hi) hi = v;
-        }
-    p = draw_axes(&c, 0, 0, 560, 380, 0, 300, lo, hi, DRAW_LOG_Y, title, "iteration", "residual (TV: gap)");
+    int m, ok;
     for (m = TV; m <= WCRR; m++) {
-        int n = results[m].iterations < 400 ? results[m].iterations : 400;
-        draw_curve(&p, (size_t)n, NULL, results[m].history, draw_palette[m], results[m].name);
+        int n = convergence_curve(&results[m], m, y);
+        if (n > 0) draw_curve(&p, (size_t)n, NULL, y, draw_palette[m], results[m].name);
     }
     snprintf(text, sizeof text, "%s/%s", opt->out, name);
     ok = draw_save(&c, text);
