@@ -4,6 +4,7 @@
 #include "../nrx_test.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
+#include "../nrx_test.h"
 
 /* symplecticity, determinant, reversibility of every method at one step, through tangents and through differences */
 static void self_check(void)
