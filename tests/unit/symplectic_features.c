@@ -1,10 +1,12 @@
 /* Self-check of every method, invariants, events, gradients, constraints, bad input of nrx_symplectic.h.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 /* run: alloc threads reproducible */
+#if defined(NRX_TEST_THREADS)
+#define NRX_TEST_POOL
+#endif
 #include "../nrx_test.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
-#include "../nrx_test.h"
 
 /* symplecticity, determinant, reversibility of every method at one step, through tangents and through differences */
 static void self_check(void)
@@ -622,7 +624,8 @@ int main(void)
 #if defined(NRX_TEST_THREADS)
     {
         nrx_sym_desc d = NRX_ZERO;
-        d.env = nrx_test_env();
+        int workers;
+        NRX_TEST_POOL_ENV(d.env, workers);
         CHECK(nrx_sym_integrate_batch(&hh, NRX_SYM_SRKN6B, lanes, 1000, 0.05, 50, &d) == NRX_OK);
     }
 #else
