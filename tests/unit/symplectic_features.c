@@ -1,9 +1,7 @@
 /* Self-check of every method, invariants, events, gradients, constraints, bad input of nrx_symplectic.h.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 /* run: alloc threads reproducible */
-#if defined(NRX_TEST_THREADS)
 #define NRX_TEST_POOL
-#endif
 #include "../nrx_test.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
@@ -624,7 +622,7 @@ int main(void)
 #if defined(NRX_TEST_THREADS)
     {
         nrx_sym_desc d = NRX_ZERO;
-        int workers;
+        static int workers;
         NRX_TEST_POOL_ENV(d.env, workers);
         CHECK(nrx_sym_integrate_batch(&hh, NRX_SYM_SRKN6B, lanes, 1000, 0.05, 50, &d) == NRX_OK);
     }
