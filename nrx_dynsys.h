@@ -9099,7 +9099,7 @@ static void nrxi_dyn_refit_mixture(nrxi_dyn_refit *p, size_t n, const double *x)
  * the encoder, then over the decoder; needs only the samples' covariance. At the optimum the model has their trace. */
 static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
 {
-  double S[3] = {0, 0, 0};
+  double S[3] = {0, 0, 0}, trust = 0;
   size_t i;
   int it, c;
   for (c = 0; c < 2; c++) for (p->centre[c] = 0, i = 0; i < n; i++) p->centre[c] += x[2 * i + (size_t)c] / (double)n;
@@ -9107,11 +9107,12 @@ static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
     double u = x[2 * i] - p->centre[0], v = x[2 * i + 1] - p->centre[1];
     S[0] += u * u / (double)n; S[1] += u * v / (double)n; S[2] += v * v / (double)n;
   }
-  for (it = 0; it < 200; it++) {
+  for (it = 0; it < 20000 && !(fabs(trust - 1) < 1e-10); it++) { /* zz = 1 at the optimum */
     double k = p->load[0] * p->load[0] + p->load[1] * p->load[1] + p->noise, e0 = p->load[0] / k, e1 = p->load[1] / k;
     double b0 = S[0] * e0 + S[1] * e1, b1 = S[1] * e0 + S[2] * e1, zz = p->noise / k + e0 * b0 + e1 * b1;
     p->load[0] = b0 / zz; p->load[1] = b1 / zz;
     p->noise = nrxi_dyn_max(0.5 * (S[0] + S[2] - (b0 * b0 + b1 * b1) / zz), 1e-300);
+    trust = zz;
   }
 }
 
