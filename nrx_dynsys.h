@@ -935,8 +935,8 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
                                            uint64_t seed, size_t max, double *integrals, size_t *null,
                                                double *ratio);
 
-/* Relative noise of sampled states [n][d] (equally spaced) from the roughness of their differences, an upper
- * bound for smooth data; sd [d]. */
+/* Standard deviation of the noise of sampled states [n][d] (equally spaced), in their units, from the roughness
+ * of their differences: an upper bound for smooth data; sd [d]. */
 NRX_DEF nrx_status nrx_dyn_noise_level(size_t n, size_t d, const double *x, double *sd);
 
 /* ======================================== 6. Koopman operators ================ */
@@ -9418,12 +9418,30 @@ static nrx_status nrxi_dyn_mlp_plain(void *user, double t, const double *y, doub
   return nrxi_dyn_mlp_f(user, ((const nrx_dyn_mlp *)user)->params, t, y, out);
 }
 
+/* J = W2 diag(1 - tanh^2) W1 */
+static nrx_status nrxi_dyn_mlp_jac(void *user, double t, const double *y, double *J)
+{
+  const nrx_dyn_mlp *m = (const nrx_dyn_mlp *)user;
+  size_t n = m->n, h = m->hidden, i, j, k;
+  const double *W1 = m->params, *b1 = W1 + h * n, *W2 = b1 + h;
+  (void)t;
+  memset(J, 0, n * n * sizeof(double));
+  for (k = 0; k < h; k++) {
+    double s = b1[k];
+    for (i = 0; i < n; i++) s += W1[k * n + i] * y[i];
+    s = tanh(s);
+    for (i = 0; i < n; i++) for (j = 0; j < n; j++) J[i * n + j] += W2[i * h + k] * (1 - s * s) * W1[k * n + j];
+  }
+  return NRX_OK;
+}
+
 NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out)
 {
   if (!m || !out || !m->params || m->n == 0)
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mlp_field: needs a network");
   memset(out, 0, sizeof *out);
   out->f = nrxi_dyn_mlp_plain;
+  out->jac = nrxi_dyn_mlp_jac;
   memcpy(&out->user, &m, sizeof(void *));
   out->n = m->n;
   return NRX_OK;
