@@ -673,7 +673,7 @@ typedef struct nrx_ct_solver {
     double lower, upper;
     int    warm_start;                /* image holds the first iterate (else zero; mlem: one) */
     size_t subsets;                   /* sart, mlem: ordered subsets per sweep (0: sart one view each, mlem all views at once) */
-    const void *weights;              /* one factor >= 0 per ray for 1/2 sum w (A x - b)^2; NULL: 1. Not for sart and mlem */
+    const void *weights;              /* one factor >= 0 per ray for 1/2 sum w (A x - b)^2; NULL: 1. Not for mlem */
     int    inner;                     /* tv by FISTA: steps of each prox, 0: 20 */
     int    fidelity;                  /* variational: NRX_CT_LEAST_SQUARES (0), ... */
     double photons, background;       /* transmission: I0 and r; emission and mlem: r = background */
@@ -684,7 +684,8 @@ typedef struct nrx_ct_solver {
 NRX_DEF nrx_status nrx_ct_sirt(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
 
 /* SART and OS-SART (Andersen and Kak 1984): the same subset by subset, subsets in golden-section order; an iteration is a sweep over all
-   views. Column sums are those of all views divided by the number of subsets. 10 iterations. */
+   views. Column sums are those of all views divided by the number of subsets. 10 iterations. With weights: ordered subsets of weighted
+   least squares by separable quadratic surrogates (Erdogan and Fessler 1999), x += relaxation D A^T w (b - A x), 1/D = A^T w A 1. */
 NRX_DEF nrx_status nrx_ct_sart(const nrx_ct_geometry *g, const void *sino, void *image, const nrx_ct_solver *desc);
 
 /* Least squares by CGLS, and by LSQR (Paige and Saunders 1982); 30 iterations. With noise they first approach the object, then the noise:
@@ -756,6 +757,17 @@ typedef struct nrx_ct_ellipse {
 /* The ten ellipses of the Shepp-Logan head, scaled by `radius` (its unit disc becomes that large), with the original values (2.0 to -0.98;
    Shepp and Logan 1974) or with Toft's modified contrast (1 to -0.8, image in 0 .. 1; Toft 1996). out: 10 ellipses. */
 NRX_DEF void nrx_ct_shepp_logan(double radius, int modified, nrx_ct_ellipse *out);
+
+/* A head after the Forbild phantom (Lauritsch and Bruder 1998), in g/cm^3: skull 1.8, brain 1.05, eyes, ventricle, haematoma and two small
+   spheres 0.005 to 0.01 off, nasal cavity, petrous bone with air cells; whole ellipses only, none of its clipped parts. `radius` is half
+   its field of 25.6 cm. Show 1.035 to 1.065. out: NRX_CT_HEAD ellipses, cylinders in three dimensions. */
+enum { NRX_CT_HEAD = 24 };
+NRX_DEF void nrx_ct_head(double radius, nrx_ct_ellipse *out);
+
+/* Foam after Pelt, Hendriksen and Batenburg (2022): a disc (dimensions 2) or an endless cylinder of `radius` and value 1, and in it `voids`
+   discs or balls of value -1 that never overlap, each as large as fits at the best of 64 random places, at most 0.2 radius; balls lie
+   within |z| < radius. out: 1 + voids ellipses, the disc first. Costs O(voids^2). */
+NRX_DEF nrx_status nrx_ct_foam(double radius, size_t voids, int dimensions, uint64_t seed, nrx_ct_ellipse *out);
 
 /* image = sum of the ellipses on the grid of g: exact means along rows, `samples` sub-rows per pixel (0: 16). */
 NRX_DEF nrx_status nrx_ct_phantom_ellipses(const nrx_ct_geometry *g, const nrx_ct_ellipse *e, size_t count, int samples, void *image);
@@ -848,8 +860,8 @@ NRX_DEF nrx_status nrx_ct_interpolate(const nrx_ct_geometry *g, void *sino, cons
 /* bad = rays that pass a pixel above `threshold` of image (metal masking: then nrx_ct_interpolate, reconstruct, paste the metal back). */
 NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *image, double threshold, unsigned char *bad);
 
-/* Ring artefacts: sorts each bin's values over the views, compares them with the median over `size` (0: 21, odd) bins of equal rank (Vo, Atwood and
-   Drakopoulos 2018, algorithm 3), and subtracts the median difference from the bin: what is the same in all views and nothing else. */
+/* Ring artefacts: what stays in the same bin in all views after each view lost its local parabola over `size` (odd; 0: one bin in twenty, at least 9) bins is a
+   stripe; the median over the views is subtracted, in three rounds. Wider windows take broader stripes, and more of a round object. */
 NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size);
 
 /* Zingers: values that exceed both neighbours in view by more than `factor` (0: 6) noise levels become their mean; returns how many. */
@@ -7262,7 +7274,7 @@ typedef struct nrxi_ct_rows {
     size_t subsets;
     void *x, *step, *cols, *r, *b, *sums, *work; /* image, update, column sums; of a subset: A x, data, row sums */
     double total, norm;                          /* running |r|^2 (or likelihood), |b| */
-    int likelihood;
+    int likelihood, surrogate;                   /* surrogate: weighted subsets */
 } nrxi_ct_rows;
 
 /* Subset k of the sweep: golden-section order, so that neighbours in time are far apart in angle. */
@@ -7284,7 +7296,7 @@ NRXI_FN nrxi_ct_subset nrxi_ct_subset_of(const nrxi_ct_rows *p, size_t k)
 NRXI_FN void nrxi_ct_rows_residual(nrxi_ct_rows *p, const nrxi_ct_subset *s, const void *ones)
 {
     int dtype = p->g->dtype;
-    size_t m = nrx_ct_sino_size(&s->g), i;
+    size_t m = nrx_ct_sino_size(&s->g), per_view = m / s->g.views, i;
     double largest = 0;
     nrxi_ct_forward(&s->g, ones, p->sums, p->work);
     nrxi_ct_forward(&s->g, p->x, p->r, p->work);
@@ -7292,9 +7304,9 @@ NRXI_FN void nrxi_ct_rows_residual(nrxi_ct_rows *p, const nrxi_ct_subset *s, con
     for (i = 0; i < m; i++) { double v = nrxi_ct_get(p->sums, dtype, i); if (v > largest) largest = v; }
     for (i = 0; i < m; i++) {
         double v = nrxi_ct_get(p->b, dtype, i) - nrxi_ct_get(p->r, dtype, i), sum = nrxi_ct_get(p->sums, dtype, i);
-        double w = p->subsets == 1 ? nrxi_ct_weight(p->d, dtype, i) : 1;
+        double w = nrxi_ct_weight(p->d, dtype, (s->first + i / per_view * s->step) * per_view + i % per_view);
         p->total += w * v * v;
-        nrxi_ct_set(p->r, dtype, i, sum > 1e-6 * largest ? w * v / sum : 0);
+        nrxi_ct_set(p->r, dtype, i, sum > 1e-6 * largest ? w * v / (p->surrogate ? 1 : sum) : 0);
     }
 }
 
@@ -7370,7 +7382,7 @@ NRXI_FN nrx_status nrxi_ct_rows_call(const nrx_ct_geometry *g, const void *sino,
     m = nrx_ct_sino_size(g);
     if (d.subsets) subsets = d.subsets;
     if (subsets > g->views) subsets = g->views;
-    if (d.weights && (subsets > 1 || likelihood)) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "%s: takes no weights", who);
+    if (d.weights && likelihood) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "%s: takes no weights", who);
     for (i = 0; likelihood && i < m; i++)
         if (nrxi_ct_get(sino, g->dtype, i) < 0) return nrxi_fail(&g->env, NRX_E_ARG, "%s: count %zu is %g, expected >= 0", who, i, nrxi_ct_get(sino, g->dtype, i));
     block = nrxi_ct_vectors_new(g, 4, 4, &v);
@@ -7381,7 +7393,9 @@ NRXI_FN nrx_status nrxi_ct_rows_call(const nrx_ct_geometry *g, const void *sino,
     p.r = nrxi_ct_take(&v, m); p.b = nrxi_ct_take(&v, m); p.sums = nrxi_ct_take(&v, m); unit = nrxi_ct_take(&v, m);
     p.work = nrxi_ct_take(&v, nrxi_ct_work(g));
     for (i = 0; i < n; i++) nrxi_ct_set(ones, g->dtype, i, 1);
-    for (i = 0; i < m; i++) nrxi_ct_set(unit, g->dtype, i, subsets == 1 && !likelihood ? nrxi_ct_weight(&d, g->dtype, i) : 1);
+    p.surrogate = d.weights && subsets > 1;
+    if (p.surrogate) nrxi_ct_forward(g, ones, unit, p.work);
+    for (i = 0; i < m; i++) nrxi_ct_set(unit, g->dtype, i, (p.surrogate ? nrxi_ct_get(unit, g->dtype, i) : 1) * nrxi_ct_weight(&d, g->dtype, i));
     nrxi_ct_adjoint(g, unit, p.cols, p.work);
     if (d.warm_start) nrxi_vec_copy(n, g->dtype, image, p.x);
     else if (likelihood) nrxi_vec_copy(n, g->dtype, ones, p.x);
@@ -7721,6 +7735,62 @@ NRX_DEF void nrx_ct_shepp_logan(double radius, int modified, nrx_ct_ellipse *out
         out[i].y = radius * t[6];
         out[i].phi = t[7] * NRX_PI / 180;
     }
+}
+
+NRX_DEF void nrx_ct_head(double radius, nrx_ct_ellipse *out)
+{
+    static const double table[14][6] = { /* x, y, a, b, phi in degrees, value */
+        {0, 0, 9.6, 12, 0, 1.8},            {0, 0, 9, 11.4, 0, -.75},          {-4.7, 4.3, 1.79989, 1.79989, 0, .01}, {4.7, 4.3, 1.79989, 1.79989, 0, .01},
+        {-1.08, -9, .4, .4, 0, .0025},      {1.08, -9, .4, .4, 0, -.0025},     {0, 8.4, 1.8, 3, 0, -1.05},            {1.9, 5.4, .41633, 1.17425, -31.07698, .75},
+        {-1.9, 5.4, .41633, 1.17425, 31.07698, .75}, {-4.3, 6.8, 1.8, .24, -30, .75}, {4.3, 6.8, 1.8, .24, 30, .75}, {0, -3.6, 1.8, 3.6, 0, -.005},
+        {6.39395, -6.39395, 1.2, .42, 58.1, .005}, {7, 0, 1.8, 1.2, 0, .75}};
+    double scale = radius / 12.8;
+    int i;
+    memset(out, 0, NRX_CT_HEAD * sizeof *out);
+    for (i = 0; i < NRX_CT_HEAD; i++) {
+        double cell[6] = {0, 0, .15, .15, 0, -1.8}; /* in two rows in the petrous bone */
+        const double *t = i < 14 ? table[i] : cell;
+        cell[0] = 6.2 + 0.4 * ((i - 14) % 5);
+        cell[1] = i < 19 ? 0.3 : -0.3;
+        out[i].x = scale * t[0];
+        out[i].y = scale * t[1];
+        out[i].a = scale * t[2];
+        out[i].b = scale * t[3];
+        out[i].phi = t[4] * NRX_PI / 180;
+        out[i].value = t[5];
+    }
+}
+
+NRX_DEF nrx_status nrx_ct_foam(double radius, size_t voids, int dimensions, uint64_t seed, nrx_ct_ellipse *out)
+{
+    nrx_rng r;
+    size_t i, k;
+    int trial;
+    if (!out || !(radius > 0 && radius < 1e12) || (dimensions != 2 && dimensions != 3))
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_ct_foam: radius %g, %d dimensions, expected 2 or 3", radius, dimensions);
+    nrx_rng_seed(&r, seed, 0);
+    memset(out, 0, sizeof *out);
+    out->a = out->b = radius;
+    out->value = 1;
+    for (i = 1; i <= voids; i++) {
+        nrx_ct_ellipse *e = &out[i];
+        memset(e, 0, sizeof *e);
+        e->value = -1;
+        for (trial = 0; trial < 64 || !(e->a > 0); trial++) {
+            double x = radius * (2 * nrx_rng_uniform(&r) - 1), y = radius * (2 * nrx_rng_uniform(&r) - 1), z = 0, room = radius - sqrt(x * x + y * y);
+            if (dimensions == 3) z = radius * (2 * nrx_rng_uniform(&r) - 1);
+            if (room > 0.2 * radius) room = 0.2 * radius;
+            for (k = 1; k < i && room > e->a; k++) {
+                double dx = x - out[k].x, dy = y - out[k].y, dz = z - out[k].z, d = sqrt(dx * dx + dy * dy + dz * dz) - out[k].a;
+                if (d < room) room = d;
+            }
+            if (room > e->a) { e->a = room; e->x = x; e->y = y; e->z = z; }
+            if (trial > 1000000) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_ct_foam: no room left for void %zu", i);
+        }
+        e->b = e->a;
+        e->c = dimensions == 3 ? e->a : 0;
+    }
+    return NRX_OK;
 }
 
 /* Half the extent of the smaller side of the image: the radius of the disc that fits. */
@@ -8655,47 +8725,50 @@ NRX_DEF nrx_status nrx_ct_metal_trace(const nrx_ct_geometry *g, const void *imag
     return status;
 }
 
-NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size)
+/* high[j] = the row minus its local parabola (Savitzky and Golay 1964) over 2 m + 1 bins; ends repeat. */
+NRXI_FN void nrxi_ct_roughness(const nrx_ct_geometry *g, const void *sino, size_t at, int m, double *high)
 {
-    size_t rows = g ? nrxi_ct_bin_rows(g) : 0, r, j, i, k;
-    nrxi_ct_sorted *order;
-    double *window, *difference;
-    nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
-    if (status != NRX_OK) return status;
-    if (size == 0) size = 21;
-    if (!sino || size % 2 == 0 || size > 1001) return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd and at most 1001", size);
-    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
-    order = (nrxi_ct_sorted *)nrxi_alloc(&g->env, g->views * g->bins, sizeof *order);
-    window = (double *)nrxi_alloc(&g->env, size + g->views, sizeof *window);
-    difference = window ? window + size : NULL;
-    if (!order || !window) status = nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sorted sinogram");
-    for (r = 0; r < rows && status == NRX_OK; r++) {
-        for (j = 0; j < g->bins; j++) { /* order[j][rank] */
-            for (i = 0; i < g->views; i++) {
-                order[j * g->views + i].t = nrxi_ct_get(sino, g->dtype, (i * rows + r) * g->bins + j);
-                order[j * g->views + i].view = i;
-            }
-            nrxi_ct_sort(order + j * g->views, g->views);
-        }
-        for (j = 0; j < g->bins; j++) {
-            double stripe;
-            for (i = 0; i < g->views; i++) {
-                for (k = 0; k < size; k++) { /* edges repeat */
-                    size_t at = j + k < size / 2 ? 0 : j + k - size / 2;
-                    window[k] = order[(at < g->bins ? at : g->bins - 1) * g->views + i].t;
-                }
-                difference[i] = order[j * g->views + i].t - nrxi_ct_kth(window, size, size / 2);
-            }
-            stripe = nrxi_ct_kth(difference, g->views, g->views / 2);
-            for (i = 0; i < g->views; i++) {
-                size_t at = (i * rows + r) * g->bins + j;
-                nrxi_ct_set(sino, g->dtype, at, nrxi_ct_get(sino, g->dtype, at) - stripe);
-            }
+    double mm = (double)m, scale = 1 / ((2 * mm - 1) * (2 * mm + 1) * (2 * mm + 3));
+    ptrdiff_t j, k, bins = (ptrdiff_t)g->bins;
+    for (j = 0; j < bins; j++) {
+        high[j] = nrxi_ct_get(sino, g->dtype, at + (size_t)j);
+        for (k = -m; k <= m; k++) {
+            ptrdiff_t i = j + k < 0 ? 0 : j + k < bins ? j + k : bins - 1;
+            high[j] -= scale * (3 * (3 * mm * mm + 3 * mm - 1) - 15 * (double)(k * k)) * nrxi_ct_get(sino, g->dtype, at + (size_t)i);
         }
     }
-    nrxi_free(&g->env, order);
-    nrxi_free(&g->env, window);
-    return status;
+}
+
+NRX_DEF nrx_status nrx_ct_remove_rings(const nrx_ct_geometry *g, void *sino, size_t size)
+{
+    size_t rows = g ? nrxi_ct_bin_rows(g) : 0, n, r, j, i;
+    double *high, *bin;
+    int round;
+    nrx_status status = nrxi_ct_check(g, "nrx_ct_remove_rings");
+    if (status != NRX_OK) return status;
+    if (size == 0) size = g->bins > 200 ? g->bins / 40 * 2 - 1 : 9;
+    if (!sino || size % 2 == 0 || size < 5 || size > 1001)
+        return nrxi_fail(&g->env, NRX_E_ARG, "nrx_ct_remove_rings: size %zu, expected odd, 5 to 1001", size);
+    if (!nrxi_all_finite(sino, nrx_ct_sino_size(g), g->dtype)) return nrxi_fail(&g->env, NRX_E_NUMERIC, "nrx_ct_remove_rings: the sinogram holds a NaN or an infinity");
+    n = g->views * g->bins;
+    high = (double *)nrxi_alloc(&g->env, n + g->views, sizeof *high);
+    if (!high) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_remove_rings: no memory for a sinogram of %zu elements", n);
+    bin = high + n;
+    for (r = 0; r < rows; r++)
+        for (round = 0; round < 3; round++) { /* what one parabola took for structure, the next may not */
+            for (i = 0; i < g->views; i++) nrxi_ct_roughness(g, sino, (i * rows + r) * g->bins, (int)(size / 2), high + i * g->bins);
+            for (j = 0; j < g->bins; j++) {
+                double stripe;
+                for (i = 0; i < g->views; i++) bin[i] = high[i * g->bins + j];
+                stripe = nrxi_ct_kth(bin, g->views, g->views / 2);
+                for (i = 0; i < g->views; i++) {
+                    size_t at = (i * rows + r) * g->bins + j;
+                    nrxi_ct_set(sino, g->dtype, at, nrxi_ct_get(sino, g->dtype, at) - stripe);
+                }
+            }
+        }
+    nrxi_free(&g->env, high);
+    return NRX_OK;
 }
 
 NRX_DEF nrx_status nrx_ct_remove_zingers(const nrx_ct_geometry *g, void *sino, double factor, size_t *count)

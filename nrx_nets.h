@@ -2905,6 +2905,7 @@ struct nrx_net_plan {
     const nrx_net *net;
     nrx_env   env;
     size_t    n;
+    size_t    batch;                   /* > 0: a network of dense layers; maps are [c][1][batch] and n = 1 */
     int       mode, owned, output;
     /* what the workspace holds: values, tangents, adjoints seeded with ones */
     int       ran, tangent_ran, ones;
@@ -2938,16 +2939,20 @@ typedef struct nrxi_net_conv {
     size_t h, w, ph, pw, pws, row, oh, ow;
 } nrxi_net_conv;
 
+static const float nrxi_net_zeros[4] = {0, 0, 0, 0};
+
+/* start: four numbers that the sums begin with, NULL = what is in out. */
 NRXI_FN void nrxi_net_tap4_plain(size_t taps, const size_t *off, const float *w, const float *in,
     size_t width,
-    float *const *out, size_t count)
+    float *const *out, size_t count, const float *start)
 {
     size_t x, t, c;
     for (x = 0; x < width; x += 16) {
         float acc[4][16];
         size_t m = width - x < 16 ? width - x : 16, j;
         for (c = 0; c < 4; c++)
-            for (j = 0; j < 16; j++) acc[c][j] = c < count && j < m ? out[c][x + j] : 0.0f;
+            for (j = 0; j < 16; j++) acc[c][j] = c >= count || j >= m ? 0.0f : start ? start[c] : out[c][x
+                + j];
         for (t = 0; t < taps; t++) {
             const float *p = in + off[t] + x;
             for (c = 0; c < 4; c++) {
@@ -2961,11 +2966,13 @@ NRXI_FN void nrxi_net_tap4_plain(size_t taps, const size_t *off, const float *w,
 }
 
 #if defined(NRXI_NET_X86)
+#define NRXI_NET_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
+#define NRXI_NET_ST(p, v) (*(nrxi_f32x8u *)(void *)(p) = (v))
 /* Three (two, one) vectors of eight columns, four channels: 12 accumulators, 3 loads, 4 broadcasts per tap.
    */
 NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in,
     size_t width,
-    float *const *out, size_t count)
+    float *const *out, size_t count, const float *start)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float tail[4][24]; /* stands in for missing channels and for the end of a row */
@@ -2974,59 +2981,63 @@ NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const 
         size_t left = width - x;
         float *o[4];
         const float *wt = w;
+        nrxi_f32x8 a0, a1, a2, b0, b1, b2, c0, c1, c2, d0, d1, d2, k;
         step = left >= 40 || left == 24 ? 24 : left >= 16 ? 16 : 8;
         for (c = 0; c < 4; c++) {
             o[c] = c < count && left >= step ? out[c] + x : tail[c];
-            if (o[c] == tail[c]) {
+            if (o[c] == tail[c] && !start) {
                 memset(tail[c], 0, step * sizeof(float));
                 if (c < count) memcpy(tail[c], out[c] + x, (left < step ? left : step) * sizeof(float));
             }
         }
-#define NRXI_NET_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
-#define NRXI_NET_ST(p, v) (*(nrxi_f32x8u *)(void *)(p) = (v))
+        if (start) {
+            a0 = a1 = a2 = start[0] + zero;
+            b0 = b1 = b2 = start[1] + zero;
+            c0 = c1 = c2 = start[2] + zero;
+            d0 = d1 = d2 = start[3] + zero;
+        } else {
+            a0 = a1 = a2 = NRXI_NET_LD(o[0]); b0 = b1 = b2 = NRXI_NET_LD(o[1]);
+            c0 = c1 = c2 = NRXI_NET_LD(o[2]); d0 = d1 = d2 = NRXI_NET_LD(o[3]);
+            if (step > 8) {
+                a1 = NRXI_NET_LD(o[0] + 8); b1 = NRXI_NET_LD(o[1] + 8);
+                c1 = NRXI_NET_LD(o[2] + 8); d1 = NRXI_NET_LD(o[3] + 8);
+            }
+            if (step > 16) {
+                a2 = NRXI_NET_LD(o[0] + 16); b2 = NRXI_NET_LD(o[1] + 16);
+                c2 = NRXI_NET_LD(o[2] + 16); d2 = NRXI_NET_LD(o[3] + 16);
+            }
+        }
         if (step == 24) {
-            nrxi_f32x8 a0 = NRXI_NET_LD(o[0]), a1 = NRXI_NET_LD(o[0] + 8), a2 = NRXI_NET_LD(o[0] + 16);
-            nrxi_f32x8 b0 = NRXI_NET_LD(o[1]), b1 = NRXI_NET_LD(o[1] + 8), b2 = NRXI_NET_LD(o[1] + 16);
-            nrxi_f32x8 c0 = NRXI_NET_LD(o[2]), c1 = NRXI_NET_LD(o[2] + 8), c2 = NRXI_NET_LD(o[2] + 16);
-            nrxi_f32x8 d0 = NRXI_NET_LD(o[3]), d1 = NRXI_NET_LD(o[3] + 8), d2 = NRXI_NET_LD(o[3] + 16);
             for (t = 0; t < taps; t++, wt += 4) {
                 const float *p = in + off[t] + x;
-                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8), x2 = NRXI_NET_LD(p + 16), k;
+                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8), x2 = NRXI_NET_LD(p + 16);
                 k = wt[0] + zero; a0 += k * x0; a1 += k * x1; a2 += k * x2;
                 k = wt[1] + zero; b0 += k * x0; b1 += k * x1; b2 += k * x2;
                 k = wt[2] + zero; c0 += k * x0; c1 += k * x1; c2 += k * x2;
                 k = wt[3] + zero; d0 += k * x0; d1 += k * x1; d2 += k * x2;
             }
-            NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[0] + 8, a1); NRXI_NET_ST(o[0] + 16, a2);
-            NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[1] + 8, b1); NRXI_NET_ST(o[1] + 16, b2);
-            NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[2] + 8, c1); NRXI_NET_ST(o[2] + 16, c2);
-            NRXI_NET_ST(o[3], d0); NRXI_NET_ST(o[3] + 8, d1); NRXI_NET_ST(o[3] + 16, d2);
+            NRXI_NET_ST(o[0] + 16, a2); NRXI_NET_ST(o[1] + 16, b2);
+            NRXI_NET_ST(o[2] + 16, c2); NRXI_NET_ST(o[3] + 16, d2);
         } else if (step == 16) {
-            nrxi_f32x8 a0 = NRXI_NET_LD(o[0]), a1 = NRXI_NET_LD(o[0] + 8), b0 = NRXI_NET_LD(o[1]),
-                b1 = NRXI_NET_LD(o[1] + 8);
-            nrxi_f32x8 c0 = NRXI_NET_LD(o[2]), c1 = NRXI_NET_LD(o[2] + 8), d0 = NRXI_NET_LD(o[3]),
-                d1 = NRXI_NET_LD(o[3] + 8);
             for (t = 0; t < taps; t++, wt += 4) {
                 const float *p = in + off[t] + x;
-                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8), k;
+                nrxi_f32x8 x0 = NRXI_NET_LD(p), x1 = NRXI_NET_LD(p + 8);
                 k = wt[0] + zero; a0 += k * x0; a1 += k * x1;
                 k = wt[1] + zero; b0 += k * x0; b1 += k * x1;
                 k = wt[2] + zero; c0 += k * x0; c1 += k * x1;
                 k = wt[3] + zero; d0 += k * x0; d1 += k * x1;
             }
-            NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[0] + 8, a1); NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[1] + 8,
-                b1);
-            NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[2] + 8, c1); NRXI_NET_ST(o[3], d0); NRXI_NET_ST(o[3] + 8,
-                d1);
         } else {
-            nrxi_f32x8 a0 = NRXI_NET_LD(o[0]), b0 = NRXI_NET_LD(o[1]), c0 = NRXI_NET_LD(o[2]),
-                d0 = NRXI_NET_LD(o[3]);
             for (t = 0; t < taps; t++, wt += 4) {
                 nrxi_f32x8 x0 = NRXI_NET_LD(in + off[t] + x);
                 a0 += (wt[0] + zero) * x0; b0 += (wt[1] + zero) * x0;
                 c0 += (wt[2] + zero) * x0; d0 += (wt[3] + zero) * x0;
             }
-            NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[3], d0);
+        }
+        NRXI_NET_ST(o[0], a0); NRXI_NET_ST(o[1], b0); NRXI_NET_ST(o[2], c0); NRXI_NET_ST(o[3], d0);
+        if (step > 8) {
+            NRXI_NET_ST(o[0] + 8, a1); NRXI_NET_ST(o[1] + 8, b1);
+            NRXI_NET_ST(o[2] + 8, c1); NRXI_NET_ST(o[3] + 8, d1);
         }
         for (c = 0; c < count; c++)
             if (o[c] == tail[c]) memcpy(out[c] + x, tail[c], (left < step ? left : step) * sizeof(float));
@@ -3036,39 +3047,44 @@ NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const 
 /* One output channel, four vectors. w keeps the stride of four. */
 NRXI_AVX2 NRXI_FN void nrxi_net_tap1_avx2(size_t taps, const size_t *off, const float *w, const float *in,
     size_t width,
-    float *out)
+    float *out, const float *start)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
-    float *rest;
+    float *rest, four[4] = {0, 0, 0, 0};
     size_t x, t;
     for (x = 0; x + 32 <= width; x += 32) {
-        nrxi_f32x8 a0 = NRXI_NET_LD(out + x), a1 = NRXI_NET_LD(out + x + 8), a2 = NRXI_NET_LD(out + x + 16),
-            a3 = NRXI_NET_LD(out + x + 24);
+        nrxi_f32x8 a0, a1, a2, a3;
+        if (start) a0 = a1 = a2 = a3 = start[0] + zero;
+        else {
+            a0 = NRXI_NET_LD(out + x); a1 = NRXI_NET_LD(out + x + 8);
+            a2 = NRXI_NET_LD(out + x + 16); a3 = NRXI_NET_LD(out + x + 24);
+        }
         for (t = 0; t < taps; t++) {
             const float *p = in + off[t] + x;
             nrxi_f32x8 k = w[4 * t] + zero;
-            a0 += k * NRXI_NET_LD(p); a1 += k * NRXI_NET_LD(p + 8); a2 += k * NRXI_NET_LD(p + 16);
-                a3 += k * NRXI_NET_LD(p + 24);
+            a0 += k * NRXI_NET_LD(p); a1 += k * NRXI_NET_LD(p + 8);
+            a2 += k * NRXI_NET_LD(p + 16); a3 += k * NRXI_NET_LD(p + 24);
         }
-        NRXI_NET_ST(out + x, a0); NRXI_NET_ST(out + x + 8, a1); NRXI_NET_ST(out + x + 16, a2);
-            NRXI_NET_ST(out + x + 24, a3);
+        NRXI_NET_ST(out + x, a0); NRXI_NET_ST(out + x + 8, a1);
+        NRXI_NET_ST(out + x + 16, a2); NRXI_NET_ST(out + x + 24, a3);
     }
     rest = out + x;
-    if (x < width) nrxi_net_tap4_avx2(taps, off, w, in + x, width - x, &rest, 1);
+    if (start) four[0] = start[0];
+    if (x < width) nrxi_net_tap4_avx2(taps, off, w, in + x, width - x, &rest, 1, start ? four : NULL);
 }
 #endif
 
 NRXI_FN void nrxi_net_tap4(size_t taps, const size_t *off, const float *w, const float *in, size_t width,
-    float *const *out, size_t count)
+    float *const *out, size_t count, const float *start)
 {
 #if defined(NRXI_NET_X86)
     if (nrxi_cpu_avx2()) {
-        if (count == 1) nrxi_net_tap1_avx2(taps, off, w, in, width, out[0]);
-        else nrxi_net_tap4_avx2(taps, off, w, in, width, out, count);
+        if (count == 1) nrxi_net_tap1_avx2(taps, off, w, in, width, out[0], start);
+        else nrxi_net_tap4_avx2(taps, off, w, in, width, out, count, start);
         return;
     }
 #endif
-    nrxi_net_tap4_plain(taps, off, w, in, width, out, count);
+    nrxi_net_tap4_plain(taps, off, w, in, width, out, count, start);
 }
 
 /* dot[c][t] += sum over x of g[c][x] * in[off[t] + x] for up to four channels c (rows of g) and three taps
@@ -3289,7 +3305,6 @@ NRXI_AVX2 NRXI_FN void nrxi_net_wino_tiles(const nrxi_net_wino *q, size_t n, siz
                 for (j = 0; j < 8; j++) NRXI_NET_ST(v + ((i * 8 + j) * q->ci + c) * twp + x, o[j]);
             }
     }
-    memset(acc, 0, 64 * q->co * twp * sizeof *acc);
     for (c = 0; c < q->ci; c++) off[c] = c * twp;
     for (f = 0; f < 64; f++)
         for (b = 0; b < blocks; b++) {
@@ -3297,7 +3312,8 @@ NRXI_AVX2 NRXI_FN void nrxi_net_wino_tiles(const nrxi_net_wino *q, size_t n, siz
             float *out[4];
             for (i = 0; i < 4; i++) out[i] = acc + (f * q->co + 4 * b + (i < count ? i : 0)) * twp;
             nrxi_net_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out,
-                count);
+                count,
+                nrxi_net_zeros);
         }
     for (c = 0; c < q->co; c++) {
         float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
@@ -3483,8 +3499,7 @@ NRXI_FN void nrxi_net_conv_rows(void *arg, size_t chunk)
 {
     const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
     size_t n = chunk / j->blocks, r0 = chunk % j->blocks * NRXI_NET_ROW_BLOCK, r1 = r0 + NRXI_NET_ROW_BLOCK,
-        group, r, b, c,
-        x;
+        group, r, b, c;
     size_t groups = j->g->groups, cog = j->cout / groups, cig = j->cin / groups, blocks4 = (cog + 3) / 4;
     if (r1 > j->rows) r1 = j->rows;
     for (group = 0; group < groups; group++)
@@ -3493,15 +3508,14 @@ NRXI_FN void nrxi_net_conv_rows(void *arg, size_t chunk)
                 size_t count = cog - 4 * b < 4 ? cog - 4 * b : 4;
                 const float *in = j->in + (n * j->cin + group * cig) * j->in_image + r * j->in_step;
                 const float *w = j->packed + (group * blocks4 + b) * j->taps * 4;
-                float *out[4] = {NULL, NULL, NULL, NULL};
+                float *out[4] = {NULL, NULL, NULL, NULL}, start[4] = {0, 0, 0, 0};
                 for (c = 0; c < count; c++) {
                     size_t channel = group * cog + 4 * b + c;
-                    float start = j->bias ? j->bias[channel] : 0.0f;
+                    if (j->bias) start[c] = j->bias[channel];
                     out[c] = j->out + (n * j->cout + channel) * j->out_image + r * j->out_row;
-                    if (!j->add) for (x = 0; x < j->width; x++) out[c][x] = start;
                 }
                 for (; c < 4; c++) out[c] = out[0];
-                nrxi_net_tap4(j->taps, j->off, w, in, j->width, out, count);
+                nrxi_net_tap4(j->taps, j->off, w, in, j->width, out, count, j->add ? NULL : start);
             }
 }
 
@@ -3562,8 +3576,9 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, c
     int direct = g->mode == NRX_NET_PAD_ZERO;
     if (direct && nrxi_net_wino_fits(g) && g->pad_y < g->kh && g->pad_x < g->kw
         && g->w >= 24) { nrxi_net_wino_run(env, g, 1, w, NULL, gy, gx, add, scratch); return; }
-    memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_NET_SLACK) * sizeof(float));
-    for (i = 0; i < g->n * g->co; i++)
+    if (g->kh * g->kw == 1 && nrxi_net_conv_is_bare(g)) stuffed = NULL; /* gy as it stands */
+    else memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_NET_SLACK) * sizeof(float));
+    for (i = 0; stuffed && i < g->n * g->co; i++)
         for (r = 0; r < g->oh; r++) {
             float *to = stuffed + (i * gh + my + r * g->stride) * gw + mx;
             const float *from = gy + (i * g->oh + r) * g->ow;
@@ -3580,7 +3595,8 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, c
                     packed[((group * blocks4 + b) * taps + t) * 4 + c] = 4 * b + c < cig
                         ? w[((group * cog + t / area) * cig + 4 * b + c) * area + t % area] : 0.0f;
     memset(&j, 0, sizeof j);
-    j.g = g; j.off = off; j.packed = packed; j.in = stuffed; j.taps = taps; j.cin = g->co; j.cout = g->ci;
+    j.g = g; j.off = off; j.packed = packed; j.in = stuffed ? stuffed : gy; j.taps = taps; j.cin = g->co;
+        j.cout = g->ci;
     j.in_image = gh * gw; j.in_row = j.in_step = gw;
     if (direct) {
         j.in += g->pad_y * gw + g->pad_x;
@@ -3675,7 +3691,6 @@ NRXI_FN void nrxi_net_rows_times(size_t rows, size_t inner, size_t width, const 
 {
     size_t i, k, j;
     for (k = 0; k < inner; k++) off[k] = k * width;
-    if (!add) memset(c, 0, rows * width * sizeof *c);
     for (i = 0; i < rows; i += 4) {
         size_t count = rows - i < 4 ? rows - i : 4;
         float *out[4];
@@ -3683,7 +3698,7 @@ NRXI_FN void nrxi_net_rows_times(size_t rows, size_t inner, size_t width, const 
             out[j] = c + (i + (j < count ? j : 0)) * width;
             for (k = 0; k < inner; k++) packed[4 * k + j] = j < count ? a[(i + j) * row + k * column] : 0.0f;
         }
-        nrxi_net_tap4(inner, off, packed, b, width, out, count);
+        nrxi_net_tap4(inner, off, packed, b, width, out, count, add ? NULL : nrxi_net_zeros);
     }
 }
 
@@ -3708,6 +3723,134 @@ NRXI_FN void nrxi_net_dense_forward(size_t n, size_t in, size_t out, const float
             y[s * out + i] = ((part[0] + part[4]) + (part[1] + part[5]))
                 + ((part[2] + part[6]) + (part[3] + part[7]));
         }
+}
+
+/* ---- element by element ---- */
+
+#if defined(NRXI_NET_X86)
+/* Whole vectors of the three functions below; they return how many numbers were done. */
+NRXI_AVX2 NRXI_FN size_t nrxi_net_blend_avx2(size_t n, float a, const float *x, float b, const float *z,
+    float *y)
+{
+    size_t i;
+    if (z) for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i,
+        a * NRXI_NET_LD(x + i) + b * NRXI_NET_LD(z + i));
+    else for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i, a * NRXI_NET_LD(x + i));
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_net_product_avx2(size_t n, const float *a, const float *b, const float *c,
+    float *y,
+    int add)
+{
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = NRXI_NET_LD(a + i) * NRXI_NET_LD(b + i);
+        if (c) u *= NRXI_NET_LD(c + i);
+        if (add) u += NRXI_NET_LD(y + i);
+        NRXI_NET_ST(y + i, u);
+    }
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_net_tanh_avx2(size_t n, const float *z, const float *v, const float *t,
+    float *y, int add)
+{
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = NRXI_NET_LD(z + i), d = 1 - u * u;
+        if (t) d *= -2 * u * NRXI_NET_LD(t + i);
+        d *= NRXI_NET_LD(v + i);
+        if (add) d += NRXI_NET_LD(y + i);
+        NRXI_NET_ST(y + i, d);
+    }
+    return i;
+}
+
+NRXI_AVX2 NRXI_FN double nrxi_net_total_avx2(size_t n, const float *x)
+{
+    double sum = 0;
+    size_t i = 0, j;
+    while (i + 32 <= n) { /* 32 lanes over at most 1024 numbers, then f64 */
+        size_t end = n - i > 1024 ? i + 1024 : n;
+        nrxi_f32x8 a = {0, 0, 0, 0, 0, 0, 0, 0}, b = a, c = a, d = a;
+        for (; i + 32 <= end; i += 32) {
+            a += NRXI_NET_LD(x + i); b += NRXI_NET_LD(x + i + 8);
+            c += NRXI_NET_LD(x + i + 16); d += NRXI_NET_LD(x + i + 24);
+        }
+        a = (a + b) + (c + d);
+        for (j = 0; j < 8; j++) sum += (double)a[j];
+    }
+    for (; i < n; i++) sum += (double)x[i];
+    return sum;
+}
+
+NRXI_AVX2 NRXI_FN size_t nrxi_net_leaky_avx2(size_t n, float a, const float *t, const float *v, float *y,
+    int add)
+{
+    const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
+    size_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        nrxi_f32x8 u = NRXI_NET_LD(v + i), low = a * u;
+        nrxi_i32x8 up = NRXI_NET_LD(t + i) > zero;
+        u = (nrxi_f32x8)(((nrxi_i32x8)u & up) | ((nrxi_i32x8)low & ~up));
+        if (add) u += NRXI_NET_LD(y + i);
+        NRXI_NET_ST(y + i, u);
+    }
+    return i;
+}
+#endif
+
+/* y = a x + b z; z may be NULL or y. */
+NRXI_FN void nrxi_net_blend(size_t n, float a, const float *x, float b, const float *z, float *y)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_blend_avx2(n, a, x, b, z, y);
+#endif
+    if (z) for (; i < n; i++) y[i] = a * x[i] + b * z[i];
+    else for (; i < n; i++) y[i] = a * x[i];
+}
+
+/* y (+)= a b c; c may be NULL. */
+NRXI_FN void nrxi_net_product(size_t n, const float *a, const float *b, const float *c, float *y, int add)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_product_avx2(n, a, b, c, y, add);
+#endif
+    for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + a[i] * b[i] * (c ? c[i] : 1.0f);
+}
+
+/* y (+)= s'(.) v, or with t  s''(.) v t, for the hyperbolic tangent of values z. */
+NRXI_FN void nrxi_net_tanh_slope(size_t n, const float *z, const float *v, const float *t, float *y, int add)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_tanh_avx2(n, z, v, t, y, add);
+#endif
+    for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + (1 - z[i] * z[i]) * v[i] * (t ? -2 * z[i] * t[i] : 1.0f);
+}
+
+NRXI_FN double nrxi_net_total(size_t n, const float *x)
+{
+    double sum = 0;
+    size_t i;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) return nrxi_net_total_avx2(n, x);
+#endif
+    for (i = 0; i < n; i++) sum += (double)x[i];
+    return sum;
+}
+
+/* y (+)= v where t > 0, a v elsewhere. */
+NRXI_FN void nrxi_net_leaky(size_t n, float a, const float *t, const float *v, float *y, int add)
+{
+    size_t i = 0;
+#if defined(NRXI_NET_X86)
+    if (nrxi_cpu_avx2()) i = nrxi_net_leaky_avx2(n, a, t, v, y, add);
+#endif
+    for (; i < n; i++) y[i] = (add ? y[i] : 0.0f) + (t[i] > 0 ? v[i] : a * v[i]);
 }
 
 /* ---- pointwise functions ---- */
@@ -3767,9 +3910,12 @@ NRXI_FN float nrxi_net_sigmoid1(float t) { float e = expf(t > 0 ? -t : t); retur
 
 #define NRXI_NET_ACT_CHUNK 256u
 
-/* z, d1, d2 (each may be NULL) = the function and its two derivatives at n <= NRXI_NET_ACT_CHUNK points t. */
-NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float *t, float *z, float *d1,
-    float *d2)
+/* z, d1, d2 (each may be NULL) = the function and its two derivatives at n <= NRXI_NET_ACT_CHUNK points t;
+   known:
+   the values there, when they have been computed before. */
+NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float *t, const float *known,
+    float *z,
+    float *d1, float *d2)
 {
     float a = (float)pa, b = (float)pb, s[NRXI_NET_ACT_CHUNK];
     size_t i;
@@ -3821,13 +3967,14 @@ NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float 
         if (d2) for (i = 0; i < n; i++) d2[i] = s[i] * (1 - s[i]) * (2 + t[i] * (1 - 2 * s[i]));
         break;
     case NRX_NET_TANH:
-        nrxi_vtanh_f32(n, t, s);
-        if (z) memcpy(z, s, n * sizeof *z);
-        if (d1) for (i = 0; i < n; i++) d1[i] = 1 - s[i] * s[i];
-        if (d2) for (i = 0; i < n; i++) d2[i] = -2 * s[i] * (1 - s[i] * s[i]);
+        if (!known) { nrxi_vtanh_f32(n, t, s); known = s; }
+        if (z) memcpy(z, known, n * sizeof *z);
+        if (d1) for (i = 0; i < n; i++) d1[i] = 1 - known[i] * known[i];
+        if (d2) for (i = 0; i < n; i++) d2[i] = -2 * known[i] * (1 - known[i] * known[i]);
         break;
     case NRX_NET_SIGMOID:
-        nrxi_vsigmoid_f32(n, t, s);
+        if (known) memcpy(s, known, n * sizeof *s);
+        else nrxi_vsigmoid_f32(n, t, s);
         if (z) memcpy(z, s, n * sizeof *z);
         if (d1) for (i = 0; i < n; i++) d1[i] = s[i] * (1 - s[i]);
         if (d2) for (i = 0; i < n; i++) d2[i] = s[i] * (1 - s[i]) * (1 - 2 * s[i]);
@@ -3887,7 +4034,8 @@ NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float 
         if (z) { nrxi_vlog1p_f32(n, s, s); for (i = 0; i < n; i++) z[i] = 0.5f * s[i]; }
         break;
     case NRX_NET_EXP:
-        nrxi_vexp_f32(n, t, s);
+        if (known) memcpy(s, known, n * sizeof *s);
+        else nrxi_vexp_f32(n, t, s);
         if (z) memcpy(z, s, n * sizeof *z);
         if (d1) memcpy(d1, s, n * sizeof *d1);
         if (d2) memcpy(d2, s, n * sizeof *d2);
@@ -4239,6 +4387,13 @@ NRXI_FN int nrxi_net_layer_conv(const nrx_net_plan *p, size_t i, nrxi_net_conv *
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *in = p->map + l->in[0], *out = p->map + i;
+    if (l->kind == NRXI_NET_DENSE) { /* feature by feature it is a 1 x 1 convolution */
+        nrxi_net_layer one = *l;
+        one.kh = one.kw = one.stride = one.dilation = one.groups = 1;
+        one.pad_y = one.pad_x = 0;
+        one.padding = NRX_NET_PAD_ZERO;
+        return nrxi_net_conv_setup(g, &one, 1, in->c, l->channels, 1, p->batch);
+    }
     if (l->kind == NRXI_NET_CONV) return nrxi_net_conv_setup(g, l, p->n, in->c, l->channels, in->h, in->w);
     return nrxi_net_conv_setup(g, l, p->n, l->channels, in->c, out->h, out->w) && g->oh == in->h
         && g->ow == in->w;
@@ -4273,8 +4428,9 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
         if (!nrxi_net_layer_conv(p, i, &g)) return "the transposed kernel does not fit the image";
         break;
     case NRXI_NET_DENSE:
-        if (a->size != l->first) return "its input has another size";
-        o->h = o->w = 1;
+        if ((p->batch ? a->c : a->size) != l->first) return "its input has another size";
+        o->h = 1;
+        o->w = p->batch ? p->batch : 1;
         break;
     case NRXI_NET_ADD:
         if (l->in[1] < 0) break;
@@ -4296,7 +4452,10 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
         o->h = a->h / l->first; o->w = a->w / l->first;
         if (o->h == 0 || o->w == 0) return "the image is smaller than the pooling block";
         break;
-    case NRXI_NET_SUM: case NRXI_NET_MEAN: case NRXI_NET_SPATIAL_MEAN: o->h = o->w = 1; break;
+    case NRXI_NET_SUM: case NRXI_NET_MEAN: case NRXI_NET_SPATIAL_MEAN:
+        o->h = 1;
+        o->w = p->batch ? p->batch : 1;
+        break;
     case NRXI_NET_RESIZE:
         if (!nrxi_mul_ok(a->h, l->first, &o->h) || !nrxi_mul_ok(a->w, l->first,
             &o->w)) return "its output is too large";
@@ -4326,6 +4485,44 @@ NRXI_FN size_t nrxi_net_place_buffer(const nrx_net_plan *p, size_t node, size_t 
     return at;
 }
 
+/* Dense layers and functions of single numbers only, on enough samples: then the batch is the fast
+   direction. */
+NRXI_FN int nrxi_net_is_dense(const nrx_net *net, const nrx_net_plan_desc *d, size_t n)
+{
+    size_t i, dense = 0;
+    if (n < 8 || d->height > 1 || d->width > 1) return 0;
+    for (i = 1; i < net->layers; i++) {
+        const nrxi_net_layer *l = net->layer + i;
+        switch (l->kind) {
+        case NRXI_NET_DENSE: dense++; if (l->first != net->layer[l->in[0]].channels) return 0; break;
+        case NRXI_NET_ADD: if (l->in[1] >= 0 && net->layer[l->in[1]].channels != l->channels) return 0; break;
+        case NRXI_NET_ACT: case NRXI_NET_RIDGE: case NRXI_NET_SPLINE: case NRXI_NET_BIAS: case NRXI_NET_GAIN:
+        case NRXI_NET_MUL: case NRXI_NET_CONCAT: case NRXI_NET_SLICE: case NRXI_NET_SUM: case NRXI_NET_MEAN:
+        case NRXI_NET_BATCHNORM: break;
+        default: return 0;
+        }
+    }
+    return dense > 0;
+}
+
+/* Numbers per sample of a node. */
+NRXI_FN size_t nrxi_net_sample(const nrx_net_plan *p, int node) { return p->map[node].size / (p->batch
+    ? p->batch : 1); }
+
+/* From the caller's [n][c][h][w] into the plan's order, and back; both sides n*c*h*w numbers. */
+NRXI_FN void nrxi_net_take(const nrx_net_plan *p, int node, const float *from, float *to)
+{
+    size_t c = p->map[node].c, i, b;
+    if (!p->batch || c == 1) { memcpy(to, from, p->n * p->map[node].size * sizeof *to); return; }
+    for (i = 0; i < c; i++) for (b = 0; b < p->batch; b++) to[i * p->batch + b] = from[b * c + i];
+}
+NRXI_FN void nrxi_net_hand(const nrx_net_plan *p, int node, const float *from, float *to)
+{
+    size_t c = p->map[node].c, i, b;
+    if (!p->batch || c == 1) { memcpy(to, from, p->n * p->map[node].size * sizeof *to); return; }
+    for (b = 0; b < p->batch; b++) for (i = 0; i < c; i++) to[b * c + i] = from[i * p->batch + b];
+}
+
 /* Shapes, offsets and sizes. */
 NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d, size_t *start,
     size_t *end,
@@ -4340,7 +4537,8 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
         nrxi_net_map *m = p->map + i;
         nrxi_net_conv g;
         if (i == 0) {
-            m->c = l->channels; m->h = d->height ? d->height : 1; m->w = d->width ? d->width : 1;
+            m->c = l->channels; m->h = d->height ? d->height : 1;
+                m->w = p->batch ? p->batch : d->width ? d->width : 1;
             if (!nrxi_mul_ok(m->c, m->h, &m->size) || !nrxi_mul_ok(m->size, m->w, &m->size)
                 || m->size > (size_t)-1 / 64 / p->n) wrong = "the input is too large";
         } else wrong = nrxi_net_shape(p, i);
@@ -4351,10 +4549,10 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
                              i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h,
                                  i ? p->map[l->in[0]].w
                                  : m->w, wrong);
-        if ((l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT)
+        if ((l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT || (p->batch && l->kind == NRXI_NET_DENSE))
             && nrxi_net_layer_conv(p, i, &g)) nrxi_net_conv_needs(&g,
             &p->scratch_size, &p->packed_size, &p->off_size);
-        if (l->kind == NRXI_NET_DENSE) {
+        if (l->kind == NRXI_NET_DENSE && !p->batch) {
             size_t wide = l->first > l->channels ? l->first : l->channels;
             if (wide < p->n) wide = p->n;
             if (p->scratch_size < l->first * l->channels + NRXI_NET_SLACK) p->scratch_size = l->first
@@ -4462,6 +4660,7 @@ NRXI_FN nrx_status nrxi_net_plan_measure(const nrx_net *net, const nrx_net_plan_
     if (!d || d->mode < 0 || d->mode > NRX_NET_PAIR) return nrxi_fail(&p->env, NRX_E_ARG, "%s: %s", who, d
         ? "mode is not NRX_NET_INFER, _GRADIENT or _PAIR" : "desc is NULL");
     p->n = d->n ? d->n : 1;
+    if (nrxi_net_is_dense(net, d, p->n)) { p->batch = p->n; p->n = 1; }
     p->mode = d->mode;
     p->output = nrxi_net_out(net);
     n = net->layers;
@@ -4531,7 +4730,10 @@ NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan)
 NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4])
 {
     const nrxi_net_map *m = plan->map + plan->output;
-    shape[0] = plan->n; shape[1] = m->c; shape[2] = m->h; shape[3] = m->w;
+    shape[0] = plan->batch ? plan->batch : plan->n;
+    shape[1] = m->c;
+    shape[2] = m->h;
+    shape[3] = plan->batch ? 1 : m->w;
 }
 
 /* ---- layers ----
@@ -4781,6 +4983,11 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
         if (bias) for (s = 0; s < n * o->c; s++) for (k = 0; k < area; k++) y[s * area + k] += bias[s % o->c];
         break;
     case NRXI_NET_DENSE:
+        if (p->batch) {
+            (void)nrxi_net_layer_conv(p, i, &g);
+            nrxi_net_conv_forward(&p->env, &g, w, bias, x0, y, p->scratch, p->packed, p->off);
+            break;
+        }
         nrxi_net_dense_forward(n, a->size, o->c, w, x0, y, p->scratch, p->packed, p->off);
         if (bias) for (s = 0; s < n; s++) for (c = 0; c < o->c; c++) y[s * o->c + c] += bias[c];
         break;
@@ -4794,8 +5001,7 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
     case NRXI_NET_ADD: {
         float ka = (float)l->a, kb = (float)l->b;
         const nrxi_net_map *b = l->in[1] < 0 ? NULL : p->map + l->in[1];
-        if (!b) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k]; break; }
-        if (b->size == o->size) { for (k = 0; k < n * o->size; k++) y[k] = ka * x0[k] + kb * x1[k]; break; }
+        if (!b || b->size == o->size) { nrxi_net_blend(n * o->size, ka, x0, kb, b ? x1 : NULL, y); break; }
         for (s = 0; s < n; s++)
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++) {
@@ -4833,9 +5039,13 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
         break;
     }
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
-        for (s = 0; s < n; s++) {
+        for (s = 0; p->batch && s < p->batch; s++) {
             double sum = 0;
-            for (k = 0; k < a->size; k++) sum += (double)x0[s * a->size + k];
+            for (c = 0; c < a->c; c++) sum += (double)x0[c * p->batch + s];
+            y[s] = (float)(l->kind == NRXI_NET_MEAN ? sum / (double)a->c : sum);
+        }
+        for (s = 0; !p->batch && s < n; s++) {
+            double sum = nrxi_net_total(a->size, x0 + s * a->size);
             y[s] = (float)(l->kind == NRXI_NET_MEAN ? sum / (double)a->size : sum);
         }
         break;
@@ -4890,10 +5100,17 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
         nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
         return NRX_OK;
     case NRXI_NET_DENSE:
-        nrxi_net_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
+        if (p->batch) {
+            (void)nrxi_net_layer_conv(p, i, &g);
+            nrxi_net_conv_adjoint(&p->env, &g, w, gy, gx, add, p->scratch, p->packed, p->off);
+        } else nrxi_net_rows_times(n, o->c, a->size, gy, o->c, 1, w, gx, add, p->packed, p->off);
         return NRX_OK;
     case NRXI_NET_SPECTRAL: nrxi_net_spectral(p, i, NULL, gy, gx, 1, add, NULL); return NRX_OK;
     case NRXI_NET_OPERATOR: return nrxi_net_operator_run(p, l, 1, gy, area, gx, a->h * a->w, add);
+    case NRXI_NET_ADD:
+        if (a->size != o->size) break;
+        nrxi_net_blend(n * o->size, (float)(slot ? l->b : l->a), gy, 1, add ? gx : NULL, gx);
+        return NRX_OK;
     default: break;
     }
     if (!add) memset(gx, 0, n * a->size * sizeof *gx);
@@ -4915,7 +5132,6 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
     case NRXI_NET_BIAS: for (k = 0; k < n * o->size; k++) gx[k] += gy[k]; break;
     case NRXI_NET_ADD: {
         float f = (float)(slot ? l->b : l->a);
-        if (a->size == o->size) { for (k = 0; k < n * o->size; k++) gx[k] += f * gy[k]; break; }
         for (s = 0; s < n; s++)
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++)
@@ -4947,7 +5163,11 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
         break;
     }
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
-        for (s = 0; s < n; s++) {
+        for (c = 0; p->batch && c < a->c; c++)
+            nrxi_net_blend(p->batch, l->kind == NRXI_NET_MEAN ? 1.0f / (float)a->c : 1.0f, gy, 1,
+                gx + c * p->batch,
+                gx + c * p->batch);
+        for (s = 0; !p->batch && s < n; s++) {
             float f = l->kind == NRXI_NET_MEAN ? gy[s] / (float)a->size : gy[s];
             for (k = 0; k < a->size; k++) gx[s * a->size + k] += f;
         }
@@ -5009,7 +5229,11 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
         nrxi_net_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_NET_DENSE:
-        nrxi_net_rows_times(o->c, n, a->size, gy, 1, o->c, x, p->gw, 0, p->packed, p->off);
+        if (p->batch) {
+            (void)nrxi_net_layer_conv(p, i, &g);
+            memset(p->gw, 0, len * sizeof *p->gw);
+            nrxi_net_conv_weight_grad(&p->env, &g, x, gy, p->gw, p->scratch, p->off);
+        } else nrxi_net_rows_times(o->c, n, a->size, gy, 1, o->c, x, p->gw, 0, p->packed, p->off);
         nrxi_net_give(p, l, 0, p->gw, grad);
         break;
     case NRXI_NET_SPECTRAL:
@@ -5033,18 +5257,14 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
     }
     if (!affine || (l->kind != NRXI_NET_BIAS && l->param[1] < 0)) return;
     memset(p->gw, 0, o->c * sizeof *p->gw);
-    for (s = 0; s < n * o->c; s++) {
-        double sum = 0;
-        for (k = 0; k < area; k++) sum += (double)gy[s * area + k];
-        p->gw[s % o->c] += (float)sum;
-    }
+    for (s = 0; s < n * o->c; s++) p->gw[s % o->c] += (float)nrxi_net_total(area, gy + s * area);
     nrxi_net_give(p, l, l->kind == NRXI_NET_BIAS ? 0 : 1, p->gw, grad);
 }
 
 /* z, d1, d2 of the pointwise layer at points k .. k+m-1 of one channel. */
 NRXI_FN void nrxi_net_pointwise(const nrx_net_plan *p, const nrxi_net_layer *l, size_t c, size_t m,
-    const float *t, float *z,
-    float *d1, float *d2)
+    const float *t,
+    const float *known, float *z, float *d1, float *d2)
 {
     if (l->kind == NRXI_NET_RIDGE) {
         nrxi_net_ridge q;
@@ -5061,7 +5281,7 @@ NRXI_FN void nrxi_net_pointwise(const nrx_net_plan *p, const nrxi_net_layer *l, 
         q.step = (float)(2 * l->a / (double)(l->knots - 1));
         q.integrated = l->adjoint;
         nrxi_net_spline_eval(&q, m, t, z, d1, d2);
-    } else nrxi_net_act(l->act, l->a, l->b, m, t, z, d1, d2);
+    } else nrxi_net_act(l->act, l->a, l->b, m, t, known, z, d1, d2);
 }
 
 /* Parameter gradients of a learned profile: adj on the value, tadj on the tangent output (either may be
@@ -5207,14 +5427,14 @@ NRXI_FN float *nrxi_net_tan(const nrx_net_plan *p, int node) { return node < 0
     || p->mode != NRX_NET_PAIR ? NULL
     : p->base + p->map[node].tan; }
 
-/* Values (tangent 0) or tangents of node i. */
-NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent)
+/* Values (tangent 0) or tangents of node i, into `to` or the node's own place. */
+NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent, float *to)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
     const float *x = nrxi_net_val(p, l->in[0]), *v = tangent ? nrxi_net_tan(p, l->in[0]) : NULL;
-    float *y = tangent ? nrxi_net_tan(p, (int)i) : nrxi_net_val(p, (int)i), d[NRXI_NET_ACT_CHUNK];
-    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    float *y = to ? to : tangent ? nrxi_net_tan(p, (int)i) : nrxi_net_val(p, (int)i), d[NRXI_NET_ACT_CHUNK];
+    size_t area = o->h * o->w, s, k, m, planes = p->n * o->c;
     /* the same function everywhere: one long array */
     if (l->kind == NRXI_NET_ACT) { area *= planes; planes = 1; }
     if (nrxi_net_is_linear(l->kind))
@@ -5242,13 +5462,22 @@ NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent)
     case NRXI_NET_GROUPNORM: nrxi_net_groupnorm_forward(p, i, x, v, tangent ? NULL : y, tangent ? y : NULL);
         break;
     default:
+        if (l->kind == NRXI_NET_ACT && (l->act == NRX_NET_RELU || l->act == NRX_NET_LEAKY_RELU)) {
+            nrxi_net_leaky(area, l->act == NRX_NET_RELU ? 0.0f : (float)l->a, x, tangent ? v : x, y, 0);
+            break;
+        }
+        if (tangent && l->kind == NRXI_NET_ACT && l->act == NRX_NET_TANH) {
+            nrxi_net_tanh_slope(area, nrxi_net_val(p, (int)i), v, NULL, y, 0);
+            break;
+        }
         for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_NET_ACT_CHUNK ? area - k : NRXI_NET_ACT_CHUNK;
-                if (!tangent) { nrxi_net_pointwise(p, l, s % o->c, m, x + at, y + at, NULL, NULL); continue; }
-                nrxi_net_pointwise(p, l, s % o->c, m, x + at, NULL, d, NULL);
-                for (j = 0; j < m; j++) y[at + j] = d[j] * v[at + j];
+                if (!tangent) { nrxi_net_pointwise(p, l, s % o->c, m, x + at, NULL, y + at, NULL, NULL);
+                    continue; }
+                nrxi_net_pointwise(p, l, s % o->c, m, x + at, nrxi_net_val(p, (int)i) + at, NULL, d, NULL);
+                nrxi_net_product(m, d, v + at, NULL, y + at, 0);
             }
         break;
     }
@@ -5261,6 +5490,7 @@ typedef struct nrxi_net_reverse {
     nrx_net_plan *p;
     unsigned char *has, *thas;
     int swap;    /* the adjoints of an earlier plain backward serve as tangent adjoints */
+    int want_x, want_v; /* adjoints of the input, and of its tangent, are asked for */
     float *grad;
 } nrxi_net_reverse;
 
@@ -5297,7 +5527,7 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
     const float *x = nrxi_net_val(p, l->in[0]), *adj = r->has[i] ? nrxi_net_adj(r, (int)i) : NULL,
         *tadj = r->thas[i]
         ? nrxi_net_tadj(r, (int)i) : NULL;
-    size_t area = o->h * o->w, s, k, j, m, planes = p->n * o->c;
+    size_t area = o->h * o->w, s, k, m, planes = p->n * o->c;
     nrx_status st;
     int slot;
     if (l->kind == NRXI_NET_ACT) { area *= planes; planes = 1; }
@@ -5308,12 +5538,12 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
         }
         for (slot = 0; slot < 2 && l->in[slot] >= 0; slot++) {
             int to = l->in[slot];
-            if (adj) {
+            if (adj && (to || r->want_x)) {
                 st = nrxi_net_linear_adjoint(p, i, adj, slot, nrxi_net_adj(r, to), r->has[to]);
                 if (st != NRX_OK) return st;
                 r->has[to] = 1;
             }
-            if (tadj && !r->swap) {
+            if (tadj && !r->swap && (to || r->want_v)) {
                 st = nrxi_net_linear_adjoint(p, i, tadj, slot, nrxi_net_tadj(r, to), r->thas[to]);
                 if (st != NRX_OK) return st;
                 r->thas[to] = 1;
@@ -5372,20 +5602,25 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
         const float *v = curved ? nrxi_net_tan(p, l->in[0]) : NULL;
         float d1[NRXI_NET_ACT_CHUNK], d2[NRXI_NET_ACT_CHUNK];
         if (!g && !t && l->kind == NRXI_NET_ACT) break;
-        for (s = 0; s < planes; s++)
+        if (l->kind == NRXI_NET_ACT && (l->act == NRX_NET_RELU || l->act == NRX_NET_LEAKY_RELU)) {
+            float slope = l->act == NRX_NET_RELU ? 0.0f : (float)l->a;
+            if (g) nrxi_net_leaky(area, slope, x, adj, g, !fresh);
+            if (t) nrxi_net_leaky(area, slope, x, tadj, t, !tfresh);
+        } else if (l->kind == NRXI_NET_ACT && l->act == NRX_NET_TANH) {
+            const float *z = nrxi_net_val(p, (int)i);
+            if (g && adj) nrxi_net_tanh_slope(area, z, adj, NULL, g, !fresh);
+            if (g && curved) nrxi_net_tanh_slope(area, z, v, tadj, g, !fresh || adj != NULL);
+            if (t) nrxi_net_tanh_slope(area, z, tadj, NULL, t, !tfresh);
+        } else for (s = 0; s < planes; s++)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_NET_ACT_CHUNK ? area - k : NRXI_NET_ACT_CHUNK;
-                nrxi_net_pointwise(p, l, s % o->c, m, x + at, NULL, d1, curved ? d2 : NULL);
-                if (g) {
-                    if (fresh) memset(g + at, 0, m * sizeof *g);
-                    if (adj) for (j = 0; j < m; j++) g[at + j] += d1[j] * adj[at + j];
-                    if (curved) for (j = 0; j < m; j++) g[at + j] += d2[j] * v[at + j] * tadj[at + j];
-                }
-                if (t) {
-                    if (tfresh) memset(t + at, 0, m * sizeof *t);
-                    for (j = 0; j < m; j++) t[at + j] += d1[j] * tadj[at + j];
-                }
+                nrxi_net_pointwise(p, l, s % o->c, m, x + at, nrxi_net_val(p, (int)i) + at, NULL, d1,
+                    curved ? d2 : NULL);
+                if (g && adj) nrxi_net_product(m, d1, adj + at, NULL, g + at, !fresh);
+                if (g && curved) nrxi_net_product(m, d2, v + at, tadj + at, g + at, !fresh || adj != NULL);
+                if (g && !adj && !curved && fresh) memset(g + at, 0, m * sizeof *g);
+                if (t) nrxi_net_product(m, d1, tadj + at, NULL, t + at, !tfresh);
             }
         if (g) r->has[l->in[0]] = 1;
         if (t) r->thas[l->in[0]] = 1;
@@ -5398,22 +5633,26 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
 
 NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y)
 {
-    size_t i;
+    size_t i, last;
+    int direct;
+    nrx_status s = NRX_OK;
     if (!plan || !x) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_forward: %s is NULL",
         plan ? "x"
         : "plan");
     plan->ran = plan->tangent_ran = plan->ones = 0;
+    last = (size_t)plan->output;
+    /* no pass reads it */
+    direct = y && last > 0 && !plan->batch && nrxi_net_is_linear(plan->net->layer[last].kind);
     nrxi_net_refresh(plan);
-    memcpy(plan->base + plan->map[0].val, x, plan->n * plan->map[0].size * sizeof *x);
-    for (i = 1; i <= (size_t)plan->output; i++) {
-        nrx_status s = nrxi_net_node_forward(plan, i, 0);
+    nrxi_net_take(plan, 0, x, plan->base + plan->map[0].val);
+    for (i = 1; i <= last; i++) {
+        s = nrxi_net_node_forward(plan, i, 0, direct && i == last ? y : NULL);
         if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_forward: layer %s: %s",
             plan->net->layer[i].name,
             nrx_status_string(s));
     }
     plan->ran = 1;
-    if (y) memcpy(y, plan->base + plan->map[plan->output].val,
-        plan->n * plan->map[plan->output].size * sizeof *y);
+    if (y && !direct) nrxi_net_hand(plan, plan->output, plan->base + plan->map[plan->output].val, y);
     return NRX_OK;
 }
 
@@ -5426,16 +5665,15 @@ NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy
     if (plan->mode != NRX_NET_PAIR || !plan->ran)
         return nrxi_fail(&plan->env, NRX_E_STATE,
             "nrx_net_tangent: needs a plan of mode NRX_NET_PAIR after nrx_net_forward");
-    memcpy(plan->base + plan->map[0].tan, v, plan->n * plan->map[0].size * sizeof *v);
+    nrxi_net_take(plan, 0, v, plan->base + plan->map[0].tan);
     for (i = 1; i <= (size_t)plan->output; i++) {
-        nrx_status s = nrxi_net_node_forward(plan, i, 1);
+        nrx_status s = nrxi_net_node_forward(plan, i, 1, NULL);
         if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_tangent: layer %s: %s",
             plan->net->layer[i].name,
             nrx_status_string(s));
     }
     plan->tangent_ran = 1;
-    if (dy) memcpy(dy, plan->base + plan->map[plan->output].tan,
-        plan->n * plan->map[plan->output].size * sizeof *dy);
+    if (dy) nrxi_net_hand(plan, plan->output, plan->base + plan->map[plan->output].tan, dy);
     return NRX_OK;
 }
 
@@ -5452,19 +5690,20 @@ NRXI_FN nrx_status nrxi_net_reverse_run(const nrxi_net_reverse *r, const char *w
     return NRX_OK;
 }
 
-/* Writes the seed: g, or ones. */
-NRXI_FN void nrxi_net_seed(float *to, const float *g, size_t n)
+/* Writes the seed of the output: g, or ones. */
+NRXI_FN void nrxi_net_seed(const nrx_net_plan *p, float *to, const float *g)
 {
-    size_t k;
-    if (g) memcpy(to, g, n * sizeof *to);
+    size_t k, n = p->n * p->map[p->output].size;
+    if (g) nrxi_net_take(p, p->output, g, to);
     else for (k = 0; k < n; k++) to[k] = 1.0f;
 }
 
-NRXI_FN void nrxi_net_collect(float *to, const float *from, int has, size_t n)
+/* The adjoint of the input, zero when nothing reached it. */
+NRXI_FN void nrxi_net_collect(const nrx_net_plan *p, float *to, const float *from, int has)
 {
     if (!to) return;
-    if (has) memcpy(to, from, n * sizeof *to);
-    else memset(to, 0, n * sizeof *to);
+    if (has) nrxi_net_hand(p, 0, from, to);
+    else memset(to, 0, p->n * p->map[0].size * sizeof *to);
 }
 
 NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *gx, float *grad)
@@ -5476,14 +5715,17 @@ NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *
         return nrxi_fail(&plan->env, NRX_E_STATE,
             "nrx_net_backward: needs a plan of mode NRX_NET_GRADIENT or _PAIR after nrx_net_forward");
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.swap = 0; r.grad = grad;
+    /* the tangent's backward may use it again */
+    r.want_x = gx != NULL || (plan->mode == NRX_NET_PAIR && !gy);
+    r.want_v = 0;
     memset(plan->has, 0, plan->net->layers);
     memset(plan->thas, 0, plan->net->layers);
     plan->ones = 0;
-    nrxi_net_seed(nrxi_net_adj(&r, plan->output), gy, plan->n * plan->map[plan->output].size);
+    nrxi_net_seed(plan, nrxi_net_adj(&r, plan->output), gy);
     plan->has[plan->output] = 1;
     s = nrxi_net_reverse_run(&r, "nrx_net_backward");
     if (s != NRX_OK) return s;
-    nrxi_net_collect(gx, nrxi_net_adj(&r, 0), plan->has[0], plan->n * plan->map[0].size);
+    nrxi_net_collect(plan, gx, nrxi_net_adj(&r, 0), plan->has[0]);
     plan->ones = gy == NULL && plan->mode == NRX_NET_PAIR;
     return NRX_OK;
 }
@@ -5500,6 +5742,8 @@ NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy,
             "nrx_net_backward_tangent: needs nrx_net_forward and nrx_net_tangent on a plan of mode NRX_NET_PAIR");
     n = plan->net->layers;
     r.p = plan; r.has = plan->has; r.thas = plan->thas; r.grad = grad;
+    r.want_x = gx != NULL;
+    r.want_v = gv != NULL;
     r.swap = plan->ones && gdy == NULL;
     if (r.swap) { /* has[] of the plain backward tells which tangent adjoints are there */
         memcpy(plan->thas, plan->has, n);
@@ -5507,18 +5751,18 @@ NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy,
     } else {
         memset(plan->has, 0, n);
         memset(plan->thas, 0, n);
-        nrxi_net_seed(nrxi_net_tadj(&r, plan->output), gdy, plan->n * plan->map[plan->output].size);
+        nrxi_net_seed(plan, nrxi_net_tadj(&r, plan->output), gdy);
         plan->thas[plan->output] = 1;
         plan->ones = 0;
     }
     if (gy) {
-        nrxi_net_seed(nrxi_net_adj(&r, plan->output), gy, plan->n * plan->map[plan->output].size);
+        nrxi_net_seed(plan, nrxi_net_adj(&r, plan->output), gy);
         plan->has[plan->output] = 1;
     }
     s = nrxi_net_reverse_run(&r, "nrx_net_backward_tangent");
     if (s == NRX_OK) {
-        nrxi_net_collect(gx, nrxi_net_adj(&r, 0), plan->has[0], plan->n * plan->map[0].size);
-        nrxi_net_collect(gv, nrxi_net_tadj(&r, 0), plan->thas[0], plan->n * plan->map[0].size);
+        nrxi_net_collect(plan, gx, nrxi_net_adj(&r, 0), plan->has[0]);
+        nrxi_net_collect(plan, gv, nrxi_net_tadj(&r, 0), plan->thas[0]);
     }
     if (r.swap) memcpy(plan->has, plan->thas, n); /* the adjoints with seed one are still there */
     return s;
@@ -5848,7 +6092,7 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
         for (k = 0; k < knots; k++) {
             float t = (float)(range * (2.0 * (double)k / (double)(knots - 1) - 1.0));
             nrxi_net_act(kind, a != 0 ? a : kind == NRX_NET_LEAKY_RELU ? 0.2
-                : 1.0, 1, 1, &t, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
+                : 1.0, 1, 1, &t, NULL, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
         }
     return (int)net->layers - 1;
 }
@@ -6824,18 +7068,14 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
             if (grad) memset(r->strip, 0, nrxi_net_ridge_floats(g, 1) * sizeof(float));
             for (c = 0; c < channels; c += 4)
                 for (row = 0; row < rows; row++) {
-                    float *out[4];
+                    float *out[4], start[4] = {0, 0, 0, 0};
                     size_t count = channels - c < 4 ? channels - c : 4;
                     for (k = 0; k < 4; k++) {
                         out[k] = r->value + ((c + (k < count ? k : 0)) * NRXI_NET_STRIP + row) * g->ow;
-                        if (k < count) {
-                            size_t j;
-                            float start = bias ? bias[b * NRXI_NET_STRIP_C + c + k] : 0.0f;
-                            for (j = 0; j < g->ow; j++) out[k][j] = start;
-                        }
+                        if (bias && k < count) start[k] = bias[b * NRXI_NET_STRIP_C + c + k];
                     }
                     nrxi_net_tap4(area, r->off, r->packed + (b * NRXI_NET_STRIP_C + c) / 4 * area * 4,
-                        r->padded + (r0 + row) * g->row, g->ow, out, count);
+                        r->padded + (r0 + row) * g->row, g->ow, out, count, start);
                 }
             for (c = 0; c < channels; c++)
                 for (row = 0; row < rows; row++)
@@ -6843,7 +7083,7 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
                         size_t m = g->ow - k < NRXI_NET_ACT_CHUNK ? g->ow - k : NRXI_NET_ACT_CHUNK, j;
                         float z[NRXI_NET_ACT_CHUNK];
                         nrxi_net_pointwise(&p, net->layer + 2, b * NRXI_NET_STRIP_C + c, m,
-                            r->value + (c * NRXI_NET_STRIP + row) * g->ow + k, value ? z : NULL,
+                            r->value + (c * NRXI_NET_STRIP + row) * g->ow + k, NULL, value ? z : NULL,
                                        grad ? r->strip + (c * strip_h + my + row) * strip_w + mx + k : NULL,
                                            NULL);
                         if (value) { double sum = 0; for (j = 0; j < m; j++) sum += (double)z[j];
@@ -6853,7 +7093,7 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
             for (row = 0; row < rows + my; row++) {
                 float *out = r->grad + (r0 + row) * g->pw;
                 nrxi_net_tap4(channels * area, r->back, r->packed + blocks * NRXI_NET_STRIP_C * area * 4
-                    + b * NRXI_NET_STRIP_C * area * 4, r->strip + row * strip_w, g->pw, &out, 1);
+                    + b * NRXI_NET_STRIP_C * area * 4, r->strip + row * strip_w, g->pw, &out, 1, NULL);
             }
         }
     if (value) *value = total;
@@ -7396,7 +7636,7 @@ NRXI_FN void nrxi_net_clip(nrx_net *net, double most)
 NRXI_FN nrx_status nrxi_net_train_begin(nrxi_net_trainer *t, int pair, const size_t *shape)
 {
     size_t room;
-    t->in = t->plan->map[0].size;
+    t->in = nrxi_net_sample(t->plan, 0);
     t->image = t->in - (t->d.noise_map ? t->d.height * t->d.width : 0);
     t->out = pair ? t->image : shape[1] * shape[2] * shape[3];
     if (t->d.noise_map && t->plan->map[0].c < 2)
@@ -9251,7 +9491,8 @@ NRXI_FN nrx_status nrxi_net_maid_gradient(nrxi_net_maid *m, double delta, double
 NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
 {
     const double eta = 1e-4, shrink = 0.5, grow = 1.05, back = 0.9, least = 1e-7;
-    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, step, loss,
+    double eps = m->d.accuracy, delta = m->d.accuracy, beta = m->d.step, norm = 0, first = 0, jacobian, step,
+        loss,
         slope;
     size_t k, i, trials = 10;
     nrx_status s = NRX_OK;
@@ -9278,7 +9519,8 @@ NRXI_FN nrx_status nrxi_net_maid_run(nrxi_net_maid *m)
         memcpy(m->theta, m->net->theta, m->net->count * sizeof *m->theta);
         for (i = 0, step = beta; s == NRX_OK && i < trials && !accepted; i++) {
             size_t j;
-            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)step * m->net->grad[j];
+            for (j = 0; j < m->net->count; j++) m->net->theta[j] = m->theta[j] - (float)step
+                * m->net->grad[j];
             nrx_net_project(m->net);
             s = nrxi_net_maid_lower(m, eps);
             accepted = m->loss + m->slope * eps + 0.5 * m->d.loss_lip * eps * eps - loss + slope * eps

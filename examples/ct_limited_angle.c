@@ -1,9 +1,9 @@
 /* Limited angle: what 180, 120, 90 and 60 degrees of views show, by filtered back projection and by total variation.
-   cc -O2 ct_limited_angle.c -I.. -o ct_limited_angle -lm && ./ct_limited_angle
+   cc -O2 examples/ct_limited_angle.c -o ct_limited_angle -lm && ./ct_limited_angle
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 enum { N = 192 };

@@ -1,10 +1,10 @@
 /* Low dose: counts of 10000, 3500 and 1000 photons per bin; filtered back projection, its smooth window, and weighted TV
    whose lambda is chosen from the data alone by cross-validation over views.
-   cc -O2 ct_low_dose.c -I.. -o ct_low_dose -lm && ./ct_low_dose
+   cc -O2 examples/ct_low_dose.c -o ct_low_dose -lm && ./ct_low_dose
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 enum { N = 128, VIEWS = 180, BINS = 185 };

@@ -35,7 +35,7 @@
 
 enum { N = 48, VIEWS = 24, BINS = 71, TRAIN = 200, VAL = 6, TEST = 20, AREA = N * N, DATA = VIEWS * BINS, SEEDS = 3 };
 enum { M_FBP, M_GAUSS, M_TV, M_CRR, M_WCRR, M_ACR, M_ACNCR, M_AWCR, M_AR, M_UNET, M_LPD, M_LPN, METHODS };
-enum { SETTINGS = 12, TRIALS = 16, ITERATIONS = 400, CRITIC_ITERATIONS = 300 };
+enum { SETTINGS = 12, TRIALS = 16, ITERATIONS = 400, CRITIC_ITERATIONS = 250 };
 static const char *const names[METHODS] = {"FBP", "Gauss", "TV", "CRR", "WCRR", "ACR", "ACNCR", "AWCR", "AR", "U-Net",
                                            "LPD", "LPN-PnP"};
 static const char *const kinds[3] = {"textured .04", "textured .12", "piecewise-constant ellipses"};
@@ -644,18 +644,18 @@ static void measure(int m, size_t s)
     session_close(&w);
 }
 
-static void tier1(int from, int to)
+static void tier1(void)
 {
     int g, k;
     size_t s;
-    for (g = from; g < to; g++) {
+    for (g = 0; g < SETTINGS; g++) {
         enter(g);
         for (k = M_FBP; k <= M_WCRR; k++) for (s = 0; s < SEEDS; s++) measure(k, s);
     }
 }
 static void others(int g, size_t s)
 {
-    static const int order[7] = {M_LPD, M_UNET, M_ACR, M_AR, M_AWCR, M_LPN, M_ACNCR};
+    static const int order[7] = {M_ACR, M_AR, M_LPD, M_UNET, M_AWCR, M_LPN, M_ACNCR};
     int k;
     enter(g);
     for (k = 0; k < 7; k++) measure(order[k], s);
@@ -664,11 +664,8 @@ static void run(const char *what)
 {
     int all = strcmp(what, "all") == 0, g;
     size_t s;
-    if (all || strcmp(what, "tier1") == 0) tier1(0, 8);
-    for (s = 0; s < SEEDS; s++) {
-        if (all || strcmp(what, "tier2") == 0) { others(0, s); others(2, s); }
-        if (s == 0 && (all || strcmp(what, "tier1") == 0)) tier1(8, SETTINGS);
-    }
+    if (all || strcmp(what, "tier1") == 0) tier1();
+    for (s = 0; s < SEEDS && (all || strcmp(what, "tier2") == 0); s++) { others(0, s); others(2, s); }
     if (all || strcmp(what, "extra") == 0) for (g = 0; g < SETTINGS; g++) for (s = 0; s < SEEDS; s++) others(g, s);
 }
 

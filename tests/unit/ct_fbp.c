@@ -81,12 +81,14 @@ static double disc_value(nrx_ct_geometry g)
 static void discs(void)
 {
     static const char *const name[] = {"parallel", "parallel 360", "coarse bins", "fine pixels", "few views", "anisotropic, moved", "fan flat", "fan, near", "fan curved", "tilted",
-                                       "axis shifted", "random angles", "vectors", "cone", "parallel 3d"};
+                                       "axis shifted", "random angles", "vectors", "cone", "parallel 3d", "short scan", "short scan, curved", "one-sided flat",
+                                       "one-sided curved", "offset, parallel", "offset, fan", "helix, 2 turns", "helix, 3 turns, 6 slices", "cone, off the plane", "cone, short scan", "vectors, parallel",
+                                       "cone, tilted"};
     static double angles[120];
     static nrx_ct_view views[120];
     nrx_test_rng r = {5};
     int k, i;
-    for (k = 0; k < 15; k++) {
+    for (k = 0; k < 27; k++) {
         nrx_ct_geometry g = nrx_ct_parallel(64, 64, 120, 95);
         double v;
         switch (k) {
@@ -111,6 +113,21 @@ static void discs(void)
             break;
         case 13: g = nrx_ct_cone(3, 64, 64, 120, 9, 95, 200, 300, 1.6); break;
         case 14: g = nrx_ct_parallel3d(2, 64, 64, 120, 4, 95); break;
+        case 15: g = nrx_ct_fan_flat(64, 64, 100, 95, 200, 300, 1.6); g.step = 210.0 / 100 * NRX_PI / 180; break;
+        case 16: g = nrx_ct_fan_curved(64, 64, 100, 95, 200, 300, 1.6); g.step = 215.0 / 100 * NRX_PI / 180; break;
+        case 17: g = nrx_ct_fan_flat(64, 64, 180, 65, 200, 300, 1.6); g.offset = 15 * 1.6; break;
+        case 18: g = nrx_ct_fan_curved(64, 64, 180, 65, 200, 300, 1.6); g.offset = -15 * 1.6; break;
+        case 19: g.offset = 4.3; break;
+        case 20: g = nrx_ct_fan_flat(64, 64, 120, 95, 200, 300, 1.6); g.offset = -5.3; break;
+        case 21: g = nrx_ct_cone(3, 64, 64, 240, 25, 95, 200, 300, 1.6); g.step *= 2; g.helix_pitch = 6; g.z_start = -6; break;
+        case 22: g = nrx_ct_cone(6, 64, 64, 360, 25, 95, 200, 300, 1.6); g.step = 6 * NRX_PI / 360; g.helix_pitch = 6; g.z_start = -9; break;
+        case 23: g = nrx_ct_cone(9, 64, 64, 120, 25, 95, 200, 300, 1.6); g.centre_z = 6; break;
+        case 24: g = nrx_ct_cone(3, 64, 64, 100, 9, 95, 200, 300, 1.6); g.step = 210.0 / 100 * NRX_PI / 180; break;
+        case 25:
+            for (i = 0; i < 120; i++) CHECK(nrx_ct_geometry_view(&g, (size_t)i, &views[i]) == NRX_OK);
+            g = nrx_ct_vectors(1, 64, 64, 120, 1, 95, views, 0);
+            break;
+        case 26: g = nrx_ct_cone(3, 64, 64, 120, 9, 95, 200, 300, 1.6); g.tilt = 0.1; break;
         default: break;
         }
         v = disc_value(g);

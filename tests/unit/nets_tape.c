@@ -321,6 +321,28 @@ static void layers(void)
     e.inputs = 3; e.weights = NRX_NET_W_ZERO_MEAN;
     (void)nrx_net_dense(n, a, &e);
     both(n, "dense", 5, 5, 7, 1, 1e-5);
+    for (i = 8; i < 300; i += 97) { /* batches that run feature by feature */
+        memset(&e, 0, sizeof e);
+        n = graph(3);
+        e.features = 101;
+        a = nrx_net_activation(n, nrx_net_dense(n, 0, &e), i == 8 ? NRX_NET_TANH : i == 105 ? NRX_NET_SIGMOID : NRX_NET_SOFTPLUS, 0, 0);
+        e.features = 6; e.weights = NRX_NET_W_SOFTPLUS;
+        a = nrx_net_batch_norm(n, nrx_net_dense(n, a, &e), 0, NULL);
+        b = nrx_net_concat(n, nrx_net_slice(n, a, 1, 3), nrx_net_scale_learned(n, nrx_net_bias(n, 0, NULL), 1, 0, 0.8, 1, NULL));
+        a = nrx_net_add(n, nrx_net_multiply(n, a, b), nrx_net_ridge(n, a, 1, 0, 1, 0, 1, NULL), 0.7, -1.2);
+        a = nrx_net_add(n, a, nrx_net_spline(n, b, 7, 1, 0, NRX_NET_TANH, 0, NULL), 1, 1);
+        b = nrx_net_mean(n, a);
+        a = nrx_net_activation(n, nrx_net_sum(n, nrx_net_activation(n, a, NRX_NET_SQUARE, 0, 0)), NRX_NET_LOG_STUDENT, 0, 0);
+        (void)nrx_net_add(n, a, nrx_net_activation(n, b, NRX_NET_EXP, 0, 0), 1, 0.5);
+        both(n, "dense, by features", (size_t)i, 1, 1, 1, 2e-5);
+    }
+    memset(&e, 0, sizeof e);
+    n = graph(2);
+    e.features = 100;
+    a = nrx_net_activation(n, nrx_net_dense(n, 0, &e), NRX_NET_TANH, 0, 0);
+    e.features = 1;
+    (void)nrx_net_dense(n, a, &e);
+    both(n, "potential 2-100-1", 256, 1, 1, 1, 1e-5);
     for (i = 0; i < 2; i++) {
         n = graph(3);
         (void)nrx_net_ridge(n, nrx_net_scale(n, 0, 0.3), i, log(6.0), 1.5, -1, 1, NULL);
@@ -429,6 +451,7 @@ static void networks(void)
     BOTH(nrx_net_tdv(&c, &n), "tdv", 2, 6, 10, 1);
     l.inputs = 3; l.features = 9;
     BOTH(nrx_net_lpn(&l, &n), "lpn", 5, 1, 1, 1);
+    BOTH(nrx_net_lpn(&l, &n), "lpn, batch by features", 17, 1, 1, 1);
     op.apply = apply; op.adjoint = adjoint; op.user = m; op.rows = 6; op.cols = 12; op.dtype = NRX_F32; op.norm = 4;
     back = op; back.apply = adjoint; back.adjoint = apply; back.rows = 12; back.cols = 6;
     u.op = &op; u.height = 3; u.width = 4; u.data_height = 2; u.data_width = 3; u.iterations = 2; u.channels = 3; u.memory = 2;
