@@ -9182,8 +9182,10 @@ NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, u
   memset(count, 0, max * sizeof(size_t));
   for (i = 0; i < n; i++) {
     for (j = 0; j < *k && symbol[j] != code[i]; j++) { }
-    if (j == *k) { if (*k == max) return nrxi_fail(NULL, NRX_E_RANGE,
-        "nrx_dyn_symbols: more than %zu symbols", max); symbol[(*k)++] = code[i]; }
+    if (j == *k) {
+      if (*k == max) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_symbols: more than %zu symbols", max);
+      symbol[(*k)++] = code[i];
+    }
     count[j]++;
     if (i) transition[last * max + j] += 1;
     last = j;
