@@ -651,7 +651,8 @@ typedef struct nrx_ct_info {
     double objective;                 /* value of what was minimised, where there is such a thing */
     double gap;                       /* proven bound of objective minus its minimum; HUGE_VAL: none known */
     double *history;                  /* in: NULL, or room for history_size values, one per iteration: relative gaps for tv in a box (else
-                                         |dx| / |x|), the objective for variational, log-likelihood for mlem, relative residuals else */
+                                         |dx| / |x|), the objective for variational, log-likelihood for mlem, |A^T r| relative to the first
+                                         for cgls and lsqr (their stopping measure), relative residuals else */
     size_t history_size;
 } nrx_ct_info;
 

@@ -365,6 +365,15 @@ static void checksums(void)
         nrx_test_checksum(k & 1 ? "fan forward" : "parallel forward", y, sizeof y);
         nrx_test_checksum(k & 1 ? "fan adjoint" : "parallel adjoint", x, sizeof x);
     }
+    for (k = 0; k < 3; k++) {
+        nrx_ct_geometry g = nrx_ct_cone(9, 10, 11, 8, 12, 16, 40, 60, 1.3);
+        NRX_TEST_POOL_ENV(g.env, workers);
+        g.kernel = k;
+        for (i = 0; i < 990; i++) x[i] = (float)((i * 7919) % 1009) / 1009;
+        CHECK(nrx_ct_project(&g, x, y) == NRX_OK && nrx_ct_backproject(&g, y, x) == NRX_OK);
+        nrx_test_checksum("cone forward", y, 8 * 12 * 16 * sizeof *y);
+        nrx_test_checksum("cone adjoint", x, 990 * sizeof *x);
+    }
 }
 
 int main(void)
