@@ -902,6 +902,9 @@ typedef struct nrx_dyn_plrnn_desc {
   size_t tau;           /* > 0: sparse forcing (the ALRNN default is 16) */
   double noise;         /* added to the training observations, in deviations */
   double decay;         /* weight penalty */
+  const double *validation; /* [n_validation][N] another trajectory, in the units of x: the parameters whose free run has the least */
+  size_t n_validation;  /* D_stsp against it are kept; 0 = the last ones are kept */
+  size_t checks;        /* how often that is looked at; 0 = 50 times */
   uint64_t seed;
   nrx_env env;          /* progress: value = loss */
 } nrx_dyn_plrnn_desc;
@@ -911,6 +914,8 @@ typedef struct nrx_dyn_rnn {
   double *params;       /* [np]: a, W1 [M][H], W2 [H][M], h1, h2; ALRNN: a, W [M][M], h; then L [M-N][N] */
   double *mean, *sd;    /* [N] */
   double loss, alpha;   /* last smoothed loss and forcing strength */
+  double divergence;    /* D_stsp on the validation series of the step that was kept; -1 = no validation */
+  size_t step;          /* the gradient step whose parameters these are */
   nrx_env env;
 } nrx_dyn_rnn;
 NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out);
@@ -961,6 +966,27 @@ NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, cons
 NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit);
 NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *forecast); /* 0 .. 200 % */
 
+/* Forecast skill on a catalogue system: one row of a skill table (as in Gilpin's "Chaos as an interpretable benchmark", 2021). An orbit of
+ * the system is sampled `per_period` times a period and standardised; at each of `starts` places the forecaster gets the `train` states
+ * before and must continue `count` states. Medians over the starts. forecast(user, dt, n, d, past [n][d], count, out [count][d]);
+ * NULL = next-generation reservoir with its default noise. A forecaster that returns an error scores 0 and 200 % at that start.
+ * Driven systems carry a phase that grows for ever: their rows say little. */
+typedef struct nrx_dyn_skill_desc {
+  size_t starts, train, count, per_period; /* 0 = 15, 1500, 400, 50 */
+  double threshold;                        /* of the valid prediction time; 0 = 0.4 */
+  nrx_status (*forecast)(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out);
+  void *user;
+  nrx_env env;
+} nrx_dyn_skill_desc;
+typedef struct nrx_dyn_skill_row {
+  double valid;     /* median valid prediction time in Lyapunov times, in periods when lambda_1 is not positive */
+  double smape;     /* median sMAPE over `count` states, per cent */
+  double horizon;   /* count in the same unit: no valid time can be longer */
+  int lyapunov;     /* 1 = the unit is the Lyapunov time of the catalogue */
+  size_t failed;    /* starts at which the forecaster failed */
+} nrx_dyn_skill_row;
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out);
+
 /* ================================================================ 8. symbolic regression ====================== */
 
 /* Trees of the single operator eml(x, y) = exp(x) - ln(y) (Odrzywolek 2026), in postfix text: '1', 'x', 'y', ... are leaves, 'E' applies eml to
@@ -973,11 +999,18 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
 
 /* ================================================================ 9. model collapse ========================== */
 
-/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). GAUSSIAN: mean and variance by maximum
- * likelihood; E var_g = var_0 ((m-1)/m)^g in closed form. MIXTURE: two components by EM. KDE: Silverman bandwidth, variance grows by
- * h^2 each time. `keep` is the share of original data mixed into every generation. variance and mean [generations + 1] are averages over
- * `runs`; expected [generations + 1] (or NULL) is the closed form of the variance (GAUSSIAN with keep = 0, else NaN). */
-enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2 };
+/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). Truth and fit:
+ *   GAUSSIAN  N(0, 1); mean and variance by maximum likelihood
+ *   MIXTURE   N(-2, 1/4) and N(2, 1/4), half each (variance 4.25); two components by twenty steps of EM
+ *   KDE       N(0, 1); Gaussian kernels of width h = 1.06 sd m^(-1/5) (Silverman)
+ *   VAE       N(0, diag(3/2, 1/2)); linear variational autoencoder with one latent variable, trained on its evidence bound (its
+ *             optimum is probabilistic PCA: Lucas et al., NeurIPS 2019); variance is half the trace, mean the first component's
+ * `keep` is the share of original samples in every generation. variance and mean [generations + 1] are averages over `runs` of the
+ * samples' own, drawn from the fit before (generation 0: from the truth); expected [generations + 1] (or NULL) is the closed form of
+ * E variance. Every fit keeps the variance of its samples (KDE adds h^2), so with V that of the samples, U = E mean^2, B = keep truth
+ * + (1 - keep) V (1 + h^2 / V): V' = (1 - 1/m) B + keep (1 - keep) U, U' = B / m + (1 - keep)^2 U; for keep = 0 and no KDE
+ * truth (1 - 1/m)^(g+1). Cost: runs * generations * samples, for MIXTURE twenty times that. */
+enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2, NRX_DYN_COLLAPSE_VAE = 3 };
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
                                     double *mean, double *expected, const nrx_env *env);
 
@@ -1697,16 +1730,16 @@ static double nrxi_dyn_root(double x, int m)
 
 /* Rows of a (lower triangle, 7 stages, the last row is b), nodes c, error weights e = b - b^, first four are public facts
    of Dormand & Prince 1980 and Tsitouras 2011. */
-typedef struct nrxi_rk7 { double c[5], a[21], e[7]; } nrxi_rk7;
+typedef struct nrxi_dyn_rk7 { double c[5], a[21], e[7]; } nrxi_dyn_rk7;
 
-static const nrxi_rk7 nrxi_rk7_dp5 = {
+static const nrxi_dyn_rk7 nrxi_dyn_rk7_dp5 = {
   {1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1.0},
   {1.0 / 5, 3.0 / 40, 9.0 / 40, 44.0 / 45, -56.0 / 15, 32.0 / 9, 19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561,
      -212.0 / 729, 9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656, 35.0 / 384, 0.0,
      500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84},
   {71.0 / 57600, 0.0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}};
 
-static const nrxi_rk7 nrxi_rk7_tsit5 = {
+static const nrxi_dyn_rk7 nrxi_dyn_rk7_tsit5 = {
   {0.161, 0.327, 0.9, 0.9800255409045097, 1.0},
   {0.161, -0.008480655492356989, 0.335480655492357, 2.8971530571054935, -6.359448489975075, 4.3622954328695815,
      5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525, 5.86145544294642,
@@ -1716,11 +1749,11 @@ static const nrxi_rk7 nrxi_rk7_tsit5 = {
      -0.45808210592918697, 0.015151515151515152}};
 
 /* Dense output of Dormand-Prince: the fifth coefficient (Hairer, Norsett & Wanner I, II.6). */
-static const double nrxi_dp5_dense[7] = {-12715105075.0 / 11282082432.0, 0.0, 87487479700.0 / 32700410799.0,
+static const double nrxi_dyn_dp5_dense[7] = {-12715105075.0 / 11282082432.0, 0.0, 87487479700.0 / 32700410799.0,
   -10690763975.0 / 1880347072.0, 701980252875.0 / 199316789632.0, -1453857185.0 / 822651844.0, 69997945.0 / 29380423.0};
 
 /* Dense output of Tsitouras: weight of stage i is theta (r0 + r1 theta + r2 theta^2 + r3 theta^3). */
-static const double nrxi_tsit5_dense[7][4] = {
+static const double nrxi_dyn_tsit5_dense[7][4] = {
   {1.0, -2.763706197274826, 2.9132554618219126, -1.0530884977290216},
   {0.0, 0.13169999999999998, -0.2234, 0.1017},
   {0.0, 3.9302962368947516, -5.941033872131505, 2.490627285651253},
@@ -1731,7 +1764,7 @@ static const double nrxi_tsit5_dense[7][4] = {
 
 /* DOP853 (Hairer, Norsett & Wanner I, II.5): the non-zero entries of the rows of a; b; nodes; the two error estimators; the
    three extra stages and the four rows of the dense output. */
-static const double nrxi_dop853_a[] = {
+static const double nrxi_dyn_dop853_a[] = {
  0.05260015195876773, 0.0197250569845379, 0.0591751709536137, 0.02958758547680685, 0.08876275643042054,
  0.2413651341592667, -0.8845494793282861, 0.924834003261792, 0.037037037037037035, 0.17082860872947386,
  0.12546768756682242, 0.037109375, 0.17025221101954405, 0.06021653898045596, -0.017578125,
@@ -1744,24 +1777,24 @@ static const double nrxi_dop853_a[] = {
  -17.9589318631188, 27.94888452941996, -2.8589982771350235, -8.87285693353063, 12.360567175794303,
  0.6433927460157636
 };
-static const double nrxi_dop853_b[] = {
+static const double nrxi_dyn_dop853_b[] = {
  0.054293734116568765, 4.450312892752409, 1.8915178993145003, -5.801203960010585, 0.3111643669578199,
  -0.1521609496625161, 0.20136540080403034, 0.04471061572777259
 };
-static const double nrxi_dop853_c[] = {
+static const double nrxi_dyn_dop853_c[] = {
  0.0, 0.05260015195876773, 0.0789002279381516, 0.1183503419072274, 0.2816496580927726,
  0.3333333333333333, 0.25, 0.3076923076923077, 0.6512820512820513, 0.6, 0.8571428571428571, 1.0, 1.0,
  0.1, 0.2, 0.7777777777777778
 };
-static const double nrxi_dop853_e3[] = {
+static const double nrxi_dyn_dop853_e3[] = {
  -0.18980075407240762, 4.450312892752409, 1.8915178993145003, -5.801203960010585, -0.4226823213237919,
  -0.1521609496625161, 0.20136540080403034, 0.02265179219836082
 };
-static const double nrxi_dop853_e5[] = {
+static const double nrxi_dyn_dop853_e5[] = {
  0.01312004499419488, -1.2251564463762044, -0.4957589496572502, 1.6643771824549864,
  -0.35032884874997366, 0.3341791187130175, 0.08192320648511571, -0.022355307863886294
 };
-static const double nrxi_dop853_ax[] = {
+static const double nrxi_dyn_dop853_ax[] = {
  0.056167502283047954, 0.25350021021662483, -0.2462390374708025, -0.12419142326381637,
  0.15329179827876568, 0.00820105229563469, 0.007567897660545699, -0.008298, 0.03183464816350214,
  0.028300909672366776, 0.053541988307438566, -0.05492374857139099, -0.00010834732869724932,
@@ -1769,7 +1802,7 @@ static const double nrxi_dop853_ax[] = {
  -4.697621415361164, 7.683421196062599, 4.06898981839711, 0.3567271874552811, -0.0013990241651590145,
  2.9475147891527724, -9.15095847217987
 };
-static const double nrxi_dop853_d[] = {
+static const double nrxi_dyn_dop853_d[] = {
  -8.428938276109013, 0.5667149535193777, -3.0689499459498917, 2.38466765651207, 2.117034582445028,
  -0.871391583777973, 2.2404374302607883, 0.6315787787694688, -0.08899033645133331, 18.148505520854727,
  -9.194632392478356, -4.436036387594894, 10.427508642579134, 242.28349177525817, 165.20045171727028,
@@ -1782,19 +1815,19 @@ static const double nrxi_dop853_d[] = {
  96.32455395918828, -39.17726167561544, -149.72683625798564
 };
 /* Radau IIA, 3 stages: A^-1 = T diag(mu, complex pair) T^-1 (Hairer & Wanner II, IV.8). */
-static const double nrxi_radau_c[3] = {0.15505102572168219, 0.64494897427831781, 1.0};
-static const double nrxi_radau_e[3] = {-10.048809399827415, 1.3821427331607482, -0.33333333333333333};
-static const double nrxi_radau_mu = 3.6378342527444958, nrxi_radau_mur = 2.6810828736277521,
-          nrxi_radau_mui = -3.0504301992474105;
-static const double nrxi_radau_t[3][3] = {
+static const double nrxi_dyn_radau_c[3] = {0.15505102572168219, 0.64494897427831781, 1.0};
+static const double nrxi_dyn_radau_e[3] = {-10.048809399827415, 1.3821427331607482, -0.33333333333333333};
+static const double nrxi_dyn_radau_mu = 3.6378342527444958, nrxi_dyn_radau_mur = 2.6810828736277521,
+          nrxi_dyn_radau_mui = -3.0504301992474105;
+static const double nrxi_dyn_radau_t[3][3] = {
   {0.09443876248897524, -0.14125529502095421, 0.03002919410514742},
   {0.25021312296533332, 0.20412935229379994, -0.38294211275726192},
   {1.0, 1.0, 0.0}};
-static const double nrxi_radau_ti[3][3] = {
+static const double nrxi_dyn_radau_ti[3][3] = {
   {4.17871859155190428, 0.32768282076106237, 0.52337644549944951},
   {-4.17871859155190428, -0.32768282076106237, 0.47662355450055044},
   {0.50287263494578682, -2.57192694985560522, 0.59603920482822492}};
-static const double nrxi_radau_p[3][3] = {
+static const double nrxi_dyn_radau_p[3][3] = {
   {10.048809399827415, -25.629591447076641, 15.580782047249226},
   {-1.3821427331607482, 10.296258113743307, -8.9141153805825590},
   {0.33333333333333333, -2.6666666666666667, 3.3333333333333333}};
@@ -1921,7 +1954,7 @@ static nrx_status nrxi_dyn_solver_memory(nrx_dyn_solver *s)
   s->yold = p; p += n;
   s->ynew = p; p += n;
   s->k[0] = p; p += n;
-  s->tmp = p; p += n; /* tmp, k[1] .. , dense stand in a row: nrxi_rk7_body relies on it */
+  s->tmp = p; p += n; /* tmp, k[1] .. , dense stand in a row: nrxi_dyn_rk7_body relies on it */
   for (i = 1; i < k; i++, p += n) s->k[i] = p;
   s->dense = p; p += 7 * n;
   if (radau) {
@@ -2015,9 +2048,9 @@ NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const d
    between two calls of f decides the speed for small systems: the coefficients are multiplied by h once, the newest stage is
    added last, pointers and step stay in registers, and the step after next is what an error estimate decides (the estimate of
    this step is only tested), so that no step waits for it. */
-NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t budget, size_t n, int tsit)
+NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t budget, size_t n, int tsit)
 {
-  const nrxi_rk7 *tab = tsit ? &nrxi_rk7_tsit5 : &nrxi_rk7_dp5;
+  const nrxi_dyn_rk7 *tab = tsit ? &nrxi_dyn_rk7_tsit5 : &nrxi_dyn_rk7_dp5;
   const double *c = tab->c, *e = tab->e, *atols = s->d.atols;
   double *k1 = s->k[1], *k2 = k1 + n, *k3 = k2 + n, *k4 = k3 + n, *k5 = k4 + n, *w = k1 - n, *sc = k5 + 2 * n;
   double *k0 = s->k[0], *k6 = s->k[6], *y = s->y, *yold = s->yold, *v = s->ynew, *swap, t = s->t, told = s->told, tend = s->tend;
@@ -2074,7 +2107,7 @@ NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t bud
         sum += r * r;
       }
       sum *= inv;
-      factor = 0.95 * nrxi_dyn_root(sum, 10);
+      factor = 0.93 * nrxi_dyn_root(sum, 10);
       if (sum < 1.0) break;
       if (!nrxi_finite_f64(&sum)) factor = 0.2;
       if (0) {
@@ -2108,29 +2141,29 @@ NRXI_DYN_HOT nrx_status nrxi_rk7_body(nrx_dyn_solver *s, double stop, size_t bud
 }
 
 /* Three equations of the default method are a case of their own, everything else shares one. */
-#define NRXI_RK7_PICK(s, stop, budget) \
-  ((s)->d.method == NRX_DYN_DP5 && (s)->n == 3 ? nrxi_rk7_body(s, stop, budget, 3, 0) \
-                                                 : nrxi_rk7_body(s, stop, budget, (s)->n, (s)->d.method == NRX_DYN_TSIT5))
+#define NRXI_DYN_RK7_PICK(s, stop, budget) \
+  ((s)->d.method == NRX_DYN_DP5 && (s)->n == 3 ? nrxi_dyn_rk7_body(s, stop, budget, 3, 0) \
+                                                 : nrxi_dyn_rk7_body(s, stop, budget, (s)->n, (s)->d.method == NRX_DYN_TSIT5))
 #if defined(NRXI_X86)
-NRXI_AVX2 static nrx_status nrxi_rk7_avx2(nrx_dyn_solver *s, double stop, size_t budget) { return NRXI_RK7_PICK(s, stop, budget); }
+NRXI_AVX2 static nrx_status nrxi_dyn_rk7_avx2(nrx_dyn_solver *s, double stop, size_t budget) { return NRXI_DYN_RK7_PICK(s, stop, budget); }
 #endif
 
-static nrx_status nrxi_rk7_run(nrx_dyn_solver *s, double stop, size_t budget)
+static nrx_status nrxi_dyn_rk7_run(nrx_dyn_solver *s, double stop, size_t budget)
 {
   nrx_status st;
 #if defined(NRXI_X86)
-  if (nrxi_cpu_avx2()) st = nrxi_rk7_avx2(s, stop, budget);
+  if (nrxi_cpu_avx2()) st = nrxi_dyn_rk7_avx2(s, stop, budget);
   else
 #endif
-    st = NRXI_RK7_PICK(s, stop, budget);
+    st = NRXI_DYN_RK7_PICK(s, stop, budget);
   if (st == NRX_E_RANGE)
     return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "nrx_dyn_solver_step: step size too small at t = %g", s->t);
   return st;
 }
 
-static nrx_status nrxi_dop853_try(nrx_dyn_solver *s, double h, double *err2)
+static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
 {
-  const double *a = nrxi_dop853_a, *b = nrxi_dop853_b, *c = nrxi_dop853_c, *g = nrxi_dop853_e3, *e = nrxi_dop853_e5;
+  const double *a = nrxi_dyn_dop853_a, *b = nrxi_dyn_dop853_b, *c = nrxi_dyn_dop853_c, *g = nrxi_dyn_dop853_e3, *e = nrxi_dyn_dop853_e5;
   const double *y = s->y, *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *k4 = s->k[4], *k5 = s->k[5],
                  *k6 = s->k[6], *k7 = s->k[7], *k8 = s->k[8], *k9 = s->k[9], *k10 = s->k[10], *k11 = s->k[11];
   double *w = s->tmp, *v = s->ynew, t = s->t, e5 = 0.0, e3 = 0.0, den;
@@ -2188,7 +2221,7 @@ static nrx_status nrxi_dop853_try(nrx_dyn_solver *s, double h, double *err2)
   return NRX_OK;
 }
 
-static nrx_status nrxi_rk4_step(nrx_dyn_solver *s, double h)
+static nrx_status nrxi_dyn_rk4_step(nrx_dyn_solver *s, double h)
 {
   const double *y = s->y;
   double *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *w = s->tmp, t = s->t, q = h / 6.0, g = 0.5 * h;
@@ -2304,7 +2337,7 @@ static nrx_status nrxi_dyn_jacobian(const nrx_vfield *f, double t, const double 
   return nrxi_all_finite(J, n * n, NRX_F64) ? NRX_OK : NRX_E_NUMERIC;
 }
 
-static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
+static nrx_status nrxi_dyn_radau_factor(nrx_dyn_solver *s, double h)
 {
   size_t i, n = s->n;
   for (i = 0; i < n * n; i++) {
@@ -2313,9 +2346,9 @@ static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
     s->lu_c[2 * i + 1] = 0.0;
   }
   for (i = 0; i < n; i++) {
-    s->lu_r[i * n + i] += nrxi_radau_mu / h;
-    s->lu_c[2 * (i * n + i)] += nrxi_radau_mur / h;
-    s->lu_c[2 * (i * n + i) + 1] += nrxi_radau_mui / h;
+    s->lu_r[i * n + i] += nrxi_dyn_radau_mu / h;
+    s->lu_c[2 * (i * n + i)] += nrxi_dyn_radau_mur / h;
+    s->lu_c[2 * (i * n + i) + 1] += nrxi_dyn_radau_mui / h;
   }
   s->info.factorizations++;
   s->have_lu = 1;
@@ -2325,7 +2358,7 @@ static nrx_status nrxi_radau_factor(nrx_dyn_solver *s, double h)
 }
 
 /* Simplified Newton for the three stages; *iter and *rate are results, 1 is returned on convergence. */
-static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter, double *rate, nrx_status *st)
+static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter, double *rate, nrx_status *st)
 {
   size_t i, n = s->n;
   double *Z = s->Z, *W = s->W, *F = s->F, *re = s->rhs, *co = s->rhs + n, old = -1.0;
@@ -2333,22 +2366,22 @@ static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter,
   *rate = -1.0;
   for (m = 0; m < 3; m++)
     for (i = 0; i < n; i++)
-      W[(size_t)m * n + i] = nrxi_radau_ti[m][0] * Z[i] + nrxi_radau_ti[m][1] * Z[n + i] + nrxi_radau_ti[m][2] * Z[2 * n + i];
+      W[(size_t)m * n + i] = nrxi_dyn_radau_ti[m][0] * Z[i] + nrxi_dyn_radau_ti[m][1] * Z[n + i] + nrxi_dyn_radau_ti[m][2] * Z[2 * n + i];
   for (k = 0; k < 6; k++) {
     double norm = 0.0;
     *iter = k + 1;
     for (m = 0; m < 3; m++) {
       for (i = 0; i < n; i++) s->tmp[i] = s->y[i] + Z[(size_t)m * n + i];
-      *st = nrxi_dyn_eval(s, s->t + nrxi_radau_c[m] * h, s->tmp, F + (size_t)m * n);
+      *st = nrxi_dyn_eval(s, s->t + nrxi_dyn_radau_c[m] * h, s->tmp, F + (size_t)m * n);
       if (*st != NRX_OK) return 0;
     }
     if (!nrxi_all_finite(F, 3 * n, NRX_F64)) return 0;
     for (i = 0; i < n; i++) {
       double a = F[i], b = F[n + i], c = F[2 * n + i], w1 = W[n + i], w2 = W[2 * n + i];
-      const double (*ti)[3] = nrxi_radau_ti;
-      re[i] = ti[0][0] * a + ti[0][1] * b + ti[0][2] * c - nrxi_radau_mu / h * W[i];
-      co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c - (nrxi_radau_mur * w1 - nrxi_radau_mui * w2) / h;
-      co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c - (nrxi_radau_mur * w2 + nrxi_radau_mui * w1) / h;
+      const double (*ti)[3] = nrxi_dyn_radau_ti;
+      re[i] = ti[0][0] * a + ti[0][1] * b + ti[0][2] * c - nrxi_dyn_radau_mu / h * W[i];
+      co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c - (nrxi_dyn_radau_mur * w1 - nrxi_dyn_radau_mui * w2) / h;
+      co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c - (nrxi_dyn_radau_mur * w2 + nrxi_dyn_radau_mui * w1) / h;
     }
     nrxi_dyn_lu_solve(n, s->lu_r, s->piv_r, re);
     nrxi_dyn_clu_solve(n, s->lu_c, s->piv_c, co);
@@ -2369,21 +2402,21 @@ static int nrxi_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter,
     }
     for (m = 0; m < 3; m++)
       for (i = 0; i < n; i++)
-        Z[(size_t)m * n + i] = nrxi_radau_t[m][0] * W[i] + nrxi_radau_t[m][1] * W[n + i] + nrxi_radau_t[m][2] * W[2 * n + i];
+        Z[(size_t)m * n + i] = nrxi_dyn_radau_t[m][0] * W[i] + nrxi_dyn_radau_t[m][1] * W[n + i] + nrxi_dyn_radau_t[m][2] * W[2 * n + i];
     if (norm == 0.0 || (*rate > 0 && *rate / (1.0 - *rate) * norm < tol)) return 1;
     old = norm;
   }
   return 0;
 }
 
-static double nrxi_radau_predict(const nrx_dyn_solver *s, double h, double err)
+static double nrxi_dyn_radau_predict(const nrx_dyn_solver *s, double h, double err)
 {
   double mult = 1.0;
   if (s->errold > 0 && s->hold > 0 && err > 0) mult = h / s->hold * pow(s->errold / err, 0.25);
   return nrxi_dyn_min(1.0, mult) * pow(nrxi_dyn_max(err, 1e-10), -0.25);
 }
 
-static double nrxi_radau_error(nrx_dyn_solver *s, const double *ze, const double *f0, double *err)
+static double nrxi_dyn_radau_error(nrx_dyn_solver *s, const double *ze, const double *f0, double *err)
 {
   size_t i, n = s->n;
   double sum = 0.0;
@@ -2397,14 +2430,14 @@ static double nrxi_radau_error(nrx_dyn_solver *s, const double *ze, const double
 }
 
 /* The dense polynomial of the last step in s->dense [3][n], at fraction x of it, relative to yold. */
-static void nrxi_radau_dense(const nrx_dyn_solver *s, double x, double *y)
+static void nrxi_dyn_radau_dense(const nrx_dyn_solver *s, double x, double *y)
 {
   size_t i, n = s->n;
   for (i = 0; i < n; i++)
     y[i] = s->yold[i] + x * (s->dense[i] + x * (s->dense[n + i] + x * s->dense[2 * n + i]));
 }
 
-static nrx_status nrxi_radau_step(nrx_dyn_solver *s, double hmin)
+static nrx_status nrxi_dyn_radau_step(nrx_dyn_solver *s, double hmin)
 {
   size_t i, n = s->n;
   double newton_tol, rate = 0, err = 0, h, factor, *ze = s->rhs + 3 * n, *ev = s->rhs + 4 * n;
@@ -2427,14 +2460,14 @@ static nrx_status nrxi_radau_step(nrx_dyn_solver *s, double hmin)
     if (s->have_lu && h != s->hlu) s->have_lu = 0;
     if (s->have_sol && s->t != s->told) {
       for (m = 0; m < 3; m++) {
-        nrxi_radau_dense(s, (s->t + nrxi_radau_c[m] * h - s->told) / (s->t - s->told), s->Z + (size_t)m * n);
+        nrxi_dyn_radau_dense(s, (s->t + nrxi_dyn_radau_c[m] * h - s->told) / (s->t - s->told), s->Z + (size_t)m * n);
         for (i = 0; i < n; i++) s->Z[(size_t)m * n + i] -= s->y[i];
       }
     } else memset(s->Z, 0, 3 * n * sizeof(double));
     for (;;) {
       converged = 0;
-      if (!s->have_lu && (st = nrxi_radau_factor(s, h)) != NRX_OK) break;
-      converged = nrxi_radau_newton(s, h, newton_tol, &iter, &rate, &st);
+      if (!s->have_lu && (st = nrxi_dyn_radau_factor(s, h)) != NRX_OK) break;
+      converged = nrxi_dyn_radau_newton(s, h, newton_tol, &iter, &rate, &st);
       if (st != NRX_OK && st != NRX_E_NUMERIC) return st;
       if (converged || s->current_jac) break;
       if ((st = nrxi_dyn_jacobian(&s->f, s->t, s->y, s->k[0], s->tmp, s->ynew, s->J)) != NRX_OK) return st;
@@ -2450,34 +2483,34 @@ static nrx_status nrxi_radau_step(nrx_dyn_solver *s, double hmin)
     }
     for (i = 0; i < n; i++) {
       s->ynew[i] = s->y[i] + s->Z[2 * n + i];
-      ze[i] = (s->Z[i] * nrxi_radau_e[0] + s->Z[n + i] * nrxi_radau_e[1] + s->Z[2 * n + i] * nrxi_radau_e[2]) / h;
+      ze[i] = (s->Z[i] * nrxi_dyn_radau_e[0] + s->Z[n + i] * nrxi_dyn_radau_e[1] + s->Z[2 * n + i] * nrxi_dyn_radau_e[2]) / h;
     }
-    err = nrxi_radau_error(s, ze, s->k[0], ev);
+    err = nrxi_dyn_radau_error(s, ze, s->k[0], ev);
     if (rejected && err > 1.0) {
       for (i = 0; i < n; i++) s->tmp[i] = s->y[i] + ev[i];
       st = nrxi_dyn_eval(s, s->t, s->tmp, s->F);
       if (st != NRX_OK && st != NRX_E_NUMERIC) return st;
-      if (st == NRX_OK) err = nrxi_radau_error(s, ze, s->F, ev);
+      if (st == NRX_OK) err = nrxi_dyn_radau_error(s, ze, s->F, ev);
     }
     factor = 0.9 * 13.0 / (12.0 + iter);
     if (!nrxi_finite_f64(&err)) { s->h *= 0.2; s->have_lu = 0; rejected = 1; s->info.rejected++; continue; }
     if (err <= 1.0) break;
-    s->h *= nrxi_dyn_max(0.2, factor * nrxi_radau_predict(s, s->h, err));
+    s->h *= nrxi_dyn_max(0.2, factor * nrxi_dyn_radau_predict(s, s->h, err));
     s->have_lu = 0;
     rejected = 1;
     s->info.rejected++;
   }
   {
     int renew = iter > 2 && rate > 1e-3;
-    double grow = nrxi_dyn_min(10.0, factor * nrxi_radau_predict(s, s->h, err));
+    double grow = nrxi_dyn_min(10.0, factor * nrxi_dyn_radau_predict(s, s->h, err));
     if (!renew && grow < 1.2) grow = 1.0;
     else s->have_lu = 0;
     st = nrxi_dyn_eval(s, s->t + h, s->ynew, s->k[0]);
     if (st != NRX_OK) return st;
     for (m = 0; m < 3; m++)
       for (i = 0; i < n; i++)
-        s->dense[(size_t)m * n + i] = s->Z[i] * nrxi_radau_p[0][m] + s->Z[n + i] * nrxi_radau_p[1][m]
-                      + s->Z[2 * n + i] * nrxi_radau_p[2][m];
+        s->dense[(size_t)m * n + i] = s->Z[i] * nrxi_dyn_radau_p[0][m] + s->Z[n + i] * nrxi_dyn_radau_p[1][m]
+                      + s->Z[2 * n + i] * nrxi_dyn_radau_p[2][m];
     s->have_sol = 1;
     s->current_jac = 0;
     s->hold = s->h;
@@ -2521,7 +2554,7 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
   if (s->d.method == NRX_DYN_RK4) {
     tnew = s->tseg + s->dir * (double)(s->iseg + 1) * s->h;
     if (s->dir * (s->tend - tnew) <= 1e-9 * s->h) tnew = s->tend;
-    st = nrxi_rk4_step(s, tnew - s->t);
+    st = nrxi_dyn_rk4_step(s, tnew - s->t);
     if (st == NRX_OK && !nrxi_all_finite(s->ynew, s->n, NRX_F64)) st = NRX_E_NUMERIC;
     if (st != NRX_OK) return nrxi_fail(&s->d.env, st, "nrx_dyn_solver_step: RK4 broke down at t = %g", s->t);
     s->iseg++;
@@ -2531,14 +2564,14 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
   }
   if (s->h < hmin) s->h = hmin;
   if (s->d.method == NRX_DYN_RADAU5) {
-    st = nrxi_radau_step(s, hmin);
+    st = nrxi_dyn_radau_step(s, hmin);
     if (st != NRX_OK) return nrxi_fail(&s->d.env, st, "nrx_dyn_solver_step: step size too small at t = %g", s->t);
     tnew = s->t + s->info.step;
     if (fabs(tnew - s->tend) <= hmin) tnew = s->tend;
     nrxi_dyn_accept(s, tnew);
     return NRX_OK;
   }
-  if (s->d.method != NRX_DYN_DOP853) return nrxi_rk7_run(s, s->tend, 1);
+  if (s->d.method != NRX_DYN_DOP853) return nrxi_dyn_rk7_run(s, s->tend, 1);
   for (;;) {
     double factor;
     if (s->h < hmin)
@@ -2547,7 +2580,7 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
     if (s->dir * (tnew - s->tend) > 0) tnew = s->tend;
     h = tnew - s->t;
     s->h = fabs(h);
-    st = nrxi_dop853_try(s, h, &err2);
+    st = nrxi_dyn_dop853_try(s, h, &err2);
     if (st != NRX_OK && st != NRX_E_NUMERIC) return st;
     if (st != NRX_OK || !nrxi_finite_f64(&err2)) factor = 0.2;
     else {
@@ -2575,9 +2608,9 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
 
 /* -- dense output -- */
 
-static nrx_status nrxi_dop853_prepare(nrx_dyn_solver *s)
+static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
 {
-  const double *a = nrxi_dop853_ax, *c = nrxi_dop853_c, *d = nrxi_dop853_d;
+  const double *a = nrxi_dyn_dop853_ax, *c = nrxi_dyn_dop853_c, *d = nrxi_dyn_dop853_d;
   const double *y = s->yold, *k0 = s->k[12], *k12 = s->k[0];
   double h = s->t - s->told, **k = s->k, *w = s->tmp, *D = s->dense;
   size_t i, n = s->n, m;
@@ -2617,10 +2650,10 @@ static nrx_status nrxi_dyn_prepare_dense(nrx_dyn_solver *s)
   nrx_status st = NRX_OK;
   if (s->dense_ready || s->t == s->told) return NRX_OK;
   switch (s->d.method) {
-  case NRX_DYN_DOP853: st = nrxi_dop853_prepare(s); break;
+  case NRX_DYN_DOP853: st = nrxi_dyn_dop853_prepare(s); break;
   case NRX_DYN_DP5:
     for (i = 0; i < n; i++) {
-      const double *e = nrxi_dp5_dense, **k = (const double **)(void *)s->k;
+      const double *e = nrxi_dyn_dp5_dense, **k = (const double **)(void *)s->k;
       double dy = s->y[i] - s->yold[i], b = h * k[6][i] - dy;
       D[i] = dy;
       D[n + i] = b;
@@ -2632,8 +2665,8 @@ static nrx_status nrxi_dyn_prepare_dense(nrx_dyn_solver *s)
     for (i = 0; i < n; i++) {
       int m, j;
       for (m = 0; m < 4; m++) {
-        double v = nrxi_tsit5_dense[0][m] * s->k[6][i] + nrxi_tsit5_dense[6][m] * s->k[0][i];
-        for (j = 1; j < 6; j++) v += nrxi_tsit5_dense[j][m] * s->k[j][i];
+        double v = nrxi_dyn_tsit5_dense[0][m] * s->k[6][i] + nrxi_dyn_tsit5_dense[6][m] * s->k[0][i];
+        for (j = 1; j < 6; j++) v += nrxi_dyn_tsit5_dense[j][m] * s->k[j][i];
         D[(size_t)m * n + i] = h * v;
       }
     }
@@ -2675,7 +2708,7 @@ static nrx_status nrxi_dyn_dense_at(nrx_dyn_solver *s, double t, double *y)
       y[i] = s->yold[i] + x * (D[i] + z * (D[n + i] + x * (D[2 * n + i] + z * (D[3 * n + i] + x * (D[4 * n + i]
                    + z * (D[5 * n + i] + x * D[6 * n + i]))))));
     break;
-  case NRX_DYN_RADAU5: nrxi_radau_dense(s, x, y); break;
+  case NRX_DYN_RADAU5: nrxi_dyn_radau_dense(s, x, y); break;
   default:
     for (i = 0; i < n; i++)
       y[i] = s->yold[i] * z * z * (1 + 2 * x) + s->y[i] * x * x * (3 - 2 * x) + h * x * z * (z * D[i] - x * s->k[0][i]);
@@ -2784,7 +2817,7 @@ NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t n
     if (s->info.steps >= s->d.max_steps) { s->info.stop = NRX_DYN_STOP_STEPS; break; }
     if (!s->d.n_events && d.method <= NRX_DYN_TSIT5) { /* many steps at once, up to the next output */
       size_t left = s->d.max_steps - s->info.steps;
-      st = nrxi_rk7_run(s, t[row], left < 65536 ? left : 65536);
+      st = nrxi_dyn_rk7_run(s, t[row], left < 65536 ? left : 65536);
     } else st = nrx_dyn_solver_step(s);
     if (st != NRX_OK) break;
     if (s->d.n_events) {
@@ -3066,7 +3099,7 @@ done:
 /* -- exponential time differencing -- */
 
 /* Kassam & Trefethen's coefficients for one real L: means over 32 points of the unit circle around h L. */
-static void nrxi_etd_coefficients(double L, double h, double *e, double *e2, double *q, double *f1, double *f2, double *f3)
+static void nrxi_dyn_etd_coefficients(double L, double h, double *e, double *e2, double *q, double *f1, double *f2, double *f3)
 {
   double lh = L * h, sq = 0, s1 = 0, s2 = 0, s3 = 0;
   int j;
@@ -3108,7 +3141,7 @@ NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
   c = (double *)nrxi_alloc(NULL, 20 * n, sizeof(double));
   if (!c) return nrxi_dyn_oom(NULL, "nrx_dyn_etdrk4");
   nv = c + 6 * n; na = nv + 2 * n; nb = na + 2 * n; nc = nb + 2 * n; a = nc + 2 * n; b = a + 2 * n; w = b + 2 * n;
-  for (i = 0; i < n; i++) nrxi_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i, c + 4 * n + i, c + 5 * n + i);
+  for (i = 0; i < n; i++) nrxi_dyn_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i, c + 4 * n + i, c + 5 * n + i);
   for (step = 0; step < total; step++) {
     double t = t0 + (double)step * h;
     if ((st = nonlinear(user, t, v, nv)) != NRX_OK) break;
@@ -3334,279 +3367,279 @@ NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p,
 static double nrxi_dyn_wrap(double a, double m) { return a - m * floor(a / m); }
 static double nrxi_dyn_sign(double a) { return a > 0 ? 1.0 : -1.0; }
 
-/* Field (its text is the printed equation) and Jacobian of an entry: names are NRXI_Sn(states) NRXI_Km(parameters). */
-#define NRXI_DYN_F(id, names, ...) static const char nrxi_eq_##id[] = #__VA_ARGS__; \
-  static nrx_status nrxi_f_##id(void *user, double t, const double *in, double *out) \
+/* Field (its text is the printed equation) and Jacobian of an entry: names are NRXI_DYN_Sn(states) NRXI_DYN_Km(parameters). */
+#define NRXI_DYN_F(id, names, ...) static const char nrxi_dyn_eq_##id[] = #__VA_ARGS__; \
+  static nrx_status nrxi_dyn_f_##id(void *user, double t, const double *in, double *out) \
   { const double *k_ = (const double *)user; names (void)t; (void)k_; __VA_ARGS__ return NRX_OK; }
-#define NRXI_DYN_J(id, n, names, ...) static nrx_status nrxi_j_##id(void *user, double t, const double *in, double *J) \
+#define NRXI_DYN_J(id, n, names, ...) static nrx_status nrxi_dyn_j_##id(void *user, double t, const double *in, double *J) \
   { const double *k_ = (const double *)user; names (void)t; (void)k_; (void)memset(J, 0, n * n * sizeof *J); __VA_ARGS__ return NRX_OK; }
 #define NRXI_DYN_V(name, from) const double name = from; (void)name;
-#define NRXI_S1(a) NRXI_DYN_V(a, in[0])
-#define NRXI_S2(a, b) NRXI_S1(a) NRXI_DYN_V(b, in[1])
-#define NRXI_S3(a, b, c) NRXI_S2(a, b) NRXI_DYN_V(c, in[2])
-#define NRXI_S4(a, b, c, d) NRXI_S3(a, b, c) NRXI_DYN_V(d, in[3])
-#define NRXI_K1(a) NRXI_DYN_V(a, k_[0])
-#define NRXI_K2(a, b) NRXI_K1(a) NRXI_DYN_V(b, k_[1])
-#define NRXI_K3(a, b, c) NRXI_K2(a, b) NRXI_DYN_V(c, k_[2])
-#define NRXI_K4(a, b, c, d) NRXI_K3(a, b, c) NRXI_DYN_V(d, k_[3])
-#define NRXI_K5(a, b, c, d, e) NRXI_K4(a, b, c, d) NRXI_DYN_V(e, k_[4])
-#define NRXI_K6(a, b, c, d, e, f) NRXI_K5(a, b, c, d, e) NRXI_DYN_V(f, k_[5])
-#define NRXI_K8(a, b, c, d, e, f, g, h) NRXI_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) NRXI_DYN_V(h, k_[7])
+#define NRXI_DYN_S1(a) NRXI_DYN_V(a, in[0])
+#define NRXI_DYN_S2(a, b) NRXI_DYN_S1(a) NRXI_DYN_V(b, in[1])
+#define NRXI_DYN_S3(a, b, c) NRXI_DYN_S2(a, b) NRXI_DYN_V(c, in[2])
+#define NRXI_DYN_S4(a, b, c, d) NRXI_DYN_S3(a, b, c) NRXI_DYN_V(d, in[3])
+#define NRXI_DYN_K1(a) NRXI_DYN_V(a, k_[0])
+#define NRXI_DYN_K2(a, b) NRXI_DYN_K1(a) NRXI_DYN_V(b, k_[1])
+#define NRXI_DYN_K3(a, b, c) NRXI_DYN_K2(a, b) NRXI_DYN_V(c, k_[2])
+#define NRXI_DYN_K4(a, b, c, d) NRXI_DYN_K3(a, b, c) NRXI_DYN_V(d, k_[3])
+#define NRXI_DYN_K5(a, b, c, d, e) NRXI_DYN_K4(a, b, c, d) NRXI_DYN_V(e, k_[4])
+#define NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_K5(a, b, c, d, e) NRXI_DYN_V(f, k_[5])
+#define NRXI_DYN_K8(a, b, c, d, e, f, g, h) NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) NRXI_DYN_V(h, k_[7])
 
-NRXI_DYN_F(Lorenz, NRXI_S3(x, y, z) NRXI_K3(beta, rho, sigma),
+NRXI_DYN_F(Lorenz, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
   out[0] = sigma*(y - x); out[1] = x*(rho - z) - y; out[2] = x*y - beta*z;)
-NRXI_DYN_J(Lorenz, 3, NRXI_S3(x, y, z) NRXI_K3(beta, rho, sigma),
+NRXI_DYN_J(Lorenz, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
   J[0] = -sigma; J[1] = sigma; J[3] = rho - z; J[4] = -1.0; J[5] = -x; J[6] = y; J[7] = x; J[8] = -beta;)
-NRXI_DYN_F(Rossler, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(Rossler, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = -y - z; out[1] = x + a*y; out[2] = b + z*(x - c);)
-NRXI_DYN_J(Rossler, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(Rossler, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = -1.0; J[2] = -1.0; J[3] = 1.0; J[4] = a; J[6] = z; J[8] = -c + x;)
-NRXI_DYN_F(Lorenz84, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_F(Lorenz84, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   out[0] = -a*x - y*y - z*z + a*f; out[1] = -y + x*y - b*x*z + g; out[2] = -z + b*x*y + x*z;)
-NRXI_DYN_J(Lorenz84, 3, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_J(Lorenz84, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   J[0] = -a; J[1] = -2.0*y; J[2] = -2.0*z; J[3] = -b*z + y; J[4] = x - 1.0; J[5] = -b*x; J[6] = b*y + z;
   J[7] = b*x; J[8] = x - 1.0;)
-NRXI_DYN_F(Thomas, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(Thomas, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x + b*sin(y); out[1] = -a*y + b*sin(z); out[2] = -a*z + b*sin(x);)
-NRXI_DYN_J(Thomas, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(Thomas, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = b*cos(y); J[4] = -a; J[5] = b*cos(z); J[6] = b*cos(x); J[8] = -a;)
-NRXI_DYN_F(Halvorsen, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(Halvorsen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x - b*(y + z) - y*y; out[1] = -a*y - b*(z + x) - z*z; out[2] = -a*z - b*(x + y) - x*x;)
-NRXI_DYN_J(Halvorsen, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(Halvorsen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = -b - 2.0*y; J[2] = -b; J[3] = -b; J[4] = -a; J[5] = -b - 2.0*z; J[6] = -b - 2.0*x;
   J[7] = -b; J[8] = -a;)
-NRXI_DYN_F(Chen, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(Chen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*(y - x); out[1] = (c - a)*x - x*z + c*y; out[2] = x*y - b*z;)
-NRXI_DYN_J(Chen, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(Chen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = -a; J[1] = a; J[3] = -a + c - z; J[4] = c; J[5] = -x; J[6] = y; J[7] = x; J[8] = -b;)
-NRXI_DYN_F(ChenLee, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(ChenLee, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*x - y*z; out[1] = b*y + x*z; out[2] = c*z + x*y/3.0;)
-NRXI_DYN_J(ChenLee, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(ChenLee, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = a; J[1] = -z; J[2] = -y; J[3] = z; J[4] = b; J[5] = x; J[6] = 0.3333333333333333*y;
   J[7] = 0.3333333333333333*x; J[8] = c;)
-NRXI_DYN_F(LuChen, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(LuChen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*(y - x); out[1] = -x*z + c*y; out[2] = x*y - b*z;)
-NRXI_DYN_J(LuChen, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(LuChen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = -a; J[1] = a; J[3] = -z; J[4] = c; J[5] = -x; J[6] = y; J[7] = x; J[8] = -b;)
-NRXI_DYN_F(Chua, NRXI_S3(x, y, z) NRXI_K4(alpha, beta, m0, m1),
+NRXI_DYN_F(Chua, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(alpha, beta, m0, m1),
   out[0] = alpha*(y - x - m1*x - 0.5*(m0 - m1)*(fabs(x + 1.0) - fabs(x - 1.0))); out[1] = x - y + z;
   out[2] = -beta*y;)
-NRXI_DYN_J(Chua, 3, NRXI_S3(x, y, z) NRXI_K4(alpha, beta, m0, m1),
+NRXI_DYN_J(Chua, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(alpha, beta, m0, m1),
   J[0] = alpha*(-m1 - (0.5*m0 - 0.5*m1)*(-nrxi_dyn_sign(x - 1.0) + nrxi_dyn_sign(x + 1.0)) - 1.0);
   J[1] = alpha; J[3] = 1.0; J[4] = -1.0; J[5] = 1.0; J[7] = -beta;)
-NRXI_DYN_F(Dadras, NRXI_S3(x, y, z) NRXI_K5(c, e, o, p, r),
+NRXI_DYN_F(Dadras, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(c, e, o, p, r),
   out[0] = y - p*x + o*y*z; out[1] = r*y - x*z + z; out[2] = c*x*y - e*z;)
-NRXI_DYN_J(Dadras, 3, NRXI_S3(x, y, z) NRXI_K5(c, e, o, p, r),
+NRXI_DYN_J(Dadras, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(c, e, o, p, r),
   J[0] = -p; J[1] = o*z + 1.0; J[2] = o*y; J[3] = -z; J[4] = r; J[5] = 1.0 - x; J[6] = c*y; J[7] = c*x;
   J[8] = -e;)
-NRXI_DYN_F(Duffing, NRXI_S3(x, y, z) NRXI_K5(alpha, beta, delta, gamma, omega),
+NRXI_DYN_F(Duffing, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(alpha, beta, delta, gamma, omega),
   out[0] = y; out[1] = -delta*y - beta*x - alpha*x*x*x + gamma*cos(z); out[2] = omega;)
-NRXI_DYN_J(Duffing, 3, NRXI_S3(x, y, z) NRXI_K5(alpha, beta, delta, gamma, omega),
+NRXI_DYN_J(Duffing, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(alpha, beta, delta, gamma, omega),
   J[1] = 1.0; J[3] = -3.0*alpha*(x*x) - beta; J[4] = -delta; J[5] = -gamma*sin(z);)
-NRXI_DYN_F(ForcedVanDerPol, NRXI_S3(x, y, z) NRXI_K3(a, mu, w),
+NRXI_DYN_F(ForcedVanDerPol, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, mu, w),
   out[0] = y; out[1] = mu*(1.0 - x*x)*y - x + a*sin(z); out[2] = w;)
-NRXI_DYN_J(ForcedVanDerPol, 3, NRXI_S3(x, y, z) NRXI_K3(a, mu, w),
+NRXI_DYN_J(ForcedVanDerPol, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, mu, w),
   J[1] = 1.0; J[3] = -2.0*mu*x*y - 1.0; J[4] = mu*(1.0 - (x*x)); J[5] = a*cos(z);)
-NRXI_DYN_F(ForcedFitzHughNagumo, NRXI_S3(v, w, z) NRXI_K6(a, b, curr, f, gamma, omega),
+NRXI_DYN_F(ForcedFitzHughNagumo, NRXI_DYN_S3(v, w, z) NRXI_DYN_K6(a, b, curr, f, gamma, omega),
   out[0] = v - v*v*v/3.0 - w + curr + f*sin(z); out[1] = gamma*(v + a - b*w); out[2] = omega;)
-NRXI_DYN_J(ForcedFitzHughNagumo, 3, NRXI_S3(v, w, z) NRXI_K6(a, b, curr, f, gamma, omega),
+NRXI_DYN_J(ForcedFitzHughNagumo, 3, NRXI_DYN_S3(v, w, z) NRXI_DYN_K6(a, b, curr, f, gamma, omega),
   J[0] = 1.0 - 1.0*(v*v); J[1] = -1.0; J[2] = f*cos(z); J[3] = gamma; J[4] = -b*gamma;)
-NRXI_DYN_F(HenonHeiles, NRXI_S4(x, y, px, py) NRXI_K1(lam),
+NRXI_DYN_F(HenonHeiles, NRXI_DYN_S4(x, y, px, py) NRXI_DYN_K1(lam),
   out[0] = px; out[1] = py; out[2] = -x - 2.0*lam*x*y; out[3] = -y - lam*x*x + lam*y*y;)
-NRXI_DYN_J(HenonHeiles, 4, NRXI_S4(x, y, px, py) NRXI_K1(lam),
+NRXI_DYN_J(HenonHeiles, 4, NRXI_DYN_S4(x, y, px, py) NRXI_DYN_K1(lam),
   J[2] = 1.0; J[7] = 1.0; J[8] = -2.0*lam*y - 1.0; J[9] = -2.0*lam*x; J[12] = -2.0*lam*x;
   J[13] = 2.0*lam*y - 1.0;)
-NRXI_DYN_F(NoseHoover, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(NoseHoover, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = y; out[1] = -x + y*z; out[2] = a - y*y;)
-NRXI_DYN_J(NoseHoover, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(NoseHoover, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = 1.0; J[3] = -1.0; J[4] = z; J[5] = y; J[7] = -2.0*y;)
-NRXI_DYN_F(HastingsPowell, NRXI_S3(x, y, z) NRXI_K6(a1, a2, b1, b2, d1, d2),
+NRXI_DYN_F(HastingsPowell, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a1, a2, b1, b2, d1, d2),
   out[0] = x*(1.0 - x) - a1*x*y/(1.0 + b1*x); out[1] = a1*x*y/(1.0 + b1*x) - a2*y*z/(1.0 + b2*y) - d1*y;
   out[2] = a2*y*z/(1.0 + b2*y) - d2*z;)
-NRXI_DYN_J(HastingsPowell, 3, NRXI_S3(x, y, z) NRXI_K6(a1, a2, b1, b2, d1, d2),
+NRXI_DYN_J(HastingsPowell, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a1, a2, b1, b2, d1, d2),
   J[0] = a1*b1*x*y/((b1*x + 1.0)*(b1*x + 1.0)) - a1*y/(b1*x + 1.0) - 2.0*x + 1.0; J[1] = -a1*x/(b1*x + 1.0);
   J[3] = -a1*b1*x*y/((b1*x + 1.0)*(b1*x + 1.0)) + a1*y/(b1*x + 1.0);
   J[4] = a1*x/(b1*x + 1.0) + a2*b2*y*z/((b2*y + 1.0)*(b2*y + 1.0)) - a2*z/(b2*y + 1.0) - d1;
   J[5] = -a2*y/(b2*y + 1.0); J[7] = -a2*b2*y*z/((b2*y + 1.0)*(b2*y + 1.0)) + a2*z/(b2*y + 1.0);
   J[8] = a2*y/(b2*y + 1.0) - d2;)
-NRXI_DYN_F(RabinovichFabrikant, NRXI_S3(x, y, z) NRXI_K2(a, g),
+NRXI_DYN_F(RabinovichFabrikant, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, g),
   out[0] = y*(z - 1.0 + x*x) + g*x; out[1] = x*(3.0*z + 1.0 - x*x) + g*y; out[2] = -2.0*z*(a + x*y);)
-NRXI_DYN_J(RabinovichFabrikant, 3, NRXI_S3(x, y, z) NRXI_K2(a, g),
+NRXI_DYN_J(RabinovichFabrikant, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, g),
   J[0] = g + 2.0*x*y; J[1] = (x*x) + z - 1.0; J[2] = y; J[3] = -3.0*(x*x) + 3.0*z + 1.0; J[4] = g;
   J[5] = 3.0*x; J[6] = -2.0*y*z; J[7] = -2.0*x*z; J[8] = -2.0*a - 2.0*x*y;)
-NRXI_DYN_F(Rucklidge, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(Rucklidge, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x + b*y - y*z; out[1] = x; out[2] = -z + y*y;)
-NRXI_DYN_J(Rucklidge, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(Rucklidge, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = b - z; J[2] = -y; J[3] = 1.0; J[7] = 2.0*y; J[8] = -1.0;)
-NRXI_DYN_F(Aizawa, NRXI_S3(x, y, z) NRXI_K6(a, b, c, d, e, f),
+NRXI_DYN_F(Aizawa, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, c, d, e, f),
   out[0] = (z - b)*x - d*y; out[1] = d*x + (z - b)*y;
   out[2] = c + a*z - z*z*z/3.0 - x*x - y*y - e*z*(x*x + y*y) + f*z*x*x*x;)
-NRXI_DYN_J(Aizawa, 3, NRXI_S3(x, y, z) NRXI_K6(a, b, c, d, e, f),
+NRXI_DYN_J(Aizawa, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, c, d, e, f),
   J[0] = -b + z; J[1] = -d; J[2] = x; J[3] = d; J[4] = -b + z; J[5] = y;
   J[6] = -2.0*e*x*z + 3.0*f*(x*x)*z - 2.0*x; J[7] = -2.0*e*y*z - 2.0*y;
   J[8] = a - e*((x*x) + (y*y)) + f*(x*x*x) - 1.0*(z*z);)
-NRXI_DYN_F(Arneodo, NRXI_S3(x, y, z) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(Arneodo, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, c, d),
   out[0] = y; out[1] = z; out[2] = -a*x - b*y - c*z + d*x*x*x;)
-NRXI_DYN_J(Arneodo, 3, NRXI_S3(x, y, z) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(Arneodo, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, c, d),
   J[1] = 1.0; J[5] = 1.0; J[6] = -a + 3.0*d*(x*x); J[7] = -b; J[8] = -c;)
-NRXI_DYN_F(GenesioTesi, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(GenesioTesi, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = y; out[1] = z; out[2] = -c*x - b*y - a*z + x*x;)
-NRXI_DYN_J(GenesioTesi, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(GenesioTesi, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = 1.0; J[5] = 1.0; J[6] = -c + 2.0*x; J[7] = -b; J[8] = -a;)
-NRXI_DYN_F(Hadley, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_F(Hadley, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   out[0] = -y*y - z*z - a*x + a*f; out[1] = x*y - b*x*z - y + g; out[2] = b*x*y + x*z - z;)
-NRXI_DYN_J(Hadley, 3, NRXI_S3(x, y, z) NRXI_K4(a, b, f, g),
+NRXI_DYN_J(Hadley, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
   J[0] = -a; J[1] = -2.0*y; J[2] = -2.0*z; J[3] = -b*z + y; J[4] = x - 1.0; J[5] = -b*x; J[6] = b*y + z;
   J[7] = b*x; J[8] = x - 1.0;)
-NRXI_DYN_F(RikitakeDynamo, NRXI_S3(x, y, z) NRXI_K2(a, mu),
+NRXI_DYN_F(RikitakeDynamo, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, mu),
   out[0] = -mu*x + y*z; out[1] = -mu*y - a*x + x*z; out[2] = 1.0 - x*y;)
-NRXI_DYN_J(RikitakeDynamo, 3, NRXI_S3(x, y, z) NRXI_K2(a, mu),
+NRXI_DYN_J(RikitakeDynamo, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, mu),
   J[0] = -mu; J[1] = z; J[2] = y; J[3] = -a + z; J[4] = -mu; J[5] = x; J[6] = -y; J[7] = -x;)
-NRXI_DYN_F(ShimizuMorioka, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(ShimizuMorioka, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = y; out[1] = x - a*y - x*z; out[2] = -b*z + x*x;)
-NRXI_DYN_J(ShimizuMorioka, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(ShimizuMorioka, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[1] = 1.0; J[3] = 1.0 - z; J[4] = -a; J[5] = -x; J[6] = 2.0*x; J[8] = -b;)
-NRXI_DYN_F(NewtonLeipnik, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(NewtonLeipnik, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -a*x + y + 10.0*y*z; out[1] = -x - 0.4*y + 5.0*x*z; out[2] = b*z - 5.0*x*y;)
-NRXI_DYN_J(NewtonLeipnik, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(NewtonLeipnik, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[0] = -a; J[1] = 10.0*z + 1.0; J[2] = 10.0*y; J[3] = 5.0*z - 1.0; J[4] = -0.4; J[5] = 5.0*x;
   J[6] = -5.0*y; J[7] = -5.0*x; J[8] = b;)
-NRXI_DYN_F(BurkeShaw, NRXI_S3(x, y, z) NRXI_K2(e, n),
+NRXI_DYN_F(BurkeShaw, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(e, n),
   out[0] = -n*(x + y); out[1] = y - n*x*z; out[2] = n*x*y + e;)
-NRXI_DYN_J(BurkeShaw, 3, NRXI_S3(x, y, z) NRXI_K2(e, n),
+NRXI_DYN_J(BurkeShaw, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(e, n),
   J[0] = -n; J[1] = -n; J[3] = -n*z; J[4] = 1.0; J[5] = -n*x; J[6] = n*y; J[7] = n*x;)
-NRXI_DYN_F(MooreSpiegel, NRXI_S3(x, y, z) NRXI_K3(a, b, eps),
+NRXI_DYN_F(MooreSpiegel, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, eps),
   out[0] = y; out[1] = a*z; out[2] = -z + eps*y - y*x*x - b*x;)
-NRXI_DYN_J(MooreSpiegel, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, eps),
+NRXI_DYN_J(MooreSpiegel, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, eps),
   J[1] = 1.0; J[5] = a; J[6] = -b - 2.0*x*y; J[7] = eps - (x*x); J[8] = -1.0;)
-NRXI_DYN_F(Finance, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(Finance, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = (1.0/b - a)*x + z + x*y; out[1] = -b*y - x*x; out[2] = -x - c*z;)
-NRXI_DYN_J(Finance, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(Finance, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[0] = -a + y + 1.0/b; J[1] = x; J[2] = 1.0; J[3] = -2.0*x; J[4] = -b; J[6] = -1.0; J[8] = -c;)
-NRXI_DYN_F(VallisElNino, NRXI_S3(x, y, z) NRXI_K3(b, c, p),
+NRXI_DYN_F(VallisElNino, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(b, c, p),
   out[0] = b*y - c*(x + p); out[1] = -y + x*z; out[2] = -z - x*y + 1.0;)
-NRXI_DYN_J(VallisElNino, 3, NRXI_S3(x, y, z) NRXI_K3(b, c, p),
+NRXI_DYN_J(VallisElNino, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(b, c, p),
   J[0] = -c; J[1] = b; J[3] = z; J[4] = -1.0; J[5] = x; J[6] = -y; J[7] = -x; J[8] = -1.0;)
-NRXI_DYN_F(WangSun, NRXI_S3(x, y, z) NRXI_K6(a, b, d, e, f, q),
+NRXI_DYN_F(WangSun, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, d, e, f, q),
   out[0] = a*x + q*y*z; out[1] = b*x + d*y - x*z; out[2] = e*z + f*x*y;)
-NRXI_DYN_J(WangSun, 3, NRXI_S3(x, y, z) NRXI_K6(a, b, d, e, f, q),
+NRXI_DYN_J(WangSun, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, d, e, f, q),
   J[0] = a; J[1] = q*z; J[2] = q*y; J[3] = b - z; J[4] = d; J[5] = -x; J[6] = f*y; J[7] = f*x; J[8] = e;)
-NRXI_DYN_F(Sakarya, NRXI_S3(x, y, z) NRXI_K8(a, b, c, h, p, q, r, s),
+NRXI_DYN_F(Sakarya, NRXI_DYN_S3(x, y, z) NRXI_DYN_K8(a, b, c, h, p, q, r, s),
   out[0] = a*x + h*y + s*y*z; out[1] = -b*y - p*x + q*x*z; out[2] = c*z - r*x*y;)
-NRXI_DYN_J(Sakarya, 3, NRXI_S3(x, y, z) NRXI_K8(a, b, c, h, p, q, r, s),
+NRXI_DYN_J(Sakarya, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K8(a, b, c, h, p, q, r, s),
   J[0] = a; J[1] = h + s*z; J[2] = s*y; J[3] = -p + q*z; J[4] = -b; J[5] = q*x; J[6] = -r*y; J[7] = -r*x;
   J[8] = c;)
-NRXI_DYN_F(ArnoldBeltramiChildress, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(ArnoldBeltramiChildress, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = a*sin(z) + c*cos(y); out[1] = b*sin(x) + a*cos(z); out[2] = c*sin(y) + b*cos(x);)
-NRXI_DYN_J(ArnoldBeltramiChildress, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(ArnoldBeltramiChildress, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = -c*sin(y); J[2] = a*cos(z); J[3] = b*cos(x); J[5] = -a*sin(z); J[6] = -b*sin(x); J[7] = c*cos(y);)
-NRXI_DYN_F(LorenzStenflo, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(LorenzStenflo, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   out[0] = a*(y - x) + d*w; out[1] = x*(c - z) - y; out[2] = x*y - b*z; out[3] = -x - a*w;)
-NRXI_DYN_J(LorenzStenflo, 4, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(LorenzStenflo, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   J[0] = -a; J[1] = a; J[3] = d; J[4] = c - z; J[5] = -1.0; J[6] = -x; J[8] = y; J[9] = x; J[10] = -b;
   J[12] = -1.0; J[15] = -a;)
-NRXI_DYN_F(HyperRossler, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(HyperRossler, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   out[0] = -y - z; out[1] = x + a*y + w; out[2] = b + x*z; out[3] = -c*z + d*w;)
-NRXI_DYN_J(HyperRossler, 4, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(HyperRossler, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   J[1] = -1.0; J[2] = -1.0; J[4] = 1.0; J[5] = a; J[7] = 1.0; J[8] = z; J[10] = x; J[14] = -c; J[15] = d;)
-NRXI_DYN_F(HyperLorenz, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(HyperLorenz, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   out[0] = a*(y - x) + w; out[1] = c*x - x*z - y; out[2] = x*y - b*z; out[3] = d*w - x*z;)
-NRXI_DYN_J(HyperLorenz, 4, NRXI_S4(x, y, z, w) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(HyperLorenz, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
   J[0] = -a; J[1] = a; J[3] = 1.0; J[4] = c - z; J[5] = -1.0; J[6] = -x; J[8] = y; J[9] = x; J[10] = -b;
   J[12] = -z; J[14] = -x; J[15] = d;)
-NRXI_DYN_F(NuclearQuadrupole, NRXI_S4(q1, q2, p1, p2) NRXI_K3(a, b, d),
+NRXI_DYN_F(NuclearQuadrupole, NRXI_DYN_S4(q1, q2, p1, p2) NRXI_DYN_K3(a, b, d),
   out[0] = a*p1; out[1] = a*p2;
   out[2] = -a*q1 + 2.1213203435596424*b*(q1*q1 - q2*q2) - d*q1*(q1*q1 + q2*q2);
   out[3] = -a*q2 - 4.2426406871192848*b*q1*q2 - d*q2*(q1*q1 + q2*q2);)
-NRXI_DYN_J(NuclearQuadrupole, 4, NRXI_S4(q1, q2, p1, p2) NRXI_K3(a, b, d),
+NRXI_DYN_J(NuclearQuadrupole, 4, NRXI_DYN_S4(q1, q2, p1, p2) NRXI_DYN_K3(a, b, d),
   J[2] = a; J[7] = a; J[8] = -a + 4.242640687119285*b*q1 - 2.0*d*(q1*q1) - d*((q1*q1) + (q2*q2));
   J[9] = -4.242640687119285*b*q2 - 2.0*d*q1*q2; J[12] = -4.242640687119285*b*q2 - 2.0*d*q1*q2;
   J[13] = -a - 4.242640687119285*b*q1 - 2.0*d*(q2*q2) - d*((q1*q1) + (q2*q2));)
-NRXI_DYN_F(SprottA, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottA, NRXI_DYN_S3(x, y, z),
   out[0] = y; out[1] = -x + y*z; out[2] = 1.0 - y*y;)
-NRXI_DYN_J(SprottA, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottA, 3, NRXI_DYN_S3(x, y, z),
   J[1] = 1.0; J[3] = -1.0; J[4] = z; J[5] = y; J[7] = -2.0*y;)
-NRXI_DYN_F(SprottB, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottB, NRXI_DYN_S3(x, y, z),
   out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*y;)
-NRXI_DYN_J(SprottB, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottB, 3, NRXI_DYN_S3(x, y, z),
   J[1] = z; J[2] = y; J[3] = 1.0; J[4] = -1.0; J[6] = -y; J[7] = -x;)
-NRXI_DYN_F(SprottC, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottC, NRXI_DYN_S3(x, y, z),
   out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*x;)
-NRXI_DYN_J(SprottC, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottC, 3, NRXI_DYN_S3(x, y, z),
   J[1] = z; J[2] = y; J[3] = 1.0; J[4] = -1.0; J[6] = -2.0*x;)
-NRXI_DYN_F(SprottD, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottD, NRXI_DYN_S3(x, y, z),
   out[0] = -y; out[1] = x + z; out[2] = x*z + 3.0*y*y;)
-NRXI_DYN_J(SprottD, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottD, 3, NRXI_DYN_S3(x, y, z),
   J[1] = -1.0; J[3] = 1.0; J[5] = 1.0; J[6] = z; J[7] = 6.0*y; J[8] = x;)
-NRXI_DYN_F(SprottE, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottE, NRXI_DYN_S3(x, y, z),
   out[0] = y*z; out[1] = x*x - y; out[2] = 1.0 - 4.0*x;)
-NRXI_DYN_J(SprottE, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottE, 3, NRXI_DYN_S3(x, y, z),
   J[1] = z; J[2] = y; J[3] = 2.0*x; J[4] = -1.0; J[6] = -4.0;)
-NRXI_DYN_F(SprottF, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottF, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = y + z; out[1] = -x + a*y; out[2] = x*x - z;)
-NRXI_DYN_J(SprottF, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottF, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = 1.0; J[2] = 1.0; J[3] = -1.0; J[4] = a; J[6] = 2.0*x; J[8] = -1.0;)
-NRXI_DYN_F(SprottG, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottG, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = a*x + z; out[1] = x*z - y; out[2] = -x + y;)
-NRXI_DYN_J(SprottG, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottG, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[0] = a; J[2] = 1.0; J[3] = z; J[4] = -1.0; J[5] = x; J[6] = -1.0; J[7] = 1.0;)
-NRXI_DYN_F(SprottH, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottH, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = -y + z*z; out[1] = x + a*y; out[2] = x - z;)
-NRXI_DYN_J(SprottH, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottH, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = -1.0; J[2] = 2.0*z; J[3] = 1.0; J[4] = a; J[6] = 1.0; J[8] = -1.0;)
-NRXI_DYN_F(SprottI, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottI, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = -a*y; out[1] = x + z; out[2] = x + y*y - z;)
-NRXI_DYN_J(SprottI, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottI, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = -a; J[3] = 1.0; J[5] = 1.0; J[6] = 1.0; J[7] = 2.0*y; J[8] = -1.0;)
-NRXI_DYN_F(SprottJ, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottJ, NRXI_DYN_S3(x, y, z),
   out[0] = 2.0*z; out[1] = -2.0*y + z; out[2] = -x + y + y*y;)
-NRXI_DYN_J(SprottJ, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottJ, 3, NRXI_DYN_S3(x, y, z),
   J[2] = 2.0; J[4] = -2.0; J[5] = 1.0; J[6] = -1.0; J[7] = 2.0*y + 1.0;)
-NRXI_DYN_F(SprottK, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottK, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = x*y - z; out[1] = x - y; out[2] = x + a*z;)
-NRXI_DYN_J(SprottK, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottK, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[0] = y; J[1] = x; J[2] = -1.0; J[3] = 1.0; J[4] = -1.0; J[6] = 1.0; J[8] = a;)
-NRXI_DYN_F(SprottL, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(SprottL, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = y + b*z; out[1] = a*x*x - y; out[2] = 1.0 - x;)
-NRXI_DYN_J(SprottL, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(SprottL, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[1] = 1.0; J[2] = b; J[3] = 2.0*a*x; J[4] = -1.0; J[6] = -1.0;)
-NRXI_DYN_F(SprottM, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottM, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = -z; out[1] = -x*x - y; out[2] = a + a*x + y;)
-NRXI_DYN_J(SprottM, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottM, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[2] = -1.0; J[3] = -2.0*x; J[4] = -1.0; J[6] = a; J[7] = 1.0;)
-NRXI_DYN_F(SprottN, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottN, NRXI_DYN_S3(x, y, z),
   out[0] = -2.0*y; out[1] = x + z*z; out[2] = 1.0 + y - 2.0*z;)
-NRXI_DYN_J(SprottN, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottN, 3, NRXI_DYN_S3(x, y, z),
   J[1] = -2.0; J[3] = 1.0; J[5] = 2.0*z; J[7] = 1.0; J[8] = -2.0;)
-NRXI_DYN_F(SprottO, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottO, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = y; out[1] = x - z; out[2] = x + x*z + a*y;)
-NRXI_DYN_J(SprottO, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottO, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = 1.0; J[3] = 1.0; J[5] = -1.0; J[6] = z + 1.0; J[7] = a; J[8] = x;)
-NRXI_DYN_F(SprottP, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_F(SprottP, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   out[0] = a*y + z; out[1] = -x + y*y; out[2] = x + y;)
-NRXI_DYN_J(SprottP, 3, NRXI_S3(x, y, z) NRXI_K1(a),
+NRXI_DYN_J(SprottP, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
   J[1] = a; J[2] = 1.0; J[3] = -1.0; J[4] = 2.0*y; J[6] = 1.0; J[7] = 1.0;)
-NRXI_DYN_F(SprottQ, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(SprottQ, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = -z; out[1] = x - y; out[2] = a*x + y*y + b*z;)
-NRXI_DYN_J(SprottQ, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(SprottQ, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[2] = -1.0; J[3] = 1.0; J[4] = -1.0; J[6] = a; J[7] = 2.0*y; J[8] = b;)
-NRXI_DYN_F(SprottR, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_F(SprottR, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   out[0] = a - y; out[1] = b + z; out[2] = x*y - z;)
-NRXI_DYN_J(SprottR, 3, NRXI_S3(x, y, z) NRXI_K2(a, b),
+NRXI_DYN_J(SprottR, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
   J[1] = -1.0; J[5] = 1.0; J[6] = y; J[7] = x; J[8] = -1.0;)
-NRXI_DYN_F(SprottS, NRXI_S3(x, y, z),
+NRXI_DYN_F(SprottS, NRXI_DYN_S3(x, y, z),
   out[0] = -x - 4.0*y; out[1] = x + z*z; out[2] = 1.0 + x;)
-NRXI_DYN_J(SprottS, 3, NRXI_S3(x, y, z),
+NRXI_DYN_J(SprottS, 3, NRXI_DYN_S3(x, y, z),
   J[0] = -1.0; J[1] = -4.0; J[3] = 1.0; J[5] = 2.0*z; J[6] = 1.0;)
-NRXI_DYN_F(SprottJerk, NRXI_S3(x, y, z) NRXI_K1(mu),
+NRXI_DYN_F(SprottJerk, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(mu),
   out[0] = y; out[1] = z; out[2] = -x + y*y - mu*z;)
-NRXI_DYN_J(SprottJerk, 3, NRXI_S3(x, y, z) NRXI_K1(mu),
+NRXI_DYN_J(SprottJerk, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(mu),
   J[1] = 1.0; J[5] = 1.0; J[6] = -1.0; J[7] = 2.0*y; J[8] = -mu;)
-NRXI_DYN_F(DoublePendulum, NRXI_S4(a, b, p, q) NRXI_K1(g),
+NRXI_DYN_F(DoublePendulum, NRXI_DYN_S4(a, b, p, q) NRXI_DYN_K1(g),
   const double c = cos(a - b), s = sin(a - b), D = 1.0 + s*s, h1 = p*q*s/D;
   const double h2 = (p*p + 2.0*q*q - 2.0*p*q*c)*sin(2.0*(a - b))/(2.0*D*D); out[0] = (p - q*c)/D;
   out[1] = (2.0*q - p*c)/D; out[2] = -2.0*g*sin(a) - h1 + h2; out[3] = -g*sin(b) + h1 - h2;)
-NRXI_DYN_J(DoublePendulum, 4, NRXI_S4(a, b, p, q) NRXI_K1(g),
+NRXI_DYN_J(DoublePendulum, 4, NRXI_DYN_S4(a, b, p, q) NRXI_DYN_K1(g),
   const double v0 = a - b; const double v1 = sin(v0); const double v2 = (v1*v1); const double v3 = v2 + 1.0;
   const double v4 = 1.0/(v3); const double v5 = v1*v4; const double v6 = q*v5; const double v7 = cos(v0);
   const double v8 = q*v7; const double v9 = 1.0/(v3*v3); const double v10 = 2.0*v1*v7*v9;
@@ -3621,83 +3654,83 @@ NRXI_DYN_J(DoublePendulum, 4, NRXI_S4(a, b, p, q) NRXI_K1(g),
   J[0] = v11; J[1] = -v11; J[2] = v4; J[3] = v13; J[4] = v16; J[5] = -v16; J[6] = v13; J[7] = v17;
   J[8] = -2.0*g*cos(a) - v25; J[9] = v25; J[10] = -v26; J[11] = -v27; J[12] = v25; J[13] = -g*cos(b) - v25;
   J[14] = v26; J[15] = v27;)
-NRXI_DYN_F(HarmonicOscillator, NRXI_S2(x, v) NRXI_K1(omega),
+NRXI_DYN_F(HarmonicOscillator, NRXI_DYN_S2(x, v) NRXI_DYN_K1(omega),
   out[0] = v; out[1] = -omega*omega*x;)
-NRXI_DYN_J(HarmonicOscillator, 2, NRXI_S2(x, v) NRXI_K1(omega),
+NRXI_DYN_J(HarmonicOscillator, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(omega),
   J[1] = 1.0; J[2] = -(omega*omega);)
-NRXI_DYN_F(DampedOscillator, NRXI_S2(x, v) NRXI_K1(gamma),
+NRXI_DYN_F(DampedOscillator, NRXI_DYN_S2(x, v) NRXI_DYN_K1(gamma),
   out[0] = v; out[1] = -gamma*v - x;)
-NRXI_DYN_J(DampedOscillator, 2, NRXI_S2(x, v) NRXI_K1(gamma),
+NRXI_DYN_J(DampedOscillator, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(gamma),
   J[1] = 1.0; J[2] = -1.0; J[3] = -gamma;)
-NRXI_DYN_F(Pendulum, NRXI_S2(x, v),
+NRXI_DYN_F(Pendulum, NRXI_DYN_S2(x, v),
   out[0] = v; out[1] = -sin(x);)
-NRXI_DYN_J(Pendulum, 2, NRXI_S2(x, v),
+NRXI_DYN_J(Pendulum, 2, NRXI_DYN_S2(x, v),
   J[1] = 1.0; J[2] = -cos(x);)
-NRXI_DYN_F(LotkaVolterra, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(LotkaVolterra, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   out[0] = x*(a - b*y); out[1] = y*(c*x - d);)
-NRXI_DYN_J(LotkaVolterra, 2, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(LotkaVolterra, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   J[0] = a - b*y; J[1] = -b*x; J[2] = c*y; J[3] = c*x - d;)
-NRXI_DYN_F(VanDerPol, NRXI_S2(x, v) NRXI_K1(mu),
+NRXI_DYN_F(VanDerPol, NRXI_DYN_S2(x, v) NRXI_DYN_K1(mu),
   out[0] = v; out[1] = mu*(1.0 - x*x)*v - x;)
-NRXI_DYN_J(VanDerPol, 2, NRXI_S2(x, v) NRXI_K1(mu),
+NRXI_DYN_J(VanDerPol, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(mu),
   J[1] = 1.0; J[2] = -2.0*mu*v*x - 1.0; J[3] = mu*(1.0 - (x*x));)
-NRXI_DYN_F(RigidBody, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_F(RigidBody, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   out[0] = (b - c)/(b*c)*y*z; out[1] = (c - a)/(c*a)*z*x; out[2] = (a - b)/(a*b)*x*y;)
-NRXI_DYN_J(RigidBody, 3, NRXI_S3(x, y, z) NRXI_K3(a, b, c),
+NRXI_DYN_J(RigidBody, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
   J[1] = z*(b - c)/(b*c); J[2] = y*(b - c)/(b*c); J[3] = z*(-a + c)/(a*c); J[5] = x*(-a + c)/(a*c);
   J[6] = y*(a - b)/(a*b); J[7] = x*(a - b)/(a*b);)
-NRXI_DYN_F(Kepler, NRXI_S4(x, y, px, py),
+NRXI_DYN_F(Kepler, NRXI_DYN_S4(x, y, px, py),
   out[0] = px; out[1] = py; out[2] = -x/((x*x + y*y)*sqrt(x*x + y*y));
   out[3] = -y/((x*x + y*y)*sqrt(x*x + y*y));)
-NRXI_DYN_J(Kepler, 4, NRXI_S4(x, y, px, py),
+NRXI_DYN_J(Kepler, 4, NRXI_DYN_S4(x, y, px, py),
   J[2] = 1.0; J[7] = 1.0; J[8] = 3.0*(x*x)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);
   J[9] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0); J[12] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0);
   J[13] = 3.0*(y*y)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);)
-NRXI_DYN_F(Brusselator, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_F(Brusselator, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   out[0] = a + x*x*y - (b + 1.0)*x; out[1] = b*x - x*x*y;)
-NRXI_DYN_J(Brusselator, 2, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_J(Brusselator, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   J[0] = -b + 2.0*x*y - 1.0; J[1] = (x*x); J[2] = b - 2.0*x*y; J[3] = -(x*x);)
-NRXI_DYN_F(Robertson, NRXI_S3(x, y, z) NRXI_K3(k1, k2, k3),
+NRXI_DYN_F(Robertson, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(k1, k2, k3),
   out[0] = -k1*x + k3*y*z; out[1] = k1*x - k3*y*z - k2*y*y; out[2] = k2*y*y;)
-NRXI_DYN_J(Robertson, 3, NRXI_S3(x, y, z) NRXI_K3(k1, k2, k3),
+NRXI_DYN_J(Robertson, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(k1, k2, k3),
   J[0] = -k1; J[1] = k3*z; J[2] = k3*y; J[3] = k1; J[4] = -2.0*k2*y - k3*z; J[5] = -k3*y; J[7] = 2.0*k2*y;)
-NRXI_DYN_F(Henon, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_F(Henon, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   out[0] = 1.0 - a*x*x + y; out[1] = b*x;)
-NRXI_DYN_J(Henon, 2, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_J(Henon, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   J[0] = -2.0*a*x; J[1] = 1.0; J[2] = b;)
-NRXI_DYN_F(Logistic, NRXI_S1(x) NRXI_K1(r),
+NRXI_DYN_F(Logistic, NRXI_DYN_S1(x) NRXI_DYN_K1(r),
   out[0] = r*x*(1.0 - x);)
-NRXI_DYN_J(Logistic, 1, NRXI_S1(x) NRXI_K1(r),
+NRXI_DYN_J(Logistic, 1, NRXI_DYN_S1(x) NRXI_DYN_K1(r),
   J[0] = -r*x + r*(1.0 - x);)
-NRXI_DYN_F(Ikeda, NRXI_S2(x, y) NRXI_K1(u),
+NRXI_DYN_F(Ikeda, NRXI_DYN_S2(x, y) NRXI_DYN_K1(u),
   out[0] = 1.0 + u*(x*cos(0.4 - 6.0/(1.0 + x*x + y*y)) - y*sin(0.4 - 6.0/(1.0 + x*x + y*y)));
   out[1] = u*(x*sin(0.4 - 6.0/(1.0 + x*x + y*y)) + y*cos(0.4 - 6.0/(1.0 + x*x + y*y)));)
-NRXI_DYN_J(Ikeda, 2, NRXI_S2(x, y) NRXI_K1(u),
+NRXI_DYN_J(Ikeda, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K1(u),
   const double v0 = (x*x); const double v1 = (y*y); const double v2 = v0 + v1 + 1.0;
   const double v3 = 0.4 - 6.0/v2; const double v4 = cos(v3); const double v5 = 12.0/(v2*v2);
   const double v6 = v5*x*y; const double v7 = v4*v6; const double v8 = sin(v3); const double v9 = v0*v5;
   const double v10 = v6*v8; const double v11 = v1*v5; J[0] = u*(v4 - v7 - v8*v9);
   J[1] = u*(-v10 - v11*v4 - v8); J[2] = u*(-v10 + v4*v9 + v8); J[3] = u*(-v11*v8 + v4 + v7);)
-NRXI_DYN_F(Lozi, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_F(Lozi, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   out[0] = 1.0 - a*fabs(x) + y; out[1] = b*x;)
-NRXI_DYN_J(Lozi, 2, NRXI_S2(x, y) NRXI_K2(a, b),
+NRXI_DYN_J(Lozi, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
   J[0] = -a*nrxi_dyn_sign(x); J[1] = 1.0; J[2] = b;)
-NRXI_DYN_F(Chirikov, NRXI_S2(x, p) NRXI_K1(k),
+NRXI_DYN_F(Chirikov, NRXI_DYN_S2(x, p) NRXI_DYN_K1(k),
   out[0] = nrxi_dyn_wrap(x + p + k*sin(x), 6.283185307179586);
   out[1] = nrxi_dyn_wrap(p + k*sin(x), 6.283185307179586);)
-NRXI_DYN_J(Chirikov, 2, NRXI_S2(x, p) NRXI_K1(k),
+NRXI_DYN_J(Chirikov, 2, NRXI_DYN_S2(x, p) NRXI_DYN_K1(k),
   J[0] = k*cos(x) + 1.0; J[1] = 1.0; J[2] = k*cos(x); J[3] = 1.0;)
-NRXI_DYN_F(CatMap, NRXI_S2(x, y),
+NRXI_DYN_F(CatMap, NRXI_DYN_S2(x, y),
   out[0] = nrxi_dyn_wrap(x + y, 1.0); out[1] = nrxi_dyn_wrap(x + 2.0*y, 1.0);)
-NRXI_DYN_J(CatMap, 2, NRXI_S2(x, y),
+NRXI_DYN_J(CatMap, 2, NRXI_DYN_S2(x, y),
   J[0] = 1.0; J[1] = 1.0; J[2] = 1.0; J[3] = 2.0;)
-NRXI_DYN_F(Tinkerbell, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_F(Tinkerbell, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   out[0] = x*x - y*y + a*x + b*y; out[1] = 2.0*x*y + c*x + d*y;)
-NRXI_DYN_J(Tinkerbell, 2, NRXI_S2(x, y) NRXI_K4(a, b, c, d),
+NRXI_DYN_J(Tinkerbell, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
   J[0] = a + 2.0*x; J[1] = b - 2.0*y; J[2] = c + 2.0*y; J[3] = d + 2.0*x;)
 /* Lorenz-96: params {F, n}. */
-static const char nrxi_eq_Lorenz96[] = "out[i] = (x[i+1] - x[i-2])*x[i-1] - x[i] + F;";
-static nrx_status nrxi_f_Lorenz96(void *user, double t, const double *x, double *out)
+static const char nrxi_dyn_eq_Lorenz96[] = "out[i] = (x[i+1] - x[i-2])*x[i-1] - x[i] + F;";
+static nrx_status nrxi_dyn_f_Lorenz96(void *user, double t, const double *x, double *out)
 {
   const double F = ((const double *)user)[0];
   size_t i, n = (size_t)((const double *)user)[1];
@@ -3705,7 +3738,7 @@ static nrx_status nrxi_f_Lorenz96(void *user, double t, const double *x, double 
   for (i = 0; i < n; i++) out[i] = (x[i + 1 < n ? i + 1 : 0] - x[i < 2 ? i + n - 2 : i - 2]) * x[i ? i - 1 : n - 1] - x[i] + F;
   return NRX_OK;
 }
-static nrx_status nrxi_j_Lorenz96(void *user, double t, const double *x, double *J)
+static nrx_status nrxi_dyn_j_Lorenz96(void *user, double t, const double *x, double *J)
 {
   size_t i, n = (size_t)((const double *)user)[1];
   (void)t;
@@ -3782,7 +3815,7 @@ typedef struct nrxi_dyn_entry { /* indices into nrxi_dyn_values; exponents -1 = 
 } nrxi_dyn_entry;
 
 #define NRXI_DYN_E(name, id, params, kind, n, np, ip, iy, ie, period) \
-  {name, nrxi_eq_##id, params, kind, n, np, ip, iy, ie, period, nrxi_f_##id, nrxi_j_##id}
+  {name, nrxi_dyn_eq_##id, params, kind, n, np, ip, iy, ie, period, nrxi_dyn_f_##id, nrxi_dyn_j_##id}
 static const nrxi_dyn_entry nrxi_dyn_entries[] = {
   NRXI_DYN_E("Lorenz", Lorenz, "beta rho sigma", 0, 3, 3, 0, 3, 6, 1.5008),
   NRXI_DYN_E("Rossler", Rossler, "a b c", 0, 3, 3, 9, 12, 15, 5.9086),
@@ -3934,8 +3967,8 @@ NRX_DEF nrx_status nrx_dyn_lorenz96(double *params, size_t n, double forcing, nr
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_lorenz96: needs params [2], 4 <= n <= 10^6 and a finite forcing");
   params[0] = forcing;
   params[1] = (double)n;
-  out->f = nrxi_f_Lorenz96;
-  out->jac = nrxi_j_Lorenz96;
+  out->f = nrxi_dyn_f_Lorenz96;
+  out->jac = nrxi_dyn_j_Lorenz96;
   out->user = params;
   out->n = n;
   return NRX_OK;
@@ -6438,7 +6471,8 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     if (weak || !ok) continue;
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
-    if (!nrxi_dyn_row_ok(n, alt + P.rows * n)) memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
+    if (data->dxdt || d->time == NRX_DYN_DISCRETE || !nrxi_dyn_row_ok(n, alt + P.rows * n)) /* alt is not filled there */
+      memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
     for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else round-off */
       double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0 : y - alt[P.rows * n + j];
       P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
@@ -7096,64 +7130,64 @@ static void nrxi_dyn_audit_text(const nrx_dyn_auditor *a, const nrx_dyn_audit_re
   size_t i, j;
   int g;
   const nrx_dyn_audit_degree *last = &r->degree[r->degrees - 1];
-#define NRXI_SAY(s) nrxi_dyn_write(w, s)
-#define NRXI_NUM(v, dec) nrxi_dyn_write_number(w, (double)(v), dec)
-  NRXI_SAY("Discoverability audit: "); NRXI_NUM(r->samples, 0); NRXI_SAY(" samples of "); NRXI_NUM(r->d, 0); NRXI_SAY(" states, ");
-  if (r->noise > 0) { NRXI_SAY("relative noise "); NRXI_NUM(r->noise, -2); }
-  else NRXI_SAY("taken as clean");
-  NRXI_SAY(".\nFunction class: ");
-  if (a->affine) { NRXI_SAY("polynomials of degree "); NRXI_NUM(a->d.library.degree, 0); NRXI_SAY(" ("); }
-  else NRXI_SAY("the span of a custom library (");
-  NRXI_NUM(last->terms, 0); NRXI_SAY(" terms per equation).\n");
+#define NRXI_DYN_SAY(s) nrxi_dyn_write(w, s)
+#define NRXI_DYN_NUM(v, dec) nrxi_dyn_write_number(w, (double)(v), dec)
+  NRXI_DYN_SAY("Discoverability audit: "); NRXI_DYN_NUM(r->samples, 0); NRXI_DYN_SAY(" samples of "); NRXI_DYN_NUM(r->d, 0); NRXI_DYN_SAY(" states, ");
+  if (r->noise > 0) { NRXI_DYN_SAY("relative noise "); NRXI_DYN_NUM(r->noise, -2); }
+  else NRXI_DYN_SAY("taken as clean");
+  NRXI_DYN_SAY(".\nFunction class: ");
+  if (a->affine) { NRXI_DYN_SAY("polynomials of degree "); NRXI_DYN_NUM(a->d.library.degree, 0); NRXI_DYN_SAY(" ("); }
+  else NRXI_DYN_SAY("the span of a custom library (");
+  NRXI_DYN_NUM(last->terms, 0); NRXI_DYN_SAY(" terms per equation).\n");
   for (g = 0; g < r->degrees; g++) {
     const nrx_dyn_audit_degree *q = &r->degree[g];
-    NRXI_SAY(a->affine ? "  degree " : "  library"); if (a->affine) NRXI_NUM(g + 1, 0);
-    NRXI_SAY(": "); NRXI_NUM(q->terms, 0); NRXI_SAY(" terms, smallest/largest singular value "); NRXI_NUM(q->ratio, -2);
-    if (r->noise > 0) { NRXI_SAY(", smallest signal to noise "); NRXI_NUM(q->gamma, -2); }
-    NRXI_SAY(", "); NRXI_NUM(q->null, 0); NRXI_SAY(" vanish");
-    if (q->undecided) { NRXI_SAY(", "); NRXI_NUM(q->undecided, 0); NRXI_SAY(" hidden by the noise"); }
-    NRXI_SAY("\n");
+    NRXI_DYN_SAY(a->affine ? "  degree " : "  library"); if (a->affine) NRXI_DYN_NUM(g + 1, 0);
+    NRXI_DYN_SAY(": "); NRXI_DYN_NUM(q->terms, 0); NRXI_DYN_SAY(" terms, smallest/largest singular value "); NRXI_DYN_NUM(q->ratio, -2);
+    if (r->noise > 0) { NRXI_DYN_SAY(", smallest signal to noise "); NRXI_DYN_NUM(q->gamma, -2); }
+    NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->null, 0); NRXI_DYN_SAY(" vanish");
+    if (q->undecided) { NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->undecided, 0); NRXI_DYN_SAY(" hidden by the noise"); }
+    NRXI_DYN_SAY("\n");
   }
   if (r->exponent != 0 || r->dimension != 0) {
-    NRXI_SAY("Largest Lyapunov exponent "); NRXI_NUM(r->exponent, -2); NRXI_SAY(" +- "); NRXI_NUM(r->exponent_error, -2);
-    NRXI_SAY(a->d.field ? "; Kaplan-Yorke dimension " : "; correlation dimension "); NRXI_NUM(r->dimension, -2);
-    NRXI_SAY(" +- "); NRXI_NUM(r->dimension_error, -2); NRXI_SAY(" of "); NRXI_NUM(r->d, 0);
-    NRXI_SAY(" states; boxes visited "); NRXI_NUM(100 * r->coverage, 1); NRXI_SAY(" %, widest hole "); NRXI_NUM(r->largest_hole, 2); NRXI_SAY(" of the box.\n");
+    NRXI_DYN_SAY("Largest Lyapunov exponent "); NRXI_DYN_NUM(r->exponent, -2); NRXI_DYN_SAY(" +- "); NRXI_DYN_NUM(r->exponent_error, -2);
+    NRXI_DYN_SAY(a->d.field ? "; Kaplan-Yorke dimension " : "; correlation dimension "); NRXI_DYN_NUM(r->dimension, -2);
+    NRXI_DYN_SAY(" +- "); NRXI_DYN_NUM(r->dimension_error, -2); NRXI_DYN_SAY(" of "); NRXI_DYN_NUM(r->d, 0);
+    NRXI_DYN_SAY(" states; boxes visited "); NRXI_DYN_NUM(100 * r->coverage, 1); NRXI_DYN_SAY(" %, widest hole "); NRXI_DYN_NUM(r->largest_hole, 2); NRXI_DYN_SAY(" of the box.\n");
   }
-  NRXI_SAY("Verdict: ");
+  NRXI_DYN_SAY("Verdict: ");
   if (r->verdict == NRX_DYN_UNDECIDED) {
-    NRXI_SAY("UNDECIDED at this noise. In this class "); NRXI_NUM(last->undecided + last->null, 0);
-    NRXI_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along them are not determined.\n"
+    NRXI_DYN_SAY("UNDECIDED at this noise. In this class "); NRXI_DYN_NUM(last->undecided + last->null, 0);
+    NRXI_DYN_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along them are not determined.\n"
                  "Use a smaller class, less noise, or data that move further.\n");
   } else if (r->verdict == NRX_DYN_OBSTRUCTED) {
-    NRXI_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all samples:\n");
+    NRXI_DYN_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all samples:\n");
     for (i = 0; i < r->n_integrals; i++) {
       double value = 0.0;
-      NRXI_SAY("  I"); NRXI_NUM(i + 1, 0); NRXI_SAY(" =");
+      NRXI_DYN_SAY("  I"); NRXI_DYN_NUM(i + 1, 0); NRXI_DYN_SAY(" =");
       for (g = 0, j = 0; j < r->n_terms; j++) {
         double c = r->integral[i * r->n_terms + j];
         if (c == 0.0) continue;
         if (j == 0 && a->terms.parent[0] == -2) { value = -c; continue; }
-        NRXI_SAY(c < 0 ? (g ? " - " : " -") : g ? " + " : " "); g = 1;
-        NRXI_NUM(fabs(c), 4); NRXI_SAY(" ");
+        NRXI_DYN_SAY(c < 0 ? (g ? " - " : " -") : g ? " + " : " "); g = 1;
+        NRXI_DYN_NUM(fabs(c), 4); NRXI_DYN_SAY(" ");
         nrxi_dyn_write_term(w, &a->terms, j, NULL, r->d, 0);
       }
-      NRXI_SAY(" = "); NRXI_NUM(value, 4); NRXI_SAY("\n");
+      NRXI_DYN_SAY(" = "); NRXI_DYN_NUM(value, 4); NRXI_DYN_SAY("\n");
     }
-    NRXI_SAY("Any multiple of (I - its value) can be added to any equation without changing the fit: a family of ");
-    NRXI_NUM(r->free_parameters, 0); NRXI_SAY(" free parameters of equally good models.\nAn experiment that separates them starts where I differs, for instance at (");
-    for (j = 0; r->experiment && j < r->d; j++) { if (j) NRXI_SAY(", "); NRXI_NUM(r->experiment[j], -2); }
-    NRXI_SAY(").\nChaos would not help: a first integral obstructs every analytic class (for data on finitely many of its levels).\n");
+    NRXI_DYN_SAY("Any multiple of (I - its value) can be added to any equation without changing the fit: a family of ");
+    NRXI_DYN_NUM(r->free_parameters, 0); NRXI_DYN_SAY(" free parameters of equally good models.\nAn experiment that separates them starts where I differs, for instance at (");
+    for (j = 0; r->experiment && j < r->d; j++) { if (j) NRXI_DYN_SAY(", "); NRXI_DYN_NUM(r->experiment[j], -2); }
+    NRXI_DYN_SAY(").\nChaos would not help: a first integral obstructs every analytic class (for data on finitely many of its levels).\n");
   } else {
-    NRXI_SAY("UNIQUE in this class: no combination of its terms vanishes on the data");
-    if (r->noise > 0) { NRXI_SAY(", each stands at least "); NRXI_NUM(last->gamma, 1); NRXI_SAY(" times above the noise"); }
-    NRXI_SAY(".\n");
+    NRXI_DYN_SAY("UNIQUE in this class: no combination of its terms vanishes on the data");
+    if (r->noise > 0) { NRXI_DYN_SAY(", each stands at least "); NRXI_DYN_NUM(last->gamma, 1); NRXI_DYN_SAY(" times above the noise"); }
+    NRXI_DYN_SAY(".\n");
     if (r->verdict == NRX_DYN_ANALYTIC)
-      NRXI_SAY("The attractor's dimension exceeds d - 1: the sufficient criterion for uniqueness among all real-analytic fields is met too.\n");
-    else NRXI_SAY("Beyond this class nothing is claimed (the dimension criterion for analytic fields is sufficient, not necessary).\n");
+      NRXI_DYN_SAY("The attractor's dimension exceeds d - 1: the sufficient criterion for uniqueness among all real-analytic fields is met too.\n");
+    else NRXI_DYN_SAY("Beyond this class nothing is claimed (the dimension criterion for analytic fields is sufficient, not necessary).\n");
   }
-#undef NRXI_SAY
-#undef NRXI_NUM
+#undef NRXI_DYN_SAY
+#undef NRXI_DYN_NUM
   nrxi_dyn_write_end(w);
 }
 
@@ -7982,6 +8016,20 @@ static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, doub
   }
 }
 
+/* The network runs on lanes: one sequence of the batch in each component of a vector, so that every loop below is
+ * straight and no lane sees another. Without vector extensions a lane is one double; the sums have the same order. */
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
+typedef nrxi_f64x8u nrxi_dyn_lane;
+enum { NRXI_DYN_LANES = 8 };
+#define NRXI_DYN_IF(c, z) ((nrxi_dyn_lane)((nrxi_i64x8u)(z) & (nrxi_i64x8u)((c) > 0.0))) /* c > 0 ? z : 0 */
+#define NRXI_DYN_BODY __attribute__((always_inline)) static inline
+#else
+typedef double nrxi_dyn_lane;
+enum { NRXI_DYN_LANES = 1 };
+#define NRXI_DYN_IF(c, z) ((c) > 0.0 ? (z) : 0.0)
+#define NRXI_DYN_BODY static
+#endif
+
 typedef struct nrxi_dyn_rnn_view { double *a, *W1, *W2, *h1, *h2, *L; } nrxi_dyn_rnn_view;
 static nrxi_dyn_rnn_view nrxi_dyn_rnn_parts(const nrx_dyn_rnn *m, double *p)
 {
@@ -7993,7 +8041,7 @@ static nrxi_dyn_rnn_view nrxi_dyn_rnn_parts(const nrx_dyn_rnn *m, double *p)
   return v;
 }
 
-/* z -> next; u [H] keeps W2 z (or phi(z) for ALRNN in M entries) for the way back. */
+/* z -> next, one state; u [H] keeps W2 z (or phi(z) for ALRNN in M entries). */
 static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const double *z, double *u, double *next)
 {
   size_t M = m->M, H = m->H, i, k;
@@ -8013,63 +8061,153 @@ static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, 
   }
 }
 
-/* Adds the pull-back of g through one step to gz and to the parameter gradients. */
-static void nrxi_dyn_rnn_back(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const nrxi_dyn_rnn_view *d, const double *z, const double *u, const double *g, double *gz)
+/* The same step on lanes. u [U]: W2 z, or phi(z) for ALRNN. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v, const nrxi_dyn_lane *z,
+                                       nrxi_dyn_lane *u, nrxi_dyn_lane *next)
 {
-  size_t M = m->M, H = m->H, i, k;
-  for (i = 0; i < M; i++) { gz[i] = v->a[i] * g[i]; d->a[i] += z[i] * g[i]; d->h1[i] += g[i]; }
-  if (m->kind == NRX_DYN_ALRNN) {
-    for (i = 0; i < M; i++) nrxi_dyn_axpy(M, g[i], u, d->W1 + i * M);
-    for (k = 0; k < M; k++) {
-      double s = 0;
-      if (k + H >= M && !(z[k] > 0)) continue;
-      for (i = 0; i < M; i++) s += v->W1[i * M + k] * g[i];
-      gz[k] += s;
+  size_t i, k;
+  if (kind == NRX_DYN_ALRNN) {
+    for (k = 0; k < M; k++) u[k] = k + H < M ? z[k] : NRXI_DYN_IF(z[k], z[k]);
+    for (i = 0; i + 4 <= M; i += 4) { /* four rows share what is read of u */
+      const double *w = v->W1 + i * M;
+      nrxi_dyn_lane s0 = v->a[i] * z[i] + v->h1[i], s1 = v->a[i + 1] * z[i + 1] + v->h1[i + 1];
+      nrxi_dyn_lane s2 = v->a[i + 2] * z[i + 2] + v->h1[i + 2], s3 = v->a[i + 3] * z[i + 3] + v->h1[i + 3];
+      for (k = 0; k < M; k++) {
+        nrxi_dyn_lane f = u[k];
+        s0 += w[k] * f; s1 += w[M + k] * f; s2 += w[2 * M + k] * f; s3 += w[3 * M + k] * f;
+      }
+      next[i] = s0; next[i + 1] = s1; next[i + 2] = s2; next[i + 3] = s3;
+    }
+    for (; i < M; i++) {
+      nrxi_dyn_lane s = v->a[i] * z[i] + v->h1[i];
+      for (k = 0; k < M; k++) s += v->W1[i * M + k] * u[k];
+      next[i] = s;
     }
     return;
   }
+  for (i = 0; i < M; i++) next[i] = v->a[i] * z[i] + v->h1[i];
   for (k = 0; k < H; k++) {
-    double s = u[k], on = s + v->h2[k] > 0 ? 1.0 : 0.0, off = m->kind == NRX_DYN_CLIPPED && s > 0 ? 1.0 : 0.0, r = on * (s + v->h2[k]) - off * s, e = 0, f;
-    if (on == 0.0 && off == 0.0) continue;
-    for (i = 0; i < M; i++) { e += v->W1[i * H + k] * g[i]; d->W1[i * H + k] += r * g[i]; }
-    d->h2[k] += on * e;
-    f = (on - off) * e;
-    if (f != 0.0) for (i = 0; i < M; i++) { d->W2[k * M + i] += f * z[i]; gz[i] += f * v->W2[k * M + i]; }
+    nrxi_dyn_lane s = v->W2[k * M] * z[0], r;
+    for (i = 1; i < M; i++) s += v->W2[k * M + i] * z[i];
+    u[k] = s;
+    r = s + v->h2[k];
+    r = NRXI_DYN_IF(r, r);
+    if (kind == NRX_DYN_CLIPPED) r -= NRXI_DYN_IF(s, s);
+    for (i = 0; i < M; i++) next[i] += v->W1[i * H + k] * r;
   }
 }
 
-static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T) { return T * (2 * m->M + m->H + m->M) + 3 * m->M; }
-
-/* Loss and gradient of one sequence with scratch w. */
-static double nrxi_dyn_rnn_sequence(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *grad, double *w)
+/* Pull-back of g through one step: gz is written, the parameter gradients d (on lanes, laid out as the parameters) grow. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v, nrxi_dyn_lane *d,
+                                       const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g, nrxi_dyn_lane *gz)
 {
-  size_t M = m->M, N = m->N, U = m->H + m->M, t, i, j;
-  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params), d;
-  double *z = w, *zf = z + T * M, *u = zf + T * M, *g = u + T * U, *gz = g + M, loss = 0, scale = 1.0 / (double)((T - 1) * N);
-  for (i = 0; i < N; i++) zf[i] = x[i];
-  for (i = N; i < M; i++) { zf[i] = 0; for (j = 0; j < N; j++) zf[i] += v.L[(i - N) * N + j] * x[j]; }
+  nrxi_dyn_lane *dW1 = d + M, *dW2 = dW1 + (kind == NRX_DYN_ALRNN ? M * M : M * H);
+  nrxi_dyn_lane *dh1 = dW2 + (kind == NRX_DYN_ALRNN ? 0 : M * H), *dh2 = dh1 + M;
+  size_t i, k;
+  if (kind == NRX_DYN_ALRNN) {
+    for (k = 0; k < M; k++) gz[k] = 0.0 * g[k];
+    for (i = 0; i + 4 <= M; i += 4) {
+      const double *w = v->W1 + i * M;
+      nrxi_dyn_lane *e = dW1 + i * M, g0 = g[i], g1 = g[i + 1], g2 = g[i + 2], g3 = g[i + 3];
+      for (k = 0; k < M; k++) {
+        nrxi_dyn_lane f = u[k];
+        gz[k] += w[k] * g0 + w[M + k] * g1 + w[2 * M + k] * g2 + w[3 * M + k] * g3;
+        e[k] += g0 * f; e[M + k] += g1 * f; e[2 * M + k] += g2 * f; e[3 * M + k] += g3 * f;
+      }
+    }
+    for (; i < M; i++) for (k = 0; k < M; k++) { gz[k] += v->W1[i * M + k] * g[i]; dW1[i * M + k] += g[i] * u[k]; }
+    for (k = M - H; k < M; k++) gz[k] = NRXI_DYN_IF(z[k], gz[k]);
+    for (i = 0; i < M; i++) { gz[i] += v->a[i] * g[i]; d[i] += z[i] * g[i]; dh1[i] += g[i]; }
+    return;
+  }
+  for (i = 0; i < M; i++) { gz[i] = v->a[i] * g[i]; d[i] += z[i] * g[i]; dh1[i] += g[i]; }
+  for (k = 0; k < H; k++) {
+    nrxi_dyn_lane s = u[k], r = s + v->h2[k], e = v->W1[k] * g[0], on, f;
+    for (i = 1; i < M; i++) e += v->W1[i * H + k] * g[i];
+    on = NRXI_DYN_IF(r, e);
+    r = NRXI_DYN_IF(r, r);
+    f = on;
+    if (kind == NRX_DYN_CLIPPED) { r -= NRXI_DYN_IF(s, s); f -= NRXI_DYN_IF(s, e); }
+    dh2[k] += on;
+    for (i = 0; i < M; i++) { dW1[i * H + k] += r * g[i]; dW2[k * M + i] += f * z[i]; gz[i] += f * v->W2[k * M + i]; }
+  }
+}
+
+/* Work in doubles for one group of lanes. */
+static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T)
+{
+  return (T * (m->M + m->N + m->H + m->M) + 2 * m->M + m->np + 1) * NRXI_DYN_LANES;
+}
+
+/* Losses [LANES] and, unless grad is NULL, the gradient of their sum, of the sequences start[0 .. count-1] of x. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                                       double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  size_t M = m->M, N = m->N, U = m->kind == NRX_DYN_ALRNN ? M : m->H, t, i, j, l;
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
+  nrxi_dyn_lane *z = (nrxi_dyn_lane *)work, *err = z + T * M, *u = err + T * N, *g = u + T * U, *gz = g + M, *d = gz + M;
+  nrxi_dyn_lane *sum = d + m->np, *dL;
+  double scale = 1.0 / (double)((T - 1) * N), *e = (double *)err;
+  for (t = 0; t < T; t++) /* the data wait in err, a spare lane repeats the first sequence */
+    for (l = 0; l < NRXI_DYN_LANES; l++)
+      for (i = 0; i < N; i++) e[(t * N + i) * NRXI_DYN_LANES + l] = x[(start[l < count ? l : 0] + t) * N + i];
+  for (i = 0; i < N; i++) z[i] = err[i];
+  for (i = N; i < M; i++) { z[i] = v.L[(i - N) * N] * z[0]; for (j = 1; j < N; j++) z[i] += v.L[(i - N) * N + j] * z[j]; }
+  *sum = 0.0 * z[0];
   for (t = 1; t < T; t++) {
-    double *now = z + t * M, *forced = zf + t * M;
+    nrxi_dyn_lane *now = z + t * M, *r = err + t * N;
     int hit = tau ? t % tau == 0 : 1;
-    nrxi_dyn_rnn_step(m, &v, zf + (t - 1) * M, u + t * U, now);
-    memcpy(forced, now, M * sizeof(double));
-    for (i = 0; i < N; i++) {
-      double e = now[i] - x[t * N + i];
-      loss += e * e * scale;
-      if (hit) forced[i] = tau ? x[t * N + i] : (1 - alpha) * now[i] + alpha * x[t * N + i];
+    double a = tau ? 1.0 : alpha;
+    nrxi_dyn_lanes_step(m->kind, M, m->H, &v, now - M, u + t * U, now);
+    for (i = 0; i < N; i++) { /* r becomes the error, the forced state replaces the free one */
+      r[i] = now[i] - r[i];
+      *sum += r[i] * r[i];
+      if (hit) now[i] -= a * r[i];
     }
   }
-  if (!grad) return loss;
-  d = nrxi_dyn_rnn_parts(m, grad);
-  memset(gz, 0, M * sizeof(double));
+  for (l = 0; l < count; l++) losses[l] = scale * ((double *)sum)[l];
+  if (!grad) return;
+  memset((void *)d, 0, m->np * sizeof *d);
+  for (i = 0; i < M; i++) gz[i] = 0.0 * z[i];
   for (t = T - 1; t > 0; t--) { /* gz: gradient with respect to the forced state of time t */
-    int hit = tau ? t % tau == 0 : 1;
-    for (i = 0; i < M; i++) g[i] = i < N && hit ? (tau ? 0.0 : (1 - alpha) * gz[i]) : gz[i];
-    for (i = 0; i < N; i++) g[i] += 2 * scale * (z[t * M + i] - x[t * N + i]);
-    nrxi_dyn_rnn_back(m, &v, &d, zf + (t - 1) * M, u + t * U, g, gz);
+    double keep = tau ? (t % tau ? 1.0 : 0.0) : 1 - alpha;
+    for (i = 0; i < M; i++) g[i] = gz[i];
+    for (i = 0; i < N; i++) g[i] = keep * g[i] + 2 * scale * err[t * N + i];
+    nrxi_dyn_lanes_back(m->kind, M, m->H, &v, d, z + (t - 1) * M, u + t * U, g, gz);
   }
-  for (i = N; i < M; i++) for (j = 0; j < N; j++) d.L[(i - N) * N + j] += gz[i] * x[j];
-  return loss;
+  dL = d + (v.L - m->params);
+  for (i = N; i < M; i++) for (j = 0; j < N; j++) dL[(i - N) * N + j] = gz[i] * z[j];
+  for (i = 0; i < m->np; i++) {
+    double s = 0;
+    for (l = 0; l < count; l++) s += ((double *)(d + i))[l];
+    grad[i] = s;
+  }
+}
+static void nrxi_dyn_lanes_plain(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                                 double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
+}
+#if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
+NRXI_AVX2 static void nrxi_dyn_lanes_avx2(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                                          double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
+}
+NRXI_AVX512 static void nrxi_dyn_lanes_avx512(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
+                                              size_t count, double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
+}
+#endif
+static void nrxi_dyn_lanes_run(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+                               double alpha, size_t tau, double *losses, double *grad, double *work)
+{
+#if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
+  if (nrxi_cpu_avx512()) { nrxi_dyn_lanes_avx512(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
+  if (nrxi_cpu_avx2()) { nrxi_dyn_lanes_avx2(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
+#endif
+  nrxi_dyn_lanes_plain(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 
 NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
@@ -8084,11 +8222,11 @@ NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
 NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *loss, double *grad)
 {
   double *w;
+  size_t start = 0;
   if (!m || !x || !loss || T < 2) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_rnn_loss: needs a model and a sequence of at least two");
   w = (double *)nrxi_alloc(&m->env, nrxi_dyn_rnn_work(m, T), sizeof(double));
   if (!w) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_loss");
-  if (grad) memset(grad, 0, m->np * sizeof(double));
-  *loss = nrxi_dyn_rnn_sequence(m, T, x, alpha, tau, grad, w);
+  nrxi_dyn_lanes_run(m, T, x, &start, 1, alpha, tau, loss, grad, w);
   nrxi_free(&m->env, w);
   return NRX_OK;
 }
@@ -8128,47 +8266,179 @@ static double nrxi_dyn_rnn_norm(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v
   return norm;
 }
 
-typedef struct nrxi_dyn_rnn_batch { const nrx_dyn_rnn *m; const double *x; const size_t *start; size_t T, tau; double alpha, *grad, *loss, *work; size_t stride; } nrxi_dyn_rnn_batch;
-static void nrxi_dyn_rnn_job(void *arg, size_t b)
+static nrx_status nrxi_dyn_divergence(const nrx_env *env, size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
+{
+  size_t i, j, cells = 1, k, seen = 0;
+  double lo[8], hi[8], *h, a = 1e-5, sum = 0, total;
+  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
+  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the truth */
+    nrx_rng rng;
+    size_t N = n < 10000 ? n : 10000, M = m < 10000 ? m : 10000, s, used = 0;
+    nrx_rng_seed(&rng, 1, 0);
+    for (s = 0; s < 1000; s++) {
+      double p = 0, q = 0, x[512];
+      if (d > 512) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_state_divergence: d <= 512");
+      i = (size_t)nrx_rng_below(&rng, N);
+      for (j = 0; j < d; j++) x[j] = truth[i * d + j] + nrx_rng_normal(&rng);
+      for (i = 0; i < N; i++) p += exp(-0.5 * nrxi_dyn_dist2(d, x, truth + i * d)) / (double)N;
+      for (i = 0; i < M; i++) q += exp(-0.5 * nrxi_dyn_dist2(d, x, generated + i * d)) / (double)M;
+      if (p > 0 && q > 0) { sum += log(p / q); used++; }
+    }
+    if (!used) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
+    *kl = sum / (double)used;
+    return NRX_OK;
+  }
+  for (j = 0; j < d; j++) {
+    double mean = 0, v = 0;
+    lo[j] = hi[j] = truth[j];
+    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n; lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
+    for (i = 0; i < n; i++) v += (truth[i * d + j] - mean) * (truth[i * d + j] - mean) / (double)(n - 1);
+    lo[j] -= 0.1 * sqrt(v);
+    hi[j] += 0.1 * sqrt(v);
+    cells *= 30;
+    if (!(hi[j] > lo[j])) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
+  }
+  h = (double *)nrxi_calloc(env, 2 * cells, sizeof(double));
+  if (!h) return nrxi_dyn_oom(env, "nrx_dyn_state_divergence");
+  for (k = 0; k < 2; k++) {
+    const double *x = k ? generated : truth;
+    for (i = 0; i < (k ? m : n); i++) {
+      size_t at = 0;
+      for (j = 0; j < d; j++) {
+        double u = (x[i * d + j] - lo[j]) / (hi[j] - lo[j]) * 30;
+        if (!(u >= 0) || u > 30) break;
+        at = at * 30 + (u < 30 ? (size_t)u : 29);
+      }
+      if (j == d) { h[k * cells + at] += 1; seen += k; }
+    }
+  }
+  for (k = 0; k < 2; k++) {
+    for (total = a * (double)cells, i = 0; i < cells; i++) total += h[k * cells + i];
+    for (i = 0; i < cells; i++) h[k * cells + i] = (h[k * cells + i] + a) / total;
+  }
+  for (i = 0; i < cells; i++) sum += h[i] * log(h[i] / h[cells + i]);
+  nrxi_free(env, h);
+  *kl = sum;
+  return seen ? NRX_OK : nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
+}
+
+static void nrxi_dyn_no_log(void *user, nrx_status status, const char *line) { (void)user; (void)status; (void)line; }
+
+typedef struct nrxi_dyn_rnn_batch {
+  const nrx_dyn_rnn *m;
+  const double *x;
+  const size_t *start;
+  size_t T, tau, batch, stride;
+  double alpha, *grad, *loss, *work;
+} nrxi_dyn_rnn_batch;
+static void nrxi_dyn_rnn_job(void *arg, size_t group)
 {
   nrxi_dyn_rnn_batch *w = (nrxi_dyn_rnn_batch *)arg;
-  memset(w->grad + b * w->m->np, 0, w->m->np * sizeof(double));
-  w->loss[b] = nrxi_dyn_rnn_sequence(w->m, w->T, w->x + w->start[b] * w->m->N, w->alpha, w->tau, w->grad + b * w->m->np, w->work + b * w->stride);
+  size_t first = group * NRXI_DYN_LANES, count = w->batch - first;
+  if (count > NRXI_DYN_LANES) count = NRXI_DYN_LANES;
+  nrxi_dyn_lanes_run(w->m, w->T, w->x, w->start + first, count, w->alpha, w->tau, w->loss + first,
+                     w->grad + group * w->m->np, w->work + group * w->stride);
+}
+
+/* Starting values: a = diagonal of K / lambda_max(K) with K = R^T R / M + I, R normal; the rest small and random. */
+static void nrxi_dyn_rnn_init(nrx_dyn_rnn *m, double *R, nrx_rng *rng)
+{
+  size_t M = m->M, H = m->H, N = m->N, i, k;
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
+  double *q = R + M * M, *r = q + M, top = 1;
+  int it;
+  for (i = 0; i < M * M; i++) R[i] = nrx_rng_normal(rng);
+  for (i = 0; i < M; i++) q[i] = 1;
+  for (it = 0; it < 60; it++) { /* power iteration */
+    double s = 0;
+    for (i = 0; i < M; i++) r[i] = nrxi_dyn_dot(M, R + i * M, q) / (double)M;
+    for (i = 0; i < M; i++) nrxi_dyn_axpy(M, r[i], R + i * M, q);
+    for (i = 0; i < M; i++) s += q[i] * q[i];
+    top = sqrt(s);
+    for (i = 0; i < M; i++) q[i] /= top;
+  }
+  for (i = 0; i < M; i++) {
+    double s = 1;
+    for (k = 0; k < M; k++) s += R[k * M + i] * R[k * M + i] / (double)M;
+    v.a[i] = s / top;
+  }
+  if (m->kind == NRX_DYN_ALRNN) for (i = 0; i < M * M; i++) v.W1[i] = 0.01 * nrx_rng_normal(rng);
+  else {
+    for (i = 0; i < M * H; i++) v.W1[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)H);
+    for (i = 0; i < M * H; i++) v.W2[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)M);
+    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(rng) - 1) * (m->kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
+  }
+  for (i = 0; i < (M - N) * N; i++) v.L[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)N);
+}
+
+/* Adaptive forcing: 1 - 1 / s, s the largest over the batch of the geometric mean of |J| along the data. */
+static double nrxi_dyn_rnn_forcing(const nrxi_dyn_rnn_batch *w)
+{
+  nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(w->m, w->m->params);
+  double worst = 0;
+  size_t b, k, N = w->m->N;
+  for (b = 0; b < w->batch && w->m->M == N; b++) {
+    double s = 0;
+    for (k = 0; k < w->T; k += 10)
+      s += log(nrxi_dyn_rnn_norm(w->m, &v, w->x + (w->start[b] + k) * N, w->work)) * 10 / (double)w->T;
+    worst = nrxi_dyn_max(worst, exp(s));
+  }
+  return worst > 1 ? 1 - 1 / worst : 0;
+}
+
+/* D_stsp of a free run against the validation series; 1e300 when the run leaves its range. */
+static double nrxi_dyn_rnn_check(const nrx_dyn_rnn *m, size_t n, const double *x, double *run)
+{
+  double kl;
+  nrx_dyn_rnn quiet = *m; /* a diverged run is an answer here, not a message */
+  quiet.env.log = nrxi_dyn_no_log;
+  if (nrx_dyn_rnn_run(&quiet, x, n, run, NULL) != NRX_OK) return 1e300;
+  return nrxi_dyn_divergence(&quiet.env, n, x, n, run, m->N, &kl) == NRX_OK ? kl : 1e300;
 }
 
 NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out)
 {
   nrx_dyn_plrnn_desc d = NRX_ZERO;
   nrx_dyn_rnn *m;
-  nrxi_dyn_rnn_view v;
   nrxi_dyn_rnn_batch w;
   nrx_rng rng;
-  double *mem = NULL, *Z, *mom, *g, alpha = 1.0;
-  size_t M, H, i, j, k, b, step, *start = NULL;
+  double *mem = NULL, *lanes = NULL, *Z, *mom, *g, *best = NULL, alpha = 1.0, r0, r1;
+  size_t M, H, i, j, b, step, groups, every, np, *start = NULL;
   nrx_status st = NRX_OK;
   if (desc) d = *desc;
   if (out) *out = NULL;
   if (d.sequence == 0) d.sequence = 200;
   if (d.batch == 0) d.batch = 16;
   if (d.batches == 0) d.batches = 5000;
+  if (d.checks == 0) d.checks = 50;
   if (d.kind == NRX_DYN_ALRNN && d.tau == 0 && d.alpha == 0) d.tau = 16;
   M = d.latent ? d.latent : d.kind == NRX_DYN_ALRNN ? 20 : N;
   H = d.hidden ? d.hidden : d.kind == NRX_DYN_ALRNN ? 2 : 50;
-  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2 || d.kind < 0 || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M))
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN", d.sequence, N);
+  r0 = d.rate > 0 ? d.rate : 1e-3;
+  r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
+  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2 || d.kind < 0
+      || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M) || d.batch > 100000)
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN",
+                     d.sequence, N);
   if (!nrxi_all_finite(x, n * N, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: a sample is not finite");
+  if (d.n_validation && (!d.validation || d.n_validation < 100 || !nrxi_all_finite(d.validation, d.n_validation * N, NRX_F64)))
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: the validation series needs at least 100 finite states");
   m = (nrx_dyn_rnn *)nrxi_calloc(&d.env, 1, sizeof *m);
   if (!m) return nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn");
-  m->env = d.env; m->kind = d.kind; m->N = N; m->M = M; m->H = H;
-  m->np = (d.kind == NRX_DYN_ALRNN ? 2 * M + M * M : 2 * M + 2 * M * H + H) + (M - N) * N;
+  m->env = d.env; m->kind = d.kind; m->N = N; m->M = M; m->H = H; m->divergence = -1;
+  m->np = np = (d.kind == NRX_DYN_ALRNN ? 2 * M + M * M : 2 * M + 2 * M * H + H) + (M - N) * N;
+  groups = (d.batch + NRXI_DYN_LANES - 1) / NRXI_DYN_LANES;
   memset(&w, 0, sizeof w);
   w.stride = nrxi_dyn_rnn_work(m, d.sequence);
-  m->params = (double *)nrxi_calloc(&d.env, m->np + 2 * N, sizeof(double));
-  mem = (double *)nrxi_calloc(&d.env, n * N + 3 * m->np + d.batch * (m->np + 1 + w.stride) + 4 * (M + H) + M * M, sizeof(double));
+  i = w.stride < 4 * (M + H) ? 4 * (M + H) : 0; /* the norm of a Jacobian works there too */
+  m->params = (double *)nrxi_calloc(&d.env, np + 2 * N, sizeof(double));
+  mem = (double *)nrxi_calloc(&d.env, n * N + 4 * np + groups * np + d.batch + M * M + 2 * M + d.n_validation * N, sizeof(double));
+  lanes = (double *)nrxi_alloc(&d.env, groups * w.stride + i, sizeof(double));
   start = (size_t *)nrxi_alloc(&d.env, d.batch, sizeof(size_t));
-  if (!m->params || !mem || !start) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn"); goto done; }
-  m->mean = m->params + m->np; m->sd = m->mean + N;
-  Z = mem; mom = Z + n * N; g = mom + 2 * m->np; w.grad = g + m->np; w.loss = w.grad + d.batch * m->np; w.work = w.loss + d.batch;
+  if (!m->params || !mem || !lanes || !start) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn"); goto done; }
+  m->mean = m->params + np; m->sd = m->mean + N;
+  Z = mem; mom = Z + n * N; g = mom + 2 * np; best = g + np; w.grad = best + np; w.loss = w.grad + groups * np;
+  w.m = m; w.x = Z; w.start = start; w.T = d.sequence; w.tau = d.tau; w.batch = d.batch; w.work = lanes;
   nrx_rng_seed(&rng, d.seed, 0);
   for (j = 0; j < N; j++) {
     for (i = 0; i < n; i++) m->mean[j] += x[i * N + j] / (double)n;
@@ -8177,52 +8447,39 @@ NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_
     if (!(m->sd[j] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: observation %zu is constant", j); goto done; }
     for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - m->mean[j]) / m->sd[j] + d.noise * nrx_rng_normal(&rng);
   }
-  v = nrxi_dyn_rnn_parts(m, m->params);
-  {   /* a = diagonal of R^T R / M + I over its largest eigenvalue (bounded here by the trace) */
-    double *R = w.work + d.batch * w.stride, top = 0;
-    for (i = 0; i < M * M; i++) R[i] = nrx_rng_normal(&rng);
-    for (i = 0; i < M; i++) { double s = 1; for (k = 0; k < M; k++) s += R[k * M + i] * R[k * M + i] / (double)M; v.a[i] = s; top = nrxi_dyn_max(top, s); }
-    for (i = 0; i < M; i++) v.a[i] /= 1.5 * top;
-  }
-  if (d.kind == NRX_DYN_ALRNN) for (i = 0; i < M * M; i++) v.W1[i] = 0.01 * nrx_rng_normal(&rng);
-  else {
-    for (i = 0; i < M * H; i++) v.W1[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)H);
-    for (i = 0; i < M * H; i++) v.W2[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)M);
-    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(&rng) - 1) * (d.kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
-  }
-  for (i = 0; i < (M - N) * N; i++) v.L[i] = (2 * nrx_rng_uniform(&rng) - 1) / sqrt((double)N);
-  w.m = m; w.x = Z; w.start = start; w.T = d.sequence; w.tau = d.tau;
+  nrxi_dyn_rnn_init(m, w.loss + d.batch, &rng);
+  every = d.batches / d.checks ? d.batches / d.checks : 1;
   for (step = 1; step <= d.batches; step++) {
-    double loss = 0, f = d.batches > 1 ? (double)(step - 1) / (double)(d.batches - 1) : 0, r0 = d.rate > 0 ? d.rate : 1e-3, r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
+    double loss = 0, f = d.batches > 1 ? (double)(step - 1) / (double)(d.batches - 1) : 0;
     for (b = 0; b < d.batch; b++) start[b] = (size_t)nrx_rng_below(&rng, n - d.sequence);
     if (d.alpha != 0) alpha = d.alpha;
-    else if (!d.tau && step % 5 == 1) { /* adaptive forcing: estimate from the data states of this batch */
-      double worst = 0, est;
-      for (b = 0; b < d.batch && M == N; b++) {
-        double s = 0;
-        for (k = 0; k < d.sequence; k += 10) s += log(nrxi_dyn_rnn_norm(m, &v, Z + (start[b] + k) * N, w.work)) * 10 / (double)d.sequence;
-        worst = nrxi_dyn_max(worst, exp(s));
-      }
-      est = worst > 1 ? 1 - 1 / worst : 0;
+    else if (!d.tau && step % 5 == 1) {
+      double est = nrxi_dyn_rnn_forcing(&w);
       alpha = est > alpha ? est : 0.999 * alpha + 0.001 * est;
     }
     w.alpha = alpha;
-    nrxi_parallel(&d.env, d.batch, nrxi_dyn_rnn_job, &w);
-    memset(g, 0, m->np * sizeof(double));
-    for (b = 0; b < d.batch; b++) {
-      loss += w.loss[b] / (double)d.batch;
-      for (i = 0; i < m->np; i++) g[i] += w.grad[b * m->np + i] / (double)d.batch;
-    }
-    if (d.decay > 0) for (i = 0; i < m->np; i++) g[i] += 2 * d.decay * (i < M ? m->params[i] - 1 : m->params[i]);
-    if (nrxi_all_finite(g, m->np, NRX_F64)) nrxi_dyn_radam(m->np, m->params, g, mom, mom + m->np, r0 * pow(r1 / r0, f), step);
+    nrxi_parallel(&d.env, groups, nrxi_dyn_rnn_job, &w);
+    memset(g, 0, np * sizeof(double));
+    for (b = 0; b < d.batch; b++) loss += w.loss[b] / (double)d.batch;
+    for (b = 0; b < groups; b++) nrxi_dyn_axpy(np, 1 / (double)d.batch, w.grad + b * np, g);
+    if (d.decay > 0) for (i = 0; i < np; i++) g[i] += 2 * d.decay * (i < M ? m->params[i] - 1 : m->params[i]);
+    if (nrxi_all_finite(g, np, NRX_F64)) nrxi_dyn_radam(np, m->params, g, mom, mom + np, r0 * pow(r1 / r0, f), step);
     m->loss = step == 1 ? loss : 0.98 * m->loss + 0.02 * loss;
     if (!nrxi_finite_f64(&m->loss)) m->loss = loss;
+    if (d.n_validation && (step % every == 0 || step == d.batches)) {
+      double kl = nrxi_dyn_rnn_check(m, d.n_validation, d.validation, w.loss + d.batch + M * M + 2 * M);
+      if (m->divergence < 0 || kl < m->divergence) { m->divergence = kl; m->step = step; memcpy(best, m->params, np * sizeof(double)); }
+    }
     if (step % 50 == 0 && nrxi_progress(&d.env, step, d.batches, m->loss)) { st = NRX_E_CANCELLED; break; }
   }
   m->alpha = alpha;
-  if (st == NRX_OK && !nrxi_all_finite(m->params, m->np, NRX_F64)) st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: training diverged; lower the rate or force more");
+  if (m->divergence >= 0) memcpy(m->params, best, np * sizeof(double));
+  else m->step = step - 1;
+  if (st == NRX_OK && !nrxi_all_finite(m->params, np, NRX_F64))
+    st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: training diverged; lower the rate or force more");
 done:
   nrxi_free(&d.env, mem);
+  nrxi_free(&d.env, lanes);
   nrxi_free(&d.env, start);
   if (st == NRX_OK || st == NRX_E_CANCELLED) *out = m;
   else nrx_dyn_rnn_free(m);
@@ -8545,58 +8802,7 @@ NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, doubl
 
 NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
 {
-  size_t i, j, cells = 1, k, seen = 0;
-  double lo[8], hi[8], *h, a = 1e-5, sum = 0, total;
-  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
-  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the truth */
-    nrx_rng rng;
-    size_t N = n < 10000 ? n : 10000, M = m < 10000 ? m : 10000, s, used = 0;
-    nrx_rng_seed(&rng, 1, 0);
-    for (s = 0; s < 1000; s++) {
-      double p = 0, q = 0, x[512];
-      if (d > 512) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_state_divergence: d <= 512");
-      i = (size_t)nrx_rng_below(&rng, N);
-      for (j = 0; j < d; j++) x[j] = truth[i * d + j] + nrx_rng_normal(&rng);
-      for (i = 0; i < N; i++) p += exp(-0.5 * nrxi_dyn_dist2(d, x, truth + i * d)) / (double)N;
-      for (i = 0; i < M; i++) q += exp(-0.5 * nrxi_dyn_dist2(d, x, generated + i * d)) / (double)M;
-      if (p > 0 && q > 0) { sum += log(p / q); used++; }
-    }
-    if (!used) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
-    *kl = sum / (double)used;
-    return NRX_OK;
-  }
-  for (j = 0; j < d; j++) {
-    double mean = 0, v = 0;
-    lo[j] = hi[j] = truth[j];
-    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n; lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
-    for (i = 0; i < n; i++) v += (truth[i * d + j] - mean) * (truth[i * d + j] - mean) / (double)(n - 1);
-    lo[j] -= 0.1 * sqrt(v);
-    hi[j] += 0.1 * sqrt(v);
-    cells *= 30;
-    if (!(hi[j] > lo[j])) return nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
-  }
-  h = (double *)nrxi_calloc(NULL, 2 * cells, sizeof(double));
-  if (!h) return nrxi_dyn_oom(NULL, "nrx_dyn_state_divergence");
-  for (k = 0; k < 2; k++) {
-    const double *x = k ? generated : truth;
-    for (i = 0; i < (k ? m : n); i++) {
-      size_t at = 0;
-      for (j = 0; j < d; j++) {
-        double u = (x[i * d + j] - lo[j]) / (hi[j] - lo[j]) * 30;
-        if (!(u >= 0) || u > 30) break;
-        at = at * 30 + (u < 30 ? (size_t)u : 29);
-      }
-      if (j == d) { h[k * cells + at] += 1; seen += k; }
-    }
-  }
-  for (k = 0; k < 2; k++) {
-    for (total = a * (double)cells, i = 0; i < cells; i++) total += h[k * cells + i];
-    for (i = 0; i < cells; i++) h[k * cells + i] = (h[k * cells + i] + a) / total;
-  }
-  for (i = 0; i < cells; i++) sum += h[i] * log(h[i] / h[cells + i]);
-  nrxi_free(NULL, h);
-  *kl = sum;
-  return seen ? NRX_OK : nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
+  return nrxi_dyn_divergence(NULL, n, truth, m, generated, d, kl);
 }
 
 /* Normalised power spectrum of one standardised component after a Gaussian filter of `sigma` bins, reflected at the ends; p [n/2+1], w as long. */
@@ -8669,6 +8875,81 @@ NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *fo
     if (q > 0) s += 200.0 * fabs(truth[i] - forecast[i]) / q / (double)count;
   }
   return s;
+}
+
+/* The forecaster used when the caller gives none. */
+static nrx_status nrxi_dyn_skill_next(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out)
+{
+  nrx_dyn_reservoir r;
+  nrx_dyn_reservoir_desc q = NRX_ZERO;
+  nrx_status st;
+  (void)dt;
+  q.env = *(const nrx_env *)user;
+  q.env.log = nrxi_dyn_no_log;
+  st = nrx_dyn_reservoir_train(n, d, past, &q, &r);
+  if (st != NRX_OK) return st;
+  st = nrx_dyn_reservoir_run(&r, r.need, past + (n - r.need) * d, count, out);
+  nrx_dyn_reservoir_free(&r);
+  return st;
+}
+
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out)
+{
+  nrx_dyn_skill_desc q = NRX_ZERO;
+  nrx_dyn_solve_desc o = NRX_ZERO;
+  double *x, *t, *f, *valid, *smape, dt, unit, span[2], *start;
+  size_t d, rows, i, k;
+  nrx_status st = NRX_OK;
+  if (desc) q = *desc;
+  if (q.starts == 0) q.starts = 15;
+  if (q.train == 0) q.train = 1500;
+  if (q.count == 0) q.count = 400;
+  if (q.per_period == 0) q.per_period = 50;
+  if (!(q.threshold > 0)) q.threshold = 0.4;
+  if (!s || !out || !s->y0 || s->n == 0 || (s->kind != NRX_DYN_FLOW && s->kind != NRX_DYN_MAP) || q.starts > 100000
+      || q.train > 10000000 || q.count > 10000000)
+    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_skill: needs a flow or a map of the catalogue");
+  d = s->n;
+  rows = q.train + q.starts * q.count + 1;
+  dt = s->kind == NRX_DYN_FLOW ? s->period / (double)q.per_period : 1;
+  memset(out, 0, sizeof *out);
+  x = (double *)nrxi_alloc(&q.env, rows * (d + 1) + q.count * d + 2 * q.starts + 2 * d, sizeof(double));
+  if (!x) return nrxi_dyn_oom(&q.env, "nrx_dyn_skill");
+  t = x + rows * d; f = t + rows; valid = f + q.count * d; smape = valid + q.starts; start = smape + q.starts;
+  if (s->kind == NRX_DYN_FLOW) {
+    o.method = NRX_DYN_DOP853; o.rtol = 1e-9; o.atol = 1e-10; o.env = q.env;
+    span[0] = 0; span[1] = 100 * s->period; /* transient */
+    st = nrx_dyn_solve(&s->field, s->y0, 2, span, start, &o, NULL);
+    for (i = 0; i < rows; i++) t[i] = span[1] + dt * (double)i;
+    if (st == NRX_OK) st = nrx_dyn_solve(&s->field, start + d, rows, t, x, &o, NULL);
+  } else st = nrx_dyn_iterate(&s->field, s->y0, 1000, rows, x);
+  for (k = 0; k < d && st == NRX_OK; k++) { /* standardise */
+    double mean = 0, sd = 0;
+    for (i = 0; i < rows; i++) mean += x[i * d + k] / (double)rows;
+    for (i = 0; i < rows; i++) sd += (x[i * d + k] - mean) * (x[i * d + k] - mean) / (double)rows;
+    for (i = 0; i < rows; i++) x[i * d + k] = sd > 0 ? (x[i * d + k] - mean) / sqrt(sd) : 0;
+  }
+  out->lyapunov = s->exponents && s->exponents[0] > 0;
+  unit = out->lyapunov ? 1 / s->exponents[0] : s->period;
+  out->horizon = (double)q.count * dt / unit;
+  for (k = 0; k < q.starts && st == NRX_OK; k++) {
+    const double *past = x + k * q.count * d, *truth = past + q.train * d;
+    nrx_status one = q.forecast ? q.forecast(q.user, dt, q.train, d, past, q.count, f)
+                                : nrxi_dyn_skill_next(&q.env, dt, q.train, d, past, q.count, f);
+    if (one == NRX_E_NOMEM) st = one;
+    if (one != NRX_OK || !nrxi_all_finite(f, q.count * d, NRX_F64)) { valid[k] = 0; smape[k] = 200; out->failed++; continue; }
+    valid[k] = nrx_dyn_valid_time(q.count, d, truth, f, dt, q.threshold, unit);
+    smape[k] = nrx_dyn_smape(q.count * d, truth, f);
+    if (nrxi_progress(&q.env, k + 1, q.starts, valid[k])) st = NRX_E_CANCELLED;
+  }
+  if (st == NRX_OK) {
+    nrxi_dyn_sort(q.starts, valid);
+    nrxi_dyn_sort(q.starts, smape);
+    out->valid = 0.5 * (valid[(q.starts - 1) / 2] + valid[q.starts / 2]);
+    out->smape = 0.5 * (smape[(q.starts - 1) / 2] + smape[q.starts / 2]);
+  }
+  nrxi_free(&q.env, x);
+  return st;
 }
 
 /* ==================================================== symbolic regression ==================================== */
@@ -8789,63 +9070,107 @@ static double nrxi_dyn_variance(size_t n, const double *x, double *mean)
   return v;
 }
 
+/* The models of the collapse simulator; truth is the first of each. Samples are [n][2] for the VAE, else [n]. */
+typedef struct nrxi_dyn_refit { double mean, var, w, mu[2], s[2], centre[2], load[2], noise; } nrxi_dyn_refit;
+
+/* Twenty steps of EM for two components: every step keeps the samples' mean and variance. */
+static void nrxi_dyn_refit_mixture(nrxi_dyn_refit *p, size_t n, const double *x)
+{
+  int it, c;
+  size_t i;
+  for (it = 0; it < 20; it++) {
+    double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
+    for (i = 0; i < n; i++) {
+      double d0 = (x[i] - p->mu[0]) / p->s[0], d1 = (x[i] - p->mu[1]) / p->s[1], q;
+      double p0 = p->w / p->s[0] * exp(-0.5 * d0 * d0), p1 = (1 - p->w) / p->s[1] * exp(-0.5 * d1 * d1);
+      q = p0 + p1 > 0 ? p0 / (p0 + p1) : fabs(d0) < fabs(d1);
+      n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
+      n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
+    }
+    for (c = 0; c < 2; c++) {
+      p->mu[c] = n1[c] / n0[c];
+      p->s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - p->mu[c] * p->mu[c], 1e-12));
+    }
+    p->w = n0[0] / (n0[0] + n0[1]);
+  }
+}
+
+/* Linear VAE: decoder x = centre + load z + sqrt(noise) e, Gaussian encoder. Each sweep maximises the evidence bound exactly, first over
+ * the encoder, then over the decoder; needs only the samples' covariance. At the optimum the model has their trace. */
+static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
+{
+  double S[3] = {0, 0, 0};
+  size_t i;
+  int it, c;
+  for (c = 0; c < 2; c++) for (p->centre[c] = 0, i = 0; i < n; i++) p->centre[c] += x[2 * i + (size_t)c] / (double)n;
+  for (i = 0; i < n; i++) {
+    double u = x[2 * i] - p->centre[0], v = x[2 * i + 1] - p->centre[1];
+    S[0] += u * u / (double)n; S[1] += u * v / (double)n; S[2] += v * v / (double)n;
+  }
+  for (it = 0; it < 200; it++) {
+    double k = p->load[0] * p->load[0] + p->load[1] * p->load[1] + p->noise, e0 = p->load[0] / k, e1 = p->load[1] / k;
+    double b0 = S[0] * e0 + S[1] * e1, b1 = S[1] * e0 + S[2] * e1, zz = p->noise / k + e0 * b0 + e1 * b1;
+    p->load[0] = b0 / zz; p->load[1] = b1 / zz;
+    p->noise = nrxi_dyn_max(0.5 * (S[0] + S[2] - (b0 * b0 + b1 * b1) / zz), 1e-300);
+  }
+}
+
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
                   double *mean, double *expected, const nrx_env *env)
 {
-  double *x, *z, m;
-  size_t r, g, i, old = (size_t)(keep * (double)samples);
+  double *x, *z, n = (double)samples, kappa, truth = kind == NRX_DYN_COLLAPSE_MIXTURE ? 4.25 : 1, grow, V = 0, U = 0;
+  size_t r, g, i, d = kind == NRX_DYN_COLLAPSE_VAE ? 2 : 1, old = (size_t)(keep * n);
   nrx_status st = NRX_OK;
-  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_KDE || samples > (size_t)-1 / 64)
+  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_VAE
+      || samples > (size_t)-1 / 64)
     return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
-  x = (double *)nrxi_alloc(env, 2 * samples, sizeof(double));
+  x = (double *)nrxi_alloc(env, 2 * d * samples, sizeof(double));
   if (!x) return nrxi_dyn_oom(env, "nrx_dyn_collapse");
-  z = x + samples;
-  for (g = 0; g <= generations; g++) {
+  z = x + d * samples;
+  kappa = (double)old / n;
+  grow = kind == NRX_DYN_COLLAPSE_KDE ? 1 + 1.06 * 1.06 * pow(n, -0.4) : 1; /* variance of the fit over that of its samples */
+  for (g = 0; g <= generations; g++) { /* V = E variance, U = E mean^2: law of total variance, original and model samples mixed */
+    double B = g ? kappa * truth + (1 - kappa) * grow * V : truth, k = g ? 1 - kappa : 0;
+    V = (1 - 1 / n) * B + (k - k * k) * U;
+    U = B / n + k * k * U;
+    if (expected) expected[g] = V;
     variance[g] = mean[g] = 0;
-    if (expected) expected[g] = kind == NRX_DYN_COLLAPSE_GAUSSIAN && old == 0 ? pow(1.0 - 1.0 / (double)samples, (double)g) : HUGE_VAL - HUGE_VAL;
   }
   for (r = 0; r < runs && st == NRX_OK; r++) {
+    nrxi_dyn_refit p;
     nrx_rng rng;
-    double w = 0.5, mu[2] = {-2, 2}, s[2] = {0.5, 0.5}, v = 1;
+    memset(&p, 0, sizeof p);
+    p.var = 1; p.w = 0.5; p.mu[0] = -2; p.mu[1] = 2; p.s[0] = p.s[1] = p.load[0] = 0.5; p.noise = 0.5;
     nrx_rng_seed(&rng, seed, r);
-    m = 0;
     for (g = 0; g <= generations; g++) {
-      double h = 0;
+      double h = 1.06 * sqrt(p.var) * pow(n, -0.2), u;
       for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from the truth */
-        int c = nrx_rng_uniform(&rng) < (i < old ? 0.5 : w) ? 0 : 1, first = g == 0 || i < old;
-        double e = nrx_rng_normal(&rng);
-        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : mu[c] + s[c] * e;
-        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : m + sqrt(v) * e;
+        int first = g == 0 || i < old, c = nrx_rng_uniform(&rng) < (first ? 0.5 : p.w) ? 0 : 1;
+        double e = nrx_rng_normal(&rng), f;
+        if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : p.mu[c] + p.s[c] * e;
+        else if (kind == NRX_DYN_COLLAPSE_GAUSSIAN) z[i] = first ? e : p.mean + sqrt(p.var) * e;
+        else if (kind == NRX_DYN_COLLAPSE_KDE) z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
         else {
-          if (i == 0) h = g ? 1.06 * sqrt(v) * pow((double)samples, -0.2) : 0;
-          z[i] = first ? e : x[nrx_rng_below(&rng, samples)] + h * e;
+          double latent = first ? 0 : nrx_rng_normal(&rng);
+          f = nrx_rng_normal(&rng);
+          z[2 * i] = first ? sqrt(1.5) * e : p.centre[0] + p.load[0] * latent + sqrt(p.noise) * e;
+          z[2 * i + 1] = first ? sqrt(0.5) * f : p.centre[1] + p.load[1] * latent + sqrt(p.noise) * f;
         }
       }
-      memcpy(x, z, samples * sizeof(double));
-      v = nrxi_dyn_variance(samples, x, &m);
-      if (kind == NRX_DYN_COLLAPSE_MIXTURE) { /* twenty steps of EM */
-        int it, c;
-        for (it = 0; it < 20; it++) {
-          double n0[2] = {1e-9, 1e-9}, n1[2] = {0, 0}, n2[2] = {0, 0};
-          for (i = 0; i < samples; i++) {
-            double p[2], d0 = (x[i] - mu[0]) / s[0], d1 = (x[i] - mu[1]) / s[1], q;
-            p[0] = w / s[0] * exp(-0.5 * d0 * d0);
-            p[1] = (1 - w) / s[1] * exp(-0.5 * d1 * d1);
-            q = p[0] + p[1] > 0 ? p[0] / (p[0] + p[1]) : fabs(d0) < fabs(d1);
-            n0[0] += q; n0[1] += 1 - q; n1[0] += q * x[i]; n1[1] += (1 - q) * x[i];
-            n2[0] += q * x[i] * x[i]; n2[1] += (1 - q) * x[i] * x[i];
-          }
-          for (c = 0; c < 2; c++) { mu[c] = n1[c] / n0[c]; s[c] = sqrt(nrxi_dyn_max(n2[c] / n0[c] - mu[c] * mu[c], 1e-12)); }
-          w = n0[0] / (n0[0] + n0[1]);
-        }
+      memcpy(x, z, d * samples * sizeof(double));
+      if (d == 1) p.var = nrxi_dyn_variance(samples, x, &p.mean);
+      if (kind == NRX_DYN_COLLAPSE_MIXTURE) nrxi_dyn_refit_mixture(&p, samples, x);
+      if (kind == NRX_DYN_COLLAPSE_VAE) {
+        nrxi_dyn_refit_vae(&p, samples, x);
+        for (u = 0, i = 0; i < 2 * samples; i++) u += (x[i] - p.centre[i % 2]) * (x[i] - p.centre[i % 2]) / (2 * n);
+        p.var = u;
+        p.mean = p.centre[0];
       }
-      variance[g] += v / (double)runs;
-      mean[g] += m / (double)runs;
+      variance[g] += p.var / (double)runs;
+      mean[g] += p.mean / (double)runs;
     }
-    if (nrxi_progress(env, r + 1, runs, v)) st = NRX_E_CANCELLED;
+    if (nrxi_progress(env, r + 1, runs, p.var)) st = NRX_E_CANCELLED;
   }
-  /* variance[g] is that of the samples drawn from generation g - 1's fit: E = (1 - 1/m)^(g+1) */
-  if (expected) for (g = 0; g <= generations; g++) expected[g] *= 1.0 - 1.0 / (double)samples;
   nrxi_free(env, x);
   return st;
 }

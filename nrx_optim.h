@@ -556,7 +556,8 @@ typedef struct nrx_opt_polar_info {
 /* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham 2013): U rows x cols with
    orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols, symmetric (NULL = not wanted). At most 6 iterations for
    condition numbers up to 1e16; |U^T U - I|_2 below 1e-15 in f64 after the polish. Works in f64 inside. Cost in matrix products
-   (measured at 512): 2.6 per Cholesky iteration, about 10 per QR iteration (one or two, three at 1e16), 3 for the polish. */
+   (measured at 512): 2.8 per Cholesky iteration, 5.3 per QR iteration by products (one, two for the ill-conditioned), 12 by
+   Householder reflections (the first at condition numbers beyond 1e8), 3.2 for the polish, 0.6 for the bound of sigma_min. */
 NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
                                  nrx_opt_polar_info *info);
 
@@ -880,7 +881,8 @@ typedef struct nrx_opt_bilevel_info {
     double value, hypergradient, error, epsilon, delta, step; /* error: certified bound of the hypergradient's error (MAID with the constants given) */
     int    stop;
 } nrx_opt_bilevel_info;
-/* theta (p) and x (n) are starts and results. */
+/* theta (p) and x (n) are starts and results. MAID cannot certify a decrease below the rounding of g: where the smallest g is not zero,
+   hypergradients below about 1e-7 end with NRX_STOP_STALLED. */
 NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *problem, double *theta, double *x, const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info);
 
 /* ==== data order: samplers, attacks, audit ====
@@ -4909,10 +4911,10 @@ NRX_DEF const char *nrx_opt_version(void) { return NRX_OPTIM_VERSION; }
 
 /* ==== matrix functions ==== */
 
-NRXI_FN size_t nrxi_min_size(size_t a, size_t b) { return a < b ? a : b; }
-NRXI_FN size_t nrxi_max_size(size_t a, size_t b) { return a > b ? a : b; }
+NRXI_FN size_t nrxi_opt_min_size(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_opt_max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-NRXI_FN nrx_status nrxi_matrix_check(const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_matrix_check(const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
 {
     size_t size, dim;
     if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
@@ -4924,7 +4926,7 @@ NRXI_FN nrx_status nrxi_matrix_check(const char *who, int dtype, size_t rows, si
 }
 
 /* f64 copy, transposed when asked for, times factor. */
-NRXI_FN void nrxi_to_f64(int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
+NRXI_FN void nrxi_opt_to_f64(int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -4934,7 +4936,7 @@ NRXI_FN void nrxi_to_f64(int dtype, size_t rows, size_t cols, const void *a, int
         }
 }
 /* The way back: out (rows x cols) = factor a, a being cols x rows when trans. */
-NRXI_FN void nrxi_from_f64(int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
+NRXI_FN void nrxi_opt_from_f64(int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -4946,7 +4948,7 @@ NRXI_FN void nrxi_from_f64(int dtype, size_t rows, size_t cols, const double *a,
 }
 
 /* Frobenius norm without overflow or underflow on the way. */
-NRXI_FN double nrxi_frobenius(int dtype, size_t n, const void *a)
+NRXI_FN double nrxi_opt_frobenius(int dtype, size_t n, const void *a)
 {
     double s = nrxi_vec_norm(n, dtype, a), big = 0.0, f;
     size_t i;
@@ -4959,15 +4961,15 @@ NRXI_FN double nrxi_frobenius(int dtype, size_t n, const void *a)
 
 /* >>> twin f64 */
 /* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
-NRXI_FN void nrxi_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
 {
     size_t h = (n / 2 + 47) / 48 * 48;
     if (n < 160) { nrxi_gemm_f64(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
-    nrxi_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
-    nrxi_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_opt_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_opt_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
     nrxi_gemm_f64(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
 }
-NRXI_FN void nrxi_mirror_f64(size_t n, double *c, size_t ldc)
+NRXI_FN void nrxi_opt_mirror_f64(size_t n, double *c, size_t ldc)
 {
     size_t i, j, i0, j0;
     for (i0 = 0; i0 < n; i0 += 32)
@@ -4976,28 +4978,28 @@ NRXI_FN void nrxi_mirror_f64(size_t n, double *c, size_t ldc)
                 for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
 }
 /* C = A A^T or A^T A, whole: about half the work of a product. */
-NRXI_FN void nrxi_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
 {
-    nrxi_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
-    nrxi_mirror_f64(n, c, ldc);
+    nrxi_opt_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_opt_mirror_f64(n, c, ldc);
 }
 
 /* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
    semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
-NRXI_FN void nrxi_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps, int kaon, double *next, double *gram,
+NRXI_FN void nrxi_opt_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps, int kaon, double *next, double *gram,
                               double *poly, double *work, const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
     int tall = rows > cols;
     for (t = 0; t < steps; t++, coef += 3) {
         const double a = (double)coef[0], b = (double)coef[1], c = (double)coef[2];
-        nrxi_syrk_f64(tall, k, other, x, cols, gram, k, work, env);
+        nrxi_opt_syrk_f64(tall, k, other, x, cols, gram, k, work, env);
         if (kaon)
             for (i = 0; i < k; i++) {
                 for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
                 gram[i * k + i] += (double)1;
             }
-        nrxi_syrk_part_f64(0, k, k, gram, k, poly, k, work, env);
+        nrxi_opt_syrk_part_f64(0, k, k, gram, k, poly, k, work, env);
         for (i = 0; i < k; i++) {
             double *row = poly + i * k;
             if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
@@ -5006,14 +5008,14 @@ NRXI_FN void nrxi_quintic_f64(size_t rows, size_t cols, double *x, const double 
                 row[i] += a;
             }
         }
-        nrxi_mirror_f64(k, poly, k);
+        nrxi_opt_mirror_f64(k, poly, k);
         if (tall) nrxi_gemm_f64(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
         else nrxi_gemm_f64(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
         memcpy(x, next, rows * cols * sizeof *x);
     }
 }
-/* Elements of workspace for nrxi_orth_f64. */
-NRXI_FN size_t nrxi_orth_work_f64(size_t rows, size_t cols)
+/* Elements of workspace for nrxi_opt_orth_f64. */
+NRXI_FN size_t nrxi_opt_orth_work_f64(size_t rows, size_t cols)
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f64(k, k, other), w2 = nrxi_gemm_work_f64(k, k, k);
     size_t w3 = nrxi_gemm_work_f64(rows, cols, k);
@@ -5022,25 +5024,25 @@ NRXI_FN size_t nrxi_orth_work_f64(size_t rows, size_t cols)
     return rows * cols + 2 * k * k + w + 64;
 }
 /* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
-NRXI_FN void nrxi_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x, const double *coef, size_t steps, int kaon, double *work,
+NRXI_FN void nrxi_opt_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x, const double *coef, size_t steps, int kaon, double *work,
                            const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, i;
     double *gram = work + rows * cols, *poly = gram + k * k;
     for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (double)((nrxi_sum)g[i] / norm) : (double)0;
-    if (norm > 0.0) nrxi_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+    if (norm > 0.0) nrxi_opt_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
 }
 /* === twin f32 */
 /* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
-NRXI_FN void nrxi_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
 {
     size_t h = (n / 2 + 47) / 48 * 48;
     if (n < 160) { nrxi_gemm_f32(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
-    nrxi_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
-    nrxi_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
+    nrxi_opt_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
+    nrxi_opt_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
     nrxi_gemm_f32(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
 }
-NRXI_FN void nrxi_mirror_f32(size_t n, float *c, size_t ldc)
+NRXI_FN void nrxi_opt_mirror_f32(size_t n, float *c, size_t ldc)
 {
     size_t i, j, i0, j0;
     for (i0 = 0; i0 < n; i0 += 32)
@@ -5049,28 +5051,28 @@ NRXI_FN void nrxi_mirror_f32(size_t n, float *c, size_t ldc)
                 for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
 }
 /* C = A A^T or A^T A, whole: about half the work of a product. */
-NRXI_FN void nrxi_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
 {
-    nrxi_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
-    nrxi_mirror_f32(n, c, ldc);
+    nrxi_opt_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
+    nrxi_opt_mirror_f32(n, c, ldc);
 }
 
 /* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
    semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
-NRXI_FN void nrxi_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps, int kaon, float *next, float *gram,
+NRXI_FN void nrxi_opt_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps, int kaon, float *next, float *gram,
                               float *poly, float *work, const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
     int tall = rows > cols;
     for (t = 0; t < steps; t++, coef += 3) {
         const float a = (float)coef[0], b = (float)coef[1], c = (float)coef[2];
-        nrxi_syrk_f32(tall, k, other, x, cols, gram, k, work, env);
+        nrxi_opt_syrk_f32(tall, k, other, x, cols, gram, k, work, env);
         if (kaon)
             for (i = 0; i < k; i++) {
                 for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
                 gram[i * k + i] += (float)1;
             }
-        nrxi_syrk_part_f32(0, k, k, gram, k, poly, k, work, env);
+        nrxi_opt_syrk_part_f32(0, k, k, gram, k, poly, k, work, env);
         for (i = 0; i < k; i++) {
             float *row = poly + i * k;
             if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
@@ -5079,14 +5081,14 @@ NRXI_FN void nrxi_quintic_f32(size_t rows, size_t cols, float *x, const float *c
                 row[i] += a;
             }
         }
-        nrxi_mirror_f32(k, poly, k);
+        nrxi_opt_mirror_f32(k, poly, k);
         if (tall) nrxi_gemm_f32(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
         else nrxi_gemm_f32(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
         memcpy(x, next, rows * cols * sizeof *x);
     }
 }
-/* Elements of workspace for nrxi_orth_f32. */
-NRXI_FN size_t nrxi_orth_work_f32(size_t rows, size_t cols)
+/* Elements of workspace for nrxi_opt_orth_f32. */
+NRXI_FN size_t nrxi_opt_orth_work_f32(size_t rows, size_t cols)
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f32(k, k, other), w2 = nrxi_gemm_work_f32(k, k, k);
     size_t w3 = nrxi_gemm_work_f32(rows, cols, k);
@@ -5095,20 +5097,20 @@ NRXI_FN size_t nrxi_orth_work_f32(size_t rows, size_t cols)
     return rows * cols + 2 * k * k + w + 64;
 }
 /* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
-NRXI_FN void nrxi_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x, const float *coef, size_t steps, int kaon, float *work,
+NRXI_FN void nrxi_opt_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x, const float *coef, size_t steps, int kaon, float *work,
                            const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, i;
     float *gram = work + rows * cols, *poly = gram + k * k;
     for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (float)((nrxi_sum)g[i] / norm) : (float)0;
-    if (norm > 0.0) nrxi_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+    if (norm > 0.0) nrxi_opt_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
 }
 /* <<< twin */
 
-enum { NRXI_NS_MAX = 64 }; /* steps */
+enum { NRXI_OPT_NS_MAX = 64 }; /* steps */
 
 /* Coefficients of `steps` polynomials and the factor that the norm is multiplied with before. */
-NRXI_FN double nrxi_ns_table(int kind, size_t steps, double *coef)
+NRXI_FN double nrxi_opt_ns_table(int kind, size_t steps, double *coef)
 {
     static const double polar[8][3] = {{8.28721201814563, -23.595886519098837, 17.300387312530933},
         {4.107059111542203, -2.9478499167379106, 0.5448431082926601}, {3.9486908534822946, -2.908902115962949, 0.5518191394370137},
@@ -5136,59 +5138,59 @@ NRXI_FN double nrxi_ns_table(int kind, size_t steps, double *coef)
     return kind == NRX_NS_POLAR_EXPRESS ? 1.01 : kind == NRX_NS_DION ? 1.02 : 1.0;
 }
 
-NRXI_FN size_t nrxi_orth_work(int dtype, size_t rows, size_t cols) /* bytes */
+NRXI_FN size_t nrxi_opt_orth_work(int dtype, size_t rows, size_t cols) /* bytes */
 {
-    return dtype == NRX_F32 ? nrxi_orth_work_f32(rows, cols) * sizeof(float) : nrxi_orth_work_f64(rows, cols) * sizeof(double);
+    return dtype == NRX_F32 ? nrxi_opt_orth_work_f32(rows, cols) * sizeof(float) : nrxi_opt_orth_work_f64(rows, cols) * sizeof(double);
 }
-NRXI_FN void nrxi_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x, const double *coef, size_t steps, int kaon,
+NRXI_FN void nrxi_opt_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x, const double *coef, size_t steps, int kaon,
                        void *work, const nrx_env *env)
 {
-    float coef32[3 * NRXI_NS_MAX];
+    float coef32[3 * NRXI_OPT_NS_MAX];
     size_t i;
     for (i = 0; i < 3 * steps; i++) coef32[i] = (float)coef[i];
-    if (dtype == NRX_F32) nrxi_orth_f32(rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
-    else nrxi_orth_f64(rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
+    if (dtype == NRX_F32) nrxi_opt_orth_f32(rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
+    else nrxi_opt_orth_f64(rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
 }
 
 NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc)
 {
     nrx_opt_ns_desc d = NRX_ZERO;
-    double coef[3 * NRXI_NS_MAX], norm, eps;
+    double coef[3 * NRXI_OPT_NS_MAX], norm, eps;
     void *work;
     nrx_status status;
     if (desc) d = *desc;
     if (d.steps == 0) d.steps = 5;
-    if (d.steps > NRXI_NS_MAX || d.coefficients < 0 || d.coefficients > NRX_NS_KAON)
+    if (d.steps > NRXI_OPT_NS_MAX || d.coefficients < 0 || d.coefficients > NRX_NS_KAON)
         return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_newton_schulz: %zu steps of coefficients %d; expected at most 64 of NRX_NS_*", d.steps, d.coefficients);
-    status = nrxi_matrix_check("nrx_opt_newton_schulz", dtype, rows, cols, g, x, &d.env);
+    status = nrxi_opt_matrix_check("nrx_opt_newton_schulz", dtype, rows, cols, g, x, &d.env);
     if (status != NRX_OK || rows * cols == 0) return status;
-    work = nrxi_alloc(&d.env, nrxi_orth_work(dtype, rows, cols), 1);
+    work = nrxi_alloc(&d.env, nrxi_opt_orth_work(dtype, rows, cols), 1);
     if (!work) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_newton_schulz: no memory for a matrix of %zux%zu", rows, cols);
-    norm = nrxi_frobenius(dtype, rows * cols, g);
+    norm = nrxi_opt_frobenius(dtype, rows * cols, g);
     eps = d.eps == 0.0 ? 1e-7 : d.eps < 0.0 ? 0.0 : d.eps;
-    if (norm > 0.0) norm = norm * nrxi_ns_table(d.coefficients, d.steps, coef) + eps;
-    nrxi_orth(dtype, rows, cols, g, norm, x, coef, d.steps, d.coefficients == NRX_NS_KAON, work, &d.env);
+    if (norm > 0.0) norm = norm * nrxi_opt_ns_table(d.coefficients, d.steps, coef) + eps;
+    nrxi_opt_orth(dtype, rows, cols, g, norm, x, coef, d.steps, d.coefficients == NRX_NS_KAON, work, &d.env);
     nrxi_free(&d.env, work);
     return NRX_OK;
 }
 
 /* ---- Kaon ---- */
 
-/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0; work as nrxi_orth. */
-NRXI_FN int nrxi_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, double norm, void *work, const nrx_env *env)
+/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0; work as nrxi_opt_orth. */
+NRXI_FN int nrxi_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, double norm, void *work, const nrx_env *env)
 {
-    double coef[3 * NRXI_NS_MAX];
+    double coef[3 * NRXI_OPT_NS_MAX];
     size_t n = rows * cols;
-    (void)nrxi_ns_table(NRX_NS_KAON, steps, coef);
+    (void)nrxi_opt_ns_table(NRX_NS_KAON, steps, coef);
     if (rows > 1 && cols > 1) { /* one step shows whether G has rank one: only then does everything vanish */
-        nrxi_orth(dtype, rows, cols, g, norm, d, coef, 1, 1, work, env);
+        nrxi_opt_orth(dtype, rows, cols, g, norm, d, coef, 1, 1, work, env);
         if (nrxi_vec_norm(n, dtype, d) >= 1e-3) {
-            if (steps > 1) nrxi_orth(dtype, rows, cols, d, 1.0, d, coef, steps - 1, 1, work, env);
+            if (steps > 1) nrxi_opt_orth(dtype, rows, cols, d, 1.0, d, coef, steps - 1, 1, work, env);
             nrxi_vec_scale(n, dtype, 1.0 / 1.175, d);
             return 0;
         }
     }
-    nrxi_orth(dtype, rows, cols, g, norm, d, coef, 0, 1, work, env);
+    nrxi_opt_orth(dtype, rows, cols, g, norm, d, coef, 0, 1, work, env);
     return 1;
 }
 
@@ -5201,15 +5203,15 @@ NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void 
     nrx_status status;
     if (fallback) *fallback = 0;
     if (steps == 0) steps = 5;
-    if (steps > NRXI_NS_MAX) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
-    status = nrxi_matrix_check("nrx_opt_kaon", dtype, rows, cols, g, d, env);
+    if (steps > NRXI_OPT_NS_MAX) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
+    status = nrxi_opt_matrix_check("nrx_opt_kaon", dtype, rows, cols, g, d, env);
     if (status != NRX_OK || rows * cols == 0) return status;
-    bytes = nrxi_orth_work(dtype, rows, cols);
+    bytes = nrxi_opt_orth_work(dtype, rows, cols);
     work = (unsigned char *)nrxi_alloc(env, bytes + copy, 1);
     if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_kaon: no memory for a matrix of %zux%zu", rows, cols);
-    norm = nrxi_frobenius(dtype, rows * cols, g);
+    norm = nrxi_opt_frobenius(dtype, rows * cols, g);
     if (d == g) { memcpy(work + bytes, g, copy); g = work + bytes; }
-    if (norm > 0.0) guarded = nrxi_kaon(dtype, rows, cols, g, d, steps, norm, work, env);
+    if (norm > 0.0) guarded = nrxi_opt_kaon(dtype, rows, cols, g, d, steps, norm, work, env);
     else memset(d, 0, copy);
     if (fallback) *fallback = guarded;
     nrxi_free(env, work);
@@ -5219,7 +5221,7 @@ NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void 
 /* ---- polar decomposition by QDWH; everything in f64 ---- */
 
 /* a, b, c of the next step from the lower bound l of the singular values, and the next bound. */
-NRXI_FN void nrxi_qdwh_coefficients(double *l, double *a, double *b, double *c)
+NRXI_FN void nrxi_opt_qdwh_coefficients(double *l, double *a, double *b, double *c)
 {
     double l2 = *l * *l, d = cbrt(4.0 * (1.0 - l2) / (l2 * l2)), s = sqrt(1.0 + d), next;
     *a = s + 0.5 * sqrt(8.0 - 4.0 * d + 8.0 * (2.0 - l2) / (l2 * s));
@@ -5230,145 +5232,204 @@ NRXI_FN void nrxi_qdwh_coefficients(double *l, double *a, double *b, double *c)
     *l = next < 1.0 ? next : 1.0;
 }
 
-/* B = B L^-T (trans 0) or B L^-1 (trans 1) for B m x n, L lower n x n: columns in halves, so that most work is products. Leaves go row by
-   row of B, which is as long as it needs to be contiguous. */
-NRXI_FN void nrxi_trsm_right(int trans, size_t m, size_t n, const double *l, size_t ldl, double *b, size_t ldb, double *work, const nrx_env *env)
+/* Products with triangles go by strips of this many rows or columns, so that most of the zeros are never touched. */
+enum { NRXI_OPT_STRIP = 96 };
+
+/* C = beta C + alpha A W^T (trans) or alpha A W; A, C m x n, W lower triangular n x n with its zeros written out. */
+NRXI_FN void nrxi_opt_times_lower(int trans, size_t m, size_t n, double alpha, const double *a, size_t lda, const double *w, size_t ldw,
+                                  double beta, double *c, size_t ldc, double *work, const nrx_env *env)
 {
-    size_t h = n / 2, i, j, k;
-    if (n > 32) {
-        h = (h + 7) / 8 * 8;
-        if (!trans) { /* [B1 B2] with L^T upper: B1 first */
-            nrxi_trsm_right(0, m, h, l, ldl, b, ldb, work, env);
-            nrxi_gemm_f64(0, 1, m, n - h, h, -1.0, b, ldb, l + h * ldl, ldl, 1.0, b + h, ldb, work, env);
-            nrxi_trsm_right(0, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
-        } else {
-            nrxi_trsm_right(1, m, n - h, l + h * ldl + h, ldl, b + h, ldb, work, env);
-            nrxi_gemm_f64(0, 0, m, h, n - h, -1.0, b + h, ldb, l + h * ldl, ldl, 1.0, b, ldb, work, env);
-            nrxi_trsm_right(1, m, h, l, ldl, b, ldb, work, env);
-        }
-        return;
-    }
-    for (i = 0; i < m; i++, b += ldb) {
-        if (!trans)
-            for (j = 0; j < n; j++) {
-                double s = b[j];
-                for (k = 0; k < j; k++) s -= l[j * ldl + k] * b[k];
-                b[j] = s / l[j * ldl + j];
-            }
-        else
-            for (j = n; j-- > 0;) {
-                double s = b[j] /= l[j * ldl + j];
-                for (k = 0; k < j; k++) b[k] -= l[j * ldl + k] * s;
-            }
+    size_t j, b;
+    for (j = 0; j < n; j += b) {
+        b = nrxi_opt_min_size(NRXI_OPT_STRIP, n - j);
+        if (trans) nrxi_gemm_f64(0, 1, m, b, j + b, alpha, a, lda, w + j * ldw, ldw, beta, c + j, ldc, work, env);
+        else nrxi_gemm_f64(0, 0, m, b, n - j, alpha, a + j, lda, w + j * ldw + j, ldw, beta, c + j, ldc, work, env);
     }
 }
 
-/* Cholesky of the lower triangle in halves. */
-NRXI_FN nrx_status nrxi_cholesky_blocked(size_t n, double *a, size_t lda, double *work, const nrx_env *env)
+/* W = L^-1 (zeros above the diagonal) for A = L L^T, of which the lower triangle is read; A is overwritten. In halves, so that
+   nearly everything is products: L21 = A21 W11^T, A22 -= L21 L21^T, W21 = -W22 L21 W11. t: (n/2 + 4)^2. Meant for matrices of
+   moderate condition, or where what comes out is checked. */
+NRXI_FN nrx_status nrxi_opt_cholesky_inverse(size_t n, double *a, size_t lda, double *w, size_t ldw, double *t, double *work, const nrx_env *env)
 {
-    size_t h = (n / 2 + 7) / 8 * 8, i, j;
+    size_t h = (n / 2 + 7) / 8 * 8, m = n - h, i, j, k, b;
+    double *a21 = a + h * lda, *w21 = w + h * ldw;
     nrx_status status;
-    if (n <= 48) return nrxi_cholesky(n, a, lda);
-    status = nrxi_cholesky_blocked(h, a, lda, work, env);
-    if (status != NRX_OK) return status;
-    nrxi_trsm_right(0, n - h, h, a, lda, a + h * lda, lda, work, env);
-    for (i = h; i < n; i += 96) { /* A22 -= A21 A21^T, row blocks of the lower triangle */
-        j = nrxi_min_size(96, n - i);
-        nrxi_gemm_f64(0, 1, j, i + j - h, h, -1.0, a + i * lda, lda, a + h * lda, lda, 1.0, a + i * lda + h, lda, work, env);
+    if (n <= 32) {
+        if ((status = nrxi_cholesky(n, a, lda)) != NRX_OK) return status;
+        for (i = 0; i < n; i++) {          /* row i of L W = I, W from the rows above */
+            double *wi = w + i * ldw, f = 1.0 / a[i * lda + i];
+            for (j = 0; j < n; j++) wi[j] = 0.0;
+            for (k = 0; k < i; k++)
+                for (j = 0; j <= k; j++) wi[j] -= a[i * lda + k] * w[k * ldw + j];
+            for (j = 0; j < i; j++) wi[j] *= f;
+            wi[i] = f;
+        }
+        return NRX_OK;
     }
-    return nrxi_cholesky_blocked(n - h, a + h * lda + h, lda, work, env);
+    if ((status = nrxi_opt_cholesky_inverse(h, a, lda, w, ldw, t, work, env)) != NRX_OK) return status;
+    nrxi_opt_times_lower(1, m, h, 1.0, a21, lda, w, ldw, 0.0, t, h, work, env);
+    for (i = 0; i < m; i += b) {
+        b = nrxi_opt_min_size(NRXI_OPT_STRIP, m - i);
+        nrxi_gemm_f64(0, 1, b, i + b, h, -1.0, t + i * h, h, t, h, 1.0, a21 + i * lda + h, lda, work, env);
+    }
+    nrxi_opt_times_lower(0, m, h, 1.0, t, h, w, ldw, 0.0, a21, lda, work, env);
+    if ((status = nrxi_opt_cholesky_inverse(m, a21 + h, lda, w21 + h, ldw, t, work, env)) != NRX_OK) return status;
+    for (i = 0; i < m; i += b) {
+        b = nrxi_opt_min_size(NRXI_OPT_STRIP, m - i);
+        nrxi_gemm_f64(0, 0, b, h, i + b, -1.0, w21 + i * ldw + h, ldw, a21, lda, 0.0, w21 + i * ldw, ldw, work, env);
+    }
+    for (i = 0; i < h; i++) memset(w + i * ldw + h, 0, m * sizeof *w);
+    return NRX_OK;
 }
 
-NRXI_FN size_t nrxi_gemm_most(size_t m, size_t n)
+NRXI_FN size_t nrxi_opt_gemm_most(size_t m, size_t n)
 {
     size_t w = nrxi_gemm_work_f64(m, n, m), w2 = nrxi_gemm_work_f64(m, n, n), w3 = nrxi_gemm_work_f64(n, n, m), w4 = nrxi_gemm_work_f64(m, m, n);
-    return nrxi_max_size(nrxi_max_size(w, w2), nrxi_max_size(w3, w4));
+    return nrxi_opt_max_size(nrxi_opt_max_size(w, w2), nrxi_opt_max_size(w3, w4));
 }
 
-/* Doubles of workspace of nrxi_qdwh for m >= n. */
-NRXI_FN size_t nrxi_qdwh_work(size_t m, size_t n)
+/* Doubles of workspace of nrxi_opt_qdwh for m >= n. */
+NRXI_FN size_t nrxi_opt_qdwh_work(size_t m, size_t n)
 {
-    return 2 * (m + n) * n + m * n + n * n + n + nrxi_qr_work(m + n, n) + nrxi_gemm_most(m + n, n) + 64;
+    return 2 * (m + n) * n + m * n + 2 * n * n + n + nrxi_qr_work(m + n, n) + nrxi_opt_gemm_most(m + n, n) + 64;
 }
 
-/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after Ozaki et al. 2012). */
-NRXI_FN void nrxi_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram, double *other, double *work, const nrx_env *env)
+/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after Ozaki et al. 2012).
+   Returns |I - X^T X|_F as it was before: the step is right when that is below 1e-8. */
+NRXI_FN double nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram, double *other, double *work, const nrx_env *env)
 {
-    size_t i, j;
+    size_t i, j, j0;
     for (i = 0; i < m * n; i++) {
-        high[i] = floor(x[i] * 67108864.0 + 0.5) / 67108864.0;
+        high[i] = (double)(int32_t)(x[i] * 67108864.0) * (1.0 / 67108864.0);      /* |x| <= 1 */
         low[i] = x[i] - high[i];
     }
-    nrxi_syrk_f64(1, n, m, high, n, gram, n, work, env);
+    nrxi_opt_syrk_f64(1, n, m, high, n, gram, n, work, env);
     for (i = 0; i < m * n; i++) high[i] += 0.5 * low[i];
     nrxi_gemm_f64(1, 0, n, n, m, 1.0, high, n, low, n, 0.0, other, n, work, env);
-    for (i = 0; i < n; i++)
-        for (j = 0; j < n; j++) gram[i * n + j] = 0.5 * (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
+    for (j0 = 0; j0 < n; j0 += 32)
+        for (i = 0; i < n; i++)
+            for (j = j0; j < n && j < j0 + 32; j++) gram[i * n + j] = 0.5 * (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
     memcpy(high, x, m * n * sizeof *x);
     nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
+    return 2.0 * nrxi_vec_norm(n * n, NRX_F64, gram);
 }
 
-/* A lower bound of sigma_min(X), |X|_2 <= 1, when X is conditioned well enough for its Gram matrix to tell: inverse iteration on a Cholesky factor, a
-   quarter of what it finds. Otherwise 1e-17, which costs up to two more iterations. z: n*n, v: n. */
-NRXI_FN double nrxi_qdwh_lower(size_t m, size_t n, const double *x, double *z, double *v, double *work, const nrx_env *env)
+/* A lower bound of sigma_min(X), |X|_2 <= 1, when X is conditioned well enough for its Gram matrix to tell: inverse iteration, a
+   quarter of what it finds. Otherwise 1e-17, which costs up to two more iterations. gram: X^T X (lower triangle); z, w: n*n, t: as
+   nrxi_opt_cholesky_inverse; v: n. */
+NRXI_FN double nrxi_opt_qdwh_lower(size_t n, const double *gram, double *z, double *w, double *t, double *v, double *work, const nrx_env *env)
 {
     double norm = 0.0;
-    size_t i;
+    size_t i, j;
     int k;
-    nrxi_syrk_f64(1, n, m, x, n, z, n, work, env);
-    if (nrxi_cholesky_blocked(n, z, n, work, env) != NRX_OK) return 1e-17;
+    memcpy(z, gram, n * n * sizeof *z);
+    if (nrxi_opt_cholesky_inverse(n, z, n, w, n, t, work, env) != NRX_OK) return 1e-17;
     for (i = 0; i < n; i++) v[i] = 1.0 + 0.5 * (double)((i * 7919u) % 101u) / 101.0;
-    for (k = 0; k < 4; k++) {
+    for (k = 0; k < 4; k++) {                                    /* v <- W^T W v / |v| */
         norm = 1.0 / nrxi_vec_norm(n, NRX_F64, v);
-        for (i = 0; i < n; i++) v[i] *= norm;
-        if (nrxi_cholesky_solve(n, z, n, v, 1) != NRX_OK) return 1e-17;
+        for (i = n; i-- > 0;) t[i] = norm * nrxi_la_dot(i + 1, w + i * n, v);
+        memset(v, 0, n * sizeof *v);
+        for (j = 0; j < n; j++) nrxi_la_axpy(j + 1, t[j], w + j * n, v);
     }
     norm = nrxi_vec_norm(n, NRX_F64, v); /* about 1 / sigma_min^2 */
     return nrxi_finite_f64(&norm) && norm < 1e12 ? 0.25 / sqrt(norm) : 1e-17;
 }
 
-/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
-NRXI_FN nrx_status nrxi_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d, nrx_opt_polar_info *info, double *work, const nrx_env *env)
+/* y (m x n) = Q1 Q2^T for [rc X; I] = [Q1; Q2] R by Householder reflections: for any rc. k, q: (m + n) x n. */
+NRXI_FN nrx_status nrxi_opt_qdwh_householder(size_t m, size_t n, const double *x, double rc, double *y, double *k, double *q, double *tau, double *qrw,
+                                             double *work, const nrx_env *env)
 {
-    double *k = work, *q = k + (m + n) * n, *old = q + (m + n) * n, *z = old + m * n, *tau = z + n * n, *qrw = tau + n;
-    double *gw = qrw + nrxi_qr_work(m + n, n), l, a, b, c;
-    const double eps = 2.220446049250313e-16;
     size_t i, j;
     nrx_status status;
-    l = d->lower > 0.0 ? d->lower : nrxi_qdwh_lower(m, n, x, z, tau, gw, env);
-    if (!(l < 1.0)) l = 1.0;
-    for (info->iterations = 0; info->iterations < d->max_iter;) {
-        int near = fabs(1.0 - l) <= 5.0 * eps;
-        if (near && info->iterations > 0 && info->change <= cbrt(5.0 * eps)) break;
-        nrxi_qdwh_coefficients(&l, &a, &b, &c);
-        memcpy(old, x, m * n * sizeof *x);
+    for (i = 0; i < m * n; i++) k[i] = rc * x[i];
+    memset(k + m * n, 0, n * n * sizeof *k);
+    for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
+    if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK) return status;
+    nrxi_gemm_f64(0, 1, m, n, n, 1.0, q, n, q + m * n, n, 0.0, y, n, work, env);
+    return NRX_OK;
+}
+
+/* The same by products (Cholesky QR with a second pass: Yamamoto et al. 2015): with Z = I + rc^2 X^T X = L L^T and W = L^-1, Q1 = rc X W^T
+   and Q2 = W^T are orthonormal but for E = Q1^T Q1 + Q2^T Q2 - I, and Q1 (I + E)^-1 Q2^T is what is wanted. NRX_E_NUMERIC when E is not
+   small: then the condition was too bad. gram: X^T X (lower triangle); q1, s: m x n; z, w, e: n x n; s may not overlap e. */
+NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, const double *gram, double rc, double *y, double *q1, double *z, double *w, double *e,
+                                          double *work, const nrx_env *env)
+{
+    double size, left;
+    size_t i, b;
+    for (i = 0; i < n * n; i++) z[i] = rc * rc * gram[i];
+    for (i = 0; i < n; i++) z[i * n + i] += 1.0;
+    if (nrxi_opt_cholesky_inverse(n, z, n, w, n, e, work, env) != NRX_OK) return NRX_E_NUMERIC;
+    nrxi_opt_times_lower(1, m, n, rc, x, n, w, n, 0.0, q1, n, work, env);
+    nrxi_opt_syrk_part_f64(1, n, m, q1, n, e, n, work, env);
+    for (i = 0; i < n; i += b) {
+        b = nrxi_opt_min_size(NRXI_OPT_STRIP, n - i);
+        nrxi_gemm_f64(0, 1, b, i + b, i + b, 1.0, w + i * n, n, w, n, 1.0, e + i * n, n, work, env);
+    }
+    for (i = 0; i < n; i++) e[i * n + i] -= 1.0;
+    nrxi_opt_mirror_f64(n, e, n);
+    size = nrxi_vec_norm(n * n, NRX_F64, e);
+    if (!(size < 1e-2)) return NRX_E_NUMERIC;
+    nrxi_opt_times_lower(0, n, n, -1.0, e, n, w, n, 0.0, z, n, work, env);       /* z = (I + E)^-1 W by its series: W - E W + ... */
+    for (i = 0; i < n * n; i++) z[i] += w[i];
+    for (left = size * size; left > 1e-17; left *= size) {
+        memcpy(y, w, n * n * sizeof *y);
+        nrxi_gemm_f64(0, 0, n, n, n, -1.0, e, n, z, n, 1.0, y, n, work, env);
+        memcpy(z, y, n * n * sizeof *z);
+    }
+    nrxi_gemm_f64(0, 0, m, n, n, 1.0, q1, n, z, n, 0.0, y, n, work, env);
+    return NRX_OK;
+}
+
+/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
+NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d, nrx_opt_polar_info *info, double *work, const nrx_env *env)
+{
+    double *k = work, *q = k + (m + n) * n, *y = q + (m + n) * n, *z = y + m * n, *gram = z + n * n, *tau = gram + n * n, *qrw = tau + n;
+    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower, a, b, c;
+    const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 1e-9; /* the polish squares what is left */
+    double *result = x, *swap;
+    size_t i;
+    nrx_status status;
+    for (;;) {
+        if (fabs(1.0 - l) <= close && info->iterations > 0) {
+            if (d->no_polish && info->change <= cbrt(5.0 * eps)) break;
+            if (!d->no_polish && nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env) <= 1e-7) break; /* else l was no lower bound: go on */
+        }
+        if (info->iterations == d->max_iter) {
+            if (!d->no_polish) (void)nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env);
+            break;
+        }
+        nrxi_opt_syrk_part_f64(1, n, m, x, n, gram, n, gw, env);
+        if (!(l > 0.0)) l = nrxi_opt_qdwh_lower(n, gram, z, q, k, tau, gw, env);
+        if (!(l < 1.0)) l = 1.0;
+        nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
         if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
-            double rc = sqrt(c);
-            for (i = 0; i < m * n; i++) k[i] = rc * x[i];
-            memset(k + m * n, 0, n * n * sizeof *k);
-            for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
-            if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK) return status;
-            nrxi_gemm_f64(0, 1, m, n, n, (a - b / c) / rc, q, n, q + m * n, n, b / c, x, n, gw, env);
+            const double rc = sqrt(c);
+            status = c < 1e11 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env) : NRX_E_NUMERIC;
+            if (status != NRX_OK) status = nrxi_opt_qdwh_householder(m, n, x, rc, y, k, q, tau, qrw, gw, env);
+            if (status != NRX_OK) return status;
+            for (i = 0; i < m * n; i++) y[i] = b / c * x[i] + (a - b / c) / rc * y[i];
             info->qr_steps++;
         } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
-            nrxi_syrk_f64(1, n, m, x, n, z, n, gw, env);
-            for (i = 0; i < n * n; i++) z[i] *= c;
-            for (j = 0; j < n; j++) z[j * n + j] += 1.0;
-            if ((status = nrxi_cholesky_blocked(n, z, n, gw, env)) != NRX_OK) return status;
-            memcpy(k, x, m * n * sizeof *x);
-            nrxi_trsm_right(0, m, n, z, n, k, n, gw, env);
-            nrxi_trsm_right(1, m, n, z, n, k, n, gw, env);
-            for (i = 0; i < m * n; i++) x[i] = b / c * x[i] + (a - b / c) * k[i];
+            for (i = 0; i < n * n; i++) z[i] = c * gram[i];
+            for (i = 0; i < n; i++) z[i * n + i] += 1.0;
+            if ((status = nrxi_opt_cholesky_inverse(n, z, n, q, n, k, gw, env)) != NRX_OK) return status;
+            nrxi_opt_times_lower(1, m, n, 1.0, x, n, q, n, 0.0, k, n, gw, env);
+            memcpy(y, x, m * n * sizeof *x);
+            nrxi_opt_times_lower(0, m, n, a - b / c, k, n, q, n, b / c, y, n, gw, env);
         }
         info->iterations++;
-        info->change = nrxi_vec_dist(m * n, NRX_F64, x, old);
+        info->change = nrxi_vec_dist(m * n, NRX_F64, x, y);
+        if (!nrxi_finite_f64(&info->change)) return NRX_E_NUMERIC;
+        swap = x; x = y; y = swap;
     }
-    if (!d->no_polish) nrxi_polar_polish(m, n, x, k, q, z, k + m * n, gw, env);
+    if (x != result) memcpy(result, x, m * n * sizeof *x);
     return NRX_OK;
 }
 
 /* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m x n in f64. */
-NRXI_FN double nrxi_two_norm_bound(size_t m, size_t n, const double *a)
+NRXI_FN double nrxi_opt_two_norm_bound(size_t m, size_t n, const double *a)
 {
     double f = nrxi_la_scale(nrxi_la_max(m * n, a, 1)), one = 0.0, inf = 0.0, s, fro;
     size_t i, j;
@@ -5380,13 +5441,13 @@ NRXI_FN double nrxi_two_norm_bound(size_t m, size_t n, const double *a)
         for (i = 0, s = 0.0; i < m; i++) s += fabs(a[i * n + j] * f);
         if (s > one) one = s;
     }
-    fro = nrxi_frobenius(NRX_F64, m * n, a);
+    fro = nrxi_opt_frobenius(NRX_F64, m * n, a);
     s = sqrt(one * inf) / f;
     return fro < s ? fro : s;
 }
 
 /* x (m x n) /= s, also for subnormal s */
-NRXI_FN void nrxi_divide(size_t n, double *x, double s)
+NRXI_FN void nrxi_opt_divide(size_t n, double *x, double s)
 {
     size_t i;
     for (i = 0; i < n; i++) x[i] /= s;
@@ -5397,7 +5458,7 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
 {
     nrx_opt_polar_desc d = NRX_ZERO;
     nrx_opt_polar_info own;
-    size_t m = nrxi_max_size(rows, cols), n = nrxi_min_size(rows, cols), work_size, i, j;
+    size_t m = nrxi_opt_max_size(rows, cols), n = nrxi_opt_min_size(rows, cols), work_size, i, j;
     int trans = rows < cols;
     double *x, *copy, *hh, *work, bound;
     nrx_status status;
@@ -5406,29 +5467,29 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
     if (desc) d = *desc;
     if (d.max_iter == 0) d.max_iter = 12;
     if (!(d.lower >= 0.0 && d.lower < 1.0)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_polar: lower bound %g, expected 0 .. 1", d.lower);
-    status = nrxi_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
+    status = nrxi_opt_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
     if (status != NRX_OK || rows * cols == 0) return status;
-    work_size = nrxi_qdwh_work(m, n);
+    work_size = nrxi_opt_qdwh_work(m, n);
     x = (double *)nrxi_alloc(&d.env, 2 * m * n + (h ? cols * cols : 0) + work_size, sizeof(double));
     if (!x) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
     copy = x + m * n;
     hh = copy + m * n;
     work = hh + (h ? cols * cols : 0);
-    nrxi_to_f64(dtype, rows, cols, a, trans, 1.0, x);
+    nrxi_opt_to_f64(dtype, rows, cols, a, trans, 1.0, x);
     memcpy(copy, x, m * n * sizeof *x);
-    bound = nrxi_two_norm_bound(m, n, x);
+    bound = nrxi_opt_two_norm_bound(m, n, x);
     if (bound > 0.0) {
-        nrxi_divide(m * n, x, bound);
-        status = nrxi_qdwh(m, n, x, &d, info, work, &d.env);
+        nrxi_opt_divide(m * n, x, bound);
+        status = nrxi_opt_qdwh(m, n, x, &d, info, work, &d.env);
     }
     if (status == NRX_OK && h) { /* H = (U^T A + A^T U)/2; transposed data: U^T A = X copy^T with X = U^T */
         if (!trans) nrxi_gemm_f64(1, 0, cols, cols, rows, 1.0, x, cols, copy, cols, 0.0, hh, cols, NULL, &d.env);
         else nrxi_gemm_f64(0, 1, cols, cols, rows, 1.0, x, rows, copy, rows, 0.0, hh, cols, NULL, &d.env);
         for (i = 0; i < cols; i++)
             for (j = 0; j < i; j++) hh[i * cols + j] = hh[j * cols + i] = 0.5 * (hh[i * cols + j] + hh[j * cols + i]);
-        nrxi_from_f64(dtype, cols, cols, hh, 0, 1.0, h);
+        nrxi_opt_from_f64(dtype, cols, cols, hh, 0, 1.0, h);
     }
-    if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, x, trans, 1.0, u);
+    if (status == NRX_OK) nrxi_opt_from_f64(dtype, rows, cols, x, trans, 1.0, u);
     else status = nrxi_fail(&d.env, status, "nrx_opt_polar: a factorization broke down at iteration %zu", info->iterations);
     nrxi_free(&d.env, x);
     return status;
@@ -5437,10 +5498,10 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
 /* ---- singular values ---- */
 
 /* a = U diag(s) V^T in f64 (thin); s has k, u rows x k, vt k x cols inside one allocation that the caller frees (returned through base). */
-NRXI_FN nrx_status nrxi_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a, double **base, double **s, double **u, double **vt,
+NRXI_FN nrx_status nrxi_opt_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a, double **base, double **s, double **u, double **vt,
                                  const nrx_env *env)
 {
-    size_t k = nrxi_min_size(rows, cols), w = nrxi_svd_work(rows, cols);
+    size_t k = nrxi_opt_min_size(rows, cols), w = nrxi_svd_work(rows, cols);
     double *p;
     nrx_status status;
     *base = NULL;
@@ -5448,7 +5509,7 @@ NRXI_FN nrx_status nrxi_thin_svd(const char *who, int dtype, size_t rows, size_t
     p = (double *)nrxi_alloc(env, rows * cols + k + (rows + cols) * k + w, sizeof *p);
     if (!p) return nrxi_fail(env, NRX_E_NOMEM, "%s: no memory for the SVD of a matrix of %zux%zu", who, rows, cols);
     *base = p;
-    nrxi_to_f64(dtype, rows, cols, a, 0, 1.0, p);
+    nrxi_opt_to_f64(dtype, rows, cols, a, 0, 1.0, p);
     *s = p + rows * cols;
     *u = *s + k;
     *vt = *u + rows * k;
@@ -5462,30 +5523,30 @@ NRXI_FN nrx_status nrxi_thin_svd(const char *who, int dtype, size_t rows, size_t
 }
 
 /* out = U diag(s) V^T; u is overwritten */
-NRXI_FN void nrxi_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt, double *product, void *out, const nrx_env *env)
+NRXI_FN void nrxi_opt_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt, double *product, void *out, const nrx_env *env)
 {
-    size_t k = nrxi_min_size(rows, cols), i, j;
+    size_t k = nrxi_opt_min_size(rows, cols), i, j;
     for (i = 0; i < rows; i++)
         for (j = 0; j < k; j++) u[i * k + j] *= s[j];
     nrxi_gemm_f64(0, 0, rows, cols, k, 1.0, u, k, vt, cols, 0.0, product, cols, NULL, env);
-    nrxi_from_f64(dtype, rows, cols, product, 0, 1.0, out);
+    nrxi_opt_from_f64(dtype, rows, cols, product, 0, 1.0, out);
 }
 
 NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env)
 {
     double *base, *s, *u, *vt;
-    size_t k = nrxi_min_size(rows, cols), i, left = 0;
-    nrx_status status = nrxi_matrix_check("nrx_opt_svt", dtype, rows, cols, a, x, env);
+    size_t k = nrxi_opt_min_size(rows, cols), i, left = 0;
+    nrx_status status = nrxi_opt_matrix_check("nrx_opt_svt", dtype, rows, cols, a, x, env);
     if (rank) *rank = 0;
     if (status != NRX_OK || k == 0) return status;
     if (!(tau >= 0.0)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_svt: threshold %g, expected >= 0", tau);
-    status = nrxi_thin_svd("nrx_opt_svt", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    status = nrxi_opt_thin_svd("nrx_opt_svt", dtype, rows, cols, a, &base, &s, &u, &vt, env);
     if (status != NRX_OK) return status;
     for (i = 0; i < k; i++) {
         s[i] = s[i] > tau ? s[i] - tau : 0.0;
         left += s[i] > 0.0;
     }
-    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, x, env);
+    nrxi_opt_svd_rebuild(dtype, rows, cols, s, u, vt, base, x, env);
     if (rank) *rank = left;
     nrxi_free(env, base);
     return NRX_OK;
@@ -5494,11 +5555,11 @@ NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *
 NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env)
 {
     double *base, *s, *u, *vt;
-    nrx_status status = nrxi_matrix_check("nrx_opt_spectral_norm", dtype, rows, cols, a, norm, env);
+    nrx_status status = nrxi_opt_matrix_check("nrx_opt_spectral_norm", dtype, rows, cols, a, norm, env);
     if (status != NRX_OK) return status;
     *norm = 0.0;
     if (rows * cols == 0) return NRX_OK;
-    status = nrxi_thin_svd("nrx_opt_spectral_norm", dtype, rows, cols, a, &base, &s, &u, &vt, env);
+    status = nrxi_opt_thin_svd("nrx_opt_spectral_norm", dtype, rows, cols, a, &base, &s, &u, &vt, env);
     if (status == NRX_OK) *norm = s[0];
     if (status == NRX_OK) nrxi_free(env, base);
     return status;
@@ -5507,9 +5568,9 @@ NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, co
 /* ---- Freon ---- */
 
 /* log of z w(z^b) / alpha at u = z^b, for w = alpha (1 + e^ld u)/(1 + e^lg u) */
-NRXI_FN double nrxi_minimax_log(double u, double log_u, int b, double d, double g) { return log_u / (double)b + log1p(d * u) - log1p(g * u); }
+NRXI_FN double nrxi_opt_minimax_log(double u, double log_u, int b, double d, double g) { return log_u / (double)b + log1p(d * u) - log1p(g * u); }
 
-NRXI_FN void nrxi_minimax_stationary(int b, double d, double g, double *lo, double *hi)
+NRXI_FN void nrxi_opt_minimax_stationary(int b, double d, double g, double *lo, double *hi)
 {
     double p = d + g + (double)b * (d - g), disc = p * p - 4.0 * d * g, q;
     if (disc <= 0.0) { *lo = *hi = HUGE_VAL; return; }
@@ -5519,14 +5580,14 @@ NRXI_FN void nrxi_minimax_stationary(int b, double d, double g, double *lo, doub
 }
 
 /* d for a given g: the interior maximum equals the value at 1. */
-NRXI_FN double nrxi_minimax_inner(int b, double g)
+NRXI_FN double nrxi_opt_minimax_inner(int b, double g)
 {
     double below = -80.0, above = log(g) + 2.0 * log((double)(b - 1) / (double)(b + 1)), lo, hi;
     int i;
     for (i = 0; i < 100; i++) {
         double mid = 0.5 * (below + above), d = exp(mid);
-        nrxi_minimax_stationary(b, d, g, &lo, &hi);
-        if (hi >= 1.0 || nrxi_minimax_log(lo, log(lo), b, d, g) > nrxi_minimax_log(1.0, 0.0, b, d, g)) below = mid;
+        nrxi_opt_minimax_stationary(b, d, g, &lo, &hi);
+        if (hi >= 1.0 || nrxi_opt_minimax_log(lo, log(lo), b, d, g) > nrxi_opt_minimax_log(1.0, 0.0, b, d, g)) below = mid;
         else above = mid;
     }
     return exp(0.5 * (below + above));
@@ -5551,37 +5612,37 @@ NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t te
         for (i = 0; i < 100; i++) {
             double mid = 0.5 * (below + above);
             g = exp(mid);
-            d = nrxi_minimax_inner(b, g);
-            nrxi_minimax_stationary(b, d, g, &lo, &hi);
-            if (u >= lo || nrxi_minimax_log(u, lu, b, d, g) > nrxi_minimax_log(hi, log(hi), b, d, g)) above = mid;
+            d = nrxi_opt_minimax_inner(b, g);
+            nrxi_opt_minimax_stationary(b, d, g, &lo, &hi);
+            if (u >= lo || nrxi_opt_minimax_log(u, lu, b, d, g) > nrxi_opt_minimax_log(hi, log(hi), b, d, g)) above = mid;
             else below = mid;
         }
         g = exp(0.5 * (below + above));
-        d = nrxi_minimax_inner(b, g);
-        alpha = exp(-nrxi_minimax_log(1.0, 0.0, b, d, g));
+        d = nrxi_opt_minimax_inner(b, g);
+        alpha = exp(-nrxi_opt_minimax_log(1.0, 0.0, b, d, g));
         coefficients[0] = alpha;
         coefficients[1] = alpha * d;
         coefficients[2] = g;
-        l = exp(nrxi_minimax_log(u, lu, b, d, g) - nrxi_minimax_log(1.0, 0.0, b, d, g));
+        l = exp(nrxi_opt_minimax_log(u, lu, b, d, g) - nrxi_opt_minimax_log(1.0, 0.0, b, d, g));
         if (!(l < 1.0)) l = 1.0;
     }
     if (reached) *reached = l;
     return NRX_OK;
 }
 
-enum { NRXI_FREON_TERMS = 16 };
+enum { NRXI_OPT_FREON_TERMS = 16 };
 
 /* What a direction needs, made once: the rational exponent and the coefficients. */
-typedef struct nrxi_freon_plan {
+typedef struct nrxi_opt_freon_plan {
     int a, b;              /* c = a/b, b even; b = 0: by SVD */
     int scale;
     double c;
     size_t terms;
     double delta;          /* relative shift of X X^T */
-    double coef[3 * NRXI_FREON_TERMS];
-} nrxi_freon_plan;
+    double coef[3 * NRXI_OPT_FREON_TERMS];
+} nrxi_opt_freon_plan;
 
-NRXI_FN nrx_status nrxi_freon_make(const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_freon_plan *p)
+NRXI_FN nrx_status nrxi_opt_freon_make(const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_opt_freon_plan *p)
 {
     double sigma = d->sigma_min, reached;
     int b;
@@ -5590,7 +5651,7 @@ NRXI_FN nrx_status nrxi_freon_make(const char *who, int dtype, const nrx_opt_fre
     p->scale = d->scale;
     p->terms = d->terms ? d->terms : dtype == NRX_F32 && !(sigma > 0.0 && sigma < 1e-3) ? 3 : sigma > 0.0 && sigma < 1e-5 ? 5 : 4;
     if (sigma == 0.0) sigma = dtype == NRX_F32 ? 1e-3 : 1e-5;
-    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) || d->scale < 0 || d->scale > NRX_FREON_RAW)
+    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_OPT_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) || d->scale < 0 || d->scale > NRX_FREON_RAW)
         return nrxi_fail(&d->env, NRX_E_ARG, "%s: c %g, sigma_min %g, %zu terms, scale %d; expected c in -2 .. 2, sigma_min in 0 .. 1, at most 16 terms", who,
                          d->c, sigma, p->terms, d->scale);
     p->delta = sigma * sigma * 1e-16;
@@ -5611,15 +5672,15 @@ NRXI_FN nrx_status nrxi_freon_make(const char *who, int dtype, const nrx_opt_fre
     return NRX_OK;
 }
 
-/* Doubles of workspace of nrxi_freon_run: n = the larger dimension. */
-NRXI_FN size_t nrxi_freon_work(size_t n, size_t k)
+/* Doubles of workspace of nrxi_opt_freon_run: n = the larger dimension. */
+NRXI_FN size_t nrxi_opt_freon_work(size_t n, size_t k)
 {
-    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_gemm_most(n + k, k)
+    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k + nrxi_opt_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_opt_gemm_most(n + k, k)
          + 64;
 }
 
 /* V = (I + gamma L L^T)^-1: by QR while gamma is large, by Cholesky afterwards. stack, q: 2k x k. */
-NRXI_FN nrx_status nrxi_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack, double *q, double *tau, double *qrw, double *gw,
+NRXI_FN nrx_status nrxi_opt_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack, double *q, double *tau, double *qrw, double *gw,
                                         const nrx_env *env)
 {
     size_t i, j;
@@ -5631,22 +5692,23 @@ NRXI_FN nrx_status nrxi_freon_resolvent(size_t k, const double *l, double gamma,
                 stack[(k + i) * k + j] = i == j ? 1.0 / sqrt(gamma) : 0.0;
             }
         if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK) return status;
-        nrxi_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
+        nrxi_opt_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
         return NRX_OK;
     }
-    nrxi_syrk_f64(0, k, k, l, k, stack, k, gw, env);
+    nrxi_opt_syrk_f64(0, k, k, l, k, stack, k, gw, env);
     for (i = 0; i < k * k; i++) stack[i] *= gamma;
     for (i = 0; i < k; i++) stack[i * k + i] += 1.0;
-    if ((status = nrxi_cholesky_blocked(k, stack, k, gw, env)) != NRX_OK) return status;
-    memset(v, 0, k * k * sizeof *v);
-    for (i = 0; i < k; i++) v[i * k + i] = 1.0;
-    nrxi_trsm_right(0, k, k, stack, k, v, k, gw, env);
-    nrxi_trsm_right(1, k, k, stack, k, v, k, gw, env);
+    if ((status = nrxi_opt_cholesky_inverse(k, stack, k, q, k, q + k * k, gw, env)) != NRX_OK) return status;
+    for (i = 0; i < k; i += j) { /* V = W^T W */
+        j = nrxi_opt_min_size(NRXI_OPT_STRIP, k - i);
+        nrxi_gemm_f64(1, 0, j, i + j, k - i, 1.0, q + i * k + i, k, q + i * k, k, 0.0, v + i * k, k, gw, env);
+    }
+    nrxi_opt_mirror_f64(k, v, k);
     return NRX_OK;
 }
 
 /* Scale of conventions power mean and sum, from sum sigma^q (or for q = 0 the mean log). */
-NRXI_FN double nrxi_freon_scale(int scale, double q, double sum, double mean_log, size_t k)
+NRXI_FN double nrxi_opt_freon_scale(int scale, double q, double sum, double mean_log, size_t k)
 {
     if (scale == NRX_FREON_RAW || q == 1.0) return 1.0;
     if (fabs(q) < 1e-9) return scale == NRX_FREON_POWER_MEAN ? exp(mean_log) : 1.0;
@@ -5655,10 +5717,10 @@ NRXI_FN double nrxi_freon_scale(int scale, double q, double sum, double mean_log
 }
 
 /* x: G / |G|_F as k x n in f64, overwritten by the scaled direction; norm = |G|_F. Non-zero b only. */
-NRXI_FN nrx_status nrxi_freon_run(const nrxi_freon_plan *p, size_t k, size_t n, double *x, double norm, double *work, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_freon_run(const nrxi_opt_freon_plan *p, size_t k, size_t n, double *x, double norm, double *work, const nrx_env *env)
 {
     double *y = work, *tall = y + n * k, *stack = tall + (n + k) * k, *q = stack + 2 * k * k, *l = q + 2 * k * k, *c = l + k * k, *w = c + k * k, *v = w + k * k;
-    double *tau = v + k * k, *qrw = tau + k, *gw = qrw + nrxi_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0, exponent = 2.0 - 2.0 * p->c;
+    double *tau = v + k * k, *qrw = tau + k, *gw = qrw + nrxi_opt_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0, exponent = 2.0 - 2.0 * p->c;
     size_t i, j, t;
     int e;
     nrx_status status;
@@ -5682,7 +5744,7 @@ NRXI_FN nrx_status nrxi_freon_run(const nrxi_freon_plan *p, size_t k, size_t n, 
     for (t = 0; t < p->terms; t++) { /* W = (alpha I + beta A)(I + gamma A)^-1, A = L L^T; L <- W^(b/2) L, C <- W C */
         const double *co = p->coef + 3 * t;
         double ratio = co[1] / co[2];
-        if ((status = nrxi_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK) return status;
+        if ((status = nrxi_opt_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK) return status;
         for (i = 0; i < k * k; i++) w[i] *= co[0] - ratio;
         for (i = 0; i < k; i++) w[i * k + i] += ratio;
         for (i = 0; i < k; i++)
@@ -5703,17 +5765,17 @@ NRXI_FN nrx_status nrxi_freon_run(const nrxi_freon_plan *p, size_t k, size_t n, 
     if (p->a % 2) memcpy(x, tall, n * k * sizeof *x);
     sum = nrxi_vec_dot(n * k, NRX_F64, x, y);
     if (p->scale == NRX_FREON_RAW) sum = pow(norm, 1.0 - 2.0 * p->c);
-    else sum = nrxi_freon_scale(p->scale, exponent, sum, mean_log, k); /* of G/|G|_F: the conventions do not depend on the norm */
+    else sum = nrxi_opt_freon_scale(p->scale, exponent, sum, mean_log, k); /* of G/|G|_F: the conventions do not depend on the norm */
     for (i = 0; i < n * k; i++) x[i] *= sum;
     return NRX_OK;
 }
 
 /* The same by SVD: any real c; singular values below k eps sigma_max count as zero and give nothing. */
-NRXI_FN nrx_status nrxi_freon_exact(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_freon_exact(const char *who, const nrxi_opt_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_env *env)
 {
     double *base, *s, *u, *vt, q = 2.0 - 2.0 * p->c, sum = 0.0, mean_log = 0.0, scale, top;
-    size_t k = nrxi_min_size(rows, cols), i, r = 0;
-    nrx_status status = nrxi_thin_svd(who, dtype, rows, cols, g, &base, &s, &u, &vt, env);
+    size_t k = nrxi_opt_min_size(rows, cols), i, r = 0;
+    nrx_status status = nrxi_opt_thin_svd(who, dtype, rows, cols, g, &base, &s, &u, &vt, env);
     if (status != NRX_OK) return status;
     top = s[0];
     while (r < k && s[r] > top * (double)k * (dtype == NRX_F32 ? 1.2e-7 : 2.3e-16)) r++;
@@ -5721,41 +5783,41 @@ NRXI_FN nrx_status nrxi_freon_exact(const char *who, const nrxi_freon_plan *p, i
         sum += pow(s[i] / top, q);
         mean_log += log(s[i] / top) / (double)r;
     }
-    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c) : nrxi_freon_scale(p->scale, q, sum, mean_log, r);
+    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c) : nrxi_opt_freon_scale(p->scale, q, sum, mean_log, r);
     for (i = 0; i < k; i++) s[i] = i < r ? scale * pow(s[i] / top, q - 1.0) : 0.0;
-    nrxi_svd_rebuild(dtype, rows, cols, s, u, vt, base, d, env);
+    nrxi_opt_svd_rebuild(dtype, rows, cols, s, u, vt, base, d, env);
     nrxi_free(env, base);
     return NRX_OK;
 }
 
-/* d = scaled Freon direction of g, norm = |g|_F > 0; work: nrxi_freon_bytes. d may be g. */
-NRXI_FN size_t nrxi_freon_bytes(size_t rows, size_t cols)
+/* d = scaled Freon direction of g, norm = |g|_F > 0; work: nrxi_opt_freon_bytes. d may be g. */
+NRXI_FN size_t nrxi_opt_freon_bytes(size_t rows, size_t cols)
 {
-    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
-    return (n * k + nrxi_max_size(nrxi_freon_work(n, k), nrxi_qdwh_work(n, k))) * sizeof(double);
+    size_t n = nrxi_opt_max_size(rows, cols), k = nrxi_opt_min_size(rows, cols);
+    return (n * k + nrxi_opt_max_size(nrxi_opt_freon_work(n, k), nrxi_opt_qdwh_work(n, k))) * sizeof(double);
 }
-NRXI_FN nrx_status nrxi_freon(const char *who, const nrxi_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, double norm, void *d, double *work,
+NRXI_FN nrx_status nrxi_opt_freon(const char *who, const nrxi_opt_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, double norm, void *d, double *work,
                               const nrx_env *env)
 {
-    size_t n = nrxi_max_size(rows, cols), k = nrxi_min_size(rows, cols);
+    size_t n = nrxi_opt_max_size(rows, cols), k = nrxi_opt_min_size(rows, cols);
     int half = p->b == 2 && p->a == 1, tall = rows > cols;
     nrx_status status;
-    if (p->b == 0) return nrxi_freon_exact(who, p, dtype, rows, cols, g, d, env);
+    if (p->b == 0) return nrxi_opt_freon_exact(who, p, dtype, rows, cols, g, d, env);
     if (half) { /* the polar factor: QDWH on the tall form */
         nrx_opt_polar_desc pd = NRX_ZERO;
         nrx_opt_polar_info info;
         memset(&info, 0, sizeof info);
         pd.max_iter = 12;
         pd.no_polish = 1;
-        nrxi_to_f64(dtype, rows, cols, g, !tall, 1.0, work);
-        nrxi_divide(n * k, work, norm);
-        status = nrxi_qdwh(n, k, work, &pd, &info, work + n * k, env);
-        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, !tall, 1.0, d);
+        nrxi_opt_to_f64(dtype, rows, cols, g, !tall, 1.0, work);
+        nrxi_opt_divide(n * k, work, norm);
+        status = nrxi_opt_qdwh(n, k, work, &pd, &info, work + n * k, env);
+        if (status == NRX_OK) nrxi_opt_from_f64(dtype, rows, cols, work, !tall, 1.0, d);
     } else {
-        nrxi_to_f64(dtype, rows, cols, g, tall, 1.0, work);
-        nrxi_divide(n * k, work, norm);
-        status = nrxi_freon_run(p, k, n, work, norm, work + n * k, env);
-        if (status == NRX_OK) nrxi_from_f64(dtype, rows, cols, work, tall, 1.0, d);
+        nrxi_opt_to_f64(dtype, rows, cols, g, tall, 1.0, work);
+        nrxi_opt_divide(n * k, work, norm);
+        status = nrxi_opt_freon_run(p, k, n, work, norm, work + n * k, env);
+        if (status == NRX_OK) nrxi_opt_from_f64(dtype, rows, cols, work, tall, 1.0, d);
     }
     return status == NRX_OK ? status : nrxi_fail(env, status, "%s: a factorization broke down for a matrix of %zux%zu", who, rows, cols);
 }
@@ -5763,17 +5825,17 @@ NRXI_FN nrx_status nrxi_freon(const char *who, const nrxi_freon_plan *p, int dty
 NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc)
 {
     nrx_opt_freon_desc o = NRX_ZERO;
-    nrxi_freon_plan plan;
+    nrxi_opt_freon_plan plan;
     double *work, norm;
     nrx_status status;
     if (desc) o = *desc;
-    status = nrxi_matrix_check("nrx_opt_freon", dtype, rows, cols, g, d, &o.env);
-    if (status != NRX_OK || (status = nrxi_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK || rows * cols == 0) return status;
-    norm = nrxi_frobenius(dtype, rows * cols, g);
+    status = nrxi_opt_matrix_check("nrx_opt_freon", dtype, rows, cols, g, d, &o.env);
+    if (status != NRX_OK || (status = nrxi_opt_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK || rows * cols == 0) return status;
+    norm = nrxi_opt_frobenius(dtype, rows * cols, g);
     if (!(norm > 0.0)) { memset(d, 0, rows * cols * nrxi_dtype_size(dtype)); return NRX_OK; }
-    work = (double *)nrxi_alloc(&o.env, plan.b ? nrxi_freon_bytes(rows, cols) : 1, 1);
+    work = (double *)nrxi_alloc(&o.env, plan.b ? nrxi_opt_freon_bytes(rows, cols) : 1, 1);
     if (!work) return nrxi_fail(&o.env, NRX_E_NOMEM, "nrx_opt_freon: no memory for a matrix of %zux%zu", rows, cols);
-    status = nrxi_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
+    status = nrxi_opt_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
     nrxi_free(&o.env, work);
     return status;
 }
@@ -5813,15 +5875,15 @@ typedef struct nrxi_opt_block {
 } nrxi_opt_block;
 
 typedef struct nrxi_opt_plan {
-    nrxi_freon_plan freon;
-    double ns[3 * NRXI_NS_MAX], ns_factor;
+    nrxi_opt_freon_plan freon;
+    double ns[3 * NRXI_OPT_NS_MAX], ns_factor;
     size_t direction;      /* bytes of work before the matrix workspace */
     nrxi_opt_block block[1];
 } nrxi_opt_plan;
 
 NRXI_FN int nrxi_opt_matrix_kind(int kind) { return kind >= NRX_OPT_MUON; }
 
-NRXI_FN double nrxi_cosh(double x) { return cosh(x); } /* f64 in f32 twins */
+NRXI_FN double nrxi_opt_cosh(double x) { return cosh(x); } /* f64 in f32 twins */
 
 /* The elementwise kinds beyond Adam and SGD: what is added per entry, in one loop each. */
 typedef struct nrxi_opt_loop { int kind, amsgrad; double lr, keep, b1, b2, eps, mom, gscale, bc1, bc2, l2; } nrxi_opt_loop;
@@ -5897,7 +5959,7 @@ NRXI_FN void nrxi_opt_auon_f64(size_t n, double *u, nrxi_sum norm)
     size_t i;
     for (i = 0; i < n; i++) {
         u[i] = (double)((nrxi_sum)u[i] / norm);
-        x = nrxi_cosh((nrxi_sum)u[i]);
+        x = nrxi_opt_cosh((nrxi_sum)u[i]);
         s += x * x;
     }
     s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
@@ -5974,7 +6036,7 @@ NRXI_FN void nrxi_opt_auon_f32(size_t n, float *u, nrxi_sum norm)
     size_t i;
     for (i = 0; i < n; i++) {
         u[i] = (float)((nrxi_sum)u[i] / norm);
-        x = nrxi_cosh((nrxi_sum)u[i]);
+        x = nrxi_opt_cosh((nrxi_sum)u[i]);
         s += x * x;
     }
     s = nrxi_adam_root(s / (nrxi_sum)n) + 1e-8;
@@ -6008,12 +6070,12 @@ NRXI_FN void nrxi_opt_defaults(nrx_opt_desc *d)
 /* Bytes of work of a matrix block besides its direction. */
 NRXI_FN size_t nrxi_opt_block_work(const nrx_opt_desc *d, int kind, const nrx_param *p)
 {
-    size_t r = p->rows, c = p->cols, big = nrxi_max_size(r, c);
+    size_t r = p->rows, c = p->cols, big = nrxi_opt_max_size(r, c);
     switch (kind) {
-    case NRX_OPT_MUON: return d->muon == NRX_MUON_QDWH ? nrxi_freon_bytes(r, c) : nrxi_orth_work(p->dtype, r, c);
-    case NRX_OPT_KAON: return nrxi_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
-    case NRX_OPT_FREON: return nrxi_freon_bytes(r, c);
-    case NRX_OPT_SOAP: return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_gemm_most(r, c) + nrxi_gemm_most(big, big)) * sizeof(double);
+    case NRX_OPT_MUON: return d->muon == NRX_MUON_QDWH ? nrxi_opt_freon_bytes(r, c) : nrxi_opt_orth_work(p->dtype, r, c);
+    case NRX_OPT_KAON: return nrxi_opt_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
+    case NRX_OPT_FREON: return nrxi_opt_freon_bytes(r, c);
+    case NRX_OPT_SOAP: return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_opt_gemm_most(r, c) + nrxi_opt_gemm_most(big, big)) * sizeof(double);
     default: return 0;
     }
 }
@@ -6061,13 +6123,13 @@ NRXI_FN nrx_status nrxi_opt_layout(nrx_opt *o, size_t *state, size_t *work)
             if (d->amsgrad && (kind == NRX_OPT_ADAM || kind == NRX_OPT_ADAMW)) b->extra = nrxi_opt_place(&at, bytes);
             if (kind == NRX_OPT_SOAP) b->soap = nrxi_opt_place(&at, 2 * (p->rows * p->rows + p->cols * p->cols) * sizeof(double));
             if (nrxi_opt_matrix_kind(kind)) {
-                plan->direction = nrxi_max_size(plan->direction, (bytes + 63) & ~(size_t)63);
-                most = nrxi_max_size(most, nrxi_opt_block_work(d, kind, p));
+                plan->direction = nrxi_opt_max_size(plan->direction, (bytes + 63) & ~(size_t)63);
+                most = nrxi_opt_max_size(most, nrxi_opt_block_work(d, kind, p));
             }
         }
     }
     *state = at;
-    *work = plan->direction + nrxi_max_size(most, nrxi_params_work(o->params, o->count)) + 64;
+    *work = plan->direction + nrxi_opt_max_size(most, nrxi_params_work(o->params, o->count)) + 64;
     return NRX_OK;
 }
 
@@ -6096,7 +6158,7 @@ NRX_DEF nrx_status nrx_opt_init(nrx_opt *o, const nrx_param *params, size_t coun
         || !(o->desc.weight_decay >= 0.0) || !(o->desc.ema >= 0.0 && o->desc.ema < 1.0))
         return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: lr %g, betas %g %g, momentum %g, decay %g, ema %g: expected lr > 0, decay >= 0, the others below 1", o->desc.lr,
                          o->desc.beta1, o->desc.beta2, o->desc.momentum, o->desc.weight_decay, o->desc.ema);
-    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_NS_MAX || o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE
+    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_OPT_NS_MAX || o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE
         || o->desc.muon < 0 || o->desc.muon > NRX_MUON_QDWH || (o->desc.group_count && !o->desc.groups))
         return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: kind %d, %zu steps, scale %d, muon %d, %zu groups at %s", o->desc.kind, o->desc.steps, o->desc.scale,
                          o->desc.muon, o->desc.group_count, o->desc.groups ? "an address" : "NULL");
@@ -6112,8 +6174,8 @@ NRX_DEF nrx_status nrx_opt_init(nrx_opt *o, const nrx_param *params, size_t coun
     fd.sigma_min = o->desc.freon_sigma_min;
     fd.terms = o->desc.freon_terms;
     fd.env = o->desc.env;
-    plan->ns_factor = nrxi_ns_table(o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
-    status = nrxi_freon_make("nrx_opt_init", count ? params[0].dtype : NRX_F64, &fd, &plan->freon);
+    plan->ns_factor = nrxi_opt_ns_table(o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
+    status = nrxi_opt_freon_make("nrx_opt_init", count ? params[0].dtype : NRX_F64, &fd, &plan->freon);
     if (status == NRX_OK) status = nrxi_opt_layout(o, &o->state_bytes, &work);
     if (status == NRX_OK && (!(o->state = nrxi_calloc(&o->desc.env, o->state_bytes, 1)) || !(o->work = nrxi_alloc(&o->desc.env, work, 1))))
         status = nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu bytes of state and %zu of workspace", o->state_bytes, work);
@@ -6176,13 +6238,13 @@ NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt
 NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, void *u, double *work)
 {
     const nrx_opt_desc *d = &o->desc;
-    size_t r = p->rows, c = p->cols, n = r * c, big = nrxi_max_size(r, c), i;
+    size_t r = p->rows, c = p->cols, n = r * c, big = nrxi_opt_max_size(r, c), i;
     double *l = (double *)(void *)((unsigned char *)o->state + b->soap), *rr = l + r * r, *ql = rr + c * c, *qr = ql + r * r;
     double *gd = work, *md = gd + n, *t = md + n, *t2 = t + n, *eig = t2 + n, *w = eig + big, *gw = w + nrxi_eigh_work(big), bc1, bc2;
     unsigned char *m = (unsigned char *)o->state + b->m, *v = (unsigned char *)o->state + b->v;
     int pass;
     nrx_status status;
-    nrxi_to_f64(p->dtype, r, c, g, 0, gscale, gd);
+    nrxi_opt_to_f64(p->dtype, r, c, g, 0, gscale, gd);
     nrxi_gemm_f64(0, 1, r, r, c, 1.0 - d->beta2, gd, c, gd, c, d->beta2, l, r, gw, &d->env);
     nrxi_gemm_f64(1, 0, c, c, r, 1.0 - d->beta2, gd, c, gd, c, d->beta2, rr, c, gw, &d->env);
     if ((o->steps - 1) % d->refresh == 0) {
@@ -6191,7 +6253,7 @@ NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_
         if ((status = nrxi_eigh(r, ql, r, eig, w)) != NRX_OK || (status = nrxi_eigh(c, qr, c, eig, w)) != NRX_OK) return status;
     }
     nrxi_vec_lin(n, p->dtype, (1.0 - d->beta1) * gscale, g, d->beta1, m, m);
-    nrxi_to_f64(p->dtype, r, c, m, 0, 1.0, md);
+    nrxi_opt_to_f64(p->dtype, r, c, m, 0, 1.0, md);
     for (pass = 0; pass < 2; pass++) { /* gradient and momentum into the basis: Ql^T X Qr */
         double *x = pass ? md : gd;
         nrxi_gemm_f64(1, 0, r, c, r, 1.0, ql, r, x, c, 0.0, t, c, gw, &d->env);
@@ -6207,7 +6269,7 @@ NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_
     }
     nrxi_gemm_f64(0, 0, r, c, r, 1.0, ql, r, md, c, 0.0, t, c, gw, &d->env);
     nrxi_gemm_f64(0, 1, r, c, c, 1.0, t, c, qr, c, 0.0, t2, c, gw, &d->env);
-    nrxi_from_f64(p->dtype, r, c, t2, 0, 1.0, u);
+    nrxi_opt_from_f64(p->dtype, r, c, t2, 0, 1.0, u);
     return NRX_OK;
 }
 
@@ -6218,7 +6280,7 @@ NRXI_FN nrx_status nrxi_opt_matrix(nrx_opt *o, const nrx_param *p, const nrxi_op
     const nrxi_opt_plan *plan = (const nrxi_opt_plan *)o->plan;
     size_t r = p->rows, c = p->cols;
     unsigned char *u = (unsigned char *)o->work, *work = u + plan->direction, *m = (unsigned char *)o->state + b->m;
-    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_max_size(r, c)) : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c) : 1.0;
+    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_opt_max_size(r, c)) : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c) : 1.0;
     nrx_status status = NRX_OK;
     if (b->kind == NRX_OPT_SOAP) {
         status = nrxi_opt_soap(o, p, b, g, gscale, u, (double *)(void *)work);
@@ -6226,28 +6288,28 @@ NRXI_FN nrx_status nrxi_opt_matrix(nrx_opt *o, const nrx_param *p, const nrxi_op
     } else {
         if (p->dtype == NRX_F32) nrxi_opt_momentum_f32(b->n, (float *)(void *)m, (const float *)g, (float *)(void *)u, (float)d->momentum, (float)gscale, d->nesterov > 0);
         else nrxi_opt_momentum_f64(b->n, (double *)(void *)m, (const double *)g, (double *)(void *)u, d->momentum, gscale, d->nesterov > 0);
-        norm = nrxi_frobenius(p->dtype, b->n, u);
+        norm = nrxi_opt_frobenius(p->dtype, b->n, u);
         if (!nrxi_finite_f64(&norm)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_opt_step: the momentum of '%s' overflowed; the block was not changed", p->name ? p->name : "?");
         if (!(norm > 0.0)) memset(u, 0, b->n * nrxi_dtype_size(p->dtype));
         else if (b->kind == NRX_OPT_MUON && d->muon != NRX_MUON_QDWH)
-            nrxi_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u, plan->ns, d->steps, 0, work, &d->env);
+            nrxi_opt_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u, plan->ns, d->steps, 0, work, &d->env);
         else if (b->kind == NRX_OPT_AUON) {
             if (p->dtype == NRX_F32) nrxi_opt_auon_f32(b->n, (float *)(void *)u, norm);
             else nrxi_opt_auon_f64(b->n, (double *)(void *)u, norm);
         } else if (b->kind == NRX_OPT_KAON) {
             /* the guard needs its argument to the end: the direction goes to the workspace */
-            o->fallbacks += (size_t)nrxi_kaon(p->dtype, r, c, u, work, d->steps, norm, work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
+            o->fallbacks += (size_t)nrxi_opt_kaon(p->dtype, r, c, u, work, d->steps, norm, work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
             u = work;
         } else {
-            nrxi_freon_plan half;
-            const nrxi_freon_plan *f = &plan->freon;
+            nrxi_opt_freon_plan half;
+            const nrxi_opt_freon_plan *f = &plan->freon;
             if (b->kind == NRX_OPT_MUON) { memset(&half, 0, sizeof half); half.a = 1; half.b = 2; half.c = 0.5; f = &half; }
-            status = nrxi_freon("nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
+            status = nrxi_opt_freon("nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
         }
     }
     if (status != NRX_OK) return status;
     if (d->norm_weight) {
-        norm = nrxi_frobenius(p->dtype, b->n, p->value);
+        norm = nrxi_opt_frobenius(p->dtype, b->n, p->value);
         if (norm > 0.0) nrxi_vec_scale(b->n, p->dtype, sqrt((double)r) / norm, p->value);
     }
     nrxi_vec_lin(b->n, p->dtype, -lr * scale, u, 1.0 - lr * b->decay, p->value, p->value);
@@ -6437,30 +6499,30 @@ NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x
 /* ==== solvers ==== */
 
 /* NULL checks that the blocks leave to their callers. */
-NRXI_FN nrx_status nrxi_need(const char *who, const nrx_solve_desc *desc, const void *a, const char *what)
+NRXI_FN nrx_status nrxi_opt_need(const char *who, const nrx_solve_desc *desc, const void *a, const char *what)
 {
     return a ? NRX_OK : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, what);
 }
-NRXI_FN nrx_status nrxi_need3(const char *who, const nrx_solve_desc *desc, const void *a, const void *b, const void *x)
+NRXI_FN nrx_status nrxi_opt_need3(const char *who, const nrx_solve_desc *desc, const void *a, const void *b, const void *x)
 {
-    nrx_status s = nrxi_need(who, desc, a, "the operator or functional");
-    if (s == NRX_OK) s = nrxi_need(who, desc, b, "the right-hand side");
-    return s == NRX_OK ? nrxi_need(who, desc, x, "x") : s;
+    nrx_status s = nrxi_opt_need(who, desc, a, "the operator or functional");
+    if (s == NRX_OK) s = nrxi_opt_need(who, desc, b, "the right-hand side");
+    return s == NRX_OK ? nrxi_opt_need(who, desc, x, "x") : s;
 }
 
 NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status s = nrxi_need3("nrx_opt_cg", desc, A, b, x);
+    nrx_status s = nrxi_opt_need3("nrx_opt_cg", desc, A, b, x);
     return s == NRX_OK ? nrxi_solve_cg("nrx_opt_cg", A, b, x, desc, info) : s;
 }
 NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status s = nrxi_need3("nrx_opt_cgls", desc, A, b, x);
+    nrx_status s = nrxi_opt_need3("nrx_opt_cgls", desc, A, b, x);
     return s == NRX_OK ? nrxi_solve_cgls("nrx_opt_cgls", A, b, x, desc, info) : s;
 }
 NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status s = nrxi_need3("nrx_opt_lsqr", desc, A, b, x);
+    nrx_status s = nrxi_opt_need3("nrx_opt_lsqr", desc, A, b, x);
     return s == NRX_OK ? nrxi_solve_lsqr("nrx_opt_lsqr", A, b, x, desc, info) : s;
 }
 
@@ -6468,7 +6530,7 @@ NRXI_FN nrx_status nrxi_opt_smooth(const char *who, int method, const nrx_linop 
                                    const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_solve_desc d = NRX_ZERO;
-    nrx_status s = nrxi_need3(who, desc, A ? (const void *)A : f ? (const void *)f : (const void *)g, A ? b : x, x);
+    nrx_status s = nrxi_opt_need3(who, desc, A ? (const void *)A : f ? (const void *)f : (const void *)g, A ? b : x, x);
     if (s != NRX_OK) return s;
     if (desc) d = *desc;
     d.method = method;
@@ -6492,19 +6554,19 @@ NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_fu
 NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
                                 const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status s = nrxi_need3("nrx_opt_pdhg", desc, K && h ? K : NULL, x, x);
+    nrx_status s = nrxi_opt_need3("nrx_opt_pdhg", desc, K && h ? K : NULL, x, x);
     return s == NRX_OK ? nrxi_solve_pdhg("nrx_opt_pdhg", K, g, h, f, x, y, desc, info) : s;
 }
 
 /* The usual opening: descriptor, operator, room. */
-NRXI_FN nrx_status nrxi_krylov_begin(nrxi_solver *s, const char *who, const nrx_linop *A, const void *b, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_krylov_begin(nrxi_solver *s, const char *who, const nrx_linop *A, const void *b, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status status = nrxi_need3(who, desc, A, b, x);
+    nrx_status status = nrxi_opt_need3(who, desc, A, b, x);
     if (status != NRX_OK || (status = nrxi_solver_begin(s, who, A->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_linop(s, A, 1, 0)) != NRX_OK) return status;
     return nrxi_solver_room(s, vectors, A->cols, 0, 0);
 }
 /* r = b - A x and its norm; scale = |b| (or |r| when b is zero). Non-zero: stop. */
-NRXI_FN int nrxi_krylov_residual(nrxi_solver *s, const nrx_linop *A, const void *b, const void *x, void *r, double *norm, double *scale)
+NRXI_FN int nrxi_opt_krylov_residual(nrxi_solver *s, const nrx_linop *A, const void *b, const void *x, void *r, double *norm, double *scale)
 {
     *scale = nrxi_vec_norm(A->cols, s->dtype, b);
     if (nrxi_solver_apply(s, A, x, r)) return 1;
@@ -6525,13 +6587,13 @@ NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, co
     int t;
     void *v, *vo, *p, *d, *d1, *d2;
     double beta, scale, eta, c = 1.0, c1 = 1.0, sn = 0.0, s1 = 0.0, alpha, old = 0.0;
-    nrx_status status = nrxi_krylov_begin(&s, "nrx_opt_minres", A, b, x, 6, desc, info);
+    nrx_status status = nrxi_opt_krylov_begin(&s, "nrx_opt_minres", A, b, x, 6, desc, info);
     if (status != NRX_OK) return status;
     n = A->cols;
     t = A->dtype;
     v = nrxi_solver_vector(&s, n); vo = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
     d = nrxi_solver_vector(&s, n); d1 = nrxi_solver_vector(&s, n); d2 = nrxi_solver_vector(&s, n);
-    if (nrxi_krylov_residual(&s, A, b, x, v, &beta, &scale)) return nrxi_solver_end(&s);
+    if (nrxi_opt_krylov_residual(&s, A, b, x, v, &beta, &scale)) return nrxi_solver_end(&s);
     nrxi_vec_scale(n, t, 1.0 / beta, v);
     eta = beta;
     for (k = 1; k <= s.d.max_iter; k++) {
@@ -6576,7 +6638,7 @@ NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, con
     double *h, *cs, *sn, *g, beta, scale;
     nrx_status status;
     if (m > 128) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_gmres: restart after %zu steps, expected at most 128", m);
-    status = nrxi_krylov_begin(&s, "nrx_opt_gmres", A, b, x, m + 2, desc, info);
+    status = nrxi_opt_krylov_begin(&s, "nrx_opt_gmres", A, b, x, m + 2, desc, info);
     if (status != NRX_OK) return status;
     n = A->cols;
     t = A->dtype;
@@ -6589,7 +6651,7 @@ NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, con
     }
     cs = h + (m + 1) * m; sn = cs + m + 1; g = sn + m + 1;
     while (k < s.d.max_iter && !s.info->stop) {
-        if (nrxi_krylov_residual(&s, A, b, x, basis[0], &beta, &scale)) { if (k && s.info->stop == NRX_STOP_EXACT) s.info->stop = NRX_STOP_TOL; break; }
+        if (nrxi_opt_krylov_residual(&s, A, b, x, basis[0], &beta, &scale)) { if (k && s.info->stop == NRX_STOP_EXACT) s.info->stop = NRX_STOP_TOL; break; }
         if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
         nrxi_vec_scale(n, t, 1.0 / beta, basis[0]);
         g[0] = beta;
@@ -6632,13 +6694,13 @@ NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, 
     int t, fresh = 1;
     void *r, *r0, *p, *v, *q, *z;
     double rho = 1.0, alpha = 1.0, omega = 1.0, norm, scale, next, zz;
-    nrx_status status = nrxi_krylov_begin(&s, "nrx_opt_bicgstab", A, b, x, 6, desc, info);
+    nrx_status status = nrxi_opt_krylov_begin(&s, "nrx_opt_bicgstab", A, b, x, 6, desc, info);
     if (status != NRX_OK) return status;
     n = A->cols;
     t = A->dtype;
     r = nrxi_solver_vector(&s, n); r0 = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
     v = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n); z = nrxi_solver_vector(&s, n);
-    if (nrxi_krylov_residual(&s, A, b, x, r, &norm, &scale)) return nrxi_solver_end(&s);
+    if (nrxi_opt_krylov_residual(&s, A, b, x, r, &norm, &scale)) return nrxi_solver_end(&s);
     for (k = 1; k <= s.d.max_iter; k++) {
         if (fresh) { nrxi_vec_copy(n, t, r, r0); nrxi_vec_copy(n, t, r, p); rho = nrxi_vec_dot(n, t, r, r); fresh = 0; }
         if (nrxi_solver_apply(&s, A, p, v)) break;
@@ -6675,10 +6737,10 @@ NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, 
 
 /* ---- ADMM ---- */
 
-typedef struct nrxi_admm { const nrx_linop *A, *K; size_t n, m; double rho; void *ax, *kx, *t; } nrxi_admm;
+typedef struct nrxi_opt_admm { const nrx_linop *A, *K; size_t n, m; double rho; void *ax, *kx, *t; } nrxi_opt_admm;
 
 /* y = (A^T A + rho K^T K) x; non-zero: stop */
-NRXI_FN int nrxi_admm_normal(nrxi_solver *s, nrxi_admm *p, const void *x, void *y)
+NRXI_FN int nrxi_opt_admm_normal(nrxi_solver *s, nrxi_opt_admm *p, const void *x, void *y)
 {
     if (p->A) {
         if (nrxi_solver_apply(s, p->A, x, p->ax) || nrxi_solver_adjoint(s, p->A, p->ax, y)) return 1;
@@ -6693,12 +6755,12 @@ NRXI_FN int nrxi_admm_normal(nrxi_solver *s, nrxi_admm *p, const void *x, void *
 NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
-    nrxi_admm p;
+    nrxi_opt_admm p;
     size_t n, m, k, it;
     int t;
     void *rhs, *r, *d, *q, *atb, *z, *zo, *u, *kx;
     double rp = 0.0, rd = 0.0, sp, sd, rr, old, dq, goal;
-    nrx_status status = nrxi_need3("nrx_opt_admm", desc, g, b, x);
+    nrx_status status = nrxi_opt_need3("nrx_opt_admm", desc, g, b, x);
     if (status != NRX_OK) return status;
     memset(&p, 0, sizeof p);
     p.A = A; p.K = K;
@@ -6708,11 +6770,11 @@ NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_lin
     if ((status = nrxi_solver_begin(&s, "nrx_opt_admm", t, desc, info)) != NRX_OK || (A && (status = nrxi_solver_check_linop(&s, A, 0, 1)) != NRX_OK)
         || (K && (status = nrxi_solver_check_linop(&s, K, 0, 1)) != NRX_OK) || (status = nrxi_solver_check_functional(&s, g, m, 0, 1)) != NRX_OK) return status;
     if (K && K->cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_admm: K has %zu columns, expected %zu", K->cols, n);
-    if ((status = nrxi_solver_room(&s, 6, n, 5, nrxi_max_size(m, A ? A->rows : 0))) != NRX_OK) return status;
+    if ((status = nrxi_solver_room(&s, 6, n, 5, nrxi_opt_max_size(m, A ? A->rows : 0))) != NRX_OK) return status;
     rhs = nrxi_solver_vector(&s, n); r = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n);
     atb = nrxi_solver_vector(&s, n); p.t = nrxi_solver_vector(&s, n);
     z = nrxi_solver_vector(&s, m); zo = nrxi_solver_vector(&s, m); u = nrxi_solver_vector(&s, m); kx = nrxi_solver_vector(&s, m);
-    p.ax = nrxi_solver_vector(&s, nrxi_max_size(m, A ? A->rows : 0));
+    p.ax = nrxi_solver_vector(&s, nrxi_opt_max_size(m, A ? A->rows : 0));
     p.kx = zo; /* free while the normal operator runs */
     p.rho = s.d.step > 0.0 ? s.d.step : 1.0;
     if (A) { if (nrxi_solver_adjoint(&s, A, b, atb)) return nrxi_solver_end(&s); }
@@ -6725,13 +6787,13 @@ NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_lin
         nrxi_vec_lin(m, t, 1.0, z, -1.0, u, kx);
         if (K) { if (nrxi_solver_adjoint(&s, K, kx, rhs)) break; } else nrxi_vec_copy(n, t, kx, rhs);
         nrxi_vec_lin(n, t, 1.0, atb, p.rho, rhs, rhs);
-        if (nrxi_admm_normal(&s, &p, x, q)) break;
+        if (nrxi_opt_admm_normal(&s, &p, x, q)) break;
         nrxi_vec_lin(n, t, 1.0, rhs, -1.0, q, r);
         nrxi_vec_copy(n, t, r, d);
         rr = nrxi_vec_dot(n, t, r, r);
         if (!nrxi_finite_f64(&rr)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
         for (it = 0; it < 50 && sqrt(rr) > goal; it++) {
-            if (nrxi_admm_normal(&s, &p, d, q)) break;
+            if (nrxi_opt_admm_normal(&s, &p, d, q)) break;
             dq = nrxi_vec_dot(n, t, d, q);
             if (!(dq > 0.0)) break;
             nrxi_vec_axpy(n, t, rr / dq, d, x);
@@ -6786,16 +6848,16 @@ NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_lin
 
 /* ---- line search for smooth functions ---- */
 
-typedef struct nrxi_line {
+typedef struct nrxi_opt_line {
     nrxi_solver *s;
     const nrx_functional *f;
     const void *x, *d;
     void *xt, *gt;         /* trial point and its gradient */
     double phi0, slope0;
     int failed;            /* a callback failed */
-} nrxi_line;
+} nrxi_opt_line;
 
-NRXI_FN void nrxi_line_eval(nrxi_line *l, double a, double *phi, double *slope)
+NRXI_FN void nrxi_opt_line_eval(nrxi_opt_line *l, double a, double *phi, double *slope)
 {
     nrxi_vec_lin(l->f->n, l->s->dtype, 1.0, l->x, a, l->d, l->xt);
     if (nrxi_solver_eval(l->s, l->f, l->xt, phi, l->gt)) { l->failed = 1; *phi = *slope = 0.0; return; }
@@ -6804,14 +6866,14 @@ NRXI_FN void nrxi_line_eval(nrxi_line *l, double a, double *phi, double *slope)
 }
 
 /* Strong Wolfe, or Hager and Zhang's approximate form where f can no longer tell the points apart. */
-NRXI_FN int nrxi_line_good(const nrxi_line *l, double a, double phi, double slope, double c2)
+NRXI_FN int nrxi_opt_line_good(const nrxi_opt_line *l, double a, double phi, double slope, double c2)
 {
     if (phi <= l->phi0 + 1e-4 * a * l->slope0 && fabs(slope) <= -c2 * l->slope0) return 1;
     return fabs(phi - l->phi0) <= 4.0 * l->s->eps * fabs(l->phi0) && slope >= 0.9 * l->slope0 && slope <= -0.8 * l->slope0 && fabs(slope) <= -c2 * l->slope0;
 }
 
 /* Minimum of the cubic through two values and slopes, kept a tenth of the interval away from its ends. */
-NRXI_FN double nrxi_line_cubic(double a, double fa, double ga, double b, double fb, double gb)
+NRXI_FN double nrxi_opt_line_cubic(double a, double fa, double ga, double b, double fb, double gb)
 {
     double d1, disc, m = 0.5 * (a + b), lo = a < b ? a : b, len = fabs(b - a);
     if (nrxi_finite_f64(&fa) && nrxi_finite_f64(&fb)) {
@@ -6829,15 +6891,15 @@ NRXI_FN double nrxi_line_cubic(double a, double fa, double ga, double b, double 
 }
 
 /* Nocedal and Wright, algorithms 3.5 and 3.6. 1: xt, gt, *phi hold an acceptable point at *step; 0: none found. */
-NRXI_FN int nrxi_line_search(nrxi_line *l, double first, double c2, double *step, double *phi)
+NRXI_FN int nrxi_opt_line_search(nrxi_opt_line *l, double first, double c2, double *step, double *phi)
 {
     double lo = 0.0, flo = l->phi0, glo = l->slope0, hi = 0.0, fhi = 0.0, ghi = 0.0, a = first, g;
     int i, bracketed = 0;
     for (i = 0; i < 40; i++) {
-        nrxi_line_eval(l, a, phi, &g);
+        nrxi_opt_line_eval(l, a, phi, &g);
         *step = a;
         if (l->failed) return 0;
-        if (nrxi_line_good(l, a, *phi, g, c2)) return 1;
+        if (nrxi_opt_line_good(l, a, *phi, g, c2)) return 1;
         if (!bracketed) {
             if (*phi > l->phi0 + 1e-4 * a * l->slope0 || (i > 0 && *phi >= flo)) { hi = a; fhi = *phi; ghi = g; bracketed = 1; }
             else if (g >= 0.0) { hi = lo; fhi = flo; ghi = glo; lo = a; flo = *phi; glo = g; bracketed = 1; }
@@ -6848,22 +6910,22 @@ NRXI_FN int nrxi_line_search(nrxi_line *l, double first, double c2, double *step
             lo = a; flo = *phi; glo = g;
         }
         if (fabs(hi - lo) <= 4.0 * l->s->eps * (fabs(lo) + fabs(hi))) break;
-        a = nrxi_line_cubic(lo, flo, glo, hi, fhi, ghi);
+        a = nrxi_opt_line_cubic(lo, flo, glo, hi, fhi, ghi);
     }
-    if (lo > 0.0 && flo < l->phi0) { nrxi_line_eval(l, lo, phi, &g); *step = lo; return !l->failed; } /* decreases, if not curved enough */
+    if (lo > 0.0 && flo < l->phi0) { nrxi_opt_line_eval(l, lo, phi, &g); *step = lo; return !l->failed; } /* decreases, if not curved enough */
     return 0;
 }
 
-NRXI_FN nrx_status nrxi_smooth_begin(nrxi_solver *s, const char *who, const nrx_functional *f, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_smooth_begin(nrxi_solver *s, const char *who, const nrx_functional *f, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status status = nrxi_need3(who, desc, f, x, x);
+    nrx_status status = nrxi_opt_need3(who, desc, f, x, x);
     if (status != NRX_OK || (status = nrxi_solver_begin(s, who, f->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(s, f, f->n, 1, 0)) != NRX_OK)
         return status;
     return nrxi_solver_room(s, vectors, f->n, 0, 0);
 }
 
 /* What of the gradient counts under bounds: entries that would leave the box are zeroed in p. Returns its norm. */
-NRXI_FN double nrxi_free_gradient(const nrxi_solver *s, size_t n, const void *x, const void *g, void *p)
+NRXI_FN double nrxi_opt_free_gradient(const nrxi_solver *s, size_t n, const void *x, const void *g, void *p)
 {
     size_t i;
     if (p != g) nrxi_vec_copy(n, s->dtype, g, p);
@@ -6879,7 +6941,7 @@ NRXI_FN double nrxi_free_gradient(const nrxi_solver *s, size_t n, const void *x,
     return nrxi_vec_norm(n, s->dtype, p);
 }
 /* d: entries where the free gradient is zero at a bound stay put */
-NRXI_FN void nrxi_mask_direction(const nrxi_solver *s, size_t n, const void *x, void *d, const void *p)
+NRXI_FN void nrxi_opt_mask_direction(const nrxi_solver *s, size_t n, const void *x, void *d, const void *p)
 {
     size_t i;
     for (i = 0; i < n; i++) {
@@ -6893,7 +6955,7 @@ NRXI_FN void nrxi_mask_direction(const nrxi_solver *s, size_t n, const void *x, 
 }
 
 /* Projected backtracking along d: xt = P(x + a d) with Armijo's condition on the projected step. */
-NRXI_FN int nrxi_line_projected(nrxi_line *l, const void *g, double *step, double *phi)
+NRXI_FN int nrxi_opt_line_projected(nrxi_opt_line *l, const void *g, double *step, double *phi)
 {
     nrxi_solver *s = l->s;
     size_t n = l->f->n;
@@ -6912,17 +6974,17 @@ NRXI_FN int nrxi_line_projected(nrxi_line *l, const void *g, double *step, doubl
 }
 
 /* L-BFGS (Nocedal 1980); under bounds a projected variant on the free variables (Bertsekas 1982). One body with nonlinear CG. */
-NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
-    nrxi_line line;
+    nrxi_opt_line line;
     size_t n = f ? f->n : 0, k, i, m = desc && desc->memory ? desc->memory : 8, have = 0, head = 0;
     int t, bounded, fresh = 1;
     void *g, *d, *xt, *gt, *p, *S[64], *Y[64];
     double fx, gn, step, rho[64], alpha[64], phi = 0.0, gg = 0.0;
     nrx_status status;
     if (m > 64) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: memory of %zu pairs, expected at most 64", who, m);
-    status = nrxi_smooth_begin(&s, who, f, x, 5 + (ncg ? 0 : 2 * m), desc, info);
+    status = nrxi_opt_smooth_begin(&s, who, f, x, 5 + (ncg ? 0 : 2 * m), desc, info);
     if (status != NRX_OK) return status;
     t = f->dtype;
     g = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
@@ -6931,7 +6993,7 @@ NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functio
     nrxi_vec_clamp(n, t, x, &s.d);
     if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
     s.info->objective = fx;
-    gn = nrxi_free_gradient(&s, n, x, g, p);
+    gn = nrxi_opt_free_gradient(&s, n, x, g, p);
     if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
     line.s = &s; line.f = f; line.x = x; line.d = d; line.xt = xt; line.gt = gt; line.failed = 0;
     nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
@@ -6945,7 +7007,7 @@ NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functio
         if (!(line.slope0 < 0.0)) { nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); line.slope0 = -gn * gn; fresh = 1; have = 0; }
         step = s.d.step > 0.0 ? s.d.step : fresh ? (1.0 / gn < 1.0 ? 1.0 / gn : 1.0) : ncg ? 2.0 * (phi != 0.0 ? 0.5 * gg / -line.slope0 : 0.5) : 1.0;
         if (ncg && !fresh && !(step > 0.0 && step < 1e6)) step = 1.0;
-        if (!(bounded ? nrxi_line_projected(&line, g, &step, &phi) : nrxi_line_search(&line, step, ncg ? 0.1 : 0.9, &step, &phi))) {
+        if (!(bounded ? nrxi_opt_line_projected(&line, g, &step, &phi) : nrxi_opt_line_search(&line, step, ncg ? 0.1 : 0.9, &step, &phi))) {
             if (line.failed) break;
             if (fresh) { nrxi_solver_stop(&s, s.info->residual < 1e3 * sqrt(s.eps) ? NRX_STOP_STALLED : NRX_STOP_LINESEARCH); break; }
             nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); /* forget everything, once */
@@ -6969,7 +7031,7 @@ NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functio
         nrxi_vec_copy(n, t, xt, x);
         nrxi_vec_copy(n, t, gt, g);
         fx = s.info->objective = phi;
-        gn = nrxi_free_gradient(&s, n, x, g, p);
+        gn = nrxi_opt_free_gradient(&s, n, x, g, p);
         fresh = 0;
         if (!ncg) { /* two loops */
             nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
@@ -6984,7 +7046,7 @@ NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functio
                 size_t j = (head + m - 1 - i) % m;
                 nrxi_vec_axpy(n, t, alpha[j] - rho[j] * nrxi_vec_dot(n, t, Y[j], d), S[j], d);
             }
-            if (bounded) nrxi_mask_direction(&s, n, x, d, p);
+            if (bounded) nrxi_opt_mask_direction(&s, n, x, d, p);
         }
         if (nrxi_solver_report(&s, k, fx)) break;
     }
@@ -6992,12 +7054,12 @@ NRXI_FN nrx_status nrxi_quasi_newton(const char *who, int ncg, const nrx_functio
 }
 NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    return nrxi_quasi_newton("nrx_opt_lbfgs", 0, f, x, desc, info);
+    return nrxi_opt_quasi_newton("nrx_opt_lbfgs", 0, f, x, desc, info);
 }
 NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     if (desc && (desc->use_lower || desc->use_upper)) return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_opt_ncg: bounds; use nrx_opt_lbfgs or nrx_opt_bb");
-    return nrxi_quasi_newton("nrx_opt_ncg", 1, f, x, desc, info);
+    return nrxi_opt_quasi_newton("nrx_opt_ncg", 1, f, x, desc, info);
 }
 
 /* Spectral projected gradient (Birgin, Martinez, Raydan 2000): Barzilai-Borwein steps, decrease against the worst of the last ten values. */
@@ -7008,13 +7070,13 @@ NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_
     int t, tries;
     void *g, *xt, *gt, *d;
     double fx, phi, step, last[10], worst, gd, a, gn;
-    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_bb", f, x, 4, desc, info);
+    nrx_status status = nrxi_opt_smooth_begin(&s, "nrx_opt_bb", f, x, 4, desc, info);
     if (status != NRX_OK) return status;
     t = f->dtype;
     g = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n);
     nrxi_vec_clamp(n, t, x, &s.d);
     if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
-    gn = nrxi_free_gradient(&s, n, x, g, d);
+    gn = nrxi_opt_free_gradient(&s, n, x, g, d);
     if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
     for (i = 0; i < 10; i++) last[i] = fx;
     step = s.d.step > 0.0 ? s.d.step : gn > 0.0 ? 1.0 / gn : 1.0;
@@ -7046,7 +7108,7 @@ NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_
         nrxi_vec_copy(n, t, xt, x);
         nrxi_vec_copy(n, t, gt, g);
         fx = last[k % 10] = phi;
-        gn = nrxi_free_gradient(&s, n, x, g, d);
+        gn = nrxi_opt_free_gradient(&s, n, x, g, d);
         if (nrxi_solver_report(&s, k, fx)) { s.info->objective = fx; break; }
     }
     return nrxi_solver_end(&s);
@@ -7060,7 +7122,7 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
     int t;
     void *y, *sub;
     double fx, best = HUGE_VAL, norm, step;
-    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_subgradient", f, x, 2, desc, info);
+    nrx_status status = nrxi_opt_smooth_begin(&s, "nrx_opt_subgradient", f, x, 2, desc, info);
     if (status != NRX_OK) return status;
     t = f->dtype;
     if ((s.status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
@@ -7093,7 +7155,7 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
     nrxi_solver s;
     size_t k, i, j, size;
     double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0;
-    nrx_status status = nrxi_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
+    nrx_status status = nrxi_opt_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
     if (status != NRX_OK || (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK) return status;
     if (!nrxi_mul_ok(m, n, &size) || !nrxi_mul_ok(n, n, &i) || !nrxi_add_ok(size, 2 * i, &size) || size > (size_t)-1 / 64)
         return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_levenberg: %zu residuals of %zu unknowns overflow", m, n);
@@ -7154,7 +7216,7 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
 
 /* ---- fixed points and monotone inclusions ---- */
 
-NRXI_FN nrx_status nrxi_map_begin(nrxi_solver *s, const char *who, int given, size_t n, int dtype, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_map_begin(nrxi_solver *s, const char *who, int given, size_t n, int dtype, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status status = given ? nrxi_solver_begin(s, who, dtype, desc, info) : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: the map or x is NULL", who);
     return status == NRX_OK ? nrxi_solver_room(s, vectors, n, 0, 0) : status;
@@ -7167,7 +7229,7 @@ NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int
     size_t k;
     void *x0, *tx;
     double r;
-    nrx_status status = nrxi_map_begin(&s, "nrx_opt_halpern", map && x, n, dtype, 2, desc, info);
+    nrx_status status = nrxi_opt_map_begin(&s, "nrx_opt_halpern", map && x, n, dtype, 2, desc, info);
     if (status != NRX_OK) return status;
     x0 = nrxi_solver_vector(&s, n);
     tx = nrxi_solver_vector(&s, n);
@@ -7195,7 +7257,7 @@ NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, in
     double r, best = HUGE_VAL, gram[32 * 32], rhs[32];
     nrx_status status;
     if (m > 32) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_anderson: memory of %zu, expected at most 32", m);
-    status = nrxi_map_begin(&s, "nrx_opt_anderson", map && x, n, dtype, 4 + 2 * m, desc, info);
+    status = nrxi_opt_map_begin(&s, "nrx_opt_anderson", map && x, n, dtype, 4 + 2 * m, desc, info);
     if (status != NRX_OK) return status;
     tx = nrxi_solver_vector(&s, n); f = nrxi_solver_vector(&s, n); fo = nrxi_solver_vector(&s, n); to = nrxi_solver_vector(&s, n);
     for (i = 0; i < m; i++) { DF[i] = nrxi_solver_vector(&s, n); DT[i] = nrxi_solver_vector(&s, n); }
@@ -7237,7 +7299,7 @@ NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, in
 }
 
 /* Sum of component differences F_i(u) - F_i(v) over a batch, or the full mean at u when v is NULL; t: workspace. */
-NRXI_FN int nrxi_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void *user, size_t from, size_t count, size_t total, nrx_rng *rng, size_t n, const void *u,
+NRXI_FN int nrxi_opt_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void *user, size_t from, size_t count, size_t total, nrx_rng *rng, size_t n, const void *u,
                         const void *v, void *t, void *sum, double weight)
 {
     size_t q;
@@ -7262,7 +7324,7 @@ NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user
     size_t k, batch;
     void *x0, *old, *F, *t;
     double eta, r, root = sqrt((double)components), p;
-    nrx_status status = nrxi_map_begin(&s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
+    nrx_status status = nrxi_opt_map_begin(&s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
     if (status != NRX_OK) return status;
     if (!(lip > 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_vr_halpern: Lipschitz constant %g, expected > 0", lip);
     else s.status = nrxi_solver_check_functional(&s, g, n, 0, 1);
@@ -7277,8 +7339,8 @@ NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user
         p = (double)k <= root ? 4.0 / (double)(k + 5) : 4.0 / (root + 5.0);
         if (k == 0 || p >= 1.0 || nrx_rng_uniform(&rng) < p) {
             memset(F, 0, n * nrxi_dtype_size(dtype));
-            if (nrxi_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F, 1.0 / (double)components)) break;
-        } else if (nrxi_vr_sum(&s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch)) break;
+            if (nrxi_opt_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F, 1.0 / (double)components)) break;
+        } else if (nrxi_opt_vr_sum(&s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch)) break;
         nrxi_vec_copy(n, dtype, x, old);
         nrxi_vec_lin(n, dtype, 1.0, x, -eta, F, t);
         if (g && nrxi_solver_prox(&s, g, eta, t, t)) break;
@@ -7303,7 +7365,7 @@ NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, si
     unsigned char *y;
     void *z, *zb, *xo, *dz, *v, *w;
     double *sigma, tau = HUGE_VAL, norm, p, r;
-    nrx_status status = nrxi_need3("nrx_opt_spdhg", desc, K && blocks ? K : NULL, h, x);
+    nrx_status status = nrxi_opt_need3("nrx_opt_spdhg", desc, K && blocks ? K : NULL, h, x);
     if (status != NRX_OK) return status;
     n = K[0].cols;
     t = K[0].dtype;
@@ -7312,7 +7374,7 @@ NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, si
         if ((status = nrxi_solver_check_linop(&s, K + i, 0, 1)) != NRX_OK || (status = nrxi_solver_check_functional(&s, h + i, K[i].rows, 0, 1)) != NRX_OK) return status;
         if (K[i].cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_spdhg: operator %zu has %zu columns, expected %zu", i, K[i].cols, n);
         if (!nrxi_add_ok(rows, K[i].rows, &rows)) return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_spdhg: the rows overflow");
-        most = nrxi_max_size(most, K[i].rows);
+        most = nrxi_opt_max_size(most, K[i].rows);
     }
     if (blocks > (size_t)-1 / 64 || (status = nrxi_solver_room(&s, 4, n, 2, most)) != NRX_OK) return status;
     z = nrxi_solver_vector(&s, n); zb = nrxi_solver_vector(&s, n); xo = nrxi_solver_vector(&s, n); dz = nrxi_solver_vector(&s, n);
@@ -7371,7 +7433,7 @@ NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, si
 /* ---- entropic optimal transport ---- */
 
 /* log sum exp over j of (g_j - C_ij)/eps (stride 1), or over i for a column (stride m) */
-NRXI_FN double nrxi_lse(size_t count, const double *c, size_t stride, const double *g, double eps)
+NRXI_FN double nrxi_opt_lse(size_t count, const double *c, size_t stride, const double *g, double eps)
 {
     double top = -HUGE_VAL, s = 0.0;
     size_t j;
@@ -7382,7 +7444,7 @@ NRXI_FN double nrxi_lse(size_t count, const double *c, size_t stride, const doub
 }
 
 /* Marginal errors of the plan of f, g: sum |P1 - r| + |P^T 1 - c|; P (may be NULL) and the row and column sums (may be NULL) are filled; *total = sum P. */
-NRXI_FN double nrxi_plan(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g, double *P, double *rows,
+NRXI_FN double nrxi_opt_transport_plan(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g, double *P, double *rows,
                          double *cols, double *total)
 {
     double err = 0.0;
@@ -7405,7 +7467,7 @@ NRXI_FN double nrxi_plan(size_t n, size_t m, const double *C, const double *r, c
     return err;
 }
 
-NRXI_FN nrx_status nrxi_sinkhorn_check(const char *who, nrxi_solver *s, size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g)
+NRXI_FN nrx_status nrxi_opt_sinkhorn_check(const char *who, nrxi_solver *s, size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g)
 {
     size_t i, size;
     double a = 0.0, b = 0.0;
@@ -7420,14 +7482,14 @@ NRXI_FN nrx_status nrxi_sinkhorn_check(const char *who, nrxi_solver *s, size_t n
 }
 
 /* One sweep: rows, then columns; afterwards the columns fit exactly. */
-NRXI_FN void nrxi_sinkhorn_sweep(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g)
+NRXI_FN void nrxi_opt_sinkhorn_sweep(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g)
 {
     size_t i, j;
-    for (i = 0; i < n; i++) f[i] = eps * (log(r[i]) - nrxi_lse(m, C + i * m, 1, g, eps));
-    for (j = 0; j < m; j++) g[j] = eps * (log(c[j]) - nrxi_lse(n, C + j, m, f, eps));
+    for (i = 0; i < n; i++) f[i] = eps * (log(r[i]) - nrxi_opt_lse(m, C + i * m, 1, g, eps));
+    for (j = 0; j < m; j++) g[j] = eps * (log(c[j]) - nrxi_opt_lse(n, C + j, m, f, eps));
 }
 
-NRXI_FN double nrxi_sinkhorn_dual(size_t n, size_t m, const double *r, const double *c, double eps, const double *f, const double *g, double total)
+NRXI_FN double nrxi_opt_sinkhorn_dual(size_t n, size_t m, const double *r, const double *c, double eps, const double *f, const double *g, double total)
 {
     double v = 0.0, mass = 0.0;
     size_t i;
@@ -7443,22 +7505,22 @@ NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const d
     size_t k;
     double total, *cols;
     nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn", NRX_F64, desc, info);
-    if (status != NRX_OK || (status = nrxi_sinkhorn_check("nrx_opt_sinkhorn", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 1, m, 0, 0)) != NRX_OK) return status;
+    if (status != NRX_OK || (status = nrxi_opt_sinkhorn_check("nrx_opt_sinkhorn", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 1, m, 0, 0)) != NRX_OK) return status;
     cols = (double *)nrxi_solver_vector(&s, m);
     for (k = 1; k <= s.d.max_iter; k++) {
-        nrxi_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
-        s.info->residual = nrxi_plan(n, m, C, r, c, eps, f, g, NULL, NULL, cols, &total);
+        nrxi_opt_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
+        s.info->residual = nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, NULL, NULL, cols, &total);
         if (!nrxi_finite_f64(&s.info->residual)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
         if (nrxi_solver_report(&s, k, s.info->residual)) break;
         if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
     }
-    (void)nrxi_plan(n, m, C, r, c, eps, f, g, P, NULL, cols, &total);
-    s.info->objective = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+    (void)nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, P, NULL, cols, &total);
+    s.info->objective = nrxi_opt_sinkhorn_dual(n, m, r, c, eps, f, g, total);
     return nrxi_solver_end(&s);
 }
 
 /* Threshold that leaves about `keep` of the entries of P: bisection on the value. */
-NRXI_FN double nrxi_sparse_level(size_t count, const double *P, double keep)
+NRXI_FN double nrxi_opt_sparse_level(size_t count, const double *P, double keep)
 {
     double lo = 0.0, hi = nrxi_la_max(count, P, 1);
     size_t i;
@@ -7474,7 +7536,7 @@ NRXI_FN double nrxi_sparse_level(size_t count, const double *P, double keep)
 }
 
 /* out = H d with H = [diag(rows) P; P^T diag(cols)], P cut at level */
-NRXI_FN void nrxi_sinkhorn_hessian(size_t n, size_t m, const double *P, double level, const double *rows, const double *cols, const double *d, double *out)
+NRXI_FN void nrxi_opt_sinkhorn_hessian(size_t n, size_t m, const double *P, double level, const double *rows, const double *cols, const double *d, double *out)
 {
     size_t i, j;
     for (j = 0; j < m; j++) out[n + j] = cols[j] * d[n + j];
@@ -7494,17 +7556,17 @@ NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, 
     size_t k, i, it, N = n + m, sweeps = desc && desc->memory ? desc->memory : 20;
     double total, *rows, *cols, *plan, *grad, *d, *q, *res, *pre, *trial, dual, sparse = desc ? desc->ratio : 0.0;
     nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn_newton", NRX_F64, desc, info);
-    if (status != NRX_OK || (status = nrxi_sinkhorn_check("nrx_opt_sinkhorn_newton", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 8, N, 1, n * m)) != NRX_OK) return status;
+    if (status != NRX_OK || (status = nrxi_opt_sinkhorn_check("nrx_opt_sinkhorn_newton", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 8, N, 1, n * m)) != NRX_OK) return status;
     rows = (double *)nrxi_solver_vector(&s, N); cols = rows + n;
     grad = (double *)nrxi_solver_vector(&s, N); d = (double *)nrxi_solver_vector(&s, N); q = (double *)nrxi_solver_vector(&s, N);
     res = (double *)nrxi_solver_vector(&s, N); pre = (double *)nrxi_solver_vector(&s, N); trial = (double *)nrxi_solver_vector(&s, N);
     plan = (double *)nrxi_solver_vector(&s, n * m);
     for (k = 1; k <= s.d.max_iter; k++) {
         if (k <= sweeps) {
-            nrxi_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
-            s.info->residual = nrxi_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total);
+            nrxi_opt_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
+            s.info->residual = nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total);
         } else {
-            double level = sparse > 0.0 ? nrxi_sparse_level(n * m, plan, sparse * (double)nrxi_max_size(n, m)) : -1.0, rr = 0.0, dq, next, a, slope = 0.0, want;
+            double level = sparse > 0.0 ? nrxi_opt_sparse_level(n * m, plan, sparse * (double)nrxi_opt_max_size(n, m)) : -1.0, rr = 0.0, dq, next, a, slope = 0.0, want;
             s.info->restarts++;
             for (i = 0; i < n; i++) grad[i] = eps * (r[i] - rows[i]);
             for (i = 0; i < m; i++) grad[n + i] = eps * (c[i] - cols[i]);
@@ -7515,7 +7577,7 @@ NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, 
             memcpy(trial, pre, N * sizeof *pre); /* search direction */
             want = 1e-24 * rr; /* |residual| 1e-12 of the gradient: Newton's quadratic tail needs it */
             for (it = 0; it < 20 * N && rr > want; it++) {
-                nrxi_sinkhorn_hessian(n, m, plan, level, rows, cols, trial, q);
+                nrxi_opt_sinkhorn_hessian(n, m, plan, level, rows, cols, trial, q);
                 for (dq = 0.0, i = 0; i < N; i++) dq += trial[i] * q[i];
                 if (!(dq > 0.0)) break;
                 for (next = 0.0, i = 0; i < N; i++) {
@@ -7528,21 +7590,21 @@ NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, 
                 rr = next;
                 s.info->applies++;
             }
-            dual = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+            dual = nrxi_opt_sinkhorn_dual(n, m, r, c, eps, f, g, total);
             for (i = 0; i < N; i++) slope += grad[i] / eps * d[i];
             for (a = 1.0, it = 0; it < 60; it++, a *= 0.5) {
                 double t2, dual2, err;
                 for (i = 0; i < n; i++) trial[i] = f[i] + a * d[i];
                 for (i = 0; i < m; i++) trial[n + i] = g[i] + a * d[n + i];
-                err = nrxi_plan(n, m, C, r, c, eps, trial, trial + n, plan, rows, cols, &t2);
-                dual2 = nrxi_sinkhorn_dual(n, m, r, c, eps, trial, trial + n, t2);
+                err = nrxi_opt_transport_plan(n, m, C, r, c, eps, trial, trial + n, plan, rows, cols, &t2);
+                dual2 = nrxi_opt_sinkhorn_dual(n, m, r, c, eps, trial, trial + n, t2);
                 if (nrxi_finite_f64(&err) && (dual2 >= dual + 1e-4 * a * slope - 4.0 * s.eps * fabs(dual) || err < 0.5 * s.info->residual)) {
                     total = t2;
                     s.info->residual = err;
                     break;
                 }
             }
-            if (it >= 60) { (void)nrxi_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total); nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+            if (it >= 60) { (void)nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total); nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
             memcpy(f, trial, n * sizeof *f);
             memcpy(g, trial + n, m * sizeof *g);
         }
@@ -7551,22 +7613,22 @@ NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, 
         if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
     }
     if (P) memcpy(P, plan, n * m * sizeof *P);
-    s.info->objective = nrxi_sinkhorn_dual(n, m, r, c, eps, f, g, total);
+    s.info->objective = nrxi_opt_sinkhorn_dual(n, m, r, c, eps, f, g, total);
     return nrxi_solver_end(&s);
 }
 
 /* ==== proximal operators ==== */
 
-NRXI_FN double nrxi_get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
-NRXI_FN void nrxi_put_value(int dtype, void *x, size_t i, double v)
+NRXI_FN double nrxi_opt_get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
+NRXI_FN void nrxi_opt_put_value(int dtype, void *x, size_t i, double v)
 {
     if (dtype == NRX_F32) ((float *)x)[i] = (float)v;
     else ((double *)x)[i] = v;
 }
-NRXI_FN double nrxi_soft(double v, double t) { return v > t ? v - t : v < -t ? v + t : 0.0; }
+NRXI_FN double nrxi_opt_soft(double v, double t) { return v > t ? v - t : v < -t ? v + t : 0.0; }
 
 /* y > 0 with y + log(y) = z, by Newton: the entropy's prox without overflow. */
-NRXI_FN double nrxi_wright(double z)
+NRXI_FN double nrxi_opt_wright(double z)
 {
     double y = z > 1.0 ? z - log(z) : exp(z < -700.0 ? -700.0 : z) / (1.0 + exp(z < -700.0 ? -700.0 : z)), step;
     int i;
@@ -7581,17 +7643,17 @@ NRXI_FN double nrxi_wright(double z)
 }
 
 /* prox of one entry of a separable kind; t = tau * weight, d = data entry */
-NRXI_FN double nrxi_reg_prox1(const nrx_opt_reg *r, double t, double v, double d)
+NRXI_FN double nrxi_opt_reg_prox1(const nrx_opt_reg *r, double t, double v, double d)
 {
     double m = fabs(v), s, phi;
     switch (r->kind) {
-    case NRX_REG_L1: return nrxi_soft(v, t);
+    case NRX_REG_L1: return nrxi_opt_soft(v, t);
     case NRX_REG_L2_SQUARED: return (v + t * d) / (1.0 + t);
-    case NRX_REG_ELASTIC: return nrxi_soft(v, t) / (1.0 + t * r->a);
+    case NRX_REG_ELASTIC: return nrxi_opt_soft(v, t) / (1.0 + t * r->a);
     case NRX_REG_HUBER: return v * (1.0 - t / (m > t + r->a ? m : t + r->a));
     case NRX_REG_KL: s = v - t; return 0.5 * (s + sqrt(s * s + 4.0 * t * d));
     case NRX_REG_LOG: return 0.5 * (v + sqrt(v * v + 4.0 * t));
-    case NRX_REG_ENTROPY: return t * nrxi_wright(v / t - 1.0 - log(t));
+    case NRX_REG_ENTROPY: return t * nrxi_opt_wright(v / t - 1.0 - log(t));
     case NRX_REG_BOX: return v < r->a ? r->a : v > r->b ? r->b : v;
     case NRX_REG_NONNEGATIVE: return v > 0.0 ? v : 0.0;
     case NRX_REG_LINF_BALL: s = r->a > 0.0 ? r->a : 1.0; return v < -s ? -s : v > s ? s : v;
@@ -7600,11 +7662,11 @@ NRXI_FN double nrxi_reg_prox1(const nrx_opt_reg *r, double t, double v, double d
         if (m <= cbrt(54.0) / 4.0 * pow(2.0 * t, 2.0 / 3.0)) return 0.0;
         phi = acos(t / 4.0 * pow(m / 3.0, -1.5));
         return 2.0 / 3.0 * v * (1.0 + cos(2.0 / 3.0 * (NRX_PI - phi)));
-    case NRX_REG_MCP: return r->a > t / r->weight && m <= r->a * r->weight ? nrxi_soft(v, t) * (r->a / (r->a - t / r->weight)) : v;
+    case NRX_REG_MCP: return r->a > t / r->weight && m <= r->a * r->weight ? nrxi_opt_soft(v, t) * (r->a / (r->a - t / r->weight)) : v;
     default: return v;
     }
 }
-NRXI_FN double nrxi_reg_value1(const nrx_opt_reg *r, double x, double d)
+NRXI_FN double nrxi_opt_reg_value1(const nrx_opt_reg *r, double x, double d)
 {
     double m = fabs(x);
     switch (r->kind) {
@@ -7624,44 +7686,44 @@ NRXI_FN double nrxi_reg_value1(const nrx_opt_reg *r, double x, double d)
     default: return 0.0;
     }
 }
-NRXI_FN int nrxi_reg_separable(int kind)
+NRXI_FN int nrxi_opt_reg_separable(int kind)
 {
     return kind == NRX_REG_L1 || kind == NRX_REG_L2_SQUARED || (kind >= NRX_REG_ELASTIC && kind <= NRX_REG_NONNEGATIVE) || kind == NRX_REG_LINF_BALL
         || (kind >= NRX_REG_L0 && kind <= NRX_REG_MCP);
 }
 
 /* theta with sum max(u - theta, 0) = radius for the absolute values (or values) u of x, by bisection to the last bit and one exact step. */
-NRXI_FN double nrxi_simplex_level(int dtype, size_t n, const void *x, int absolute, double scale, double radius)
+NRXI_FN double nrxi_opt_simplex_level(int dtype, size_t n, const void *x, int absolute, double scale, double radius)
 {
     double lo, hi = -HUGE_VAL, s;
     size_t i, count;
     int it;
-    for (i = 0; i < n; i++) { s = scale * nrxi_get(dtype, x, i); if (absolute) s = fabs(s); if (s > hi) hi = s; }
+    for (i = 0; i < n; i++) { s = scale * nrxi_opt_get(dtype, x, i); if (absolute) s = fabs(s); if (s > hi) hi = s; }
     lo = hi - radius;
     for (it = 0; it < 60 && lo < hi; it++) {
         double mid = 0.5 * (lo + hi), sum = 0.0;
-        for (i = 0; i < n; i++) { s = scale * nrxi_get(dtype, x, i); if (absolute) s = fabs(s); if (s > mid) sum += s - mid; }
+        for (i = 0; i < n; i++) { s = scale * nrxi_opt_get(dtype, x, i); if (absolute) s = fabs(s); if (s > mid) sum += s - mid; }
         if (sum > radius) lo = mid; else hi = mid;
     }
-    for (s = 0.0, count = 0, i = 0; i < n; i++) { double u = scale * nrxi_get(dtype, x, i); if (absolute) u = fabs(u); if (u > lo) { s += u; count++; } }
+    for (s = 0.0, count = 0, i = 0; i < n; i++) { double u = scale * nrxi_opt_get(dtype, x, i); if (absolute) u = fabs(u); if (u > lo) { s += u; count++; } }
     return count ? (s - radius) / (double)count : lo;
 }
 
 /* Total variation of a line by dynamic programming: the derivative of each message is piecewise linear; its knots live in a deque (Johnson 2013). */
-NRXI_FN nrx_status nrxi_tv_line(int dtype, size_t n, const void *y, double lambda, void *x, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_tv_line(int dtype, size_t n, const void *y, double lambda, void *x, const nrx_env *env)
 {
     double *mem, *knot, *slope, *offset, *low, *high, a0, b0, a1, b1, beta;
     size_t k, l, r;
     if (n < 2 || !(lambda > 0.0)) { nrxi_vec_copy(n, dtype, y, x); return NRX_OK; }
     if (n > (size_t)-1 / 128 || !(mem = (double *)nrxi_alloc(env, 8 * n + 8, sizeof(double)))) return NRX_E_NOMEM;
     knot = mem; slope = knot + 2 * n + 2; offset = slope + 2 * n + 2; low = offset + 2 * n + 2; high = low + n;
-    low[0] = nrxi_get(dtype, y, 0) - lambda;
-    high[0] = nrxi_get(dtype, y, 0) + lambda;
+    low[0] = nrxi_opt_get(dtype, y, 0) - lambda;
+    high[0] = nrxi_opt_get(dtype, y, 0) + lambda;
     l = n; r = n + 1;
     knot[l] = low[0];  slope[l] = 1.0;  offset[l] = -low[0];
     knot[r] = high[0]; slope[r] = -1.0; offset[r] = high[0];
     for (k = 1;; k++) { /* derivative: a0 x + b0 left of all knots, slope and offset change at each */
-        double yk = nrxi_get(dtype, y, k);
+        double yk = nrxi_opt_get(dtype, y, k);
         size_t i, j;
         a0 = 1.0; b0 = -yk - lambda;
         a1 = 1.0; b1 = -yk + lambda;
@@ -7679,18 +7741,18 @@ NRXI_FN nrx_status nrxi_tv_line(int dtype, size_t n, const void *y, double lambd
         knot[l] = low[k];  slope[l] = a0;  offset[l] = b0 + lambda;
         knot[r] = high[k]; slope[r] = -a1; offset[r] = -b1 + lambda;
     }
-    nrxi_put_value(dtype, x, n - 1, beta);
+    nrxi_opt_put_value(dtype, x, n - 1, beta);
     for (k = n - 1; k-- > 0;) {
         if (beta < low[k]) beta = low[k];
         if (beta > high[k]) beta = high[k];
-        nrxi_put_value(dtype, x, k, beta);
+        nrxi_opt_put_value(dtype, x, k, beta);
     }
     nrxi_free(env, mem);
     return NRX_OK;
 }
 
 /* x = v - M^T (M M^T)^-1 (M v - d) */
-NRXI_FN nrx_status nrxi_reg_affine(const nrx_opt_reg *r, const void *v, void *x)
+NRXI_FN nrx_status nrxi_opt_reg_affine(const nrx_opt_reg *r, const void *v, void *x)
 {
     size_t m = r->rows, n = r->n, i, j;
     double *gram = (double *)nrxi_alloc(&r->env, m * m + m, sizeof(double)), *res;
@@ -7699,36 +7761,36 @@ NRXI_FN nrx_status nrxi_reg_affine(const nrx_opt_reg *r, const void *v, void *x)
     res = gram + m * m;
     for (i = 0; i < m; i++) {
         for (j = 0; j <= i; j++) gram[i * m + j] = nrxi_vec_dot(n, NRX_F64, r->matrix + i * n, r->matrix + j * n);
-        for (res[i] = -((const double *)r->data)[i], j = 0; j < n; j++) res[i] += r->matrix[i * n + j] * nrxi_get(r->dtype, v, j);
+        for (res[i] = -((const double *)r->data)[i], j = 0; j < n; j++) res[i] += r->matrix[i * n + j] * nrxi_opt_get(r->dtype, v, j);
     }
     status = nrxi_cholesky(m, gram, m);
     if (status == NRX_OK) status = nrxi_cholesky_solve(m, gram, m, res, 1);
     if (status == NRX_OK)
         for (j = 0; j < n; j++) {
-            double s = nrxi_get(r->dtype, v, j);
+            double s = nrxi_opt_get(r->dtype, v, j);
             for (i = 0; i < m; i++) s -= r->matrix[i * n + j] * res[i];
-            nrxi_put_value(r->dtype, x, j, s);
+            nrxi_opt_put_value(r->dtype, x, j, s);
         }
     nrxi_free(&r->env, gram);
     return status;
 }
 
 /* Groups: `count` groups of `size` entries, entry q of group i at i*gs + q*qs. */
-NRXI_FN void nrxi_reg_groups(const nrx_opt_reg *r, size_t *count, size_t *size, size_t *gs, size_t *qs)
+NRXI_FN void nrxi_opt_reg_groups(const nrx_opt_reg *r, size_t *count, size_t *size, size_t *gs, size_t *qs)
 {
     if (r->kind == NRX_REG_GROUP_PLANES) { *size = r->group ? r->group : 2; *count = r->n / *size; *gs = 1; *qs = *count; }
     else { *size = r->group ? r->group : 1; *count = r->n / *size; *gs = *size; *qs = 1; }
 }
 
-NRXI_FN nrx_status nrxi_reg_prox(void *user, double tau, const void *v, void *x)
+NRXI_FN nrx_status nrxi_opt_reg_prox(void *user, double tau, const void *v, void *x)
 {
     const nrx_opt_reg *r = (const nrx_opt_reg *)user;
     double t = tau * r->weight, s, level;
     size_t i, q, count, size, gs, qs, n = r->n;
     int dt = r->dtype;
     if (!(tau > 0.0) || n == 0) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: prox with tau %g on %zu entries", tau, n);
-    if (nrxi_reg_separable(r->kind)) {
-        for (i = 0; i < n; i++) nrxi_put_value(dt, x, i, nrxi_reg_prox1(r, t, nrxi_get(dt, v, i), r->data ? nrxi_get(dt, r->data, i) : 0.0));
+    if (nrxi_opt_reg_separable(r->kind)) {
+        for (i = 0; i < n; i++) nrxi_opt_put_value(dt, x, i, nrxi_opt_reg_prox1(r, t, nrxi_opt_get(dt, v, i), r->data ? nrxi_opt_get(dt, r->data, i) : 0.0));
         return NRX_OK;
     }
     switch (r->kind) {
@@ -7737,29 +7799,29 @@ NRXI_FN nrx_status nrxi_reg_prox(void *user, double tau, const void *v, void *x)
         nrxi_vec_lin(n, dt, s > t ? 1.0 - t / s : 0.0, v, 0.0, v, x);
         return NRX_OK;
     case NRX_REG_LINF: /* v - projection onto the l1 ball of radius t: clamp at the level */
-        for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_get(dt, v, i));
-        level = s <= t ? 0.0 : nrxi_simplex_level(dt, n, v, 1, 1.0, t);
-        for (i = 0; i < n; i++) { double u = nrxi_get(dt, v, i); nrxi_put_value(dt, x, i, u > level ? level : u < -level ? -level : u); }
+        for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_opt_get(dt, v, i));
+        level = s <= t ? 0.0 : nrxi_opt_simplex_level(dt, n, v, 1, 1.0, t);
+        for (i = 0; i < n; i++) { double u = nrxi_opt_get(dt, v, i); nrxi_opt_put_value(dt, x, i, u > level ? level : u < -level ? -level : u); }
         return NRX_OK;
     case NRX_REG_GROUP_L1:
     case NRX_REG_GROUP_PLANES:
-        nrxi_reg_groups(r, &count, &size, &gs, &qs);
+        nrxi_opt_reg_groups(r, &count, &size, &gs, &qs);
         for (i = 0; i < count; i++) {
-            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_get(dt, v, i * gs + q * qs); s += u * u; }
+            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_opt_get(dt, v, i * gs + q * qs); s += u * u; }
             s = sqrt(s);
             s = s > t ? 1.0 - t / s : 0.0;
-            for (q = 0; q < size; q++) nrxi_put_value(dt, x, i * gs + q * qs, s * nrxi_get(dt, v, i * gs + q * qs));
+            for (q = 0; q < size; q++) nrxi_opt_put_value(dt, x, i * gs + q * qs, s * nrxi_opt_get(dt, v, i * gs + q * qs));
         }
         return NRX_OK;
     case NRX_REG_SIMPLEX:
-        level = nrxi_simplex_level(dt, n, v, 0, 1.0, r->a > 0.0 ? r->a : 1.0);
-        for (i = 0; i < n; i++) { s = nrxi_get(dt, v, i) - level; nrxi_put_value(dt, x, i, s > 0.0 ? s : 0.0); }
+        level = nrxi_opt_simplex_level(dt, n, v, 0, 1.0, r->a > 0.0 ? r->a : 1.0);
+        for (i = 0; i < n; i++) { s = nrxi_opt_get(dt, v, i) - level; nrxi_opt_put_value(dt, x, i, s > 0.0 ? s : 0.0); }
         return NRX_OK;
     case NRX_REG_L1_BALL:
-        for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_get(dt, v, i));
+        for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_opt_get(dt, v, i));
         level = r->a > 0.0 ? r->a : 1.0;
-        level = s <= level ? 0.0 : nrxi_simplex_level(dt, n, v, 1, 1.0, level);
-        for (i = 0; i < n; i++) nrxi_put_value(dt, x, i, nrxi_soft(nrxi_get(dt, v, i), level));
+        level = s <= level ? 0.0 : nrxi_opt_simplex_level(dt, n, v, 1, 1.0, level);
+        for (i = 0; i < n; i++) nrxi_opt_put_value(dt, x, i, nrxi_opt_soft(nrxi_opt_get(dt, v, i), level));
         return NRX_OK;
     case NRX_REG_L2_BALL:
         level = r->a > 0.0 ? r->a : 1.0;
@@ -7771,15 +7833,15 @@ NRXI_FN nrx_status nrxi_reg_prox(void *user, double tau, const void *v, void *x)
     case NRX_REG_NUCLEAR: return nrx_opt_svt(dt, r->rows, r->cols, v, t, x, NULL, &r->env);
     case NRX_REG_RANK: {
         double *base, *sv, *u, *vt;
-        nrx_status status = nrxi_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, v, &base, &sv, &u, &vt, &r->env);
+        nrx_status status = nrxi_opt_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, v, &base, &sv, &u, &vt, &r->env);
         if (status != NRX_OK) return status;
-        for (i = (size_t)(r->a > 0.0 ? r->a : 0.0); i < nrxi_min_size(r->rows, r->cols); i++) sv[i] = 0.0;
-        nrxi_svd_rebuild(dt, r->rows, r->cols, sv, u, vt, base, x, &r->env);
+        for (i = (size_t)(r->a > 0.0 ? r->a : 0.0); i < nrxi_opt_min_size(r->rows, r->cols); i++) sv[i] = 0.0;
+        nrxi_opt_svd_rebuild(dt, r->rows, r->cols, sv, u, vt, base, x, &r->env);
         nrxi_free(&r->env, base);
         return NRX_OK;
     }
-    case NRX_REG_AFFINE: return nrxi_reg_affine(r, v, x);
-    case NRX_REG_TV_1D: return nrxi_tv_line(dt, n, v, t, x, &r->env);
+    case NRX_REG_AFFINE: return nrxi_opt_reg_affine(r, v, x);
+    case NRX_REG_TV_1D: return nrxi_opt_tv_line(dt, n, v, t, x, &r->env);
     case NRX_REG_TV_2D: {
         nrx_solve_desc d = NRX_ZERO;
         d.tol = r->tol > 0.0 ? r->tol : 1e-6;
@@ -7792,7 +7854,7 @@ NRXI_FN nrx_status nrxi_reg_prox(void *user, double tau, const void *v, void *x)
     }
 }
 
-NRXI_FN nrx_status nrxi_reg_eval(void *user, const void *x, double *value, void *grad)
+NRXI_FN nrx_status nrxi_opt_reg_eval(void *user, const void *x, double *value, void *grad)
 {
     const nrx_opt_reg *r = (const nrx_opt_reg *)user;
     double sum = 0.0, s, top;
@@ -7802,46 +7864,46 @@ NRXI_FN nrx_status nrxi_reg_eval(void *user, const void *x, double *value, void 
         if (r->kind != NRX_REG_L2_SQUARED && r->kind != NRX_REG_HUBER)
             return nrxi_fail(&r->env, NRX_E_UNSUPPORTED, "nrx_opt_functional: kind %d has no gradient", r->kind);
         for (i = 0; i < n; i++) {
-            s = nrxi_get(dt, x, i);
-            if (r->kind == NRX_REG_L2_SQUARED) s -= r->data ? nrxi_get(dt, r->data, i) : 0.0;
+            s = nrxi_opt_get(dt, x, i);
+            if (r->kind == NRX_REG_L2_SQUARED) s -= r->data ? nrxi_opt_get(dt, r->data, i) : 0.0;
             else s = fabs(s) <= r->a ? s / r->a : s > 0.0 ? 1.0 : -1.0;
-            nrxi_put_value(dt, grad, i, r->weight * s);
+            nrxi_opt_put_value(dt, grad, i, r->weight * s);
         }
     }
     if (!value) return NRX_OK;
-    if (nrxi_reg_separable(r->kind)) for (i = 0; i < n; i++) sum += nrxi_reg_value1(r, nrxi_get(dt, x, i), r->data ? nrxi_get(dt, r->data, i) : 0.0);
+    if (nrxi_opt_reg_separable(r->kind)) for (i = 0; i < n; i++) sum += nrxi_opt_reg_value1(r, nrxi_opt_get(dt, x, i), r->data ? nrxi_opt_get(dt, r->data, i) : 0.0);
     else switch (r->kind) {
     case NRX_REG_L2: sum = nrxi_vec_norm(n, dt, x); break;
-    case NRX_REG_LINF: for (i = 0; i < n; i++) { s = fabs(nrxi_get(dt, x, i)); if (s > sum) sum = s; } break;
+    case NRX_REG_LINF: for (i = 0; i < n; i++) { s = fabs(nrxi_opt_get(dt, x, i)); if (s > sum) sum = s; } break;
     case NRX_REG_GROUP_L1:
     case NRX_REG_GROUP_PLANES:
-        nrxi_reg_groups(r, &count, &size, &gs, &qs);
+        nrxi_opt_reg_groups(r, &count, &size, &gs, &qs);
         for (i = 0; i < count; i++) {
-            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_get(dt, x, i * gs + q * qs); s += u * u; }
+            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_opt_get(dt, x, i * gs + q * qs); s += u * u; }
             sum += sqrt(s);
         }
         break;
     case NRX_REG_SIMPLEX:
     case NRX_REG_L1_BALL:
-        for (s = 0.0, top = 0.0, i = 0; i < n; i++) { double u = nrxi_get(dt, x, i); s += r->kind == NRX_REG_SIMPLEX ? u : fabs(u); if (u < top) top = u; }
+        for (s = 0.0, top = 0.0, i = 0; i < n; i++) { double u = nrxi_opt_get(dt, x, i); s += r->kind == NRX_REG_SIMPLEX ? u : fabs(u); if (u < top) top = u; }
         q = r->kind == NRX_REG_SIMPLEX ? fabs(s - (r->a > 0.0 ? r->a : 1.0)) <= 1e-5 * s && top >= 0.0 : s <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5);
         sum = q ? 0.0 : HUGE_VAL;
         break;
     case NRX_REG_L2_BALL: sum = (r->data ? nrxi_vec_dist(n, dt, x, r->data) : nrxi_vec_norm(n, dt, x)) <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5) ? 0.0 : HUGE_VAL; break;
     case NRX_REG_NUCLEAR: {
         double *base, *sv, *u, *vt;
-        nrx_status status = nrxi_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, x, &base, &sv, &u, &vt, &r->env);
+        nrx_status status = nrxi_opt_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, x, &base, &sv, &u, &vt, &r->env);
         if (status != NRX_OK) return status;
-        for (i = 0; i < nrxi_min_size(r->rows, r->cols); i++) sum += sv[i];
+        for (i = 0; i < nrxi_opt_min_size(r->rows, r->cols); i++) sum += sv[i];
         nrxi_free(&r->env, base);
         break;
     }
-    case NRX_REG_TV_1D: for (i = 0; i + 1 < n; i++) sum += fabs(nrxi_get(dt, x, i + 1) - nrxi_get(dt, x, i)); break;
+    case NRX_REG_TV_1D: for (i = 0; i + 1 < n; i++) sum += fabs(nrxi_opt_get(dt, x, i + 1) - nrxi_opt_get(dt, x, i)); break;
     case NRX_REG_TV_2D:
         for (i = 0; i < r->rows; i++)
             for (q = 0; q < r->cols; q++) {
-                double c = nrxi_get(dt, x, i * r->cols + q), dx = q + 1 < r->cols ? nrxi_get(dt, x, i * r->cols + q + 1) - c : 0.0;
-                double dy = i + 1 < r->rows ? nrxi_get(dt, x, (i + 1) * r->cols + q) - c : 0.0;
+                double c = nrxi_opt_get(dt, x, i * r->cols + q), dx = q + 1 < r->cols ? nrxi_opt_get(dt, x, i * r->cols + q + 1) - c : 0.0;
+                double dy = i + 1 < r->rows ? nrxi_opt_get(dt, x, (i + 1) * r->cols + q) - c : 0.0;
                 sum += sqrt(dx * dx + dy * dy);
             }
         break;
@@ -7867,7 +7929,7 @@ NRX_DEF nrx_functional nrx_opt_functional(nrx_opt_reg *r)
                         r->rows, r->cols, r->group, r->weight);
         return f;
     }
-    f.eval = nrxi_reg_eval; f.prox = nrxi_reg_prox; f.user = r; f.n = r->n; f.dtype = r->dtype;
+    f.eval = nrxi_opt_reg_eval; f.prox = nrxi_opt_reg_prox; f.user = r; f.n = r->n; f.dtype = r->dtype;
     f.convexity = r->kind == NRX_REG_MCP ? NRX_WEAKLY_CONVEX : r->kind == NRX_REG_L0 || r->kind == NRX_REG_L_HALF || r->kind == NRX_REG_RANK ? 0 : NRX_CONVEX;
     if (r->kind == NRX_REG_L2_SQUARED) f.mu = f.lip = r->weight;
     if (r->kind == NRX_REG_HUBER) f.lip = r->weight / r->a;
@@ -7891,7 +7953,7 @@ NRX_DEF nrx_status nrx_opt_prox_conjugate(const nrx_functional *f, double sigma,
 
 /* >>> twin f64 */
 /* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward difference. last: no difference below. */
-NRXI_FN void nrxi_tv_primal_f64(size_t w, const double *NRX_RESTRICT f, const double *NRX_RESTRICT qx, const double *NRX_RESTRICT qy,
+NRXI_FN void nrxi_opt_tv_primal_f64(size_t w, const double *NRX_RESTRICT f, const double *NRX_RESTRICT qx, const double *NRX_RESTRICT qy,
                                 const double *NRX_RESTRICT above, double *NRX_RESTRICT u)
 {
     size_t j;
@@ -7901,7 +7963,7 @@ NRXI_FN void nrxi_tv_primal_f64(size_t w, const double *NRX_RESTRICT f, const do
 }
 /* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below may be NULL (last row).
    Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
-NRXI_FN nrxi_sum nrxi_tv_dual_f64(size_t w, size_t from, const double *u, const double *below, double step, double lambda, double beta, double *NRX_RESTRICT px,
+NRXI_FN nrxi_sum nrxi_opt_tv_dual_f64(size_t w, size_t from, const double *u, const double *below, double step, double lambda, double beta, double *NRX_RESTRICT px,
                               double *NRX_RESTRICT py, double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
 {
     nrxi_sum turn = 0.0;
@@ -7919,8 +7981,20 @@ NRXI_FN nrxi_sum nrxi_tv_dual_f64(size_t w, size_t from, const double *u, const 
     }
     return turn;
 }
+/* The same without momentum, for PDHG: q = projection of q + step grad u; each array is read and written once. */
+NRXI_FN void nrxi_opt_tv_ascend_f64(size_t w, size_t from, const double *u, const double *below, double step, double lambda,
+                                    double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
+{
+    size_t j;
+    for (j = from; j < w; j++) {
+        double a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (double)0, b = below ? qy[j] + step * (below[j] - u[j]) : (double)0;
+        double n = sqrt(a * a + b * b), s = n > lambda ? lambda / n : (double)1;
+        qx[j] = a * s;
+        qy[j] = b * s;
+    }
+}
 /* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p (minus the dual value). */
-NRXI_FN nrxi_sum nrxi_tv_primal_value_f64(size_t w, const double *f, const double *u, const double *below, nrxi_sum lambda)
+NRXI_FN nrxi_sum nrxi_opt_tv_primal_value_f64(size_t w, const double *f, const double *u, const double *below, nrxi_sum lambda)
 {
     nrxi_sum data = 0.0, tv = 0.0;
     size_t j;
@@ -7931,7 +8005,7 @@ NRXI_FN nrxi_sum nrxi_tv_primal_value_f64(size_t w, const double *f, const doubl
     }
     return data + lambda * tv;
 }
-NRXI_FN nrxi_sum nrxi_tv_dual_value_f64(size_t w, const double *f, const double *t)
+NRXI_FN nrxi_sum nrxi_opt_tv_dual_value_f64(size_t w, const double *f, const double *t)
 {
     nrxi_sum s = 0.0, e;
     size_t j;
@@ -7939,7 +8013,7 @@ NRXI_FN nrxi_sum nrxi_tv_dual_value_f64(size_t w, const double *f, const double 
     return s;
 }
 /* PDHG primal row: u+ = (u + tau (f + div p)) / (1 + tau), bar = u+ + theta (u+ - u). t holds f + div p. */
-NRXI_FN void nrxi_tv_relax_f64(size_t w, const double *t, double tau, double theta, double *NRX_RESTRICT u, double *NRX_RESTRICT bar)
+NRXI_FN void nrxi_opt_tv_relax_f64(size_t w, const double *t, double tau, double theta, double *NRX_RESTRICT u, double *NRX_RESTRICT bar)
 {
     const double s = (double)1 / ((double)1 + tau);
     size_t j;
@@ -7951,7 +8025,7 @@ NRXI_FN void nrxi_tv_relax_f64(size_t w, const double *t, double tau, double the
 }
 /* === twin f32 */
 /* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward difference. last: no difference below. */
-NRXI_FN void nrxi_tv_primal_f32(size_t w, const float *NRX_RESTRICT f, const float *NRX_RESTRICT qx, const float *NRX_RESTRICT qy,
+NRXI_FN void nrxi_opt_tv_primal_f32(size_t w, const float *NRX_RESTRICT f, const float *NRX_RESTRICT qx, const float *NRX_RESTRICT qy,
                                 const float *NRX_RESTRICT above, float *NRX_RESTRICT u)
 {
     size_t j;
@@ -7961,7 +8035,7 @@ NRXI_FN void nrxi_tv_primal_f32(size_t w, const float *NRX_RESTRICT f, const flo
 }
 /* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below may be NULL (last row).
    Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
-NRXI_FN nrxi_sum nrxi_tv_dual_f32(size_t w, size_t from, const float *u, const float *below, float step, float lambda, float beta, float *NRX_RESTRICT px,
+NRXI_FN nrxi_sum nrxi_opt_tv_dual_f32(size_t w, size_t from, const float *u, const float *below, float step, float lambda, float beta, float *NRX_RESTRICT px,
                               float *NRX_RESTRICT py, float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
 {
     nrxi_sum turn = 0.0;
@@ -7979,8 +8053,20 @@ NRXI_FN nrxi_sum nrxi_tv_dual_f32(size_t w, size_t from, const float *u, const f
     }
     return turn;
 }
+/* The same without momentum, for PDHG: q = projection of q + step grad u; each array is read and written once. */
+NRXI_FN void nrxi_opt_tv_ascend_f32(size_t w, size_t from, const float *u, const float *below, float step, float lambda,
+                                    float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
+{
+    size_t j;
+    for (j = from; j < w; j++) {
+        float a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (float)0, b = below ? qy[j] + step * (below[j] - u[j]) : (float)0;
+        float n = sqrtf(a * a + b * b), s = n > lambda ? lambda / n : (float)1;
+        qx[j] = a * s;
+        qy[j] = b * s;
+    }
+}
 /* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p (minus the dual value). */
-NRXI_FN nrxi_sum nrxi_tv_primal_value_f32(size_t w, const float *f, const float *u, const float *below, nrxi_sum lambda)
+NRXI_FN nrxi_sum nrxi_opt_tv_primal_value_f32(size_t w, const float *f, const float *u, const float *below, nrxi_sum lambda)
 {
     nrxi_sum data = 0.0, tv = 0.0;
     size_t j;
@@ -7991,7 +8077,7 @@ NRXI_FN nrxi_sum nrxi_tv_primal_value_f32(size_t w, const float *f, const float 
     }
     return data + lambda * tv;
 }
-NRXI_FN nrxi_sum nrxi_tv_dual_value_f32(size_t w, const float *f, const float *t)
+NRXI_FN nrxi_sum nrxi_opt_tv_dual_value_f32(size_t w, const float *f, const float *t)
 {
     nrxi_sum s = 0.0, e;
     size_t j;
@@ -7999,7 +8085,7 @@ NRXI_FN nrxi_sum nrxi_tv_dual_value_f32(size_t w, const float *f, const float *t
     return s;
 }
 /* PDHG primal row: u+ = (u + tau (f + div p)) / (1 + tau), bar = u+ + theta (u+ - u). t holds f + div p. */
-NRXI_FN void nrxi_tv_relax_f32(size_t w, const float *t, float tau, float theta, float *NRX_RESTRICT u, float *NRX_RESTRICT bar)
+NRXI_FN void nrxi_opt_tv_relax_f32(size_t w, const float *t, float tau, float theta, float *NRX_RESTRICT u, float *NRX_RESTRICT bar)
 {
     const float s = (float)1 / ((float)1 + tau);
     size_t j;
@@ -8013,7 +8099,7 @@ NRXI_FN void nrxi_tv_relax_f32(size_t w, const float *t, float tau, float theta,
 
 #if defined(NRXI_X86)
 /* The f32 rows eight at a time; they leave the last entries (whose right neighbour is missing) to the plain loops. */
-NRXI_AVX2 NRXI_FN size_t nrxi_tv_dual_avx2(double *turn, size_t w, const float *u, const float *below, float step, float lambda, float beta, float *px, float *py, float *qx, float *qy)
+NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_dual_avx2(double *turn, size_t w, const float *u, const float *below, float step, float lambda, float beta, float *px, float *py, float *qx, float *qy)
 {
     const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), be = _mm256_set1_ps(beta), one = _mm256_set1_ps(1.0f), tiny = _mm256_set1_ps(1e-30f);
     __m256 sum = _mm256_setzero_ps();
@@ -8039,7 +8125,22 @@ NRXI_AVX2 NRXI_FN size_t nrxi_tv_dual_avx2(double *turn, size_t w, const float *
     for (i = 0; i < 8; i++) *turn += (double)lane[i];
     return j;
 }
-NRXI_AVX2 NRXI_FN void nrxi_tv_primal_avx2(size_t w, const float *f, const float *qx, const float *qy, const float *above, float *u)
+NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_ascend_avx2(size_t w, const float *u, const float *below, float step, float lambda, float *qx, float *qy)
+{
+    const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), one = _mm256_set1_ps(1.0f), tiny = _mm256_set1_ps(1e-30f);
+    size_t j;
+    for (j = 0; j + 9 <= w; j += 8) {
+        __m256 c = _mm256_loadu_ps(u + j), a, b, s;
+        a = _mm256_fmadd_ps(st, _mm256_sub_ps(_mm256_loadu_ps(u + j + 1), c), _mm256_loadu_ps(qx + j));
+        b = _mm256_fmadd_ps(st, _mm256_sub_ps(_mm256_loadu_ps(below + j), c), _mm256_loadu_ps(qy + j));
+        s = _mm256_sqrt_ps(_mm256_fmadd_ps(a, a, _mm256_mul_ps(b, b)));
+        s = _mm256_min_ps(one, _mm256_div_ps(la, _mm256_max_ps(s, tiny)));
+        _mm256_storeu_ps(qx + j, _mm256_mul_ps(a, s));
+        _mm256_storeu_ps(qy + j, _mm256_mul_ps(b, s));
+    }
+    return j;
+}
+NRXI_AVX2 NRXI_FN void nrxi_opt_tv_primal_avx2(size_t w, const float *f, const float *qx, const float *qy, const float *above, float *u)
 {
     size_t j = 1;
     u[0] = f[0] + qx[0] + qy[0] - (above ? above[0] : 0.0f);
@@ -8051,7 +8152,7 @@ NRXI_AVX2 NRXI_FN void nrxi_tv_primal_avx2(size_t w, const float *f, const float
     }
     for (; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j] - (above ? above[j] : 0.0f);
 }
-NRXI_AVX2 NRXI_FN size_t nrxi_tv_relax_avx2(size_t w, const float *t, float tau, float theta, float *u, float *bar)
+NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_relax_avx2(size_t w, const float *t, float tau, float theta, float *u, float *bar)
 {
     const __m256 ta = _mm256_set1_ps(tau), th = _mm256_set1_ps(theta), s = _mm256_set1_ps(1.0f / (1.0f + tau));
     size_t j;
@@ -8064,82 +8165,98 @@ NRXI_AVX2 NRXI_FN size_t nrxi_tv_relax_avx2(size_t w, const float *t, float tau,
 }
 #endif
 
-typedef struct nrxi_tv { size_t h, w; int dtype; const unsigned char *f; unsigned char *p, *q, *rows; double lambda; } nrxi_tv;
+typedef struct nrxi_opt_tv { size_t h, w; int dtype; const unsigned char *f; unsigned char *p, *q, *rows; double lambda; } nrxi_opt_tv;
 
-NRXI_FN void nrxi_tv_primal(const nrxi_tv *t, const unsigned char *q, size_t i, void *u)
+NRXI_FN void nrxi_opt_tv_primal(const nrxi_opt_tv *t, const unsigned char *q, size_t i, void *u)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype);
     const void *f = t->f + i * row, *qx = q + i * row, *qy = q + (t->h + i) * row, *above = i ? q + (t->h + i - 1) * row : NULL;
-    if (t->dtype == NRX_F64) nrxi_tv_primal_f64(t->w, (const double *)f, (const double *)qx, (const double *)qy, (const double *)above, (double *)u);
+    if (t->dtype == NRX_F64) nrxi_opt_tv_primal_f64(t->w, (const double *)f, (const double *)qx, (const double *)qy, (const double *)above, (double *)u);
 #if defined(NRXI_X86)
-    else if (nrxi_cpu_avx2()) nrxi_tv_primal_avx2(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
+    else if (nrxi_cpu_avx2()) nrxi_opt_tv_primal_avx2(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
 #endif
-    else nrxi_tv_primal_f32(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
+    else nrxi_opt_tv_primal_f32(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
 }
-NRXI_FN double nrxi_tv_dual(const nrxi_tv *t, size_t i, const void *u, const void *below, double step, double beta)
+NRXI_FN double nrxi_opt_tv_dual(const nrxi_opt_tv *t, size_t i, const void *u, const void *below, double step, double beta)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype), plane = t->h * row, from = 0;
     unsigned char *p = t->p + i * row, *q = t->q + i * row;
     void *px = p, *py = p + plane, *qx = q, *qy = q + plane;
     double turn = 0.0;
     if (t->dtype == NRX_F64)
-        return nrxi_tv_dual_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, beta, (double *)px, (double *)py, (double *)qx, (double *)qy);
+        return nrxi_opt_tv_dual_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, beta, (double *)px, (double *)py, (double *)qx, (double *)qy);
 #if defined(NRXI_X86)
     if (below && nrxi_cpu_avx2())
-        from = nrxi_tv_dual_avx2(&turn, t->w, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+        from = nrxi_opt_tv_dual_avx2(&turn, t->w, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
 #endif
-    return turn + nrxi_tv_dual_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+    return turn + nrxi_opt_tv_dual_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+}
+
+NRXI_FN void nrxi_opt_tv_ascend(const nrxi_opt_tv *t, size_t i, const void *u, const void *below, double step)
+{
+    size_t row = t->w * nrxi_dtype_size(t->dtype), from = 0;
+    unsigned char *q = t->q + i * row;
+    void *qx = q, *qy = q + t->h * row;
+    if (t->dtype == NRX_F64) {
+        nrxi_opt_tv_ascend_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, (double *)qx, (double *)qy);
+        return;
+    }
+#if defined(NRXI_X86)
+    if (below && nrxi_cpu_avx2())
+        from = nrxi_opt_tv_ascend_avx2(t->w, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float *)qx, (float *)qy);
+#endif
+    nrxi_opt_tv_ascend_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float *)qx, (float *)qy);
 }
 
 /* Dual FISTA iteration in one sweep: row i of u needs rows i, i-1 of q; row i-1 of the duals needs rows i-1, i of u. Returns the restart sum. */
-NRXI_FN double nrxi_tv_sweep(const nrxi_tv *t, double step, double beta)
+NRXI_FN double nrxi_opt_tv_sweep(const nrxi_opt_tv *t, double step, double beta)
 {
     size_t row = (t->w * nrxi_dtype_size(t->dtype) + 63) & ~(size_t)63, i;
     unsigned char *a = t->rows, *b = a + row, *s;
     double turn = 0.0;
-    nrxi_tv_primal(t, t->q, 0, a);
+    nrxi_opt_tv_primal(t, t->q, 0, a);
     for (i = 0; i < t->h; i++) {
-        if (i + 1 < t->h) nrxi_tv_primal(t, t->q, i + 1, b);
-        turn += nrxi_tv_dual(t, i, a, i + 1 < t->h ? b : NULL, step, beta);
+        if (i + 1 < t->h) nrxi_opt_tv_primal(t, t->q, i + 1, b);
+        turn += nrxi_opt_tv_dual(t, i, a, i + 1 < t->h ? b : NULL, step, beta);
         s = a; a = b; b = s;
     }
     return turn;
 }
-NRXI_FN void nrxi_tv_relax(const nrxi_tv *t, double tau, double theta, void *u, void *bar)
+NRXI_FN void nrxi_opt_tv_relax(const nrxi_opt_tv *t, double tau, double theta, void *u, void *bar)
 {
     const void *r = t->rows;
     size_t j = 0;
-    if (t->dtype == NRX_F64) { nrxi_tv_relax_f64(t->w, (const double *)r, tau, theta, (double *)u, (double *)bar); return; }
+    if (t->dtype == NRX_F64) { nrxi_opt_tv_relax_f64(t->w, (const double *)r, tau, theta, (double *)u, (double *)bar); return; }
 #if defined(NRXI_X86)
-    if (nrxi_cpu_avx2()) j = nrxi_tv_relax_avx2(t->w, (const float *)r, (float)tau, (float)theta, (float *)u, (float *)bar);
+    if (nrxi_cpu_avx2()) j = nrxi_opt_tv_relax_avx2(t->w, (const float *)r, (float)tau, (float)theta, (float *)u, (float *)bar);
 #endif
-    nrxi_tv_relax_f32(t->w - j, (const float *)r + j, (float)tau, (float)theta, (float *)u + j, (float *)bar + j);
+    nrxi_opt_tv_relax_f32(t->w - j, (const float *)r + j, (float)tau, (float)theta, (float *)u + j, (float *)bar + j);
 }
-/* PDHG iteration: duals of row i from bar (rows i, i+1), then u and bar of row i. q holds the same values as p (beta 0). */
-NRXI_FN void nrxi_tv_pdhg(const nrxi_tv *t, double tau, double sigma, double theta, unsigned char *u, unsigned char *bar)
+/* PDHG iteration in one sweep: duals of row i from bar (rows i, i+1), then u and bar of row i. */
+NRXI_FN void nrxi_opt_tv_pdhg(const nrxi_opt_tv *t, double tau, double sigma, double theta, unsigned char *u, unsigned char *bar)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype), i;
     for (i = 0; i < t->h; i++) {
-        (void)nrxi_tv_dual(t, i, bar + i * row, i + 1 < t->h ? bar + (i + 1) * row : NULL, sigma, 0.0);
-        nrxi_tv_primal(t, t->q, i, t->rows);
-        nrxi_tv_relax(t, tau, theta, u + i * row, bar + i * row);
+        nrxi_opt_tv_ascend(t, i, bar + i * row, i + 1 < t->h ? bar + (i + 1) * row : NULL, sigma);
+        nrxi_opt_tv_primal(t, t->q, i, t->rows);
+        nrxi_opt_tv_relax(t, tau, theta, u + i * row, bar + i * row);
     }
 }
 /* Gap of (u, p). own = 0: u = f + div p is filled in first. */
-NRXI_FN double nrxi_tv_gap(const nrxi_tv *t, unsigned char *u, int own, double *objective)
+NRXI_FN double nrxi_opt_tv_gap(const nrxi_opt_tv *t, unsigned char *u, int own, double *objective)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype), i;
     double primal = 0.0, minus_dual = 0.0;
-    if (!own) for (i = 0; i < t->h; i++) nrxi_tv_primal(t, t->p, i, u + i * row);
+    if (!own) for (i = 0; i < t->h; i++) nrxi_opt_tv_primal(t, t->p, i, u + i * row);
     for (i = 0; i < t->h; i++) {
         const void *f = t->f + i * row, *ui = u + i * row, *below = i + 1 < t->h ? u + (i + 1) * row : NULL, *ti = ui;
-        if (own) { nrxi_tv_primal(t, t->p, i, t->rows); ti = t->rows; }
+        if (own) { nrxi_opt_tv_primal(t, t->p, i, t->rows); ti = t->rows; }
         if (t->dtype == NRX_F32) {
-            primal += nrxi_tv_primal_value_f32(t->w, (const float *)f, (const float *)ui, (const float *)below, t->lambda);
-            minus_dual += nrxi_tv_dual_value_f32(t->w, (const float *)f, (const float *)ti);
+            primal += nrxi_opt_tv_primal_value_f32(t->w, (const float *)f, (const float *)ui, (const float *)below, t->lambda);
+            minus_dual += nrxi_opt_tv_dual_value_f32(t->w, (const float *)f, (const float *)ti);
         } else {
-            primal += nrxi_tv_primal_value_f64(t->w, (const double *)f, (const double *)ui, (const double *)below, t->lambda);
-            minus_dual += nrxi_tv_dual_value_f64(t->w, (const double *)f, (const double *)ti);
+            primal += nrxi_opt_tv_primal_value_f64(t->w, (const double *)f, (const double *)ui, (const double *)below, t->lambda);
+            minus_dual += nrxi_opt_tv_dual_value_f64(t->w, (const double *)f, (const double *)ti);
         }
     }
     *objective = primal;
@@ -8149,7 +8266,7 @@ NRXI_FN double nrxi_tv_gap(const nrxi_tv *t, unsigned char *u, int own, double *
 NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda, void *u, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
-    nrxi_tv t;
+    nrxi_opt_tv t;
     size_t n, k, size = nrxi_dtype_size(dtype);
     unsigned char *v = NULL, *bar, *keep;
     double tk = 1.0, tn, tau = 0.35355339059327, sigma = tau, theta = 1.0;
@@ -8164,8 +8281,8 @@ NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, co
     memset(&t, 0, sizeof t);
     t.h = height; t.w = width; t.dtype = dtype; t.lambda = lambda;
     keep = (unsigned char *)nrxi_solver_vector(&s, n);
-    t.p = (unsigned char *)nrxi_solver_vector(&s, 2 * n);
     t.q = (unsigned char *)nrxi_solver_vector(&s, 2 * n);
+    t.p = pdhg ? t.q : (unsigned char *)nrxi_solver_vector(&s, 2 * n);
     v = (unsigned char *)nrxi_solver_vector(&s, n);
     bar = (unsigned char *)nrxi_solver_vector(&s, n);
     t.rows = (unsigned char *)nrxi_solver_vector(&s, 2 * width + 32);
@@ -8176,19 +8293,19 @@ NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, co
     s.info->gap = HUGE_VAL;
     for (k = 1; k <= s.d.max_iter; k++) {
         if (pdhg) { /* accelerated with gamma = 1/2 */
-            nrxi_tv_pdhg(&t, tau, sigma, theta, v, bar);
+            nrxi_opt_tv_pdhg(&t, tau, sigma, theta, v, bar);
             theta = 1.0 / sqrt(1.0 + tau);
             tau *= theta;
             sigma /= theta;
         } else {
             tn = 0.5 * (1.0 + sqrt(1.0 + 4.0 * tk * tk));
-            tk = nrxi_tv_sweep(&t, 0.125, (tk - 1.0) / tn) > 0.0 && !s.d.no_restart ? 1.0 : tn;
+            tk = nrxi_opt_tv_sweep(&t, 0.125, (tk - 1.0) / tn) > 0.0 && !s.d.no_restart ? 1.0 : tn;
             s.info->restarts += tk == 1.0;
         }
         s.info->iterations = k;
         if (k % s.d.check_every == 0 || k == s.d.max_iter) {
             if (pdhg) memcpy(u, v, n * size);
-            s.info->gap = nrxi_tv_gap(&t, (unsigned char *)u, pdhg, &s.info->objective);
+            s.info->gap = nrxi_opt_tv_gap(&t, (unsigned char *)u, pdhg, &s.info->objective);
             s.info->residual = s.info->gap / (s.info->objective > 1e-300 ? s.info->objective : 1.0);
             if (!nrxi_finite_f64(&s.info->gap)) { memcpy(u, keep, n * size); nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
             if (nrxi_solver_report(&s, k, s.info->gap)) break;
@@ -8200,15 +8317,15 @@ NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, co
 
 /* ==== bilevel learning ==== */
 
-typedef struct nrxi_bilevel {
+typedef struct nrxi_opt_bilevel {
     const nrx_opt_bilevel_problem *pr;
     nrx_opt_bilevel_info *info;
     const nrx_env *env;
     nrx_status status;
     double *x1, *y, *g, *q, *r, *d, *hd, *ug;
-} nrxi_bilevel;
+} nrxi_opt_bilevel;
 
-NRXI_FN int nrxi_bilevel_called(nrxi_bilevel *b, nrx_status s, const char *what)
+NRXI_FN int nrxi_opt_bilevel_called(nrxi_opt_bilevel *b, nrx_status s, const char *what)
 {
     if (s == NRX_OK) return 0;
     b->info->stop = NRX_STOP_CALLBACK;
@@ -8217,7 +8334,7 @@ NRXI_FN int nrxi_bilevel_called(nrxi_bilevel *b, nrx_status s, const char *what)
 }
 
 /* |x - xhat(theta)| <= epsilon, certified by |grad h| <= mu epsilon: Nesterov's method for strongly convex functions. Non-zero: stop. */
-NRXI_FN int nrxi_bilevel_lower(nrxi_bilevel *b, const double *theta, double *x, double epsilon)
+NRXI_FN int nrxi_opt_bilevel_lower(nrxi_opt_bilevel *b, const double *theta, double *x, double epsilon)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
     size_t n = pr->n, k;
@@ -8225,7 +8342,7 @@ NRXI_FN int nrxi_bilevel_lower(nrxi_bilevel *b, const double *theta, double *x, 
     size_t i;
     memcpy(b->y, x, n * sizeof *x);
     for (k = 0; k < 1000000; k++) {
-        if (nrxi_bilevel_called(b, pr->lower_grad(pr->user, theta, b->y, b->g), "the lower gradient")) return 1;
+        if (nrxi_opt_bilevel_called(b, pr->lower_grad(pr->user, theta, b->y, b->g), "the lower gradient")) return 1;
         norm = nrxi_vec_norm(n, NRX_F64, b->g);
         if (!nrxi_finite_f64(&norm)) { b->info->stop = NRX_STOP_NUMERIC; b->status = nrxi_fail(b->env, NRX_E_NUMERIC, "nrx_opt_bilevel: the lower gradient is not finite"); return 1; }
         if (norm <= goal || norm <= 1e-15 * pr->lip * nrxi_vec_norm(n, NRX_F64, b->y)) { memcpy(x, b->y, n * sizeof *x); return 0; }
@@ -8241,17 +8358,17 @@ NRXI_FN int nrxi_bilevel_lower(nrxi_bilevel *b, const double *theta, double *x, 
 }
 
 /* q = Hessian^-1 ug to a residual of delta, by CG from the last q. Non-zero: stop. */
-NRXI_FN int nrxi_bilevel_cg(nrxi_bilevel *b, const double *theta, const double *x, double delta)
+NRXI_FN int nrxi_opt_bilevel_cg(nrxi_opt_bilevel *b, const double *theta, const double *x, double delta)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
     size_t n = pr->n, k;
     double rr, old, dh;
-    if (nrxi_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->q, b->hd), "the lower Hessian")) return 1;
+    if (nrxi_opt_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->q, b->hd), "the lower Hessian")) return 1;
     nrxi_vec_lin(n, NRX_F64, 1.0, b->ug, -1.0, b->hd, b->r);
     memcpy(b->d, b->r, n * sizeof *b->d);
     rr = nrxi_vec_dot(n, NRX_F64, b->r, b->r);
     for (k = 0; k < 2000 && sqrt(rr) > delta; k++) {
-        if (nrxi_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->d, b->hd), "the lower Hessian")) return 1;
+        if (nrxi_opt_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->d, b->hd), "the lower Hessian")) return 1;
         dh = nrxi_vec_dot(n, NRX_F64, b->d, b->hd);
         if (!(dh > 0.0)) break;
         nrxi_vec_axpy(n, NRX_F64, rr / dh, b->d, b->q);
@@ -8265,13 +8382,13 @@ NRXI_FN int nrxi_bilevel_cg(nrxi_bilevel *b, const double *theta, const double *
 }
 
 /* Hypergradient p = -B^T H^-1 grad g at x, and the bound of its error. ug holds grad g. Non-zero: stop. */
-NRXI_FN int nrxi_bilevel_gradient(nrxi_bilevel *b, int jacobian_free, const double *theta, const double *x, double epsilon, double delta, double *p, double *error)
+NRXI_FN int nrxi_opt_bilevel_gradient(nrxi_opt_bilevel *b, int jacobian_free, const double *theta, const double *x, double epsilon, double delta, double *p, double *error)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
     double ug = nrxi_vec_norm(pr->n, NRX_F64, b->ug), bn = pr->cross_norm, qn;
     if (jacobian_free) nrxi_vec_lin(pr->n, NRX_F64, 2.0 / (pr->mu + pr->lip), b->ug, 0.0, b->ug, b->q);
-    else if (nrxi_bilevel_cg(b, theta, x, delta)) return 1;
-    if (nrxi_bilevel_called(b, pr->cross(pr->user, theta, x, b->q, p), "the cross derivative")) return 1;
+    else if (nrxi_opt_bilevel_cg(b, theta, x, delta)) return 1;
+    if (nrxi_opt_bilevel_called(b, pr->cross(pr->user, theta, x, b->q, p), "the cross derivative")) return 1;
     nrxi_vec_scale(pr->p, NRX_F64, -1.0, p);
     qn = nrxi_vec_norm(pr->n, NRX_F64, b->q);
     if (!(bn > 0.0)) bn = qn > 0.0 ? nrxi_vec_norm(pr->p, NRX_F64, p) / qn : 1.0;
@@ -8281,7 +8398,7 @@ NRXI_FN int nrxi_bilevel_gradient(nrxi_bilevel *b, int jacobian_free, const doub
 }
 
 /* One try of MAID's line search: theta - a p with its lower solution; 1 accepted, 0 not, -1 stop. */
-NRXI_FN int nrxi_bilevel_try(nrxi_bilevel *b, const double *theta, const double *p, double a, double epsilon, double g0, double slack0, double pn, double eta,
+NRXI_FN int nrxi_opt_bilevel_try(nrxi_opt_bilevel *b, const double *theta, const double *p, double a, double epsilon, double g0, double slack0, double pn, double eta,
                              const double *x, double *theta1, double *xt)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
@@ -8289,7 +8406,7 @@ NRXI_FN int nrxi_bilevel_try(nrxi_bilevel *b, const double *theta, const double 
     nrxi_vec_lin(pr->p, NRX_F64, 1.0, theta, -a, p, theta1);
     memcpy(xt, x, pr->n * sizeof *xt);
     b->info->backtracks++;
-    if (nrxi_bilevel_lower(b, theta1, xt, epsilon) || nrxi_bilevel_called(b, pr->upper(pr->user, xt, &g1, b->r), "the upper function")) return -1;
+    if (nrxi_opt_bilevel_lower(b, theta1, xt, epsilon) || nrxi_opt_bilevel_called(b, pr->upper(pr->user, xt, &g1, b->r), "the upper function")) return -1;
     slack = nrxi_vec_norm(pr->n, NRX_F64, b->r) * epsilon + 0.5 * lg * epsilon * epsilon;
     return g1 + slack - g0 + slack0 <= -a * eta * eta * pn * pn;
 }
@@ -8298,7 +8415,7 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
 {
     nrx_opt_bilevel_desc d = NRX_ZERO;
     nrx_opt_bilevel_info own;
-    nrxi_bilevel b;
+    nrxi_opt_bilevel b;
     double *mem, *p, *theta1, *xt, pn, error = 0.0, a;
     size_t size, k, n, np;
     int maid, j, failures = 0;
@@ -8330,8 +8447,8 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
         double slack;
         int ok = 0;
         for (j = 0; ; j++) { /* refine until the hypergradient is certified (MAID), at most to rounding */
-            if (nrxi_bilevel_lower(&b, theta, x, d.epsilon) || nrxi_bilevel_called(&b, pr->upper(pr->user, x, &info->value, b.ug), "the upper function")
-                || nrxi_bilevel_gradient(&b, d.method == NRX_BILEVEL_JACOBIAN_FREE, theta, x, d.epsilon, d.delta, p, &error)) goto end;
+            if (nrxi_opt_bilevel_lower(&b, theta, x, d.epsilon) || nrxi_opt_bilevel_called(&b, pr->upper(pr->user, x, &info->value, b.ug), "the upper function")
+                || nrxi_opt_bilevel_gradient(&b, d.method == NRX_BILEVEL_JACOBIAN_FREE, theta, x, d.epsilon, d.delta, p, &error)) goto end;
             pn = nrxi_vec_norm(np, NRX_F64, p);
             if (!nrxi_finite_f64(&pn)) { info->stop = NRX_STOP_NUMERIC; b.status = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_opt_bilevel: the hypergradient is not finite"); goto end; }
             if (!maid || error <= (1.0 - d.eta) * pn || pn + error <= d.tol || d.epsilon < 1e-14) break;
@@ -8348,7 +8465,7 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
         if (!maid) { nrxi_vec_axpy(np, NRX_F64, -d.step, p, theta); continue; }
         slack = nrxi_vec_norm(n, NRX_F64, b.ug) * d.epsilon;
         for (j = 0, a = d.step; j < 10 + failures; j++, a *= d.rho) {
-            ok = nrxi_bilevel_try(&b, theta, p, a, d.epsilon, info->value, slack, pn, d.eta, x, theta1, xt);
+            ok = nrxi_opt_bilevel_try(&b, theta, p, a, d.epsilon, info->value, slack, pn, d.eta, x, theta1, xt);
             if (ok < 0) goto end;
             if (ok) break;
         }
@@ -8379,21 +8496,21 @@ end:
 /* ==== data order ==== */
 
 /* Heap sort of idx by key ascending, ties by index: deterministic, no recursion. */
-NRXI_FN int nrxi_order_less(const double *key, size_t a, size_t b) { return key[a] < key[b] || (key[a] == key[b] && a < b); }
-NRXI_FN void nrxi_order_sort(size_t n, size_t *idx, const double *key)
+NRXI_FN int nrxi_opt_order_less(const double *key, size_t a, size_t b) { return key[a] < key[b] || (key[a] == key[b] && a < b); }
+NRXI_FN void nrxi_opt_order_sort(size_t n, size_t *idx, const double *key)
 {
     size_t start = n / 2, end = n, root, child, t;
     while (end > 1) {
         if (start > 0) start--;
         else { end--; t = idx[end]; idx[end] = idx[0]; idx[0] = t; }
         for (root = start; (child = 2 * root + 1) < end; root = child) {
-            if (child + 1 < end && nrxi_order_less(key, idx[child], idx[child + 1])) child++;
-            if (!nrxi_order_less(key, idx[root], idx[child])) break;
+            if (child + 1 < end && nrxi_opt_order_less(key, idx[child], idx[child + 1])) child++;
+            if (!nrxi_opt_order_less(key, idx[root], idx[child])) break;
             t = idx[root]; idx[root] = idx[child]; idx[child] = t;
         }
     }
 }
-NRXI_FN void nrxi_order_shuffle(size_t n, size_t *idx, uint64_t seed, uint64_t epoch)
+NRXI_FN void nrxi_opt_order_shuffle(size_t n, size_t *idx, uint64_t seed, uint64_t epoch)
 {
     nrx_rng r;
     size_t i;
@@ -8401,7 +8518,7 @@ NRXI_FN void nrxi_order_shuffle(size_t n, size_t *idx, uint64_t seed, uint64_t e
     for (i = n; i > 1; i--) { size_t j = (size_t)nrx_rng_below(&r, (uint64_t)i), t = idx[i - 1]; idx[i - 1] = idx[j]; idx[j] = t; }
 }
 /* From ascending `from` to the policy's order in `to`. */
-NRXI_FN void nrxi_order_policy(int policy, size_t n, const size_t *from, size_t *to)
+NRXI_FN void nrxi_opt_order_policy(int policy, size_t n, const size_t *from, size_t *to)
 {
     size_t i;
     for (i = 0; i < n; i++) switch (policy) {
@@ -8419,7 +8536,7 @@ NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch
     if (!order || policy < 0 || policy > NRX_ORDER_OSC_OUT || attack < 0 || attack > NRX_ATTACK_REPLACE || batch == 0 || (policy != NRX_ORDER_UNIFORM && !scores))
         return nrxi_fail(env, NRX_E_ARG, "nrx_opt_sample: policy %d, attack %d, batch %zu: expected NRX_ORDER_*, NRX_ATTACK_*, at least 1, and scores", policy, attack, batch);
     for (i = 0; i < n; i++) order[i] = i;
-    nrxi_order_shuffle(n, order, seed, epoch);
+    nrxi_opt_order_shuffle(n, order, seed, epoch);
     if (policy == NRX_ORDER_UNIFORM || n == 0) return NRX_OK;
     if (!nrxi_all_finite(scores, n, NRX_F64)) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_sample: a score is not finite");
     if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_alloc(env, 2 * n, sizeof *idx + sizeof *mean))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_sample: no memory for %zu points", n);
@@ -8432,14 +8549,14 @@ NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch
             for (mean[i] = 0.0, j = i * batch; j < last; j++) mean[i] += scores[order[j]] / (double)(last - i * batch);
             idx[i] = i;
         }
-        nrxi_order_sort(batches, idx, mean);
-        nrxi_order_policy(policy, batches, idx, by);
+        nrxi_opt_order_sort(batches, idx, mean);
+        nrxi_opt_order_policy(policy, batches, idx, by);
         memcpy(idx, order, n * sizeof *idx);
         for (at = 0, i = 0; i < batches; i++) for (j = by[i] * batch; j < n && j < (by[i] + 1) * batch; j++) order[at++] = idx[j];
     } else {
         for (i = 0; i < n; i++) idx[i] = i;
-        nrxi_order_sort(n, idx, scores);
-        nrxi_order_policy(policy, n, idx, order);
+        nrxi_opt_order_sort(n, idx, scores);
+        nrxi_opt_order_policy(policy, n, idx, order);
         if (attack == NRX_ATTACK_REPLACE) for (i = 0; i < n / 2; i++) order[n - n / 2 + i] = order[i];
     }
     nrxi_free(env, idx);
@@ -8472,7 +8589,7 @@ NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gr
 }
 
 /* The statistics of a sequence of ranks 0 .. n-1 (each once): moments under random permutation are exact or to O(1/n). */
-NRXI_FN void nrxi_audit_ranks(size_t n, size_t batch, const double *rank, nrx_opt_audit *a)
+NRXI_FN void nrxi_opt_audit_ranks(size_t n, size_t batch, const double *rank, nrx_opt_audit *a)
 {
     double nn = (double)n, mid = 0.5 * (nn - 1.0), var = (nn * nn - 1.0) / 12.0, pos = 0.0, lag = 0.0, diff = 0.0, runs = 1.0, expect, z[5];
     size_t i, q;
@@ -8521,13 +8638,13 @@ NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *ord
     if (losses && n > 3) { /* rank of the loss at each position; repeats share by position */
         double *key = rank + n;
         for (i = 0; i < n; i++) { idx[i] = i; key[i] = losses[order[i]]; }
-        nrxi_order_sort(n, idx, key);
+        nrxi_opt_order_sort(n, idx, key);
         for (i = 0; i < n; i++) rank[idx[i]] = (double)i;
-        nrxi_audit_ranks(n, batch, rank, a);
+        nrxi_opt_audit_ranks(n, batch, rank, a);
     }
     if (seed) {
         for (i = 0; i < n; i++) idx[i] = i;
-        nrxi_order_shuffle(n, idx, *seed, epoch);
+        nrxi_opt_order_shuffle(n, idx, *seed, epoch);
         a->replay = memcmp(idx, order, n * sizeof *idx) == 0;
     }
     nrxi_free(env, idx);
@@ -8538,25 +8655,25 @@ NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *ord
 
 NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w, const double *row_weights, const double *col_weights, size_t k, void *a, void *b, const nrx_env *env)
 {
-    size_t i, j, q, m = nrxi_min_size(rows, cols);
+    size_t i, j, q, m = nrxi_opt_min_size(rows, cols);
     double *work, *base, *s, *u, *vt, dr, dc, top_r = 0.0, top_c = 0.0;
-    nrx_status status = nrxi_matrix_check("nrx_opt_factorize", dtype, rows, cols, w, a && b ? a : NULL, env);
+    nrx_status status = nrxi_opt_matrix_check("nrx_opt_factorize", dtype, rows, cols, w, a && b ? a : NULL, env);
     if (status != NRX_OK) return status;
     if (k == 0 || k > m) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: rank %zu of a %zux%zu matrix", k, rows, cols);
     for (i = 0; row_weights && i < rows; i++) { if (!(row_weights[i] >= 0.0) || !nrxi_finite_f64(row_weights + i)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: row weight %zu is %g", i, row_weights[i]); if (row_weights[i] > top_r) top_r = row_weights[i]; }
     for (j = 0; col_weights && j < cols; j++) { if (!(col_weights[j] >= 0.0) || !nrxi_finite_f64(col_weights + j)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: column weight %zu is %g", j, col_weights[j]); if (col_weights[j] > top_c) top_c = col_weights[j]; }
     work = (double *)nrxi_alloc(env, rows * cols + rows + cols, sizeof *work);
     if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_factorize: no memory");
-    nrxi_to_f64(dtype, rows, cols, w, 0, 1.0, work);
+    nrxi_opt_to_f64(dtype, rows, cols, w, 0, 1.0, work);
     /* weights enter by their roots, floored at 1e-8 of the largest */
     for (i = 0; i < rows; i++) { dr = row_weights ? sqrt(row_weights[i]) : 1.0; if (row_weights && dr < 1e-8 * sqrt(top_r)) dr = 1e-8 * sqrt(top_r); work[rows * cols + i] = dr > 0.0 ? dr : 1.0; }
     for (j = 0; j < cols; j++) { dc = col_weights ? sqrt(col_weights[j]) : 1.0; if (col_weights && dc < 1e-8 * sqrt(top_c)) dc = 1e-8 * sqrt(top_c); work[rows * cols + rows + j] = dc > 0.0 ? dc : 1.0; }
     for (i = 0; i < rows; i++) for (j = 0; j < cols; j++) work[i * cols + j] *= work[rows * cols + i] * work[rows * cols + rows + j];
-    status = nrxi_thin_svd("nrx_opt_factorize", NRX_F64, rows, cols, work, &base, &s, &u, &vt, env);
+    status = nrxi_opt_thin_svd("nrx_opt_factorize", NRX_F64, rows, cols, work, &base, &s, &u, &vt, env);
     if (status == NRX_OK) {
         for (q = 0; q < k; q++) { /* balanced: sqrt of the singular value on either side */
-            for (i = 0; i < rows; i++) nrxi_put_value(dtype, a, i * k + q, u[i * m + q] * sqrt(s[q]) / work[rows * cols + i]);
-            for (j = 0; j < cols; j++) nrxi_put_value(dtype, b, q * cols + j, sqrt(s[q]) * vt[q * cols + j] / work[rows * cols + rows + j]);
+            for (i = 0; i < rows; i++) nrxi_opt_put_value(dtype, a, i * k + q, u[i * m + q] * sqrt(s[q]) / work[rows * cols + i]);
+            for (j = 0; j < cols; j++) nrxi_opt_put_value(dtype, b, q * cols + j, sqrt(s[q]) * vt[q * cols + j] / work[rows * cols + rows + j]);
         }
         nrxi_free(env, base);
     }
@@ -8567,10 +8684,10 @@ NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const 
 NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w, size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
-    size_t n = loss ? loss->n : 0, k, i, full = nrxi_min_size(rows, cols), left = full;
+    size_t n = loss ? loss->n : 0, k, i, full = nrxi_opt_min_size(rows, cols), left = full;
     double fx, step, nuclear, *base, *sv, *u, *vt, t, move;
     void *g, *old;
-    nrx_status status = nrxi_smooth_begin(&s, "nrx_opt_isvt", loss, w, 2, desc, info);
+    nrx_status status = nrxi_opt_smooth_begin(&s, "nrx_opt_isvt", loss, w, 2, desc, info);
     if (status != NRX_OK) return status;
     if (cols == 0 || n / cols != rows || n % cols || !(tau >= 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_isvt: loss of %zu entries, matrix %zux%zu, tau %g", n, rows, cols, tau);
     step = s.d.step > 0.0 ? s.d.step : loss->lip > 0.0 ? 0.99 / loss->lip : 0.0;
@@ -8584,7 +8701,7 @@ NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t 
         nrxi_vec_copy(n, s.dtype, w, old);
         nrxi_vec_lin(n, s.dtype, -step, g, 1.0, w, g);
         if (!nrxi_all_finite(g, n, s.dtype)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
-        s.status = nrxi_thin_svd("nrx_opt_isvt", s.dtype, rows, cols, g, &base, &sv, &u, &vt, &s.d.env);
+        s.status = nrxi_opt_thin_svd("nrx_opt_isvt", s.dtype, rows, cols, g, &base, &sv, &u, &vt, &s.d.env);
         if (s.status != NRX_OK) { s.info->stop = NRX_STOP_NUMERIC; break; }
         t = step * tau;
         if (s.d.memory > 0) { /* soft rank: from full to memory, linearly; the threshold is the first value to go */
@@ -8593,7 +8710,7 @@ NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t 
             t = want < full ? sv[want] : 0.0;
         }
         for (nuclear = 0.0, left = 0, i = 0; i < full; i++) { sv[i] = sv[i] > t ? sv[i] - t : 0.0; nuclear += sv[i]; left += sv[i] > 0.0; }
-        nrxi_svd_rebuild(s.dtype, rows, cols, sv, u, vt, base, w, &s.d.env);
+        nrxi_opt_svd_rebuild(s.dtype, rows, cols, sv, u, vt, base, w, &s.d.env);
         nrxi_free(&s.d.env, base);
         move = nrxi_vec_dist(n, s.dtype, w, old) / step;
         if (nrxi_solver_eval(&s, loss, w, &fx, NULL)) break;

@@ -62,7 +62,8 @@
      for any number of threads.
    DETERMINISM  the same bits for the same build and processor. Under NRX_REPRODUCIBLE the explicit methods
      (scalar path, no contraction; systems whose gradient needs only + - * / and square roots) give the same
-     bits on every platform.
+     bits on every platform; your own callbacks must be compiled without contraction for that
+     (-ffp-contract=off).
    COST  per step: `stages` forces and O(d) additions; a callback costs about 10 ns. Small systems:
      NRX_SYM_HOOK inlines the force.
 
@@ -672,7 +673,7 @@ typedef struct nrx_sym_desc {
     double omega;                     /* Tao: binding of the copies; 0 = 20 */
     int solver; /* implicit methods: NRX_SYM_SOLVE_... (auto: fixed point, Newton if it stalls) */
     int max_iterations;               /* implicit methods and constraints, per step; 0 = 50 */
-    int corrector;                    /* Wisdom-Holman: order of the symplectic corrector, 0, 5, 11 or 17 */
+    int corrector;                    /* Wisdom-Holman: order of the symplectic corrector, 0, 3, 5, 7, 11, 17 */
 
     /* Output: the state after steps `every`, 2 every, ... (0 = never), as rows [2d] of `out` and/or through
        `observe`; a
@@ -977,7 +978,7 @@ typedef struct nrx_sym_train_desc {
     double lr_end;                  /* cosine: last learning rate; 0 = lr/1000 */
     int schedule;                   /* NRX_SYM_LR_... */
     double clip;                    /* bound of the gradient norm; 0 = 1; negative = none */
-    size_t refine; /* L-BFGS iterations after Adam, on fixed points that are drawn anew every 400; 0 = none */
+    size_t refine;                  /* L-BFGS iterations after Adam, on points that are drawn once; 0 = none */
     size_t refine_points;           /* physics: points of the refinement; 0 = 2000 */
     size_t test_points;             /* physics: fixed points for the choice of the best model; 0 = 1000 */
     uint64_t seed;
@@ -1040,6 +1041,13 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
 #define NRXI_SYM_UNROLL _Pragma("GCC unroll 8")
 #else
 #define NRXI_SYM_UNROLL
+#endif
+/* Hooks are made in the user's file, outside NRXI_IMPL_BEGIN: GCC is told there that nothing may be contracted
+   (clang has heard it from the core block). */
+#if defined(NRX_REPRODUCIBLE) && defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
+#define NRXI_SYM_EXACT __attribute__((optimize("fp-contract=off")))
+#else
+#define NRXI_SYM_EXACT
 #endif
 enum { NRXI_SYM_HOOK_MAX = 8, NRXI_SYM_LANES = 8 };
 
@@ -1177,9 +1185,9 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, v
    `first`. */
 #define NRX_SYM_HOOK(name, d, gradient) \
     NRXI_SYM_HOOK_WIDE(name, d, gradient) \
-    NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, double h, \
-                                       size_t first, size_t steps, \
-                                       size_t lanes, double *z, double *carry) \
+    NRXI_SYM_EXACT NRXI_UNUSED static nrx_status name(void *user, const nrx_sym_scheme *s, double t0, \
+                                                      double h, size_t first, size_t steps, \
+                                                      size_t lanes, double *z, double *carry) \
     { \
         if (lanes) { \
             NRXI_SYM_HOOK_PICK(name) \
@@ -2823,6 +2831,29 @@ NRXI_FN nrx_status nrxi_sym_rigid_energy(void *user, double t, const double *q, 
     return NRX_OK;
 }
 
+/* The gradient above, differentiated along v: a name with 1 is the derivative of the name without. */
+NRXI_FN nrx_status nrxi_sym_rigid_hess(void *user, double t, const double *q, const double *p,
+    const double *v, double *w)
+{
+    const double *I = (const double *)user, s = sin(q[1]), c = cos(q[1]), s1 = c * v[1], c1 = -s * v[1];
+    const double sp = sin(q[2]), cp = cos(q[2]), sp1 = cp * v[2], cp1 = -sp * v[2];
+    double m[3], a, da, a1, da1, x, y, x1, y1, u, u1;
+    (void)t;
+    nrxi_sym_rigid_momentum(q, p, m, &a, &da);
+    a1 = (v[3] - v[5] * c - p[2] * c1 - a * s1) / s;
+    da1 = v[5] - (a1 * c + a * c1 - a * c * s1 / s) / s;
+    x = m[0] / I[0]; x1 = (a1 * sp + a * sp1 + v[4] * cp + p[1] * cp1) / I[0];    /* angular velocities */
+    y = m[1] / I[1]; y1 = (a1 * cp + a * cp1 - v[4] * sp - p[1] * sp1) / I[1];
+    u = x * sp + y * cp; u1 = x1 * sp + x * sp1 + y1 * cp + y * cp1;
+    w[0] = 0.0;
+    w[1] = da1 * u + da * u1;
+    w[2] = (x1 * y + x * y1) * (I[1] - I[0]);
+    w[3] = (u1 - u * s1 / s) / s;
+    w[4] = x1 * cp + x * cp1 - y1 * sp - y * sp1;
+    w[5] = v[5] / I[2] - (u1 * c + u * c1 - u * c * s1 / s) / s;
+    return NRX_OK;
+}
+
 NRXI_FN nrx_sym_system nrxi_sym_make(size_t d, int structure, nrx_sym_grad_fn dq, nrx_sym_grad_fn dp)
 {
     nrx_sym_system s = NRX_ZERO;
@@ -2892,7 +2923,7 @@ NRX_DEF nrx_sym_system nrx_sym_charged_particle(const double field[2])
 NRX_DEF nrx_sym_system nrx_sym_rigid_body(const double inertia[3])
 {
     nrx_sym_system s = nrxi_sym_make(3, NRX_SYM_GENERAL, nrxi_sym_rigid_dq, nrxi_sym_rigid_dp);
-    s.energy = nrxi_sym_rigid_energy;
+    s.energy = nrxi_sym_rigid_energy; s.hess = nrxi_sym_rigid_hess;
     s.user = (void *)(uintptr_t)inertia;
     return s;
 }
@@ -4388,15 +4419,18 @@ NRXI_FN void nrxi_sym_wh_kick(nrxi_sym_run *run, double h)
    (Rein, Tamayo 2015). */
 NRXI_FN nrx_status nrxi_sym_wh_corrector(nrxi_sym_run *run, double h, int inverse)
 {
+    /* sum b_k a_k^(2j-1) = 1/96, -7/3840, 31/32256, ... for j = 1 .. K; order 2K + 1 in the step, first in the masses */
+    static const double b3[1] = { 0.0249005960277998675 };
     static const double b5[2] = { 0.041500993379666445833, -0.0083001986759332891665 };
+    static const double b7[3] = { 0.05396439909312749872, -0.01827092324670213148, 0.002492681142692210578 };
     static const double b11[5] = { 0.072593394748842738674, -0.038121613681288650509, 0.012309078592019946318,
                                    -0.0023487215292295354188, 0.00020361579647854651302 };
     static const double b17[8] = { 0.093056103771425958592, -0.065192863576377893658, 0.032422198864713580294,
                                    -0.012071760822342291062, 0.0033132577069380655656,
                                        -0.00063599983075817658984,
                                    0.000076436355227935738363, -0.0000043347415473373580190 };
-    const int K = run->corrector == 5 ? 2 : run->corrector == 11 ? 5 : 8;
-    const double *table = K == 2 ? b5 : K == 5 ? b11 : b17, unit = sqrt(7.0 / 40.0) * h;
+    const int K = (run->corrector - 1) / 2;
+    const double *table = K == 1 ? b3 : K == 2 ? b5 : K == 3 ? b7 : K == 5 ? b11 : b17, unit = sqrt(7.0 / 40.0) * h;
     int i, j;
     nrx_status status = NRX_OK;
     if (run->corrector == 0) return NRX_OK;
@@ -4729,10 +4763,10 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
             nrx_sym_method_name(method));
     if (desc->tangents && !desc->tangent) return nrxi_fail(env, NRX_E_ARG,
         "%s: tangents without desc.tangent", who);
-    if (desc->corrector && (!nrxi_sym_is_wh(method) || (desc->corrector != 5 && desc->corrector != 11 &&
-        desc->corrector != 17)))
+    if (desc->corrector && (method != NRX_SYM_WISDOM_HOLMAN || desc->compose || (desc->corrector != 3 && desc->corrector != 5 &&
+        desc->corrector != 7 && desc->corrector != 11 && desc->corrector != 17)))
         return nrxi_fail(env, NRX_E_UNSUPPORTED,
-            "%s: corrector %d, expected 0, 5, 11 or 17 with wisdom_holman", who, desc->corrector);
+            "%s: corrector %d, expected 0, 3, 5, 7, 11 or 17 with plain wisdom_holman", who, desc->corrector);
     if (desc->friction < 0.0 || desc->temperature < 0.0)
         return nrxi_fail(env, NRX_E_ARG, "%s: friction %g, temperature %g", who, desc->friction,
             desc->temperature);
@@ -4974,8 +5008,8 @@ NRXI_FN nrx_status nrxi_sym_drive(nrxi_sym_job *job, double *z, size_t steps)
     {
         nrx_status last = run->end(run, run->look);
         if (last == NRX_OK && !nrxi_all_finite(run->look, n2, NRX_F64)) last = NRX_E_NUMERIC;
-        if (last == NRX_OK) memcpy(z, run->look, n2 * sizeof *z);
-        else { run->done = 0; if (status == NRX_OK) status = last; }    /* z is still the initial state */
+        if (last == NRX_OK && run->done) memcpy(z, run->look, n2 * sizeof *z);   /* without a step z stays as it is */
+        if (last != NRX_OK) { run->done = 0; if (status == NRX_OK) status = last; }    /* z is still the initial state */
     }
     info->steps = run->done;
     info->t = nrxi_sym_job_time(job, run->done);
@@ -7434,7 +7468,7 @@ NRXI_FN nrx_status nrxi_sym_train_loop(nrxi_sym_trainer *r, size_t steps, size_t
 /* ---- refinement: L-BFGS (Nocedal 1980) with a bisection line search for the weak Wolfe conditions
    (Lewis, Overton 2013) ---- */
 
-enum { NRXI_SYM_MEMORY = 30 };
+enum { NRXI_SYM_MEMORY = 100 };    /* pairs kept: nets this small gain from many */
 
 /* Loss and gradient on the fixed points (or all data rows). */
 NRXI_FN nrx_status nrxi_sym_fixed_loss(nrxi_sym_trainer *r, double *loss)
@@ -7537,7 +7571,7 @@ NRXI_FN nrx_status nrxi_sym_refine(nrxi_sym_trainer *r, size_t done, size_t tota
     b.n = n; b.s = memory; b.y = b.s + NRXI_SYM_MEMORY * n; b.x0 = b.y + NRXI_SYM_MEMORY * n; b.g0 = b.x0 + n;
         b.p = b.g0 + n;
     for (k = 0; k < r->c->refine && status == NRX_OK; k++) {
-        const int fresh = k % 400 == 0 || !moved;
+        const int fresh = k == 0 || !moved;      /* other points when no step helps any more */
         if (fresh) {
             if (!r->c->x) nrxi_sym_draw(r->c, r->m, r->fixed, -0.1, r->dt, &r->rng, r->x, r->t);
             else if (!moved) break;

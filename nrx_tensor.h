@@ -30,23 +30,24 @@
  * <<< example
 
    WHAT IT DOES
-   f32 and f64 tensors of up to eight axes with strides, views and broadcasting; element-wise functions, reductions, sorting,
-   indexing, matmul, einsum, convolutions and their transposes, pooling, resize, grid_sample, FFT, dense linear algebra; reverse
-   mode whose gradients are tensors with gradients again, Jacobian- and Hessian-vector products, checkpoints, custom operations;
-   .npy and .npz. On raw arrays: gemm, FFT, factorizations, elementary functions.
-   WHAT IT DOES NOT
-   No GPU, no f16, no complex dtype (complex numbers are a last axis of two), no implicit change of dtype.
+   f32 and f64 tensors of up to eight axes with strides, views and broadcasting; element-wise functions,
+ reductions, sorting, indexing, matmul, einsum, convolutions and their transposes, pooling, resize,
+ grid_sample, FFT, dense linear algebra; reverse mode whose gradients are tensors with gradients again,
+ Jacobian- and Hessian-vector products, checkpoints, custom operations; .npy and .npz. On raw arrays: gemm,
+ FFT, factorizations, elementary functions. WHAT IT DOES NOT No GPU, no f16, no complex dtype (complex numbers
+ are a last axis of two), no implicit change of dtype.
 
-   CONVENTIONS  Row-major, contiguous unless a stride says otherwise. Axes count from 0, or from the end when negative.
-   MEMORY       A scope owns its tensors, recycles their memory and gives all back in nrx_t_scope_close.
-   ERRORS       Operators return NULL, others a status; the scope keeps the first error and its line (nrx_t_status, nrx_t_error);
-                each error is one line through env.log or NRX_LOG. NULL passes through operators.
-   THREADS      One thread per scope, any number of scopes. Kernels use env.parallel_for, else OpenMP under -fopenmp.
-   DETERMINISM  The same build on the same kind of processor gives the same bits for any number of threads.
+   CONVENTIONS  Row-major, contiguous unless a stride says otherwise. Axes count from 0, or from the end when
+ negative. MEMORY       A scope owns its tensors, recycles their memory and gives all back in
+ nrx_t_scope_close. ERRORS       Operators return NULL, others a status; the scope keeps the first error and
+ its line (nrx_t_status, nrx_t_error); each error is one line through env.log or NRX_LOG. NULL passes through
+ operators. THREADS      One thread per scope, any number of scopes. Kernels use env.parallel_for, else OpenMP
+ under -fopenmp. DETERMINISM  The same build on the same kind of processor gives the same bits for any number
+ of threads.
 
    CONFIGURATION MACROS (before the implementation)
-   NRX_MALLOC NRX_REALLOC NRX_FREE, NRX_LOG(line), NRX_VERBOSE, NRX_NO_STDIO, NRX_NO_SIMD, NRX_REPRODUCIBLE, NRX_USE_CBLAS (with
-   NRX_CBLAS_HEADER), NRX_STATIC, NRX_DEF
+   NRX_MALLOC NRX_REALLOC NRX_FREE, NRX_LOG(line), NRX_VERBOSE, NRX_NO_STDIO, NRX_NO_SIMD, NRX_REPRODUCIBLE,
+ NRX_USE_CBLAS (with NRX_CBLAS_HEADER), NRX_STATIC, NRX_DEF
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -442,14 +443,12 @@ NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t
 /* <<< twin */
 
 /* -- elementary functions on arrays -- y[i] = f(x[i]) for i < n; y may be x, else they must not overlap.
-   Vectorised; right at infinities, NaN, subnormals and signed zeros; a value does not depend on its place in the
-   array. Only NRX_E_ARG (NULL with n > 0) can happen. With NRX_REPRODUCIBLE: the same bits on every platform.
-   Errors are below 2 ulp; the largest seen by tests/long/math_ulp.c, in ulp:
-            exp   expm1  log   log1p  tanh  sigmoid  softplus  erf   sin   cos
-       f32  0.77  0.94   0.83  0.90   1.35  1.97     1.61      1.30  0.51  0.51
-       f64  0.77  1.09   0.74  0.77   1.36  1.67     1.48      1.19  0.80  0.78
-   Floating-point flags are not kept clean. Arithmetic with excess precision (32-bit x86 without SSE) may add half
-   an ulp. */
+   Vectorised; right at infinities, NaN, subnormals and signed zeros; a value does not depend on its place in
+   the array. Only NRX_E_ARG (NULL with n > 0) can happen. With NRX_REPRODUCIBLE: the same bits on every
+   platform. Errors are below 2 ulp; the largest seen by tests/long/math_ulp.c, in ulp: exp   expm1  log log1p
+   tanh  sigmoid  softplus  erf   sin   cos f32  0.77  0.94   0.83  0.90   1.35  1.97     1.61      1.30  0.51
+   0.51 f64  0.77  1.09   0.74  0.77   1.36  1.67     1.48      1.19  0.80  0.78 Floating-point flags are not
+   kept clean. Arithmetic with excess precision (32-bit x86 without SSE) may add half an ulp. */
 /* >>> twin f64 */
 NRX_DEF nrx_status nrx_vexp_f64(size_t n, const double *x, double *y);
 NRX_DEF nrx_status nrx_vexpm1_f64(size_t n, const double *x, double *y);     /* exp(x) - 1 */
@@ -684,7 +683,7 @@ struct nrx_tensor {                        /* read, do not write */
     nrx_tensor *grad;                      /* leaves: sum of what nrx_t_backward computed, or NULL */
     nrx_scope  *scope;
     const char *name;                      /* for messages and printing; see nrx_t_name */
-    struct nrxi_node *node;                /* private: storage and graph */
+    struct nrxi_t_node *node;                /* private: storage and graph */
 };
 
 typedef struct nrx_scope_desc {
@@ -1080,7 +1079,8 @@ NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, 
 #endif
 #endif /* NRX_TENSOR_H */
 
-#if (defined(NRX_TENSOR_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) && !defined(NRX_TENSOR_IMPL_DONE_)
+#if (defined(NRX_TENSOR_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) &&            \
+    !defined(NRX_TENSOR_IMPL_DONE_)
 #define NRX_TENSOR_IMPL_DONE_
 /* >>> nrx core (implementation) */
 #ifndef NRXI_CORE_VERSION
@@ -6143,7 +6143,7 @@ NRXI_IMPL_BEGIN
 /* ==== kernels on raw arrays: math and gemm ==== */
 
 /* One matrix of a product, `rows` x `cols` with rows ld apart, batch of them stride apart: can it exist? */
-NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows,
+NRXI_FN nrx_status nrxi_t_gemm_check(const char *who, char which, size_t elem, const void *p, size_t rows,
                                    size_t cols, size_t ld, size_t batch, size_t stride)
 {
     size_t span, more;
@@ -6161,10 +6161,10 @@ NRXI_FN nrx_status nrxi_gemm_check(const char *who, char which, size_t elem, con
 }
 
 /* 0 or 1; CBLAS's numbers too; else -1 */
-NRXI_FN int nrxi_gemm_flag(int t) { return t == 0 || t == 111 ? 0 : t == 1 || t == 112 ? 1 : -1; }
+NRXI_FN int nrxi_t_gemm_flag(int t) { return t == 0 || t == 111 ? 0 : t == 1 || t == 112 ? 1 : -1; }
 
 /* >>> twin f64 */
-NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
+NRXI_FN nrx_status nrxi_t_gemm_call_checked_f64(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
                                               double alpha, const double *a, size_t lda, size_t sa,
                                               const double *b, size_t ldb, size_t sb, double beta, double *c,
                                               size_t ldc, size_t sc, size_t batch)
@@ -6172,18 +6172,18 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, s
     nrx_status status;
     double *work = NULL;
     size_t size;
-    ta = nrxi_gemm_flag(ta);
-    tb = nrxi_gemm_flag(tb);
+    ta = nrxi_t_gemm_flag(ta);
+    tb = nrxi_t_gemm_flag(tb);
     if (ta < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: ta must be 0 or 1", who);
     if (tb < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: tb must be 0 or 1", who);
     if (m == 0 || n == 0 || batch == 0) return NRX_OK;
     if (alpha != 0 && k != 0) {
-        status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
+        status = nrxi_t_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
         if (status == NRX_OK)
-            status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+            status = nrxi_t_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
         if (status != NRX_OK) return status;
     }
-    status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
+    status = nrxi_t_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
     if (status != NRX_OK) return status;
     if (batch > 1 && sc == 0)
         return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who,
@@ -6201,7 +6201,7 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f64(const char *who, int ta, int tb, s
 NRX_DEF nrx_status nrx_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
                                 size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc)
 {
-    return nrxi_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
+    return nrxi_t_gemm_call_checked_f64("nrx_gemm_f64", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
                                       ldc, 0, 1);
 }
 
@@ -6210,11 +6210,11 @@ NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t
                                       size_t ldb, size_t stride_b, double beta, double *c, size_t ldc,
                                       size_t stride_c, size_t batch)
 {
-    return nrxi_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb,
-                                      stride_b, beta, c, ldc, stride_c, batch);
+    return nrxi_t_gemm_call_checked_f64("nrx_gemm_batch_f64", ta, tb, m, n, k, alpha, a, lda, stride_a, b,
+                                        ldb, stride_b, beta, c, ldc, stride_c, batch);
 }
 
-#define NRXI_VPUBLIC_F64(fn)                                                                                 \
+#define NRXI_T_VPUBLIC_F64(fn)                                                                               \
     NRX_DEF nrx_status nrx_v##fn##_f64(size_t n, const double *x, double *y)                                 \
     {                                                                                                        \
         if (n > 0 && (!x || !y))                                                                             \
@@ -6222,18 +6222,18 @@ NRX_DEF nrx_status nrx_gemm_batch_f64(int ta, int tb, size_t m, size_t n, size_t
         nrxi_v##fn##_f64(n, x, y);                                                                           \
         return NRX_OK;                                                                                       \
     }
-NRXI_VPUBLIC_F64(exp)
-NRXI_VPUBLIC_F64(expm1)
-NRXI_VPUBLIC_F64(log)
-NRXI_VPUBLIC_F64(log1p)
-NRXI_VPUBLIC_F64(tanh)
-NRXI_VPUBLIC_F64(sigmoid)
-NRXI_VPUBLIC_F64(softplus)
-NRXI_VPUBLIC_F64(erf)
-NRXI_VPUBLIC_F64(sin)
-NRXI_VPUBLIC_F64(cos)
+NRXI_T_VPUBLIC_F64(exp)
+NRXI_T_VPUBLIC_F64(expm1)
+NRXI_T_VPUBLIC_F64(log)
+NRXI_T_VPUBLIC_F64(log1p)
+NRXI_T_VPUBLIC_F64(tanh)
+NRXI_T_VPUBLIC_F64(sigmoid)
+NRXI_T_VPUBLIC_F64(softplus)
+NRXI_T_VPUBLIC_F64(erf)
+NRXI_T_VPUBLIC_F64(sin)
+NRXI_T_VPUBLIC_F64(cos)
 /* === twin f32 */
-NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
+NRXI_FN nrx_status nrxi_t_gemm_call_checked_f32(const char *who, int ta, int tb, size_t m, size_t n, size_t k,
                                               float alpha, const float *a, size_t lda, size_t sa,
                                               const float *b, size_t ldb, size_t sb, float beta, float *c,
                                               size_t ldc, size_t sc, size_t batch)
@@ -6241,18 +6241,18 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, s
     nrx_status status;
     float *work = NULL;
     size_t size;
-    ta = nrxi_gemm_flag(ta);
-    tb = nrxi_gemm_flag(tb);
+    ta = nrxi_t_gemm_flag(ta);
+    tb = nrxi_t_gemm_flag(tb);
     if (ta < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: ta must be 0 or 1", who);
     if (tb < 0) return nrxi_fail(NULL, NRX_E_ARG, "%s: tb must be 0 or 1", who);
     if (m == 0 || n == 0 || batch == 0) return NRX_OK;
     if (alpha != 0 && k != 0) {
-        status = nrxi_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
+        status = nrxi_t_gemm_check(who, 'a', sizeof *a, a, ta ? k : m, ta ? m : k, lda, batch, sa);
         if (status == NRX_OK)
-            status = nrxi_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
+            status = nrxi_t_gemm_check(who, 'b', sizeof *b, b, tb ? n : k, tb ? k : n, ldb, batch, sb);
         if (status != NRX_OK) return status;
     }
-    status = nrxi_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
+    status = nrxi_t_gemm_check(who, 'c', sizeof *c, c, m, n, ldc, batch, sc);
     if (status != NRX_OK) return status;
     if (batch > 1 && sc == 0)
         return nrxi_fail(NULL, NRX_E_ARG, "%s: stride_c is 0, %zu products need as many matrices", who,
@@ -6270,7 +6270,7 @@ NRXI_FN nrx_status nrxi_gemm_call_checked_f32(const char *who, int ta, int tb, s
 NRX_DEF nrx_status nrx_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
                                 size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
-    return nrxi_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
+    return nrxi_t_gemm_call_checked_f32("nrx_gemm_f32", ta, tb, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c,
                                       ldc, 0, 1);
 }
 
@@ -6279,11 +6279,11 @@ NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t
                                       size_t ldb, size_t stride_b, float beta, float *c, size_t ldc,
                                       size_t stride_c, size_t batch)
 {
-    return nrxi_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb,
-                                      stride_b, beta, c, ldc, stride_c, batch);
+    return nrxi_t_gemm_call_checked_f32("nrx_gemm_batch_f32", ta, tb, m, n, k, alpha, a, lda, stride_a, b,
+                                        ldb, stride_b, beta, c, ldc, stride_c, batch);
 }
 
-#define NRXI_VPUBLIC_F32(fn)                                                                                 \
+#define NRXI_T_VPUBLIC_F32(fn)                                                                               \
     NRX_DEF nrx_status nrx_v##fn##_f32(size_t n, const float *x, float *y)                                 \
     {                                                                                                        \
         if (n > 0 && (!x || !y))                                                                             \
@@ -6291,16 +6291,16 @@ NRX_DEF nrx_status nrx_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t
         nrxi_v##fn##_f32(n, x, y);                                                                           \
         return NRX_OK;                                                                                       \
     }
-NRXI_VPUBLIC_F32(exp)
-NRXI_VPUBLIC_F32(expm1)
-NRXI_VPUBLIC_F32(log)
-NRXI_VPUBLIC_F32(log1p)
-NRXI_VPUBLIC_F32(tanh)
-NRXI_VPUBLIC_F32(sigmoid)
-NRXI_VPUBLIC_F32(softplus)
-NRXI_VPUBLIC_F32(erf)
-NRXI_VPUBLIC_F32(sin)
-NRXI_VPUBLIC_F32(cos)
+NRXI_T_VPUBLIC_F32(exp)
+NRXI_T_VPUBLIC_F32(expm1)
+NRXI_T_VPUBLIC_F32(log)
+NRXI_T_VPUBLIC_F32(log1p)
+NRXI_T_VPUBLIC_F32(tanh)
+NRXI_T_VPUBLIC_F32(sigmoid)
+NRXI_T_VPUBLIC_F32(softplus)
+NRXI_T_VPUBLIC_F32(erf)
+NRXI_T_VPUBLIC_F32(sin)
+NRXI_T_VPUBLIC_F32(cos)
 /* <<< twin */
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
@@ -6317,7 +6317,7 @@ struct nrx_fft {
 
 /* Columns that are transformed together along an axis of length n: enough to fill vectors and lines, few
    enough for the cache. */
-NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
+NRXI_FN size_t nrxi_t_fft_block(size_t n, size_t inner)
 {
     size_t block = 8;
     while (block < 64 && 2 * block * n <= 16384) block *= 2;
@@ -6325,7 +6325,7 @@ NRXI_FN size_t nrxi_fft_block(size_t n, size_t inner)
 }
 
 /* >>> twin f64 */
-NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
+NRXI_FN void nrxi_t_fft_scale_f64(double *x, size_t n, double f)
 {
     size_t i;
     if (f == (double)1) return;
@@ -6333,7 +6333,7 @@ NRXI_FN void nrxi_fft_scale_f64(double *x, size_t n, double f)
 }
 
 /* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
-NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out,
+NRXI_FN void nrxi_t_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const double *in, double *out,
                                double *work)
 {
     size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
@@ -6341,7 +6341,7 @@ NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const do
     int k;
     for (k = 0; k < axis; k++) outer *= p->d.shape[k];
     for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
-    block = nrxi_fft_block(n, inner);
+    block = nrxi_t_fft_block(n, inner);
     for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
         if (inner == 1) { nrxi_fft_run_f64(plan, inverse, in, out, work); continue; }
         for (c = 0; c < inner; c += block)
@@ -6352,7 +6352,7 @@ NRXI_FN void nrxi_fft_axis_f64(const nrx_fft *p, int axis, int inverse, const do
 
 /* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of
    full when there is one row. */
-NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *full)
+NRXI_FN void nrxi_t_fft_fill_f64(const nrx_fft *p, const double *half, double *full)
 {
     size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1,
            rows = p->points / n, r, k, mirror, pitch;
@@ -6374,23 +6374,23 @@ NRXI_FN void nrxi_fft_fill_f64(const nrx_fft *p, const double *half, double *ful
 }
 
 /* One contiguous array of the plan; mid: room for the complex array. */
-NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
+NRXI_FN void nrxi_t_fft_array_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
                                 double *work)
 {
     int axis, last = p->d.ndim - 1;
     size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
     if (!p->d.real) {
         for (axis = last; axis >= 0; axis--) {
-            nrxi_fft_axis_f64(p, axis, inverse, in, out, work);
+            nrxi_t_fft_axis_f64(p, axis, inverse, in, out, work);
             in = out;
         }
-        nrxi_fft_scale_f64(out, 2 * p->points, (double)p->scale[inverse]);
+        nrxi_t_fft_scale_f64(out, 2 * p->points, (double)p->scale[inverse]);
     } else if (!inverse) {
         double *y = p->d.real == 2 && last > 0 ? mid : out;
         for (i = 0; i < rows; i++) nrxi_rfft_run_f64(&p->f64[last], in + i * n, y + 2 * i * p->half, work);
-        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f64(p, axis, 0, y, y, work);
-        nrxi_fft_scale_f64(y, 2 * rows * p->half, (double)p->scale[0]);
-        if (p->d.real == 2) nrxi_fft_fill_f64(p, y, out);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_t_fft_axis_f64(p, axis, 0, y, y, work);
+        nrxi_t_fft_scale_f64(y, 2 * rows * p->half, (double)p->scale[0]);
+        if (p->d.real == 2) nrxi_t_fft_fill_f64(p, y, out);
     } else {
         size_t pitch = p->d.real == 2 ? n : p->half;
         if (last > 0 && pitch != p->half) {
@@ -6399,17 +6399,17 @@ NRXI_FN void nrxi_fft_array_f64(const nrx_fft *p, int inverse, const double *in,
             in = mid;
         }
         for (axis = last - 1; axis >= 0; axis--) {
-            nrxi_fft_axis_f64(p, axis, 1, in, mid, work);
+            nrxi_t_fft_axis_f64(p, axis, 1, in, mid, work);
             in = mid;
         }
         for (i = 0; i < rows; i++) nrxi_irfft_run_f64(&p->f64[last], in + 2 * i * p->half, out + i * n, work);
-        nrxi_fft_scale_f64(out, p->points, (double)p->scale[1]);
+        nrxi_t_fft_scale_f64(out, p->points, (double)p->scale[1]);
     }
 }
 
 /* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex)
    numbers. */
-NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out,
+NRXI_FN void nrxi_t_fft_strided_f64(const nrx_fft *p, int inverse, const double *in, size_t is, double *out,
                                   size_t os, double *mid, double *work)
 {
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
@@ -6419,14 +6419,14 @@ NRXI_FN void nrxi_fft_strided_f64(const nrx_fft *p, int inverse, const double *i
         x[ic * i] = in[ic * is * i];
         if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
     }
-    nrxi_fft_array_f64(p, inverse, x, y, NULL, work);
+    nrxi_t_fft_array_f64(p, inverse, x, y, NULL, work);
     for (i = 0; i < no; i++) {
         out[oc * os * i] = y[oc * i];
         if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
     }
 }
 
-NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
+NRXI_FN void nrxi_t_fft_all_f64(const nrx_fft *p, int inverse, const double *in, double *out, double *mid,
                               double *work)
 {
     size_t id = inverse ? p->d.out_distance : p->d.in_distance,
@@ -6435,22 +6435,22 @@ NRXI_FN void nrxi_fft_all_f64(const nrx_fft *p, int inverse, const double *in, d
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block,
            n = p->d.shape[0];
     if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
-        block = nrxi_fft_block(n, p->d.batch);
+        block = nrxi_t_fft_block(n, p->d.batch);
         for (b = 0; b < p->d.batch; b += block) {
             size_t count = p->d.batch - b < block ? p->d.batch - b : block;
             nrxi_fft_columns_f64(&p->f64[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
             for (c = 0; c < n; c++)
-                nrxi_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
+                nrxi_t_fft_scale_f64(out + 2 * (c * os + b), 2 * count, (double)p->scale[inverse]);
         }
         return;
     }
     for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
-        if (is == 1 && os == 1) nrxi_fft_array_f64(p, inverse, in, out, mid, work);
-        else nrxi_fft_strided_f64(p, inverse, in, is, out, os, mid, work);
+        if (is == 1 && os == 1) nrxi_t_fft_array_f64(p, inverse, in, out, mid, work);
+        else nrxi_t_fft_strided_f64(p, inverse, in, is, out, os, mid, work);
     }
 }
 /* === twin f32 */
-NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
+NRXI_FN void nrxi_t_fft_scale_f32(float *x, size_t n, float f)
 {
     size_t i;
     if (f == (float)1) return;
@@ -6458,7 +6458,7 @@ NRXI_FN void nrxi_fft_scale_f32(float *x, size_t n, float f)
 }
 
 /* Axis `axis` of a complex array of the given (complex side) shape, from in to out, contiguous. */
-NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out,
+NRXI_FN void nrxi_t_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const float *in, float *out,
                                float *work)
 {
     size_t outer = 1, inner = 1, n = p->d.shape[axis], i, c, block;
@@ -6466,7 +6466,7 @@ NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const fl
     int k;
     for (k = 0; k < axis; k++) outer *= p->d.shape[k];
     for (k = axis + 1; k < p->d.ndim; k++) inner *= k == p->d.ndim - 1 ? p->half : p->d.shape[k];
-    block = nrxi_fft_block(n, inner);
+    block = nrxi_t_fft_block(n, inner);
     for (i = 0; i < outer; i++, in += 2 * n * inner, out += 2 * n * inner) {
         if (inner == 1) { nrxi_fft_run_f32(plan, inverse, in, out, work); continue; }
         for (c = 0; c < inner; c += block)
@@ -6477,7 +6477,7 @@ NRXI_FN void nrxi_fft_axis_f32(const nrx_fft *p, int axis, int inverse, const fl
 
 /* Full spectrum of reals from the half spectrum: X(-k) = conj X(k) over all axes. half may be the start of
    full when there is one row. */
-NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
+NRXI_FN void nrxi_t_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
 {
     size_t index[8] = { 0, 0, 0, 0, 0, 0, 0, 0 }, n = p->d.shape[p->d.ndim - 1], h = n / 2 + 1,
            rows = p->points / n, r, k, mirror, pitch;
@@ -6499,23 +6499,23 @@ NRXI_FN void nrxi_fft_fill_f32(const nrx_fft *p, const float *half, float *full)
 }
 
 /* One contiguous array of the plan; mid: room for the complex array. */
-NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
+NRXI_FN void nrxi_t_fft_array_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
                                 float *work)
 {
     int axis, last = p->d.ndim - 1;
     size_t rows = p->points / p->d.shape[last], n = p->d.shape[last], i;
     if (!p->d.real) {
         for (axis = last; axis >= 0; axis--) {
-            nrxi_fft_axis_f32(p, axis, inverse, in, out, work);
+            nrxi_t_fft_axis_f32(p, axis, inverse, in, out, work);
             in = out;
         }
-        nrxi_fft_scale_f32(out, 2 * p->points, (float)p->scale[inverse]);
+        nrxi_t_fft_scale_f32(out, 2 * p->points, (float)p->scale[inverse]);
     } else if (!inverse) {
         float *y = p->d.real == 2 && last > 0 ? mid : out;
         for (i = 0; i < rows; i++) nrxi_rfft_run_f32(&p->f32[last], in + i * n, y + 2 * i * p->half, work);
-        for (axis = last - 1; axis >= 0; axis--) nrxi_fft_axis_f32(p, axis, 0, y, y, work);
-        nrxi_fft_scale_f32(y, 2 * rows * p->half, (float)p->scale[0]);
-        if (p->d.real == 2) nrxi_fft_fill_f32(p, y, out);
+        for (axis = last - 1; axis >= 0; axis--) nrxi_t_fft_axis_f32(p, axis, 0, y, y, work);
+        nrxi_t_fft_scale_f32(y, 2 * rows * p->half, (float)p->scale[0]);
+        if (p->d.real == 2) nrxi_t_fft_fill_f32(p, y, out);
     } else {
         size_t pitch = p->d.real == 2 ? n : p->half;
         if (last > 0 && pitch != p->half) {
@@ -6524,17 +6524,17 @@ NRXI_FN void nrxi_fft_array_f32(const nrx_fft *p, int inverse, const float *in, 
             in = mid;
         }
         for (axis = last - 1; axis >= 0; axis--) {
-            nrxi_fft_axis_f32(p, axis, 1, in, mid, work);
+            nrxi_t_fft_axis_f32(p, axis, 1, in, mid, work);
             in = mid;
         }
         for (i = 0; i < rows; i++) nrxi_irfft_run_f32(&p->f32[last], in + 2 * i * p->half, out + i * n, work);
-        nrxi_fft_scale_f32(out, p->points, (float)p->scale[1]);
+        nrxi_t_fft_scale_f32(out, p->points, (float)p->scale[1]);
     }
 }
 
 /* One axis with strides: gathers, transforms, scatters. Elements of a side have 1 (real) or 2 (complex)
    numbers. */
-NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out,
+NRXI_FN void nrxi_t_fft_strided_f32(const nrx_fft *p, int inverse, const float *in, size_t is, float *out,
                                   size_t os, float *mid, float *work)
 {
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, i;
@@ -6544,14 +6544,14 @@ NRXI_FN void nrxi_fft_strided_f32(const nrx_fft *p, int inverse, const float *in
         x[ic * i] = in[ic * is * i];
         if (ic == 2) x[2 * i + 1] = in[2 * is * i + 1];
     }
-    nrxi_fft_array_f32(p, inverse, x, y, NULL, work);
+    nrxi_t_fft_array_f32(p, inverse, x, y, NULL, work);
     for (i = 0; i < no; i++) {
         out[oc * os * i] = y[oc * i];
         if (oc == 2) out[2 * os * i + 1] = y[2 * i + 1];
     }
 }
 
-NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
+NRXI_FN void nrxi_t_fft_all_f32(const nrx_fft *p, int inverse, const float *in, float *out, float *mid,
                               float *work)
 {
     size_t id = inverse ? p->d.out_distance : p->d.in_distance,
@@ -6560,18 +6560,18 @@ NRXI_FN void nrxi_fft_all_f32(const nrx_fft *p, int inverse, const float *in, fl
     size_t ic = p->d.real && !inverse ? 1 : 2, oc = p->d.real && inverse ? 1 : 2, b, c, block,
            n = p->d.shape[0];
     if (p->d.ndim == 1 && !p->d.real && id == 1 && od == 1) { /* side by side: no gathering needed */
-        block = nrxi_fft_block(n, p->d.batch);
+        block = nrxi_t_fft_block(n, p->d.batch);
         for (b = 0; b < p->d.batch; b += block) {
             size_t count = p->d.batch - b < block ? p->d.batch - b : block;
             nrxi_fft_columns_f32(&p->f32[0], inverse, count, in + 2 * b, is, out + 2 * b, os, work);
             for (c = 0; c < n; c++)
-                nrxi_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
+                nrxi_t_fft_scale_f32(out + 2 * (c * os + b), 2 * count, (float)p->scale[inverse]);
         }
         return;
     }
     for (b = 0; b < p->d.batch; b++, in += ic * id, out += oc * od) {
-        if (is == 1 && os == 1) nrxi_fft_array_f32(p, inverse, in, out, mid, work);
-        else nrxi_fft_strided_f32(p, inverse, in, is, out, os, mid, work);
+        if (is == 1 && os == 1) nrxi_t_fft_array_f32(p, inverse, in, out, mid, work);
+        else nrxi_t_fft_strided_f32(p, inverse, in, is, out, os, mid, work);
     }
 }
 /* <<< twin */
@@ -6590,7 +6590,7 @@ NRX_DEF void nrx_fft_destroy(nrx_fft *plan)
 }
 
 /* Fills in defaults and sizes; all products of sizes are known to fit afterwards. */
-NRXI_FN nrx_status nrxi_fft_layout(nrx_fft *p, const nrx_env *env)
+NRXI_FN nrx_status nrxi_t_fft_layout(nrx_fft *p, const nrx_env *env)
 {
     nrx_fft_desc *d = &p->d;
     size_t all = 32, last;
@@ -6642,13 +6642,13 @@ NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
     p = (nrx_fft *)nrxi_calloc(&desc->env, 1, sizeof *p);
     if (!p) return nrxi_fail(&desc->env, NRX_E_NOMEM, "nrx_fft_create: no memory for a plan");
     p->d = *desc;
-    status = nrxi_fft_layout(p, &desc->env);
+    status = nrxi_t_fft_layout(p, &desc->env);
     for (i = 0; status == NRX_OK && i < p->d.ndim; i++) {
         size_t inner = 1, n = p->d.shape[i], work;
         int k;
         for (k = i + 1; k < p->d.ndim; k++) inner *= p->d.shape[k];
         if (p->d.ndim == 1) inner = p->d.batch;
-        inner = nrxi_fft_block(n, inner);
+        inner = nrxi_t_fft_block(n, inner);
         if (p->d.dtype == NRX_F32) {
             status = nrxi_fft_plan_f32(&p->f32[i], n, &desc->env);
             work = status == NRX_OK ? nrxi_fft_columns_work_f32(&p->f32[i], inner) : 0;
@@ -6665,7 +6665,7 @@ NRX_DEF nrx_status nrx_fft_create(nrx_fft **plan, const nrx_fft_desc *desc)
 
 /* Elements of the intermediate array in front of the workspace: a complex array, or the gathered input and
    output. */
-NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
+NRXI_FN size_t nrxi_t_fft_mid(const nrx_fft *p)
 {
     if (p->d.in_stride != 1 || p->d.out_stride != 1) return (4 * p->points + 4 + 15) & ~(size_t)15;
     return p->d.real && p->d.ndim > 1 ? (2 * p->out_size + 15) & ~(size_t)15 : 0;
@@ -6673,10 +6673,10 @@ NRXI_FN size_t nrxi_fft_mid(const nrx_fft *p)
 
 NRX_DEF size_t nrx_fft_workspace_size(const nrx_fft *plan)
 {
-    return plan ? (nrxi_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
+    return plan ? (nrxi_t_fft_mid(plan) + plan->work) * nrxi_dtype_size(plan->d.dtype) : 0;
 }
 
-NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work,
+NRXI_FN nrx_status nrxi_t_fft_execute(const nrx_fft *plan, int inverse, const void *in, void *out, void *work,
                                     const char *who)
 {
     void *own = NULL;
@@ -6690,28 +6690,28 @@ NRXI_FN nrx_status nrxi_fft_execute(const nrx_fft *plan, int inverse, const void
         return nrxi_fail(&plan->d.env, NRX_E_NOMEM, "%s: no memory for %zu bytes", who,
                          nrx_fft_workspace_size(plan));
     if (plan->d.dtype == NRX_F32)
-        nrxi_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work,
-                         (float *)work + nrxi_fft_mid(plan));
+        nrxi_t_fft_all_f32(plan, inverse, (const float *)in, (float *)out, (float *)work,
+                         (float *)work + nrxi_t_fft_mid(plan));
     else
-        nrxi_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work,
-                         (double *)work + nrxi_fft_mid(plan));
+        nrxi_t_fft_all_f64(plan, inverse, (const double *)in, (double *)out, (double *)work,
+                         (double *)work + nrxi_t_fft_mid(plan));
     nrxi_free(&plan->d.env, own);
     return NRX_OK;
 }
 
 NRX_DEF nrx_status nrx_fft_forward(const nrx_fft *plan, const void *in, void *out, void *work)
 {
-    return nrxi_fft_execute(plan, 0, in, out, work, "nrx_fft_forward");
+    return nrxi_t_fft_execute(plan, 0, in, out, work, "nrx_fft_forward");
 }
 
 NRX_DEF nrx_status nrx_fft_inverse(const nrx_fft *plan, const void *in, void *out, void *work)
 {
-    return nrxi_fft_execute(plan, 1, in, out, work, "nrx_fft_inverse");
+    return nrxi_t_fft_execute(plan, 1, in, out, work, "nrx_fft_inverse");
 }
 
 NRX_DEF size_t nrx_fft_good_size(size_t n) { return n > (size_t)-1 / 64 ? n : nrxi_fft_good(n); }
 
-NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, const void *in, void *out)
+NRXI_FN nrx_status nrxi_t_fft_once(int dtype, int real, int inverse, size_t n, const void *in, void *out)
 {
     nrx_fft_desc desc = NRX_ZERO;
     nrx_fft *plan;
@@ -6730,28 +6730,28 @@ NRXI_FN nrx_status nrxi_fft_once(int dtype, int real, int inverse, size_t n, con
 /* >>> twin f64 */
 NRX_DEF nrx_status nrx_fft_f64(int inverse, size_t n, const double *in, double *out)
 {
-    return nrxi_fft_once(NRX_F64, 0, inverse, n, in, out);
+    return nrxi_t_fft_once(NRX_F64, 0, inverse, n, in, out);
 }
 NRX_DEF nrx_status nrx_rfft_f64(size_t n, const double *in, double *out)
 {
-    return nrxi_fft_once(NRX_F64, 1, 0, n, in, out);
+    return nrxi_t_fft_once(NRX_F64, 1, 0, n, in, out);
 }
 NRX_DEF nrx_status nrx_irfft_f64(size_t n, const double *in, double *out)
 {
-    return nrxi_fft_once(NRX_F64, 1, 1, n, in, out);
+    return nrxi_t_fft_once(NRX_F64, 1, 1, n, in, out);
 }
 /* === twin f32 */
 NRX_DEF nrx_status nrx_fft_f32(int inverse, size_t n, const float *in, float *out)
 {
-    return nrxi_fft_once(NRX_F32, 0, inverse, n, in, out);
+    return nrxi_t_fft_once(NRX_F32, 0, inverse, n, in, out);
 }
 NRX_DEF nrx_status nrx_rfft_f32(size_t n, const float *in, float *out)
 {
-    return nrxi_fft_once(NRX_F32, 1, 0, n, in, out);
+    return nrxi_t_fft_once(NRX_F32, 1, 0, n, in, out);
 }
 NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out)
 {
-    return nrxi_fft_once(NRX_F32, 1, 1, n, in, out);
+    return nrxi_t_fft_once(NRX_F32, 1, 1, n, in, out);
 }
 /* <<< twin */
 
@@ -6760,7 +6760,7 @@ NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out)
 
 /* Splits one allocation into `count` arrays of size[i] doubles ((size_t)-1 = overflow); p[0] is to be freed.
    */
-NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size, double **p)
+NRXI_FN nrx_status nrxi_t_la_carve(const char *who, int count, const size_t *size, double **p)
 {
     size_t total = 0, padded;
     int i, ok = 1;
@@ -6777,7 +6777,7 @@ NRXI_FN nrx_status nrxi_la_carve(const char *who, int count, const size_t *size,
 }
 
 /* A matrix argument: not NULL (unless empty), leading dimension at least its columns, size within reach. */
-NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *p, size_t m, size_t n,
+NRXI_FN nrx_status nrxi_t_la_check(const char *who, const char *name, const void *p, size_t m, size_t n,
                                  size_t ld)
 {
     size_t bytes;
@@ -6792,7 +6792,7 @@ NRXI_FN nrx_status nrxi_la_check(const char *who, const char *name, const void *
     return NRX_OK;
 }
 
-NRXI_FN void nrxi_la_get(int dtype, size_t m, size_t n, const void *from, size_t ld, double *to)
+NRXI_FN void nrxi_t_la_get(int dtype, size_t m, size_t n, const void *from, size_t ld, double *to)
 {
     size_t i, j;
     for (i = 0; n && i < m; i++)
@@ -6800,7 +6800,7 @@ NRXI_FN void nrxi_la_get(int dtype, size_t m, size_t n, const void *from, size_t
         else for (j = 0; j < n; j++) to[i * n + j] = (double)((const float *)from)[i * ld + j];
 }
 
-NRXI_FN void nrxi_la_put(int dtype, size_t m, size_t n, const double *from, size_t ldf, void *to, size_t ld)
+NRXI_FN void nrxi_t_la_put(int dtype, size_t m, size_t n, const double *from, size_t ldf, void *to, size_t ld)
 {
     size_t i, j;
     for (i = 0; n && i < m; i++)
@@ -6808,300 +6808,301 @@ NRXI_FN void nrxi_la_put(int dtype, size_t m, size_t n, const double *from, size
         else for (j = 0; j < n; j++) ((float *)to)[i * ld + j] = (float)from[i * ldf + j];
 }
 
-NRXI_FN nrx_status nrxi_la_done(const char *who, nrx_status status, double *arena, const char *what)
+NRXI_FN nrx_status nrxi_t_la_done(const char *who, nrx_status status, double *arena, const char *what)
 {
     nrxi_free(NULL, arena);
     return status == NRX_OK ? status : nrxi_fail(NULL, status, "%s: %s", who, what);
 }
 
-#define NRXI_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
+#define NRXI_T_LA_TRY(call) do { nrx_status try_ = (call); if (try_ != NRX_OK) return try_; } while (0)
 
-NRXI_FN nrx_status nrxi_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda, void *l,
-                                     size_t ldl)
+NRXI_FN nrx_status nrxi_t_pub_cholesky(int dtype, const char *who, size_t n, const void *a, size_t lda,
+                                       void *l, size_t ldl)
 {
     size_t size[1], i, j;
     double *p[1];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "l", l, n, n, ldl));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, n, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "l", l, n, n, ldl));
     size[0] = nrxi_la_count(n, n, 0);
-    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
-    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 1, size, p));
+    nrxi_t_la_get(dtype, n, n, a, lda, p[0]);
     status = nrxi_cholesky(n, p[0], n);
     for (i = 0; i < n; i++)
         for (j = i + 1; j < n; j++) p[0][i * n + j] = 0.0;
-    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, l, ldl);
-    return nrxi_la_done(who, status, p[0], "the matrix is not positive definite, or holds a NaN or infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, n, p[0], n, l, ldl);
+    return nrxi_t_la_done(who, status, p[0],
+                          "the matrix is not positive definite, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu,
+NRXI_FN nrx_status nrxi_t_pub_lu(int dtype, const char *who, size_t n, const void *a, size_t lda, void *lu,
                                size_t ldlu, size_t *piv)
 {
     size_t size[1];
     double *p[1];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "lu", lu, n, n, ldlu));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, n, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "lu", lu, n, n, ldlu));
     if (n && !piv) return nrxi_fail(NULL, NRX_E_ARG, "%s: piv is NULL", who);
     size[0] = nrxi_la_count(n, n, 0);
-    NRXI_LA_TRY(nrxi_la_carve(who, 1, size, p));
-    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 1, size, p));
+    nrxi_t_la_get(dtype, n, n, a, lda, p[0]);
     status = nrxi_lu(n, p[0], n, piv);
-    if (status == NRX_OK) nrxi_la_put(dtype, n, n, p[0], n, lu, ldlu);
-    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, n, p[0], n, lu, ldlu);
+    return nrxi_t_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda,
+NRXI_FN nrx_status nrxi_t_pub_solve(int dtype, const char *who, size_t n, const void *a, size_t lda,
                                   const void *b, size_t nrhs, void *x)
 {
     size_t size[3];
     double *p[3];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
-    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, n, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "x", x, n, nrhs, nrhs));
     size[0] = nrxi_la_count(n, n, 0);
     size[1] = nrxi_la_count(n, nrhs, 0);
     size[2] = n;
-    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
-    nrxi_la_get(dtype, n, n, a, lda, p[0]);
-    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 3, size, p));
+    nrxi_t_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_t_la_get(dtype, n, nrhs, b, nrhs, p[1]);
     status = nrxi_lu(n, p[0], n, (size_t *)(void *)p[2]);
     if (status == NRX_OK) status = nrxi_lu_solve(n, p[0], n, (const size_t *)(const void *)p[2], p[1], nrhs);
-    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
-    return nrxi_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_t_la_done(who, status, p[0], "the matrix is singular, or holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n,
+NRXI_FN nrx_status nrxi_t_pub_trsolve(int dtype, const char *who, int upper, int trans, int unit, size_t n,
                                     const void *a, size_t lda, const void *b, size_t nrhs, void *x)
 {
     size_t size[2];
     double *p[2] = {NULL, NULL};
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "b", b, n, nrhs, nrhs));
-    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, n, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "b", b, n, nrhs, nrhs));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "x", x, n, nrhs, nrhs));
     size[0] = nrxi_la_count(n, n, 0);
     size[1] = nrxi_la_count(n, nrhs, 0);
-    NRXI_LA_TRY(nrxi_la_carve(who, 2, size, p));
-    nrxi_la_get(dtype, n, n, a, lda, p[0]);
-    nrxi_la_get(dtype, n, nrhs, b, nrhs, p[1]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 2, size, p));
+    nrxi_t_la_get(dtype, n, n, a, lda, p[0]);
+    nrxi_t_la_get(dtype, n, nrhs, b, nrhs, p[1]);
     status = nrxi_trsolve(upper, trans, unit, n, p[0], n, p[1], nrhs);
-    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
-    return nrxi_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_t_la_done(who, status, p[0], "the diagonal holds a zero, a NaN or an infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+NRXI_FN nrx_status nrxi_t_pub_qr(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
                                void *q, size_t ldq, void *r, size_t ldr, size_t *perm)
 {
     size_t size[4], k = m < n ? m : n, i, j;
     double *p[4];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "q", q, m, k, ldq));
-    NRXI_LA_TRY(nrxi_la_check(who, "r", r, k, n, ldr));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, m, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "q", q, m, k, ldq));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "r", r, k, n, ldr));
     size[0] = nrxi_la_count(m, n, 0);
     size[1] = nrxi_la_count(m, k, 0);
     size[2] = k;
     size[3] = perm ? nrxi_qr_pivot_work(m, n) : nrxi_qr_work(m, n);
     if (size[3] != (size_t)-1 && nrxi_qr_work(m, k) > size[3]) size[3] = nrxi_qr_work(m, k);
-    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
-    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 4, size, p));
+    nrxi_t_la_get(dtype, m, n, a, lda, p[0]);
     status = perm ? nrxi_qr_pivot(m, n, p[0], n, perm, p[2], p[3]) : nrxi_qr(m, n, p[0], n, p[2], p[3]);
     if (status == NRX_OK) status = nrxi_qr_q(m, k, p[0], n, p[2], k, p[1], k, p[3]);
     if (status == NRX_OK) {
-        nrxi_la_put(dtype, m, k, p[1], k, q, ldq);
+        nrxi_t_la_put(dtype, m, k, p[1], k, q, ldq);
         for (i = 0; i < k; i++)
             for (j = 0; j < i; j++) p[0][i * n + j] = 0.0;
-        nrxi_la_put(dtype, k, n, p[0], n, r, ldr);
+        nrxi_t_la_put(dtype, k, n, p[0], n, r, ldr);
     }
-    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+    return nrxi_t_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
+NRXI_FN nrx_status nrxi_t_pub_eigh(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
                                  void *v, size_t ldv)
 {
     size_t size[3];
     double *p[3];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 1, 1));
-    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, n, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "w", w, n, 1, 1));
+    if (v) NRXI_T_LA_TRY(nrxi_t_la_check(who, "v", v, n, n, ldv));
     size[0] = nrxi_la_count(n, n, 0);
     size[1] = n;
     size[2] = nrxi_eigh_work(n);
-    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
-    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 3, size, p));
+    nrxi_t_la_get(dtype, n, n, a, lda, p[0]);
     status = nrxi_eigh(n, p[0], n, p[1], p[2]);
-    if (status == NRX_OK) nrxi_la_put(dtype, n, 1, p[1], 1, w, 1);
-    if (status == NRX_OK && v) nrxi_la_put(dtype, n, n, p[0], n, v, ldv);
-    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, 1, p[1], 1, w, 1);
+    if (status == NRX_OK && v) nrxi_t_la_put(dtype, n, n, p[0], n, v, ldv);
+    return nrxi_t_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
+NRXI_FN nrx_status nrxi_t_pub_eig(int dtype, const char *who, size_t n, const void *a, size_t lda, void *w,
                                 void *v, size_t ldv)
 {
     size_t size[4];
     double *p[4];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, n, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "w", w, n, 2, 2));
-    if (v) NRXI_LA_TRY(nrxi_la_check(who, "v", v, n, n, ldv));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, n, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "w", w, n, 2, 2));
+    if (v) NRXI_T_LA_TRY(nrxi_t_la_check(who, "v", v, n, n, ldv));
     size[0] = nrxi_la_count(n, n, 0);
     size[1] = nrxi_la_count(n, 2, 0);
     size[2] = v && n <= (size_t)-1 / 4 ? nrxi_la_count(2 * n, n, 0) : 0;
     size[3] = nrxi_eig_work(n);
-    NRXI_LA_TRY(nrxi_la_carve(who, 4, size, p));
-    nrxi_la_get(dtype, n, n, a, lda, p[0]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 4, size, p));
+    nrxi_t_la_get(dtype, n, n, a, lda, p[0]);
     status = nrxi_eig(n, p[0], n, p[1], v ? p[2] : NULL, n, p[3]);
-    if (status == NRX_OK) nrxi_la_put(dtype, n, 2, p[1], 2, w, 2);
-    if (status == NRX_OK && v) nrxi_la_put(dtype, n, 2 * n, p[2], 2 * n, v, 2 * ldv);
-    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, 2, p[1], 2, w, 2);
+    if (status == NRX_OK && v) nrxi_t_la_put(dtype, n, 2 * n, p[2], 2 * n, v, 2 * ldv);
+    return nrxi_t_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+NRXI_FN nrx_status nrxi_t_pub_svd(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
                                 void *s, void *u, size_t ldu, void *vt, size_t ldvt)
 {
     size_t size[5], k = m < n ? m : n;
     int vectors = u || vt;
     double *p[5];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "s", s, k, 1, 1));
-    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "u", u, m, k, ldu));
-    if (vectors) NRXI_LA_TRY(nrxi_la_check(who, "vt", vt, k, n, ldvt));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, m, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "s", s, k, 1, 1));
+    if (vectors) NRXI_T_LA_TRY(nrxi_t_la_check(who, "u", u, m, k, ldu));
+    if (vectors) NRXI_T_LA_TRY(nrxi_t_la_check(who, "vt", vt, k, n, ldvt));
     size[0] = nrxi_la_count(m, n, 0);
     size[1] = k;
     size[2] = vectors ? nrxi_la_count(m, k, 0) : 0;
     size[3] = vectors ? nrxi_la_count(k, n, 0) : 0;
     size[4] = nrxi_svd_work(m, n);
-    NRXI_LA_TRY(nrxi_la_carve(who, 5, size, p));
-    nrxi_la_get(dtype, m, n, a, lda, p[0]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 5, size, p));
+    nrxi_t_la_get(dtype, m, n, a, lda, p[0]);
     status = nrxi_svd(m, n, p[0], n, p[1], vectors ? p[2] : NULL, k, vectors ? p[3] : NULL, n, p[4]);
-    if (status == NRX_OK) nrxi_la_put(dtype, k, 1, p[1], 1, s, 1);
+    if (status == NRX_OK) nrxi_t_la_put(dtype, k, 1, p[1], 1, s, 1);
     if (status == NRX_OK && vectors) {
-        nrxi_la_put(dtype, m, k, p[2], k, u, ldu);
-        nrxi_la_put(dtype, k, n, p[3], n, vt, ldvt);
+        nrxi_t_la_put(dtype, m, k, p[2], k, u, ldu);
+        nrxi_t_la_put(dtype, k, n, p[3], n, vt, ldvt);
     }
-    return nrxi_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
+    return nrxi_t_la_done(who, status, p[0], "the matrix holds a NaN or infinity");
 }
 
-NRXI_FN nrx_status nrxi_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
+NRXI_FN nrx_status nrxi_t_pub_lstsq(int dtype, const char *who, size_t m, size_t n, const void *a, size_t lda,
                                   const void *b, size_t nrhs, double rcond, void *x, size_t *rank)
 {
     size_t size[3];
     double *p[3];
     nrx_status status;
-    NRXI_LA_TRY(nrxi_la_check(who, "a", a, m, n, lda));
-    NRXI_LA_TRY(nrxi_la_check(who, "b", b, m, nrhs, nrhs));
-    NRXI_LA_TRY(nrxi_la_check(who, "x", x, n, nrhs, nrhs));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "a", a, m, n, lda));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "b", b, m, nrhs, nrhs));
+    NRXI_T_LA_TRY(nrxi_t_la_check(who, "x", x, n, nrhs, nrhs));
     if (dtype == NRX_F32 && rcond < 0.0) rcond = 1.1920929e-7 * (double)(m > n ? m : n);
     size[0] = nrxi_la_count(m, n, 0);
     size[1] = nrxi_la_count(m > n ? m : n, nrhs, 0);
     size[2] = nrxi_lstsq_work(m, n, nrhs);
-    NRXI_LA_TRY(nrxi_la_carve(who, 3, size, p));
-    nrxi_la_get(dtype, m, n, a, lda, p[0]);
-    nrxi_la_get(dtype, m, nrhs, b, nrhs, p[1]);
+    NRXI_T_LA_TRY(nrxi_t_la_carve(who, 3, size, p));
+    nrxi_t_la_get(dtype, m, n, a, lda, p[0]);
+    nrxi_t_la_get(dtype, m, nrhs, b, nrhs, p[1]);
     status = nrxi_lstsq(m, n, p[0], n, p[1], nrhs, rcond, rank, p[2]);
-    if (status == NRX_OK) nrxi_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
-    return nrxi_la_done(who, status, p[0], "the matrix or the right-hand side holds a NaN or infinity");
+    if (status == NRX_OK) nrxi_t_la_put(dtype, n, nrhs, p[1], nrhs, x, nrhs);
+    return nrxi_t_la_done(who, status, p[0], "the matrix or the right-hand side holds a NaN or infinity");
 }
 
 /* >>> twin f64 */
 NRX_DEF nrx_status nrx_cholesky_f64(size_t n, const double *a, size_t lda, double *l, size_t ldl)
 {
-    return nrxi_pub_cholesky(NRX_F64, "nrx_cholesky_f64", n, a, lda, l, ldl);
+    return nrxi_t_pub_cholesky(NRX_F64, "nrx_cholesky_f64", n, a, lda, l, ldl);
 }
 NRX_DEF nrx_status nrx_lu_f64(size_t n, const double *a, size_t lda, double *lu, size_t ldlu, size_t *piv)
 {
-    return nrxi_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
+    return nrxi_t_pub_lu(NRX_F64, "nrx_lu_f64", n, a, lda, lu, ldlu, piv);
 }
 NRX_DEF nrx_status nrx_solve_f64(size_t n, const double *a, size_t lda, const double *b, size_t nrhs,
                                  double *x)
 {
-    return nrxi_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
+    return nrxi_t_pub_solve(NRX_F64, "nrx_solve_f64", n, a, lda, b, nrhs, x);
 }
 NRX_DEF nrx_status nrx_trsolve_f64(int upper, int trans, int unit, size_t n, const double *a, size_t lda,
                                    const double *b, size_t nrhs, double *x)
 {
-    return nrxi_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
+    return nrxi_t_pub_trsolve(NRX_F64, "nrx_trsolve_f64", upper, trans, unit, n, a, lda, b, nrhs, x);
 }
 NRX_DEF nrx_status nrx_qr_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
                               double *r, size_t ldr)
 {
-    return nrxi_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
+    return nrxi_t_pub_qr(NRX_F64, "nrx_qr_f64", m, n, a, lda, q, ldq, r, ldr, NULL);
 }
 NRX_DEF nrx_status nrx_qr_pivot_f64(size_t m, size_t n, const double *a, size_t lda, double *q, size_t ldq,
                                     double *r, size_t ldr, size_t *perm)
 {
     if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f64: perm is NULL");
-    return nrxi_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
+    return nrxi_t_pub_qr(NRX_F64, "nrx_qr_pivot_f64", m, n, a, lda, q, ldq, r, ldr, perm);
 }
 NRX_DEF nrx_status nrx_eigh_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
 {
-    return nrxi_pub_eigh(NRX_F64, "nrx_eigh_f64", n, a, lda, w, v, ldv);
+    return nrxi_t_pub_eigh(NRX_F64, "nrx_eigh_f64", n, a, lda, w, v, ldv);
 }
 NRX_DEF nrx_status nrx_eig_f64(size_t n, const double *a, size_t lda, double *w, double *v, size_t ldv)
 {
-    return nrxi_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
+    return nrxi_t_pub_eig(NRX_F64, "nrx_eig_f64", n, a, lda, w, v, ldv);
 }
 NRX_DEF nrx_status nrx_svd_f64(size_t m, size_t n, const double *a, size_t lda, double *s, double *u,
                                size_t ldu, double *vt, size_t ldvt)
 {
-    return nrxi_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
+    return nrxi_t_pub_svd(NRX_F64, "nrx_svd_f64", m, n, a, lda, s, u, ldu, vt, ldvt);
 }
 NRX_DEF nrx_status nrx_lstsq_f64(size_t m, size_t n, const double *a, size_t lda, const double *b,
                                  size_t nrhs, double rcond, double *x, size_t *rank)
 {
-    return nrxi_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
+    return nrxi_t_pub_lstsq(NRX_F64, "nrx_lstsq_f64", m, n, a, lda, b, nrhs, rcond, x, rank);
 }
 /* === twin f32 */
 NRX_DEF nrx_status nrx_cholesky_f32(size_t n, const float *a, size_t lda, float *l, size_t ldl)
 {
-    return nrxi_pub_cholesky(NRX_F32, "nrx_cholesky_f32", n, a, lda, l, ldl);
+    return nrxi_t_pub_cholesky(NRX_F32, "nrx_cholesky_f32", n, a, lda, l, ldl);
 }
 NRX_DEF nrx_status nrx_lu_f32(size_t n, const float *a, size_t lda, float *lu, size_t ldlu, size_t *piv)
 {
-    return nrxi_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
+    return nrxi_t_pub_lu(NRX_F32, "nrx_lu_f32", n, a, lda, lu, ldlu, piv);
 }
 NRX_DEF nrx_status nrx_solve_f32(size_t n, const float *a, size_t lda, const float *b, size_t nrhs,
                                  float *x)
 {
-    return nrxi_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
+    return nrxi_t_pub_solve(NRX_F32, "nrx_solve_f32", n, a, lda, b, nrhs, x);
 }
 NRX_DEF nrx_status nrx_trsolve_f32(int upper, int trans, int unit, size_t n, const float *a, size_t lda,
                                    const float *b, size_t nrhs, float *x)
 {
-    return nrxi_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
+    return nrxi_t_pub_trsolve(NRX_F32, "nrx_trsolve_f32", upper, trans, unit, n, a, lda, b, nrhs, x);
 }
 NRX_DEF nrx_status nrx_qr_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
                               float *r, size_t ldr)
 {
-    return nrxi_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
+    return nrxi_t_pub_qr(NRX_F32, "nrx_qr_f32", m, n, a, lda, q, ldq, r, ldr, NULL);
 }
 NRX_DEF nrx_status nrx_qr_pivot_f32(size_t m, size_t n, const float *a, size_t lda, float *q, size_t ldq,
                                     float *r, size_t ldr, size_t *perm)
 {
     if (n && !perm) return nrxi_fail(NULL, NRX_E_ARG, "nrx_qr_pivot_f32: perm is NULL");
-    return nrxi_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
+    return nrxi_t_pub_qr(NRX_F32, "nrx_qr_pivot_f32", m, n, a, lda, q, ldq, r, ldr, perm);
 }
 NRX_DEF nrx_status nrx_eigh_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
 {
-    return nrxi_pub_eigh(NRX_F32, "nrx_eigh_f32", n, a, lda, w, v, ldv);
+    return nrxi_t_pub_eigh(NRX_F32, "nrx_eigh_f32", n, a, lda, w, v, ldv);
 }
 NRX_DEF nrx_status nrx_eig_f32(size_t n, const float *a, size_t lda, float *w, float *v, size_t ldv)
 {
-    return nrxi_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
+    return nrxi_t_pub_eig(NRX_F32, "nrx_eig_f32", n, a, lda, w, v, ldv);
 }
 NRX_DEF nrx_status nrx_svd_f32(size_t m, size_t n, const float *a, size_t lda, float *s, float *u,
                                size_t ldu, float *vt, size_t ldvt)
 {
-    return nrxi_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
+    return nrxi_t_pub_svd(NRX_F32, "nrx_svd_f32", m, n, a, lda, s, u, ldu, vt, ldvt);
 }
 NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda, const float *b,
                                  size_t nrhs, float rcond, float *x, size_t *rank)
 {
-    return nrxi_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
+    return nrxi_t_pub_lstsq(NRX_F32, "nrx_lstsq_f32", m, n, a, lda, b, nrhs, rcond, x, rank);
 }
 /* <<< twin */
 
@@ -7110,7 +7111,7 @@ NRX_DEF nrx_status nrx_lstsq_f32(size_t m, size_t n, const float *a, size_t lda,
 NRX_DEF void nrx_npy_free(void *p) { nrxi_free(NULL, p); }
 
 /* Outputs are never NULL, and empty on failure. */
-NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim,
+NRXI_FN nrx_status nrxi_t_npy_outputs(const char *who, void **data, const size_t *shape, const int *ndim,
                                     const void *source)
 {
     if (data) *data = NULL;
@@ -7125,14 +7126,14 @@ NRXI_FN nrx_status nrxi_npy_outputs(const char *who, void **data, const size_t *
 
 NRX_DEF nrx_status nrx_npy_load(const char *path, int dtype, void **data, size_t *shape, int *ndim)
 {
-    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_load", data, shape, ndim, path));
+    NRXI_T_LA_TRY(nrxi_t_npy_outputs("nrx_npy_load", data, shape, ndim, path));
     return nrxi_npy_load(path, dtype, data, shape, ndim, NULL);
 }
 
 NRX_DEF nrx_status nrx_npy_decode(const void *bytes, size_t n, int dtype, void **data, size_t *shape,
                                   int *ndim)
 {
-    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
+    NRXI_T_LA_TRY(nrxi_t_npy_outputs("nrx_npy_decode", data, shape, ndim, bytes));
     return nrxi_npy_decode(bytes, n, dtype, data, shape, ndim, "memory", NULL);
 }
 
@@ -7155,11 +7156,11 @@ NRX_DEF nrx_status nrx_npy_encode(int dtype, const void *data, const size_t *sha
     return status;
 }
 
-NRXI_FN nrx_status nrxi_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index,
+NRXI_FN nrx_status nrxi_t_npz_decode(const unsigned char *bytes, size_t n, const char *name, size_t index,
                                    int dtype, void **data, size_t *shape, int *ndim, const char *who)
 {
     nrxi_npz_entry entry;
-    NRXI_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
+    NRXI_T_LA_TRY(nrxi_npz_find(bytes, n, index, name, &entry, who, NULL));
     return nrxi_npy_decode(entry.bytes, entry.n, dtype, data, shape, ndim, who, NULL);
 }
 
@@ -7169,9 +7170,9 @@ NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index
     unsigned char *bytes;
     size_t n;
     nrx_status status;
-    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_load", data, shape, ndim, path));
-    NRXI_LA_TRY(nrxi_file_read(path, &bytes, &n, NULL));
-    status = nrxi_npz_decode(bytes, n, name, index, dtype, data, shape, ndim, path);
+    NRXI_T_LA_TRY(nrxi_t_npy_outputs("nrx_npz_load", data, shape, ndim, path));
+    NRXI_T_LA_TRY(nrxi_file_read(path, &bytes, &n, NULL));
+    status = nrxi_t_npz_decode(bytes, n, name, index, dtype, data, shape, ndim, path);
     nrxi_free(NULL, bytes);
     return status;
 }
@@ -7179,8 +7180,9 @@ NRX_DEF nrx_status nrx_npz_load(const char *path, const char *name, size_t index
 NRX_DEF nrx_status nrx_npz_decode(const void *bytes, size_t n, const char *name, size_t index, int dtype,
                                   void **data, size_t *shape, int *ndim)
 {
-    NRXI_LA_TRY(nrxi_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
-    return nrxi_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim, "memory");
+    NRXI_T_LA_TRY(nrxi_t_npy_outputs("nrx_npz_decode", data, shape, ndim, bytes));
+    return nrxi_t_npz_decode((const unsigned char *)bytes, n, name, index, dtype, data, shape, ndim,
+                             "memory");
 }
 
 NRX_DEF nrx_status nrx_npz_encode(const nrx_npz_item *items, size_t count, void **bytes, size_t *n)
@@ -7205,7 +7207,7 @@ NRX_DEF nrx_status nrx_npz_save(const char *path, const nrx_npz_item *items, siz
     size_t n;
     nrx_status status;
     if (!path) return nrxi_fail(NULL, NRX_E_ARG, "nrx_npz_save: path is NULL");
-    NRXI_LA_TRY(nrx_npz_encode(items, count, &bytes, &n));
+    NRXI_T_LA_TRY(nrx_npz_encode(items, count, &bytes, &n));
     status = nrxi_file_write(path, bytes, n, NULL, 0, NULL);
     nrxi_free(NULL, bytes);
     return status;
@@ -7224,59 +7226,59 @@ NRX_DEF const char *nrx_t_version(void) { return NRX_TENSOR_VERSION; }
 #define NRXI_T_CLASSES 256        /* size classes of recycled storage: four to each power of two */
 #define NRXI_T_CHUNK 32768        /* elements in one parallel piece of element-wise work */
 
-typedef struct nrxi_store {
-    struct nrxi_store *next;      /* in its free list */
+typedef struct nrxi_t_storage {
+    struct nrxi_t_storage *next;      /* in its free list */
     void    *data;
     size_t   bytes, refs;         /* bytes: capacity; refs: tensors that hold it */
     uint32_t version;             /* grows with each write in place */
     int      size_class;          /* -1: the caller's memory */
-} nrxi_store;
+} nrxi_t_storage;
 
 /* One kind of operation. back gets the result, its gradient, and fills gx[i] for the inputs that need one
    (others stay NULL); it is written with public operators, so that it is recorded and can be differentiated
    again. */
-typedef struct nrxi_op {
+typedef struct nrxi_t_op {
     const char *name;
     void (*back)(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx);
-    unsigned save; /* bit i: back reads the values of input i; NRXI_SAVE_OUT: of the result; NRXI_SAVE_ALL: of
-                      all inputs */
-} nrxi_op;
-#define NRXI_SAVE_OUT 0x100u
-#define NRXI_SAVE_ALL 0x200u
-#define NRXI_SAVES(op, i) (((op)->save & NRXI_SAVE_ALL) || ((i) < 8 && (op)->save >> (i) & 1u))
+    unsigned save; /* bit i: back reads the values of input i; NRXI_T_SAVE_OUT: of the result;
+                      NRXI_T_SAVE_ALL: of all inputs */
+} nrxi_t_op;
+#define NRXI_T_SAVE_OUT 0x100u
+#define NRXI_T_SAVE_ALL 0x200u
+#define NRXI_T_SAVES(op, i) (((op)->save & NRXI_T_SAVE_ALL) || ((i) < 8 && (op)->save >> (i) & 1u))
 
-typedef struct nrxi_edge { nrx_tensor *x; uint32_t version; } nrxi_edge;
+typedef struct nrxi_t_edge { nrx_tensor *x; uint32_t version; } nrxi_t_edge;
 
-struct nrxi_node {
+struct nrxi_t_node {
     uint32_t live;                /* NRXI_T_LIVE, else freed */
     int level;                    /* of the owning list; 0 = not owned by the user any more */
     int keep;                     /* moves one level out at the next end */
     int recorded, spent;          /* has edges; had edges that a backward freed */
     size_t refs, hold;            /* reasons to keep the record, and to keep the data */
-    nrxi_store *store;
-    const nrxi_op *op;            /* what made it; NULL for leaves */
-    nrxi_edge *in, small[3];
+    nrxi_t_storage *store;
+    const nrxi_t_op *op;            /* what made it; NULL for leaves */
+    nrxi_t_edge *in, small[3];
     size_t n_in;
     double c[2];                  /* attributes of op */
     ptrdiff_t k[4];
     void *blob;
     nrx_tensor *before, *after;   /* owning list, in order of creation */
-    struct nrxi_visit *visit;     /* what the innermost running sweep knows about it */
+    struct nrxi_t_visit *visit;     /* what the innermost running sweep knows about it */
 };
 /* One tensor in one backward sweep. Sweeps nest (a checkpoint runs one inside another), so visits form a
  * stack for each tensor. */
-typedef struct nrxi_visit {
-    struct nrxi_visit *below;     /* of the sweep around */
+typedef struct nrxi_t_visit {
+    struct nrxi_t_visit *below;     /* of the sweep around */
     uint64_t sweep;
     nrx_tensor *t, *parent;       /* parent: depth-first search */
-    struct nrxi_visit *next;      /* order of the backward pass: results before inputs */
+    struct nrxi_t_visit *next;      /* order of the backward pass: results before inputs */
     size_t child;
     int open, target, wanted;     /* seen; a gradient is asked for; or for something it depends on */
     nrx_tensor *g;                /* its gradient so far */
-} nrxi_visit;
+} nrxi_t_visit;
 
-typedef struct nrxi_record { nrx_tensor t; struct nrxi_node node; } nrxi_record;
-typedef struct nrxi_slab { struct nrxi_slab *next; nrxi_record r[NRXI_T_SLAB]; } nrxi_slab;
+typedef struct nrxi_t_record { nrx_tensor t; struct nrxi_t_node node; } nrxi_t_record;
+typedef struct nrxi_t_slab { struct nrxi_t_slab *next; nrxi_t_record r[NRXI_T_SLAB]; } nrxi_t_slab;
 
 struct nrx_scope {
     nrx_env env;
@@ -7287,10 +7289,10 @@ struct nrx_scope {
     size_t errors;                /* ever recorded */
     uint64_t sweeps;
     nrx_tensor *last;             /* newest tensor that the user owns */
-    nrxi_slab *slabs;
+    nrxi_t_slab *slabs;
     nrx_tensor *free_first, *free_last; /* records waiting, oldest first, linked by node->after */
     size_t free_count;
-    nrxi_store *free_store[NRXI_T_CLASSES];
+    nrxi_t_storage *free_store[NRXI_T_CLASSES];
     char line[400];
 };
 
@@ -7316,8 +7318,8 @@ NRXI_FN nrx_tensor *nrxi_t_fail(nrx_scope *s, nrx_status status, const char *fmt
 }
 
 /* "f32 3x4 from nrx_t_relu" or "f32 3x4 "w1"" into text. */
-typedef struct nrxi_label { char text[120]; } nrxi_label;
-NRXI_FN const char *nrxi_t_label(nrxi_label *label, const nrx_tensor *x)
+typedef struct nrxi_t_label_info { char text[120]; } nrxi_t_label_info;
+NRXI_FN const char *nrxi_t_label(nrxi_t_label_info *label, const nrx_tensor *x)
 {
     nrxi_text t;
     int i;
@@ -7360,9 +7362,9 @@ NRXI_FN int nrxi_t_class(size_t bytes, size_t *capacity)
 
 /* Storage of count * size bytes, from the free list of its class or the allocator; NULL when neither has any.
  */
-NRXI_FN nrxi_store *nrxi_t_store(nrx_scope *s, size_t count, size_t size)
+NRXI_FN nrxi_t_storage *nrxi_t_store(nrx_scope *s, size_t count, size_t size)
 {
-    nrxi_store *m;
+    nrxi_t_storage *m;
     size_t bytes, capacity, total;
     int c;
     if (!nrxi_mul_ok(count, size, &bytes) || bytes > (size_t)-1 / 4) return NULL;
@@ -7372,10 +7374,10 @@ NRXI_FN nrxi_store *nrxi_t_store(nrx_scope *s, size_t count, size_t size)
     if (m) s->free_store[c] = m->next;
     else {
         if (!nrxi_add_ok(capacity, 64, &total)) return NULL;
-        m = (nrxi_store *)nrxi_alloc(&s->env, total, 1);
+        m = (nrxi_t_storage *)nrxi_alloc(&s->env, total, 1);
         if (!m) {
             nrx_t_trim(s);
-            m = (nrxi_store *)nrxi_alloc(&s->env, total, 1);
+            m = (nrxi_t_storage *)nrxi_alloc(&s->env, total, 1);
             if (!m) return NULL;
         }
         m->data = (unsigned char *)m + 64;
@@ -7390,7 +7392,7 @@ NRXI_FN nrxi_store *nrxi_t_store(nrx_scope *s, size_t count, size_t size)
     return m;
 }
 
-NRXI_FN void nrxi_t_store_drop(nrx_scope *s, nrxi_store *m)
+NRXI_FN void nrxi_t_store_drop(nrx_scope *s, nrxi_t_storage *m)
 {
     if (!m || --m->refs) return;
     if (m->size_class < 0) { nrxi_free(&s->env, m); return; }
@@ -7402,12 +7404,12 @@ NRXI_FN void nrxi_t_store_drop(nrx_scope *s, nrxi_store *m)
 /* Work memory of an operator, recycled like storage. */
 NRXI_FN void *nrxi_t_work(nrx_scope *s, size_t count, size_t size)
 {
-    nrxi_store *m = nrxi_t_store(s, count, size);
+    nrxi_t_storage *m = nrxi_t_store(s, count, size);
     return m ? m->data : NULL;
 }
 NRXI_FN void nrxi_t_work_drop(nrx_scope *s, void *p)
 {
-    if (p) nrxi_t_store_drop(s, (nrxi_store *)(void *)((unsigned char *)p - 64));
+    if (p) nrxi_t_store_drop(s, (nrxi_t_storage *)(void *)((unsigned char *)p - 64));
 }
 
 NRX_DEF void nrx_t_trim(nrx_scope *s)
@@ -7416,7 +7418,7 @@ NRX_DEF void nrx_t_trim(nrx_scope *s)
     if (!s) return;
     for (c = 0; c < NRXI_T_CLASSES; c++)
         while (s->free_store[c]) {
-            nrxi_store *m = s->free_store[c];
+            nrxi_t_storage *m = s->free_store[c];
             s->free_store[c] = m->next;
             s->memory.reserved_bytes -= m->bytes + 64;
             nrxi_free(&s->env, m);
@@ -7427,7 +7429,7 @@ NRX_DEF void nrx_t_trim(nrx_scope *s)
 
 NRXI_FN int nrxi_t_grow_records(nrx_scope *s)
 {
-    nrxi_slab *slab = (nrxi_slab *)nrxi_calloc(&s->env, 1, sizeof *slab);
+    nrxi_t_slab *slab = (nrxi_t_slab *)nrxi_calloc(&s->env, 1, sizeof *slab);
     int i;
     if (!slab) return 0;
     slab->next = s->slabs;
@@ -7447,10 +7449,10 @@ NRXI_FN int nrxi_t_grow_records(nrx_scope *s)
 }
 
 /* A record without data, owned by the current level; NULL when out of memory. */
-NRXI_FN nrx_tensor *nrxi_t_record_new(nrx_scope *s, const nrxi_op *op, int dtype)
+NRXI_FN nrx_tensor *nrxi_t_record_new(nrx_scope *s, const nrxi_t_op *op, int dtype)
 {
     nrx_tensor *t;
-    struct nrxi_node *d;
+    struct nrxi_t_node *d;
     if (s->free_count <= NRXI_T_QUARANTINE && !nrxi_t_grow_records(s) && s->free_count == 0) {
         return nrxi_t_fail(s, NRX_E_NOMEM, "%s: out of memory for a tensor record", op ? op->name : "nrx_t");
     }
@@ -7507,16 +7509,16 @@ NRXI_FN void nrxi_t_bury(nrx_tensor *t, nrx_tensor **dead)
 
 NRXI_FN void nrxi_t_cut(nrx_tensor *t, nrx_tensor **dead) /* removes the edges of t */
 {
-    struct nrxi_node *d = t->node;
+    struct nrxi_t_node *d = t->node;
     size_t i;
     if (!d->recorded) return;
     d->recorded = 0;
     t->scope->memory.graph_nodes--;
     for (i = 0; i < d->n_in; i++) {
-        if (NRXI_SAVES(d->op, i)) nrxi_t_hold_drop(d->in[i].x);
+        if (NRXI_T_SAVES(d->op, i)) nrxi_t_hold_drop(d->in[i].x);
         nrxi_t_bury(d->in[i].x, dead);
     }
-    if (d->op->save & NRXI_SAVE_OUT) nrxi_t_hold_drop(t);
+    if (d->op->save & NRXI_T_SAVE_OUT) nrxi_t_hold_drop(t);
     if (d->in != d->small) nrxi_t_work_drop(t->scope, d->in);
     nrxi_t_work_drop(t->scope, d->blob);
     d->in = NULL;
@@ -7528,7 +7530,7 @@ NRXI_FN void nrxi_t_funeral(nrx_scope *s, nrx_tensor *dead)
 {
     while (dead) {
         nrx_tensor *t = dead;
-        struct nrxi_node *d = t->node;
+        struct nrxi_t_node *d = t->node;
         dead = d->after;
         nrxi_t_cut(t, &dead);
         if (d->blob) { nrxi_t_work_drop(s, d->blob); d->blob = NULL; }
@@ -7562,7 +7564,7 @@ NRXI_FN void nrxi_t_release(nrx_tensor *t) /* the opposite of retain */
 NRXI_FN void nrxi_t_disown(nrx_tensor *t) /* the user's ownership ends */
 {
     nrx_scope *s = t->scope;
-    struct nrxi_node *d = t->node;
+    struct nrxi_t_node *d = t->node;
     if (d->before) d->before->node->after = d->after;
     if (d->after) d->after->node->before = d->before;
     else s->last = d->before;
@@ -7605,7 +7607,7 @@ NRX_DEF void nrx_t_scope_close(nrx_scope *s)
     nrx_t_trim(s);
     env = s->env;
     while (s->slabs) {
-        nrxi_slab *next = s->slabs->next;
+        nrxi_t_slab *next = s->slabs->next;
         nrxi_free(&env, s->slabs);
         s->slabs = next;
     }
@@ -7657,9 +7659,9 @@ NRX_DEF nrx_status nrx_t_memory(nrx_scope *s, nrx_t_memory_info *info, int reset
 /* -- checks at the door of every operator -- */
 
 enum {
-    NRXI_FLOAT = 1,
-    NRXI_SAME = 2,
-    NRXI_NODATA = 4
+    NRXI_T_FLOAT = 1,
+    NRXI_T_SAME = 2,
+    NRXI_T_NODATA = 4
 }; /* all floating; all of one dtype; values are not read */
 
 /* The scope of the n inputs when all are sound, else NULL with the error recorded (or silently, when one is
@@ -7667,7 +7669,7 @@ enum {
 NRXI_FN nrx_scope *nrxi_t_enter(const char *name, nrx_tensor *const *x, size_t n, int flags)
 {
     nrx_scope *s = NULL;
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     size_t i;
     for (i = 0; i < n && !s; i++) if (x[i]) s = x[i]->scope;
     if (!s) return NULL;
@@ -7680,16 +7682,16 @@ NRXI_FN nrx_scope *nrxi_t_enter(const char *name, nrx_tensor *const *x, size_t n
             (void)nrxi_t_fail(s, NRX_E_ARG, "%s: argument %zu belongs to another scope", name, i + 1);
             return NULL;
         }
-        if (x[i]->node->live != NRXI_T_LIVE || (!(flags & NRXI_NODATA) && !x[i]->node->store)) {
+        if (x[i]->node->live != NRXI_T_LIVE || (!(flags & NRXI_T_NODATA) && !x[i]->node->store)) {
             (void)nrxi_t_fail(s, NRX_E_STATE, "%s: argument %zu was freed", name, i + 1);
             return NULL;
         }
-        if ((flags & NRXI_FLOAT) && x[i]->dtype == NRX_I64) {
+        if ((flags & NRXI_T_FLOAT) && x[i]->dtype == NRX_I64) {
             (void)nrxi_t_fail(s, NRX_E_UNSUPPORTED, "%s: %s is not floating point, convert with nrx_t_cast",
                               name, nrxi_t_label(&a, x[i]));
             return NULL;
         }
-        if ((flags & NRXI_SAME) && x[i]->dtype != x[0]->dtype) {
+        if ((flags & NRXI_T_SAME) && x[i]->dtype != x[0]->dtype) {
             (void)nrxi_t_fail(s, NRX_E_ARG, "%s: dtypes differ: %s and %s, convert with nrx_t_cast", name,
                               nrxi_t_label(&a, x[0]), nrxi_t_label(&b, x[i]));
             return NULL;
@@ -7712,7 +7714,7 @@ NRXI_FN nrx_scope *nrxi_t_enter2(const char *name, const nrx_tensor *a, const nr
 /* Axis k of x, negative from the end; -1 and an error when there is none. */
 NRXI_FN int nrxi_t_axis(const char *name, const nrx_tensor *x, int k, int ndim)
 {
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (k >= 0 && k < ndim) return k;
     if (k < 0 && k >= -ndim) return k + ndim;
     (void)nrxi_t_fail(x->scope, NRX_E_ARG, "%s: axis %d of %s", name, k, nrxi_t_label(&a, x));
@@ -7770,7 +7772,7 @@ NRXI_FN void nrxi_t_set_shape(nrx_tensor *t, const nrx_shape *shape)
 }
 
 /* A contiguous tensor with unset values. */
-NRXI_FN nrx_tensor *nrxi_t_new(nrx_scope *s, const nrxi_op *op, int dtype, nrx_shape shape)
+NRXI_FN nrx_tensor *nrxi_t_new(nrx_scope *s, const nrxi_t_op *op, int dtype, nrx_shape shape)
 {
     nrx_tensor *t;
     size_t count, size = nrxi_dtype_size(dtype);
@@ -7791,7 +7793,7 @@ NRXI_FN nrx_tensor *nrxi_t_new(nrx_scope *s, const nrxi_op *op, int dtype, nrx_s
 }
 
 /* Another tensor on the storage of x, shaped and strided alike for the caller to change. */
-NRXI_FN nrx_tensor *nrxi_t_alias(nrx_tensor *x, const nrxi_op *op)
+NRXI_FN nrx_tensor *nrxi_t_alias(nrx_tensor *x, const nrxi_t_op *op)
 {
     nrx_tensor *t = nrxi_t_record_new(x->scope, op, x->dtype);
     if (!t) return NULL;
@@ -7809,7 +7811,7 @@ NRXI_FN nrx_tensor *nrxi_t_alias(nrx_tensor *x, const nrxi_op *op)
  * memory. */
 NRXI_FN nrx_tensor *nrxi_t_link(nrx_tensor *y, nrx_tensor *const *in, size_t n)
 {
-    struct nrxi_node *d;
+    struct nrxi_t_node *d;
     nrx_scope *s;
     size_t i;
     int wanted = 0;
@@ -7818,7 +7820,7 @@ NRXI_FN nrx_tensor *nrxi_t_link(nrx_tensor *y, nrx_tensor *const *in, size_t n)
     for (i = 0; i < n; i++) wanted |= in[i]->requires_grad;
     if (!wanted || s->no_grad || y->dtype == NRX_I64 || !y->node->op->back) return y;
     d = y->node;
-    d->in = n <= 3 ? d->small : (nrxi_edge *)nrxi_t_work(s, n, sizeof *d->in);
+    d->in = n <= 3 ? d->small : (nrxi_t_edge *)nrxi_t_work(s, n, sizeof *d->in);
     if (!d->in) {
         nrxi_t_fail(s, NRX_E_NOMEM, "%s: out of memory for the graph", d->op->name);
         nrxi_t_disown(y);
@@ -7832,9 +7834,9 @@ NRXI_FN nrx_tensor *nrxi_t_link(nrx_tensor *y, nrx_tensor *const *in, size_t n)
         d->in[i].x = in[i];
         d->in[i].version = in[i]->node->store ? in[i]->node->store->version : 0;
         in[i]->node->refs++;
-        if (NRXI_SAVES(d->op, i)) in[i]->node->hold++;
+        if (NRXI_T_SAVES(d->op, i)) in[i]->node->hold++;
     }
-    if (d->op->save & NRXI_SAVE_OUT) d->hold++;
+    if (d->op->save & NRXI_T_SAVE_OUT) d->hold++;
     return y;
 }
 NRXI_FN nrx_tensor *nrxi_t_link1(nrx_tensor *y, nrx_tensor *a) { return nrxi_t_link(y, &a, 1); }
@@ -7844,9 +7846,9 @@ NRXI_FN nrx_tensor *nrxi_t_link2(nrx_tensor *y, nrx_tensor *a, nrx_tensor *b)
     in[0] = a; in[1] = b;
     return nrxi_t_link(y, in, 2);
 }
-#define NRXI_IN(y, i) ((y)->node->in[i].x)
-#define NRXI_WANTS(y, i)                                                                                     \
-    (NRXI_IN(y, i)->requires_grad && NRXI_IN(y, i)->node->visit && NRXI_IN(y, i)->node->visit->wanted)
+#define NRXI_T_IN(y, i) ((y)->node->in[i].x)
+#define NRXI_T_WANTS(y, i)                                                                                   \
+    (NRXI_T_IN(y, i)->requires_grad && NRXI_T_IN(y, i)->node->visit && NRXI_T_IN(y, i)->node->visit->wanted)
 
 NRXI_FN int nrxi_t_is_contiguous(const nrx_tensor *x)
 {
@@ -7869,17 +7871,17 @@ NRXI_FN int nrxi_t_same_shape(const nrx_tensor *a, const nrx_tensor *b)
 
 /* -- element-wise loops over up to four strided operands; operand 0 is written -- */
 
-typedef struct nrxi_map {
+typedef struct nrxi_t_map {
     int nop, nd, kind;
     size_t n[NRX_MAX_DIMS], total, size[4];
     ptrdiff_t st[4][NRX_MAX_DIMS];           /* in elements */
     unsigned char *p[4];
     double c[2];
-    void (*kernel)(const struct nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st);
-} nrxi_map;
+    void (*kernel)(const struct nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st);
+} nrxi_t_map;
 
 /* Axes of `shape`; operand i is x[i], broadcast to it. Axes that can be walked as one are merged. */
-NRXI_FN void nrxi_map_make(nrxi_map *m, int nop, const nrx_tensor *const *x, const nrx_shape *shape)
+NRXI_FN void nrxi_t_map_make(nrxi_t_map *m, int nop, const nrx_tensor *const *x, const nrx_shape *shape)
 {
     int axis, i, nd = 0;
     m->nop = nop;
@@ -7914,7 +7916,7 @@ NRXI_FN void nrxi_map_make(nrxi_map *m, int nop, const nrx_tensor *const *x, con
     m->nd = nd;
 }
 
-NRXI_FN void nrxi_map_range(const nrxi_map *m, size_t lo, size_t hi)
+NRXI_FN void nrxi_t_map_range(const nrxi_t_map *m, size_t lo, size_t hi)
 {
     size_t at[NRX_MAX_DIMS], rest = lo;
     unsigned char *p[4];
@@ -7943,96 +7945,102 @@ NRXI_FN void nrxi_map_range(const nrxi_map *m, size_t lo, size_t hi)
     }
 }
 
-NRXI_FN void nrxi_map_chunk(void *arg, size_t chunk)
+NRXI_FN void nrxi_t_map_chunk(void *arg, size_t chunk)
 {
-    const nrxi_map *m = (const nrxi_map *)arg;
+    const nrxi_t_map *m = (const nrxi_t_map *)arg;
     size_t lo = chunk * NRXI_T_CHUNK, hi = m->total - lo > NRXI_T_CHUNK ? lo + NRXI_T_CHUNK : m->total;
-    nrxi_map_range(m, lo, hi);
+    nrxi_t_map_range(m, lo, hi);
 }
 
-NRXI_FN void nrxi_map_run(nrx_scope *s, nrxi_map *m)
+NRXI_FN void nrxi_t_map_run(nrx_scope *s, nrxi_t_map *m)
 {
     if (m->total == 0) return;
-    if (m->total <= NRXI_T_CHUNK) nrxi_map_range(m, 0, m->total);
-    else nrxi_parallel(&s->env, (m->total - 1) / NRXI_T_CHUNK + 1, nrxi_map_chunk, m);
+    if (m->total <= NRXI_T_CHUNK) nrxi_t_map_range(m, 0, m->total);
+    else nrxi_parallel(&s->env, (m->total - 1) / NRXI_T_CHUNK + 1, nrxi_t_map_chunk, m);
 }
 
-/* Loops for the kernels below: E uses u (and v), and is stored to y. Blocks of eight with unit strides become
- * vector code. */
-#define NRXI_LOOP1(T, E)                                                                      \
-    if (sa == 1) for (; i + 8 <= n; i += 8) for (j = 0; j < 8; j++) { T u = a[i + j]; y[i + j] = (T)(E); } \
-    for (; i < n; i++) { T u = a[(ptrdiff_t)i * sa]; y[i] = (T)(E); }                          \
-    break;
-#define NRXI_LOOP2(T, E)                                                                                     \
-    if (sa == 1 && sb == 1)                                                                                  \
-        for (; i + 8 <= n; i += 8)                                                                           \
-            for (j = 0; j < 8; j++) {                                                                        \
-                T u = a[i + j], v = b[i + j];                                                                \
-                y[i + j] = (T)(E);                                                                           \
-            }                                                                                                \
-    else if (sa == 1 && sb == 0) {                                                                           \
-        T v = *b;                                                                                            \
-        for (; i + 8 <= n; i += 8)                                                                           \
-            for (j = 0; j < 8; j++) {                                                                        \
-                T u = a[i + j];                                                                              \
-                y[i + j] = (T)(E);                                                                           \
-            }                                                                                                \
-    }                                                                                                        \
-    for (; i < n; i++) {                                                                                     \
-        T u = a[(ptrdiff_t)i * sa], v = b[(ptrdiff_t)i * sb];                                                \
-        y[i] = (T)(E);                                                                                       \
-    }                                                                                                        \
+/* The loop of the kernels below: E uses u and v, and is stored to y. Blocks of eight become vector code. */
+#define NRXI_T_LOOP2(T, E)                                                                      \
+    for (; i + 8 <= n; i += 8)                                                                \
+        for (j = 0; j < 8; j++) {                                                             \
+            T u = a[i + j], v = b[i + j];                                                     \
+            y[i + j] = (T)(E);                                                                \
+        }                                                                                     \
+    for (; i < n; i++) {                                                                      \
+        T u = a[i], v = b[i];                                                                 \
+        y[i] = (T)(E);                                                                        \
+    }                                                                                         \
     break;
 
 enum {
-    NRXI_ADD,
-    NRXI_SUB,
-    NRXI_MUL,
-    NRXI_DIV,
-    NRXI_POW,
-    NRXI_ATAN2,
-    NRXI_MAX,
-    NRXI_MIN,
-    NRXI_EQ,
-    NRXI_NE,
-    NRXI_LT,
-    NRXI_LE,
-    NRXI_GT,
-    NRXI_GE,
-    NRXI_GATE
+    NRXI_T_ADD,
+    NRXI_T_SUB,
+    NRXI_T_MUL,
+    NRXI_T_DIV,
+    NRXI_T_POW,
+    NRXI_T_ATAN2,
+    NRXI_T_MAX,
+    NRXI_T_MIN,
+    NRXI_T_EQ,
+    NRXI_T_NE,
+    NRXI_T_LT,
+    NRXI_T_LE,
+    NRXI_T_GT,
+    NRXI_T_GE,
+    NRXI_T_GATE
 };
 
-#define NRXI_BINARY_KERNEL(T, NAME, POW, ATAN2)                                               \
-NRXI_FN void NAME(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)  \
+/* One loop an operation: operands that are strided or broadcast are first gathered in blocks that stay in
+ * cache. */
+#define NRXI_T_BINARY_KERNEL(T, NAME, POW, ATAN2)                                               \
+NRXI_FN void NAME##_block(int kind, T slope, size_t n, const T *a, const T *b,                \
+                          T *NRX_RESTRICT y)                                                  \
 {                                                                                             \
-    T *NRX_RESTRICT y = (T *)(void *)p[0];                                                    \
-    const T *a = (const T *)(const void *)p[1], *b = (const T *)(const void *)p[2];           \
-    ptrdiff_t sa = st[1], sb = st[2];                                                         \
     size_t i = 0, j;                                                                          \
-    T slope = (T)m->c[0];                                                                     \
-    switch (m->kind) {                                                                        \
-    case NRXI_ADD: NRXI_LOOP2(T, u + v)                                                       \
-    case NRXI_SUB: NRXI_LOOP2(T, u - v)                                                       \
-    case NRXI_MUL: NRXI_LOOP2(T, u * v)                                                       \
-    case NRXI_DIV: NRXI_LOOP2(T, u / v)                                                       \
-    case NRXI_POW: NRXI_LOOP2(T, POW(u, v))                                                   \
-    case NRXI_ATAN2: NRXI_LOOP2(T, ATAN2(u, v))                                               \
-    case NRXI_MAX: NRXI_LOOP2(T, u > v || u != u ? u : v)                                     \
-    case NRXI_MIN: NRXI_LOOP2(T, u < v || u != u ? u : v)                                     \
-    case NRXI_EQ: NRXI_LOOP2(T, u == v ? 1 : 0)                                               \
-    case NRXI_NE: NRXI_LOOP2(T, u != v ? 1 : 0)                                               \
-    case NRXI_LT: NRXI_LOOP2(T, u < v ? 1 : 0)                                                \
-    case NRXI_LE: NRXI_LOOP2(T, u <= v ? 1 : 0)                                               \
-    case NRXI_GT: NRXI_LOOP2(T, u > v ? 1 : 0)                                                \
-    case NRXI_GE: NRXI_LOOP2(T, u >= v ? 1 : 0)                                               \
-    case NRXI_GATE: NRXI_LOOP2(T, v > 0 ? u : slope * u)                                      \
+    switch (kind) {                                                                           \
+    case NRXI_T_ADD: NRXI_T_LOOP2(T, u + v)                                                       \
+    case NRXI_T_SUB: NRXI_T_LOOP2(T, u - v)                                                       \
+    case NRXI_T_MUL: NRXI_T_LOOP2(T, u * v)                                                       \
+    case NRXI_T_DIV: NRXI_T_LOOP2(T, u / v)                                                       \
+    case NRXI_T_POW: NRXI_T_LOOP2(T, POW(u, v))                                                   \
+    case NRXI_T_ATAN2: NRXI_T_LOOP2(T, ATAN2(u, v))                                               \
+    case NRXI_T_MAX: NRXI_T_LOOP2(T, u > v || u != u ? u : v)                                     \
+    case NRXI_T_MIN: NRXI_T_LOOP2(T, u < v || u != u ? u : v)                                     \
+    case NRXI_T_EQ: NRXI_T_LOOP2(T, u == v ? 1 : 0)                                               \
+    case NRXI_T_NE: NRXI_T_LOOP2(T, u != v ? 1 : 0)                                               \
+    case NRXI_T_LT: NRXI_T_LOOP2(T, u < v ? 1 : 0)                                                \
+    case NRXI_T_LE: NRXI_T_LOOP2(T, u <= v ? 1 : 0)                                               \
+    case NRXI_T_GT: NRXI_T_LOOP2(T, u > v ? 1 : 0)                                                \
+    case NRXI_T_GE: NRXI_T_LOOP2(T, u >= v ? 1 : 0)                                               \
+    case NRXI_T_GATE: NRXI_T_LOOP2(T, v > 0 ? u : slope * u)                                      \
     default: break;                                                                           \
     }                                                                                         \
+}                                                                                             \
+NRXI_FN const T *NAME##_gather(const T *x, ptrdiff_t stride, size_t n, T *to)                 \
+{                                                                                             \
+    size_t i;                                                                                 \
+    if (stride == 1) return x;                                                                \
+    for (i = 0; i < n; i++) to[i] = x[(ptrdiff_t)i * stride];                                 \
+    return to;                                                                                \
+}                                                                                             \
+NRXI_FN void NAME(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)  \
+{                                                                                             \
+    T *y = (T *)(void *)p[0], block[2][512];                                                  \
+    const T *a = (const T *)(const void *)p[1], *b = (const T *)(const void *)p[2];           \
+    size_t i, len;                                                                            \
+    for (i = 0; i < n; i += len) {                                                            \
+        const T *u = block[0], *v = block[1];                                                 \
+        len = n - i < 512 ? n - i : 512;                                                      \
+        /* a broadcast value is gathered once */                                              \
+        if (i == 0 || st[1]) u = NAME##_gather(a + (ptrdiff_t)i * st[1], st[1], len, block[0]); \
+        if (i == 0 || st[2]) v = NAME##_gather(b + (ptrdiff_t)i * st[2], st[2], len, block[1]); \
+        NAME##_block(m->kind, (T)m->c[0], len, u, v, y + i);                                  \
+    }                                                                                         \
 }
-NRXI_BINARY_KERNEL(float, nrxi_binary_f32, powf, atan2f)
-NRXI_BINARY_KERNEL(double, nrxi_binary_f64, pow, atan2)
+NRXI_T_BINARY_KERNEL(float, nrxi_t_binary_f32, powf, atan2f)
+NRXI_T_BINARY_KERNEL(double, nrxi_t_binary_f64, pow, atan2)
 
-NRXI_FN void nrxi_binary_i64(const nrxi_map *m, size_t n, unsigned char *const *p,
+NRXI_FN void nrxi_t_binary_i64(const nrxi_t_map *m, size_t n, unsigned char *const *p,
                              const ptrdiff_t *st) /* sums and products wrap */
 {
     int64_t *y = (int64_t *)(void *)p[0];
@@ -8041,60 +8049,60 @@ NRXI_FN void nrxi_binary_i64(const nrxi_map *m, size_t n, unsigned char *const *
     for (i = 0; i < n; i++, y++, a += st[1], b += st[2]) {
         int64_t u = *a, v = *b;
         switch (m->kind) {
-        case NRXI_ADD: *y = (int64_t)((uint64_t)u + (uint64_t)v); break;
-        case NRXI_SUB: *y = (int64_t)((uint64_t)u - (uint64_t)v); break;
-        case NRXI_MUL: *y = (int64_t)((uint64_t)u * (uint64_t)v); break;
-        case NRXI_MAX: *y = u > v ? u : v; break;
-        case NRXI_MIN: *y = u < v ? u : v; break;
-        case NRXI_EQ: *y = u == v; break;
-        case NRXI_NE: *y = u != v; break;
-        case NRXI_LT: *y = u < v; break;
-        case NRXI_LE: *y = u <= v; break;
-        case NRXI_GT: *y = u > v; break;
+        case NRXI_T_ADD: *y = (int64_t)((uint64_t)u + (uint64_t)v); break;
+        case NRXI_T_SUB: *y = (int64_t)((uint64_t)u - (uint64_t)v); break;
+        case NRXI_T_MUL: *y = (int64_t)((uint64_t)u * (uint64_t)v); break;
+        case NRXI_T_MAX: *y = u > v ? u : v; break;
+        case NRXI_T_MIN: *y = u < v ? u : v; break;
+        case NRXI_T_EQ: *y = u == v; break;
+        case NRXI_T_NE: *y = u != v; break;
+        case NRXI_T_LT: *y = u < v; break;
+        case NRXI_T_LE: *y = u <= v; break;
+        case NRXI_T_GT: *y = u > v; break;
         default: *y = u >= v; break;
         }
     }
 }
 
 /* Copies between strided arrays, converting the element type. */
-#define NRXI_CAST_LOOP(TO, FROM)                                                              \
+#define NRXI_T_CAST_LOOP(TO, FROM)                                                              \
     {                                                                                         \
         TO *y = (TO *)(void *)p[0];                                                           \
         const FROM *a = (const FROM *)(const void *)p[1];                                     \
         for (i = 0; i < n; i++) y[(ptrdiff_t)i * st[0]] = (TO)a[(ptrdiff_t)i * st[1]];        \
     }
-NRXI_FN int64_t nrxi_to_i64(double v) /* saturates; NaN gives 0 */
+NRXI_FN int64_t nrxi_t_to_i64(double v) /* saturates; NaN gives 0 */
 {
     if (v >= 9223372036854775807.0) return INT64_MAX;
     if (v <= -9223372036854775808.0) return INT64_MIN;
     return v == v ? (int64_t)v : 0;
 }
-NRXI_FN void nrxi_copy_kernel(const nrxi_map *m, size_t n, unsigned char *const *p,
+NRXI_FN void nrxi_t_copy_kernel(const nrxi_t_map *m, size_t n, unsigned char *const *p,
                               const ptrdiff_t *st) /* kind: 4 to + from */
 {
     size_t i;
     switch (m->kind) {
     case 4 * NRX_F32 + NRX_F32:
-        if (st[0] == 1 && st[1] == 1) memcpy(p[0], p[1], n * 4); else NRXI_CAST_LOOP(float, float)
+        if (st[0] == 1 && st[1] == 1) memcpy(p[0], p[1], n * 4); else NRXI_T_CAST_LOOP(float, float)
         break;
-    case 4 * NRX_F32 + NRX_F64: NRXI_CAST_LOOP(float, double) break;
-    case 4 * NRX_F32 + NRX_I64: NRXI_CAST_LOOP(float, int64_t) break;
-    case 4 * NRX_F64 + NRX_F32: NRXI_CAST_LOOP(double, float) break;
-    case 4 * NRX_F64 + NRX_I64: NRXI_CAST_LOOP(double, int64_t) break;
+    case 4 * NRX_F32 + NRX_F64: NRXI_T_CAST_LOOP(float, double) break;
+    case 4 * NRX_F32 + NRX_I64: NRXI_T_CAST_LOOP(float, int64_t) break;
+    case 4 * NRX_F64 + NRX_F32: NRXI_T_CAST_LOOP(double, float) break;
+    case 4 * NRX_F64 + NRX_I64: NRXI_T_CAST_LOOP(double, int64_t) break;
     case 4 * NRX_I64 + NRX_F32:
         for (i = 0; i < n; i++)
             ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] =
-                nrxi_to_i64((double)((const float *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
+                nrxi_t_to_i64((double)((const float *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
         break;
     case 4 * NRX_I64 + NRX_F64:
         for (i = 0; i < n; i++)
             ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] =
-                nrxi_to_i64(((const double *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
+                nrxi_t_to_i64(((const double *)(const void *)p[1])[(ptrdiff_t)i * st[1]]);
         break;
     case 4 * NRX_F64 + NRX_F64:
-        if (st[0] == 1 && st[1] == 1) memcpy(p[0], p[1], n * 8); else NRXI_CAST_LOOP(double, double)
+        if (st[0] == 1 && st[1] == 1) memcpy(p[0], p[1], n * 8); else NRXI_T_CAST_LOOP(double, double)
         break;
-    default: NRXI_CAST_LOOP(int64_t, int64_t)
+    default: NRXI_T_CAST_LOOP(int64_t, int64_t)
     }
 }
 
@@ -8103,17 +8111,17 @@ NRXI_FN void nrxi_t_copy_into(nrx_tensor *y, const nrx_tensor *x)
 {
     const nrx_tensor *op[2];
     nrx_shape shape = nrx_t_shape(y);
-    nrxi_map m;
+    nrxi_t_map m;
     op[0] = y; op[1] = x;
-    nrxi_map_make(&m, 2, op, &shape);
-    m.kernel = nrxi_copy_kernel;
+    nrxi_t_map_make(&m, 2, op, &shape);
+    m.kernel = nrxi_t_copy_kernel;
     m.kind = 4 * y->dtype + x->dtype;
-    nrxi_map_run(y->scope, &m);
+    nrxi_t_map_run(y->scope, &m);
 }
 
 /* x itself when contiguous, else a copy that is not recorded: for kernels that want plain arrays. Owned by
  * the current level. */
-NRXI_FN nrx_tensor *nrxi_t_plain(nrx_tensor *x, const nrxi_op *op)
+NRXI_FN nrx_tensor *nrxi_t_plain(nrx_tensor *x, const nrxi_t_op *op)
 {
     nrx_tensor *y;
     if (nrxi_t_is_contiguous(x)) return x;
@@ -8124,7 +8132,7 @@ NRXI_FN nrx_tensor *nrxi_t_plain(nrx_tensor *x, const nrxi_op *op)
 
 /* -- constructors -- */
 
-static const nrxi_op nrxi_op_make = { "nrx_t constructor", NULL, 0 };
+static const nrxi_t_op nrxi_t_op_make = { "nrx_t constructor", NULL, 0 };
 
 NRX_DEF nrx_tensor *nrx_t_empty(nrx_scope *s, int dtype, nrx_shape shape)
 {
@@ -8132,7 +8140,7 @@ NRX_DEF nrx_tensor *nrx_t_empty(nrx_scope *s, int dtype, nrx_shape shape)
     if (!s) return NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
         return nrxi_t_fail(s, NRX_E_ARG, "nrx_t constructor: dtype %d", dtype);
-    t = nrxi_t_new(s, &nrxi_op_make, dtype, shape);
+    t = nrxi_t_new(s, &nrxi_t_op_make, dtype, shape);
     if (t) t->node->op = NULL;
     return t;
 }
@@ -8141,7 +8149,7 @@ NRXI_FN void nrxi_t_store_value(const nrx_tensor *x, ptrdiff_t offset, double v)
 {
     if (x->dtype == NRX_F32) ((float *)x->data)[offset] = (float)v;
     else if (x->dtype == NRX_F64) ((double *)x->data)[offset] = v;
-    else ((int64_t *)x->data)[offset] = nrxi_to_i64(v);
+    else ((int64_t *)x->data)[offset] = nrxi_t_to_i64(v);
 }
 NRXI_FN double nrxi_t_load_value(const nrx_tensor *x, ptrdiff_t offset)
 {
@@ -8184,7 +8192,7 @@ NRX_DEF nrx_tensor *nrx_t_from(nrx_scope *s, int dtype, nrx_shape shape, const v
 NRX_DEF nrx_tensor *nrx_t_wrap(nrx_scope *s, int dtype, nrx_shape shape, const ptrdiff_t *stride, void *data)
 {
     nrx_tensor *t;
-    nrxi_store *m;
+    nrxi_t_storage *m;
     size_t count;
     int i;
     if (!s) return NULL;
@@ -8193,7 +8201,7 @@ NRX_DEF nrx_tensor *nrx_t_wrap(nrx_scope *s, int dtype, nrx_shape shape, const p
         return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_wrap: dtype %d", dtype);
     if (!nrxi_t_count(&shape, nrxi_dtype_size(dtype), &count))
         return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_wrap: the shape overflows");
-    m = (nrxi_store *)nrxi_calloc(&s->env, 1, sizeof *m);
+    m = (nrxi_t_storage *)nrxi_calloc(&s->env, 1, sizeof *m);
     t = m ? nrxi_t_record_new(s, NULL, dtype) : NULL;
     if (!t) {
         nrxi_free(&s->env, m);
@@ -8297,7 +8305,7 @@ NRXI_FN double nrxi_t_nan(void)
 NRX_DEF double nrx_t_get(const nrx_tensor *x, const size_t *index)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_get", x, 0);
-    nrxi_label a;
+    nrxi_t_label_info a;
     ptrdiff_t at = 0;
     int i;
     if (!s) return nrxi_t_nan();
@@ -8314,7 +8322,7 @@ NRX_DEF double nrx_t_get(const nrx_tensor *x, const size_t *index)
 NRX_DEF double nrx_t_item(const nrx_tensor *x)
 {
     size_t index[NRX_MAX_DIMS] = {0, 0, 0, 0, 0, 0, 0, 0};
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (x && x->node->live == NRXI_T_LIVE && x->size != 1) {
         nrxi_t_fail(x->scope, NRX_E_SHAPE, "nrx_t_item: %s has %zu elements", nrxi_t_label(&a, x), x->size);
         return nrxi_t_nan();
@@ -8325,7 +8333,7 @@ NRX_DEF nrx_status nrx_t_read(const nrx_tensor *x, void *out)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_read", x, 0);
     nrx_tensor y;
-    struct nrxi_node node;
+    struct nrxi_t_node node;
     nrx_shape shape;
     if (!s) return x ? x->scope->status : NRX_E_ARG;
     if (!out) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_read: out is NULL"); return NRX_E_ARG; }
@@ -8387,7 +8395,7 @@ NRXI_FN void nrxi_t_show(nrxi_text *t, size_t *length, const nrx_tensor *x, int 
 NRX_DEF size_t nrx_t_format(const nrx_tensor *x, char *text, size_t size)
 {
     nrxi_text t;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t length;
     t.at = text;
     t.end = size ? text + size - 1 : text;
@@ -8425,7 +8433,7 @@ NRX_DEF void nrx_t_print(const nrx_tensor *x)
 NRXI_FN nrx_status nrxi_t_writable(const char *name, nrx_tensor *x, const nrx_tensor *y)
 {
     nrx_scope *s = y ? nrxi_t_enter2(name, x, y, 0) : nrxi_t_enter1(name, x, 0);
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     int i, k;
     if (!s) {
         if (x && !y) return x->scope->status;
@@ -8464,7 +8472,7 @@ NRXI_FN nrx_status nrxi_t_writable(const char *name, nrx_tensor *x, const nrx_te
 /* y for reading while x is written: a copy when both lie on one storage (only an exact alias is harmless). */
 NRXI_FN nrx_tensor *nrxi_t_apart(nrx_tensor *x, nrx_tensor *y)
 {
-    static const nrxi_op op = { "nrx_t_set", NULL, 0 };
+    static const nrxi_t_op op = { "nrx_t_set", NULL, 0 };
     nrx_tensor *c;
     if (x->node->store != y->node->store ||
         (x->data == y->data && nrxi_t_same_shape(x, y) &&
@@ -8501,33 +8509,33 @@ NRX_DEF nrx_status nrx_t_fill(nrx_tensor *x, double value)
     return status;
 }
 
-#define NRXI_AXPY_LOOP(T)                                                                     \
+#define NRXI_T_AXPY_LOOP(T)                                                                     \
     {                                                                                         \
         T *y = (T *)(void *)p[0];                                                             \
         const T *a = (const T *)(const void *)p[1];                                           \
         T alpha = (T)m->c[0];                                                                 \
         for (i = 0; i < n; i++) y[(ptrdiff_t)i * st[0]] += alpha * a[(ptrdiff_t)i * st[1]];   \
     }
-NRXI_FN void nrxi_axpy_kernel(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)
+NRXI_FN void nrxi_t_axpy_kernel(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)
 {
     size_t i;
-    if (m->kind == NRX_F32) NRXI_AXPY_LOOP(float)
-    else if (m->kind == NRX_F64) NRXI_AXPY_LOOP(double)
+    if (m->kind == NRX_F32) NRXI_T_AXPY_LOOP(float)
+    else if (m->kind == NRX_F64) NRXI_T_AXPY_LOOP(double)
     else for (i = 0; i < n; i++)
             ((int64_t *)(void *)p[0])[(ptrdiff_t)i * st[0]] +=
-                nrxi_to_i64(m->c[0]) * ((const int64_t *)(const void *)p[1])[(ptrdiff_t)i * st[1]];
+                nrxi_t_to_i64(m->c[0]) * ((const int64_t *)(const void *)p[1])[(ptrdiff_t)i * st[1]];
 }
 NRXI_FN void nrxi_t_axpy(nrx_tensor *x, double alpha, const nrx_tensor *y)
 {
     const nrx_tensor *op[2];
     nrx_shape shape = nrx_t_shape(x);
-    nrxi_map m;
+    nrxi_t_map m;
     op[0] = x; op[1] = y;
-    nrxi_map_make(&m, 2, op, &shape);
-    m.kernel = nrxi_axpy_kernel;
+    nrxi_t_map_make(&m, 2, op, &shape);
+    m.kernel = nrxi_t_axpy_kernel;
     m.kind = x->dtype;
     m.c[0] = alpha;
-    nrxi_map_run(x->scope, &m);
+    nrxi_t_map_run(x->scope, &m);
 }
 NRX_DEF nrx_status nrx_t_add_scaled(nrx_tensor *x, double alpha, const nrx_tensor *y)
 {
@@ -8547,12 +8555,12 @@ NRX_DEF nrx_status nrx_t_touch(nrx_tensor *x) { return nrxi_t_writable("nrx_t_to
    at start[i] + step[i] * (index on axis map[i] of the view), or at start[i] when map[i] < 0. Its adjoint
    adds into zeros. -- */
 
-typedef struct nrxi_view {
+typedef struct nrxi_t_view_info {
     nrx_shape from, to;
     int map[NRX_MAX_DIMS];
     size_t start[NRX_MAX_DIMS];
     ptrdiff_t step[NRX_MAX_DIMS];
-} nrxi_view;
+} nrxi_t_view_info;
 
 /* Attaches a copy of `bytes` of attributes to y when it is recorded. */
 NRXI_FN nrx_tensor *nrxi_t_blob(nrx_tensor *y, const void *data, size_t bytes)
@@ -8567,7 +8575,7 @@ NRXI_FN nrx_tensor *nrxi_t_blob(nrx_tensor *y, const void *data, size_t bytes)
     return NULL;
 }
 
-NRXI_FN void nrxi_view_apply(const nrxi_view *v, const nrx_tensor *x,
+NRXI_FN void nrxi_t_view_apply(const nrxi_t_view_info *v, const nrx_tensor *x,
                              nrx_tensor *y) /* y: shape and strides of the view of x */
 {
     ptrdiff_t offset = 0;
@@ -8583,7 +8591,7 @@ NRXI_FN void nrxi_view_apply(const nrxi_view *v, const nrx_tensor *x,
 }
 
 /* The view that goes back, when v keeps every element; 0 when it does not. */
-NRXI_FN int nrxi_view_invert(const nrxi_view *v, nrxi_view *u)
+NRXI_FN int nrxi_t_view_invert(const nrxi_t_view_info *v, nrxi_t_view_info *u)
 {
     int i, k;
     u->from = v->to;
@@ -8600,51 +8608,51 @@ NRXI_FN int nrxi_view_invert(const nrxi_view *v, nrxi_view *u)
     return 1;
 }
 
-NRXI_FN void nrxi_b_view(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx);
-NRXI_FN void nrxi_b_view_adjoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx);
-static const nrxi_op nrxi_op_permute = { "nrx_t_permute", nrxi_b_view, 0 };
-static const nrxi_op nrxi_op_slice = { "nrx_t_slice", nrxi_b_view, 0 };
-static const nrxi_op nrxi_op_diagonal = { "nrx_t_diagonal", nrxi_b_view, 0 };
-static const nrxi_op nrxi_op_view_adjoint = { "nrx_t_pad", nrxi_b_view_adjoint, 0 };
+NRXI_FN void nrxi_t_b_view(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx);
+NRXI_FN void nrxi_t_b_view_adjoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx);
+static const nrxi_t_op nrxi_t_op_permute = { "nrx_t_permute", nrxi_t_b_view, 0 };
+static const nrxi_t_op nrxi_t_op_slice = { "nrx_t_slice", nrxi_t_b_view, 0 };
+static const nrxi_t_op nrxi_t_op_diagonal = { "nrx_t_diagonal", nrxi_t_b_view, 0 };
+static const nrxi_t_op nrxi_t_op_view_adjoint = { "nrx_t_pad", nrxi_t_b_view_adjoint, 0 };
 
-NRXI_FN nrx_tensor *nrxi_t_view(const nrxi_op *op, nrx_tensor *x, const nrxi_view *v)
+NRXI_FN nrx_tensor *nrxi_t_view(const nrxi_t_op *op, nrx_tensor *x, const nrxi_t_view_info *v)
 {
     nrx_tensor *y = nrxi_t_alias(x, op);
     if (!y) return NULL;
-    nrxi_view_apply(v, x, y);
+    nrxi_t_view_apply(v, x, y);
     return nrxi_t_blob(nrxi_t_link1(y, x), v, sizeof *v);
 }
 
 /* Zeros of shape v->from with g written at the elements of the view. */
-NRXI_FN nrx_tensor *nrxi_t_view_adjoint(nrx_tensor *g, const nrxi_view *v)
+NRXI_FN nrx_tensor *nrxi_t_view_adjoint(nrx_tensor *g, const nrxi_t_view_info *v)
 {
     nrx_tensor *y, at;
     if (!nrxi_t_enter1("nrx_t_pad", g, 0)) return NULL;
-    y = nrxi_t_new(g->scope, &nrxi_op_view_adjoint, g->dtype, v->from);
+    y = nrxi_t_new(g->scope, &nrxi_t_op_view_adjoint, g->dtype, v->from);
     if (!y) return NULL;
     memset(y->data, 0, y->size * nrxi_dtype_size(y->dtype));
     at = *y;
-    nrxi_view_apply(v, y, &at);
+    nrxi_t_view_apply(v, y, &at);
     nrxi_t_copy_into(&at, g);
     return nrxi_t_blob(nrxi_t_link1(y, g), v, sizeof *v);
 }
 
-NRXI_FN void nrxi_b_view(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_view(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    const nrxi_view *v = (const nrxi_view *)y->node->blob;
-    nrxi_view u;
-    if (nrxi_view_invert(v, &u)) gx[0] = nrxi_t_view(&nrxi_op_permute, g, &u);
+    const nrxi_t_view_info *v = (const nrxi_t_view_info *)y->node->blob;
+    nrxi_t_view_info u;
+    if (nrxi_t_view_invert(v, &u)) gx[0] = nrxi_t_view(&nrxi_t_op_permute, g, &u);
     else gx[0] = nrxi_t_view_adjoint(g, v);
 }
-NRXI_FN void nrxi_b_view_adjoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_view_adjoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    gx[0] = nrxi_t_view(&nrxi_op_slice, g, (const nrxi_view *)y->node->blob);
+    gx[0] = nrxi_t_view(&nrxi_t_op_slice, g, (const nrxi_t_view_info *)y->node->blob);
 }
 
 /* The view that changes nothing, to start from. */
-NRXI_FN nrxi_view nrxi_view_same(const nrx_tensor *x)
+NRXI_FN nrxi_t_view_info nrxi_t_view_same(const nrx_tensor *x)
 {
-    nrxi_view v;
+    nrxi_t_view_info v;
     int i;
     memset(&v, 0, sizeof v);
     v.from = v.to = nrx_t_shape(x);
@@ -8655,11 +8663,11 @@ NRXI_FN nrxi_view nrxi_view_same(const nrx_tensor *x)
 NRX_DEF nrx_tensor *nrx_t_permute(nrx_tensor *x, const int *order)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_permute", x, 0);
-    nrxi_view v;
+    nrxi_t_view_info v;
     unsigned seen = 0;
     int i;
     if (!s) return NULL;
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     for (i = 0; i < x->ndim; i++) {
         int k = order ? nrxi_t_axis("nrx_t_permute", x, order[i], x->ndim) : -1;
         if (k < 0) return order ? NULL : nrxi_t_fail(s, NRX_E_ARG, "nrx_t_permute: order is NULL");
@@ -8668,7 +8676,7 @@ NRX_DEF nrx_tensor *nrx_t_permute(nrx_tensor *x, const int *order)
         v.map[k] = i;
         v.to.n[i] = x->shape[k];
     }
-    return nrxi_t_view(&nrxi_op_permute, x, &v);
+    return nrxi_t_view(&nrxi_t_op_permute, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_transpose(nrx_tensor *x, int a, int b)
@@ -8685,7 +8693,7 @@ NRX_DEF nrx_tensor *nrx_t_transpose(nrx_tensor *x, int a, int b)
 NRX_DEF nrx_tensor *nrx_t_slice(nrx_tensor *x, int axis, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t step)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_slice", x, 0);
-    nrxi_view v;
+    nrxi_t_view_info v;
     ptrdiff_t n, count;
     if (!s) return NULL;
     if (step == 0) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_slice: step 0");
@@ -8701,18 +8709,18 @@ NRX_DEF nrx_tensor *nrx_t_slice(nrx_tensor *x, int axis, ptrdiff_t start, ptrdif
     if (stop > n) stop = n;
     if (step > 0) count = stop > start ? (stop - start - 1) / step + 1 : 0;
     else count = start > stop ? (start - stop - 1) / (step == PTRDIFF_MIN ? PTRDIFF_MAX : -step) + 1 : 0;
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     v.to.n[axis] = (size_t)count;
     v.start[axis] = count ? (size_t)start : 0;
     v.step[axis] = count > 1 ? step : 1;
-    return nrxi_t_view(&nrxi_op_slice, x, &v);
+    return nrxi_t_view(&nrxi_t_op_slice, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_select(nrx_tensor *x, int axis, ptrdiff_t index)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_select", x, 0);
-    nrxi_view v;
-    nrxi_label a;
+    nrxi_t_view_info v;
+    nrxi_t_label_info a;
     ptrdiff_t n;
     int i;
     if (!s) return NULL;
@@ -8722,41 +8730,41 @@ NRX_DEF nrx_tensor *nrx_t_select(nrx_tensor *x, int axis, ptrdiff_t index)
     if (index < -n || index >= n)
         return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_select: index %ld on axis %d of %s", (long)index, axis,
                            nrxi_t_label(&a, x));
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     v.start[axis] = (size_t)(index < 0 ? index + n : index);
     v.map[axis] = -1;
     v.to.ndim--;
     for (i = axis + 1; i < x->ndim; i++) { v.map[i] = i - 1; v.to.n[i - 1] = x->shape[i]; }
-    return nrxi_t_view(&nrxi_op_slice, x, &v);
+    return nrxi_t_view(&nrxi_t_op_slice, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_flip(nrx_tensor *x, unsigned axes)
 {
-    nrxi_view v;
+    nrxi_t_view_info v;
     int i;
     if (!nrxi_t_enter1("nrx_t_flip", x, 0)) return NULL;
     axes = nrxi_t_axes("nrx_t_flip", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     for (i = 0; i < x->ndim; i++)
         if (axes >> i & 1u) {
             v.step[i] = -1;
             v.start[i] = x->shape[i] ? x->shape[i] - 1 : 0;
         }
-    return nrxi_t_view(&nrxi_op_permute, x, &v);
+    return nrxi_t_view(&nrxi_t_op_permute, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_squeeze(nrx_tensor *x, unsigned axes)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_squeeze", x, 0);
-    nrxi_view v;
-    nrxi_label a;
+    nrxi_t_view_info v;
+    nrxi_t_label_info a;
     unsigned set;
     int i;
     if (!s) return NULL;
     set = nrxi_t_axes("nrx_t_squeeze", x, axes, x->ndim);
     if (set & 0x100u) return NULL;
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     v.to.ndim = 0;
     for (i = 0; i < x->ndim; i++) {
         if (set >> i & 1u && x->shape[i] == 1) { v.map[i] = -1; continue; }
@@ -8766,53 +8774,53 @@ NRX_DEF nrx_tensor *nrx_t_squeeze(nrx_tensor *x, unsigned axes)
         v.map[i] = v.to.ndim;
         v.to.n[v.to.ndim++] = x->shape[i];
     }
-    return nrxi_t_view(&nrxi_op_permute, x, &v);
+    return nrxi_t_view(&nrxi_t_op_permute, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_unsqueeze(nrx_tensor *x, int axis)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_unsqueeze", x, 0);
-    nrxi_view v;
+    nrxi_t_view_info v;
     int i;
     if (!s) return NULL;
     if (x->ndim == NRX_MAX_DIMS)
         return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_unsqueeze: more than %d axes", NRX_MAX_DIMS);
     axis = nrxi_t_axis("nrx_t_unsqueeze", x, axis, x->ndim + 1);
     if (axis < 0) return NULL;
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     v.to.ndim++;
     v.to.n[axis] = 1;
     for (i = axis; i < x->ndim; i++) { v.map[i] = i + 1; v.to.n[i + 1] = x->shape[i]; }
-    return nrxi_t_view(&nrxi_op_permute, x, &v);
+    return nrxi_t_view(&nrxi_t_op_permute, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_diagonal(nrx_tensor *x, int a, int b)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_diagonal", x, 0);
-    nrxi_view v;
+    nrxi_t_view_info v;
     int i, nd = 0;
     if (!s) return NULL;
     a = nrxi_t_axis("nrx_t_diagonal", x, a, x->ndim);
     b = nrxi_t_axis("nrx_t_diagonal", x, b, x->ndim);
     if (a < 0 || b < 0) return NULL;
     if (a == b) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_diagonal: axis %d twice", a);
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     for (i = 0; i < x->ndim; i++) if (i != a && i != b) { v.map[i] = nd; v.to.n[nd++] = x->shape[i]; }
     v.map[a] = v.map[b] = nd;
     v.to.n[nd++] = x->shape[a] < x->shape[b] ? x->shape[a] : x->shape[b];
     v.to.ndim = nd;
-    return nrxi_t_view(&nrxi_op_diagonal, x, &v);
+    return nrxi_t_view(&nrxi_t_op_diagonal, x, &v);
 }
 
 NRX_DEF nrx_tensor *nrx_t_diag(nrx_tensor *x)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_diag", x, 0);
-    nrxi_view v;
+    nrxi_t_view_info v;
     int n;
     if (!s) return NULL;
     if (x->ndim < 1 || x->ndim == NRX_MAX_DIMS)
         return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_diag: %d axes, expected 1 .. 7", x->ndim);
-    v = nrxi_view_same(x);
+    v = nrxi_t_view_same(x);
     n = x->ndim;
     v.from.n[n] = v.from.n[n - 1];
     v.from.ndim = n + 1;
@@ -8822,16 +8830,16 @@ NRX_DEF nrx_tensor *nrx_t_diag(nrx_tensor *x)
 
 /* copies, casts, constants */
 
-NRXI_FN void nrxi_b_same(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) { (void)y; gx[0] = g; }
-NRXI_FN void nrxi_b_cast(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_same(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) { (void)y; gx[0] = g; }
+NRXI_FN void nrxi_t_b_cast(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    gx[0] = nrx_t_cast(g, NRXI_IN(y, 0)->dtype);
+    gx[0] = nrx_t_cast(g, NRXI_T_IN(y, 0)->dtype);
 }
-static const nrxi_op nrxi_op_copy = { "nrx_t_copy", nrxi_b_same, 0 };
-static const nrxi_op nrxi_op_cast = { "nrx_t_cast", nrxi_b_cast, 0 };
-static const nrxi_op nrxi_op_detach = { "nrx_t_detach", NULL, 0 };
+static const nrxi_t_op nrxi_t_op_copy = { "nrx_t_copy", nrxi_t_b_same, 0 };
+static const nrxi_t_op nrxi_t_op_cast = { "nrx_t_cast", nrxi_t_b_cast, 0 };
+static const nrxi_t_op nrxi_t_op_detach = { "nrx_t_detach", NULL, 0 };
 
-NRXI_FN nrx_tensor *nrxi_t_copy_as(const nrxi_op *op, nrx_tensor *x, int dtype)
+NRXI_FN nrx_tensor *nrxi_t_copy_as(const nrxi_t_op *op, nrx_tensor *x, int dtype)
 {
     nrx_tensor *y;
     if (!nrxi_t_enter1(op->name, x, 0)) return NULL;
@@ -8842,7 +8850,7 @@ NRXI_FN nrx_tensor *nrxi_t_copy_as(const nrxi_op *op, nrx_tensor *x, int dtype)
 }
 NRX_DEF nrx_tensor *nrx_t_copy(nrx_tensor *x)
 {
-    return x ? nrxi_t_copy_as(&nrxi_op_copy, x, x->dtype) : NULL;
+    return x ? nrxi_t_copy_as(&nrxi_t_op_copy, x, x->dtype) : NULL;
 }
 NRX_DEF nrx_tensor *nrx_t_contiguous(nrx_tensor *x)
 {
@@ -8855,23 +8863,23 @@ NRX_DEF nrx_tensor *nrx_t_cast(nrx_tensor *x, int dtype)
     if (!s) return NULL;
     if (dtype != NRX_F32 && dtype != NRX_F64 && dtype != NRX_I64)
         return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_cast: dtype %d", dtype);
-    return nrxi_t_copy_as(&nrxi_op_cast, x, dtype);
+    return nrxi_t_copy_as(&nrxi_t_op_cast, x, dtype);
 }
 NRX_DEF nrx_tensor *nrx_t_detach(nrx_tensor *x)
 {
     nrx_tensor *y;
     if (!nrxi_t_enter1("nrx_t_detach", x, 0)) return NULL;
-    y = nrxi_t_alias(x, &nrxi_op_detach);
+    y = nrxi_t_alias(x, &nrxi_t_op_detach);
     return y;
 }
 
 /* reshape */
 
-NRXI_FN void nrxi_b_reshape(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_reshape(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    gx[0] = nrx_t_reshape(g, nrx_t_shape(NRXI_IN(y, 0)));
+    gx[0] = nrx_t_reshape(g, nrx_t_shape(NRXI_T_IN(y, 0)));
 }
-static const nrxi_op nrxi_op_reshape = { "nrx_t_reshape", nrxi_b_reshape, 0 };
+static const nrxi_t_op nrxi_t_op_reshape = { "nrx_t_reshape", nrxi_t_b_reshape, 0 };
 
 /* Strides of a view of x with the new shape; 0 when only a copy can have it. */
 NRXI_FN int nrxi_t_reshape_strides(const nrx_tensor *x, const nrx_shape *to, ptrdiff_t *stride)
@@ -8905,7 +8913,7 @@ NRX_DEF nrx_tensor *nrx_t_reshape(nrx_tensor *x, nrx_shape shape)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_reshape", x, 0);
     nrx_tensor *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     ptrdiff_t stride[NRX_MAX_DIMS];
     size_t count = 1, size;
     int i, unknown = -1;
@@ -8925,14 +8933,14 @@ NRX_DEF nrx_tensor *nrx_t_reshape(nrx_tensor *x, nrx_shape shape)
         return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_reshape: %s has %zu elements, the new shape %zu",
                            nrxi_t_label(&a, x), x->size, count);
     if (nrxi_t_reshape_strides(x, &shape, stride)) {
-        y = nrxi_t_alias(x, &nrxi_op_reshape);
+        y = nrxi_t_alias(x, &nrxi_t_op_reshape);
         if (!y) return NULL;
         nrxi_t_set_shape(y, &shape);
         memcpy(y->stride, stride, sizeof *stride * (size_t)shape.ndim);
     } else {
         nrx_tensor at;
         nrx_shape old = nrx_t_shape(x);
-        y = nrxi_t_new(s, &nrxi_op_reshape, x->dtype, shape);
+        y = nrxi_t_new(s, &nrxi_t_op_reshape, x->dtype, shape);
         if (!y) return NULL;
         at = *y;
         nrxi_t_set_shape(&at, &old);
@@ -8974,17 +8982,17 @@ NRXI_FN nrx_tensor *nrxi_t_sum_to(nrx_tensor *g, const nrx_tensor *x)
     if (axes) g = nrx_t_sum(g, axes, 1);
     return nrx_t_reshape(g, nrx_t_shape(x));
 }
-NRXI_FN void nrxi_b_expand(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_expand(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    gx[0] = nrxi_t_sum_to(g, NRXI_IN(y, 0));
+    gx[0] = nrxi_t_sum_to(g, NRXI_T_IN(y, 0));
 }
-static const nrxi_op nrxi_op_expand = { "nrx_t_expand", nrxi_b_expand, 0 };
+static const nrxi_t_op nrxi_t_op_expand = { "nrx_t_expand", nrxi_t_b_expand, 0 };
 
 NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_expand", x, 0);
     nrx_tensor *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     ptrdiff_t stride[NRX_MAX_DIMS];
     size_t count;
     int i, lead;
@@ -9002,7 +9010,7 @@ NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape)
     }
     if (!nrxi_t_count(&shape, 8, &count))
         return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_expand: the shape overflows");
-    y = nrxi_t_alias(x, &nrxi_op_expand);
+    y = nrxi_t_alias(x, &nrxi_t_op_expand);
     if (!y) return NULL;
     nrxi_t_set_shape(y, &shape);
     memcpy(y->stride, stride, sizeof *stride * (size_t)shape.ndim);
@@ -9014,7 +9022,7 @@ NRX_DEF nrx_tensor *nrx_t_expand(nrx_tensor *x, nrx_shape shape)
 /* The common shape of a and b by NumPy's rule; 0 and an error when there is none. */
 NRXI_FN int nrxi_t_broadcast(const char *name, const nrx_tensor *a, const nrx_tensor *b, nrx_shape *shape)
 {
-    nrxi_label la, lb;
+    nrxi_t_label_info la, lb;
     int i, ndim = a->ndim > b->ndim ? a->ndim : b->ndim;
     shape->ndim = ndim;
     for (i = 0; i < ndim; i++) {
@@ -9030,120 +9038,120 @@ NRXI_FN int nrxi_t_broadcast(const char *name, const nrx_tensor *a, const nrx_te
     return 1;
 }
 
-NRXI_FN void nrxi_b_add(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_add(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(g, NRXI_IN(y, 0));
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(g, NRXI_IN(y, 1));
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(g, NRXI_T_IN(y, 0));
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(g, NRXI_T_IN(y, 1));
 }
-NRXI_FN void nrxi_b_sub(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_sub(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(g, NRXI_IN(y, 0));
-    if (NRXI_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(g, NRXI_IN(y, 1)));
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(g, NRXI_T_IN(y, 0));
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(g, NRXI_T_IN(y, 1)));
 }
-NRXI_FN void nrxi_b_mul(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_mul(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(g, NRXI_IN(y, 1)), NRXI_IN(y, 0));
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrx_t_mul(g, NRXI_IN(y, 0)), NRXI_IN(y, 1));
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(g, NRXI_T_IN(y, 1)), NRXI_T_IN(y, 0));
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrx_t_mul(g, NRXI_T_IN(y, 0)), NRXI_T_IN(y, 1));
 }
-NRXI_FN void nrxi_b_div(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_div(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1), *q = nrx_t_div(g, b);
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(q, a);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(nrx_t_mul(q, nrx_t_div(a, b)), b));
+    nrx_tensor *a = NRXI_T_IN(y, 0), *b = NRXI_T_IN(y, 1), *q = nrx_t_div(g, b);
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(q, a);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(nrx_t_mul(q, nrx_t_div(a, b)), b));
 }
-NRXI_FN void nrxi_b_pow(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_pow(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1);
-    if (NRXI_WANTS(y, 0))
+    nrx_tensor *a = NRXI_T_IN(y, 0), *b = NRXI_T_IN(y, 1);
+    if (NRXI_T_WANTS(y, 0))
         gx[0] = nrxi_t_sum_to(nrx_t_mul(g, nrx_t_mul(b, nrx_t_pow(a, nrx_t_shift(b, -1)))), a);
-    if (NRXI_WANTS(y, 1)) { /* y log(a), with log(1) in place of log(0) */
+    if (NRXI_T_WANTS(y, 1)) { /* y log(a), with log(1) in place of log(0) */
         nrx_tensor *zero = nrx_t_scalar(y->scope, y->dtype, 0), *one = nrx_t_scalar(y->scope, y->dtype, 1);
         nrx_tensor *safe = nrx_t_where(nrx_t_eq(a, zero), one, a);
         gx[1] = nrxi_t_sum_to(nrx_t_mul(nrx_t_mul(g, nrx_t_pow(a, b)), nrx_t_log(safe)), b);
     }
 }
-NRXI_FN void nrxi_b_atan2(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_atan2(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1),
+    nrx_tensor *a = NRXI_T_IN(y, 0), *b = NRXI_T_IN(y, 1),
                *q = nrx_t_div(g, nrx_t_add(nrx_t_square(a), nrx_t_square(b)));
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(q, b), a);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(nrx_t_mul(q, a), b));
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(q, b), a);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrx_t_neg(nrxi_t_sum_to(nrx_t_mul(q, a), b));
 }
-NRXI_FN void nrxi_b_maximum(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_maximum(nrx_tensor *y, nrx_tensor *g,
                             nrx_tensor **gx) /* masks 1, 1/2, 0: for the minimum the other way round */
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1);
+    nrx_tensor *a = NRXI_T_IN(y, 0), *b = NRXI_T_IN(y, 1);
     nrx_tensor *mask = nrx_t_scale(nrx_t_add(nrx_t_gt(a, b), nrx_t_ge(a, b)), 0.5);
     nrx_tensor *rest = nrx_t_affine(mask, -1, 1);
-    int largest = y->node->k[0] == NRXI_MAX;
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(g, largest ? mask : rest), a);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrx_t_mul(g, largest ? rest : mask), b);
+    int largest = y->node->k[0] == NRXI_T_MAX;
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrx_t_mul(g, largest ? mask : rest), a);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrx_t_mul(g, largest ? rest : mask), b);
 }
 NRXI_FN nrx_tensor *nrxi_t_gate(nrx_tensor *g, nrx_tensor *x, double slope);
-NRXI_FN void nrxi_b_gate(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_gate(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    if (NRXI_WANTS(y, 0))
-        gx[0] =
-            nrxi_t_gate(g, NRXI_IN(y, 1), y->node->c[0]); /* piecewise linear: nothing flows to the switch */
+    if (NRXI_T_WANTS(y, 0))
+        gx[0] = nrxi_t_gate(g, NRXI_T_IN(y, 1),
+                            y->node->c[0]); /* piecewise linear: nothing flows to the switch */
 }
 
-NRXI_FN nrx_tensor *nrxi_t_binary(const nrxi_op *op, int kind, nrx_tensor *a, nrx_tensor *b, double c)
+NRXI_FN nrx_tensor *nrxi_t_binary(const nrxi_t_op *op, int kind, nrx_tensor *a, nrx_tensor *b, double c)
 {
-    nrx_scope *s = nrxi_t_enter2(op->name, a, b, NRXI_SAME);
+    nrx_scope *s = nrxi_t_enter2(op->name, a, b, NRXI_T_SAME);
     const nrx_tensor *operand[3];
     nrx_shape shape;
     nrx_tensor *y;
-    nrxi_map m;
+    nrxi_t_map m;
     if (!s || !nrxi_t_broadcast(op->name, a, b, &shape)) return NULL;
     if (a->dtype == NRX_I64 &&
-        (kind == NRXI_DIV || kind == NRXI_POW || kind == NRXI_ATAN2 || kind == NRXI_GATE)) {
-        nrxi_t_enter1(op->name, a, NRXI_FLOAT);
+        (kind == NRXI_T_DIV || kind == NRXI_T_POW || kind == NRXI_T_ATAN2 || kind == NRXI_T_GATE)) {
+        nrxi_t_enter1(op->name, a, NRXI_T_FLOAT);
         return NULL;
     }
     y = nrxi_t_new(s, op, a->dtype, shape);
     if (!y) return NULL;
     operand[0] = y; operand[1] = a; operand[2] = b;
-    nrxi_map_make(&m, 3, operand, &shape);
+    nrxi_t_map_make(&m, 3, operand, &shape);
     m.kind = kind;
     m.c[0] = c;
-    m.kernel = a->dtype == NRX_F32   ? nrxi_binary_f32
-               : a->dtype == NRX_F64 ? nrxi_binary_f64
-                                     : nrxi_binary_i64;
-    nrxi_map_run(s, &m);
+    m.kernel = a->dtype == NRX_F32   ? nrxi_t_binary_f32
+               : a->dtype == NRX_F64 ? nrxi_t_binary_f64
+                                     : nrxi_t_binary_i64;
+    nrxi_t_map_run(s, &m);
     y->node->k[0] = kind;
     y->node->c[0] = c;
     return nrxi_t_link2(y, a, b);
 }
-#define NRXI_BINARY(name, kind, back, save)                                                                  \
-    static const nrxi_op nrxi_op_##name = {"nrx_t_" #name, back, save};                                      \
+#define NRXI_T_BINARY(name, kind, back, save)                                                                \
+    static const nrxi_t_op nrxi_t_op_##name = {"nrx_t_" #name, back, save};                                  \
     NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *a, nrx_tensor *b)                                           \
     {                                                                                                        \
-        return nrxi_t_binary(&nrxi_op_##name, kind, a, b, 0);                                                \
+        return nrxi_t_binary(&nrxi_t_op_##name, kind, a, b, 0);                                              \
     }
-NRXI_BINARY(add, NRXI_ADD, nrxi_b_add, 0)
-NRXI_BINARY(sub, NRXI_SUB, nrxi_b_sub, 0)
-NRXI_BINARY(mul, NRXI_MUL, nrxi_b_mul, 3)
-NRXI_BINARY(div, NRXI_DIV, nrxi_b_div, 3)
-NRXI_BINARY(pow, NRXI_POW, nrxi_b_pow, 3)
-NRXI_BINARY(atan2, NRXI_ATAN2, nrxi_b_atan2, 3)
-NRXI_BINARY(maximum, NRXI_MAX, nrxi_b_maximum, 3)
-NRXI_BINARY(minimum, NRXI_MIN, nrxi_b_maximum, 3)
-NRXI_BINARY(eq, NRXI_EQ, NULL, 0)
-NRXI_BINARY(ne, NRXI_NE, NULL, 0)
-NRXI_BINARY(lt, NRXI_LT, NULL, 0)
-NRXI_BINARY(le, NRXI_LE, NULL, 0)
-NRXI_BINARY(gt, NRXI_GT, NULL, 0)
-NRXI_BINARY(ge, NRXI_GE, NULL, 0)
-static const nrxi_op nrxi_op_gate = { "nrx_t_leaky_relu (gradient)", nrxi_b_gate, 2 };
+NRXI_T_BINARY(add, NRXI_T_ADD, nrxi_t_b_add, 0)
+NRXI_T_BINARY(sub, NRXI_T_SUB, nrxi_t_b_sub, 0)
+NRXI_T_BINARY(mul, NRXI_T_MUL, nrxi_t_b_mul, 3)
+NRXI_T_BINARY(div, NRXI_T_DIV, nrxi_t_b_div, 3)
+NRXI_T_BINARY(pow, NRXI_T_POW, nrxi_t_b_pow, 3)
+NRXI_T_BINARY(atan2, NRXI_T_ATAN2, nrxi_t_b_atan2, 3)
+NRXI_T_BINARY(maximum, NRXI_T_MAX, nrxi_t_b_maximum, 3)
+NRXI_T_BINARY(minimum, NRXI_T_MIN, nrxi_t_b_maximum, 3)
+NRXI_T_BINARY(eq, NRXI_T_EQ, NULL, 0)
+NRXI_T_BINARY(ne, NRXI_T_NE, NULL, 0)
+NRXI_T_BINARY(lt, NRXI_T_LT, NULL, 0)
+NRXI_T_BINARY(le, NRXI_T_LE, NULL, 0)
+NRXI_T_BINARY(gt, NRXI_T_GT, NULL, 0)
+NRXI_T_BINARY(ge, NRXI_T_GE, NULL, 0)
+static const nrxi_t_op nrxi_t_op_gate = { "nrx_t_leaky_relu (gradient)", nrxi_t_b_gate, 2 };
 NRXI_FN nrx_tensor *nrxi_t_gate(nrx_tensor *g, nrx_tensor *x,
                                 double slope) /* g where x > 0, slope g elsewhere */
 {
-    return nrxi_t_binary(&nrxi_op_gate, NRXI_GATE, g, x, slope);
+    return nrxi_t_binary(&nrxi_t_op_gate, NRXI_T_GATE, g, x, slope);
 }
 
 /* where */
 
-NRXI_FN void nrxi_where_kernel(const nrxi_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)
+NRXI_FN void nrxi_t_where_kernel(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)
 {
     size_t i, size = m->size[0];
     for (i = 0; i < n; i++) {
@@ -9157,97 +9165,104 @@ NRXI_FN void nrxi_where_kernel(const nrxi_map *m, size_t n, unsigned char *const
                size);
     }
 }
-NRXI_FN void nrxi_b_where(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_where(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *mask = NRXI_IN(y, 0), *zero = nrx_t_scalar(y->scope, y->dtype, 0);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrx_t_where(mask, g, zero), NRXI_IN(y, 1));
-    if (NRXI_WANTS(y, 2)) gx[2] = nrxi_t_sum_to(nrx_t_where(mask, zero, g), NRXI_IN(y, 2));
+    nrx_tensor *mask = NRXI_T_IN(y, 0), *zero = nrx_t_scalar(y->scope, y->dtype, 0);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrx_t_where(mask, g, zero), NRXI_T_IN(y, 1));
+    if (NRXI_T_WANTS(y, 2)) gx[2] = nrxi_t_sum_to(nrx_t_where(mask, zero, g), NRXI_T_IN(y, 2));
 }
-static const nrxi_op nrxi_op_where = { "nrx_t_where", nrxi_b_where, 1 };
+static const nrxi_t_op nrxi_t_op_where = { "nrx_t_where", nrxi_t_b_where, 1 };
 NRX_DEF nrx_tensor *nrx_t_where(nrx_tensor *mask, nrx_tensor *a, nrx_tensor *b)
 {
     nrx_tensor *in[3], *y, wide;
     const nrx_tensor *operand[4];
     nrx_shape shape;
-    nrxi_map m;
+    nrxi_t_map m;
     in[0] = mask; in[1] = a; in[2] = b;
-    if (!nrxi_t_enter("nrx_t_where", in, 3, 0) || !nrxi_t_enter2("nrx_t_where", a, b, NRXI_SAME)) return NULL;
+    if (!nrxi_t_enter("nrx_t_where", in, 3, 0) || !nrxi_t_enter2("nrx_t_where", a, b, NRXI_T_SAME))
+        return NULL;
     if (!nrxi_t_broadcast("nrx_t_where", a, b, &shape)) return NULL;
     wide = *a;
     wide.ndim = shape.ndim;
     memcpy(wide.shape, shape.n, sizeof wide.shape);
     if (!nrxi_t_broadcast("nrx_t_where", mask, &wide, &shape)) return NULL;
-    y = nrxi_t_new(a->scope, &nrxi_op_where, a->dtype, shape);
+    y = nrxi_t_new(a->scope, &nrxi_t_op_where, a->dtype, shape);
     if (!y) return NULL;
     operand[0] = y; operand[1] = mask; operand[2] = a; operand[3] = b;
-    nrxi_map_make(&m, 4, operand, &shape);
+    nrxi_t_map_make(&m, 4, operand, &shape);
     m.kind = mask->dtype;
-    m.kernel = nrxi_where_kernel;
-    nrxi_map_run(a->scope, &m);
+    m.kernel = nrxi_t_where_kernel;
+    nrxi_t_map_run(a->scope, &m);
     return nrxi_t_link(y, in, 3);
 }
 
-/* -- element-wise, one operand. X(name, what the gradient reads: 1 = x, NRXI_SAVE_OUT = the result) -- */
+/* -- element-wise, one operand. X(name, what the gradient reads: 1 = x, NRXI_T_SAVE_OUT = the result) -- */
 
-#define NRXI_UNARY_LIST(X)                                                                                   \
+#define NRXI_T_UNARY_LIST(X)                                                                                 \
     X(neg, 0)                                                                                                \
-    X(abs, 1) X(sign, 0) X(floor, 0) X(ceil, 0) X(round, 0) X(square, 1) X(sqrt, NRXI_SAVE_OUT)              \
-        X(rsqrt, NRXI_SAVE_OUT) X(reciprocal, NRXI_SAVE_OUT) X(exp, NRXI_SAVE_OUT) X(expm1, NRXI_SAVE_OUT)   \
-            X(log, 1) X(log1p, 1) X(sin, 1) X(cos, 1) X(tan, NRXI_SAVE_OUT) X(asin, 1) X(acos, 1) X(atan, 1) \
-                X(sinh, 1) X(cosh, 1) X(tanh, NRXI_SAVE_OUT) X(sigmoid, NRXI_SAVE_OUT) X(softplus, 1)        \
+    X(abs, 1) X(sign, 0) X(floor, 0) X(ceil, 0) X(round, 0) X(square, 1) X(sqrt, NRXI_T_SAVE_OUT)            \
+        X(rsqrt, NRXI_T_SAVE_OUT) X(reciprocal, NRXI_T_SAVE_OUT) X(exp, NRXI_T_SAVE_OUT) X(expm1, NRXI_T_SAVE_OUT) \
+            X(log, 1) X(log1p, 1) X(sin, 1) X(cos, 1) X(tan, NRXI_T_SAVE_OUT) X(asin, 1) X(acos, 1) X(atan, 1) \
+                X(sinh, 1) X(cosh, 1) X(tanh, NRXI_T_SAVE_OUT) X(sigmoid, NRXI_T_SAVE_OUT) X(softplus, 1)    \
                     X(silu, 1) X(erf, 1) X(gelu, 1) X(relu, 1)
-#define NRXI_X_(name, save) NRXI_U_##name,
-enum { NRXI_UNARY_LIST(NRXI_X_) NRXI_U_affine, NRXI_U_pow, NRXI_U_clamp, NRXI_U_leaky, NRXI_U_elu };
-#undef NRXI_X_
+#define NRXI_T_X_(name, save) NRXI_T_U_##name,
+enum {
+    NRXI_T_UNARY_LIST(NRXI_T_X_) NRXI_T_U_affine,
+    NRXI_T_U_pow,
+    NRXI_T_U_clamp,
+    NRXI_T_U_leaky,
+    NRXI_T_U_elu
+};
+#undef NRXI_T_X_
 
 NRXI_FN nrx_tensor *nrxi_t_unary(int kind, nrx_tensor *x, double c0, double c1);
 
 /* gx = g times the derivative, written with operators. */
-NRXI_FN void nrxi_b_unary(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_unary(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *x = NRXI_IN(y, 0), *d = NULL;
+    nrx_tensor *x = NRXI_T_IN(y, 0), *d = NULL;
     double c0 = y->node->c[0], c1 = y->node->c[1];
     switch ((int)y->node->k[0]) {
-    case NRXI_U_neg: gx[0] = nrx_t_neg(g); return;
-    case NRXI_U_affine: gx[0] = nrx_t_scale(g, c0); return;
-    case NRXI_U_sign:
-    case NRXI_U_floor:
-    case NRXI_U_ceil:
-    case NRXI_U_round: gx[0] = nrx_t_scale(g, 0); return;
-    case NRXI_U_relu: gx[0] = nrxi_t_gate(g, x, 0); return;
-    case NRXI_U_leaky: gx[0] = nrxi_t_gate(g, x, c0); return;
-    case NRXI_U_abs: d = nrx_t_sign(x); break;
-    case NRXI_U_square: d = nrx_t_scale(x, 2); break;
-    case NRXI_U_sqrt: gx[0] = nrx_t_div(nrx_t_scale(g, 0.5), y); return;
-    case NRXI_U_rsqrt: d = nrx_t_scale(nrx_t_mul(y, nrx_t_square(y)), -0.5); break;
-    case NRXI_U_reciprocal: d = nrx_t_neg(nrx_t_square(y)); break;
-    case NRXI_U_exp: d = y; break;
-    case NRXI_U_expm1: d = nrx_t_shift(y, 1); break;
-    case NRXI_U_log: gx[0] = nrx_t_div(g, x); return;
-    case NRXI_U_log1p: gx[0] = nrx_t_div(g, nrx_t_shift(x, 1)); return;
-    case NRXI_U_sin: d = nrx_t_cos(x); break;
-    case NRXI_U_cos: d = nrx_t_neg(nrx_t_sin(x)); break;
-    case NRXI_U_tan: d = nrx_t_shift(nrx_t_square(y), 1); break;
-    case NRXI_U_asin: d = nrx_t_rsqrt(nrx_t_affine(nrx_t_square(x), -1, 1)); break;
-    case NRXI_U_acos: d = nrx_t_neg(nrx_t_rsqrt(nrx_t_affine(nrx_t_square(x), -1, 1))); break;
-    case NRXI_U_atan: d = nrx_t_reciprocal(nrx_t_shift(nrx_t_square(x), 1)); break;
-    case NRXI_U_sinh: d = nrx_t_cosh(x); break;
-    case NRXI_U_cosh: d = nrx_t_sinh(x); break;
-    case NRXI_U_tanh: d = nrx_t_affine(nrx_t_square(y), -1, 1); break;
-    case NRXI_U_sigmoid: d = nrx_t_mul(y, nrx_t_affine(y, -1, 1)); break;
-    case NRXI_U_softplus: d = nrx_t_sigmoid(x); break;
-    case NRXI_U_silu: /* s + x s (1 - s) */
+    case NRXI_T_U_neg: gx[0] = nrx_t_neg(g); return;
+    case NRXI_T_U_affine: gx[0] = nrx_t_scale(g, c0); return;
+    case NRXI_T_U_sign:
+    case NRXI_T_U_floor:
+    case NRXI_T_U_ceil:
+    case NRXI_T_U_round: gx[0] = nrx_t_scale(g, 0); return;
+    case NRXI_T_U_relu: gx[0] = nrxi_t_gate(g, x, 0); return;
+    case NRXI_T_U_leaky: gx[0] = nrxi_t_gate(g, x, c0); return;
+    case NRXI_T_U_abs: d = nrx_t_sign(x); break;
+    case NRXI_T_U_square: d = nrx_t_scale(x, 2); break;
+    case NRXI_T_U_sqrt: gx[0] = nrx_t_div(nrx_t_scale(g, 0.5), y); return;
+    case NRXI_T_U_rsqrt: d = nrx_t_scale(nrx_t_mul(y, nrx_t_square(y)), -0.5); break;
+    case NRXI_T_U_reciprocal: d = nrx_t_neg(nrx_t_square(y)); break;
+    case NRXI_T_U_exp: d = y; break;
+    case NRXI_T_U_expm1: d = nrx_t_shift(y, 1); break;
+    case NRXI_T_U_log: gx[0] = nrx_t_div(g, x); return;
+    case NRXI_T_U_log1p: gx[0] = nrx_t_div(g, nrx_t_shift(x, 1)); return;
+    case NRXI_T_U_sin: d = nrx_t_cos(x); break;
+    case NRXI_T_U_cos: d = nrx_t_neg(nrx_t_sin(x)); break;
+    case NRXI_T_U_tan: d = nrx_t_shift(nrx_t_square(y), 1); break;
+    case NRXI_T_U_asin: d = nrx_t_rsqrt(nrx_t_affine(nrx_t_square(x), -1, 1)); break;
+    case NRXI_T_U_acos: d = nrx_t_neg(nrx_t_rsqrt(nrx_t_affine(nrx_t_square(x), -1, 1))); break;
+    case NRXI_T_U_atan: d = nrx_t_reciprocal(nrx_t_shift(nrx_t_square(x), 1)); break;
+    case NRXI_T_U_sinh: d = nrx_t_cosh(x); break;
+    case NRXI_T_U_cosh: d = nrx_t_sinh(x); break;
+    case NRXI_T_U_tanh: d = nrx_t_affine(nrx_t_square(y), -1, 1); break;
+    case NRXI_T_U_sigmoid: d = nrx_t_mul(y, nrx_t_affine(y, -1, 1)); break;
+    case NRXI_T_U_softplus: d = nrx_t_sigmoid(x); break;
+    case NRXI_T_U_silu: /* s + x s (1 - s) */
         d = nrx_t_sigmoid(x);
         d = nrx_t_mul(d, nrx_t_shift(nrx_t_mul(x, nrx_t_affine(d, -1, 1)), 1));
         break;
-    case NRXI_U_erf: d = nrx_t_scale(nrx_t_exp(nrx_t_neg(nrx_t_square(x))), 1.1283791670955126); break;
-    case NRXI_U_gelu: /* Phi(x) + x phi(x) */
+    case NRXI_T_U_erf: d = nrx_t_scale(nrx_t_exp(nrx_t_neg(nrx_t_square(x))), 1.1283791670955126); break;
+    case NRXI_T_U_gelu: /* Phi(x) + x phi(x) */
         d = nrx_t_affine(nrx_t_erf(nrx_t_scale(x, 0.70710678118654752)), 0.5, 0.5);
         d = nrx_t_add(d, nrx_t_scale(nrx_t_mul(x, nrx_t_exp(nrx_t_scale(nrx_t_square(x), -0.5))),
                                      0.39894228040143268));
         break;
-    case NRXI_U_pow: d = nrx_t_scale(nrx_t_pow_scalar(x, c0 - 1), c0); break;
-    case NRXI_U_clamp: {
+    case NRXI_T_U_pow: d = nrx_t_scale(nrx_t_pow_scalar(x, c0 - 1), c0); break;
+    case NRXI_T_U_clamp: {
         nrx_tensor *lo = nrx_t_scalar(y->scope, y->dtype, c0), *hi = nrx_t_scalar(y->scope, y->dtype, c1);
         d = nrx_t_mul(nrx_t_ge(x, lo), nrx_t_le(x, hi));
         break;
@@ -9259,16 +9274,16 @@ NRXI_FN void nrxi_b_unary(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     }
     gx[0] = nrx_t_mul(g, d);
 }
-#define NRXI_X_(name, save) { "nrx_t_" #name, nrxi_b_unary, save },
-static const nrxi_op nrxi_op_unary[] = {NRXI_UNARY_LIST(NRXI_X_){"nrx_t_affine", nrxi_b_unary, 0},
-                                        {"nrx_t_pow_scalar", nrxi_b_unary, 1},
-                                        {"nrx_t_clamp", nrxi_b_unary, 1},
-                                        {"nrx_t_leaky_relu", nrxi_b_unary, 1},
-                                        {"nrx_t_elu", nrxi_b_unary, 1}};
-#undef NRXI_X_
+#define NRXI_T_X_(name, save) { "nrx_t_" #name, nrxi_t_b_unary, save },
+static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_affine", nrxi_t_b_unary, 0},
+                                        {"nrx_t_pow_scalar", nrxi_t_b_unary, 1},
+                                        {"nrx_t_clamp", nrxi_t_b_unary, 1},
+                                        {"nrx_t_leaky_relu", nrxi_t_b_unary, 1},
+                                        {"nrx_t_elu", nrxi_t_b_unary, 1}};
+#undef NRXI_T_X_
 
 /* At most 256 contiguous values, x and y apart. */
-#define NRXI_MAP1(E)                                                                                         \
+#define NRXI_T_MAP1(E)                                                                                       \
     for (; i + 8 <= n; i += 8)                                                                               \
         for (j = 0; j < 8; j++) {                                                                            \
             T u = x[i + j];                                                                                  \
@@ -9279,9 +9294,9 @@ static const nrxi_op nrxi_op_unary[] = {NRXI_UNARY_LIST(NRXI_X_){"nrx_t_affine",
         y[i] = (T)(E);                                                                                       \
     }                                                                                                        \
     break;
-#define NRXI_MAP2(E) for (i = 0; i < n; i++) { T u = x[i], v = t[i]; y[i] = (T)(E); } break;
-#define NRXI_UNARY_KERNEL(TYPE, S, F)                                                                        \
-    NRXI_FN void nrxi_unary_##S(int kind, double a0, double a1, size_t n, const TYPE *NRX_RESTRICT x,        \
+#define NRXI_T_MAP2(E) for (i = 0; i < n; i++) { T u = x[i], v = t[i]; y[i] = (T)(E); } break;
+#define NRXI_T_UNARY_KERNEL(TYPE, S, F)                                                                      \
+    NRXI_FN void nrxi_t_unary_##S(int kind, double a0, double a1, size_t n, const TYPE *NRX_RESTRICT x,      \
                                 TYPE *NRX_RESTRICT y)                                                        \
     {                                                                                                        \
         typedef TYPE T;                                                                                      \
@@ -9289,47 +9304,47 @@ static const nrxi_op nrxi_op_unary[] = {NRXI_UNARY_LIST(NRXI_X_){"nrx_t_affine",
         const T c0 = (T)a0, c1 = (T)a1;                                                                      \
         T t[256];                                                                                            \
         switch (kind) {                                                                                      \
-        case NRXI_U_neg: NRXI_MAP1(-u)                                                                       \
-        case NRXI_U_affine: NRXI_MAP1(c0 *u + c1)                                                            \
-        case NRXI_U_abs: NRXI_MAP1(F(fabs)(u))                                                               \
-        case NRXI_U_sign: NRXI_MAP1(u > 0 ? 1 : u < 0 ? -1 : u)                                              \
-        case NRXI_U_floor: NRXI_MAP1(F(floor)(u))                                                            \
-        case NRXI_U_ceil: NRXI_MAP1(F(ceil)(u))                                                              \
-        case NRXI_U_round: NRXI_MAP1(F(rint)(u))                                                             \
-        case NRXI_U_square: NRXI_MAP1(u *u)                                                                  \
-        case NRXI_U_sqrt: NRXI_MAP1(F(sqrt)(u))                                                              \
-        case NRXI_U_rsqrt: NRXI_MAP1(1 / F(sqrt)(u))                                                         \
-        case NRXI_U_reciprocal: NRXI_MAP1(1 / u)                                                             \
-        case NRXI_U_relu: NRXI_MAP1(u > 0 || u != u ? u : 0)                                                 \
-        case NRXI_U_leaky: NRXI_MAP1(u > 0 ? u : c0 * u)                                                     \
-        case NRXI_U_clamp: NRXI_MAP1(u<c0 ? c0 : u> c1 ? c1 : u)                                             \
-        case NRXI_U_exp: nrxi_vexp_##S(n, x, y); break;                                                      \
-        case NRXI_U_expm1: nrxi_vexpm1_##S(n, x, y); break;                                                  \
-        case NRXI_U_log: nrxi_vlog_##S(n, x, y); break;                                                      \
-        case NRXI_U_log1p: nrxi_vlog1p_##S(n, x, y); break;                                                  \
-        case NRXI_U_sin: nrxi_vsin_##S(n, x, y); break;                                                      \
-        case NRXI_U_cos: nrxi_vcos_##S(n, x, y); break;                                                      \
-        case NRXI_U_tanh: nrxi_vtanh_##S(n, x, y); break;                                                    \
-        case NRXI_U_sigmoid: nrxi_vsigmoid_##S(n, x, y); break;                                              \
-        case NRXI_U_softplus: nrxi_vsoftplus_##S(n, x, y); break;                                            \
-        case NRXI_U_erf: nrxi_verf_##S(n, x, y); break;                                                      \
-        case NRXI_U_tan: NRXI_MAP1(F(tan)(u))                                                                \
-        case NRXI_U_asin: NRXI_MAP1(F(asin)(u))                                                              \
-        case NRXI_U_acos: NRXI_MAP1(F(acos)(u))                                                              \
-        case NRXI_U_atan: NRXI_MAP1(F(atan)(u))                                                              \
-        case NRXI_U_sinh: NRXI_MAP1(F(sinh)(u))                                                              \
-        case NRXI_U_cosh: NRXI_MAP1(F(cosh)(u))                                                              \
-        case NRXI_U_pow: NRXI_MAP1(F(pow)(u, c0))                                                            \
-        case NRXI_U_elu: nrxi_vexpm1_##S(n, x, t); NRXI_MAP2(u > 0 ? u : c0 * v)                             \
-        case NRXI_U_silu: nrxi_vsigmoid_##S(n, x, t); NRXI_MAP2(u *v)                                        \
-        case NRXI_U_gelu:                                                                                    \
+        case NRXI_T_U_neg: NRXI_T_MAP1(-u)                                                                   \
+        case NRXI_T_U_affine: NRXI_T_MAP1(c0 *u + c1)                                                        \
+        case NRXI_T_U_abs: NRXI_T_MAP1(F(fabs)(u))                                                           \
+        case NRXI_T_U_sign: NRXI_T_MAP1(u > 0 ? 1 : u < 0 ? -1 : u)                                          \
+        case NRXI_T_U_floor: NRXI_T_MAP1(F(floor)(u))                                                        \
+        case NRXI_T_U_ceil: NRXI_T_MAP1(F(ceil)(u))                                                          \
+        case NRXI_T_U_round: NRXI_T_MAP1(F(rint)(u))                                                         \
+        case NRXI_T_U_square: NRXI_T_MAP1(u *u)                                                              \
+        case NRXI_T_U_sqrt: NRXI_T_MAP1(F(sqrt)(u))                                                          \
+        case NRXI_T_U_rsqrt: NRXI_T_MAP1(1 / F(sqrt)(u))                                                     \
+        case NRXI_T_U_reciprocal: NRXI_T_MAP1(1 / u)                                                         \
+        case NRXI_T_U_relu: NRXI_T_MAP1(u > 0 || u != u ? u : 0)                                             \
+        case NRXI_T_U_leaky: NRXI_T_MAP1(u > 0 ? u : c0 * u)                                                 \
+        case NRXI_T_U_clamp: NRXI_T_MAP1(u<c0 ? c0 : u> c1 ? c1 : u)                                         \
+        case NRXI_T_U_exp: nrxi_vexp_##S(n, x, y); break;                                                    \
+        case NRXI_T_U_expm1: nrxi_vexpm1_##S(n, x, y); break;                                                \
+        case NRXI_T_U_log: nrxi_vlog_##S(n, x, y); break;                                                    \
+        case NRXI_T_U_log1p: nrxi_vlog1p_##S(n, x, y); break;                                                \
+        case NRXI_T_U_sin: nrxi_vsin_##S(n, x, y); break;                                                    \
+        case NRXI_T_U_cos: nrxi_vcos_##S(n, x, y); break;                                                    \
+        case NRXI_T_U_tanh: nrxi_vtanh_##S(n, x, y); break;                                                  \
+        case NRXI_T_U_sigmoid: nrxi_vsigmoid_##S(n, x, y); break;                                            \
+        case NRXI_T_U_softplus: nrxi_vsoftplus_##S(n, x, y); break;                                          \
+        case NRXI_T_U_erf: nrxi_verf_##S(n, x, y); break;                                                    \
+        case NRXI_T_U_tan: NRXI_T_MAP1(F(tan)(u))                                                            \
+        case NRXI_T_U_asin: NRXI_T_MAP1(F(asin)(u))                                                          \
+        case NRXI_T_U_acos: NRXI_T_MAP1(F(acos)(u))                                                          \
+        case NRXI_T_U_atan: NRXI_T_MAP1(F(atan)(u))                                                          \
+        case NRXI_T_U_sinh: NRXI_T_MAP1(F(sinh)(u))                                                          \
+        case NRXI_T_U_cosh: NRXI_T_MAP1(F(cosh)(u))                                                          \
+        case NRXI_T_U_pow: NRXI_T_MAP1(F(pow)(u, c0))                                                        \
+        case NRXI_T_U_elu: nrxi_vexpm1_##S(n, x, t); NRXI_T_MAP2(u > 0 ? u : c0 * v)                         \
+        case NRXI_T_U_silu: nrxi_vsigmoid_##S(n, x, t); NRXI_T_MAP2(u *v)                                    \
+        case NRXI_T_U_gelu:                                                                                  \
             for (i = 0; i < n; i++) t[i] = x[i] * (T)0.70710678118654752;                                    \
             nrxi_verf_##S(n, t, t);                                                                          \
-            NRXI_MAP2((T)0.5 * u * (1 + v))                                                                  \
+            NRXI_T_MAP2((T)0.5 * u * (1 + v))                                                                \
         default: break;                                                                                      \
         }                                                                                                    \
     }                                                                                                        \
-    NRXI_FN void nrxi_unary_map_##S(const nrxi_map *m, size_t n, unsigned char *const *p,                    \
+    NRXI_FN void nrxi_t_unary_map_##S(const nrxi_t_map *m, size_t n, unsigned char *const *p,                \
                                     const ptrdiff_t *st)                                                     \
     {                                                                                                        \
         TYPE *y = (TYPE *)(void *)p[0], gathered[256];                                                       \
@@ -9339,68 +9354,68 @@ static const nrxi_op nrxi_op_unary[] = {NRXI_UNARY_LIST(NRXI_X_){"nrx_t_affine",
             len = n - i < 256 ? n - i : 256;                                                                 \
             if (st[1] != 1)                                                                                  \
                 for (k = 0; k < len; k++) gathered[k] = x[(ptrdiff_t)(i + k) * st[1]];                       \
-            nrxi_unary_##S(m->kind, m->c[0], m->c[1], len, st[1] == 1 ? x + i : gathered, y + i);            \
+            nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], len, st[1] == 1 ? x + i : gathered, y + i);          \
         }                                                                                                    \
     }
-#define NRXI_SAME_NAME(name) name
-#define NRXI_FLOAT_NAME(name) name##f
-NRXI_UNARY_KERNEL(float, f32, NRXI_FLOAT_NAME)
-NRXI_UNARY_KERNEL(double, f64, NRXI_SAME_NAME)
+#define NRXI_T_SAME_NAME(name) name
+#define NRXI_T_FLOAT_NAME(name) name##f
+NRXI_T_UNARY_KERNEL(float, f32, NRXI_T_FLOAT_NAME)
+NRXI_T_UNARY_KERNEL(double, f64, NRXI_T_SAME_NAME)
 
 NRXI_FN nrx_tensor *nrxi_t_unary(int kind, nrx_tensor *x, double c0, double c1)
 {
-    const nrxi_op *op = &nrxi_op_unary[kind];
-    nrx_scope *s = nrxi_t_enter1(op->name, x, NRXI_FLOAT);
+    const nrxi_t_op *op = &nrxi_t_op_unary[kind];
+    nrx_scope *s = nrxi_t_enter1(op->name, x, NRXI_T_FLOAT);
     const nrx_tensor *operand[2];
     nrx_shape shape;
     nrx_tensor *y;
-    nrxi_map m;
+    nrxi_t_map m;
     if (!s) return NULL;
     shape = nrx_t_shape(x);
     y = nrxi_t_new(s, op, x->dtype, shape);
     if (!y) return NULL;
     operand[0] = y; operand[1] = x;
-    nrxi_map_make(&m, 2, operand, &shape);
+    nrxi_t_map_make(&m, 2, operand, &shape);
     m.kind = kind;
     m.c[0] = c0;
     m.c[1] = c1;
-    m.kernel = x->dtype == NRX_F32 ? nrxi_unary_map_f32 : nrxi_unary_map_f64;
-    nrxi_map_run(s, &m);
+    m.kernel = x->dtype == NRX_F32 ? nrxi_t_unary_map_f32 : nrxi_t_unary_map_f64;
+    nrxi_t_map_run(s, &m);
     y->node->k[0] = kind;
     y->node->c[0] = c0;
     y->node->c[1] = c1;
     return nrxi_t_link1(y, x);
 }
-#define NRXI_X_(name, save)                                                                                  \
-    NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *x) { return nrxi_t_unary(NRXI_U_##name, x, 0, 0); }
-NRXI_UNARY_LIST(NRXI_X_)
-#undef NRXI_X_
+#define NRXI_T_X_(name, save)                                                                                \
+    NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *x) { return nrxi_t_unary(NRXI_T_U_##name, x, 0, 0); }
+NRXI_T_UNARY_LIST(NRXI_T_X_)
+#undef NRXI_T_X_
 NRX_DEF nrx_tensor *nrx_t_affine(nrx_tensor *x, double scale, double shift)
 {
-    return nrxi_t_unary(NRXI_U_affine, x, scale, shift);
+    return nrxi_t_unary(NRXI_T_U_affine, x, scale, shift);
 }
-NRX_DEF nrx_tensor *nrx_t_scale(nrx_tensor *x, double c) { return nrxi_t_unary(NRXI_U_affine, x, c, 0); }
-NRX_DEF nrx_tensor *nrx_t_shift(nrx_tensor *x, double c) { return nrxi_t_unary(NRXI_U_affine, x, 1, c); }
+NRX_DEF nrx_tensor *nrx_t_scale(nrx_tensor *x, double c) { return nrxi_t_unary(NRXI_T_U_affine, x, c, 0); }
+NRX_DEF nrx_tensor *nrx_t_shift(nrx_tensor *x, double c) { return nrxi_t_unary(NRXI_T_U_affine, x, 1, c); }
 NRX_DEF nrx_tensor *nrx_t_clamp(nrx_tensor *x, double lo, double hi)
 {
-    return nrxi_t_unary(NRXI_U_clamp, x, lo, hi);
+    return nrxi_t_unary(NRXI_T_U_clamp, x, lo, hi);
 }
 NRX_DEF nrx_tensor *nrx_t_leaky_relu(nrx_tensor *x, double slope)
 {
-    return nrxi_t_unary(NRXI_U_leaky, x, slope, 0);
+    return nrxi_t_unary(NRXI_T_U_leaky, x, slope, 0);
 }
-NRX_DEF nrx_tensor *nrx_t_elu(nrx_tensor *x, double alpha) { return nrxi_t_unary(NRXI_U_elu, x, alpha, 0); }
+NRX_DEF nrx_tensor *nrx_t_elu(nrx_tensor *x, double alpha) { return nrxi_t_unary(NRXI_T_U_elu, x, alpha, 0); }
 NRX_DEF nrx_tensor *nrx_t_pow_scalar(nrx_tensor *x, double p)
 {
     if (p == 2) return nrx_t_square(x);
     if (p == 1) return nrx_t_affine(x, 1, 0);
     if (p == 0) return nrx_t_affine(x, 0, 1);
-    return nrxi_t_unary(NRXI_U_pow, x, p, 0);
+    return nrxi_t_unary(NRXI_T_U_pow, x, p, 0);
 }
 NRX_DEF nrx_tensor *nrx_t_dropout(nrx_tensor *x, double p, nrx_rng *r)
 {
     nrx_tensor *y;
-    if (!nrxi_t_enter1("nrx_t_dropout", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_dropout", x, NRXI_T_FLOAT)) return NULL;
     nrx_t_begin(x->scope);
     y = nrx_t_mul(x, nrx_t_dropout_mask(x->scope, x->dtype, nrx_t_shape(x), p, r));
     return nrx_t_end(x->scope, y);
@@ -9412,7 +9427,7 @@ NRXI_FN nrx_tensor *nrxi_t_triangle(const char *name, nrx_tensor *x, ptrdiff_t k
 {
     nrx_scope *s = nrxi_t_enter1(name, x, 0);
     nrx_tensor *mask, *zero;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t i, j, m, n;
     if (!s) return NULL;
     if (x->ndim < 2) return nrxi_t_fail(s, NRX_E_SHAPE, "%s: %s is not a matrix", name, nrxi_t_label(&a, x));
@@ -9435,14 +9450,14 @@ NRX_DEF nrx_tensor *nrx_t_triu(nrx_tensor *x, ptrdiff_t k) { return nrxi_t_trian
 /* -- sums. Outputs are independent: each is a sum over `run` (inner) times `outer` reduced positions. f32
    adds up in f64; f64 in blocks of 128 folded pairwise, and runs are joined with a compensation. -- */
 
-NRXI_FN double nrxi_sum_f64(size_t n, const double *x, ptrdiff_t st)
+NRXI_FN double nrxi_t_sum_f64(size_t n, const double *x, ptrdiff_t st)
 {
     double a[4] = {0, 0, 0, 0};
     size_t i, half;
     if (n > 128) {
         half = n / 2 & ~(size_t)127;
         if (half == 0) half = 128;
-        return nrxi_sum_f64(half, x, st) + nrxi_sum_f64(n - half, x + (ptrdiff_t)half * st, st);
+        return nrxi_t_sum_f64(half, x, st) + nrxi_t_sum_f64(n - half, x + (ptrdiff_t)half * st, st);
     }
     for (i = 0; i + 4 <= n; i += 4) {
         const double *p = x + (ptrdiff_t)i * st;
@@ -9451,7 +9466,7 @@ NRXI_FN double nrxi_sum_f64(size_t n, const double *x, ptrdiff_t st)
     for (; i < n; i++) a[0] += x[(ptrdiff_t)i * st];
     return (a[0] + a[1]) + (a[2] + a[3]);
 }
-NRXI_FN double nrxi_sum_f32(size_t n, const float *x, ptrdiff_t st)
+NRXI_FN double nrxi_t_sum_f32(size_t n, const float *x, ptrdiff_t st)
 {
     double a[4] = {0, 0, 0, 0};
     size_t i;
@@ -9472,7 +9487,7 @@ typedef struct nrxi_t_sum {
     double *partial;                       /* one output from one long contiguous array: sums of its chunks */
 } nrxi_t_sum;
 
-NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n,
+NRXI_FN int nrxi_t_sum_axes(const nrx_tensor *x, unsigned set, size_t *n,
                           ptrdiff_t *st) /* merges the axes of a set */
 {
     int i, nd = 0;
@@ -9490,7 +9505,7 @@ NRXI_FN int nrxi_sum_axes(const nrx_tensor *x, unsigned set, size_t *n,
     return nd;
 }
 
-NRXI_FN ptrdiff_t nrxi_sum_offset(size_t index, int nd, const size_t *n, const ptrdiff_t *st)
+NRXI_FN ptrdiff_t nrxi_t_sum_offset(size_t index, int nd, const size_t *n, const ptrdiff_t *st)
 {
     ptrdiff_t offset = 0;
     int d;
@@ -9498,14 +9513,14 @@ NRXI_FN ptrdiff_t nrxi_sum_offset(size_t index, int nd, const size_t *n, const p
     return offset;
 }
 
-NRXI_FN double nrxi_sum_one(const nrxi_t_sum *m, ptrdiff_t base)
+NRXI_FN double nrxi_t_sum_one(const nrxi_t_sum *m, ptrdiff_t base)
 {
     size_t k, run = m->rn[m->nr - 1];
     double sum = 0, lost = 0;
     for (k = 0; k < m->outer; k++) {
-        ptrdiff_t at = base + nrxi_sum_offset(k, m->nr - 1, m->rn, m->rs), st = m->rs[m->nr - 1];
-        double v = m->dtype == NRX_F32 ? nrxi_sum_f32(run, (const float *)(const void *)m->x + at, st)
-                                       : nrxi_sum_f64(run, (const double *)(const void *)m->x + at, st), t;
+        ptrdiff_t at = base + nrxi_t_sum_offset(k, m->nr - 1, m->rn, m->rs), st = m->rs[m->nr - 1];
+        double v = m->dtype == NRX_F32 ? nrxi_t_sum_f32(run, (const float *)(const void *)m->x + at, st)
+                                       : nrxi_t_sum_f64(run, (const double *)(const void *)m->x + at, st), t;
         t = sum + v;                                              /* Neumaier's variant of Kahan's sum */
         lost += fabs(sum) >= fabs(v) ? (sum - t) + v : (v - t) + sum;
         sum = t;
@@ -9514,26 +9529,26 @@ NRXI_FN double nrxi_sum_one(const nrxi_t_sum *m, ptrdiff_t base)
 }
 
 /* Up to 32 neighbouring outputs with unit stride at once: reduced positions outside, outputs inside. */
-#define NRXI_SUM_TILE(T)                                                                      \
+#define NRXI_T_SUM_TILE(T)                                                                      \
     for (k = 0; k < count; k++) {                                                             \
-        const T *p = (const T *)(const void *)m->x + base + nrxi_sum_offset(k, m->nr, m->rn, m->rs); \
+        const T *p = (const T *)(const void *)m->x + base + nrxi_t_sum_offset(k, m->nr, m->rn, m->rs); \
         for (i = 0; i < width; i++) {                                                         \
             double v = (double)p[i], t = acc[i] + v;                                          \
             if (sizeof(T) == 8) lost[i] += fabs(acc[i]) >= fabs(v) ? (acc[i] - t) + v : (v - t) + acc[i]; \
             acc[i] = t;                                                                       \
         }                                                                                     \
     }
-NRXI_FN void nrxi_sum_tile(const nrxi_t_sum *m, ptrdiff_t base, size_t width, double *acc)
+NRXI_FN void nrxi_t_sum_tile(const nrxi_t_sum *m, ptrdiff_t base, size_t width, double *acc)
 {
     double lost[32];
     size_t i, k, count = m->outer * m->rn[m->nr - 1];
     for (i = 0; i < width; i++) acc[i] = lost[i] = 0;
-    if (m->dtype == NRX_F32) { NRXI_SUM_TILE(float) }
-    else { NRXI_SUM_TILE(double) }
+    if (m->dtype == NRX_F32) { NRXI_T_SUM_TILE(float) }
+    else { NRXI_T_SUM_TILE(double) }
     for (i = 0; i < width; i++) if (nrxi_finite_f64(lost + i)) acc[i] += lost[i];
 }
 
-NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
+NRXI_FN void nrxi_t_sum_chunk(void *arg, size_t chunk)
 {
     const nrxi_t_sum *m = (const nrxi_t_sum *)arg;
     size_t o, hi, width, i, row = m->kn[m->nk - 1];
@@ -9544,21 +9559,21 @@ NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
             m->rn[0] - chunk * NRXI_T_CHUNK < NRXI_T_CHUNK ? m->rn[0] - chunk * NRXI_T_CHUNK : NRXI_T_CHUNK;
         ptrdiff_t at = (ptrdiff_t)(chunk * NRXI_T_CHUNK) * m->rs[0];
         m->partial[chunk] = m->dtype == NRX_F32
-                                ? nrxi_sum_f32(n, (const float *)(const void *)m->x + at, m->rs[0])
-                                : nrxi_sum_f64(n, (const double *)(const void *)m->x + at, m->rs[0]);
+                                ? nrxi_t_sum_f32(n, (const float *)(const void *)m->x + at, m->rs[0])
+                                : nrxi_t_sum_f64(n, (const double *)(const void *)m->x + at, m->rs[0]);
         return;
     }
     o = chunk * m->per_chunk;
     hi = m->outputs - o > m->per_chunk ? o + m->per_chunk : m->outputs;
     for (; o < hi; o += width) {
-        ptrdiff_t base = nrxi_sum_offset(o, m->nk, m->kn, m->ks);
+        ptrdiff_t base = nrxi_t_sum_offset(o, m->nk, m->kn, m->ks);
         width = 1;
         if (tiled) {
             width = row - o % row;
             if (width > 32) width = 32;
             if (width > hi - o) width = hi - o;
-            nrxi_sum_tile(m, base, width, acc);
-        } else acc[0] = nrxi_sum_one(m, base);
+            nrxi_t_sum_tile(m, base, width, acc);
+        } else acc[0] = nrxi_t_sum_one(m, base);
         for (i = 0; i < width; i++) {
             if (m->dtype == NRX_F32) ((float *)m->y)[o + i] = (float)acc[i];
             else ((double *)m->y)[o + i] = acc[i];
@@ -9566,14 +9581,14 @@ NRXI_FN void nrxi_sum_chunk(void *arg, size_t chunk)
     }
 }
 
-NRXI_FN void nrxi_b_sum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_sum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_shape full = nrx_t_shape(NRXI_IN(y, 0)), kept = full;
+    nrx_shape full = nrx_t_shape(NRXI_T_IN(y, 0)), kept = full;
     int i;
     for (i = 0; i < kept.ndim; i++) if ((size_t)y->node->k[0] >> i & 1u) kept.n[i] = 1;
     gx[0] = nrx_t_expand(nrx_t_reshape(g, kept), full);
 }
-static const nrxi_op nrxi_op_sum = { "nrx_t_sum", nrxi_b_sum, 0 };
+static const nrxi_t_op nrxi_t_op_sum = { "nrx_t_sum", nrxi_t_b_sum, 0 };
 
 NRXI_FN nrx_shape nrxi_t_reduced_shape(const nrx_tensor *x, unsigned axes, int keepdim)
 {
@@ -9589,7 +9604,7 @@ NRXI_FN nrx_shape nrxi_t_reduced_shape(const nrx_tensor *x, unsigned axes, int k
 
 NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_sum", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_sum", x, NRXI_T_FLOAT);
     nrx_tensor *y;
     nrxi_t_sum m;
     size_t chunks, work;
@@ -9597,15 +9612,15 @@ NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim)
     if (!s) return NULL;
     axes = nrxi_t_axes("nrx_t_sum", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
-    y = nrxi_t_new(s, &nrxi_op_sum, x->dtype, nrxi_t_reduced_shape(x, axes, keepdim));
+    y = nrxi_t_new(s, &nrxi_t_op_sum, x->dtype, nrxi_t_reduced_shape(x, axes, keepdim));
     if (!y) return NULL;
     m.dtype = x->dtype;
     m.x = (const unsigned char *)x->data;
     m.y = y->data;
     m.outputs = y->size;
     m.partial = NULL;
-    m.nk = nrxi_sum_axes(x, ~axes, m.kn, m.ks);
-    m.nr = nrxi_sum_axes(x, axes, m.rn, m.rs);
+    m.nk = nrxi_t_sum_axes(x, ~axes, m.kn, m.ks);
+    m.nr = nrxi_t_sum_axes(x, axes, m.rn, m.rs);
     m.outer = 1;
     for (i = 0; i < m.nr - 1; i++) m.outer *= m.rn[i];
     if (x->size == 0) memset(y->data, 0, y->size * nrxi_dtype_size(y->dtype));
@@ -9613,16 +9628,16 @@ NRX_DEF nrx_tensor *nrx_t_sum(nrx_tensor *x, unsigned axes, int keepdim)
         chunks = (m.rn[0] - 1) / NRXI_T_CHUNK + 1;
         m.partial = (double *)nrxi_t_work(s, chunks, sizeof *m.partial);
         if (!m.partial) { nrxi_t_disown(y); return nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_sum: out of memory"); }
-        nrxi_parallel(&s->env, chunks, nrxi_sum_chunk, &m);
-        nrxi_t_store_value(y, 0, nrxi_sum_f64(chunks, m.partial, 1));
+        nrxi_parallel(&s->env, chunks, nrxi_t_sum_chunk, &m);
+        nrxi_t_store_value(y, 0, nrxi_t_sum_f64(chunks, m.partial, 1));
         nrxi_t_work_drop(s, m.partial);
     } else {
         work = m.outer * m.rn[m.nr - 1];
         m.per_chunk = work >= NRXI_T_CHUNK ? 1 : NRXI_T_CHUNK / work;
         if (m.ks[m.nk - 1] == 1 && m.per_chunk < 32) m.per_chunk = 32;
         chunks = (y->size - 1) / m.per_chunk + 1;
-        if (chunks == 1) nrxi_sum_chunk(&m, 0);
-        else nrxi_parallel(&s->env, chunks, nrxi_sum_chunk, &m);
+        if (chunks == 1) nrxi_t_sum_chunk(&m, 0);
+        else nrxi_parallel(&s->env, chunks, nrxi_t_sum_chunk, &m);
     }
     y->node->k[0] = (ptrdiff_t)axes;
     return nrxi_t_link1(y, x);
@@ -9639,7 +9654,7 @@ NRXI_FN size_t nrxi_t_axes_count(const nrx_tensor *x, unsigned axes)
 NRX_DEF nrx_tensor *nrx_t_mean(nrx_tensor *x, unsigned axes, int keepdim)
 {
     size_t n;
-    if (!nrxi_t_enter1("nrx_t_mean", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_mean", x, NRXI_T_FLOAT)) return NULL;
     axes = nrxi_t_axes("nrx_t_mean", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
     n = nrxi_t_axes_count(x, axes);
@@ -9651,7 +9666,7 @@ NRX_DEF nrx_tensor *nrx_t_var(nrx_tensor *x, unsigned axes, int correction, int 
 {
     nrx_tensor *d;
     double n;
-    if (!nrxi_t_enter1("nrx_t_var", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_var", x, NRXI_T_FLOAT)) return NULL;
     axes = nrxi_t_axes("nrx_t_var", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
     n = (double)nrxi_t_axes_count(x, axes) - correction;
@@ -9681,7 +9696,7 @@ NRX_DEF nrx_tensor *nrx_t_prod(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_tensor *r;
     nrx_shape shape;
-    if (!nrxi_t_enter1("nrx_t_prod", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_prod", x, NRXI_T_FLOAT)) return NULL;
     axes = nrxi_t_axes("nrx_t_prod", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
     shape = nrxi_t_reduced_shape(x, axes, keepdim);
@@ -9703,7 +9718,7 @@ NRX_DEF nrx_tensor *nrx_t_prod(nrx_tensor *x, unsigned axes, int keepdim)
 NRX_DEF nrx_tensor *nrx_t_norm(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_tensor *q, *zero, *one, *mask;
-    if (!nrxi_t_enter1("nrx_t_norm", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_norm", x, NRXI_T_FLOAT)) return NULL;
     nrx_t_begin(x->scope);
     q = nrx_t_sum(nrx_t_square(x), axes, keepdim);
     zero = nrx_t_scalar(x->scope, x->dtype, 0);
@@ -9715,14 +9730,14 @@ NRX_DEF nrx_tensor *nrx_t_norm(nrx_tensor *x, unsigned axes, int keepdim)
 /* -- largest, smallest, order -- */
 
 /* a before b in ascending order with NaN last; ties by position elsewhere. */
-NRXI_FN int nrxi_before(double a, double b) { return a < b || (b != b && a == a); }
+NRXI_FN int nrxi_t_before(double a, double b) { return a < b || (b != b && a == a); }
 
 NRXI_FN nrx_tensor *nrxi_t_arg(const char *name, nrx_tensor *x, int axis, int largest)
 {
-    static const nrxi_op op = { "nrx_t_argmax", NULL, 0 };
+    static const nrxi_t_op op = { "nrx_t_argmax", NULL, 0 };
     nrx_scope *s = nrxi_t_enter1(name, x, 0);
     nrx_tensor *y, *r;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t i, k, n;
     if (!s) return NULL;
     axis = nrxi_t_axis(name, x, axis, x->ndim);
@@ -9740,7 +9755,7 @@ NRXI_FN nrx_tensor *nrxi_t_arg(const char *name, nrx_tensor *x, int axis, int la
             double v = nrxi_t_load_value(r, (ptrdiff_t)(i * n));
             for (k = 1; k < n; k++) {
                 double w = nrxi_t_load_value(r, (ptrdiff_t)(i * n + k));
-                if (largest ? nrxi_before(v, w) : v == v && (w < v || w != w)) { v = w; best = (int64_t)k; }
+                if (largest ? nrxi_t_before(v, w) : v == v && (w < v || w != w)) { v = w; best = (int64_t)k; }
             }
             ((int64_t *)y->data)[i] = best;
         }
@@ -9753,10 +9768,10 @@ NRX_DEF nrx_tensor *nrx_t_argmin(nrx_tensor *x, int axis) { return nrxi_t_arg("n
 
 NRXI_FN nrx_tensor *nrxi_t_extreme(const char *name, nrx_tensor *x, unsigned axes, int keepdim, int largest)
 {
-    nrx_scope *s = nrxi_t_enter1(name, x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1(name, x, NRXI_T_FLOAT);
     nrx_tensor *r, *index;
     nrx_shape shape;
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (!s) return NULL;
     axes = nrxi_t_axes(name, x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
@@ -9779,7 +9794,7 @@ NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim)
 }
 
 /* Stable merge sort of positions 0 .. n-1 by key; work: n positions. */
-NRXI_FN void nrxi_argsort(size_t n, const double *key, int descending, int64_t *index, int64_t *work)
+NRXI_FN void nrxi_t_argsort(size_t n, const double *key, int descending, int64_t *index, int64_t *work)
 {
     size_t width, i, lo, mid, hi, a, b, k;
     for (i = 0; i < n; i++) index[i] = (int64_t)i;
@@ -9791,7 +9806,7 @@ NRXI_FN void nrxi_argsort(size_t n, const double *key, int descending, int64_t *
                 int second = a == mid;
                 if (!second && b < hi) {
                     double u = key[index[a]], v = key[index[b]];
-                    second = descending ? nrxi_before(u, v) : nrxi_before(v, u);
+                    second = descending ? nrxi_t_before(u, v) : nrxi_t_before(v, u);
                 }
                 work[k] = second ? index[b++] : index[a++];
             }
@@ -9802,7 +9817,7 @@ NRXI_FN void nrxi_argsort(size_t n, const double *key, int descending, int64_t *
 
 NRX_DEF nrx_tensor *nrx_t_argsort(nrx_tensor *x, int axis, int descending)
 {
-    static const nrxi_op op = { "nrx_t_argsort", NULL, 0 };
+    static const nrxi_t_op op = { "nrx_t_argsort", NULL, 0 };
     nrx_scope *s = nrxi_t_enter1("nrx_t_argsort", x, 0);
     nrx_tensor *r, *y, *key, *work;
     size_t i, n;
@@ -9817,7 +9832,7 @@ NRX_DEF nrx_tensor *nrx_t_argsort(nrx_tensor *x, int axis, int descending)
     work = nrx_t_empty(s, NRX_I64, nrx_s1(n));
     if (!key || !y || !work) return nrx_t_end(s, NULL);
     for (i = 0; n && i < x->size / n; i++)
-        nrxi_argsort(n, (const double *)key->data + i * n, descending, (int64_t *)y->data + i * n,
+        nrxi_t_argsort(n, (const double *)key->data + i * n, descending, (int64_t *)y->data + i * n,
                      (int64_t *)work->data);
     return nrx_t_end(s, nrx_t_transpose(y, axis, -1));
 }
@@ -9833,7 +9848,7 @@ NRX_DEF nrx_tensor *nrx_t_topk(nrx_tensor *x, int axis, size_t k, nrx_tensor **i
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_topk", x, 0);
     nrx_tensor *y, *at;
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (index) *index = NULL;
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_topk", x, axis, x->ndim);
@@ -9849,22 +9864,22 @@ NRX_DEF nrx_tensor *nrx_t_topk(nrx_tensor *x, int axis, size_t k, nrx_tensor **i
 
 /* -- cumulative sum, softmax and what is built on it -- */
 
-NRXI_FN void nrxi_b_cumsum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_cumsum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     int axis = (int)y->node->k[0];
     gx[0] = nrx_t_flip(nrx_t_cumsum(nrx_t_flip(g, 1u << axis), axis), 1u << axis);
 }
-static const nrxi_op nrxi_op_cumsum = { "nrx_t_cumsum", nrxi_b_cumsum, 0 };
+static const nrxi_t_op nrxi_t_op_cumsum = { "nrx_t_cumsum", nrxi_t_b_cumsum, 0 };
 NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_cumsum", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_cumsum", x, NRXI_T_FLOAT);
     nrx_tensor *y;
     size_t i, j, k, n, inner = 1;
     int d;
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_cumsum", x, axis, x->ndim);
     if (axis < 0) return NULL;
-    y = nrxi_t_new(s, &nrxi_op_cumsum, x->dtype, nrx_t_shape(x));
+    y = nrxi_t_new(s, &nrxi_t_op_cumsum, x->dtype, nrx_t_shape(x));
     if (!y) return NULL;
     nrxi_t_copy_into(y, x);
     n = x->shape[axis];
@@ -9883,7 +9898,7 @@ NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis)
 }
 
 /* Rows of n: exp(x - max) / sum. */
-#define NRXI_SOFTMAX(T, S)                                                                    \
+#define NRXI_T_SOFTMAX(T, S)                                                                    \
     for (i = 0; i < rows; i++) {                                                              \
         const T *a = (const T *)x->data + i * n;                                              \
         T *b = (T *)y->data + i * n, big = a[0];                                              \
@@ -9891,33 +9906,33 @@ NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis)
         for (k = 1; k < n; k++) if (a[k] > big || a[k] != a[k]) big = a[k];                   \
         for (k = 0; k < n; k++) b[k] = a[k] - big;                                            \
         nrxi_vexp_##S(n, b, b);                                                               \
-        sum = nrxi_sum_##S(n, b, 1);                                                          \
+        sum = nrxi_t_sum_##S(n, b, 1);                                                          \
         for (k = 0; k < n; k++) b[k] = (T)((double)b[k] / sum);                               \
     }
-NRXI_FN void nrxi_b_softmax(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* y (g - sum(y g)) */
+NRXI_FN void nrxi_t_b_softmax(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* y (g - sum(y g)) */
 {
     nrx_tensor *q = nrx_t_mul(y, g);
     gx[0] = nrx_t_sub(q, nrx_t_mul(y, nrx_t_sum(q, NRX_AXIS(-1), 1)));
 }
-static const nrxi_op nrxi_op_softmax = { "nrx_t_softmax", nrxi_b_softmax, NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_softmax = { "nrx_t_softmax", nrxi_t_b_softmax, NRXI_T_SAVE_OUT };
 NRXI_FN nrx_tensor *nrxi_t_softmax_rows(nrx_tensor *in)
 {
     nrx_tensor *x, *y;
     size_t i, k, n, rows;
     if (!in) return NULL;
-    y = nrxi_t_new(in->scope, &nrxi_op_softmax, in->dtype, nrx_t_shape(in));
-    x = nrxi_t_plain(in, &nrxi_op_softmax);
+    y = nrxi_t_new(in->scope, &nrxi_t_op_softmax, in->dtype, nrx_t_shape(in));
+    x = nrxi_t_plain(in, &nrxi_t_op_softmax);
     if (!x || !y) return NULL;
     n = in->shape[in->ndim - 1];
     rows = n ? in->size / n : 0;
-    if (in->dtype == NRX_F32) { NRXI_SOFTMAX(float, f32) }
-    else { NRXI_SOFTMAX(double, f64) }
+    if (in->dtype == NRX_F32) { NRXI_T_SOFTMAX(float, f32) }
+    else { NRXI_T_SOFTMAX(double, f64) }
     return nrxi_t_link1(y, in);
 }
 NRX_DEF nrx_tensor *nrx_t_softmax(nrx_tensor *x, int axis)
 {
     nrx_tensor *y;
-    if (!nrxi_t_enter1("nrx_t_softmax", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_softmax", x, NRXI_T_FLOAT)) return NULL;
     axis = nrxi_t_axis("nrx_t_softmax", x, axis, x->ndim);
     if (axis < 0) return NULL;
     nrx_t_begin(x->scope);
@@ -9930,7 +9945,7 @@ NRX_DEF nrx_tensor *nrx_t_logsumexp(nrx_tensor *x, unsigned axes, int keepdim)
 {
     nrx_tensor *m, *y;
     nrx_shape shape;
-    if (!nrxi_t_enter1("nrx_t_logsumexp", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_logsumexp", x, NRXI_T_FLOAT)) return NULL;
     axes = nrxi_t_axes("nrx_t_logsumexp", x, axes, x->ndim);
     if (axes & 0x100u) return NULL;
     shape = nrxi_t_reduced_shape(x, axes, keepdim);
@@ -9943,7 +9958,7 @@ NRX_DEF nrx_tensor *nrx_t_logsumexp(nrx_tensor *x, unsigned axes, int keepdim)
 NRX_DEF nrx_tensor *nrx_t_log_softmax(nrx_tensor *x, int axis)
 {
     nrx_tensor *y;
-    if (!nrxi_t_enter1("nrx_t_log_softmax", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_log_softmax", x, NRXI_T_FLOAT)) return NULL;
     axis = nrxi_t_axis("nrx_t_log_softmax", x, axis, x->ndim);
     if (axis < 0) return NULL;
     nrx_t_begin(x->scope);
@@ -9954,7 +9969,7 @@ NRX_DEF nrx_tensor *nrx_t_cross_entropy(nrx_tensor *logits, nrx_tensor *target)
 {
     nrx_scope *s = nrxi_t_enter2("nrx_t_cross_entropy", logits, target, 0);
     nrx_tensor *y;
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     if (!s) return NULL;
     if (logits->ndim != 2 || target->ndim != 1 || target->dtype != NRX_I64 ||
         target->shape[0] != logits->shape[0])
@@ -9968,7 +9983,7 @@ NRX_DEF nrx_tensor *nrx_t_cross_entropy(nrx_tensor *logits, nrx_tensor *target)
 NRX_DEF nrx_tensor *nrx_t_mse(nrx_tensor *a, nrx_tensor *b)
 {
     nrx_tensor *y;
-    if (!nrxi_t_enter2("nrx_t_mse", a, b, NRXI_FLOAT | NRXI_SAME)) return NULL;
+    if (!nrxi_t_enter2("nrx_t_mse", a, b, NRXI_T_FLOAT | NRXI_T_SAME)) return NULL;
     nrx_t_begin(a->scope);
     y = nrx_t_mean(nrx_t_square(nrx_t_sub(a, b)), NRX_ALL_AXES, 0);
     return nrx_t_end(a->scope, y);
@@ -9986,7 +10001,7 @@ NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *
     nrx_tensor *y;
     unsigned axes = 0;
     int i;
-    if (!nrxi_t_enter1("nrx_t_layer_norm", x, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_layer_norm", x, NRXI_T_FLOAT)) return NULL;
     first_axis = nrxi_t_axis("nrx_t_layer_norm", x, first_axis, x->ndim);
     if (first_axis < 0) return NULL;
     for (i = first_axis; i < x->ndim; i++) axes |= 1u << i;
@@ -9999,10 +10014,10 @@ NRX_DEF nrx_tensor *nrx_t_layer_norm(nrx_tensor *x, int first_axis, nrx_tensor *
 NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *weight, nrx_tensor *bias,
                                      double eps)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_group_norm", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_group_norm", x, NRXI_T_FLOAT);
     nrx_tensor *y;
     nrx_shape c;
-    nrxi_label a;
+    nrxi_t_label_info a;
     int i;
     if (!s) return NULL;
     if (x->ndim < 2 || groups == 0 || x->shape[1] % groups)
@@ -10020,24 +10035,24 @@ NRX_DEF nrx_tensor *nrx_t_group_norm(nrx_tensor *x, size_t groups, nrx_tensor *w
 
 /* -- joining and indexing -- */
 
-NRXI_FN void nrxi_b_concat(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_concat(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     int axis = (int)y->node->k[0];
     ptrdiff_t at = 0;
     size_t i;
     for (i = 0; i < y->node->n_in; i++) {
-        ptrdiff_t n = (ptrdiff_t)NRXI_IN(y, i)->shape[axis];
-        if (NRXI_WANTS(y, i)) gx[i] = nrx_t_slice(g, axis, at, at + n, 1);
+        ptrdiff_t n = (ptrdiff_t)NRXI_T_IN(y, i)->shape[axis];
+        if (NRXI_T_WANTS(y, i)) gx[i] = nrx_t_slice(g, axis, at, at + n, 1);
         at += n;
     }
 }
-static const nrxi_op nrxi_op_concat = { "nrx_t_concat", nrxi_b_concat, 0 };
+static const nrxi_t_op nrxi_t_op_concat = { "nrx_t_concat", nrxi_t_b_concat, 0 };
 NRX_DEF nrx_tensor *nrx_t_concat(nrx_tensor *const *x, size_t n, int axis)
 {
-    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_concat", x, n, NRXI_SAME) : NULL;
+    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_concat", x, n, NRXI_T_SAME) : NULL;
     nrx_shape shape;
     nrx_tensor *y, at;
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     size_t i;
     int d;
     if (!s) return NULL;
@@ -10053,7 +10068,7 @@ NRX_DEF nrx_tensor *nrx_t_concat(nrx_tensor *const *x, size_t n, int axis)
         if (!nrxi_add_ok(shape.n[axis], x[i]->shape[axis], &shape.n[axis]))
             return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_concat: sizes overflow");
     }
-    y = nrxi_t_new(s, &nrxi_op_concat, x[0]->dtype, shape);
+    y = nrxi_t_new(s, &nrxi_t_op_concat, x[0]->dtype, shape);
     if (!y) return NULL;
     at = *y;
     for (i = 0; i < n; i++) {
@@ -10067,7 +10082,7 @@ NRX_DEF nrx_tensor *nrx_t_concat(nrx_tensor *const *x, size_t n, int axis)
 }
 NRX_DEF nrx_tensor *nrx_t_stack(nrx_tensor *const *x, size_t n, int axis)
 {
-    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_stack", x, n, NRXI_SAME) : NULL;
+    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_stack", x, n, NRXI_T_SAME) : NULL;
     nrx_tensor **wide, *y = NULL;
     size_t i;
     if (!s) return NULL;
@@ -10085,7 +10100,7 @@ NRX_DEF nrx_tensor *nrx_t_stack(nrx_tensor *const *x, size_t n, int axis)
 NRX_DEF nrx_status nrx_t_split(nrx_tensor *x, int axis, size_t parts, nrx_tensor **out)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_split", x, 0);
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t i, n;
     if (!s) return x ? x->scope->status : NRX_E_ARG;
     for (i = 0; out && i < parts; i++) out[i] = NULL;
@@ -10109,7 +10124,7 @@ NRX_DEF nrx_status nrx_t_split(nrx_tensor *x, int axis, size_t parts, nrx_tensor
 NRXI_FN int nrxi_t_check_index(const char *name, const nrx_tensor *index, size_t n)
 {
     const int64_t *p = (const int64_t *)index->data;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t i;
     for (i = 0; i < index->size; i++)
         if (p[i] >= (int64_t)n || p[i] < -(int64_t)n) {
@@ -10120,25 +10135,25 @@ NRXI_FN int nrxi_t_check_index(const char *name, const nrx_tensor *index, size_t
     return 1;
 }
 
-NRXI_FN void nrxi_b_gather(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_gather(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *x = NRXI_IN(y, 0);
-    if (NRXI_WANTS(y, 0))
+    nrx_tensor *x = NRXI_T_IN(y, 0);
+    if (NRXI_T_WANTS(y, 0))
         gx[0] = nrx_t_scatter_add(nrx_t_zeros(y->scope, y->dtype, nrx_t_shape(x)), (int)y->node->k[0],
-                                  NRXI_IN(y, 1), g);
+                                  NRXI_T_IN(y, 1), g);
 }
-NRXI_FN void nrxi_b_scatter_add(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_scatter_add(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    if (NRXI_WANTS(y, 0)) gx[0] = g;
-    if (NRXI_WANTS(y, 2)) gx[2] = nrx_t_gather(g, (int)y->node->k[0], NRXI_IN(y, 1));
+    if (NRXI_T_WANTS(y, 0)) gx[0] = g;
+    if (NRXI_T_WANTS(y, 2)) gx[2] = nrx_t_gather(g, (int)y->node->k[0], NRXI_T_IN(y, 1));
 }
-static const nrxi_op nrxi_op_gather = { "nrx_t_gather", nrxi_b_gather, 2 };
-static const nrxi_op nrxi_op_scatter_add = { "nrx_t_scatter_add", nrxi_b_scatter_add, 2 };
+static const nrxi_t_op nrxi_t_op_gather = { "nrx_t_gather", nrxi_t_b_gather, 2 };
+static const nrxi_t_op nrxi_t_op_scatter_add = { "nrx_t_scatter_add", nrxi_t_b_scatter_add, 2 };
 
 /* x and index agree but along axis. */
 NRXI_FN int nrxi_t_index_fits(const char *name, const nrx_tensor *x, const nrx_tensor *index, int axis)
 {
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     int d, ok = index->dtype == NRX_I64 && index->ndim == x->ndim;
     for (d = 0; d < x->ndim && ok; d++) if (d != axis && index->shape[d] != x->shape[d]) ok = 0;
     if (!ok)
@@ -10180,11 +10195,11 @@ NRX_DEF nrx_tensor *nrx_t_gather(nrx_tensor *x, int axis, nrx_tensor *index)
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_gather", x, axis, x->ndim);
     if (axis < 0 || !nrxi_t_index_fits("nrx_t_gather", x, index, axis)) return NULL;
-    y = nrxi_t_new(s, &nrxi_op_gather, x->dtype, nrx_t_shape(index));
+    y = nrxi_t_new(s, &nrxi_t_op_gather, x->dtype, nrx_t_shape(index));
     if (!y) return NULL;
     nrx_t_begin(s);
-    px = nrxi_t_plain(x, &nrxi_op_gather);
-    pi = nrxi_t_plain(index, &nrxi_op_gather);
+    px = nrxi_t_plain(x, &nrxi_t_op_gather);
+    pi = nrxi_t_plain(index, &nrxi_t_op_gather);
     if (!px || !pi || !nrxi_t_check_index("nrx_t_gather", pi, x->shape[axis])) {
         nrx_t_end(s, NULL);
         nrxi_t_disown(y);
@@ -10198,22 +10213,22 @@ NRX_DEF nrx_tensor *nrx_t_gather(nrx_tensor *x, int axis, nrx_tensor *index)
 NRX_DEF nrx_tensor *nrx_t_scatter_add(nrx_tensor *x, int axis, nrx_tensor *index, nrx_tensor *src)
 {
     nrx_tensor *in[3], *y, *ps, *pi;
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     nrx_scope *s;
     in[0] = x; in[1] = index; in[2] = src;
     s = nrxi_t_enter("nrx_t_scatter_add", in, 3, 0);
-    if (!s || !nrxi_t_enter2("nrx_t_scatter_add", x, src, NRXI_SAME)) return NULL;
+    if (!s || !nrxi_t_enter2("nrx_t_scatter_add", x, src, NRXI_T_SAME)) return NULL;
     axis = nrxi_t_axis("nrx_t_scatter_add", x, axis, x->ndim);
     if (axis < 0 || !nrxi_t_index_fits("nrx_t_scatter_add", x, index, axis)) return NULL;
     if (!nrxi_t_same_shape(index, src))
         return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_scatter_add: index %s and src %s", nrxi_t_label(&a, index),
                            nrxi_t_label(&b, src));
-    y = nrxi_t_new(s, &nrxi_op_scatter_add, x->dtype, nrx_t_shape(x));
+    y = nrxi_t_new(s, &nrxi_t_op_scatter_add, x->dtype, nrx_t_shape(x));
     if (!y) return NULL;
     nrxi_t_copy_into(y, x);
     nrx_t_begin(s);
-    ps = nrxi_t_plain(src, &nrxi_op_scatter_add);
-    pi = nrxi_t_plain(index, &nrxi_op_scatter_add);
+    ps = nrxi_t_plain(src, &nrxi_t_op_scatter_add);
+    pi = nrxi_t_plain(index, &nrxi_t_op_scatter_add);
     if (!ps || !pi || !nrxi_t_check_index("nrx_t_scatter_add", pi, x->shape[axis])) {
         nrx_t_end(s, NULL);
         nrxi_t_disown(y);
@@ -10228,7 +10243,7 @@ NRX_DEF nrx_tensor *nrx_t_index_select(nrx_tensor *x, int axis, nrx_tensor *inde
 {
     nrx_scope *s = nrxi_t_enter2("nrx_t_index_select", x, index, 0);
     nrx_shape shape, flat;
-    nrxi_label a;
+    nrxi_t_label_info a;
     nrx_tensor *y;
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_index_select", x, axis, x->ndim);
@@ -10248,7 +10263,7 @@ NRX_DEF nrx_tensor *nrx_t_one_hot(nrx_tensor *index, size_t classes, int dtype)
     nrx_scope *s = nrxi_t_enter1("nrx_t_one_hot", index, 0);
     nrx_tensor *y, *p;
     nrx_shape shape;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t i;
     if (!s) return NULL;
     if (index->dtype != NRX_I64 || index->ndim == NRX_MAX_DIMS)
@@ -10258,7 +10273,7 @@ NRX_DEF nrx_tensor *nrx_t_one_hot(nrx_tensor *index, size_t classes, int dtype)
     shape.n[shape.ndim++] = classes;
     nrx_t_begin(s);
     y = nrx_t_zeros(s, dtype, shape);
-    p = nrxi_t_plain(index, &nrxi_op_gather);
+    p = nrxi_t_plain(index, &nrxi_t_op_gather);
     if (!y || !p || !nrxi_t_check_index("nrx_t_one_hot", p, classes)) return nrx_t_end(s, NULL);
     for (i = 0; i < p->size; i++) {
         int64_t k = ((const int64_t *)p->data)[i];
@@ -10271,7 +10286,7 @@ NRX_DEF nrx_tensor *nrx_t_pad(nrx_tensor *x, int axis, size_t before, size_t aft
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_pad", x, 0);
     nrx_tensor *index, *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t n, total, i;
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_pad", x, axis, x->ndim);
@@ -10280,7 +10295,7 @@ NRX_DEF nrx_tensor *nrx_t_pad(nrx_tensor *x, int axis, size_t before, size_t aft
     if (!nrxi_add_ok(n, before, &total) || !nrxi_add_ok(total, after, &total))
         return nrxi_t_fail(s, NRX_E_RANGE, "nrx_t_pad: sizes overflow");
     if (mode == NRX_PAD_ZERO) {
-        nrxi_view v = nrxi_view_same(x);
+        nrxi_t_view_info v = nrxi_t_view_same(x);
         v.from.n[axis] = total;
         v.start[axis] = before;
         nrx_t_begin(s);
@@ -10310,7 +10325,7 @@ NRX_DEF nrx_tensor *nrx_t_pad(nrx_tensor *x, int axis, size_t before, size_t aft
 /* -- matrix products -- */
 
 /* How gemm can read the last two axes of x in place: 0 as it is, 1 transposed, -1 not at all. */
-NRXI_FN int nrxi_mat_layout(const nrx_tensor *x, size_t *ld)
+NRXI_FN int nrxi_t_mat_layout(const nrx_tensor *x, size_t *ld)
 {
     size_t m = x->shape[x->ndim - 2], n = x->shape[x->ndim - 1];
     ptrdiff_t rs = m == 1 ? (ptrdiff_t)n : x->stride[x->ndim - 2], cs = n == 1 ? 1 : x->stride[x->ndim - 1];
@@ -10324,21 +10339,21 @@ NRXI_FN int nrxi_mat_layout(const nrx_tensor *x, size_t *ld)
 NRXI_FN nrx_tensor *nrxi_t_mt(nrx_tensor *x) { return nrx_t_transpose(x, -1, -2); }
 
 NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b);
-NRXI_FN void nrxi_b_matmul(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_matmul(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *b = NRXI_IN(y, 1);
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrxi_t_matmul2(g, nrxi_t_mt(b)), a);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrxi_t_matmul2(nrxi_t_mt(a), g), b);
+    nrx_tensor *a = NRXI_T_IN(y, 0), *b = NRXI_T_IN(y, 1);
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_sum_to(nrxi_t_matmul2(g, nrxi_t_mt(b)), a);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_sum_to(nrxi_t_matmul2(nrxi_t_mt(a), g), b);
 }
-static const nrxi_op nrxi_op_matmul = { "nrx_t_matmul", nrxi_b_matmul, 3 };
+static const nrxi_t_op nrxi_t_op_matmul = { "nrx_t_matmul", nrxi_t_b_matmul, 3 };
 
 /* [batch.., m, k] by [batch.., k, n] with broadcast batches. */
 NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
 {
-    nrx_scope *s = nrxi_t_enter2("nrx_t_matmul", a, b, NRXI_FLOAT | NRXI_SAME);
+    nrx_scope *s = nrxi_t_enter2("nrx_t_matmul", a, b, NRXI_T_FLOAT | NRXI_T_SAME);
     nrx_tensor *y, *pa, *pb, ba, bb;
     nrx_shape shape;
-    nrxi_label la, lb;
+    nrxi_t_label_info la, lb;
     size_t m, n, k, lda = 1, ldb = 1, i, batches, work_count;
     int ta, tb, nb;
     void *work = NULL;
@@ -10355,18 +10370,18 @@ NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
     nb = shape.ndim;
     shape.n[shape.ndim++] = m;
     shape.n[shape.ndim++] = n;
-    y = nrxi_t_new(s, &nrxi_op_matmul, a->dtype, shape);
+    y = nrxi_t_new(s, &nrxi_t_op_matmul, a->dtype, shape);
     if (!y) return NULL;
     nrx_t_begin(s);
-    pa = nrxi_mat_layout(a, &lda) < 0 ? nrxi_t_plain(nrx_t_detach(a), &nrxi_op_matmul) : a;
-    pb = nrxi_mat_layout(b, &ldb) < 0 ? nrxi_t_plain(nrx_t_detach(b), &nrxi_op_matmul) : b;
+    pa = nrxi_t_mat_layout(a, &lda) < 0 ? nrxi_t_plain(nrx_t_detach(a), &nrxi_t_op_matmul) : a;
+    pb = nrxi_t_mat_layout(b, &ldb) < 0 ? nrxi_t_plain(nrx_t_detach(b), &nrxi_t_op_matmul) : b;
     work_count = a->dtype == NRX_F32 ? nrxi_gemm_work_f32(m, n, k) : nrxi_gemm_work_f64(m, n, k);
     if (work_count)
         work = nrxi_t_work(s, work_count, nrxi_dtype_size(a->dtype)); /* NULL: gemm has a way without */
     batches = y->size ? y->size / (m * n) : 0;
     if (pa && pb && y->size) {
-        ta = nrxi_mat_layout(pa, &lda);
-        tb = nrxi_mat_layout(pb, &ldb);
+        ta = nrxi_t_mat_layout(pa, &lda);
+        tb = nrxi_t_mat_layout(pb, &ldb);
         for (i = 0; i < batches; i++) {
             ptrdiff_t oa = 0, ob = 0;
             size_t rest = i;
@@ -10396,10 +10411,10 @@ NRXI_FN nrx_tensor *nrxi_t_matmul2(nrx_tensor *a, nrx_tensor *b)
 
 NRX_DEF nrx_tensor *nrx_t_matmul(nrx_tensor *a, nrx_tensor *b)
 {
-    nrx_scope *s = nrxi_t_enter2("nrx_t_matmul", a, b, NRXI_FLOAT | NRXI_SAME);
+    nrx_scope *s = nrxi_t_enter2("nrx_t_matmul", a, b, NRXI_T_FLOAT | NRXI_T_SAME);
     nrx_tensor *p = a, *q = b, *y;
     nrx_shape shape;
-    nrxi_label la, lb;
+    nrxi_t_label_info la, lb;
     int d;
     if (!s) return NULL;
     if (a->ndim == 0 || b->ndim == 0)
@@ -10424,12 +10439,12 @@ NRX_DEF nrx_tensor *nrx_t_matmul(nrx_tensor *a, nrx_tensor *b)
 
 /* einsum: each operand is a tensor and one letter per axis */
 
-typedef struct nrxi_labeled { nrx_tensor *x; char l[NRX_MAX_DIMS + 1]; } nrxi_labeled;
+typedef struct nrxi_t_labeled { nrx_tensor *x; char l[NRX_MAX_DIMS + 1]; } nrxi_t_labeled;
 
-NRXI_FN void nrxi_ein_drop(char *l, int k) { memmove(l + k, l + k + 1, strlen(l + k)); }
+NRXI_FN void nrxi_t_ein_drop(char *l, int k) { memmove(l + k, l + k + 1, strlen(l + k)); }
 
 /* Sums away the letters that are in neither `out` nor `rest`; repeated letters become diagonals first. */
-NRXI_FN void nrxi_ein_tidy(nrxi_labeled *a, const char *out, const char *rest)
+NRXI_FN void nrxi_t_ein_tidy(nrxi_t_labeled *a, const char *out, const char *rest)
 {
     unsigned axes = 0;
     int i, k = 0;
@@ -10439,8 +10454,8 @@ NRXI_FN void nrxi_ein_tidy(nrxi_labeled *a, const char *out, const char *rest)
             char c = a->l[i];
             int j = (int)(again - a->l);
             a->x = nrx_t_diagonal(a->x, i, j);
-            nrxi_ein_drop(a->l, j);
-            nrxi_ein_drop(a->l, i);
+            nrxi_t_ein_drop(a->l, j);
+            nrxi_t_ein_drop(a->l, i);
             k = (int)strlen(a->l);
             a->l[k] = c;
             a->l[k + 1] = 0;
@@ -10455,7 +10470,7 @@ NRXI_FN void nrxi_ein_tidy(nrxi_labeled *a, const char *out, const char *rest)
 }
 
 /* Axes in the order of the letters. */
-NRXI_FN nrx_tensor *nrxi_ein_order(const nrxi_labeled *a, const char *letters)
+NRXI_FN nrx_tensor *nrxi_t_ein_order(const nrxi_t_labeled *a, const char *letters)
 {
     int order[NRX_MAX_DIMS], i;
     for (i = 0; letters[i]; i++) order[i] = (int)(strchr(a->l, letters[i]) - a->l);
@@ -10463,7 +10478,7 @@ NRXI_FN nrx_tensor *nrxi_ein_order(const nrxi_labeled *a, const char *letters)
 }
 
 /* a <- contraction of a and b as one batched matrix product: letters kept by both are the batch. */
-NRXI_FN void nrxi_ein_pair(nrxi_labeled *a, nrxi_labeled *b, const char *out, const char *rest)
+NRXI_FN void nrxi_t_ein_pair(nrxi_t_labeled *a, nrxi_t_labeled *b, const char *out, const char *rest)
 {
     char batch[NRX_MAX_DIMS + 1] = "", in[NRX_MAX_DIMS + 1] = "", fa[NRX_MAX_DIMS + 1] = "",
                               fb[NRX_MAX_DIMS + 1] = "";
@@ -10472,7 +10487,7 @@ NRXI_FN void nrxi_ein_pair(nrxi_labeled *a, nrxi_labeled *b, const char *out, co
     nrx_tensor *p, *q;
     nrx_shape shape;
     int i;
-    nrxi_ein_tidy(a, out, b->l[0] ? b->l : rest);
+    nrxi_t_ein_tidy(a, out, b->l[0] ? b->l : rest);
     for (i = 0; a->l[i]; i++) { /* letters of a that b or the rest still needs were kept above only if b has
                                    them: see the caller */
         char *to = strchr(b->l, a->l[i]) ? (strchr(out, a->l[i]) || strchr(rest, a->l[i]) ? batch : in) : fa;
@@ -10500,16 +10515,16 @@ NRXI_FN void nrxi_ein_pair(nrxi_labeled *a, nrxi_labeled *b, const char *out, co
     for (i = 0; ly[i]; i++)
         shape.n[i] = strchr(a->l, ly[i]) ? a->x->shape[strchr(a->l, ly[i]) - a->l]
                                          : b->x->shape[strchr(b->l, ly[i]) - b->l];
-    p = nrx_t_reshape(nrxi_ein_order(a, la), nrx_s3(nb, nm, nk));
-    q = nrx_t_reshape(nrxi_ein_order(b, lb), nrx_s3(nb, nk, nn));
+    p = nrx_t_reshape(nrxi_t_ein_order(a, la), nrx_s3(nb, nm, nk));
+    q = nrx_t_reshape(nrxi_t_ein_order(b, lb), nrx_s3(nb, nk, nn));
     a->x = nrx_t_reshape(p && q ? nrxi_t_matmul2(p, q) : NULL, shape);
     strcpy(a->l, ly);
 }
 
 NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t n)
 {
-    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_einsum", x, n, NRXI_FLOAT | NRXI_SAME) : NULL;
-    nrxi_labeled a, b;
+    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_einsum", x, n, NRXI_T_FLOAT | NRXI_T_SAME) : NULL;
+    nrxi_t_labeled a, b;
     char in[8][NRX_MAX_DIMS + 1], out[60] = "", rest[70], all[70];
     size_t size[128], op = 0, i;
     const char *c = spec;
@@ -10567,16 +10582,16 @@ NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t 
         strcpy(b.l, in[op]);
         strcpy(all, rest);
         strcat(all, in[op]);
-        nrxi_ein_tidy(&a, out, all);
+        nrxi_t_ein_tidy(&a, out, all);
         strcpy(all, rest);
         strcat(all, a.l);
-        nrxi_ein_tidy(&b, out, all);
-        if (a.x && b.x) nrxi_ein_pair(&a, &b, out, rest);
+        nrxi_t_ein_tidy(&b, out, all);
+        if (a.x && b.x) nrxi_t_ein_pair(&a, &b, out, rest);
         else a.x = NULL;
     }
     if (a.x) {
-        nrxi_ein_tidy(&a, out, "");
-        if (a.x) a.x = nrxi_ein_order(&a, out);
+        nrxi_t_ein_tidy(&a, out, "");
+        if (a.x) a.x = nrxi_t_ein_order(&a, out);
     }
     return nrx_t_end(s, a.x);
 }
@@ -10588,20 +10603,20 @@ NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t 
    each input channel, and a register tile of output channels x pixels is summed over the table. W is a dot
    product of the same buffer with g for each tap. All spatial work has three axes. -- */
 
-typedef struct nrxi_conv_geo {
+typedef struct nrxi_t_conv_geo {
     size_t n, ci, co, groups, in[3], out[3], k[3], s[3], d[3], p[3];
     int nd;                               /* spatial axes of the tensors: the last nd of three */
-} nrxi_conv_geo;
+} nrxi_t_conv_geo;
 
-typedef struct nrxi_conv_buffer { /* element (c, phase, e) = source at e * step + phase + lo on each axis, or
-                                     zero */
+typedef struct nrxi_t_conv_buffer { /* element (c, phase, e) = source at e * step + phase + lo on each axis,
+                                     or zero */
     size_t channels, e[3], step[3], plane,
         size; /* plane: elements of one phase; size: of the whole, with slack */
     ptrdiff_t lo[3];
-} nrxi_conv_buffer;
+} nrxi_t_conv_buffer;
 
 /* The buffer F and W read x through, for one group. */
-NRXI_FN int nrxi_conv_input_buffer(const nrxi_conv_geo *g, nrxi_conv_buffer *b)
+NRXI_FN int nrxi_t_conv_input_buffer(const nrxi_t_conv_geo *g, nrxi_t_conv_buffer *b)
 {
     size_t phases = 1, size;
     int a;
@@ -10620,7 +10635,7 @@ NRXI_FN int nrxi_conv_input_buffer(const nrxi_conv_geo *g, nrxi_conv_buffer *b)
 }
 
 /* The buffer X reads g through. */
-NRXI_FN int nrxi_conv_output_buffer(const nrxi_conv_geo *g, nrxi_conv_buffer *b)
+NRXI_FN int nrxi_t_conv_output_buffer(const nrxi_t_conv_geo *g, nrxi_t_conv_buffer *b)
 {
     size_t size;
     int a;
@@ -10636,7 +10651,7 @@ NRXI_FN int nrxi_conv_output_buffer(const nrxi_conv_geo *g, nrxi_conv_buffer *b)
 }
 
 /* Offsets of the taps (channel, kd, kh, kw) of F; returns their number. */
-NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, size_t *off)
+NRXI_FN size_t nrxi_t_conv_taps(const nrxi_t_conv_geo *g, const nrxi_t_conv_buffer *b, size_t *off)
 {
     size_t c, i[3], count = 0, phases = b->step[0] * b->step[1] * b->step[2];
     for (c = 0; c < b->channels; c++)
@@ -10654,18 +10669,18 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
     return count;
 }
 
-#define NRXI_CONV_INIT(r, S) v x##r = NRXI_GEMM_SPLAT_##S(bias[r]), y##r = x##r;
-#define NRXI_CONV_STEP(r, S)                                                                   \
+#define NRXI_T_CONV_INIT(r, S) v x##r = NRXI_GEMM_SPLAT_##S(bias[r]), y##r = x##r;
+#define NRXI_T_CONV_STEP(r, S)                                                                   \
     {                                                                                          \
         const v t = NRXI_GEMM_SPLAT_##S(w[r]);                                                 \
         x##r = NRXI_GEMM_FMA_##S(t, b0, x##r);                                                 \
         y##r = NRXI_GEMM_FMA_##S(t, b1, y##r);                                                 \
     }
-#define NRXI_CONV_STORE(r, S)                                                                  \
+#define NRXI_T_CONV_STORE(r, S)                                                                  \
     *(vu *)(c + r * ldc) = x##r;                                                               \
     *(vu *)(c + r * ldc + lanes) = y##r;
 /* c[r][j] = bias[r] + sum_p w[p][r] x[off[p] + j] for MR channels r and two vectors of pixels j */
-#define NRXI_CONV_TILE(name, target, elem, vec, ROWS, MR, S)                                                 \
+#define NRXI_T_CONV_TILE(name, target, elem, vec, ROWS, MR, S)                                               \
     target NRXI_FN void name(size_t k, const void *weights, const void *in, const size_t *off,               \
                              const void *first, void *out, size_t ldc)                                       \
     {                                                                                                        \
@@ -10674,35 +10689,35 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
         const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first;           \
         elem *c = (elem *)out;                                                                               \
-        ROWS(NRXI_CONV_INIT, S)                                                                              \
+        ROWS(NRXI_T_CONV_INIT, S)                                                                            \
         for (; k > 0; k--, w += MR, off++) {                                                                 \
             const elem *b = x + *off;                                                                        \
             const v b0 = *(const vu *)b, b1 = *(const vu *)(b + lanes);                                      \
-            ROWS(NRXI_CONV_STEP, S)                                                                          \
+            ROWS(NRXI_T_CONV_STEP, S)                                                                        \
         }                                                                                                    \
-        ROWS(NRXI_CONV_STORE, S)                                                                             \
+        ROWS(NRXI_T_CONV_STORE, S)                                                                           \
     }
 /* Keeps a vector in its register: gcc would load it again for each use. */
-#define NRXI_CONV_PIN_F32X4(x)
-#define NRXI_CONV_PIN_F64X2(x)
-#define NRXI_CONV_PIN_F32X8(x) __asm__("" : "+v"(x));
-#define NRXI_CONV_PIN_F64X4(x) NRXI_CONV_PIN_F32X8(x)
-#define NRXI_CONV_PIN_F32X16(x) NRXI_CONV_PIN_F32X8(x)
-#define NRXI_CONV_PIN_F64X8(x) NRXI_CONV_PIN_F32X8(x)
-#define NRXI_CONV_ACC(r, S)                                                                                  \
+#define NRXI_T_CONV_PIN_F32X4(x)
+#define NRXI_T_CONV_PIN_F64X2(x)
+#define NRXI_T_CONV_PIN_F32X8(x) __asm__("" : "+v"(x));
+#define NRXI_T_CONV_PIN_F64X4(x) NRXI_T_CONV_PIN_F32X8(x)
+#define NRXI_T_CONV_PIN_F32X16(x) NRXI_T_CONV_PIN_F32X8(x)
+#define NRXI_T_CONV_PIN_F64X8(x) NRXI_T_CONV_PIN_F32X8(x)
+#define NRXI_T_CONV_ACC(r, S)                                                                                \
     {                                                                                                        \
         v gr = *(const vu *)(g + r * gs + i);                                                                \
-        NRXI_CONV_PIN_##S(gr)                                                                                \
+        NRXI_T_CONV_PIN_##S(gr)                                                                              \
         x##r = NRXI_GEMM_FMA_##S(gr, t0, x##r);                                                              \
         y##r = NRXI_GEMM_FMA_##S(gr, t1, y##r);                                                              \
         z##r = NRXI_GEMM_FMA_##S(gr, t2, z##r);                                                              \
     }
-#define NRXI_CONV_OUT(r)                                                                       \
+#define NRXI_T_CONV_OUT(r)                                                                       \
     *(vu *)(t + (3 * r) * lanes) = x##r;                                                       \
     *(vu *)(t + (3 * r + 1) * lanes) = y##r;                                                   \
     *(vu *)(t + (3 * r + 2) * lanes) = z##r;
 /* sum[3 r + q] = sum_i g[r][i] x[off[q] + i] for four channels r and three taps q; n is a multiple of 16 */
-#define NRXI_CONV_DOT(name, target, elem, vec, S)                                                            \
+#define NRXI_T_CONV_DOT(name, target, elem, vec, S)                                                          \
     target NRXI_FN void name(size_t n, const void *gradient, size_t gs, const void *in, const size_t *off,   \
                              double *sum)                                                                    \
     {                                                                                                        \
@@ -10718,9 +10733,9 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         size_t i, k;                                                                                         \
         for (i = 0; i < n; i += lanes) {                                                                     \
             const v t0 = *(const vu *)(p0 + i), t1 = *(const vu *)(p1 + i), t2 = *(const vu *)(p2 + i);      \
-            NRXI_CONV_ACC(0, S) NRXI_CONV_ACC(1, S) NRXI_CONV_ACC(2, S) NRXI_CONV_ACC(3, S)                  \
+            NRXI_T_CONV_ACC(0, S) NRXI_T_CONV_ACC(1, S) NRXI_T_CONV_ACC(2, S) NRXI_T_CONV_ACC(3, S)          \
         }                                                                                                    \
-        NRXI_CONV_OUT(0) NRXI_CONV_OUT(1) NRXI_CONV_OUT(2) NRXI_CONV_OUT(3) for (k = 0; k < 12; k++)         \
+        NRXI_T_CONV_OUT(0) NRXI_T_CONV_OUT(1) NRXI_T_CONV_OUT(2) NRXI_T_CONV_OUT(3) for (k = 0; k < 12; k++) \
         {                                                                                                    \
             elem a = 0, b = 0;                                                                               \
             for (i = 0; i < half; i++) {                                                                     \
@@ -10731,8 +10746,8 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         }                                                                                                    \
     }
 /* The same in plain C. */
-#define NRXI_CONV_PLAIN(elem, S)                                                                             \
-    NRXI_FN void nrxi_conv_tile_c_##S(size_t k, const void *weights, const void *in, const size_t *off,      \
+#define NRXI_T_CONV_PLAIN(elem, S)                                                                           \
+    NRXI_FN void nrxi_t_conv_tile_c_##S(size_t k, const void *weights, const void *in, const size_t *off,    \
                                       const void *first, void *out, size_t ldc)                              \
     {                                                                                                        \
         const elem *w = (const elem *)weights, *x = (const elem *)in, *bias = (const elem *)first;           \
@@ -10746,7 +10761,7 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
         for (r = 0; r < 4; r++)                                                                              \
             for (j = 0; j < 8; j++) c[r * ldc + j] = t[r][j];                                                \
     }                                                                                                        \
-    NRXI_FN void nrxi_conv_dot_c_##S(size_t n, const void *gradient, size_t gs, const void *in,              \
+    NRXI_FN void nrxi_t_conv_dot_c_##S(size_t n, const void *gradient, size_t gs, const void *in,            \
                                      const size_t *off, double *sum)                                         \
     {                                                                                                        \
         const elem *g = (const elem *)gradient, *x = (const elem *)in;                                       \
@@ -10757,37 +10772,38 @@ NRXI_FN size_t nrxi_conv_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b,
             sum[k] = t;                                                                                      \
         }                                                                                                    \
     }
-NRXI_CONV_PLAIN(float, f32)
-NRXI_CONV_PLAIN(double, f64)
-#define NRXI_CONV_ROWS1(X, S) X(0, S) /* one output channel: the last layer of a network, or the gradient of an image */
+NRXI_T_CONV_PLAIN(float, f32)
+NRXI_T_CONV_PLAIN(double, f64)
+#define NRXI_T_CONV_ROWS1(X, S)                                                                              \
+    X(0, S) /* one output channel: the last layer of a network, or the gradient of an image */
 #if defined(NRXI_VEC)
-NRXI_CONV_TILE(nrxi_conv_tile1_v16_f32, , float, nrxi_f32x4, NRXI_CONV_ROWS1, 1, F32X4)
-NRXI_CONV_TILE(nrxi_conv_tile1_v16_f64, , double, nrxi_f64x2, NRXI_CONV_ROWS1, 1, F64X2)
-NRXI_CONV_TILE(nrxi_conv_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, 6, F32X4)
-NRXI_CONV_TILE(nrxi_conv_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, 6, F64X2)
-NRXI_CONV_DOT(nrxi_conv_dot_v16_f32, , float, nrxi_f32x4, F32X4)
-NRXI_CONV_DOT(nrxi_conv_dot_v16_f64, , double, nrxi_f64x2, F64X2)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile1_v16_f32, , float, nrxi_f32x4, NRXI_T_CONV_ROWS1, 1, F32X4)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile1_v16_f64, , double, nrxi_f64x2, NRXI_T_CONV_ROWS1, 1, F64X2)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile_v16_f32, , float, nrxi_f32x4, NRXI_GEMM_ROWS6, 6, F32X4)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile_v16_f64, , double, nrxi_f64x2, NRXI_GEMM_ROWS6, 6, F64X2)
+NRXI_T_CONV_DOT(nrxi_t_conv_dot_v16_f32, , float, nrxi_f32x4, F32X4)
+NRXI_T_CONV_DOT(nrxi_t_conv_dot_v16_f64, , double, nrxi_f64x2, F64X2)
 #endif
 #if defined(NRXI_X86)
-NRXI_CONV_TILE(nrxi_conv_tile1_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_CONV_ROWS1, 1, F32X8)
-NRXI_CONV_TILE(nrxi_conv_tile1_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_CONV_ROWS1, 1, F64X4)
-NRXI_CONV_TILE(nrxi_conv_tile1_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_CONV_ROWS1, 1, F32X16)
-NRXI_CONV_TILE(nrxi_conv_tile1_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_CONV_ROWS1, 1, F64X8)
-NRXI_CONV_TILE(nrxi_conv_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, 6, F32X8)
-NRXI_CONV_TILE(nrxi_conv_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, 6, F64X4)
-NRXI_CONV_DOT(nrxi_conv_dot_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, F32X8)
-NRXI_CONV_DOT(nrxi_conv_dot_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, F64X4)
-NRXI_CONV_TILE(nrxi_conv_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, 8, F32X16)
-NRXI_CONV_TILE(nrxi_conv_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, 8, F64X8)
-NRXI_CONV_DOT(nrxi_conv_dot_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, F32X16)
-NRXI_CONV_DOT(nrxi_conv_dot_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, F64X8)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile1_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_T_CONV_ROWS1, 1, F32X8)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile1_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_T_CONV_ROWS1, 1, F64X4)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile1_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_T_CONV_ROWS1, 1, F32X16)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile1_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_T_CONV_ROWS1, 1, F64X8)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, NRXI_GEMM_ROWS6, 6, F32X8)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, NRXI_GEMM_ROWS6, 6, F64X4)
+NRXI_T_CONV_DOT(nrxi_t_conv_dot_avx2_f32, NRXI_AVX2, float, nrxi_f32x8, F32X8)
+NRXI_T_CONV_DOT(nrxi_t_conv_dot_avx2_f64, NRXI_AVX2, double, nrxi_f64x4, F64X4)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, 8, F32X16)
+NRXI_T_CONV_TILE(nrxi_t_conv_tile_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, 8, F64X8)
+NRXI_T_CONV_DOT(nrxi_t_conv_dot_avx512_f32, NRXI_AVX512, float, nrxi_f32x16, F32X16)
+NRXI_T_CONV_DOT(nrxi_t_conv_dot_avx512_f64, NRXI_AVX512, double, nrxi_f64x8, F64X8)
 #endif
 enum {
-    NRXI_CONV_TILE_MAX = 8 * 32 * 8,
-    NRXI_CONV_BLOCK = 1024
+    NRXI_T_CONV_TILE_MAX = 8 * 32 * 8,
+    NRXI_T_CONV_BLOCK = 1024
 }; /* bytes of a tile; pixels of one pass of the weight gradient */
 
-typedef struct nrxi_conv_run { /* positions and strides in elements of z bytes; everything else moves by
+typedef struct nrxi_t_conv_launch { /* positions and strides in elements of z bytes; everything else moves by
                                   memcpy */
     void (*tile)(size_t k, const void *w, const void *x, const size_t *off, const void *bias, void *c,
                  size_t ldc);
@@ -10801,9 +10817,10 @@ typedef struct nrxi_conv_run { /* positions and strides in elements of z bytes; 
     size_t oc, os[3];                     /* strides of the output: channel and axes */
     size_t gd, gc; /* weight gradient: w holds rows of g, padded like buf, gc per channel, gd per depth */
     double *sum;                          /* channels x k */
-} nrxi_conv_run;
+} nrxi_t_conv_launch;
 
-NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, size_t channels, const nrxi_conv_buffer *b)
+NRXI_FN void nrxi_t_conv_choose(nrxi_t_conv_launch *r, int dtype, size_t channels,
+                                const nrxi_t_conv_buffer *b)
 {
     int wide = dtype == NRX_F64, one = channels == 1;
     (void)one;
@@ -10813,33 +10830,33 @@ NRXI_FN void nrxi_conv_choose(nrxi_conv_run *r, int dtype, size_t channels, cons
     r->bd = b->e[1] * b->e[2];
     r->mr = 4;
     r->width = 8;
-    r->tile = wide ? nrxi_conv_tile_c_f64 : nrxi_conv_tile_c_f32;
-    r->dot = wide ? nrxi_conv_dot_c_f64 : nrxi_conv_dot_c_f32;
+    r->tile = wide ? nrxi_t_conv_tile_c_f64 : nrxi_t_conv_tile_c_f32;
+    r->dot = wide ? nrxi_t_conv_dot_c_f64 : nrxi_t_conv_dot_c_f32;
 #if defined(NRXI_VEC)
     r->mr = one ? 1 : 6;
     r->width = 32 / r->z;
-    r->tile = wide ? one ? nrxi_conv_tile1_v16_f64 : nrxi_conv_tile_v16_f64
-                       : one ? nrxi_conv_tile1_v16_f32 : nrxi_conv_tile_v16_f32;
-    r->dot = wide ? nrxi_conv_dot_v16_f64 : nrxi_conv_dot_v16_f32;
+    r->tile = wide ? one ? nrxi_t_conv_tile1_v16_f64 : nrxi_t_conv_tile_v16_f64
+                       : one ? nrxi_t_conv_tile1_v16_f32 : nrxi_t_conv_tile_v16_f32;
+    r->dot = wide ? nrxi_t_conv_dot_v16_f64 : nrxi_t_conv_dot_v16_f32;
 #endif
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
         r->mr = one ? 1 : 8;
         r->width = 128 / r->z;
-        r->tile = wide ? one ? nrxi_conv_tile1_avx512_f64 : nrxi_conv_tile_avx512_f64
-                       : one ? nrxi_conv_tile1_avx512_f32 : nrxi_conv_tile_avx512_f32;
-        r->dot = wide ? nrxi_conv_dot_avx512_f64 : nrxi_conv_dot_avx512_f32;
+        r->tile = wide ? one ? nrxi_t_conv_tile1_avx512_f64 : nrxi_t_conv_tile_avx512_f64
+                       : one ? nrxi_t_conv_tile1_avx512_f32 : nrxi_t_conv_tile_avx512_f32;
+        r->dot = wide ? nrxi_t_conv_dot_avx512_f64 : nrxi_t_conv_dot_avx512_f32;
     } else if (nrxi_cpu_avx2()) {
         r->width = 64 / r->z;
-        r->tile = wide ? one ? nrxi_conv_tile1_avx2_f64 : nrxi_conv_tile_avx2_f64
-                       : one ? nrxi_conv_tile1_avx2_f32 : nrxi_conv_tile_avx2_f32;
-        r->dot = wide ? nrxi_conv_dot_avx2_f64 : nrxi_conv_dot_avx2_f32;
+        r->tile = wide ? one ? nrxi_t_conv_tile1_avx2_f64 : nrxi_t_conv_tile_avx2_f64
+                       : one ? nrxi_t_conv_tile1_avx2_f32 : nrxi_t_conv_tile_avx2_f32;
+        r->dot = wide ? nrxi_t_conv_dot_avx2_f64 : nrxi_t_conv_dot_avx2_f32;
     }
 #endif
 }
 
 /* n elements of z bytes between strided arrays. */
-NRXI_FN void nrxi_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, const unsigned char *from,
+NRXI_FN void nrxi_t_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, const unsigned char *from,
                             size_t fs)
 {
     size_t i;
@@ -10849,8 +10866,8 @@ NRXI_FN void nrxi_conv_move(size_t n, size_t z, unsigned char *to, size_t ts, co
 }
 
 /* Fills buf from src [channels][n0][n1][n2]. */
-NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned char *src, const size_t *n,
-                            unsigned char *buf)
+NRXI_FN void nrxi_t_conv_fill(const nrxi_t_conv_buffer *b, size_t z, const unsigned char *src,
+                              const size_t *n, unsigned char *buf)
 {
     size_t c, f[3], e0, e1, lo, hi;
     memset(buf, 0, b->size * z);
@@ -10868,7 +10885,7 @@ NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned 
                             ptrdiff_t i0 = b->lo[0] + (ptrdiff_t)(f[0] + e0 * b->step[0]);
                             ptrdiff_t i1 = b->lo[1] + (ptrdiff_t)(f[1] + e1 * b->step[1]);
                             if (i0 < 0 || i1 < 0 || i0 >= (ptrdiff_t)n[0] || i1 >= (ptrdiff_t)n[1]) continue;
-                            nrxi_conv_move(hi - lo, z, buf + ((e0 * b->e[1] + e1) * b->e[2] + lo) * z, 1,
+                            nrxi_t_conv_move(hi - lo, z, buf + ((e0 * b->e[1] + e1) * b->e[2] + lo) * z, 1,
                                            src + (((size_t)i0 * n[1] + (size_t)i1) * n[2] +
                                                   (size_t)(first + (ptrdiff_t)lo * st)) *
                                                      z,
@@ -10877,10 +10894,10 @@ NRXI_FN void nrxi_conv_fill(const nrxi_conv_buffer *b, size_t z, const unsigned 
                 }
 }
 
-NRXI_FN void nrxi_conv_job(void *arg, size_t chunk)
+NRXI_FN void nrxi_t_conv_job(void *arg, size_t chunk)
 {
-    const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
-    double aligned[NRXI_CONV_TILE_MAX / 8];
+    const nrxi_t_conv_launch *r = (const nrxi_t_conv_launch *)arg;
+    double aligned[NRXI_T_CONV_TILE_MAX / 8];
     unsigned char *t = (unsigned char *)aligned;
     size_t z = r->z, tile = chunk * r->per_chunk,
            last = r->tiles - tile > r->per_chunk ? tile + r->per_chunk : r->tiles, b, c, j, part;
@@ -10905,7 +10922,7 @@ NRXI_FN void nrxi_conv_job(void *arg, size_t chunk)
                 if (r->flat && part > r->bh - xx) part = r->bh - xx;
                 keep = xx >= r->n[2] ? 0 : part < r->n[2] - xx ? part : r->n[2] - xx;
                 for (c = 0; c < channels && keep; c++)
-                    nrxi_conv_move(keep, z, out + (c * r->oc + hh * r->os[1] + xx * r->os[2]) * z, r->os[2],
+                    nrxi_t_conv_move(keep, z, out + (c * r->oc + hh * r->os[1] + xx * r->os[2]) * z, r->os[2],
                                    t + (c * r->width + j) * z, 1);
             }
         }
@@ -10913,7 +10930,7 @@ NRXI_FN void nrxi_conv_job(void *arg, size_t chunk)
 }
 
 /* Chooses row or flat order, whichever computes less for nothing, and runs. */
-NRXI_FN void nrxi_conv_go(nrxi_conv_run *r, const nrx_env *env)
+NRXI_FN void nrxi_t_conv_go(nrxi_t_conv_launch *r, const nrx_env *env)
 {
     size_t by_rows, flat_row, by_flat, flops;
     if (r->n[0] == 0 || r->n[1] == 0 || r->n[2] == 0) return;
@@ -10926,22 +10943,22 @@ NRXI_FN void nrxi_conv_go(nrxi_conv_run *r, const nrx_env *env)
     r->tiles = r->tiles_per_row * (r->flat ? r->n[0] : r->n[0] * r->n[1]);
     flops = r->k * r->width * r->channels + 1;
     r->per_chunk = flops > 4000000 ? 1 : 4000000 / flops;
-    nrxi_parallel(env, (r->tiles - 1) / r->per_chunk + 1, nrxi_conv_job, r);
+    nrxi_parallel(env, (r->tiles - 1) / r->per_chunk + 1, nrxi_t_conv_job, r);
 }
 
-NRXI_FN size_t nrxi_volume(const size_t *n) { return n[0] * n[1] * n[2]; }
+NRXI_FN size_t nrxi_t_volume(const size_t *n) { return n[0] * n[1] * n[2]; }
 
 /* F for all images: x [n][ci][in], y [n][co][out]. pack is work; bias may be NULL. */
-NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+NRXI_FN void nrxi_t_conv_forward(const nrxi_t_conv_geo *g, const nrxi_t_conv_buffer *b, nrxi_t_conv_launch *r,
                                const unsigned char *x, const unsigned char *w, const unsigned char *bias,
                                unsigned char *y, unsigned char *pack, const nrx_env *env)
 {
     size_t i, group, c, z = r->z, cog = g->co / g->groups;
-    r->k = nrxi_conv_taps(g, b, r->off);
+    r->k = nrxi_t_conv_taps(g, b, r->off);
     r->channels = cog;
     r->blocks = (cog + r->mr - 1) / r->mr;
     memcpy(r->n, g->out, sizeof r->n);
-    r->oc = nrxi_volume(g->out);
+    r->oc = nrxi_t_volume(g->out);
     r->os[0] = g->out[1] * g->out[2];
     r->os[1] = g->out[2];
     r->os[2] = 1;
@@ -10950,25 +10967,25 @@ NRXI_FN void nrxi_conv_forward(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
     for (group = 0; group < g->groups; group++) {
         memset(pack, 0, r->blocks * r->mr * (r->k + 1) * z);
         for (c = 0; c < cog; c++) {
-            nrxi_conv_move(r->k, z, pack + (c / r->mr * r->mr * r->k + c % r->mr) * z, r->mr,
+            nrxi_t_conv_move(r->k, z, pack + (c / r->mr * r->mr * r->k + c % r->mr) * z, r->mr,
                            w + (group * cog + c) * r->k * z, 1);
             if (bias) memcpy(r->bias + c * z, bias + (group * cog + c) * z, z);
         }
         for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in,
+            nrxi_t_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_t_volume(g->in) * z, g->in,
                            r->buf);
             r->out = y + (i * g->co + group * cog) * r->oc * z;
-            nrxi_conv_go(r, env);
+            nrxi_t_conv_go(r, env);
         }
     }
 }
 
 /* Packs for phase f of X the taps that reach it, with q0 its first position; returns their number. */
-NRXI_FN size_t nrxi_conv_phase_taps(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
-                                    const size_t *f, const ptrdiff_t *q0, size_t group,
-                                    const unsigned char *w)
+NRXI_FN size_t nrxi_t_conv_phase_taps(const nrxi_t_conv_geo *g, const nrxi_t_conv_buffer *b,
+                                      nrxi_t_conv_launch *r, const size_t *f, const ptrdiff_t *q0,
+                                      size_t group, const unsigned char *w)
 {
-    size_t o, t[3], k, count, total = 0, cig = g->ci / g->groups, kernel = nrxi_volume(g->k), c;
+    size_t o, t[3], k, count, total = 0, cig = g->ci / g->groups, kernel = nrxi_t_volume(g->k), c;
     for (count = 0; count < 2; count++) /* how many first, then the packing */
         for (o = 0, k = 0; o < b->channels; o++)
             for (t[0] = 0; t[0] < g->k[0]; t[0]++)
@@ -10994,22 +11011,22 @@ NRXI_FN size_t nrxi_conv_phase_taps(const nrxi_conv_geo *g, const nrxi_conv_buff
 
 /* X for all images: y [n][co][out] -> x [n][ci][in], one run for each phase of the stride: positions i = s q
  * + f - p. */
-NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+NRXI_FN void nrxi_t_conv_adjoint(const nrxi_t_conv_geo *g, const nrxi_t_conv_buffer *b, nrxi_t_conv_launch *r,
                                const unsigned char *y, const unsigned char *w, unsigned char *x,
                                unsigned char *pack, const nrx_env *env)
 {
-    size_t i, group, f[3], z = r->z, cig = g->ci / g->groups, taps = b->channels * nrxi_volume(g->k);
+    size_t i, group, f[3], z = r->z, cig = g->ci / g->groups, taps = b->channels * nrxi_t_volume(g->k);
     int a;
     r->channels = cig;
     r->blocks = (cig + r->mr - 1) / r->mr;
-    r->oc = nrxi_volume(g->in);
+    r->oc = nrxi_t_volume(g->in);
     for (a = 0; a < 3; a++) r->os[a] = g->s[a] * (a == 0 ? g->in[1] * g->in[2] : a == 1 ? g->in[2] : 1);
     r->w = pack;
     r->bias = pack + r->blocks * r->mr * taps * z;
     memset(pack, 0, r->blocks * r->mr * (taps + 1) * z);
     for (i = 0; i < g->n; i++)
         for (group = 0; group < g->groups; group++) {
-            nrxi_conv_fill(b, z, y + (i * g->co + group * b->channels) * nrxi_volume(g->out) * z, g->out,
+            nrxi_t_conv_fill(b, z, y + (i * g->co + group * b->channels) * nrxi_t_volume(g->out) * z, g->out,
                            r->buf);
             for (f[0] = 0; f[0] < g->s[0]; f[0]++)
                 for (f[1] = 0; f[1] < g->s[1]; f[1]++)
@@ -11025,40 +11042,43 @@ NRXI_FN void nrxi_conv_adjoint(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
                                                      q0[a] + 1);
                             start += (g->s[a] * (size_t)q0[a] + f[a] - g->p[a]) * (r->os[a] / g->s[a]);
                         }
-                        if (nrxi_volume(r->n) == 0) continue;
-                        r->k = nrxi_conv_phase_taps(g, b, r, f, q0, group, w);
+                        if (nrxi_t_volume(r->n) == 0) continue;
+                        r->k = nrxi_t_conv_phase_taps(g, b, r, f, q0, group, w);
                         r->out = x + ((i * g->ci + group * cig) * r->oc + start) * z;
-                        nrxi_conv_go(r, env);
+                        nrxi_t_conv_go(r, env);
                     }
         }
 }
 
-NRXI_FN void nrxi_conv_dot_job(void *arg, size_t chunk) /* sixteen output channels, all taps, all pixels of one image */
+NRXI_FN void
+nrxi_t_conv_dot_job(void *arg, size_t chunk) /* sixteen output channels, all taps, all pixels of one image */
 {
-    const nrxi_conv_run *r = (const nrxi_conv_run *)arg;
+    const nrxi_t_conv_launch *r = (const nrxi_t_conv_launch *)arg;
     size_t d, q, p, c, j, n, first, last = r->channels < 16 * chunk + 16 ? r->channels : 16 * chunk + 16;
     double sum[12];
     for (d = 0; d < r->n[0]; d++)
         for (q = 0; q < r->row; q += n) {
-            n = r->row - q < NRXI_CONV_BLOCK ? r->row - q : (size_t)NRXI_CONV_BLOCK;
-            for (first = 16 * chunk; first < last; first += 4) /* this piece of the buffer stays in the cache */
+            n = r->row - q < NRXI_T_CONV_BLOCK ? r->row - q : (size_t)NRXI_T_CONV_BLOCK;
+            for (first = 16 * chunk; first < last;
+                 first += 4) /* this piece of the buffer stays in the cache */
                 for (p = 0; p < r->k; p += 3) {
                     r->dot(n, r->w + (first * r->gc + d * r->gd + q) * r->z, r->gc,
                            r->buf + (d * r->bd + q) * r->z, r->off + p, sum);
                     for (c = 0; c < 4 && first + c < last; c++)
-                        for (j = 0; j < 3 && p + j < r->k; j++) r->sum[(first + c) * r->k + p + j] += sum[3 * c + j];
+                        for (j = 0; j < 3 && p + j < r->k; j++)
+                            r->sum[(first + c) * r->k + p + j] += sum[3 * c + j];
                 }
         }
 }
 
 /* W: x [n][ci][in], y [n][co][out] -> w [co][ci / groups][k]. rows: work for co / groups, rounded up to four,
  * channels of y. */
-NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b, nrxi_conv_run *r,
+NRXI_FN void nrxi_t_conv_weights(const nrxi_t_conv_geo *g, const nrxi_t_conv_buffer *b, nrxi_t_conv_launch *r,
                                const unsigned char *x, const unsigned char *y, nrx_tensor *w,
                                unsigned char *rows, const nrx_env *env)
 {
     size_t i, group, c, d, h, z = r->z, cog = g->co / g->groups;
-    r->k = nrxi_conv_taps(g, b, r->off);
+    r->k = nrxi_t_conv_taps(g, b, r->off);
     r->off[r->k] = r->off[r->k + 1] = r->off[r->k - 1];
     r->channels = cog;
     memcpy(r->n, g->out, sizeof r->n);
@@ -11070,25 +11090,25 @@ NRXI_FN void nrxi_conv_weights(const nrxi_conv_geo *g, const nrxi_conv_buffer *b
     for (group = 0; group < g->groups; group++) {
         for (c = 0; c < cog * r->k; c++) r->sum[c] = 0;
         for (i = 0; i < g->n; i++) {
-            nrxi_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_volume(g->in) * z, g->in,
+            nrxi_t_conv_fill(b, z, x + (i * g->ci + group * b->channels) * nrxi_t_volume(g->in) * z, g->in,
                            r->buf);
             for (c = 0; c < cog; c++)
                 for (d = 0; d < g->out[0]; d++)
                     for (h = 0; h < g->out[1]; h++)
                         memcpy(rows + (c * r->gc + d * r->gd + h * r->bh) * z,
-                               y + ((i * g->co + group * cog + c) * nrxi_volume(g->out) +
+                               y + ((i * g->co + group * cog + c) * nrxi_t_volume(g->out) +
                                     (d * g->out[1] + h) * g->out[2]) *
                                        z,
                                g->out[2] * z);
-            nrxi_parallel(env, (cog + 15) / 16, nrxi_conv_dot_job, r);
+            nrxi_parallel(env, (cog + 15) / 16, nrxi_t_conv_dot_job, r);
         }
         for (c = 0; c < cog * r->k; c++)
             nrxi_t_store_value(w, (ptrdiff_t)(group * cog * r->k + c), r->sum[c]);
     }
 }
 
-static const size_t nrxi_one3[3] = {1, 1, 1};
-NRXI_FN nrx_shape nrxi_conv_shape(size_t n, size_t c, const size_t *spatial, int nd)
+static const size_t nrxi_t_one3[3] = {1, 1, 1};
+NRXI_FN nrx_shape nrxi_t_conv_shape(size_t n, size_t c, const size_t *spatial, int nd)
 {
     nrx_shape s = nrx_s2(n, c);
     int a;
@@ -11096,46 +11116,46 @@ NRXI_FN nrx_shape nrxi_conv_shape(size_t n, size_t c, const size_t *spatial, int
     return s;
 }
 
-NRXI_FN nrx_tensor *nrxi_t_conv_f(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrxi_conv_geo *g);
-NRXI_FN nrx_tensor *nrxi_t_conv_x(nrx_tensor *y, nrx_tensor *w, const nrxi_conv_geo *g);
-NRXI_FN nrx_tensor *nrxi_t_conv_w(nrx_tensor *x, nrx_tensor *y, const nrxi_conv_geo *g);
+NRXI_FN nrx_tensor *nrxi_t_conv_f(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrxi_t_conv_geo *g);
+NRXI_FN nrx_tensor *nrxi_t_conv_x(nrx_tensor *y, nrx_tensor *w, const nrxi_t_conv_geo *g);
+NRXI_FN nrx_tensor *nrxi_t_conv_w(nrx_tensor *x, nrx_tensor *y, const nrxi_t_conv_geo *g);
 
-NRXI_FN void nrxi_b_conv_f(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_conv_f(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    const nrxi_conv_geo *geo = (const nrxi_conv_geo *)y->node->blob;
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_conv_x(g, NRXI_IN(y, 1), geo);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_conv_w(NRXI_IN(y, 0), g, geo);
-    if (y->node->n_in == 3 && NRXI_WANTS(y, 2)) gx[2] = nrx_t_sum(g, (((1u << y->ndim) - 1u) & ~2u), 0);
+    const nrxi_t_conv_geo *geo = (const nrxi_t_conv_geo *)y->node->blob;
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_conv_x(g, NRXI_T_IN(y, 1), geo);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_conv_w(NRXI_T_IN(y, 0), g, geo);
+    if (y->node->n_in == 3 && NRXI_T_WANTS(y, 2)) gx[2] = nrx_t_sum(g, (((1u << y->ndim) - 1u) & ~2u), 0);
 }
-NRXI_FN void nrxi_b_conv_x(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_conv_x(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    const nrxi_conv_geo *geo = (const nrxi_conv_geo *)y->node->blob;
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_conv_f(g, NRXI_IN(y, 1), NULL, geo);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_conv_w(g, NRXI_IN(y, 0), geo);
+    const nrxi_t_conv_geo *geo = (const nrxi_t_conv_geo *)y->node->blob;
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_conv_f(g, NRXI_T_IN(y, 1), NULL, geo);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_conv_w(g, NRXI_T_IN(y, 0), geo);
 }
-NRXI_FN void nrxi_b_conv_w(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_conv_w(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    const nrxi_conv_geo *geo = (const nrxi_conv_geo *)y->node->blob;
-    if (NRXI_WANTS(y, 0)) gx[0] = nrxi_t_conv_x(NRXI_IN(y, 1), g, geo);
-    if (NRXI_WANTS(y, 1)) gx[1] = nrxi_t_conv_f(NRXI_IN(y, 0), g, NULL, geo);
+    const nrxi_t_conv_geo *geo = (const nrxi_t_conv_geo *)y->node->blob;
+    if (NRXI_T_WANTS(y, 0)) gx[0] = nrxi_t_conv_x(NRXI_T_IN(y, 1), g, geo);
+    if (NRXI_T_WANTS(y, 1)) gx[1] = nrxi_t_conv_f(NRXI_T_IN(y, 0), g, NULL, geo);
 }
-static const nrxi_op nrxi_op_conv_f = { "nrx_t_conv", nrxi_b_conv_f, 3 };
-static const nrxi_op nrxi_op_conv_x = { "nrx_t_conv_transpose", nrxi_b_conv_x, 3 };
-static const nrxi_op nrxi_op_conv_w = { "nrx_t_conv (weight gradient)", nrxi_b_conv_w, 3 };
+static const nrxi_t_op nrxi_t_op_conv_f = { "nrx_t_conv", nrxi_t_b_conv_f, 3 };
+static const nrxi_t_op nrxi_t_op_conv_x = { "nrx_t_conv_transpose", nrxi_t_b_conv_x, 3 };
+static const nrxi_t_op nrxi_t_op_conv_w = { "nrx_t_conv (weight gradient)", nrxi_t_b_conv_w, 3 };
 
 /* Runs map 'f', 'x' or 'w' on plain a, b into y; bias for 'f' only. */
-NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx_tensor *b, nrx_tensor *bias,
-                            nrx_tensor *y)
+NRXI_FN int nrxi_t_conv_run(char map, const nrxi_t_conv_geo *g, nrx_tensor *a, nrx_tensor *b,
+                            nrx_tensor *bias, nrx_tensor *y)
 {
     nrx_scope *s = a->scope;
-    nrxi_conv_buffer buffer;
-    nrxi_conv_run r;
+    nrxi_t_conv_buffer buffer;
+    nrxi_t_conv_launch r;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups,
-           taps = (map == 'x' ? cog : cig) * nrxi_volume(g->k), extra;
+           taps = (map == 'x' ? cog : cig) * nrxi_t_volume(g->k), extra;
     const unsigned char *pa = (const unsigned char *)a->data, *pb = (const unsigned char *)b->data;
     unsigned char *pack = NULL, *py = (unsigned char *)y->data;
-    int ok = map == 'x' ? nrxi_conv_output_buffer(g, &buffer) : nrxi_conv_input_buffer(g, &buffer);
-    nrxi_conv_choose(&r, a->dtype, map == 'x' ? cig : cog, &buffer);
+    int ok = map == 'x' ? nrxi_t_conv_output_buffer(g, &buffer) : nrxi_t_conv_input_buffer(g, &buffer);
+    nrxi_t_conv_choose(&r, a->dtype, map == 'x' ? cig : cog, &buffer);
     if (map == 'w') {
         ok = ok && nrxi_mul_ok((cog + 3) / 4 * 4, ((g->out[1] - 1) * buffer.e[2] + g->out[2] + 15) / 16 * 16,
                                &extra);
@@ -11150,10 +11170,10 @@ NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx
     ok = r.buf && r.off && r.sum && pack;
     if (!ok) nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_conv: out of memory for its work");
     else if (map == 'f')
-        nrxi_conv_forward(g, &buffer, &r, pa, pb, bias ? (const unsigned char *)bias->data : NULL, py, pack,
+        nrxi_t_conv_forward(g, &buffer, &r, pa, pb, bias ? (const unsigned char *)bias->data : NULL, py, pack,
                           &s->env);
-    else if (map == 'x') nrxi_conv_adjoint(g, &buffer, &r, pa, pb, py, pack, &s->env);
-    else nrxi_conv_weights(g, &buffer, &r, pa, pb, y, pack, &s->env);
+    else if (map == 'x') nrxi_t_conv_adjoint(g, &buffer, &r, pa, pb, py, pack, &s->env);
+    else nrxi_t_conv_weights(g, &buffer, &r, pa, pb, y, pack, &s->env);
     nrxi_t_work_drop(s, r.buf);
     nrxi_t_work_drop(s, r.off);
     nrxi_t_work_drop(s, pack);
@@ -11161,7 +11181,7 @@ NRXI_FN int nrxi_t_conv_run(char map, const nrxi_conv_geo *g, nrx_tensor *a, nrx
     return ok;
 }
 
-NRXI_FN nrx_tensor *nrxi_t_conv_map(char map, const nrxi_op *op, const nrxi_conv_geo *g, nrx_tensor *a,
+NRXI_FN nrx_tensor *nrxi_t_conv_map(char map, const nrxi_t_op *op, const nrxi_t_conv_geo *g, nrx_tensor *a,
                                     nrx_tensor *b, nrx_tensor *bias, nrx_shape shape)
 {
     nrx_tensor *y, *pa, *pb, *pc = NULL, *in[3];
@@ -11178,38 +11198,41 @@ NRXI_FN nrx_tensor *nrxi_t_conv_map(char map, const nrxi_op *op, const nrxi_conv
     if (ok && (y->size == 0 || a->size == 0 || b->size == 0)) { /* empty sums */
         memset(y->data, 0, y->size * nrxi_dtype_size(y->dtype));
         if (bias && y->size)
-            nrxi_t_axpy(y, 1, nrx_t_reshape(nrx_t_detach(bias), nrxi_conv_shape(1, g->co, nrxi_one3, g->nd)));
+            nrxi_t_axpy(y, 1,
+                        nrx_t_reshape(nrx_t_detach(bias), nrxi_t_conv_shape(1, g->co, nrxi_t_one3, g->nd)));
     } else ok = ok && nrxi_t_conv_run(map, g, pa, pb, pc, y);
     nrx_t_end(s, NULL);
     if (!ok) { nrxi_t_disown(y); return NULL; }
     in[0] = a; in[1] = b; in[2] = bias;
     return nrxi_t_blob(nrxi_t_link(y, in, bias ? 3 : 2), g, sizeof *g);
 }
-NRXI_FN nrx_tensor *nrxi_t_conv_f(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrxi_conv_geo *g)
+NRXI_FN nrx_tensor *nrxi_t_conv_f(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrxi_t_conv_geo *g)
 {
-    return nrxi_t_conv_map('f', &nrxi_op_conv_f, g, x, w, bias, nrxi_conv_shape(g->n, g->co, g->out, g->nd));
+    return nrxi_t_conv_map('f', &nrxi_t_op_conv_f, g, x, w, bias,
+                           nrxi_t_conv_shape(g->n, g->co, g->out, g->nd));
 }
-NRXI_FN nrx_tensor *nrxi_t_conv_x(nrx_tensor *y, nrx_tensor *w, const nrxi_conv_geo *g)
+NRXI_FN nrx_tensor *nrxi_t_conv_x(nrx_tensor *y, nrx_tensor *w, const nrxi_t_conv_geo *g)
 {
-    return nrxi_t_conv_map('x', &nrxi_op_conv_x, g, y, w, NULL, nrxi_conv_shape(g->n, g->ci, g->in, g->nd));
+    return nrxi_t_conv_map('x', &nrxi_t_op_conv_x, g, y, w, NULL,
+                           nrxi_t_conv_shape(g->n, g->ci, g->in, g->nd));
 }
-NRXI_FN nrx_tensor *nrxi_t_conv_w(nrx_tensor *x, nrx_tensor *y, const nrxi_conv_geo *g)
+NRXI_FN nrx_tensor *nrxi_t_conv_w(nrx_tensor *x, nrx_tensor *y, const nrxi_t_conv_geo *g)
 {
-    return nrxi_t_conv_map('w', &nrxi_op_conv_w, g, x, y, NULL,
-                           nrxi_conv_shape(g->co, g->ci / g->groups, g->k, g->nd));
+    return nrxi_t_conv_map('w', &nrxi_t_op_conv_w, g, x, y, NULL,
+                           nrxi_t_conv_shape(g->co, g->ci / g->groups, g->k, g->nd));
 }
 
 /* The geometry of a public call, checked; transposed reads w as [co, ci / groups, ...] of the map whose
  * adjoint it is. */
-NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
-                               const nrx_conv *opt, int nd, int transposed, nrxi_conv_geo *g)
+NRXI_FN int nrxi_t_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
+                               const nrx_conv *opt, int nd, int transposed, nrxi_t_conv_geo *g)
 {
     nrx_conv zero = NRX_ZERO;
-    nrx_scope *s = nrxi_t_enter2(name, x, w, NRXI_FLOAT | NRXI_SAME);
-    nrxi_label a, b;
+    nrx_scope *s = nrxi_t_enter2(name, x, w, NRXI_T_FLOAT | NRXI_T_SAME);
+    nrxi_t_label_info a, b;
     size_t channels;
     int i, axis;
-    if (!s || (bias && !nrxi_t_enter2(name, x, bias, NRXI_SAME))) return 0;
+    if (!s || (bias && !nrxi_t_enter2(name, x, bias, NRXI_T_SAME))) return 0;
     if (!opt) opt = &zero;
     if (x->ndim != nd + 2 || w->ndim != nd + 2) {
         nrxi_t_fail(s, NRX_E_SHAPE, "%s: x %s and w %s, expected %d axes each", name, nrxi_t_label(&a, x),
@@ -11273,35 +11296,35 @@ NRXI_FN int nrxi_conv_geometry(const char *name, nrx_tensor *x, nrx_tensor *w, n
 NRXI_FN nrx_tensor *nrxi_t_conv_call(const char *name, nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias,
                                      const nrx_conv *opt, int nd, int transposed)
 {
-    nrxi_conv_geo g;
+    nrxi_t_conv_geo g;
     nrx_tensor *y;
-    if (!nrxi_conv_geometry(name, x, w, bias, opt, nd, transposed, &g)) return NULL;
+    if (!nrxi_t_conv_geometry(name, x, w, bias, opt, nd, transposed, &g)) return NULL;
     if (!transposed) return nrxi_t_conv_f(x, w, bias, &g);
     nrx_t_begin(x->scope);
     y = nrxi_t_conv_x(x, w, &g);
-    if (bias) y = nrx_t_add(y, nrx_t_reshape(bias, nrxi_conv_shape(1, g.ci, nrxi_one3, nd)));
+    if (bias) y = nrx_t_add(y, nrx_t_reshape(bias, nrxi_t_conv_shape(1, g.ci, nrxi_t_one3, nd)));
     return nrx_t_end(x->scope, y);
 }
-#define NRXI_CONV_PUBLIC(name, nd, transposed)                                                \
+#define NRXI_T_CONV_PUBLIC(name, nd, transposed)                                                \
     NRX_DEF nrx_tensor *nrx_t_##name(nrx_tensor *x, nrx_tensor *w, nrx_tensor *bias, const nrx_conv *opt) \
     {                                                                                         \
         return nrxi_t_conv_call("nrx_t_" #name, x, w, bias, opt, nd, transposed);             \
     }
-NRXI_CONV_PUBLIC(conv1d, 1, 0)
-NRXI_CONV_PUBLIC(conv2d, 2, 0)
-NRXI_CONV_PUBLIC(conv3d, 3, 0)
-NRXI_CONV_PUBLIC(conv_transpose1d, 1, 1)
-NRXI_CONV_PUBLIC(conv_transpose2d, 2, 1)
-NRXI_CONV_PUBLIC(conv_transpose3d, 3, 1)
+NRXI_T_CONV_PUBLIC(conv1d, 1, 0)
+NRXI_T_CONV_PUBLIC(conv2d, 2, 0)
+NRXI_T_CONV_PUBLIC(conv3d, 3, 0)
+NRXI_T_CONV_PUBLIC(conv_transpose1d, 1, 1)
+NRXI_T_CONV_PUBLIC(conv_transpose2d, 2, 1)
+NRXI_T_CONV_PUBLIC(conv_transpose3d, 3, 1)
 
 /* -- images -- */
 
 NRX_DEF nrx_tensor *nrx_t_avg_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_avg_pool2d", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_avg_pool2d", x, NRXI_T_FLOAT);
     nrx_conv opt = NRX_ZERO;
     nrx_tensor *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t size;
     if (!s) return NULL;
     if (x->ndim != 4 || kernel == 0 || stride == 0 || padding >= kernel ||
@@ -11320,9 +11343,9 @@ NRX_DEF nrx_tensor *nrx_t_avg_pool2d(nrx_tensor *x, size_t kernel, size_t stride
 
 NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_max_pool2d", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_max_pool2d", x, NRXI_T_FLOAT);
     nrx_tensor *y, *index, *values, *flat;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t n, h, w, ho, wo, i, oy, ox, limit = (size_t)1 << (sizeof(size_t) * 4);
     if (!s) return NULL;
     if (x->ndim != 4 || kernel == 0 || stride == 0 || kernel >= limit || padding >= kernel ||
@@ -11351,7 +11374,7 @@ NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride
                             if (py < padding || px < padding || py - padding >= h || px - padding >= w)
                                 continue;
                             v = nrxi_t_load_value(values, (ptrdiff_t)(i * h * w + at));
-                            if (best == (size_t)-1 || nrxi_before(top, v)) { best = at; top = v; }
+                            if (best == (size_t)-1 || nrxi_t_before(top, v)) { best = at; top = v; }
                         }
                     ((int64_t *)index->data)[(i * ho + oy) * wo + ox] = (int64_t)best;
                 }
@@ -11361,7 +11384,7 @@ NRX_DEF nrx_tensor *nrx_t_max_pool2d(nrx_tensor *x, size_t kernel, size_t stride
 }
 
 /* Position in the source (of n) of sample i (of m), for linear interpolation. */
-NRXI_FN double nrxi_resize_source(size_t i, size_t n, size_t m, int align)
+NRXI_FN double nrxi_t_resize_source(size_t i, size_t n, size_t m, int align)
 {
     double at;
     if (align) return m > 1 ? (double)i * ((double)(n - 1) / (double)(m - 1)) : 0;
@@ -11387,7 +11410,7 @@ NRXI_FN nrx_tensor *nrxi_t_resize_axis(nrx_tensor *x, int axis, size_t m, int mo
     }
     a = nrx_t_zeros(s, x->dtype, nrx_s2(m, n)); /* two weights in each row */
     if (a) for (i = 0; i < m; i++) {
-        double at = nrxi_resize_source(i, n, m, align), f = at - floor(at);
+        double at = nrxi_t_resize_source(i, n, m, align), f = at - floor(at);
         size_t k = (size_t)floor(at);
         nrxi_t_store_value(a, (ptrdiff_t)(i * n + k), 1 - f);
         if (k + 1 < n) nrxi_t_store_value(a, (ptrdiff_t)(i * n + k + 1), f);
@@ -11396,9 +11419,9 @@ NRXI_FN nrx_tensor *nrxi_t_resize_axis(nrx_tensor *x, int axis, size_t m, int mo
 }
 NRX_DEF nrx_tensor *nrx_t_resize2d(nrx_tensor *x, size_t h, size_t w, int mode, int align_corners)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_resize2d", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_resize2d", x, NRXI_T_FLOAT);
     nrx_tensor *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (!s) return NULL;
     if (x->ndim != 4 || x->shape[2] == 0 || x->shape[3] == 0 || h == 0 || w == 0 ||
         (mode != NRX_NEAREST && mode != NRX_BILINEAR))
@@ -11420,10 +11443,10 @@ NRXI_FN nrx_tensor *nrxi_t_grid_axis(nrx_tensor *grid, int c, size_t n, int bord
 }
 NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int border, int align_corners)
 {
-    nrx_scope *s = nrxi_t_enter2("nrx_t_grid_sample", x, grid, NRXI_FLOAT | NRXI_SAME);
+    nrx_scope *s = nrxi_t_enter2("nrx_t_grid_sample", x, grid, NRXI_T_FLOAT | NRXI_T_SAME);
     nrx_tensor *at[2], *low[2], *frac[2], *flat, *y = NULL;
     nrx_shape shape;
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     size_t size[2], k;
     if (!s) return NULL;
     if (x->ndim != 4 || grid->ndim != 4 || grid->shape[3] != 2 || grid->shape[0] != x->shape[0] ||
@@ -11464,14 +11487,14 @@ NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int borde
 /* -- Fourier transforms -- */
 
 NRXI_FN nrx_tensor *nrxi_t_fft1(nrx_tensor *x, int axis, int inverse);
-NRXI_FN void nrxi_b_fft(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_fft(nrx_tensor *y, nrx_tensor *g,
                         nrx_tensor **gx) /* the real adjoint of F is the transform of the other sign */
 {
     gx[0] = nrxi_t_fft1(g, (int)y->node->k[0], !y->node->k[1]);
 }
-static const nrxi_op nrxi_op_fft = { "nrx_t_fft", nrxi_b_fft, 0 };
+static const nrxi_t_op nrxi_t_op_fft = { "nrx_t_fft", nrxi_t_b_fft, 0 };
 
-#define NRXI_FFT_AXIS(T, S)                                                                                  \
+#define NRXI_T_FFT_AXIS(T, S)                                                                                \
     {                                                                                                        \
         nrxi_fft_##S plan;                                                                                   \
         T *work, *out = (T *)y->data;                                                                        \
@@ -11498,22 +11521,22 @@ static const nrxi_op nrxi_op_fft = { "nrx_t_fft", nrxi_b_fft, 0 };
 /* Complex x [..., 2] along `axis` of the complex array, unnormalised. */
 NRXI_FN nrx_tensor *nrxi_t_fft1(nrx_tensor *x, int axis, int inverse)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_fft", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_fft", x, NRXI_T_FLOAT);
     nrx_tensor *y, *p;
     nrx_status status = NRX_OK;
     size_t i, n, inner = 1, outer;
     int d;
     if (!s) return NULL;
-    y = nrxi_t_new(s, &nrxi_op_fft, x->dtype, nrx_t_shape(x));
+    y = nrxi_t_new(s, &nrxi_t_op_fft, x->dtype, nrx_t_shape(x));
     if (!y) return NULL;
     nrx_t_begin(s);
-    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_op_fft);
+    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_t_op_fft);
     n = x->shape[axis];
     for (d = axis + 1; d < x->ndim - 1; d++) inner *= x->shape[d];
     outer = x->size ? x->size / (2 * n * inner) : 0;
     if (!p) status = NRX_E_NOMEM;
-    else if (x->size && x->dtype == NRX_F32) NRXI_FFT_AXIS(float, f32)
-    else if (x->size) NRXI_FFT_AXIS(double, f64)
+    else if (x->size && x->dtype == NRX_F32) NRXI_T_FFT_AXIS(float, f32)
+    else if (x->size) NRXI_T_FFT_AXIS(double, f64)
     nrx_t_end(s, NULL);
     if (status != NRX_OK) {
         nrxi_t_disown(y);
@@ -11526,8 +11549,8 @@ NRXI_FN nrx_tensor *nrxi_t_fft1(nrx_tensor *x, int axis, int inverse)
 
 NRXI_FN int nrxi_t_is_complex(const char *name, const nrx_tensor *x)
 {
-    nrxi_label a;
-    if (!nrxi_t_enter1(name, x, NRXI_FLOAT)) return 0;
+    nrxi_t_label_info a;
+    if (!nrxi_t_enter1(name, x, NRXI_T_FLOAT)) return 0;
     if (x->ndim >= 1 && x->shape[x->ndim - 1] == 2) return 1;
     nrxi_t_fail(x->scope, NRX_E_SHAPE, "%s: %s has no last axis of two (re, im); see nrx_t_complex", name,
                 nrxi_t_label(&a, x));
@@ -11564,7 +11587,7 @@ NRXI_FN nrx_tensor *nrxi_t_bins(nrx_scope *s, int dtype, size_t n, double interi
     return w;
 }
 NRXI_FN nrx_tensor *nrxi_t_rfft_last(nrx_tensor *x, size_t n, int inverse);
-NRXI_FN void nrxi_b_rfft(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_rfft(nrx_tensor *y, nrx_tensor *g,
                          nrx_tensor **gx) /* inner bins stand for two: halve before, double after */
 {
     int inverse = (int)y->node->k[0];
@@ -11573,8 +11596,8 @@ NRXI_FN void nrxi_b_rfft(nrx_tensor *y, nrx_tensor *g,
     if (inverse) gx[0] = nrx_t_mul(nrxi_t_rfft_last(g, n, 0), w);
     else gx[0] = nrxi_t_rfft_last(nrx_t_mul(g, w), n, 1);
 }
-static const nrxi_op nrxi_op_rfft = { "nrx_t_rfft", nrxi_b_rfft, 0 };
-#define NRXI_RFFT_ROWS(T, S)                                                                  \
+static const nrxi_t_op nrxi_t_op_rfft = { "nrx_t_rfft", nrxi_t_b_rfft, 0 };
+#define NRXI_T_RFFT_ROWS(T, S)                                                                  \
     {                                                                                         \
         nrxi_fft_##S plan;                                                                    \
         T *work, *out = (T *)y->data;                                                         \
@@ -11594,7 +11617,7 @@ static const nrxi_op nrxi_op_rfft = { "nrx_t_rfft", nrxi_b_rfft, 0 };
 /* x [..., n] -> [..., n/2+1, 2], or back, unnormalised. */
 NRXI_FN nrx_tensor *nrxi_t_rfft_last(nrx_tensor *x, size_t n, int inverse)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_rfft", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_rfft", x, NRXI_T_FLOAT);
     nrx_tensor *y, *p;
     nrx_status status = NRX_OK;
     nrx_shape shape;
@@ -11608,14 +11631,14 @@ NRXI_FN nrx_tensor *nrxi_t_rfft_last(nrx_tensor *x, size_t n, int inverse)
         shape.n[shape.ndim - 1] = n / 2 + 1;
         shape.n[shape.ndim++] = 2;
     }
-    y = nrxi_t_new(s, &nrxi_op_rfft, x->dtype, shape);
+    y = nrxi_t_new(s, &nrxi_t_op_rfft, x->dtype, shape);
     if (!y) return NULL;
     nrx_t_begin(s);
-    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_op_rfft);
+    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_t_op_rfft);
     rows = x->size / (inverse ? half : n);
     if (!p) status = NRX_E_NOMEM;
-    else if (rows && x->dtype == NRX_F32) NRXI_RFFT_ROWS(float, f32)
-    else if (rows) NRXI_RFFT_ROWS(double, f64)
+    else if (rows && x->dtype == NRX_F32) NRXI_T_RFFT_ROWS(float, f32)
+    else if (rows) NRXI_T_RFFT_ROWS(double, f64)
     nrx_t_end(s, NULL);
     if (status != NRX_OK) {
         nrxi_t_disown(y);
@@ -11627,9 +11650,9 @@ NRXI_FN nrx_tensor *nrxi_t_rfft_last(nrx_tensor *x, size_t n, int inverse)
 }
 NRX_DEF nrx_tensor *nrx_t_rfft(nrx_tensor *x, int axis)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_rfft", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_rfft", x, NRXI_T_FLOAT);
     nrx_tensor *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (!s) return NULL;
     axis = nrxi_t_axis("nrx_t_rfft", x, axis, x->ndim);
     if (axis < 0) return NULL;
@@ -11642,7 +11665,7 @@ NRX_DEF nrx_tensor *nrx_t_rfft(nrx_tensor *x, int axis)
 NRX_DEF nrx_tensor *nrx_t_irfft(nrx_tensor *x, int axis, size_t n)
 {
     nrx_tensor *y;
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (!nrxi_t_is_complex("nrx_t_irfft", x)) return NULL;
     axis = nrxi_t_axis("nrx_t_irfft", x, axis, x->ndim - 1);
     if (axis < 0) return NULL;
@@ -11656,7 +11679,7 @@ NRX_DEF nrx_tensor *nrx_t_irfft(nrx_tensor *x, int axis, size_t n)
 NRX_DEF nrx_tensor *nrx_t_complex(nrx_tensor *re, nrx_tensor *im)
 {
     nrx_tensor *both[2], *y;
-    if (!nrxi_t_enter1("nrx_t_complex", re, NRXI_FLOAT)) return NULL;
+    if (!nrxi_t_enter1("nrx_t_complex", re, NRXI_T_FLOAT)) return NULL;
     nrx_t_begin(re->scope);
     both[0] = re;
     both[1] = im ? im : nrx_t_zeros(re->scope, re->dtype, nrx_t_shape(re));
@@ -11698,8 +11721,8 @@ NRX_DEF nrx_tensor *nrx_t_conj(nrx_tensor *z)
 /* A matrix or a batch of them, square if asked. */
 NRXI_FN nrx_scope *nrxi_t_matrix(const char *name, const nrx_tensor *a, int square)
 {
-    nrx_scope *s = nrxi_t_enter1(name, a, NRXI_FLOAT);
-    nrxi_label la;
+    nrx_scope *s = nrxi_t_enter1(name, a, NRXI_T_FLOAT);
+    nrxi_t_label_info la;
     if (!s) return NULL;
     if (a->ndim >= 2 && (!square || a->shape[a->ndim - 1] == a->shape[a->ndim - 2])) return s;
     nrxi_t_fail(s, NRX_E_SHAPE, "%s: %s is not a %smatrix", name, nrxi_t_label(&la, a),
@@ -11747,25 +11770,26 @@ NRXI_FN int nrxi_t_batch_pair(const char *name, nrx_tensor **a, nrx_tensor **b)
     return *a && *b;
 }
 
-enum { NRXI_LA_LU, NRXI_LA_LOWER, NRXI_LA_LOWER_T, NRXI_LA_UPPER, NRXI_LA_UPPER_T };
+enum { NRXI_T_LA_LU, NRXI_T_LA_LOWER, NRXI_T_LA_LOWER_T, NRXI_T_LA_UPPER, NRXI_T_LA_UPPER_T };
 NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind);
-NRXI_FN void nrxi_b_solve(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_solve(nrx_tensor *y, nrx_tensor *g,
                           nrx_tensor **gx) /* b' = A^-T g, A' = -b' x^T, on the triangle that is read */
 {
-    static const int other[5] = {NRXI_LA_LU, NRXI_LA_LOWER_T, NRXI_LA_LOWER, NRXI_LA_UPPER_T, NRXI_LA_UPPER};
+    static const int other[5] = {NRXI_T_LA_LU, NRXI_T_LA_LOWER_T, NRXI_T_LA_LOWER, NRXI_T_LA_UPPER_T,
+                                 NRXI_T_LA_UPPER};
     int kind = (int)y->node->k[0];
-    nrx_tensor *a = NRXI_IN(y, 0), *gb = nrxi_t_solve(kind == NRXI_LA_LU ? nrxi_t_mt(a) : a, g, other[kind]),
-               *ga;
+    nrx_tensor *a = NRXI_T_IN(y, 0),
+               *gb = nrxi_t_solve(kind == NRXI_T_LA_LU ? nrxi_t_mt(a) : a, g, other[kind]), *ga;
     gx[1] = gb;
-    if (!NRXI_WANTS(y, 0)) return;
-    ga = kind == NRXI_LA_LOWER_T || kind == NRXI_LA_UPPER_T ? nrxi_t_matmul2(y, nrxi_t_mt(gb))
+    if (!NRXI_T_WANTS(y, 0)) return;
+    ga = kind == NRXI_T_LA_LOWER_T || kind == NRXI_T_LA_UPPER_T ? nrxi_t_matmul2(y, nrxi_t_mt(gb))
                                                             : nrxi_t_matmul2(gb, nrxi_t_mt(y));
     ga = nrx_t_neg(ga);
-    if (kind == NRXI_LA_LOWER || kind == NRXI_LA_LOWER_T) ga = nrx_t_tril(ga, 0);
-    if (kind == NRXI_LA_UPPER || kind == NRXI_LA_UPPER_T) ga = nrx_t_triu(ga, 0);
+    if (kind == NRXI_T_LA_LOWER || kind == NRXI_T_LA_LOWER_T) ga = nrx_t_tril(ga, 0);
+    if (kind == NRXI_T_LA_UPPER || kind == NRXI_T_LA_UPPER_T) ga = nrx_t_triu(ga, 0);
     gx[0] = ga;
 }
-static const nrxi_op nrxi_op_solve = { "nrx_t_solve", nrxi_b_solve, 1 | NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_solve = { "nrx_t_solve", nrxi_t_b_solve, 1 | NRXI_T_SAVE_OUT };
 
 NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind) /* equal batches */
 {
@@ -11776,7 +11800,7 @@ NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind) /* equa
     if (!a || !b) return NULL;
     n = b->shape[b->ndim - 2];
     k = b->shape[b->ndim - 1];
-    y = nrxi_t_new(b->scope, &nrxi_op_solve, b->dtype, nrx_t_shape(b));
+    y = nrxi_t_new(b->scope, &nrxi_t_op_solve, b->dtype, nrx_t_shape(b));
     if (!y) return NULL;
     nrx_t_begin(b->scope);
     wa = nrxi_t_wide(a);
@@ -11786,12 +11810,13 @@ NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind) /* equa
     else
         for (i = 0, batches = nrxi_t_batch(b); i < batches && status == NRX_OK; i++) {
             double *pa = (double *)wa->data + i * n * n, *pb = (double *)wb->data + i * n * k;
-            if (kind == NRXI_LA_LU) {
+            if (kind == NRXI_T_LA_LU) {
                 status = nrxi_lu(n, pa, n, (size_t *)piv);
                 if (status == NRX_OK) status = nrxi_lu_solve(n, pa, n, (const size_t *)piv, pb, k);
             } else
-                status = nrxi_trsolve(kind >= NRXI_LA_UPPER,
-                                      kind == NRXI_LA_LOWER_T || kind == NRXI_LA_UPPER_T, 0, n, pa, n, pb, k);
+                status =
+                    nrxi_trsolve(kind >= NRXI_T_LA_UPPER,
+                                 kind == NRXI_T_LA_LOWER_T || kind == NRXI_T_LA_UPPER_T, 0, n, pa, n, pb, k);
         }
     nrxi_t_work_drop(b->scope, piv);
     y = nrxi_t_la_result(y, wb, status, "the matrix is singular or not finite");
@@ -11803,8 +11828,8 @@ NRXI_FN nrx_tensor *nrxi_t_solve(nrx_tensor *a, nrx_tensor *b, int kind) /* equa
 NRXI_FN nrx_tensor *nrxi_t_solve_call(const char *name, nrx_tensor *a, nrx_tensor *b, int kind)
 {
     nrx_scope *s = nrxi_t_matrix(name, a, 1);
-    nrxi_label la, lb;
-    if (!s || !nrxi_t_enter2(name, a, b, NRXI_SAME)) return NULL;
+    nrxi_t_label_info la, lb;
+    if (!s || !nrxi_t_enter2(name, a, b, NRXI_T_SAME)) return NULL;
     if (b->ndim < 2 || b->shape[b->ndim - 2] != a->shape[a->ndim - 1])
         return nrxi_t_fail(s, NRX_E_SHAPE, "%s: matrix %s, right-hand sides %s, expected [.., n, k]", name,
                            nrxi_t_label(&la, a), nrxi_t_label(&lb, b));
@@ -11814,12 +11839,12 @@ NRXI_FN nrx_tensor *nrxi_t_solve_call(const char *name, nrx_tensor *a, nrx_tenso
 }
 NRX_DEF nrx_tensor *nrx_t_solve(nrx_tensor *a, nrx_tensor *b)
 {
-    return nrxi_t_solve_call("nrx_t_solve", a, b, NRXI_LA_LU);
+    return nrxi_t_solve_call("nrx_t_solve", a, b, NRXI_T_LA_LU);
 }
 NRX_DEF nrx_tensor *nrx_t_triangular_solve(nrx_tensor *a, nrx_tensor *b, int upper, int transposed)
 {
     return nrxi_t_solve_call("nrx_t_triangular_solve", a, b,
-                             (upper ? NRXI_LA_UPPER : NRXI_LA_LOWER) + (transposed != 0));
+                             (upper ? NRXI_T_LA_UPPER : NRXI_T_LA_LOWER) + (transposed != 0));
 }
 NRX_DEF nrx_tensor *nrx_t_inverse(nrx_tensor *a)
 {
@@ -11831,16 +11856,16 @@ NRX_DEF nrx_tensor *nrx_t_inverse(nrx_tensor *a)
 }
 
 NRXI_FN void
-nrxi_b_cholesky(nrx_tensor *y, nrx_tensor *g,
+nrxi_t_b_cholesky(nrx_tensor *y, nrx_tensor *g,
                 nrx_tensor **gx) /* Murray, arXiv:1602.07527: L^-T Phi(L^T g) L^-1, symmetrised */
 {
     nrx_tensor *p = nrxi_t_matmul2(nrxi_t_mt(y), g), *q;
     p = nrx_t_scale(nrx_t_add(nrx_t_tril(p, 0), nrx_t_tril(p, -1)), 0.5);
-    q = nrxi_t_solve(y, p, NRXI_LA_LOWER_T);
-    q = nrxi_t_mt(nrxi_t_solve(y, nrxi_t_mt(q), NRXI_LA_LOWER_T));
+    q = nrxi_t_solve(y, p, NRXI_T_LA_LOWER_T);
+    q = nrxi_t_mt(nrxi_t_solve(y, nrxi_t_mt(q), NRXI_T_LA_LOWER_T));
     gx[0] = nrx_t_scale(nrx_t_add(q, nrxi_t_mt(q)), 0.5);
 }
-static const nrxi_op nrxi_op_cholesky = { "nrx_t_cholesky", nrxi_b_cholesky, NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_cholesky = { "nrx_t_cholesky", nrxi_t_b_cholesky, NRXI_T_SAVE_OUT };
 NRXI_FN nrx_tensor *nrxi_t_symmetric(nrx_tensor *a) { return nrx_t_scale(nrx_t_add(a, nrxi_t_mt(a)), 0.5); }
 NRX_DEF nrx_tensor *nrx_t_cholesky(nrx_tensor *a)
 {
@@ -11852,7 +11877,7 @@ NRX_DEF nrx_tensor *nrx_t_cholesky(nrx_tensor *a)
     n = a->shape[a->ndim - 1];
     nrx_t_begin(s);
     sym = nrxi_t_symmetric(a);
-    y = sym ? nrxi_t_new(s, &nrxi_op_cholesky, a->dtype, nrx_t_shape(a)) : NULL;
+    y = sym ? nrxi_t_new(s, &nrxi_t_op_cholesky, a->dtype, nrx_t_shape(a)) : NULL;
     w = y ? nrxi_t_wide(sym) : NULL;
     if (!w) return nrx_t_end(s, NULL);
     for (i = 0; i < nrxi_t_batch(a) && status == NRX_OK; i++) {
@@ -11864,13 +11889,13 @@ NRX_DEF nrx_tensor *nrx_t_cholesky(nrx_tensor *a)
     return nrx_t_end(s, y ? nrxi_t_link1(y, sym) : NULL);
 }
 
-NRXI_FN void nrxi_b_det(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_det(nrx_tensor *y, nrx_tensor *g,
                         nrx_tensor **gx) /* det: g det A^-T; log |det|: g A^-T */
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *f = y->node->k[0] ? g : nrx_t_mul(g, y);
+    nrx_tensor *a = NRXI_T_IN(y, 0), *f = y->node->k[0] ? g : nrx_t_mul(g, y);
     gx[0] = nrx_t_mul(nrx_t_unsqueeze(nrx_t_unsqueeze(f, -1), -1), nrxi_t_mt(nrx_t_inverse(a)));
 }
-static const nrxi_op nrxi_op_det = { "nrx_t_det", nrxi_b_det, 1 | NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_det = { "nrx_t_det", nrxi_t_b_det, 1 | NRXI_T_SAVE_OUT };
 NRXI_FN nrx_tensor *nrxi_t_det(const char *name, nrx_tensor *a, int logarithm)
 {
     nrx_scope *s = nrxi_t_matrix(name, a, 1);
@@ -11882,7 +11907,7 @@ NRXI_FN nrx_tensor *nrxi_t_det(const char *name, nrx_tensor *a, int logarithm)
     n = a->shape[a->ndim - 1];
     shape = nrx_t_shape(a);
     shape.ndim -= 2;
-    y = nrxi_t_new(s, &nrxi_op_det, a->dtype, shape);
+    y = nrxi_t_new(s, &nrxi_t_op_det, a->dtype, shape);
     if (!y) return NULL;
     nrx_t_begin(s);
     w = nrxi_t_wide(a);
@@ -11953,11 +11978,11 @@ NRXI_FN nrx_tensor *nrxi_t_gaps(nrx_tensor *v)
     return nrx_t_mul(mask, nrx_t_reciprocal(nrx_t_where(mask, d, one)));
 }
 
-NRXI_FN void nrxi_b_qr(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_qr(nrx_tensor *y, nrx_tensor *g,
                        nrx_tensor **gx) /* m >= n; Walter and Lehmann, "Algorithmic differentiation of linear
                                            algebra functions" */
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *q, *r, *gq, *gr, *m;
+    nrx_tensor *a = NRXI_T_IN(y, 0), *q, *r, *gq, *gr, *m;
     size_t rows = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1];
     q = nrxi_t_piece2(y, 0, rows, n);
     r = nrxi_t_piece2(y, rows * n, n, n);
@@ -11966,15 +11991,15 @@ NRXI_FN void nrxi_b_qr(nrx_tensor *y, nrx_tensor *g,
     m = nrx_t_sub(nrxi_t_matmul2(r, nrxi_t_mt(gr)), nrxi_t_matmul2(nrxi_t_mt(gq), q));
     m = nrx_t_add(nrx_t_tril(m, 0), nrxi_t_mt(nrx_t_tril(m, -1)));
     m = nrx_t_add(gq, nrxi_t_matmul2(q, m));
-    gx[0] = nrxi_t_mt(nrxi_t_solve(r, nrxi_t_mt(m), NRXI_LA_UPPER)); /* m R^-T */
+    gx[0] = nrxi_t_mt(nrxi_t_solve(r, nrxi_t_mt(m), NRXI_T_LA_UPPER)); /* m R^-T */
 }
-static const nrxi_op nrxi_op_qr = { "nrx_t_qr", nrxi_b_qr, NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_qr = { "nrx_t_qr", nrxi_t_b_qr, NRXI_T_SAVE_OUT };
 
 NRXI_FN nrx_tensor *nrxi_t_qr_packed(nrx_tensor *a) /* rows of Q then R; m >= n */
 {
     nrx_scope *s = a->scope;
     size_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], i, j, k, row = m * n + n * n;
-    nrx_tensor *y = nrxi_t_new(s, &nrxi_op_qr, a->dtype, nrxi_t_packed_shape(a, row)), *w, *out;
+    nrx_tensor *y = nrxi_t_new(s, &nrxi_t_op_qr, a->dtype, nrxi_t_packed_shape(a, row)), *w, *out;
     nrx_status status = NRX_OK;
     double *work;
     if (!y) return NULL;
@@ -12029,8 +12054,8 @@ NRX_DEF nrx_tensor *nrx_t_lstsq(nrx_tensor *a, nrx_tensor *b)
 {
     nrx_scope *s = nrxi_t_matrix("nrx_t_lstsq", a, 0);
     nrx_tensor *q, *r;
-    nrxi_label la, lb;
-    if (!s || !nrxi_t_enter2("nrx_t_lstsq", a, b, NRXI_SAME)) return NULL;
+    nrxi_t_label_info la, lb;
+    if (!s || !nrxi_t_enter2("nrx_t_lstsq", a, b, NRXI_T_SAME)) return NULL;
     if (b->ndim < 2 || b->shape[b->ndim - 2] != a->shape[a->ndim - 2] ||
         a->shape[a->ndim - 2] < a->shape[a->ndim - 1])
         return nrxi_t_fail(s, NRX_E_SHAPE,
@@ -12041,16 +12066,16 @@ NRX_DEF nrx_tensor *nrx_t_lstsq(nrx_tensor *a, nrx_tensor *b)
     return nrx_t_end(s, nrx_t_triangular_solve(r, nrx_t_matmul(nrxi_t_mt(q), b), 1, 0));
 }
 
-NRXI_FN void nrxi_b_eigh(nrx_tensor *y, nrx_tensor *g,
+NRXI_FN void nrxi_t_b_eigh(nrx_tensor *y, nrx_tensor *g,
                          nrx_tensor **gx) /* V (diag(gw) + F o V^T gV) V^T; Giles 2008 */
 {
-    size_t n = NRXI_IN(y, 0)->shape[NRXI_IN(y, 0)->ndim - 1];
+    size_t n = NRXI_T_IN(y, 0)->shape[NRXI_T_IN(y, 0)->ndim - 1];
     nrx_tensor *w = nrxi_t_piece(y, 0, 1, n), *v = nrxi_t_piece2(y, n, n, n), *gw = nrxi_t_piece(g, 0, 1, n),
                *gv = nrxi_t_piece2(g, n, n, n), *m;
     m = nrx_t_add(nrx_t_mul(nrxi_t_gaps(w), nrxi_t_matmul2(nrxi_t_mt(v), gv)), nrx_t_diag(gw));
     gx[0] = nrxi_t_symmetric(nrxi_t_matmul2(nrxi_t_matmul2(v, m), nrxi_t_mt(v)));
 }
-static const nrxi_op nrxi_op_eigh = { "nrx_t_eigh", nrxi_b_eigh, NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_eigh = { "nrx_t_eigh", nrxi_t_b_eigh, NRXI_T_SAVE_OUT };
 NRX_DEF nrx_status nrx_t_eigh(nrx_tensor *a, nrx_tensor **w, nrx_tensor **v)
 {
     nrx_scope *s = nrxi_t_matrix("nrx_t_eigh", a, 1);
@@ -12064,7 +12089,7 @@ NRX_DEF nrx_status nrx_t_eigh(nrx_tensor *a, nrx_tensor **w, nrx_tensor **v)
     n = a->shape[a->ndim - 1];
     nrx_t_begin(s);
     sym = nrxi_t_symmetric(a);
-    y = sym ? nrxi_t_new(s, &nrxi_op_eigh, a->dtype, nrxi_t_packed_shape(a, n + n * n)) : NULL;
+    y = sym ? nrxi_t_new(s, &nrxi_t_op_eigh, a->dtype, nrxi_t_packed_shape(a, n + n * n)) : NULL;
     m = y ? nrxi_t_wide(sym) : NULL;
     out = y ? nrx_t_empty(s, NRX_F64, nrx_t_shape(y)) : NULL;
     work = (double *)nrxi_t_work(s, nrxi_eigh_work(n), sizeof(double));
@@ -12087,10 +12112,10 @@ NRX_DEF nrx_status nrx_t_eigh(nrx_tensor *a, nrx_tensor **w, nrx_tensor **v)
 }
 
 NRXI_FN void
-nrxi_b_svd(nrx_tensor *y, nrx_tensor *g,
+nrxi_t_b_svd(nrx_tensor *y, nrx_tensor *g,
            nrx_tensor **gx) /* Townsend, "Differentiating the singular value decomposition", 2016 */
 {
-    nrx_tensor *a = NRXI_IN(y, 0), *u, *s, *vt, *gu, *gs, *gvt, *gv, *f, *pu, *pv, *core, *si, *one, *good;
+    nrx_tensor *a = NRXI_T_IN(y, 0), *u, *s, *vt, *gu, *gs, *gvt, *gv, *f, *pu, *pv, *core, *si, *one, *good;
     size_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1], k = m < n ? m : n;
     u = nrxi_t_piece2(y, 0, m, k);
     s = nrxi_t_piece(y, m * k, 1, k);
@@ -12117,7 +12142,7 @@ nrxi_b_svd(nrx_tensor *y, nrx_tensor *g,
                                                                                                vt)))));
     gx[0] = core;
 }
-static const nrxi_op nrxi_op_svd = { "nrx_t_svd", nrxi_b_svd, NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_svd = { "nrx_t_svd", nrxi_t_b_svd, NRXI_T_SAVE_OUT };
 NRX_DEF nrx_status nrx_t_svd(nrx_tensor *a, nrx_tensor **u, nrx_tensor **sv, nrx_tensor **vt)
 {
     nrx_scope *s = nrxi_t_matrix("nrx_t_svd", a, 0);
@@ -12134,7 +12159,7 @@ NRX_DEF nrx_status nrx_t_svd(nrx_tensor *a, nrx_tensor **u, nrx_tensor **sv, nrx
     k = m < n ? m : n;
     row = m * k + k + k * n;
     nrx_t_begin(s);
-    y = nrxi_t_new(s, &nrxi_op_svd, a->dtype, nrxi_t_packed_shape(a, row));
+    y = nrxi_t_new(s, &nrxi_t_op_svd, a->dtype, nrxi_t_packed_shape(a, row));
     w = y ? nrxi_t_wide(a) : NULL;
     out = y ? nrx_t_empty(s, NRX_F64, nrx_t_shape(y)) : NULL;
     work = (double *)nrxi_t_work(s, nrxi_svd_work(m, n), sizeof(double));
@@ -12164,8 +12189,8 @@ NRX_DEF nrx_status nrx_t_svd(nrx_tensor *a, nrx_tensor **u, nrx_tensor **sv, nrx
 
 NRX_DEF nrx_tensor *nrx_t_require_grad(nrx_tensor *x, int on)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_require_grad", x, NRXI_FLOAT);
-    nrxi_label a;
+    nrx_scope *s = nrxi_t_enter1("nrx_t_require_grad", x, NRXI_T_FLOAT);
+    nrxi_t_label_info a;
     if (!s) return NULL;
     if (x->node->recorded || x->node->spent)
         return nrxi_t_fail(s, NRX_E_STATE, "nrx_t_require_grad: %s is the result of a recorded operation",
@@ -12183,25 +12208,29 @@ NRX_DEF int nrx_t_no_grad(nrx_scope *s, int on)
     return before;
 }
 
-enum { NRXI_VISITS = 128 };
-typedef struct nrxi_visits { struct nrxi_visits *next; size_t used; nrxi_visit v[NRXI_VISITS]; } nrxi_visits;
+enum { NRXI_T_VISITS = 128 };
+typedef struct nrxi_t_visits {
+    struct nrxi_t_visits *next;
+    size_t used;
+    nrxi_t_visit v[NRXI_T_VISITS];
+} nrxi_t_visits;
 
-typedef struct nrxi_sweep {
+typedef struct nrxi_t_sweep {
     nrx_scope *s;
     const char *name;
     uint64_t id;
-    nrxi_visits *blocks;
-    nrxi_visit *order;            /* results before inputs */
+    nrxi_t_visits *blocks;
+    nrxi_t_visit *order;            /* results before inputs */
     int leaves, free_graph;
-} nrxi_sweep;
+} nrxi_t_sweep;
 
 /* The visit of t in this sweep, made when there is none; NULL when out of memory. */
-NRXI_FN nrxi_visit *nrxi_sweep_visit(nrxi_sweep *w, nrx_tensor *t)
+NRXI_FN nrxi_t_visit *nrxi_t_sweep_visit(nrxi_t_sweep *w, nrx_tensor *t)
 {
-    nrxi_visit *v = t->node->visit;
+    nrxi_t_visit *v = t->node->visit;
     if (v && v->sweep == w->id) return v;
-    if (!w->blocks || w->blocks->used == NRXI_VISITS) {
-        nrxi_visits *b = (nrxi_visits *)nrxi_t_work(w->s, 1, sizeof *b);
+    if (!w->blocks || w->blocks->used == NRXI_T_VISITS) {
+        nrxi_t_visits *b = (nrxi_t_visits *)nrxi_t_work(w->s, 1, sizeof *b);
         if (!b) { nrxi_t_fail(w->s, NRX_E_NOMEM, "%s: out of memory", w->name); return NULL; }
         b->next = w->blocks;
         b->used = 0;
@@ -12218,16 +12247,16 @@ NRXI_FN nrxi_visit *nrxi_sweep_visit(nrxi_sweep *w, nrx_tensor *t)
 }
 
 /* Depth-first from y; a tensor is put in front of the order when all it depends on is there. */
-NRXI_FN int nrxi_sweep_search(nrxi_sweep *w, nrx_tensor *y)
+NRXI_FN int nrxi_t_sweep_search(nrxi_t_sweep *w, nrx_tensor *y)
 {
     nrx_tensor *t = y, *x;
-    nrxi_visit *v = nrxi_sweep_visit(w, y), *u;
-    nrxi_label a;
+    nrxi_t_visit *v = nrxi_t_sweep_visit(w, y), *u;
+    nrxi_t_label_info a;
     size_t i;
     if (!v) return 0;
     v->open = 1;
     while (t) {
-        struct nrxi_node *d = t->node;
+        struct nrxi_t_node *d = t->node;
         v = d->visit;
         if (d->spent) {
             nrxi_t_fail(
@@ -12239,7 +12268,7 @@ NRXI_FN int nrxi_sweep_search(nrxi_sweep *w, nrx_tensor *y)
         if (v->child < d->n_in) {
             x = d->in[v->child++].x;
             if (!x->requires_grad) continue;
-            u = nrxi_sweep_visit(w, x);
+            u = nrxi_t_sweep_visit(w, x);
             if (!u) return 0;
             if (u->open) continue;
             u->open = 1;
@@ -12258,7 +12287,7 @@ NRXI_FN int nrxi_sweep_search(nrxi_sweep *w, nrx_tensor *y)
 }
 
 /* g is added to the gradient that v has so far; takes over nothing. */
-NRXI_FN void nrxi_sweep_add(nrxi_visit *v, nrx_tensor *g)
+NRXI_FN void nrxi_t_sweep_add(nrxi_t_visit *v, nrx_tensor *g)
 {
     nrx_tensor *sum, *old = v->g;
     if (!old) { nrxi_t_retain(g); v->g = g; return; }
@@ -12275,14 +12304,14 @@ NRXI_FN void nrxi_sweep_add(nrxi_visit *v, nrx_tensor *g)
 }
 
 /* Sends v->g on to the inputs of v->t. */
-NRXI_FN int nrxi_sweep_step(nrxi_sweep *w, nrxi_visit *v)
+NRXI_FN int nrxi_t_sweep_step(nrxi_t_sweep *w, nrxi_t_visit *v)
 {
     nrx_tensor *t = v->t, *small[8], **gx = small;
-    struct nrxi_node *d = t->node;
+    struct nrxi_t_node *d = t->node;
     size_t i, errors = w->s->errors;
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     for (i = 0; i < d->n_in; i++)
-        if (NRXI_SAVES(d->op, i) &&
+        if (NRXI_T_SAVES(d->op, i) &&
             (!d->in[i].x->node->store || d->in[i].x->node->store->version != d->in[i].version)) {
             nrxi_t_fail(w->s, NRX_E_STATE,
                         "%s: %s, which %s needs for its gradient, was written in place after it was used",
@@ -12302,7 +12331,7 @@ NRXI_FN int nrxi_sweep_step(nrxi_sweep *w, nrxi_visit *v)
         if (!nrxi_t_same_shape(gx[i], x) || gx[i]->dtype != x->dtype)
             nrxi_t_fail(w->s, NRX_E_SHAPE, "%s: %s gave the gradient %s for the input %s", w->name,
                         t->name ? t->name : d->op->name, nrxi_t_label(&a, gx[i]), nrxi_t_label(&b, x));
-        else nrxi_sweep_add(x->node->visit, gx[i]);
+        else nrxi_t_sweep_add(x->node->visit, gx[i]);
     }
     nrx_t_end(w->s, NULL);
     if (gx != small) nrxi_t_work_drop(w->s, gx);
@@ -12310,14 +12339,14 @@ NRXI_FN int nrxi_sweep_step(nrxi_sweep *w, nrxi_visit *v)
 }
 
 /* Unwinds the visits; cut: frees the graph that was walked. */
-NRXI_FN void nrxi_sweep_close(nrxi_sweep *w, int cut)
+NRXI_FN void nrxi_t_sweep_close(nrxi_t_sweep *w, int cut)
 {
     nrx_tensor *dead = NULL;
-    nrxi_visits *b, *next;
+    nrxi_t_visits *b, *next;
     size_t i;
     for (b = w->blocks; b; b = b->next)
         for (i = 0; i < b->used; i++) {
-            nrxi_visit *v = &b->v[i];
+            nrxi_t_visit *v = &b->v[i];
             v->t->node->visit = v->below;
             if (v->g) { nrxi_t_release(v->g); v->g = NULL; }
         }
@@ -12333,10 +12362,10 @@ NRXI_FN void nrxi_sweep_close(nrxi_sweep *w, int cut)
 }
 
 /* Runs from y with cotangent gy (NULL = ones) to the targets marked by the caller (or all leaves). */
-NRXI_FN int nrxi_sweep_run(nrxi_sweep *w, nrx_tensor *y, nrx_tensor *gy)
+NRXI_FN int nrxi_t_sweep_run(nrxi_t_sweep *w, nrx_tensor *y, nrx_tensor *gy)
 {
-    nrxi_visit *v;
-    int ok = nrxi_sweep_search(w, y);
+    nrxi_t_visit *v;
+    int ok = nrxi_t_sweep_search(w, y);
     if (!ok) return 0;
     nrx_t_begin(w->s);
     if (!gy) gy = nrx_t_ones(w->s, y->dtype, nrx_t_shape(y));
@@ -12345,13 +12374,13 @@ NRXI_FN int nrxi_sweep_run(nrxi_sweep *w, nrx_tensor *y, nrx_tensor *gy)
     nrx_t_end(w->s, NULL);
     for (v = w->order; v && ok; v = v->next) {
         if (!v->g || !v->wanted) continue;
-        if (v->t->node->recorded) ok = nrxi_sweep_step(w, v);
+        if (v->t->node->recorded) ok = nrxi_t_sweep_step(w, v);
         if (!v->target) { nrxi_t_release(v->g); v->g = NULL; }
     }
     return ok;
 }
 
-NRXI_FN void nrxi_sweep_open(nrxi_sweep *w, nrx_scope *s, const char *name)
+NRXI_FN void nrxi_t_sweep_open(nrxi_t_sweep *w, nrx_scope *s, const char *name)
 {
     memset(w, 0, sizeof *w);
     w->s = s;
@@ -12362,29 +12391,29 @@ NRXI_FN void nrxi_sweep_open(nrxi_sweep *w, nrx_scope *s, const char *name)
 NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x, size_t n,
                               nrx_tensor **gx)
 {
-    nrx_scope *s = nrxi_t_enter1(name, y, NRXI_FLOAT | NRXI_NODATA);
-    nrxi_sweep w;
-    nrxi_visit *v;
-    nrxi_label a, b;
+    nrx_scope *s = nrxi_t_enter1(name, y, NRXI_T_FLOAT | NRXI_T_NODATA);
+    nrxi_t_sweep w;
+    nrxi_t_visit *v;
+    nrxi_t_label_info a, b;
     size_t i;
     int ok = 1;
     for (i = 0; gx && i < n; i++) gx[i] = NULL;
     if (!s) return y ? y->scope->status : NRX_E_ARG;
     if (!x || !gx) { nrxi_t_fail(s, NRX_E_ARG, "%s: x or gx is NULL", name); return NRX_E_ARG; }
-    if (!nrxi_t_enter(name, x, n, NRXI_FLOAT | NRXI_NODATA) && n) return s->status;
-    if (gy && (!nrxi_t_enter2(name, gy, y, NRXI_SAME | NRXI_NODATA) || !nrxi_t_same_shape(gy, y))) {
+    if (!nrxi_t_enter(name, x, n, NRXI_T_FLOAT | NRXI_T_NODATA) && n) return s->status;
+    if (gy && (!nrxi_t_enter2(name, gy, y, NRXI_T_SAME | NRXI_T_NODATA) || !nrxi_t_same_shape(gy, y))) {
         nrxi_t_fail(s, NRX_E_SHAPE, "%s: cotangent %s of %s", name, nrxi_t_label(&a, gy),
                     nrxi_t_label(&b, y));
         return NRX_E_SHAPE;
     }
-    nrxi_sweep_open(&w, s, name);
+    nrxi_t_sweep_open(&w, s, name);
     for (i = 0; i < n && ok; i++) {
-        v = nrxi_sweep_visit(&w, x[i]);
+        v = nrxi_t_sweep_visit(&w, x[i]);
         ok = v != NULL;
         if (v) v->target = 1;
     }
     if (ok && (y->requires_grad || (y->node->visit && y->node->visit->sweep == w.id)))
-        ok = nrxi_sweep_run(&w, y, gy);
+        ok = nrxi_t_sweep_run(&w, y, gy);
     for (i = 0; i < n && ok; i++) {
         nrx_tensor *g;
         v = x[i]->node->visit;
@@ -12397,7 +12426,7 @@ NRXI_FN nrx_status nrxi_t_vjp(const char *name, nrx_tensor *y, nrx_tensor *gy, n
         gx[i] = g;
         ok = g != NULL;
     }
-    nrxi_sweep_close(&w, 0);
+    nrxi_t_sweep_close(&w, 0);
     if (!ok) for (i = 0; i < n; i++) if (gx[i]) { nrx_t_free(gx[i]); gx[i] = NULL; }
     return ok ? NRX_OK : s->status;
 }
@@ -12413,10 +12442,10 @@ NRX_DEF nrx_status nrx_t_vjp(nrx_tensor *y, nrx_tensor *gy, nrx_tensor *const *x
 
 NRX_DEF nrx_status nrx_t_backward(nrx_tensor *y, int keep_graph)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_backward", y, NRXI_FLOAT | NRXI_NODATA);
-    nrxi_sweep w;
-    nrxi_visit *v;
-    nrxi_label a;
+    nrx_scope *s = nrxi_t_enter1("nrx_t_backward", y, NRXI_T_FLOAT | NRXI_T_NODATA);
+    nrxi_t_sweep w;
+    nrxi_t_visit *v;
+    nrxi_t_label_info a;
     int ok, before;
     if (!s) return y ? y->scope->status : NRX_E_ARG;
     if (!y->requires_grad) {
@@ -12425,9 +12454,9 @@ NRX_DEF nrx_status nrx_t_backward(nrx_tensor *y, int keep_graph)
         return NRX_E_STATE;
     }
     before = nrx_t_no_grad(s, 1);
-    nrxi_sweep_open(&w, s, "nrx_t_backward");
+    nrxi_t_sweep_open(&w, s, "nrx_t_backward");
     w.leaves = 1;
-    ok = nrxi_sweep_run(&w, y, NULL);
+    ok = nrxi_t_sweep_run(&w, y, NULL);
     for (v = w.order; v && ok; v = v->next) {
         nrx_tensor *x = v->t, *g = v->g;
         if (!v->target || !g) continue;
@@ -12442,7 +12471,7 @@ NRX_DEF nrx_status nrx_t_backward(nrx_tensor *y, int keep_graph)
             x->grad = g;
         }
     }
-    nrxi_sweep_close(&w, ok && !keep_graph);
+    nrxi_t_sweep_close(&w, ok && !keep_graph);
     nrx_t_no_grad(s, before);
     return ok ? NRX_OK : s->status;
 }
@@ -12452,7 +12481,7 @@ NRX_DEF nrx_status nrx_t_zero_grad(nrx_tensor *const *x, size_t n)
     size_t i;
     if (n && !x) return NRX_E_ARG;
     for (i = 0; i < n; i++) {
-        if (!nrxi_t_enter1("nrx_t_zero_grad", x[i], NRXI_FLOAT))
+        if (!nrxi_t_enter1("nrx_t_zero_grad", x[i], NRXI_T_FLOAT))
             return x[i] ? x[i]->scope->status : NRX_E_ARG;
         if (x[i]->grad) memset(x[i]->grad->data, 0, x[i]->grad->size * nrxi_dtype_size(x[i]->dtype));
     }
@@ -12462,10 +12491,10 @@ NRX_DEF nrx_status nrx_t_zero_grad(nrx_tensor *const *x, size_t n)
 NRX_DEF nrx_status nrx_t_params(nrx_tensor *const *x, size_t n, nrx_param *params)
 {
     size_t i;
-    nrxi_label a;
+    nrxi_t_label_info a;
     if (n && (!x || !params)) return NRX_E_ARG;
     for (i = 0; i < n; i++) {
-        nrx_scope *s = nrxi_t_enter1("nrx_t_params", x[i], NRXI_FLOAT);
+        nrx_scope *s = nrxi_t_enter1("nrx_t_params", x[i], NRXI_T_FLOAT);
         if (!s) return x[i] ? x[i]->scope->status : NRX_E_ARG;
         if (x[i]->node->recorded || !nrxi_t_is_contiguous(x[i])) {
             nrxi_t_fail(s, NRX_E_STATE, "nrx_t_params: %s is not a contiguous leaf", nrxi_t_label(&a, x[i]));
@@ -12502,10 +12531,10 @@ NRXI_FN nrx_tensor *nrxi_t_inner(nrx_tensor *const *a, nrx_tensor *const *b, siz
 }
 NRXI_FN int nrxi_t_like(const char *name, nrx_tensor *const *x, nrx_tensor *const *v, size_t n)
 {
-    nrxi_label a, b;
+    nrxi_t_label_info a, b;
     size_t i;
     for (i = 0; i < n; i++) {
-        if (!nrxi_t_enter2(name, x[i], v[i], NRXI_SAME | NRXI_NODATA)) return 0;
+        if (!nrxi_t_enter2(name, x[i], v[i], NRXI_T_SAME | NRXI_T_NODATA)) return 0;
         if (!nrxi_t_same_shape(x[i], v[i])) {
             nrxi_t_fail(x[i]->scope, NRX_E_SHAPE, "%s: direction %s for %s", name, nrxi_t_label(&a, v[i]),
                         nrxi_t_label(&b, x[i]));
@@ -12518,7 +12547,7 @@ NRXI_FN int nrxi_t_like(const char *name, nrx_tensor *const *x, nrx_tensor *cons
 /* J v by differentiating u -> J^T u, which is linear, along v. */
 NRX_DEF nrx_tensor *nrx_t_jvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_jvp", y, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_jvp", y, NRXI_T_FLOAT);
     nrx_tensor *u, **g, *out = NULL, *t;
     int before;
     if (!s) return NULL;
@@ -12538,12 +12567,12 @@ NRX_DEF nrx_tensor *nrx_t_jvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *c
 
 NRX_DEF nrx_tensor *nrx_t_jvp_batch(nrx_tensor *y, nrx_tensor *x, nrx_tensor *v)
 {
-    nrx_scope *s = nrxi_t_enter2("nrx_t_jvp_batch", y, x, NRXI_FLOAT | NRXI_NODATA);
+    nrx_scope *s = nrxi_t_enter2("nrx_t_jvp_batch", y, x, NRXI_T_FLOAT | NRXI_T_NODATA);
     nrx_tensor *u, *g, **rows, *out = NULL;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t k, i;
     int before, ok = 1;
-    if (!s || !nrxi_t_enter2("nrx_t_jvp_batch", x, v, NRXI_SAME | NRXI_NODATA)) return NULL;
+    if (!s || !nrxi_t_enter2("nrx_t_jvp_batch", x, v, NRXI_T_SAME | NRXI_T_NODATA)) return NULL;
     if (v->ndim != x->ndim + 1 || v->shape[0] == 0)
         return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_jvp_batch: directions %s, expected [k, shape of x]",
                            nrxi_t_label(&a, v));
@@ -12568,7 +12597,7 @@ NRX_DEF nrx_tensor *nrx_t_jvp_batch(nrx_tensor *y, nrx_tensor *x, nrx_tensor *v)
 NRX_DEF nrx_status nrx_t_hvp(nrx_tensor *y, nrx_tensor *const *x, nrx_tensor *const *v, size_t n,
                              nrx_tensor **hv)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_hvp", y, NRXI_FLOAT | NRXI_NODATA);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_hvp", y, NRXI_T_FLOAT | NRXI_T_NODATA);
     nrx_status status;
     nrx_tensor **g, *t = NULL;
     size_t i;
@@ -12615,7 +12644,7 @@ NRXI_FN nrx_tensor *nrxi_t_jacobian_rows(const char *name, nrx_tensor *y, nrx_te
 }
 NRX_DEF nrx_tensor *nrx_t_jacobian(nrx_tensor *y, nrx_tensor *x)
 {
-    nrx_scope *s = nrxi_t_enter2("nrx_t_jacobian", y, x, NRXI_FLOAT | NRXI_NODATA);
+    nrx_scope *s = nrxi_t_enter2("nrx_t_jacobian", y, x, NRXI_T_FLOAT | NRXI_T_NODATA);
     nrx_shape shape;
     int i;
     if (!s) return NULL;
@@ -12629,7 +12658,7 @@ NRX_DEF nrx_tensor *nrx_t_jacobian(nrx_tensor *y, nrx_tensor *x)
 }
 NRX_DEF nrx_tensor *nrx_t_hessian(nrx_tensor *y, nrx_tensor *x)
 {
-    nrx_scope *s = nrxi_t_enter2("nrx_t_hessian", y, x, NRXI_FLOAT | NRXI_NODATA);
+    nrx_scope *s = nrxi_t_enter2("nrx_t_hessian", y, x, NRXI_T_FLOAT | NRXI_T_NODATA);
     nrx_tensor *g = NULL;
     nrx_status status;
     int before;
@@ -12644,7 +12673,7 @@ NRX_DEF nrx_tensor *nrx_t_hessian(nrx_tensor *y, nrx_tensor *x)
 /* -- operations from outside -- */
 
 /* fn(x) without recording, as a tensor of `op` on the result's storage. */
-NRXI_FN nrx_tensor *nrxi_t_call(const nrxi_op *op, nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n)
+NRXI_FN nrx_tensor *nrxi_t_call(const nrxi_t_op *op, nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n)
 {
     nrx_scope *s = x[0]->scope;
     nrx_tensor *y, *out;
@@ -12666,11 +12695,11 @@ NRXI_FN nrx_tensor **nrxi_t_inputs(nrx_tensor *y) /* the inputs as an array, to 
     nrx_tensor **x = (nrx_tensor **)nrxi_t_work(y->scope, y->node->n_in, sizeof *x);
     size_t i;
     if (!x) { nrxi_t_fail(y->scope, NRX_E_NOMEM, "%s: out of memory", y->node->op->name); return NULL; }
-    for (i = 0; i < y->node->n_in; i++) x[i] = NRXI_IN(y, i);
+    for (i = 0; i < y->node->n_in; i++) x[i] = NRXI_T_IN(y, i);
     return x;
 }
 
-NRXI_FN void nrxi_b_custom(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_custom(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     const nrx_t_custom_op *op = (const nrx_t_custom_op *)y->node->blob;
     nrx_tensor **x = nrxi_t_inputs(y);
@@ -12682,23 +12711,24 @@ NRXI_FN void nrxi_b_custom(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
                     op->name ? op->name : "", nrx_status_string(status));
     nrxi_t_work_drop(y->scope, x);
 }
-static const nrxi_op nrxi_op_custom = { "nrx_t_custom", nrxi_b_custom, NRXI_SAVE_ALL | NRXI_SAVE_OUT };
+static const nrxi_t_op nrxi_t_op_custom = {"nrx_t_custom", nrxi_t_b_custom,
+                                           NRXI_T_SAVE_ALL | NRXI_T_SAVE_OUT};
 NRX_DEF nrx_tensor *nrx_t_custom(const nrx_t_custom_op *op, nrx_tensor *const *x, size_t n)
 {
     nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_custom", x, n, 0) : NULL;
     nrx_tensor *y;
     if (!s) return NULL;
     if (!op || !op->forward) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_custom: no forward function");
-    y = nrxi_t_call(&nrxi_op_custom, op->forward, op->user, x, n);
+    y = nrxi_t_call(&nrxi_t_op_custom, op->forward, op->user, x, n);
     if (!y) return NULL;
     y->name = op->name;
     return nrxi_t_blob(nrxi_t_link(y, x, n), op, sizeof *op);
 }
 
-typedef struct nrxi_checkpoint { nrx_t_fn fn; void *user; } nrxi_checkpoint;
-NRXI_FN void nrxi_b_checkpoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+typedef struct nrxi_t_checkpoint { nrx_t_fn fn; void *user; } nrxi_t_checkpoint;
+NRXI_FN void nrxi_t_b_checkpoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
-    const nrxi_checkpoint *c = (const nrxi_checkpoint *)y->node->blob;
+    const nrxi_t_checkpoint *c = (const nrxi_t_checkpoint *)y->node->blob;
     nrx_scope *s = y->scope;
     size_t i, n = y->node->n_in;
     nrx_tensor **x = nrxi_t_inputs(y), *again;
@@ -12707,7 +12737,7 @@ NRXI_FN void nrxi_b_checkpoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     if (!recording) /* first order: on constants, so that nothing outside is touched */
         for (i = 0; i < n; i++) {
             nrx_tensor *d = nrx_t_detach(x[i]);
-            x[i] = d && NRXI_IN(y, i)->requires_grad ? nrx_t_require_grad(d, 1) : d;
+            x[i] = d && NRXI_T_IN(y, i)->requires_grad ? nrx_t_require_grad(d, 1) : d;
         }
     nrx_t_no_grad(s, 0);
     again = c->fn(c->user, x, n);
@@ -12716,15 +12746,15 @@ NRXI_FN void nrxi_b_checkpoint(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     else nrxi_t_fail(s, NRX_E_STATE, "nrx_t_checkpoint: the function gave another shape the second time");
     nrxi_t_work_drop(s, x);
 }
-static const nrxi_op nrxi_op_checkpoint = { "nrx_t_checkpoint", nrxi_b_checkpoint, NRXI_SAVE_ALL };
+static const nrxi_t_op nrxi_t_op_checkpoint = { "nrx_t_checkpoint", nrxi_t_b_checkpoint, NRXI_T_SAVE_ALL };
 NRX_DEF nrx_tensor *nrx_t_checkpoint(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n)
 {
-    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_checkpoint", x, n, NRXI_FLOAT) : NULL;
-    nrxi_checkpoint c;
+    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_checkpoint", x, n, NRXI_T_FLOAT) : NULL;
+    nrxi_t_checkpoint c;
     nrx_tensor *y;
     if (!s) return NULL;
     if (!fn) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_checkpoint: no function");
-    y = nrxi_t_call(&nrxi_op_checkpoint, fn, user, x, n);
+    y = nrxi_t_call(&nrxi_t_op_checkpoint, fn, user, x, n);
     if (!y) return NULL;
     c.fn = fn;
     c.user = user;
@@ -12732,19 +12762,19 @@ NRX_DEF nrx_tensor *nrx_t_checkpoint(nrx_t_fn fn, void *user, nrx_tensor *const 
 }
 
 NRXI_FN nrx_tensor *nrxi_t_linop(const nrx_linop *A, nrx_tensor *x, int adjoint);
-NRXI_FN void nrxi_b_linop(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_linop(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     gx[0] = nrxi_t_linop((const nrx_linop *)y->node->blob, g, !y->node->k[0]);
 }
-static const nrxi_op nrxi_op_linop = { "nrx_t_linop", nrxi_b_linop, 0 };
+static const nrxi_t_op nrxi_t_op_linop = { "nrx_t_linop", nrxi_t_b_linop, 0 };
 NRXI_FN nrx_tensor *nrxi_t_linop(const nrx_linop *A, nrx_tensor *x, int adjoint)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_linop", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_linop", x, NRXI_T_FLOAT);
     nrx_status (*map)(void *user, const void *x, void *y);
     nrx_status status = NRX_OK;
     nrx_tensor *y, *p;
     nrx_shape shape;
-    nrxi_label a;
+    nrxi_t_label_info a;
     size_t i, rows, n, m, size;
     if (!s) return NULL;
     n = adjoint ? A->rows : A->cols;
@@ -12758,10 +12788,10 @@ NRXI_FN nrx_tensor *nrxi_t_linop(const nrx_linop *A, nrx_tensor *x, int adjoint)
                            nrxi_t_label(&a, x), A->dtype == NRX_F32 ? "f32" : "f64", n);
     shape = nrx_t_shape(x);
     shape.n[shape.ndim - 1] = m;
-    y = nrxi_t_new(s, &nrxi_op_linop, x->dtype, shape);
+    y = nrxi_t_new(s, &nrxi_t_op_linop, x->dtype, shape);
     if (!y) return NULL;
     nrx_t_begin(s);
-    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_op_linop);
+    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_t_op_linop);
     rows = n ? x->size / n : 0;
     size = nrxi_dtype_size(x->dtype);
     for (i = 0; p && i < rows && status == NRX_OK; i++)
@@ -12782,21 +12812,21 @@ NRX_DEF nrx_tensor *nrx_t_linop(const nrx_linop *A, nrx_tensor *x)
     return nrxi_t_linop(A, x, 0);
 }
 
-NRXI_FN void nrxi_b_no_second(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+NRXI_FN void nrxi_t_b_no_second(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     (void)g;
     (void)gx;
     nrxi_t_fail(y->scope, NRX_E_UNSUPPORTED,
                 "nrx_t_functional: second derivatives of an nrx_functional are not known");
 }
-static const nrxi_op nrxi_op_functional_grad = { "nrx_t_functional (gradient)", nrxi_b_no_second, 0 };
-NRXI_FN void nrxi_b_functional(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
+static const nrxi_t_op nrxi_t_op_functional_grad = { "nrx_t_functional (gradient)", nrxi_t_b_no_second, 0 };
+NRXI_FN void nrxi_t_b_functional(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     const nrx_functional *f = (const nrx_functional *)y->node->blob;
-    nrx_tensor *x = NRXI_IN(y, 0), *p = nrxi_t_plain(nrx_t_detach(x), &nrxi_op_functional_grad), *d;
+    nrx_tensor *x = NRXI_T_IN(y, 0), *p = nrxi_t_plain(nrx_t_detach(x), &nrxi_t_op_functional_grad), *d;
     nrx_status status;
     if (!p) return;
-    d = nrxi_t_new(y->scope, &nrxi_op_functional_grad, x->dtype, nrx_t_shape(x));
+    d = nrxi_t_new(y->scope, &nrxi_t_op_functional_grad, x->dtype, nrx_t_shape(x));
     if (!d) return;
     status = f->eval(f->user, p->data, NULL, d->data);
     if (status != NRX_OK) {
@@ -12805,13 +12835,13 @@ NRXI_FN void nrxi_b_functional(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     }
     gx[0] = nrx_t_mul(g, nrxi_t_link1(d, x));
 }
-static const nrxi_op nrxi_op_functional = { "nrx_t_functional", nrxi_b_functional, 1 };
+static const nrxi_t_op nrxi_t_op_functional = { "nrx_t_functional", nrxi_t_b_functional, 1 };
 NRX_DEF nrx_tensor *nrx_t_functional(const nrx_functional *f, nrx_tensor *x)
 {
-    nrx_scope *s = nrxi_t_enter1("nrx_t_functional", x, NRXI_FLOAT);
+    nrx_scope *s = nrxi_t_enter1("nrx_t_functional", x, NRXI_T_FLOAT);
     nrx_status status;
     nrx_tensor *y, *p;
-    nrxi_label a;
+    nrxi_t_label_info a;
     double value = 0;
     if (!s) return NULL;
     if (!f || !f->eval) return nrxi_t_fail(s, NRX_E_ARG, "nrx_t_functional: no functional");
@@ -12819,13 +12849,13 @@ NRX_DEF nrx_tensor *nrx_t_functional(const nrx_functional *f, nrx_tensor *x)
         return nrxi_t_fail(s, NRX_E_SHAPE, "nrx_t_functional: %s, the functional takes %s of %zu",
                            nrxi_t_label(&a, x), f->dtype == NRX_F32 ? "f32" : "f64", f->n);
     nrx_t_begin(s);
-    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_op_functional);
+    p = nrxi_t_plain(nrx_t_detach(x), &nrxi_t_op_functional);
     status = p ? f->eval(f->user, p->data, &value, NULL) : NRX_E_NOMEM;
     nrx_t_end(s, NULL);
     if (status != NRX_OK)
         return nrxi_t_fail(s, status, "nrx_t_functional: the functional failed: %s",
                            nrx_status_string(status));
-    y = nrxi_t_new(s, &nrxi_op_functional, x->dtype, nrx_s0());
+    y = nrxi_t_new(s, &nrxi_t_op_functional, x->dtype, nrx_s0());
     if (!y) return NULL;
     nrxi_t_store_value(y, 0, value);
     return nrxi_t_blob(nrxi_t_link1(y, x), f, sizeof *f);
@@ -12833,16 +12863,16 @@ NRX_DEF nrx_tensor *nrx_t_functional(const nrx_functional *f, nrx_tensor *x)
 
 /* -- gradient checker -- */
 
-typedef struct nrxi_check {
+typedef struct nrxi_t_check {
     nrx_t_fn fn;
     void *user;
     nrx_tensor *const *x;
     size_t n;
     nrx_tensor *r;                /* weights of the projection */
-} nrxi_check;
+} nrxi_t_check;
 
 /* sum(r fn(x)) */
-NRXI_FN nrx_tensor *nrxi_check_value(nrxi_check *c)
+NRXI_FN nrx_tensor *nrxi_t_check_value(nrxi_t_check *c)
 {
     nrx_tensor *y = c->fn(c->user, c->x, c->n);
     if (!y) return NULL;
@@ -12854,30 +12884,30 @@ NRXI_FN nrx_tensor *nrxi_check_value(nrxi_check *c)
     return nrxi_t_inner(&y, &c->r, 1);
 }
 /* Element k of x[i] moved by h; a moved value is returned exactly. */
-NRXI_FN ptrdiff_t nrxi_check_offset(const nrx_tensor *x, size_t k)
+NRXI_FN ptrdiff_t nrxi_t_check_offset(const nrx_tensor *x, size_t k)
 {
     size_t n[NRX_MAX_DIMS];
     int d;
     for (d = 0; d < x->ndim; d++) n[d] = x->shape[d];
-    return nrxi_sum_offset(k, x->ndim, n, x->stride);
+    return nrxi_t_sum_offset(k, x->ndim, n, x->stride);
 }
 
 /* All gradients (order 1) or Hessian-vector products along v (order 2) in one array; NULL after an error. */
-NRXI_FN double *nrxi_check_analytic(nrxi_check *c, nrx_scope *s, nrx_tensor *const *v, double *out)
+NRXI_FN double *nrxi_t_check_analytic(nrxi_t_check *c, nrx_scope *s, nrx_tensor *const *v, double *out)
 {
     nrx_tensor **g = (nrx_tensor **)nrxi_t_work(s, c->n, sizeof *g), *y;
     nrx_status status;
     size_t i, k;
     if (!g) { nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_gradcheck: out of memory"); return NULL; }
-    y = nrxi_check_value(c);
+    y = nrxi_t_check_value(c);
     status = !y ? s->status : v ? nrx_t_hvp(y, c->x, v, c->n, g) : nrx_t_grad(y, c->x, c->n, g);
     for (i = 0; i < c->n && status == NRX_OK; i++)
-        for (k = 0; k < g[i]->size; k++) *out++ = nrxi_t_load_value(g[i], nrxi_check_offset(g[i], k));
+        for (k = 0; k < g[i]->size; k++) *out++ = nrxi_t_load_value(g[i], nrxi_t_check_offset(g[i], k));
     nrxi_t_work_drop(s, g);
     return status == NRX_OK && y ? out : NULL;
 }
 
-NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double eps, double *worst,
+NRXI_FN nrx_status nrxi_t_check_run(nrxi_t_check *c, nrx_scope *s, int order, double eps, double *worst,
                                   double *a, double *lo, double *hi)
 {
     size_t i, k, at = 0, total = 0;
@@ -12885,18 +12915,18 @@ NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double
     nrx_rng rng;
     int ok;
     nrx_t_begin(s);
-    ok = nrxi_check_analytic(c, s, NULL, a) != NULL;
+    ok = nrxi_t_check_analytic(c, s, NULL, a) != NULL;
     c->r = nrx_t_keep(c->r);
     nrx_t_end(s, NULL);
     for (i = 0; i < c->n && ok; i++)
         for (k = 0; k < c->x[i]->size && ok; k++, at++) {
-            ptrdiff_t o = nrxi_check_offset(c->x[i], k);
+            ptrdiff_t o = nrxi_t_check_offset(c->x[i], k);
             double old = nrxi_t_load_value(c->x[i], o), h = eps * (1 + fabs(old)), up, down, f[2], e;
             int side;
             for (side = 0; side < 2 && ok; side++) {
                 nrxi_t_store_value(c->x[i], o, side ? old - h : old + h);
                 nrx_t_begin(s);
-                y = nrxi_check_value(c);
+                y = nrxi_t_check_value(c);
                 ok = y != NULL;
                 f[side] = y ? nrx_t_item(y) : 0;
                 nrx_t_end(s, NULL);
@@ -12922,13 +12952,13 @@ NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double
     }
     if (ok) {
         nrx_t_begin(s);
-        ok = nrxi_check_analytic(c, s, v, a) != NULL;
+        ok = nrxi_t_check_analytic(c, s, v, a) != NULL;
         nrx_t_end(s, NULL);
         for (k = 0; k < 3 && ok; k++) { /* gradients at x + eps v, at x - eps v, and back */
             for (i = 0; i < c->n; i++) nrxi_t_axpy(c->x[i], k == 1 ? -2 * eps : eps, v[i]);
             if (k == 2) break;
             nrx_t_begin(s);
-            ok = nrxi_check_analytic(c, s, NULL, k ? lo : hi) != NULL;
+            ok = nrxi_t_check_analytic(c, s, NULL, k ? lo : hi) != NULL;
             nrx_t_end(s, NULL);
         }
         for (i = 0; i < total && ok; i++) {
@@ -12944,12 +12974,12 @@ NRXI_FN nrx_status nrxi_check_run(nrxi_check *c, nrx_scope *s, int order, double
 NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x, size_t n, int order,
                                    double eps, double tol, double *worst)
 {
-    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_gradcheck", x, n, NRXI_FLOAT) : NULL;
-    nrxi_check c;
+    nrx_scope *s = x && n ? nrxi_t_enter("nrx_t_gradcheck", x, n, NRXI_T_FLOAT) : NULL;
+    nrxi_t_check c;
     nrx_status status;
     double *a, found = 0;
     size_t i, total = 0;
-    nrxi_label l;
+    nrxi_t_label_info l;
     if (worst) *worst = 0;
     if (!s) return x && n && x[0] ? x[0]->scope->status : NRX_E_ARG;
     if (!fn) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_gradcheck: no function"); return NRX_E_ARG; }
@@ -12970,7 +13000,7 @@ NRX_DEF nrx_status nrx_t_gradcheck(nrx_t_fn fn, void *user, nrx_tensor *const *x
     c.r = NULL;
     if (eps <= 0) eps = x[0]->dtype == NRX_F64 ? 1e-6 : 1e-2;
     nrx_t_begin(s);
-    status = nrxi_check_run(&c, s, order, eps, &found, a, a + total, a + 2 * total);
+    status = nrxi_t_check_run(&c, s, order, eps, &found, a, a + total, a + 2 * total);
     nrx_t_end(s, NULL);
     nrxi_t_work_drop(s, a);
     if (worst) *worst = found;
@@ -13028,7 +13058,7 @@ NRX_DEF nrx_status nrx_t_save_npy(const char *path, const nrx_tensor *x)
     if (!s) return x ? x->scope->status : NRX_E_ARG;
     if (!path) { nrxi_t_fail(s, NRX_E_ARG, "nrx_t_save_npy: path is NULL"); return NRX_E_ARG; }
     nrx_t_begin(s);
-    p = nrxi_t_plain((nrx_tensor *)x, &nrxi_op_copy);
+    p = nrxi_t_plain((nrx_tensor *)x, &nrxi_t_op_copy);
     if (p) status = nrxi_npy_save(path, x->dtype, p->data, x->shape, x->ndim, &s->env);
     nrx_t_end(s, NULL);
     if (status != NRX_OK) nrxi_t_fail(s, status, "nrx_t_save_npy: %s: %s", path, nrx_status_string(status));
@@ -13068,7 +13098,7 @@ NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, 
     if (!items) { nrxi_t_fail(s, NRX_E_NOMEM, "nrx_t_save_npz: out of memory"); return NRX_E_NOMEM; }
     nrx_t_begin(s);
     for (i = 0; i < n && status == NRX_OK; i++) {
-        nrx_tensor *p = nrxi_t_plain(x[i], &nrxi_op_copy);
+        nrx_tensor *p = nrxi_t_plain(x[i], &nrxi_t_op_copy);
         if (!p || !members[i]) { status = p ? NRX_E_ARG : NRX_E_NOMEM; break; }
         items[i].name = members[i];
         items[i].dtype = x[i]->dtype;
@@ -13093,9 +13123,10 @@ NRXI_IMPL_END
    0.1.0  first version
 
    ---- licence: your choice of ----
-   MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-   documentation files, to deal in the software without restriction, including without limitation the rights to use, copy,
-   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is", without warranty
-   of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other liability.
-   Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
+   MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+   associated documentation files, to deal in the software without restriction, including without limitation
+   the rights to use, copy, modify, merge, publish, distribute, sublicense and/or sell copies of it. The
+   software is provided "as is", without warranty of any kind, express or implied; in no event shall the
+   authors be liable for any claim, damages or other liability. Public domain (unlicense.org). This is free
+   and unencumbered software released into the public domain.
 */

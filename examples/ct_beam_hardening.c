@@ -1,9 +1,9 @@
 /* Beam hardening: the cup in a water disc scanned with a polychromatic beam, and its correction by a polynomial.
-   cc -O2 ct_beam_hardening.c -I.. -o ct_beam_hardening -lm && ./ct_beam_hardening
+   cc -O2 examples/ct_beam_hardening.c -o ct_beam_hardening -lm && ./ct_beam_hardening
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 enum { N = 256, VIEWS = 360, BINS = 363 };

@@ -1,9 +1,9 @@
 /* Cone beam: exact projections of a three-dimensional head, FDK reconstruction, three sections.
-   cc -O2 ct_cone_fdk.c -I.. -o ct_cone_fdk -lm && ./ct_cone_fdk
+   cc -O2 examples/ct_cone_fdk.c -o ct_cone_fdk -lm && ./ct_cone_fdk
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 enum { N = 96 };

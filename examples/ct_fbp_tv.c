@@ -1,9 +1,9 @@
 /* Parallel and fan beam: filtered back projection against total variation from few views.
-   cc -O2 ct_fbp_tv.c -I.. -o ct_fbp_tv -lm && ./ct_fbp_tv
+   cc -O2 examples/ct_fbp_tv.c -o ct_fbp_tv -lm && ./ct_fbp_tv
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 enum { N = 256 };

@@ -1,12 +1,12 @@
 /* Low dose: counts of 10000, 3500 and 1000 photons per bin; filtered back projection, its smooth window, and weighted TV
    whose lambda is chosen from the data alone by cross-validation over views.
-   cc -O2 ct_low_dose.c -I.. -o ct_low_dose -lm && ./ct_low_dose
+   cc -O2 examples/ct_low_dose.c -o ct_low_dose -lm && ./ct_low_dose
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 // expect: 10000 photons: FBP 29\.[0-9]+ dB, Hann 28\.[0-9]+ dB, TV 3[456]\.
 // expect: 1000 photons: FBP 19\.[0-9]+ dB, Hann 26\.[0-9]+ dB, TV (29|30|31)\.
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 enum { N = 128, VIEWS = 180, BINS = 185 };

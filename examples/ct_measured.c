@@ -1,13 +1,14 @@
 /* A measured scan: filtered back projection and total variation from nearly all views and from a quarter of them. Every eighth view is kept
    for the test and used by neither; lambda comes from the quarter alone (cross-validation).
-   cc -O2 ct_measured.c -I.. -o ct_measured -lm && ./ct_measured SINOGRAM.npy GEOMETRY.geom [CENTRE]
-   Without arguments a small noisy scan of a phantom stands in. CENTRE overrides the rotation centre (bin index).
+   cc -O2 examples/ct_measured.c -o ct_measured -lm && ./ct_measured
+   takes a small noisy scan of a phantom; a measured one by ./ct_measured SINOGRAM.npy GEOMETRY.geom [CENTRE]
+   CENTRE overrides the rotation centre (bin index).
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 // expect: FBP from all but the test views: relative residual on the test views 0\.0[0-9]
 // expect: TV +from a quarter +: relative residual on the test views 0\.0[0-9]
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #include "draw.h"
 
 static int stand_in(nrx_ct_geometry *g, void **sino)

@@ -17,6 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#define DRAW_TERMINAL() isatty(2)
+#else
+#define DRAW_TERMINAL() 1
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define DRAW_FN __attribute__((unused)) static
@@ -429,7 +435,7 @@ DRAW_FN void draw_range(size_t n, const double *v, double *lo, double *hi)
 
 /* ---- progress bar: env.progress = draw_progress; env.progress_user = &bar; ---- */
 
-typedef struct { const char *label; double start, shown; } draw_bar;
+typedef struct { const char *label; double start, shown; } draw_bar; /* shown: when last; 0 = there is nothing on the line */
 
 DRAW_FN double draw_seconds(void)
 {
@@ -440,22 +446,30 @@ DRAW_FN double draw_seconds(void)
     return (double)time(NULL); /* C99: whole seconds */
 }
 
-/* Has the type nrx_progress_fn: one line on stderr with a bar, the value and the remaining time, at most ten times a second. */
+/* Wipes the line of the bar, before other output. */
+DRAW_FN void draw_progress_end(draw_bar *b)
+{
+    if (b->shown > 0) { fprintf(stderr, "\r%78s\r", ""); fflush(stderr); }
+    b->shown = 0;
+}
+
+/* Has the type nrx_progress_fn: one line on stderr with a bar, the value and the remaining time, at most ten times a second; nothing
+   when stderr is not a terminal. */
 DRAW_FN int draw_progress(void *user, size_t done, size_t total, double value)
 {
     draw_bar *b = (draw_bar *)user;
     double now = draw_seconds(), left;
     int i, fill;
     if (b->start == 0) b->start = now;
-    if (done < total && now - b->shown < 0.1) return 0;
+    if ((done < total && now - b->shown < 0.1) || !DRAW_TERMINAL()) return 0;
     b->shown = now;
     fill = total ? (int)(24 * done / total) : 24;
     left = done ? (now - b->start) / (double)done * (double)(total - done) : 0;
     fprintf(stderr, "\r%-14s [", b->label ? b->label : "");
     for (i = 0; i < 24; i++) fputc(i < fill ? '#' : '.', stderr);
     fprintf(stderr, "] %3d%%  %-11.5g %4.0f s left ", (int)(total ? 100 * done / total : 100), value, left);
-    if (done >= total) { fprintf(stderr, "\r%60s\r", ""); b->start = 0; }
     fflush(stderr);
+    if (done >= total) { draw_progress_end(b); b->start = 0; }
     return 0;
 }
 

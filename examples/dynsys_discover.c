@@ -1,4 +1,4 @@
-/* cc -O2 -I.. dynsys_discover.c -o dynsys_discover -lm && ./dynsys_discover
+/* cc -O2 examples/dynsys_discover.c -o dynsys_discover -lm && ./dynsys_discover
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    Discover Lorenz's equations from noisy samples, with intervals, and audit the discovery; then see a harmonic oscillator and a
@@ -6,8 +6,14 @@
    Writes dynsys_discover.png. */
 #define NRX_VERBOSE
 #define NRX_DYNSYS_IMPLEMENTATION
-#include "nrx_dynsys.h"
+#include "../nrx_dynsys.h"
 #include "draw.h"
+// expect: \(x0\)' = \(-?(9\.9|10\.)
+// expect: Verdict: (UNIQUE|ANALYTIC)
+// expect: UNDECIDED
+// expect: x0\^2|first integral
+// expect: ln x0
+// expect: wrote dynsys_discover.png
 
 enum { N = 5000 };
 static double t[N], x[N * 3], forecast[N * 3], u[N], v[N];
@@ -36,13 +42,14 @@ static nrx_dyn_data sample(const char *name, double span, double noise)
     return q;
 }
 
-static void report(const nrx_dyn_data *q, int degree, int logs, double noise)
+static void report(const nrx_dyn_data *q, int degree, int logs, double noise, const nrx_vfield *field)
 {
     nrx_dyn_audit_desc d = NRX_ZERO;
     nrx_dyn_audit_report *r;
     d.library.degree = degree;
     d.library.logarithms = logs;
     d.noise = noise;
+    d.field = field; /* gives exponents and the Kaplan-Yorke dimension */
     if (nrx_dyn_audit(q, &d, &r) == NRX_OK) { printf("%s\n", r->text); nrx_dyn_audit_free(r); }
 }
 
@@ -77,17 +84,20 @@ int main(void)
                 draw_curve(&p, N, u, v, draw_palette[1], "model");
             }
         }
+        printf("== the audit: other samples, 1 %% noise, degree 2, with the discovered field ==\n");
+        q = sample("Lorenz63", 100, 0.01);
+        report(&q, 2, 0, 0.01, &f);
+        printf("== the same at degree 3: more terms than this noise can tell apart ==\n");
+        report(&q, 3, 0, 0.01, &f);
         nrx_dyn_model_free(m);
     }
-    q = sample("Lorenz63", 100, 0.01);
-    report(&q, 2, 0, 0.01);
 
     printf("== harmonic oscillator, 1 %% noise ==\n");
     q = sample("HarmonicOscillator", 100, 0.01);
-    report(&q, 2, 0, 0.01);
+    report(&q, 2, 0, 0.01, NULL);
     printf("== Lotka-Volterra orbit, logarithms allowed ==\n");
     q = sample("LotkaVolterra", 100, 0.0);
-    report(&q, 1, 1, -1);
+    report(&q, 1, 1, -1, NULL);
 
     printf("== hare and lynx ==\n");
     memset(&q, 0, sizeof q);
@@ -101,7 +111,7 @@ int main(void)
         static const char *const names[2] = {"H", "L"};
         m->names = names;
         nrx_dyn_model_print(m, 3, 1, text, sizeof text);
-        printf("%s(21 samples: the intervals are wide, and the orbit lies near one level of aH.. - a first integral - so treat them with care)\n", text);
+        printf("%s(21 samples: the intervals are wide, and the orbit lies near one level of the Lotka-Volterra integral: treat them with care)\n", text);
         nrx_dyn_model_free(m);
     }
     for (i = 0; i < 21; i++) { t[i] = 1900 + (double)i; u[i] = pelts[i][0]; v[i] = pelts[i][1]; }

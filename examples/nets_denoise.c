@@ -9,7 +9,7 @@
 */
 #define NRX_VERBOSE
 #define NRX_NETS_IMPLEMENTATION
-#include "nrx_nets.h"
+#include "../nrx_nets.h"
 #include "draw.h"
 
 enum { N = 96, P = 48, TRAIN = 100 };

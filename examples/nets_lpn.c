@@ -8,7 +8,7 @@
 */
 #define NRX_VERBOSE
 #define NRX_NETS_IMPLEMENTATION
-#include "nrx_nets.h"
+#include "../nrx_nets.h"
 #include "draw.h"
 
 static nrx_status laplace(void *user, nrx_rng *r, size_t n, float *clean, float *noisy)

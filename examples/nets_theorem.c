@@ -11,7 +11,7 @@
 */
 #define NRX_VERBOSE
 #define NRX_NETS_IMPLEMENTATION
-#include "nrx_nets.h"
+#include "../nrx_nets.h"
 #include "draw.h"
 
 enum { N = 24, AREA = N * N, LEVELS = 9, STEPS = 120 };

@@ -1,7 +1,8 @@
 /* A small classifier: three spirals in the plane, a two-layer network, cross-entropy; draws the decision regions.
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
-   cc -O2 tensor_classifier.c -o tensor_classifier -lm && ./tensor_classifier     (writes classifier.png) */
+   cc -O2 examples/tensor_classifier.c -o tensor_classifier -lm && ./tensor_classifier     (writes classifier.png) */
+// expect: accuracy: training 9[89][0-9.]* %, new points 9[789]
 #define NRX_VERBOSE
 #define NRX_TENSOR_IMPLEMENTATION
 #include "../nrx_tensor.h"

@@ -1,7 +1,8 @@
 /* A convolutional denoiser trained on drawn shapes: residual network of five layers, mean squared error, Adam.
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
-   cc -O2 tensor_denoise.c -o tensor_denoise -lm && ./tensor_denoise     (writes denoise.png) */
+   cc -O2 examples/tensor_denoise.c -o tensor_denoise -lm && ./tensor_denoise     (writes denoise.png) */
+// expect: noisy 16.42 dB, denoised 2[67]
 #define NRX_VERBOSE
 #define NRX_TENSOR_IMPLEMENTATION
 #include "../nrx_tensor.h"

@@ -6,8 +6,10 @@
 
    A directive comment in the first ten lines, for example   run: alloc threads reproducible   adds groups of tests/run.sh:
      alloc         built with -DNRX_TEST_ALLOC and run under AddressSanitizer: use NRX_TEST_EACH_ALLOC on whole calls
-     threads       run with 1, 2, 7 workers (pthread hook of nrx_test_env(), then OpenMP, then ThreadSanitizer):
+     threads       run with 1, 2, 7 workers (pthread hook of NRX_TEST_POOL_ENV, then OpenMP, then ThreadSanitizer):
                    every line printed by nrx_test_checksum must be the same
+     fp            built with -ffast-math too (all tests: without contraction and SIMD, and with all of the machine's)
+     arch          run on emulated processors too, with NRX_TEST_FEW in the environment where the full count takes minutes
      reproducible  built with -DNRX_REPRODUCIBLE by all compilers at all levels: checksum lines must be the same
    A program that is built for one of these groups sees NRX_TEST_ALLOC, NRX_TEST_THREADS or NRX_TEST_REPRODUCIBLE and
    should then only do that group's work. Under NRX_TEST_FAST_MATH only CHECK_ALWAYS counts: the promise there is that

@@ -90,6 +90,23 @@ static void evaluate(void *arg)
     nrx_sym_flow_destroy(f);
 }
 
+/* Sun and eight planets on circles of their semi-major axes (AU), a little inclined, spread by the golden angle; days, solar masses */
+static void nine_bodies(nrx_sym_nbody *b, nrx_sym_system *s, double *z)
+{
+    static const double mass[9] = { 1.0, 1.66e-7, 2.448e-6, 3.04e-6, 3.227e-7, 9.548e-4, 2.859e-4, 4.366e-5, 5.151e-5 };
+    static const double axis[9] = { 0, 0.387, 0.723, 1.0, 1.524, 5.203, 9.537, 19.19, 30.07 };
+    size_t i;
+    memset(b, 0, sizeof *b);
+    b->bodies = 9; b->dim = 3; b->mass = mass; b->G = 2.95912208286e-4;
+    if (nrx_sym_nbody_system(b, s) != NRX_OK) printf("failed\n");
+    for (i = 0; i < 54; i++) z[i] = 0.0;
+    for (i = 1; i < 9; i++) {
+        const double angle = 2.39996 * (double)i, v = mass[i] * sqrt(b->G / axis[i]);
+        z[3 * i] = axis[i] * cos(angle); z[3 * i + 1] = axis[i] * sin(angle);
+        z[27 + 3 * i] = -v * sin(angle); z[28 + 3 * i] = v * cos(angle); z[29 + 3 * i] = 0.02 * v;
+    }
+}
+
 int main(void)
 {
     work_t w;
@@ -130,6 +147,12 @@ int main(void)
     w.method = NRX_SYM_WISDOM_HOLMAN;
     w.h = 10.0;
     printf("sym_nbody6_wh_1e6 %.6f\n", best(3, run, &w));
+    nine_bodies(&bodies, &w.sys, w.z0);
+    w.h = 3.0;
+    w.steps = 300000;
+    printf("sym_nbody9_wh_3e5 %.6f\n", best(3, run, &w));
+    w.method = NRX_SYM_VERLET;
+    printf("sym_nbody9_leapfrog_3e5 %.6f\n", best(3, run, &w));
 
     memset(&w, 0, sizeof w);
     w.sys = nrx_sym_oscillator();

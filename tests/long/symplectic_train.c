@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static size_t refine = 2000;
+static size_t refine = 6000;
 static double seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static int by_value(const void *a, const void *b)

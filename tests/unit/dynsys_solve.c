@@ -276,7 +276,7 @@ static void gradients(void)
     int k;
     CHECK(nrx_dyn_adjoint(&f, p, y0, 4, t, 7, ploss, NULL, &v, gy, gp, NULL) == NRX_OK);
     for (k = 0; k < 4; k++) {
-        double *x = k < 2 ? p + k : y0 + k - 2, keep = *x;
+        double *x = k < 2 ? p + k : y0 + (k - 2), keep = *x;
         double junk_p[2];
         *x = keep + h;
         CHECK(nrx_dyn_adjoint(&f, p, y0, 4, t, 7, ploss, NULL, &a, junk, junk_p, NULL) == NRX_OK);

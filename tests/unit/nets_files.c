@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT-0 OR Unlicense
    run: alloc
    Checkpoints: files written by PyTorch are read and the networks in them give PyTorch's values and gradients; what nrx writes comes back to
-   the bit; damaged files are refused by name. Whole ICNN and IWCNN with formula weights against stored PyTorch values (f64), penalty included. */
+   the bit; damaged files are refused by name. Whole ICNN and IWCNN with formula weights against stored PyTorch values (f64; tests/ref/nets_torch.py prints them), penalty included. */
 #include "../nrx_test.h"
 #define NRX_NETS_IMPLEMENTATION
 #include "nrx_nets.h"
@@ -59,19 +59,19 @@ static void pytorch_files(void)
     CHECK(nrx_net_load_checkpoint(c, &d, &net) == NRX_OK);
     nrx_net_scaling(net, &weight, &scale);
     CHECK_REL(weight, exp(0.5), 1e-7); CHECK_REL(scale, exp(-0.25), 1e-7);
-    against(net, 0.7340158762520597, -0.37702021634523486, 0.4438568465952958, 0.03295031475203064);
+    against(net, 0.7340159014311778, -0.3770202274091257, 0.44385685926288504, 0.03295031350518844);
     CHECK(nrx_net_certify(net, 6, 7, &r) == NRX_OK && r.convexity == NRX_CONVEX);
     nrx_net_free(net);
     d.weakly_convex = 1;
     CHECK(nrx_net_load_checkpoint(c, &d, &net) == NRX_OK);
-    against(net, 0.5702347962324475, -0.2928956350929269, 0.3448189973315103, 0.025598105744468868);
+    against(net, 0.5702348157933449, -0.29289564368813004, 0.34481900717257835, 0.02559810477583478);
     CHECK(nrx_net_certify(net, 6, 7, &r) == NRX_OK && r.convexity == NRX_WEAKLY_CONVEX && r.rho >= 0.5);
     nrx_net_free(net);
     nrx_net_checkpoint_free(c);
     CHECK(nrx_net_checkpoint_read(sample_icnn_legacy, sizeof sample_icnn_legacy, NULL, &c) == NRX_OK);
     CHECK(nrx_net_checkpoint_find(c, "state_dict.icnn.wz.weight") != NULL);
     CHECK(nrx_net_load_checkpoint(c, NULL, &net) == NRX_OK);
-    against(net, 8.010993187848023, -0.21437307982221024, 0.5024726726237246, 0.15689969286523975);
+    against(net, 8.010993270778231, -0.21437308346629924, 0.5024726841003179, 0.15689969586935598);
     nrx_net_free(net);
     nrx_net_checkpoint_free(c);
     CHECK(nrx_net_checkpoint_read(sample_views_zip, sizeof sample_views_zip, NULL, &c) == NRX_OK); /* views, dtypes */
@@ -243,11 +243,11 @@ int main(void)
     nrx_test_heap heap;
     NRX_TEST_EACH_ALLOC(env, heap, read_all(&env), (void)0);
 #else
-    /* printed by PyTorch 1.13 in f64 for the same construction */
-    static const double y0[2] = {0.10886525304121537, 0.10702167559980913}, g0[3] = {0.000897868257649739, 0.009579255980767143, -0.0026488690890842013},
-        l0[2] = {-1.2697460444049626, 28.934660504295884}, p0[3] = {0.906021680649046, 0.04215862523414622, 5.327331858378842};
-    static const double y1[2] = {0.15780498530177936, 0.15795550370189002}, g1[3] = {-0.00019118635479191946, 0.003963859935561152, -0.00071841602389142},
-        l1[2] = {-0.4168122797549324, 26.337493303279278}, p1[3] = {0.9371844645069546, -0.05359532461370056, 5.594210618568745};
+    /* printed by tests/ref/nets_torch.py: PyTorch in f64 on the same construction */
+    static const double y0[2] = {0.10886525290083325, 0.10702167539005585}, g0[3] = {0.0008978682326123798, 0.00957925589221604, -0.0026488690664483753},
+        l0[2] = {-1.269746060537242, 28.934660545206356}, p0[3] = {0.9060216816193281, 0.04215862248225294, 5.327331809283469};
+    static const double y1[2] = {0.15780498312132168, 0.15795550156294239}, g1[3] = {-0.00019118637646993046, 0.003963859811093026, -0.0007184160172571759},
+        l1[2] = {-0.4168122892741592, 26.33749300487371}, p1[3] = {0.9371844659373005, -0.05359532880784134, 5.594210527637686};
     pytorch_files();
     refusals();
     whole(0, y0, g0, l0, p0);

@@ -56,6 +56,182 @@ static void bilevel(void)
     }
 }
 
+/* Two problems with several parameters and a closed form.
+   source: h = 1/2 x.A x - x.(B theta + b), g = 1/2 |x - xt|^2: xhat = A^-1 (B theta + b), a linear least-squares problem in theta.
+   modes: h = 1/2 |x - y|^2 + 1/2 sum_j theta_j (v_j . x)^2 with orthonormal v_j (columns of a reflection), the same g, where xt is made so that
+   theta_j = (v_j . y)/(v_j . xt) - 1 is the optimum, whatever y. */
+enum { BN = 8, BP = 4 };
+typedef struct { double A[BN][BN], B[BN][BP], b[BN], V[BN][BN], y[BN], xt[BN]; int modes; } wide;
+static double along(const wide *w, int j, const double *x) { double s = 0; int i; for (i = 0; i < BN; i++) s += w->V[i][j] * x[i]; return s; }
+static nrx_status wide_grad(void *user, const double *t, const double *x, double *g)
+{
+    const wide *w = (const wide *)user;
+    int i, j;
+    for (i = 0; i < BN; i++) {
+        g[i] = w->modes ? x[i] - w->y[i] : -w->b[i];
+        if (w->modes) for (j = 0; j < BP; j++) g[i] += t[j] * along(w, j, x) * w->V[i][j];
+        else {
+            for (j = 0; j < BN; j++) g[i] += w->A[i][j] * x[j];
+            for (j = 0; j < BP; j++) g[i] -= w->B[i][j] * t[j];
+        }
+    }
+    return NRX_OK;
+}
+static nrx_status wide_hess(void *user, const double *t, const double *x, const double *v, double *hv)
+{
+    const wide *w = (const wide *)user;
+    int i, j;
+    (void)x;
+    for (i = 0; i < BN; i++) {
+        hv[i] = w->modes ? v[i] : 0;
+        if (w->modes) for (j = 0; j < BP; j++) hv[i] += t[j] * along(w, j, v) * w->V[i][j];
+        else for (j = 0; j < BN; j++) hv[i] += w->A[i][j] * v[j];
+    }
+    return NRX_OK;
+}
+static nrx_status wide_cross(void *user, const double *t, const double *x, const double *q, double *out)
+{
+    const wide *w = (const wide *)user;
+    int i, j;
+    (void)t;
+    for (j = 0; j < BP; j++) {
+        out[j] = w->modes ? along(w, j, x) * along(w, j, q) : 0;
+        if (!w->modes) for (i = 0; i < BN; i++) out[j] -= w->B[i][j] * q[i];
+    }
+    return NRX_OK;
+}
+static nrx_status wide_upper(void *user, const double *x, double *value, double *grad)
+{
+    const wide *w = (const wide *)user;
+    int i;
+    if (value) for (*value = 0, i = 0; i < BN; i++) *value += 0.5 * (x[i] - w->xt[i]) * (x[i] - w->xt[i]);
+    if (grad) for (i = 0; i < BN; i++) grad[i] = x[i] - w->xt[i];
+    return NRX_OK;
+}
+/* a (n x n) \ b by elimination with pivots, in long double: the oracle */
+static void eliminate(int n, long double a[BN][BN], long double *b)
+{
+    int i, j, k;
+    for (k = 0; k < n; k++) {
+        int best = k;
+        for (i = k; i < n; i++) if (fabsl(a[i][k]) > fabsl(a[best][k])) best = i;
+        for (j = 0; j < n; j++) { long double t = a[k][j]; a[k][j] = a[best][j]; a[best][j] = t; }
+        { long double t = b[k]; b[k] = b[best]; b[best] = t; }
+        for (i = 0; i < n; i++) if (i != k) {
+            const long double f = a[i][k] / a[k][k];
+            for (j = 0; j < n; j++) a[i][j] -= f * a[k][j];
+            b[i] -= f * b[k];
+        }
+    }
+    for (k = 0; k < n; k++) b[k] /= a[k][k];
+}
+/* exact lower solution */
+static void wide_lower(const wide *w, const double *t, double *x)
+{
+    long double a[BN][BN], b[BN];
+    int i, j;
+    for (i = 0; i < BN; i++) {
+        for (j = 0; j < BN; j++) a[i][j] = w->modes ? i == j : w->A[i][j];
+        b[i] = w->modes ? w->y[i] : w->b[i];
+        for (j = 0; j < BP; j++) {
+            int k;
+            if (w->modes) for (k = 0; k < BN; k++) a[i][k] += t[j] * w->V[i][j] * w->V[k][j];
+            else b[i] += w->B[i][j] * t[j];
+        }
+    }
+    eliminate(BN, a, b);
+    for (i = 0; i < BN; i++) x[i] = (double)b[i];
+}
+/* exact |hypergradient| by the formula of each problem */
+static double wide_exact(const wide *w, const double *t)
+{
+    double x[BN], s = 0;
+    int i, j;
+    wide_lower(w, t, x);
+    if (w->modes) {
+        for (j = 0; j < BP; j++) {
+            const double yj = along(w, j, w->y), d = (along(w, j, x) - along(w, j, w->xt)) * -yj / ((1 + t[j]) * (1 + t[j]));
+            s += d * d;
+        }
+    } else {
+        long double a[BN][BN], q[BN];
+        for (i = 0; i < BN; i++) { q[i] = x[i] - w->xt[i]; for (j = 0; j < BN; j++) a[i][j] = w->A[j][i]; }
+        eliminate(BN, a, q);
+        for (j = 0; j < BP; j++) { double d = 0; for (i = 0; i < BN; i++) d += w->B[i][j] * (double)q[i]; s += d * d; }
+    }
+    return sqrt(s);
+}
+static void bilevel_wide(void)
+{
+    static wide w;
+    double best[BP], house = 0;
+    int i, j, k, method;
+    for (i = 0; i < BN; i++) house += (i + 1.0) * (i + 1.0);
+    for (w.modes = 0; w.modes < 2; w.modes++) {
+        nrx_opt_bilevel_problem p = NRX_ZERO;
+        nrx_opt_bilevel_info info;
+        for (i = 0; i < BN; i++) {
+            for (j = 0; j < BN; j++) {
+                w.A[i][j] = i == j ? 2 : i - j == 1 || j - i == 1 ? -0.5 : 0;         /* eigenvalues in (1, 3) */
+                w.V[i][j] = (i == j) - 2 * (i + 1.0) * (j + 1.0) / house;
+            }
+            for (j = 0; j < BP; j++) w.B[i][j] = cos((i + 0.5) * (j + 1) * NRX_PI / BN) + (i == j);
+            w.b[i] = sin(1.0 + i);
+            for (w.y[i] = 0, j = 0; j < BN; j++) w.y[i] += (2 - 0.1 * j) * w.V[i][j];
+            w.xt[i] = w.modes ? 0 : cos(1.3 * i);
+        }
+        if (w.modes) {
+            for (j = 0; j < BN; j++) {
+                const double yj = along(&w, j, w.y), factor = j < BP ? 1 / (1.2 + 0.4 * j) : 0.8;
+                if (j < BP) best[j] = 0.2 + 0.4 * j;
+                for (i = 0; i < BN; i++) w.xt[i] += factor * yj * w.V[i][j];
+            }
+        } else {                                                /* normal equations of M theta = xt - A^-1 b, M = A^-1 B */
+            long double M[BP][BN], N[BN][BN], r[BN], a[BN][BN], c[BN];
+            for (k = 0; k <= BP; k++) {
+                for (i = 0; i < BN; i++) { c[i] = k < BP ? w.B[i][k] : w.b[i]; for (j = 0; j < BN; j++) a[i][j] = w.A[i][j]; }
+                eliminate(BN, a, c);
+                if (k < BP) for (i = 0; i < BN; i++) M[k][i] = c[i];
+            }
+            for (j = 0; j < BP; j++) {
+                for (r[j] = 0, i = 0; i < BN; i++) r[j] += M[j][i] * (w.xt[i] - c[i]);
+                for (k = 0; k < BP; k++) for (N[j][k] = 0, i = 0; i < BN; i++) N[j][k] += M[j][i] * M[k][i];
+            }
+            eliminate(BP, N, r);
+            for (j = 0; j < BP; j++) best[j] = (double)r[j];
+        }
+        CHECK(wide_exact(&w, best) < 1e-13);
+        p.n = BN; p.p = BP; p.user = &w;
+        p.lower_grad = wide_grad; p.lower_hess = wide_hess; p.cross = wide_cross; p.upper = wide_upper;
+        p.mu = w.modes ? 0.5 : 1; p.lip = w.modes ? 4 : 3; p.upper_lip = 1;
+        p.cross_norm = w.modes ? 8 : 4;                        /* |x| and |B|_F from above */
+        p.cross_lip = w.modes ? 1 : 0;
+        for (method = 0; method < 2; method++) {
+            nrx_opt_bilevel_desc d = NRX_ZERO;
+            double theta[BP] = { 0 }, x[BN] = { 0 }, exact[BN];
+            d.method = method; d.max_iter = 4000; d.step = method ? 0.2 : 0;
+            if (method) d.epsilon = 1e-10;
+            CHECK_ALWAYS(nrx_opt_bilevel(&p, theta, x, &d, &info) == NRX_OK);
+            CHECK(info.stop == NRX_STOP_TOL);
+            if (getenv("VERBOSE")) printf("modes %d method %d: %d outer, %d lower, %d CG, %d tries, hypergradient %.1e +- %.1e\n", w.modes, method, (int)info.iterations,
+                                          (int)info.lower_iterations, (int)info.cg_iterations, (int)info.backtracks, info.hypergradient, info.error);
+            /* gradient over the smallest curvature: y_j^2 / (1 + theta_j)^4 for the modes */
+            for (j = 0; j < BP; j++) CHECK_NEAR(theta[j], best[j], w.modes ? 1.05e-6 / (1.7 * 1.7 / pow(2.4, 4)) : 1e-5);
+            CHECK(wide_exact(&w, theta) <= info.hypergradient + info.error);          /* the certificate of the stop */
+            wide_lower(&w, theta, exact);
+            for (i = 0; i < BN; i++) CHECK_NEAR(x[i], exact[i], info.epsilon);
+        }
+        for (k = 1; k <= 9; k++) {                             /* the bound on the hypergradient at every accuracy */
+            nrx_opt_bilevel_desc d = NRX_ZERO;
+            double theta[BP] = { 0.3, 0.1, 0.5, 0.2 }, x[BN] = { 3, -2, 1 }, at[BP];
+            memcpy(at, theta, sizeof at);
+            d.method = NRX_BILEVEL_IMPLICIT; d.epsilon = d.delta = pow(10, -k); d.step = 1e-300; d.max_iter = 1; d.tol = 1e-14;
+            CHECK_ALWAYS(nrx_opt_bilevel(&p, theta, x, &d, &info) == NRX_OK);
+            CHECK(fabs(info.hypergradient - wide_exact(&w, at)) <= info.error);
+        }
+    }
+}
+
 /* The order of three quadratic batches changes the end of an epoch by eta^2 times a known vector: SGD steps through nrx_opt. */
 static void eta_squared(void)
 {
@@ -237,6 +413,7 @@ int main(void)
     allocations();
 #else
     bilevel();
+    bilevel_wide();
     eta_squared();
     orders();
     factorization();

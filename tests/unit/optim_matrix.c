@@ -91,13 +91,13 @@ static void qdwh(void)
     int t;
     for (t = 0; t < 3; t++) {
         l = table[t][0];
-        nrxi_qdwh_coefficients(&l, &a, &b, &c);
+        nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
         CHECK_REL(a, table[t][1], 1e-13);
         if (table[t][2] > 0) { CHECK_REL(b, table[t][2], 1e-13); CHECK_REL(c, table[t][3], 1e-13); }
         CHECK_REL(l, table[t][4], 1e-13);
     }
     for (l = 1e-16, t = 0; t < 6; t++) {
-        nrxi_qdwh_coefficients(&l, &a, &b, &c);
+        nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
         CHECK_REL(a, seq[t], 1e-9);
     }
     for (i = 0; i < sizeof run / sizeof *run; i++) {
@@ -220,7 +220,7 @@ static void coefficients(void)
     for (i = 0; i < 4; i++) { /* b = 2 against the closed form of QDWH */
         l = start[i];
         CHECK_ALWAYS(nrx_opt_freon_coefficients(2, l, 1, co, &reached) == NRX_OK);
-        nrxi_qdwh_coefficients(&l, &a, &b, &c);
+        nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
         CHECK_REL(co[0], a, 1e-11);
         CHECK_REL(co[1], b, 1e-11);
         CHECK_REL(co[2], c, 1e-11);

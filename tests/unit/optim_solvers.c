@@ -180,7 +180,7 @@ static void line_searches(void)
         for (i = 0; i < 4; i++) {
             double x0 = 0, d = 1, xt, gt, step, phi, g0;
             nrxi_solver s;
-            nrxi_line l;
+            nrxi_opt_line l;
             nrx_functional f = NRX_ZERO;
             nrx_solve_info info;
             f.eval = line_eval; f.n = 1; f.dtype = NRX_F64;
@@ -188,7 +188,7 @@ static void line_searches(void)
             l.s = &s; l.f = &f; l.x = &x0; l.d = &d; l.xt = &xt; l.gt = &gt; l.failed = 0;
             line_eval(NULL, &x0, &l.phi0, &g0);
             l.slope0 = g0;
-            CHECK(nrxi_line_search(&l, first[i], 0.1, &step, &phi) == 1);
+            CHECK(nrxi_opt_line_search(&l, first[i], 0.1, &step, &phi) == 1);
             line_eval(NULL, &step, &phi, &gt);
             CHECK(phi <= l.phi0 + 1e-4 * step * g0 && fabs(gt) <= 0.1 * fabs(g0));
             CHECK(info.evals <= 25);

@@ -1,6 +1,7 @@
 /* Self-check of every method, invariants, events, gradients, constraints, bad input of nrx_symplectic.h.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 /* run: alloc threads reproducible */
+#define NRX_TEST_POOL
 #include "../nrx_test.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
@@ -472,7 +473,44 @@ static void bad_input(void)
     d.solver = 0;
     d.max_iterations = 2;
     CHECK(nrx_sym_integrate(&dp, NRX_SYM_GAUSS4, z, 0.5, 3, &d, &info) == NRX_E_NUMERIC);
+    CHECK(info.steps == 0 && memcmp(z, keep, sizeof z) == 0);
+    d.solver = NRX_SYM_SOLVE_NEWTON;                                  /* Newton cut off, and Newton at a hopeless step */
+    CHECK(nrx_sym_integrate(&dp, NRX_SYM_GAUSS8, z, 0.5, 3, &d, &info) == NRX_E_NUMERIC);
+    CHECK(info.steps == 0 && info.t == 0.0 && memcmp(z, keep, sizeof z) == 0);
     d.max_iterations = 0;
+    CHECK(nrx_sym_integrate(&dp, NRX_SYM_GAUSS4, z, 1e6, 3, &d, &info) == NRX_E_NUMERIC);
+    CHECK(info.steps == 0 && memcmp(z, keep, sizeof z) == 0);
+    d.solver = 0;
+    CHECK(nrx_sym_integrate(&dp, NRX_SYM_SEMI_EXPLICIT, z, 1e3, 3, &d, &info) == NRX_E_NUMERIC);
+    CHECK(info.steps == 0 && memcmp(z, keep, sizeof z) == 0);
+    {   /* a constraint that no q can satisfy, and one whose derivative vanishes */
+        nrx_sym_system bead = NRX_ZERO;
+        nrx_sym_desc cd = NRX_ZERO;
+        int which;
+        bead.d = 2; bead.structure = NRX_SYM_NEWTON; bead.dq = gravity_dq;
+        cd.constraints.m = 1; cd.constraints.g = rod; cd.constraints.jac = rod_jac; cd.env.log = count_line;
+        for (which = 0; which < 2; which++) {
+            z[0] = 0; z[1] = which ? 0 : -1; z[2] = which ? 0 : 50; z[3] = 0;      /* 50: one step leaves the circle for good */
+            memcpy(keep, z, sizeof z);
+            CHECK(nrx_sym_integrate(&bead, NRX_SYM_RATTLE, z, 0.5, 3, &cd, &info) == NRX_E_NUMERIC);
+            CHECK(info.steps == 0 && memcmp(z, keep, sizeof z) == 0);
+        }
+    }
+    {   /* two bodies in one place, a planet in its star */
+        static const double mass[3] = { 1, 1e-3, 1e-3 };
+        nrx_sym_nbody b;
+        nrx_sym_system three;
+        double x[12] = { 0, 0, 1, 0, 1, 0, 0, 0, 0, 1e-3, 0, 1e-3 }, x0[12];
+        memset(&b, 0, sizeof b);
+        b.bodies = 3; b.dim = 2; b.mass = mass;
+        CHECK(nrx_sym_nbody_system(&b, &three) == NRX_OK);
+        memcpy(x0, x, sizeof x);
+        CHECK(nrx_sym_integrate(&three, NRX_SYM_VERLET_KDK, x, 0.01, 3, &d, &info) == NRX_E_NUMERIC);
+        CHECK(info.steps == 0 && memcmp(x, x0, sizeof x) == 0);
+        x[2] = x0[2] = 0;
+        CHECK(nrx_sym_integrate(&three, NRX_SYM_WISDOM_HOLMAN, x, 0.01, 3, &d, &info) == NRX_E_NUMERIC);
+        CHECK(info.steps == 0 && memcmp(x, x0, sizeof x) == 0);
+    }
     /* cancelled, workspace too small, odd dimension */
     d.env.progress = cancel;
     z[0] = 0.1; z[1] = 0; z[2] = 0; z[3] = 0.5;
@@ -533,8 +571,7 @@ static void derivatives(void)
             y[i] = x[i] - 1e-5; CHECK(nrx_sym_energy(&s[k], 0, y, &e0) == NRX_OK);
             CHECK_NEAR(g[i], (e1 - e0) / 2e-5, 2e-8);
         }
-        if (!s[k].hess) continue;
-        CHECK(s[k].hess(s[k].user, 0, x, x + d, v, w) == NRX_OK);
+        CHECK(s[k].hess && s[k].hess(s[k].user, 0, x, x + d, v, w) == NRX_OK);
         for (j = 0; j < n; j++) y[j] = x[j] + 1e-5 * v[j];
         CHECK(nrxi_sym_call_dp(&s[k], 0, y, y + d, ga + d) == NRX_OK && s[k].dq(s[k].user, 0, y, y + d, ga) == NRX_OK);
         for (j = 0; j < n; j++) y[j] = x[j] - 1e-5 * v[j];
@@ -542,6 +579,11 @@ static void derivatives(void)
         for (i = 0; i < n; i++) CHECK_NEAR(w[i], (ga[i] - gb[i]) / 2e-5, 2e-8);
     }
 }
+
+/* a force of products alone: nothing in it can be contracted, so what is compared is the header's loop around it */
+static inline nrx_status cubic_dq(void *user, double t, const double *q, const double *p, double *g)
+{ (void)user; (void)t; (void)p; g[0] = q[0] * q[0] * q[0]; return NRX_OK; }
+NRX_SYM_HOOK(cubic_hook, 1, cubic_dq)
 
 #if defined(NRX_TEST_ALLOC)
 static nrx_status whole(nrx_env *env)
@@ -573,13 +615,15 @@ int main(void)
 #elif defined(NRX_TEST_THREADS) || defined(NRX_TEST_REPRODUCIBLE)
     static double lanes[4 * 1000];
     double z[4] = { 0.1, 0, 0, 0.5 };
-    nrx_sym_system hh = nrx_sym_henon_heiles(), kep = nrx_sym_kepler();
+    nrx_sym_system hh = nrx_sym_henon_heiles(), kep = nrx_sym_kepler(), own = NRX_ZERO;
+    nrx_sym_desc comp = NRX_ZERO;
     size_t i;
-    for (i = 0; i < 4000; i++) lanes[i] = 0.1 + 2e-5 * (double)i;
+    for (i = 0; i < 4000; i++) lanes[i] = (double)(5000 + i) / 50000.0;      /* one rounding, whatever the compiler's flags */
 #if defined(NRX_TEST_THREADS)
     {
         nrx_sym_desc d = NRX_ZERO;
-        d.env = nrx_test_env();
+        static int workers;
+        NRX_TEST_POOL_ENV(d.env, workers);
         CHECK(nrx_sym_integrate_batch(&hh, NRX_SYM_SRKN6B, lanes, 1000, 0.05, 50, &d) == NRX_OK);
     }
 #else
@@ -591,6 +635,15 @@ int main(void)
     z[0] = 0.4; z[1] = 0; z[2] = 0; z[3] = 2;
     CHECK(nrx_sym_integrate(&kep, NRX_SYM_SOFRONIOU_SPALETTA10, z, 0.1, 1000, NULL, NULL) == NRX_OK);
     nrx_test_checksum("kepler", z, sizeof z);
+    own.d = 1; own.structure = NRX_SYM_NEWTON; own.dq = cubic_dq; own.hook = cubic_hook;    /* a hook made in the user's file */
+    comp.roundoff = NRX_SYM_COMPENSATED;
+    for (i = 0; i < 2000; i++) lanes[i] = (double)(5000 + i) / 50000.0;
+    CHECK(nrx_sym_integrate_batch(&own, NRX_SYM_PEFRL, lanes, 1000, 0.1, 50, NULL) == NRX_OK);
+    nrx_test_checksum("own_batch", lanes, 2000 * sizeof *lanes);
+    z[0] = 1; z[1] = 0.25;
+    CHECK(nrx_sym_integrate(&own, NRX_SYM_KAHAN_LI6, z, 0.1, 1000, NULL, NULL) == NRX_OK);
+    CHECK(nrx_sym_integrate(&own, NRX_SYM_KAHAN_LI6, z, 0.1, 1000, &comp, NULL) == NRX_OK);
+    nrx_test_checksum("own", z, 2 * sizeof *z);
     return nrx_test_end();
 #endif
     self_check();

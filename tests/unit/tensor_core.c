@@ -1,6 +1,6 @@
 /* The core block: random numbers, sizes, memory, the log's formatter, finiteness, threads.
    SPDX-License-Identifier: MIT-0 OR Unlicense
-   run: alloc threads reproducible arch quick */
+   run: alloc threads reproducible fp arch quick */
 #define NRX_TEST_POOL
 #include "nrx_test.h"
 #define NRX_TENSOR_IMPLEMENTATION

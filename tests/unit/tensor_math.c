@@ -1,6 +1,6 @@
 /* The elementary functions on arrays: special values, errors on a sample (all values: tests/long/math_ulp.c), place in the array.
    SPDX-License-Identifier: MIT-0 OR Unlicense
-   run: reproducible fp */
+   run: reproducible fp arch */
 #include "nrx_test.h"
 #include "nrx_tensor.h"
 #if defined(NRXI_X86) /* the test chooses the instruction set: 0 plain, 1 AVX2, 2 AVX-512 */
