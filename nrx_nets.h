@@ -1,5 +1,4 @@
-/* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes
-   learned with
+/* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes learned with
    them
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
@@ -22,8 +21,7 @@
  *      int i;
  *      for (i = 0; i < 64 * 64; i++) image[i] = i % 64 < 32 ? 0.0f : 1.0f;   // an edge
  *      if (nrx_net_icnn(NULL, &net) != NRX_OK) return 1;                     // an input-convex network
- *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;
-     // as a regularizer on 64 x 64 images
+ *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;    // as a regularizer on 64 x 64 images
  *      if (r.eval(r.user, image, &value, gradient) != NRX_OK) return 1;
  *      nrx_net_certify(net, 64, 64, &proof);
  *      printf("R(image) = %g; %s\n", value, proof.text);
@@ -35,51 +33,30 @@
 
    WHAT IT DOES
    - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and
-      image
-     size and owns the workspace; on it run forward, backward,
-         tangent (directional derivative) and the backward of
-        the
-     tangent, which gives gradient penalties, Hessian-vector products and score matching exactly and without a tape.
-   - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus,
-       bounds the
-      Lipschitz
-     constants, or names the layer and the entry that spoil the proof.
-   - Ready-made regularizers, denoisers and unrolled schemes, their training,
-       and reconstruction with steps from the
-      certificate.
-   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (
-       nothing in them is ever executed),
-      C arrays out.
+     image size and owns the workspace; on it run forward, backward, tangent (directional derivative) and the backward
+     of the tangent, which gives gradient penalties, Hessian-vector products and score matching exactly, without a tape.
+   - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus, bounds the
+     Lipschitz constants, or names the layer and the entry that spoil the proof.
+   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial, score and proximal matching,
+     supervised, bilevel); reconstruction with steps from the certificate; posterior samples; tiles and volumes.
+   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (nothing in them is ever executed),
+     C arrays out.
 
-   WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch
-   statistics
-      in training
-   (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
+   WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch statistics in
+   training (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
 
-   CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have
-   h = 1.
-      A dense
-   layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All lengths
-   are in
-      elements,
-   workspace sizes in bytes.
+   CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have h = 1.
+   A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All lengths are
+   in elements, workspace sizes in bytes.
 
-   ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG).
-   Builders
-      return the number
-   of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and by nrx_net_status.
+   ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG). Builders return
+   the number of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and nrx_net_status.
 
-   MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates
-   nothing at
-      all.
-   THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it.
-   Results do
-      not depend on
-   the number of threads that nrx_env.parallel_for or OpenMP uses inside.
-   DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE
-   inference
-      gives the same
-   bits everywhere. All randomness comes from the seeds in the descriptors.
+   MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates nothing.
+   THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it. Results do
+   not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
+   DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE inference
+   gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
 
    CONFIGURATION (define before the implementation)
      NRX_MALLOC, NRX_REALLOC, NRX_FREE   all or none: the default allocator
@@ -542,10 +519,8 @@ typedef struct nrx_net_desc {
 } nrx_net_desc;
 
 /* An empty graph whose node 0 is the input. Each builder below appends one node and returns its number, or -1
-   (nrx_net_status
-   then tells the first error); a node that is fed -1 also returns -1, so that only the end of a chain needs
-   a look.
-      */
+   (nrx_net_status then tells the first error); a node that is fed -1 also returns -1, so that only the end of
+   a chain needs a look. */
 NRX_DEF nrx_status nrx_net_create(const nrx_net_desc *desc, nrx_net **net);
 NRX_DEF void nrx_net_free(nrx_net *net);
 NRX_DEF nrx_status nrx_net_status(const nrx_net *net); /* first error of the builders */
@@ -558,8 +533,8 @@ enum { /* how a convolution continues its input beyond the border, named as in P
    parametrizations */
 enum {
     NRX_NET_W_FREE = 0, NRX_NET_W_NONNEGATIVE = 1, NRX_NET_W_UNIT_NORM = 3, NRX_NET_W_UNIT_SPECTRAL = 4,
+    /* each filter used minus its mean over (input channel, ky, kx) separately per input channel */
     NRX_NET_W_ZERO_MEAN = 16,
-        /* each filter used minus its mean over (input channel, ky, kx) separately per input channel */
     NRX_NET_W_EXP = 17,       /* exp(stored) > 0 */
     NRX_NET_W_SOFTPLUS = 18   /* log(1 + exp(stored)) > 0 */
 };
@@ -574,17 +549,16 @@ typedef struct nrx_net_conv_desc {
     size_t output_padding;   /* transposed convolutions only: extra rows and columns at the end */
     int    no_bias;
     int    weights;          /* NRX_NET_W_* */
-    double init;
     /* 0 = uniform in +-1/sqrt(fan in) (Kaiming, PyTorch's default); > 0 = uniform in [0, init]; < 0 =
-   normal(0, -init) */
+       normal(0, -init) */
+    double init;
     double learning_rate;    /* factor on the optimizer's rate for this layer; 0 = 1 */
     const char *name;        /* prefix of the parameter names; NULL = "convN" */
 } nrx_net_conv_desc;
 
 /* Convolution and its transpose (the adjoint of a convolution with the same descriptor, zero padding only).
-   Weight
-   shapes are
-   PyTorch's: [channels][in/groups][kh][kw], and [in][channels/groups][kh][kw] for the transpose. */
+   Weight shapes are PyTorch's: [channels][in/groups][kh][kw], and [in][channels/groups][kh][kw] for the
+   transpose. */
 NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc);
 NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input, const nrx_net_conv_desc *desc);
 
@@ -623,80 +597,66 @@ enum { /* pointwise functions; a, b are their parameters, with defaults when 0 *
 NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, double b);
 
 /* A learned profile per channel: psi(t) = (alpha/s^2) (h(kappa s t)/kappa - rho h(s t)) with Huber's h, the
-   ridge
-   functions of
-   Goujon et al. (IEEE TCI 2023; SIAM J. Imaging Sci. 2024) in the spline-free form; rho 0 (convex) or 1
-   (weakly
-      convex).
-   Parameters log_s and log_kappa per channel, log_alpha; learning_rate as for convolutions (0 = 1). */
+   ridge functions of Goujon et al. (IEEE TCI 2023; SIAM J. Imaging Sci. 2024) in the spline-free form; rho 0
+   (convex) or 1 (weakly convex). Parameters log_s and log_kappa per channel, log_alpha; learning_rate as for
+   convolutions (0 = 1). */
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa,
-    double log_alpha,
-                          double learning_rate, const char *name);
+    double log_alpha, double learning_rate, const char *name);
 /* A learned linear spline per channel with `knots` uniform knots on [-range, range], continued linearly;
-   starts as
-   `kind` (an
-   activation above, b = 0). integrated: the node is the integral of the spline from 0, so that the spline is
-   its
-      derivative. */
+   starts as `kind` (an activation above, b = 0). integrated: the node is the integral of the spline from 0,
+   so that the spline is its derivative. */
 NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind,
-    double a,
-    const char *name);
+    double a, const char *name);
 
-NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name);
 /* + one number per channel */
-NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b);
+NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name);
 /* a*first + b*second; second may be -1 when b = 0; sizes equal, or second is [1][h][w] or [c][1][1] */
+NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b);
 NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor);                       /* factor*input */
+/* times a learned scalar or vector */
 NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init,
-    double learning_rate,
-                                  const char *name);
-                                  /* times a learned scalar or vector */
+    double learning_rate, const char *name);
 NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second);                       /* entrywise */
-NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second);
 /* channels of first, then of second */
+NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second);
 NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t channels);
-NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size);
 /* size x size blocks, stride size */
+NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size);
 NRX_DEF int nrx_net_max_pool(nrx_net *net, int input, size_t size);
-NRX_DEF int nrx_net_sum(nrx_net *net, int input);
 /* over c, h, w: one number */
-NRX_DEF int nrx_net_mean(nrx_net *net, int input);
+NRX_DEF int nrx_net_sum(nrx_net *net, int input);
 /* the same, divided by their count */
+NRX_DEF int nrx_net_mean(nrx_net *net, int input);
 /* over h, w: [c][1][1] */
 NRX_DEF int nrx_net_spatial_mean(nrx_net *net, int input);
 NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input);                                     /* sum of squares */
 NRX_DEF int nrx_net_l1norm(nrx_net *net, int input);
 NRX_DEF int nrx_net_hubernorm(nrx_net *net, int input, double delta);
-NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear);
 /* enlarge; bilinear with half-pixel centres */
-NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name);
+NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear);
 /* groups 0 = one per channel (instance norm) */
-NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name);
+NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name);
 /* with stored mean and variance */
+NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name);
 /* A layer made from any f32 linear operator, one per channel: input [c][h][w] with h*w = op.cols, output
-   [c][height][width] with
-   height*width = op.rows (the adjoint the other way round), times scale (0 = 1/op.norm). op must outlive the
-      network. */
+   [c][height][width] with height*width = op.rows (the adjoint the other way round), times scale (0 =
+   1/op.norm). op must outlive the network. */
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height,
-    size_t width,
-    double scale);
+    size_t width, double scale);
 /* Reads `input` at the points of `grid` [2][h][w] (x, then y; -1 and 1 are the image's outer edges),
-   bilinear, zero
-   outside: PyTorch's grid_sample with align_corners=False. Differentiable in both. */
+   bilinear, zero outside: PyTorch's grid_sample with align_corners=False. Differentiable in both. */
 NRX_DEF int nrx_net_grid_sample(nrx_net *net, int input, int grid);
 /* Spectral convolution of Fourier neural operators (Li et al., ICLR 2021): the lowest modes_y frequencies of
-   either
-   sign (0: the mean over y only, for 1-D data) times modes_x non-negative ones are mixed by complex weights
-   [channels][in][rows][columns][2], the others dropped; works at any image size that has these modes. */
-NRX_DEF int nrx_net_spectral_conv2d(nrx_net *net, int input, size_t channels, size_t modes_y, size_t modes_x,
-    const char *name);
+   either sign (0: the mean over y only, for 1-D data) times modes_x non-negative ones are mixed by complex
+   weights [channels][in][rows][columns][2], the others dropped; works at any image size that has these
+   modes. */
+NRX_DEF int nrx_net_spectral_conv2d(nrx_net *net, int input, size_t channels, size_t modes_y,
+    size_t modes_x, const char *name);
 /* Makes `node` the output; without it the last node is. */
 NRX_DEF void nrx_net_output(nrx_net *net, int node);
 
 /* Parameters: `list` (may be NULL) receives up to `max` blocks; returns how many there are. value and grad
-   point
-   into the
-   network, so any optimizer over nrx_param trains it; call nrx_net_project after each step. */
+   point into the network, so any optimizer over nrx_param trains it; call nrx_net_project after each step. */
 NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max);
 NRX_DEF size_t nrx_net_param_count(const nrx_net *net); /* numbers in all blocks */
 NRX_DEF void nrx_net_zero_grad(nrx_net *net);
@@ -708,20 +668,20 @@ NRX_DEF void nrx_net_project(nrx_net *net);
 
 /* ==== running a network ==== */
 
+/* forward only | and backward | and both tangents */
 enum { NRX_NET_INFER = 0, NRX_NET_GRADIENT = 1, NRX_NET_PAIR = 2 };
-    /* forward only | and backward | and both tangents */
 
 typedef struct nrx_net_plan_desc {
     size_t n, height, width; /* 0 = 1 */
     int    mode;             /* NRX_NET_INFER, _GRADIENT or _PAIR: what will be asked for */
-    void  *memory;
     /* NULL = allocated; else nrx_net_plan_size() bytes, aligned to 64, that outlive the plan */
+    void  *memory;
     size_t memory_size;
     nrx_env env;
 } nrx_net_plan_desc;
 
-NRX_DEF size_t nrx_net_plan_size(const nrx_net *net, const nrx_net_plan_desc *desc);
 /* bytes; 0 = not possible (logged) */
+NRX_DEF size_t nrx_net_plan_size(const nrx_net *net, const nrx_net_plan_desc *desc);
 NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_desc *desc,
     nrx_net_plan **plan);
 NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan);
@@ -730,25 +690,17 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 /* y = net(x). x [n][c][h][w], y as nrx_net_plan_output_shape says, may be NULL. */
 NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y);
 /* After forward at x: gx = J^T gy, and grad (NULL, or nrx_net_param_count() numbers) += its counterpart for
-   the
-   parameters. gy NULL
-   means ones; gx may be NULL. Pass nrx_net_grad(net) as grad to train. */
+   the parameters. gy NULL means ones; gx may be NULL. Pass nrx_net_grad(net) as grad to train. */
 NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *gx, float *grad);
 /* After forward at x: dy = J v, the derivative of y in direction v. dy may be NULL. Plans of mode
-   NRX_NET_PAIR only.
-   */
+   NRX_NET_PAIR only. */
 NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy);
-/* After forward at x and tangent along v: gradients of  <gy, y> + <gdy, dy>  in x, v (either may be NULL)
-   and the
-   parameters
-   (grad +=, or NULL). gy NULL means zeros, gdy NULL ones: for a regularizer gx is then the Hessian times v,
-       and grad
-      receives
-   the parameter gradient of <v, grad_x R>. After nrx_net_backward with gy NULL on the same x its adjoints
-   are used
-      again. */
-NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy, float *gx,
-    float *gv, float *grad);
+/* After forward at x and tangent along v: gradients of <gy, y> + <gdy, dy> in x, v (either may be NULL) and
+   the parameters (grad +=, or NULL). gy NULL means zeros, gdy NULL ones: for a regularizer gx is then the
+   Hessian times v, and grad receives the parameter gradient of <v, grad_x R>. After nrx_net_backward with gy
+   NULL on the same x its adjoints are used again. */
+NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy,
+    float *gx, float *gv, float *grad);
 
 NRX_DEF float *nrx_net_grad(nrx_net *net);                /* all gradients, in the order of nrx_net_params */
 NRX_DEF float *nrx_net_weights(nrx_net *net);             /* all parameters in that order */
@@ -770,36 +722,30 @@ typedef struct nrx_net_report {
 } nrx_net_report;
 
 /* Proves what it can for inputs of height x width (0, 0: bounds that depend on the size are then infinite).
-   Everything is an
-   upper bound that holds for real arithmetic; rounding adds about 1e-6 relative. A non-finite parameter gives
-      NRX_E_NUMERIC
-   and names it. Sources: Amos et al. 2017 (input convexity); composition rules and the
-   trigonometric-polynomial
-      bound of
-   Ehlich and Zeller 1964 for the norm of convolutions. */
+   Everything is an upper bound that holds for real arithmetic; rounding adds about 1e-6 relative. A
+   non-finite parameter gives NRX_E_NUMERIC and names it. Sources: Amos et al. 2017 (input convexity);
+   composition rules and the trigonometric-polynomial bound of Ehlich and Zeller 1964 for the norm of
+   convolutions. */
 NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t width, nrx_net_report *report);
 
 /* ==== regularizers ==== */
 
 typedef struct nrx_net_functional_desc {
-    double weight, scale;
     /* the functional is x -> weight/scale^2 * R(scale*x); 0 = 1. Then rho and lip are weight times those of
-   R */
+       R */
+    double weight, scale;
     void  *memory;        /* NULL = allocated; else nrx_net_functional_size() bytes */
     size_t memory_size;
     nrx_env env;
 } nrx_net_functional_desc;
 
 /* R as an f32 functional on images of the network's channels x height x width, with its convexity, moduli and
-   Lipschitz constant from the
-   certificate. net must outlive it; changed weights need a new functional. Free it with
-   nrx_net_functional_free.
-   A ridge regularizer (convolution, ridge, sum) is evaluated strip by strip in a few kilobytes per image
-   row. */
+   Lipschitz constant from the certificate. net must outlive it; changed weights need a new functional. Free
+   it with nrx_net_functional_free. A ridge regularizer (convolution, ridge, sum) is evaluated strip by strip
+   in a few kilobytes per image row. */
 NRX_DEF size_t nrx_net_functional_size(const nrx_net *net, size_t height, size_t width);
 NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t width,
-    const nrx_net_functional_desc *desc,
-                                      nrx_functional *functional);
+    const nrx_net_functional_desc *desc, nrx_functional *functional);
 NRX_DEF void nrx_net_functional_free(nrx_functional *functional);
 /* Changes weight and scale of a functional made above, with its constants: for continuation and parameter
    search. */
@@ -827,8 +773,8 @@ typedef struct nrx_net_icnn_desc {
     int    sum;              /* output is the sum instead of the mean of the last feature map */
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
-    size_t smooth_channels;
     /* > 0: the ICNN reads SiLU(conv x) with so many channels instead of x (weakly convex); IWCNN default 8 */
+    size_t smooth_channels;
     int    unconstrained;    /* 1 = W may be negative: the same network as a plain adversarial critic (AR) */
     /* of the non-negative weights: uniform in [0, init]; 0 = 2/(channels kernel^2) */
     double init;
@@ -837,10 +783,8 @@ typedef struct nrx_net_icnn_desc {
 } nrx_net_icnn_desc;
 
 /* Input-convex network: z_0 = s(V_0 x + b_0), z_{l+1} = s(W_l z_l + V_{l+1} x + b_{l+1}), R = mean(W_f z_L),
-   W >= 0
-   (Amos, Xu, Kolter,
-   ICML 2017; convolutional: Mukherjee et al., arXiv 2008.02839). With quadratic and filter_bank it is the
-      regularizer of ACR. */
+   W >= 0 (Amos, Xu, Kolter, ICML 2017; convolutional: Mukherjee et al., arXiv 2008.02839). With quadratic and
+   filter_bank it is the regularizer of ACR. */
 NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net);
 /* Input weakly convex network: an ICNN after a smooth layer (Shumaylov et al., arXiv 2402.01052). */
 NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
@@ -856,10 +800,8 @@ enum {
 };
 
 /* Where training images come from: a callback for clean images (noise is added), a callback for pairs, or a
-   stack
-   [count][height][width]
-   from which random, randomly flipped patches are cut. Callbacks fill n samples and take all randomness from
-   rng. */
+   stack [count][height][width] from which random, randomly flipped patches are cut. Callbacks fill n samples
+   and take all randomness from rng. */
 typedef struct nrx_net_data {
     nrx_status (*draw)(void *user, nrx_rng *rng, size_t n, float *clean);
     nrx_status (*pairs)(void *user, nrx_rng *rng, size_t n, float *clean, float *noisy);
@@ -893,8 +835,8 @@ typedef struct nrx_net_train_desc {
     double (*validate)(void *user, nrx_net *net); /* instead: your own number, the smaller the better */
     void  *validate_user;
     int    keep_last;        /* 1 = end with the last weights all the same (to resume to the bit) */
-    nrx_status (*after_step)(void *user, nrx_net *net, size_t step);
     /* validation, checkpoints; NRX_E_CANCELLED stops */
+    nrx_status (*after_step)(void *user, nrx_net *net, size_t step);
     void  *after_user;
     nrx_env env;             /* progress: value is the ratio below */
 } nrx_net_train_desc;
@@ -902,33 +844,27 @@ typedef struct nrx_net_train_desc {
 typedef struct nrx_net_train_info {
     size_t steps;
     double first_loss, loss; /* of the first and the last batch */
-    double ratio;
     /* running mean of |prediction - clean|^2 / |noisy - clean|^2; critic: of R(clean) - R(noisy) */
+    double ratio;
     double best;             /* smallest validation value, and the step it was seen at */
     size_t best_step;
     int    early;            /* stopped by patience */
 } nrx_net_train_info;
 
 /* Trains by Adam; the weights stay on their constraints. On an error or when cancelled the weights of the
-   last good
-   step remain.
-   L2, L1; proximal matching 1 - exp(-rms^2/gamma^2) (Fang, Buchanan, Sulam, ICLR 2024); adversarial critic
-   with
-      gradient penalty
-   (Lunz, Oktem, Schonlieb, NeurIPS 2018). */
+   last good step remain. L2, L1; proximal matching 1 - exp(-rms^2/gamma^2) (Fang, Buchanan, Sulam, ICLR
+   2024); adversarial critic with gradient penalty (Lunz, Oktem, Schonlieb, NeurIPS 2018). */
 NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, nrx_net_train_info *info);
-/* Score matching: L2 loss of the denoiser y - grad R(y) on a stack of images [count][height][width]. desc
-   may be
-   NULL. */
+/* Score matching: L2 loss of the denoiser y - grad R(y) on a stack of images [count][height][width]. desc may
+   be NULL. */
 NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height,
-    size_t width,
-                                        const nrx_net_train_desc *desc, nrx_net_train_info *info);
+    size_t width, const nrx_net_train_desc *desc, nrx_net_train_info *info);
 
 
 /* ==== more ready-made networks ==== */
 
+/* one descriptor for the convolutional families below; zero fields take each family's defaults */
 typedef struct nrx_net_cnn_desc {
-    /* one descriptor for the convolutional families below; zero fields take each family's defaults */
     size_t inputs, outputs;  /* channels; 0 = 1 */
     size_t channels;         /* of the finest scale */
     size_t layers;           /* DnCNN, critics: convolutions; U-Net: convolutions per block */
@@ -937,8 +873,8 @@ typedef struct nrx_net_cnn_desc {
     int    activation;       /* NRX_NET_*; 0 = the family's own */
     int    padding;
     int    residual;         /* U-Net: +1 = the output is added to the input, -1 = not; 0 = +1 */
-    int    norm;
     /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
+    int    norm;
     int    noise_map;        /* 1 = the last input channel is a noise-level map, not part of the image */
     double init_scale;       /* factor on the last layer's initial weights; 0 = 1 */
     uint64_t seed;
@@ -946,35 +882,27 @@ typedef struct nrx_net_cnn_desc {
 } nrx_net_cnn_desc;
 
 /* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions
-   up,
-   concatenated skips.
-   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be
-   divisible by
-      2^(scales-1). */
+   up, concatenated skips. Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height
+   and width must be divisible by 2^(scales-1). */
 NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* DnCNN (Zhang et al. 2017): x - net(x); defaults 17 layers of 64 channels, ReLU. */
 NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive
-   skips, ELU,
-   noise map; defaults 16 channels,
-   3 scales, 2 blocks. */
+   skips, ELU, noise map; defaults 16 channels, 3 scales, 2 blocks. */
 NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022);
-   least-squares residual (LSR) is the same
-   form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
+   least-squares residual (LSR) is the same form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
 NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* NETT (Li et al. 2020): R(x) = |N(x)|^2 with a plain CNN N; defaults 6 layers of 32 channels, CELU(10). */
 NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a
-   spatial
-   mean and two dense layers; nrx_net_lar the local one
-   (Prost et al. 2021): valid 3 x 3 convolutions with SiLU and the mean over all patches. */
+   spatial mean and two dense layers; nrx_net_lar the local one (Prost et al. 2021): valid 3 x 3 convolutions
+   with SiLU and the mean over all patches. */
 NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net);
-/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T
-   N(Kx))^2/(2c), K
-   zero-mean, N `blocks` macro-blocks of
-   `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus - log 2. */
+/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c),
+   K zero-mean, N `blocks` macro-blocks of `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus
+   - log 2. */
 NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Difference of two input-convex networks (arXiv 2502.00240); with smooth activations it is weakly convex. */
 NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
@@ -987,16 +915,12 @@ typedef struct nrx_net_lpn_desc {
 } nrx_net_lpn_desc;
 
 /* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose
-   gradient is
-   the proximal map; here dense.
-   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation
-      softplus, sum and quadratic. */
+   gradient is the proximal map; here dense. Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL;
+   for images take nrx_net_icnn with activation softplus, sum and quadratic. */
 NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net);
 /* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time):
-   solves
-   f(y) = x by Newton-free
-   gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y) (Gribonval and Nikolova
-   2020). */
+   solves f(y) = x by Newton-free gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y)
+   (Gribonval and Nikolova 2020). */
 NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance,
     size_t max_iterations, double *prior);
 
@@ -1007,56 +931,49 @@ typedef struct nrx_net_unrolled_desc {
     double scale;                    /* applied to op and its adjoint; 0 = 1/norm */
     /* 0 = 5 iterations, 16 channels, 5 primal and dual memory channels */
     size_t iterations, channels, memory;
-    const nrx_linop *inverse;
     /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
+    const nrx_linop *inverse;
     uint64_t seed;
     nrx_env  env;
 } nrx_net_unrolled_desc;
 
 /* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and
-   trained end
-   to end.
-   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned
-   ISTA with
-      the filters of a
-   convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net, then a data step through `inverse`). */
+   trained end to end. Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem
+   2017), learned ISTA with the filters of a convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net,
+   then a data step through `inverse`). */
 NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet,
     nrx_net **net);
 /* Learned ISTA (Gregor and LeCun 2010): codes z <- soft(z + E A^T (y - A D z), threshold) with a
-   convolutional
-   dictionary D of `channels` filters (5 x 5) and an encoder E that starts as its adjoint: untrained it is
-   ISTA for
-   |ADz - y|^2/2 + threshold |z|_1 with step 1, A scaled to norm 1 and |D| <= 1. Output D z. */
+   convolutional dictionary D of `channels` filters (5 x 5) and an encoder E that starts as its adjoint:
+   untrained it is ISTA for |ADz - y|^2/2 + threshold |z|_1 with step 1, A scaled to norm 1 and |D| <= 1.
+   Output D z. */
 NRX_DEF nrx_status nrx_net_lista(const nrx_net_unrolled_desc *desc, double threshold, nrx_net **net);
 
-/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the
-   image part,
-   an ICNN, in one regularizer on
-   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a
-   the
-      modulus of R_a: certify R_a alone. */
+/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image
+   part, an ICNN, in one regularizer on images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex
+   while lambda rho_a/2 <= |A|^2, rho_a the modulus of R_a: certify R_a alone. */
 NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data,
     const nrx_net_icnn_desc *image, nrx_net **net);
 
 /* ==== reconstruction ==== */
 
 typedef struct nrx_net_recon_desc {
-    int    method;
     /* NRX_SOLVE_*: 0 = accelerated gradient with restart for convex functionals, nmAPG (Li and Lin 2015)
-   else */
+       else */
+    int    method;
     size_t max_iter;         /* 0 = 500 */
     double tol;              /* stop when |x_{k+1} - x_k| <= tol |x_{k+1}|; 0 = 1e-5 */
-    double step;
     /* plug-and-play, RED: 0 = 1/|A|^2 (and 1/(|A|^2 + lambda)); the others take it from |A| and the
-   certificate */
+       certificate */
+    double step;
     /* > 0: stop as soon as |grad E| <= this (without bounds: |x - minimiser| <= this/mu) */
     double gradient_tol;
     double lambda;           /* RED: weight of x - D(x) */
     int    nonnegative;
-    double (*measure)(void *user, const float *x);
     /* optional, the larger the better (PSNR): only watched, never used to stop */
+    double (*measure)(void *user, const float *x);
     void  *measure_user;
     /* with measure: receives the evaluated point where it was largest; NULL = not kept */
     float *best;
@@ -1066,50 +983,39 @@ typedef struct nrx_net_recon_desc {
 typedef struct nrx_net_recon_info {
     nrx_solve_info solve;    /* iterations, objective, residual, stop reason: nrx_stop_string(solve.stop) */
     double best, final;      /* measure at the best evaluated and at the returned point */
-    double error_bound;
     /* |grad E|/mu >= |x - minimiser| where the energy is mu-strongly convex; negative = no bound */
+    double error_bound;
 } nrx_net_recon_info;
 
 /* min |Ax - y|^2/2 + R(x) from x (the start, overwritten by the final iterate), R from nrx_net_functional
-   with its
-   weight inside. */
-NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+   with its weight inside. */
+NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R,
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
 /* Plug-and-play proximal gradient x <- D(x - step A^T(Ax - y)) and regularization by denoising x <- x - step
-   (A^T(Ax
-   - y) + lambda (x - D(x))).
-   out never aliases in. Both converge for averaged D; nrx_net_linear_denoise gives one with proof. */
+   (A^T(Ax - y) + lambda (x - D(x))). out never aliases in. Both converge for averaged D;
+   nrx_net_linear_denoise gives one with proof. */
 typedef nrx_status (*nrx_net_denoiser)(void *user, const float *in, float *out);
 NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user,
-    float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
 NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user,
-    float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
 /* The spectral filter of a linear denoiser W (symmetric, eigenvalues in (0,1], e.g. a smoother K^T K/|K|^2)
-   with
-   weight tau: W (W + tau (1-W))^{-1} v by
-   conjugate gradients, the proximal map of tau J where W is that of J (Hauptmann et al., arXiv 2307.09441).
-   work:
-      4*n floats. Residual 1e-6. */
+   with weight tau: W (W + tau (1-W))^{-1} v by conjugate gradients, the proximal map of tau J where W is that
+   of J (Hauptmann et al., arXiv 2307.09441). work: 4*n floats. Residual 1e-6. */
 NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau,
-    const float *v,
-    float *out, float *work);
+    const float *v, float *out, float *work);
 
 /* A network as a denoiser for the two calls above: nrx_net_denoise with this `user`. predict as in training;
    sigma: noise level written into the last input channel, 0 = the network has no noise map. */
 NRX_DEF nrx_status nrx_net_denoiser_create(const nrx_net *net, size_t height, size_t width, int predict,
-    double sigma,
-    const nrx_env *env, void **user);
+    double sigma, const nrx_env *env, void **user);
 NRX_DEF nrx_status nrx_net_denoise(void *user, const float *in, float *out);
 NRX_DEF void nrx_net_denoiser_free(void *user);
 
 /* The weight that adversarial training suggests (Lunz et al. 2018): mean |A^T (A x - y)| over `count` pairs
-   of clean
-   image and data, divided by the largest |grad R(x)| (R NULL: by 1). Search around it. */
+   of clean image and data, divided by the largest |grad R(x)| (R NULL: by 1). Search around it. */
 NRX_DEF nrx_status nrx_net_noise_weight(const nrx_linop *A, size_t count, const float *clean,
-    const float *data,
-    const nrx_functional *R, double *weight);
+    const float *data, const nrx_functional *R, double *weight);
 
 typedef struct nrx_net_refit_desc {
     const nrx_linop *A;      /* the new operator: other pixel size, dose, views */
@@ -1132,28 +1038,24 @@ typedef struct nrx_net_refit_info {
 } nrx_net_refit_info;
 
 /* Fits the two scalars of weight/scale^2 R(scale x) to a new operator by the error of reconstructions
-   (comparative
-   study arXiv 2510.01755, section on transfer): a coarse grid, then pattern search with halving steps. The
-   result is
-   stored with the network (nrx_net_set_scaling). */
+   (comparative study arXiv 2510.01755, section on transfer): a coarse grid, then pattern search with halving
+   steps. The result is stored with the network (nrx_net_set_scaling). */
 NRX_DEF nrx_status nrx_net_refit(nrx_net *net, const nrx_net_refit_desc *desc, nrx_net_refit_info *info);
 
 /* ==== deployment ==== */
 
 /* y = net(x) on an image of any size by overlapping tiles of about tile x tile pixels: the overlap is the
-   network's
-   reach, so the result is that of the whole image up to rounding (about 1e-6 relative; other tile sizes,
-   other last
-   bits). Networks that keep the image size, of local layers only; circular padding cannot be cut. */
-NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile, const float *x,
-    float *y, const nrx_env *env);
+   network's reach, so the result is that of the whole image up to rounding (about 1e-6 relative; other tile
+   sizes, other last bits). Networks that keep the image size, of local layers only; circular padding cannot
+   be cut. */
+NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile,
+    const float *x, float *y, const nrx_env *env);
 /* The reach of one output pixel in input pixels (halo), and the grid on which tiles must start. */
 NRX_DEF nrx_status nrx_net_reach(const nrx_net *net, size_t *halo, size_t *grid);
 /* A volume [depth][height][width] slice by slice; a network with an odd number 2k+1 of input channels sees k
    neighbours on each side (the ends repeat). Output: one slice per slice. */
 NRX_DEF nrx_status nrx_net_slices(const nrx_net *net, size_t depth, size_t height, size_t width,
-    const float *x,
-    float *y, const nrx_env *env);
+    const float *x, float *y, const nrx_env *env);
 /* The sum of a plane's functional over the slices of a volume, with the same constants; plane must outlive
    it. */
 NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t depth, const nrx_env *env,
@@ -1161,8 +1063,7 @@ NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t 
 NRX_DEF void nrx_net_stack_functional_free(nrx_functional *stack);
 
 /* Periodic blur with a centred kernel [kh][kw] by Fourier transforms: an exact adjoint, norm = the largest
-   modulus
-   of its symbol. One thread per operator. Free it with nrx_net_blur_free. */
+   modulus of its symbol. One thread per operator. Free it with nrx_net_blur_free. */
 NRX_DEF nrx_status nrx_net_blur(size_t height, size_t width, const float *kernel, size_t kh, size_t kw,
     const nrx_env *env, nrx_linop *op);
 NRX_DEF void nrx_net_blur_free(nrx_linop *op);
@@ -1185,14 +1086,11 @@ typedef struct nrx_net_langevin_desc {
 typedef struct nrx_net_langevin_info { double step, lip; size_t samples, gradients; } nrx_net_langevin_info;
 
 /* Samples of the posterior exp(-|Ax-y|^2/(2 sigma^2) - R(x)) for a certified convex R with known Lipschitz
-   constant:
-   X - d grad U(X) + sqrt(2 d) Z, or the stochastic Runge-Kutta-Chebyshev scheme of Pereyra, Vargas Mieles and
-   Zygalakis (SIAM J. Imaging Sci. 2020), stable to d = ((s-1/2)^2 (2 - 4/3 0.05) - 3/2)/L. Both are biased
-   by O(d).
-   x: the start, then the last state; mean and variance per pixel may be NULL. */
+   constant: X - d grad U(X) + sqrt(2 d) Z, or the stochastic Runge-Kutta-Chebyshev scheme of Pereyra, Vargas
+   Mieles and Zygalakis (SIAM J. Imaging Sci. 2020), stable to d = ((s-1/2)^2 (2 - 4/3 0.05) - 3/2)/L. Both
+   are biased by O(d). x: the start, then the last state; mean and variance per pixel may be NULL. */
 NRX_DEF nrx_status nrx_net_langevin(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
-    float *mean,
-    float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info);
+    float *mean, float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info);
 
 /* ==== bilevel learning ==== */
 
@@ -1211,19 +1109,14 @@ typedef struct nrx_net_hyper_info {
     double residual;         /* of the linear solve, relative */
     double curvature;        /* smallest <p,Hp>/<p,p> met */
     double solution;         /* |q| */
-} nrx_net_hyper_info;
-    /* smallest <p,Hp>/<p,p> met */
+} nrx_net_hyper_info; /* smallest <p,Hp>/<p,p> met */
 
 /* grad (as nrx_net_grad) += d loss(x(theta))/d theta at the lower-level minimiser x, gx = the loss gradient
-   there:
-   solves (A^T A + weight R'') q = gx by
-   conjugate gradients, then adds -weight d<q, grad R>/d theta (implicit function theorem; MAID, arXiv
-   2308.10098,
-      bounds its error). Hessians
-   that turn out indefinite give NRX_E_NUMERIC. */
+   there: solves (A^T A + weight R'') q = gx by conjugate gradients, then adds -weight d<q, grad R>/d theta
+   (implicit function theorem; MAID, arXiv 2308.10098, bounds its error). Hessians that turn out indefinite
+   give NRX_E_NUMERIC. */
 NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x,
-    const float *gx,
-    float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
+    const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
 
 typedef struct nrx_net_maid_desc {
     const nrx_linop *A;
@@ -1250,21 +1143,17 @@ typedef struct nrx_net_maid_info {
 } nrx_net_maid_info;
 
 /* Method of adaptive inexact descent (Salehi, Mukherjee, Roberts, Ehrhardt, arXiv 2308.10098): learns all
-   parameters
-   that are not frozen by minimising the mean upper-level loss at inexact lower-level solutions; the
-   accuracies of
-   the lower and of the linear solve follow from a bound of the hypergradient's error (|J| taken as |J^T
-   q|/|q|, the
-   Hessian as constant over one accuracy ball), the step from a line search that holds for inexact values. */
+   parameters that are not frozen by minimising the mean upper-level loss at inexact lower-level solutions;
+   the accuracies of the lower and of the linear solve follow from a bound of the hypergradient's error (|J|
+   taken as |J^T q|/|q|, the Hessian as constant over one accuracy ball), the step from a line search that
+   holds for inexact values. */
 NRX_DEF nrx_status nrx_net_maid(nrx_net *net, const nrx_net_maid_desc *desc, nrx_net_maid_info *info);
 
 /* ==== checkpoints ==== */
 
 /* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy
-   pickle
-   stream) through an
-   interpreter that knows 29 opcodes and three constructors and can execute nothing; .npz. f16, bf16, f64 and
-      integers are converted. */
+   pickle stream) through an interpreter that knows 29 opcodes and three constructors and can execute nothing;
+   .npz. f16, bf16, f64 and integers are converted. */
 typedef struct nrx_net_checkpoint nrx_net_checkpoint;
 typedef struct nrx_net_weight {
     const char *name;
@@ -1279,53 +1168,41 @@ NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const
 NRX_DEF void   nrx_net_checkpoint_free(nrx_net_checkpoint *checkpoint);
 NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *checkpoint);
 NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *checkpoint, size_t index);
-NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name);
 /* NULL when missing */
-NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key);
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name);
 /* of safetensors; NULL when missing */
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key);
 
 typedef struct nrx_net_load_desc {
+    /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in the
+       path */
     int weakly_convex;
-    /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in
-   the path */
     int padding;         /* NRX_NET_PAD_* for architectures whose file does not say */
     nrx_env env;
 } nrx_net_load_desc;
 
 /* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture
-   is
-   recognised by its keys
-   (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers;
-       ACR of Subhadip-1/data_driven_convex_regularization),
-      parametrizations
-   and the operator scaling (alpha, scale) included. Wrong shapes, missing keys and non-finite weights are
-   refused by
-      name. */
+   is recognised by its keys (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers; ACR of
+   Subhadip-1/data_driven_convex_regularization), parametrizations and the operator scaling (alpha, scale)
+   included. Wrong shapes, missing keys and non-finite weights are refused by name. */
 NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint,
-    const nrx_net_load_desc *desc,
-    nrx_net **net);
+    const nrx_net_load_desc *desc, nrx_net **net);
 /* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes.
-   prefix
-   ("" or NULL = none)
-   is put before each name. */
+   prefix ("" or NULL = none) is put before each name. */
 NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *checkpoint,
     const char *prefix);
 
 /* The network as safetensors bytes with the graph in the metadata (free with nrx_net_free_bytes). state and
-   step:
-   see nrx_net_train_desc
-   (NULL, 0 = weights only). Operator layers cannot be saved: give them again and use nrx_net_load_weights. */
+   step: see nrx_net_train_desc (NULL, 0 = weights only). Operator layers cannot be saved: give them again and
+   use nrx_net_load_weights. */
 NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step,
-    unsigned char **bytes,
-    size_t *size);
+    unsigned char **bytes, size_t *size);
 NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes);
 /* Adam's state and the step from a checkpoint with them; state has 2*nrx_net_param_count() numbers. */
-NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint, float *state,
-    size_t *step);
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint,
+    float *state, size_t *step);
 /* Stores with the network the weight and scale that suit an operator (found on validation data):
-   nrx_net_functional
-   uses them when its
-   descriptor says 0, files keep them. */
+   nrx_net_functional uses them when its descriptor says 0, files keep them. */
 NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale);
 NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale);
 
@@ -7785,8 +7662,8 @@ NRXI_FN nrx_net_cnn_desc nrxi_net_cnn_defaults(const nrx_net_cnn_desc *desc, siz
 {
     nrx_net_cnn_desc d = NRX_ZERO;
     if (desc) d = *desc;
-    if (d.inputs == 0) d.inputs = 1;
     if (d.outputs == 0) d.outputs = 1;
+    if (d.inputs == 0) d.inputs = d.outputs + (d.noise_map ? 1 : 0);
     if (d.channels == 0) d.channels = channels;
     if (d.layers == 0) d.layers = layers;
     if (d.scales == 0) d.scales = scales;
