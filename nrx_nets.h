@@ -1,4 +1,5 @@
-/* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes learned with
+/* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes
+   learned with
    them
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
@@ -21,7 +22,8 @@
  *      int i;
  *      for (i = 0; i < 64 * 64; i++) image[i] = i % 64 < 32 ? 0.0f : 1.0f;   // an edge
  *      if (nrx_net_icnn(NULL, &net) != NRX_OK) return 1;                     // an input-convex network
- *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;    // as a regularizer on 64 x 64 images
+ *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;
+     // as a regularizer on 64 x 64 images
  *      if (r.eval(r.user, image, &value, gradient) != NRX_OK) return 1;
  *      nrx_net_certify(net, 64, 64, &proof);
  *      printf("R(image) = %g; %s\n", value, proof.text);
@@ -33,29 +35,43 @@
 
    WHAT IT DOES
    - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and
-     image size and owns the workspace; on it run forward, backward, tangent (directional derivative) and the backward
-     of the tangent, which gives gradient penalties, Hessian-vector products and score matching exactly, without a tape.
-   - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus, bounds the
+     image size and owns the workspace; on it run forward, backward,
+         tangent (directional derivative) and the backward
+     of the tangent, which gives gradient penalties, Hessian-vector products and score matching exactly,
+         without a tape.
+   - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus,
+       bounds the
      Lipschitz constants, or names the layer and the entry that spoil the proof.
-   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial, score and proximal matching,
-     supervised, bilevel); reconstruction with steps from the certificate; posterior samples; tiles and volumes.
-   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (nothing in them is ever executed),
+   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial,
+       score and proximal matching,
+     supervised, bilevel); reconstruction with steps from the certificate; posterior samples;
+         tiles and volumes.
+   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (
+       nothing in them is ever executed),
      C arrays out.
 
-   WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch statistics in
+   WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch
+   statistics in
    training (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
 
-   CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have h = 1.
-   A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All lengths are
+   CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have
+   h = 1.
+   A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All
+   lengths are
    in elements, workspace sizes in bytes.
 
-   ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG). Builders return
-   the number of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and nrx_net_status.
+   ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG).
+   Builders return
+   the number of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and
+   nrx_net_status.
 
-   MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates nothing.
-   THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it. Results do
+   MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates
+   nothing.
+   THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it.
+   Results do
    not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
-   DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE inference
+   DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE
+   inference
    gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
 
    CONFIGURATION (define before the implementation)
@@ -663,6 +679,10 @@ NRX_DEF void nrx_net_zero_grad(nrx_net *net);
 /* Leaves all parameters whose name starts with `prefix` out of training (on 0: back in). Files do not keep
    it. */
 NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on);
+/* Folds every batch norm that directly follows a convolution of its own into that convolution's weights; a
+   bias per
+   channel is left. Returns how many were folded. The results stay the same up to rounding. */
+NRX_DEF size_t nrx_net_fold(nrx_net *net);
 /* Projects the parameters onto their constraints (clamp at 0, unit rows, unit spectral norm). */
 NRX_DEF void nrx_net_project(nrx_net *net);
 
@@ -1182,7 +1202,7 @@ typedef struct nrx_net_load_desc {
 } nrx_net_load_desc;
 
 /* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture
-   is recognised by its keys (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers; ACR of
+   is recognised by its keys (CRR/WCRR, ICNN, IDCNN, LAR of johertrich/LearnedRegularizers; ACR of
    Subhadip-1/data_driven_convex_regularization), parametrizations and the operator scaling (alpha, scale)
    included. Wrong shapes, missing keys and non-finite weights are refused by name. */
 NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint,
@@ -6120,6 +6140,36 @@ NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max)
     return n;
 }
 
+NRX_DEF size_t nrx_net_fold(nrx_net *net)
+{
+    size_t i, j, k, folded = 0;
+    for (i = 1; net && i < net->layers; i++) {
+        nrxi_net_layer *l = net->layer + i, *before = net->layer + l->in[0];
+        size_t readers = net->output == l->in[0];
+        if (l->kind != NRXI_NET_BATCHNORM || before->kind != NRXI_NET_CONV
+            || net->param[before->param[0]].transform)
+            continue;
+        for (j = 1; j < net->layers; j++)
+            readers += (size_t)(net->layer[j].in[0] == l->in[0]) + (size_t)(net->layer[j].in[1] == l->in[0]);
+        if (readers != 1) continue;
+        for (k = 0; k < l->channels; k++) {
+            const nrxi_net_param *q = net->param, *w = q + before->param[0];
+            float gain = net->theta[q[l->param[0]].offset + k]
+                / sqrtf(net->theta[q[l->param[3]].offset + k] + (float)l->a);
+            for (j = 0; j < w->cols; j++) net->theta[w->offset + k * w->cols + j] *= gain;
+            if (before->param[1] >= 0) net->theta[q[before->param[1]].offset + k] *= gain;
+            net->theta[q[l->param[1]].offset + k] -= gain * net->theta[q[l->param[2]].offset + k];
+        }
+        net->param[before->param[0]].constraint = NRX_FREE;
+        l->kind = NRXI_NET_BIAS; /* its parameter is the old bias; the others stay, unused */
+        for (k = 0; k < 4; k++) if (k != 1) net->param[l->param[k]].frozen = 1;
+        l->param[0] = l->param[1];
+        l->param[1] = l->param[2] = l->param[3] = -1;
+        folded++;
+    }
+    return folded;
+}
+
 NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on)
 {
     size_t i, k;
@@ -10698,12 +10748,53 @@ NRXI_FN nrx_status nrxi_net_load_acr(const nrx_net_checkpoint *c, const char *pr
     return nrxi_net_done(n, z, "acr", net);
 }
 
+/* The local critic (LAR): valid 3 x 3 convolutions at the even numbers of a sequence, SiLU between them, the
+   mean over
+   all positions of the image continued by the reach of one patch. */
+NRXI_FN nrx_status nrxi_net_load_lar(const nrx_net_checkpoint *c, const char *prefix, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrx_net_create((nd.env = c->env, &nd), &n);
+    size_t k, count = 0;
+    int z = 0;
+    if (s != NRX_OK) return s;
+    for (k = 0; k < 400; k += 2) {
+        char key[32];
+        nrxi_net_join(key, sizeof key, "", "", k);
+        if (k == 0) strcpy(key, "0");
+        strcat(key, ".weight");
+        if (!nrxi_net_key(c, prefix, key)) break;
+        count++;
+    }
+    for (k = 0; s == NRX_OK && k < count; k++) {
+        char key[32], name[24];
+        const nrx_net_weight *w, *b;
+        nrxi_net_join(key, sizeof key, "", "", 2 * k);
+        if (k == 0) strcpy(key, "0");
+        strcat(key, ".weight");
+        w = nrxi_net_expect(c, prefix, key, 0, 4, &s);
+        strcpy(strchr(key, '.'), ".bias");
+        b = s == NRX_OK ? nrxi_net_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
+        if (s != NRX_OK) break;
+        nrxi_net_name(name, sizeof name, NULL, "conv", k + 1);
+        z = nrxi_net_load_conv(n, z, w, b, k ? NRX_NET_PAD_VALID : NRX_NET_PAD_REPLICATE, NRX_NET_W_FREE,
+            name);
+        if (z >= 0 && k == 0) n->layer[z].pad_y = n->layer[z].pad_x = 2 * count;
+        if (k + 1 < count) z = nrx_net_activation(n, z, NRX_NET_SILU, 0, 0);
+        else if (w->shape[0] != 1) s = nrxi_fail(&c->env, NRX_E_SHAPE,
+            "nrx_net_load: key '%s' has %zu outputs, a critic has one", w->name, w->shape[0]);
+    }
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    return nrxi_net_done(n, nrx_net_mean(n, z), "lar", net);
+}
+
 NRXI_FN nrx_status nrxi_net_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d,
     const char *path, nrx_net **net)
 {
     const char *first[3], *second[3];
     const char *graph;
-    char prefix[256];
+    char prefix[272];
     nrx_status s;
     const nrx_net_weight *alpha, *scale;
     nrx_net *n = NULL;
@@ -10738,6 +10829,10 @@ NRXI_FN nrx_status nrxi_net_load_any(const nrx_net_checkpoint *c, const nrx_net_
         s = nrxi_net_done(n, a, two ? "idcnn" : "icnn", &n);
     } else if (nrxi_net_key_prefix(c, "final_conv2d.weight", prefix)) s = nrxi_net_load_acr(c, prefix,
         d->padding, &n);
+    else if (nrxi_net_key_prefix(c, "convnet.12.weight", prefix)) {
+        strcat(prefix, "convnet.");
+        s = nrxi_net_load_lar(c, prefix, &n);
+    }
     else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED,
         "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights", c->count ? c->item[0].name : "", c->count);
     if (s != NRX_OK) return s;
