@@ -9215,10 +9215,11 @@ NRXI_FN nrx_status nrxi_net_maid_eval(void *user, const void *x, double *value, 
 
 NRXI_FN double nrxi_net_maid_loss(nrxi_net_maid *m, size_t i)
 {
-    const float *x = m->x + i * m->R.n, *t = m->d.truth + (m->d.truth ? i * m->R.n : 0);
+    const float *x = m->x + i * m->R.n, *t;
     double v = 0;
     size_t k;
     if (m->d.loss) return m->d.loss(m->d.loss_user, i, x, m->gx);
+    t = m->d.truth + i * m->R.n;
     for (k = 0; k < m->R.n; k++) { m->gx[k] = x[k] - t[k]; v += 0.5 * (double)m->gx[k] * (double)m->gx[k]; }
     return v;
 }

@@ -116,9 +116,9 @@ int main(void)
         nrx_net_refit_info ri;
         nrx_net_recon_desc cd = NRX_ZERO;
         nrx_functional f;
-        d.layers = 2; d.channels = 8; d.quadratic = 1e-3; d.activation = NRX_NET_SMOOTH_RELU; d.activation_a = 0.05; d.seed = 3;
+        d.layers = 2; d.channels = 8; d.sum = 1; d.quadratic = 1e-3; d.activation = NRX_NET_SMOOTH_RELU; d.activation_a = 0.05; d.seed = 3;
         if ((m == 2 ? nrx_net_icnn(&d, &net) : nrx_net_iwcnn(&d, &net)) != NRX_OK) return 1;
-        t.loss = NRX_NET_LOSS_CRITIC; t.steps = 300; t.two_sided = m == 2; t.data.pairs = critic_pairs;
+        t.loss = NRX_NET_LOSS_CRITIC; t.steps = 600; t.two_sided = m == 2; t.data.pairs = critic_pairs;
         if (nrx_net_train(net, &t, &info) != NRX_OK || nrx_net_certify(net, N, N, &proof) != NRX_OK) return 1;
         printf("%s: %s\n", names[m], proof.convexity == NRX_CONVEX ? "convex" : proof.convexity == NRX_WEAKLY_CONVEX ? "weakly convex" : proof.text);
         printf("%s: critic's gap R(clean) - R(back projection) %.3f\n", names[m], info.ratio);
@@ -126,6 +126,7 @@ int main(void)
         if (nrx_net_noise_weight(&op, FIT, fit_truth, fit_data, NULL, &rd.weight) != NRX_OK) return 1; /* where the search starts */
         if (nrx_net_refit(net, &rd, &ri) != NRX_OK || nrx_net_functional(net, N, N, NULL, &f) != NRX_OK) return 1;
         cd.nonnegative = 1; cd.max_iter = 150; cd.tol = 1e-4;
+        memcpy(out[m], out[1], sizeof out[m]); /* from the back projection */
         if (nrx_net_reconstruct(&op, data, &f, out[m], &cd, NULL) != NRX_OK) return 1;
         printf("%s: weight %.3g (from the noise alone %.3g), scale %.3g\n", names[m], ri.weight, rd.weight, ri.scale);
         nrx_net_functional_free(&f);
