@@ -651,7 +651,8 @@ typedef struct nrx_ct_info {
     double objective;                 /* value of what was minimised, where there is such a thing */
     double gap;                       /* proven bound of objective minus its minimum; HUGE_VAL: none known */
     double *history;                  /* in: NULL, or room for history_size values, one per iteration: relative gaps for tv in a box (else
-                                         |dx| / |x|), the objective for variational, log-likelihood for mlem, relative residuals else */
+                                         |dx| / |x|), the objective for variational, log-likelihood for mlem, |A^T r| relative to the first
+                                         for cgls and lsqr (their stopping measure), relative residuals else */
     size_t history_size;
 } nrx_ct_info;
 
@@ -725,7 +726,7 @@ typedef struct nrx_ct_choice {
     uint64_t seed;                    /* gcv */
 } nrx_ct_choice;
 
-/* *lambda for nrx_ct_tv (R NULL) or nrx_ct_variational with R, otherwise as `base` says. Costs steps reconstructions, times folds for held-out,
+/* *lambda for nrx_ct_tv (R NULL) or nrx_ct_variational with R, otherwise as `base` says (weights with held-out views only). Costs steps reconstructions, times folds for held-out,
    twice for gcv. */
 NRX_DEF nrx_status nrx_ct_choose_lambda(const nrx_ct_geometry *g, const void *sino, const nrx_functional *R, const nrx_ct_solver *base,
                                         const nrx_ct_choice *how, double *lambda);
@@ -7510,6 +7511,7 @@ NRXI_FN nrx_status nrxi_ct_held_out(nrxi_ct_search *s, double lambda, double *sc
 {
     const nrx_ct_geometry *g = s->g;
     size_t fold, i, row = g->bins * nrxi_ct_bin_rows(g), bytes = row * nrxi_dtype_size(g->dtype), views, at;
+    const void *weights = s->base.weights;
     double error = 0, power = 0;
     void *list = nrxi_alloc(&g->env, g->views, sizeof(nrx_ct_view) > sizeof(double) ? sizeof(nrx_ct_view) : sizeof(double));
     nrx_status status = list ? NRX_OK : nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_choose_lambda: no memory for the views");
@@ -7520,20 +7522,24 @@ NRXI_FN nrx_status nrxi_ct_held_out(nrxi_ct_search *s, double lambda, double *sc
             if (nrxi_ct_by_vectors(g)) ((nrx_ct_view *)list)[views] = g->vectors[i * nrxi_ct_stride(g)];
             else ((double *)list)[views] = nrx_ct_angle(g, i);
             memcpy((unsigned char *)s->y + views * bytes, (const unsigned char *)s->sino + i * bytes, bytes);
+            if (weights) memcpy((unsigned char *)s->probe + views * bytes, (const unsigned char *)weights + i * bytes, bytes);
             views++;
         }
         rest.views = views;
         rest.stride = 1;
         if (nrxi_ct_by_vectors(g)) rest.vectors = (const nrx_ct_view *)list;
         else rest.angles = (const double *)list;
+        s->base.weights = weights ? s->probe : NULL;
         status = nrxi_ct_search_solve(s, &rest, s->y, lambda, s->image);
+        s->base.weights = weights;
         if (status == NRX_OK) status = nrx_ct_project(&out, s->image, s->y);
         for (at = 0, i = fold; status == NRX_OK && i < g->views; i += s->how.folds, at++) {
             size_t k;
             for (k = 0; k < row; k++) {
                 double b = nrxi_ct_get(s->sino, g->dtype, i * row + k), e = nrxi_ct_get(s->y, g->dtype, at * row + k) - b;
-                error += e * e;
-                power += b * b;
+                double w = nrxi_ct_weight(&s->base, g->dtype, i * row + k);
+                error += w * e * e;
+                power += w * b * b;
             }
         }
     }
@@ -7663,7 +7669,8 @@ NRX_DEF nrx_status nrx_ct_choose_lambda(const nrx_ct_geometry *g, const void *si
     if (how) s.how = *how;
     s.base.warm_start = 0;
     if ((status = nrxi_ct_check_solver(g, sino, lambda, &s.base, "nrx_ct_choose_lambda")) != NRX_OK) return status;
-    if (s.base.weights) return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_choose_lambda: takes no weights");
+    if (s.base.weights && s.how.rule != NRX_CT_HELD_OUT)
+        return nrxi_fail(&g->env, NRX_E_UNSUPPORTED, "nrx_ct_choose_lambda: rule %d takes no weights, held-out views do", s.how.rule);
     block = nrxi_ct_vectors_new(g, 2, 2, &v);
     if (!block) return nrxi_fail(&g->env, NRX_E_NOMEM, "nrx_ct_choose_lambda: no memory for two images and two sinograms");
     s.image = nrxi_ct_take(&v, nrx_ct_image_size(g));

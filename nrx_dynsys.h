@@ -1,4 +1,5 @@
-/* nrx_dynsys.h - v0.1.0 - dynamical systems: solve them, measure their chaos, discover them, and know whether they can be discovered
+/* nrx_dynsys.h - v0.1.0 - dynamical systems: solve them, measure their chaos, discover them, and know
+   whether they can be discovered
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    DO THIS in one .c or .cpp file of your program (and include the header plainly elsewhere):
@@ -15,13 +16,30 @@
  *      static double t[5000], x[5000][3];
  *      nrx_dyn_system lorenz;
  *      int i;
- *      nrx_dyn_find("Lorenz63", &lorenz);                                // equations, parameters, start, Jacobian
+ *      nrx_dyn_find("Lorenz63", &lorenz);       // equations, parameters, start, Jacobian
  *      for (i = 0; i < 5000; i++) t[i] = 0.002 * i;
  *      nrx_dyn_solve(&lorenz.field, lorenz.y0, 5000, t, x[0], NULL, NULL);
  *      printf("x, y, z at t = 1: %.6f %.6f %.6f\n", x[500][0], x[500][1], x[500][2]);
  *      return 0;
  *  }
  * <<< example
+
+   WHAT IT DOES   Solvers (explicit, stiff, delay, stochastic, ETDRK4, maps, variational, adjoint); a catalogue of
+   systems with parameters and reference exponents; Lyapunov spectra, dimensions, recurrences, surrogates; SINDy
+   in its variants; an audit that says whether the data can single out a model at all; Koopman methods with
+   residuals; recurrent networks, reservoirs and neural ODEs with the measures to judge them; expression trees ·
+   model collapse. Sources stand beside each function.
+   WHAT IT DOES NOT   Partial differential equations beyond ETDRK4 and PDE-FIND, large sparse systems (matrices are
+   dense), symbolic algebra.
+
+   CONVENTIONS   double everywhere; trajectories [time][state], matrices row-major; natural logarithms; exponents in
+   nats per unit time, of which the catalogue's `period` is the dominant time scale.
+   MEMORY   Every call frees what it takes before it returns, but for objects that have a _free or _drop.
+   ERRORS   nrx_status, and one line through the log. Not converging, stopping early and refusing a model are results.
+   THREADS   One thread per object; the catalogue is read-only. Batches of sequences run through env.parallel_for.
+   DETERMINISM   The same seed gives the same result on the same kind of processor, for any number of threads.
+   MACROS   NRX_MALLOC NRX_REALLOC NRX_FREE NRX_LOG(line) NRX_VERBOSE NRX_NO_STDIO NRX_NO_SIMD NRX_REPRODUCIBLE
+   NRX_STATIC NRX_DEF, as in every nrx header.
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
 #error "NRX_STATIC must be defined before the first nrx include of this translation unit"
@@ -363,11 +381,12 @@ extern "C" {
 /* Version of the implementation that was linked, "major.minor.patch". */
 NRX_DEF const char *nrx_dyn_version(void);
 
-/* ================================================================ 1. solving ================================ */
+/* ======================================== 1. solving ================ */
 
-/* Methods. Explicit pairs advance with the higher order (local extrapolation); the error norm is the root mean
- * square of error / (atol + rtol max(|y|, |y_new|)), a step is accepted when it is below 1.
- *   DP5     Dormand & Prince 5(4), J. Comput. Appl. Math. 6 (1980) 19; dense output of order 4 (Hairer et al. I, II.6)
+/* Methods. Explicit pairs advance with the higher order (local extrapolation); the error norm is the root
+ * mean square of error / (atol + rtol max(|y|, |y_new|)), a step is accepted when it is below 1.
+ *   DP5     Dormand & Prince 5(4), J. Comput. Appl. Math. 6 (1980) 19; dense output of order 4 (Hairer et al.
+ *           I, II.6)
  *   TSIT5   Tsitouras 5(4), Comput. Math. Appl. 62 (2011) 770; dense output of order 4
  *   DOP853  8(5,3) of Hairer, Norsett & Wanner, Solving ODEs I, II.5; dense output of order 7
  *   RADAU5  3-stage Radau IIA, order 5, L-stable, for stiff problems (Hairer & Wanner, Solving ODEs II, IV.8)
@@ -389,10 +408,12 @@ typedef struct nrx_dyn_event {
 } nrx_dyn_event;
 
 typedef struct nrx_dyn_solve_desc {
-  double rtol, atol;     /* relative and absolute tolerance; 0 = 1e-8 and 1e-10; a negative value means zero */
+  double rtol, atol;     /* relative and absolute tolerance; 0 = 1e-8 and 1e-10; a negative value means
+                            zero */
   const double *atols;   /* one absolute tolerance per component [n], or NULL */
   int method;            /* NRX_DYN_DP5 ... */
-  double step;           /* RK4: the fixed step (0 = a thousandth of the span); others: first step (0 = chosen) */
+  double step;           /* RK4: the fixed step (0 = a thousandth of the span); others: first step (0 =
+                            chosen) */
   double max_step;       /* 0 = unlimited */
   size_t max_steps;      /* 0 = 10^9 */
   nrx_dyn_event *events; /* [n_events] or NULL */
@@ -408,15 +429,17 @@ typedef struct nrx_dyn_solve_info {
   int stop;       /* NRX_DYN_STOP_... */
 } nrx_dyn_solve_info;
 
-/* Solve y' = f(t, y), y(t[0]) = y0, and write y(t[i]) to y[i][0..n): t [nt], y [nt][n], row 0 is y0. The times must be
- * strictly monotonic, forward or backward. desc and info may be NULL. Cost: 6 (DP5, TSIT5), 12 (DOP853), 4 (RK4) evaluations
- * per step. Errors: NRX_E_ARG for bad arguments; NRX_E_NUMERIC when f returns non-finite values or the step
- * underflows (rows up to info->rows are good); whatever f returns, passed on. Thread safe when f is. */
+/* Solve y' = f(t, y), y(t[0]) = y0, and write y(t[i]) to y[i][0..n): t [nt], y [nt][n], row 0 is y0. The
+ * times must be strictly monotonic, forward or backward. desc and info may be NULL. Cost: 6 (DP5, TSIT5), 12
+ * (DOP853), 4 (RK4) evaluations per step. Errors: NRX_E_ARG for bad arguments; NRX_E_NUMERIC when f returns
+ * non-finite values or the step underflows (rows up to info->rows are good); whatever f returns, passed on.
+ * Thread safe when f is. */
 NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t nt, const double *t, double *y,
                                  const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
 
-/* The same solver a step at a time, for loops of your own. `t_end` only gives the direction and bounds the last step;
- * nrx_dyn_solver_step advances by one accepted step, nrx_dyn_solver_at evaluates the dense output inside that step. */
+/* The same solver a step at a time, for loops of your own. `t_end` only gives the direction and bounds the
+ * last step; nrx_dyn_solver_step advances by one accepted step, nrx_dyn_solver_at evaluates the dense output
+ * inside that step. */
 typedef struct nrx_dyn_solver nrx_dyn_solver;
 NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const double *y0, double t_end,
                                          const nrx_dyn_solve_desc *desc, nrx_dyn_solver **out);
@@ -426,13 +449,16 @@ NRX_DEF const double *nrx_dyn_solver_state(const nrx_dyn_solver *s);
 NRX_DEF nrx_status nrx_dyn_solver_at(nrx_dyn_solver *s, double t, double *y);
 NRX_DEF void nrx_dyn_solver_free(nrx_dyn_solver *s);
 
-/* Iterate a map y -> f(t, y) (t counts the iterations): `skip` iterations are discarded, then `count` states are written,
- * y [count][n], the first being the state after the skipped ones. NRX_E_NUMERIC when the orbit leaves the finite numbers. */
-NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size_t skip, size_t count, double *y);
+/* Iterate a map y -> f(t, y) (t counts the iterations): `skip` iterations are discarded, then `count` states
+ * are written, y [count][n], the first being the state after the skipped ones. NRX_E_NUMERIC when the orbit
+ * leaves the finite numbers. */
+NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size_t skip, size_t count,
+    double *y);
 
-/* Delay equations y'(t) = f(t, y(t), y(t - tau_1), ...), constant delays tau [n_delays] > 0, by DP5 with dense history.
- * Steps never exceed the smallest delay and land on the propagated discontinuities t0 + sum m_i tau_i (up to five of them).
- * lag is [n_delays][n]. history(user, t, y) gives y for t <= t0, NULL = constant y0. */
+/* Delay equations y'(t) = f(t, y(t), y(t - tau_1), ...), constant delays tau [n_delays] > 0, by DP5 with
+ * dense history. Steps never exceed the smallest delay and land on the propagated discontinuities t0 + sum
+ * m_i tau_i (up to five of them). lag is [n_delays][n]. history(user, t, y) gives y for t <= t0, NULL =
+ * constant y0. */
 typedef struct nrx_dyn_delay {
   nrx_status (*f)(void *user, double t, const double *y, const double *lag, double *dydt);
   nrx_status (*history)(void *user, double t, double *y);
@@ -440,35 +466,43 @@ typedef struct nrx_dyn_delay {
   size_t n, n_delays;
   const double *tau;
 } nrx_dyn_delay;
-NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t, double *y,
+NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t,
+    double *y,
                                        const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
 
-/* Stochastic equations dy = f dt + g dW (Ito) with diagonal noise: g(user, t, y, out[n]); dg gives d g_i / d y_i and may be
- * NULL (a difference of g then replaces it). Euler-Maruyama (strong order 1/2) or Milstein (strong order 1).
- * `substeps` steps are taken between neighbouring output times; the same seed gives the same path. */
+/* Stochastic equations dy = f dt + g dW (Ito) with diagonal noise: g(user, t, y, out[n]); dg gives d g_i / d
+ * y_i and may be NULL (a difference of g then replaces it). Euler-Maruyama (strong order 1/2) or Milstein
+ * (strong order 1). `substeps` steps are taken between neighbouring output times; the same seed gives the
+ * same path. */
 enum { NRX_DYN_EULER_MARUYAMA = 0, NRX_DYN_MILSTEIN = 1 };
 typedef struct nrx_dyn_noise {
   nrx_status (*g)(void *user, double t, const double *y, double *g);
   nrx_status (*dg)(void *user, double t, const double *y, double *dg);
   void *user;
 } nrx_dyn_noise;
-NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method, uint64_t seed,
-                                     const double *y0, size_t nt, const double *t, size_t substeps, double *y);
+NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method,
+    uint64_t seed,
+                                     const double *y0, size_t nt, const double *t, size_t substeps,
+                                         double *y);
 
-/* Exponential time differencing, fourth-order Runge-Kutta (Cox & Matthews 2002; coefficients by contour means, Kassam &
- * Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214) for v' = L v + N(t, v) with diagonal real L [n] and complex v [n][2].
- * Writes the state after every `every` steps, out [count][n][2]; v is advanced in place. */
+/* Exponential time differencing, fourth-order Runge-Kutta (Cox & Matthews 2002; coefficients by contour
+ * means, Kassam & Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214) for v' = L v + N(t, v) with diagonal real L
+ * [n] and complex v [n][2]. Writes the state after every `every` steps, out [count][n][2]; v is advanced in
+ * place. */
 NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
-                                  nrx_status (*nonlinear)(void *user, double t, const double *v, double *nv), void *user,
+                                  nrx_status (*nonlinear)(void *user, double t, const double *v, double *nv),
+                                      void *user,
                                   double t0, double h, size_t count, size_t every, double *v, double *out);
 
-/* Kuramoto-Sivashinsky u_t = -u u_x - u_xx - u_xxxx, period `length`, n grid points (even), ETDRK4 with two-thirds
- * dealiasing. u0 [n]; out [count][n] real fields, one every `every` steps of h. */
-NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h, size_t count,
+/* Kuramoto-Sivashinsky u_t = -u u_x - u_xx - u_xxxx, period `length`, n grid points (even), ETDRK4 with
+ * two-thirds dealiasing. u0 [n]; out [count][n] real fields, one every `every` steps of h. */
+NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h,
+    size_t count,
                                                 size_t every, double *out, const nrx_env *env);
 
-/* Variational equations: a field of size n + n k whose state is (y, Q) with Q [n][k] tangent columns, Q' = J(t, y) Q.
- * Without f->jac the product is a central difference along each column. `buf` needs n n + 4 n doubles and lives with it. */
+/* Variational equations: a field of size n + n k whose state is (y, Q) with Q [n][k] tangent columns, Q' =
+ * J(t, y) Q. Without f->jac the product is a central difference along each column. `buf` needs n n + 4 n
+ * doubles and lives with it. */
 typedef struct nrx_dyn_tangent {
   nrx_vfield f;
   size_t k;
@@ -476,28 +510,31 @@ typedef struct nrx_dyn_tangent {
 } nrx_dyn_tangent;
 NRX_DEF nrx_status nrx_dyn_tangent_field(nrx_dyn_tangent *t, nrx_vfield *out);
 
-/* Gradients through a solution (discretise, then differentiate: exact for the RK4 scheme, whatever the step). The loss is
- * sum_i loss(i, y(t_i)); `loss` adds to *value and writes its gradient. vjp adds a^T df/dy to ay [n] and a^T df/dp to ap [np].
- * grad_y0 [n] and grad_p [np] are written. `substeps` RK4 steps lie between neighbouring times; memory
- * nt * substeps * n doubles. */
+/* Gradients through a solution (discretise, then differentiate: exact for the RK4 scheme, whatever the step).
+ * The loss is sum_i loss(i, y(t_i)); `loss` adds to *value and writes its gradient. vjp adds a^T df/dy to ay
+ * [n] and a^T df/dp to ap [np]. grad_y0 [n] and grad_p [np] are written. `substeps` RK4 steps lie between
+ * neighbouring times; memory nt * substeps * n doubles. */
 typedef struct nrx_dyn_parametric {
   nrx_status (*f)(void *user, const double *p, double t, const double *y, double *dydt);
-  nrx_status (*vjp)(void *user, const double *p, double t, const double *y, const double *a, double *ay, double *ap);
+  nrx_status (*vjp)(void *user, const double *p, double t, const double *y, const double *a, double *ay,
+      double *ap);
   void *user;
   size_t n, np;
 } nrx_dyn_parametric;
 NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p, const double *y0, size_t nt,
                                    const double *t, size_t substeps,
-                                   nrx_status (*loss)(void *user, size_t i, const double *y, double *value, double *grad),
-                                   void *loss_user, double *value, double *grad_y0, double *grad_p, const nrx_env *env);
+                                   nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
+                                       double *grad),
+                                   void *loss_user, double *value, double *grad_y0, double *grad_p,
+                                       const nrx_env *env);
 
-/* ================================================================ 2. the catalogue ============================ */
+/* ======================================== 2. the catalogue ================ */
 
 enum { NRX_DYN_FLOW = 0, NRX_DYN_MAP = 1, NRX_DYN_DELAYED = 2 };
 
-/* One entry. field.user points to the default parameters (read only); to change them copy `params` into an array of your
- * own, edit it and set field.user to it. Parameters stand in the order of param_names. For driven systems the last state
- * is the phase. The delay entry has f only through nrx_dyn_mackey_glass. */
+/* One entry. field.user points to the default parameters (read only); to change them copy `params` into an
+ * array of your own, edit it and set field.user to it. Parameters stand in the order of param_names. For
+ * driven systems the last state is the phase. The delay entry has f only through nrx_dyn_mackey_glass. */
 typedef struct nrx_dyn_system {
   const char *name, *equations, *param_names;
   int kind;                 /* NRX_DYN_FLOW, NRX_DYN_MAP */
@@ -508,25 +545,29 @@ typedef struct nrx_dyn_system {
   nrx_vfield field;         /* with analytic Jacobian */
 } nrx_dyn_system;
 
-/* Find by name; case, blanks, '-' and '_' do not matter. NRX_E_ARG when there is none (the log names near misses). */
+/* Find by name; case, blanks, '-' and '_' do not matter. NRX_E_ARG when there is none (the log names near
+ * misses). */
 NRX_DEF nrx_status nrx_dyn_find(const char *name, nrx_dyn_system *out);
 NRX_DEF size_t nrx_dyn_count(void);
 NRX_DEF nrx_status nrx_dyn_get(size_t index, nrx_dyn_system *out);
 
-/* Lorenz-96 with any n >= 4: x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F. params [2] = {F, n} must live with the field. */
+/* Lorenz-96 with any n >= 4: x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F. params [2] = {F, n} must live with
+ * the field. */
 NRX_DEF nrx_status nrx_dyn_lorenz96(double *params, size_t n, double forcing, nrx_vfield *out);
 
 /* Mackey-Glass y' = beta y(t-tau) / (1 + y(t-tau)^p) - gamma y, params [4] = {beta, gamma, p, tau}. */
 NRX_DEF nrx_status nrx_dyn_mackey_glass(const double *params, nrx_dyn_delay *out);
 
-/* Largest relative difference between the analytic Jacobian and central differences at y; for your own fields too. */
+/* Largest relative difference between the analytic Jacobian and central differences at y; for your own fields
+ * too. */
 NRX_DEF nrx_status nrx_dyn_check_jacobian(const nrx_vfield *f, double t, const double *y, double *error);
 
-/* ================================================================ 3. measures of chaos ======================== */
+/* ======================================== 3. measures of chaos ================ */
 
-/* Lyapunov spectrum by tangent flow and QR (Benettin et al., Meccanica 15 (1980) 9). Flows: adaptive DOP853 on (y, Q);
- * maps: the product of Jacobians. Each of `trajectories` starts (the first at y0, others nearby) discards `transient`, then runs
- * for time / trajectories. Errors are standard errors of the mean over blocks. */
+/* Lyapunov spectrum by tangent flow and QR (Benettin et al., Meccanica 15 (1980) 9). Flows: adaptive DOP853
+ * on (y, Q); maps: the product of Jacobians. Each of `trajectories` starts (the first at y0, others nearby)
+ * discards `transient`, then runs for time / trajectories. Errors are standard errors of the mean over
+ * blocks. */
 typedef struct nrx_dyn_lyapunov_desc {
   int kind;                    /* NRX_DYN_FLOW or NRX_DYN_MAP */
   size_t k;                    /* exponents wanted; 0 = n */
@@ -536,7 +577,8 @@ typedef struct nrx_dyn_lyapunov_desc {
   double rtol, atol;           /* 0 = 1e-9 both */
   size_t trajectories, blocks; /* 0 = 1 and 20 blocks per trajectory */
   uint64_t seed;
-  double *running;             /* NULL or [running_rows][k]: estimates of the first trajectory along the way */
+  double *running;             /* NULL or [running_rows][k]: estimates of the first trajectory along the
+                                  way */
   size_t running_rows;
   nrx_env env;
 } nrx_dyn_lyapunov_desc;
@@ -550,78 +592,101 @@ typedef struct nrx_dyn_lyapunov_info {
   size_t intervals;
 } nrx_dyn_lyapunov_info;
 
-/* exponents [k] descending, errors [k] or NULL, info or NULL. NRX_E_NUMERIC when the orbit escapes. Cost per QR: a few steps of
- * n + n k equations. Progress reports time done. */
-NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc, double *exponents,
+/* exponents [k] descending, errors [k] or NULL, info or NULL. NRX_E_NUMERIC when the orbit escapes. Cost per
+ * QR: a few steps of n + n k equations. Progress reports time done. */
+NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc,
+    double *exponents,
                                     double *errors, nrx_dyn_lyapunov_info *info);
 
-/* Kaplan-Yorke dimension of a spectrum in any order; n when the sum is not negative, 0 when no exponent is positive or zero. */
+/* Kaplan-Yorke dimension of a spectrum in any order; n when the sum is not negative, 0 when no exponent is
+ * positive or zero. */
 NRX_DEF double nrx_dyn_kaplan_yorke(size_t n, const double *exponents);
 
-/* Covariant Lyapunov vectors (Ginelli et al., PRL 99 (2007) 130601): forward `before` + count + `after` intervals of length dt,
- * then backward. vectors [count][n][n] (columns, unit length), states [count][n] or NULL, exponents [n] or NULL. */
-NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt, size_t before, size_t count,
-                                     size_t after, double *vectors, double *states, double *exponents, const nrx_env *env);
+/* Covariant Lyapunov vectors (Ginelli et al., PRL 99 (2007) 130601): forward `before` + count + `after`
+ * intervals of length dt, then backward. vectors [count][n][n] (columns, unit length), states [count][n] or
+ * NULL, exponents [n] or NULL. */
+NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt,
+    size_t before, size_t count,
+                                     size_t after, double *vectors, double *states, double *exponents,
+                                         const nrx_env *env);
 
 /* Smallest angle (radians) between the span of the first k columns and the span of the rest of V [n][n]. */
 NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V);
 
-/* Divergence of neighbours in data: S[j], j = 0 .. kmax, is the mean log distance after j samples. Embedding dimension m, lag,
- * neighbours closer than `theiler` in time are excluded. eps = 0: nearest neighbour (Rosenstein et al. 1993); eps > 0: all
- * neighbours within eps, logarithm of the mean (Kantz 1994). Fit a line to the linear part with nrx_dyn_slope. O(N^2). */
-NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler, double eps, size_t kmax,
+/* Divergence of neighbours in data: S[j], j = 0 .. kmax, is the mean log distance after j samples. Embedding
+ * dimension m, lag, neighbours closer than `theiler` in time are excluded. eps = 0: nearest neighbour
+ * (Rosenstein et al. 1993); eps > 0: all neighbours within eps, logarithm of the mean (Kantz 1994). Fit a
+ * line to the linear part with nrx_dyn_slope. O(N^2). */
+NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler,
+    double eps, size_t kmax,
                                       double *S);
 
 /* Least-squares slope of y [n] over x [n]; intercept may be NULL. */
 NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double *intercept);
 
-/* Correlation sums C(r_i) of points [n][d] (Grassberger & Procaccia 1983), pairs closer than `theiler` in time excluded, Euclidean
- * distance; r [nr] increasing. Its log-log slope is the correlation dimension. O(N^2). */
-NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, size_t theiler, size_t nr, const double *r, double *C);
+/* Correlation sums C(r_i) of points [n][d] (Grassberger & Procaccia 1983), pairs closer than `theiler` in
+ * time excluded, Euclidean distance; r [nr] increasing. Its log-log slope is the correlation dimension.
+ * O(N^2). */
+NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, size_t theiler, size_t nr,
+    const double *r, double *C);
 
-/* Occupied cubes of side L / 2^k, k = 1 .. levels, L the largest extent; counts [levels]. d * levels <= 60. */
+/* Occupied cubes of side L / 2^k, k = 1 .. levels, L the largest extent; counts [levels]. d * levels <=
+ * 60. */
 NRX_DEF nrx_status nrx_dyn_box_counts(size_t n, size_t d, const double *x, size_t levels, size_t *counts);
 
-/* The 0-1 test for chaos (Gottwald & Melbourne 2004; 2009 form with the damped square displacement): near 1 chaotic, near 0 regular.
- * Sub-sample flows to about the first zero of the autocorrelation. */
+/* The 0-1 test for chaos (Gottwald & Melbourne 2004; 2009 form with the damped square displacement): near 1
+ * chaotic, near 0 regular. Sub-sample flows to about the first zero of the autocorrelation. */
 NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies, uint64_t seed, double *K);
 
-/* Fixed points of a flow (f = 0) or map (f = y) in the box lo .. hi by Newton from `tries` random starts; points [max][n],
- * eigenvalues [max][n][2] or NULL, stable[max] (1 = attracting) or NULL; *count is the number found. */
-NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi, size_t tries,
-                                        uint64_t seed, size_t max, double *points, double *eigenvalues, int *stable, size_t *count);
+/* Fixed points of a flow (f = 0) or map (f = y) in the box lo .. hi by Newton from `tries` random starts;
+ * points [max][n], eigenvalues [max][n][2] or NULL, stable[max] (1 = attracting) or NULL; *count is the
+ * number found. */
+NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi,
+    size_t tries,
+                                        uint64_t seed, size_t max, double *points, double *eigenvalues,
+                                            int *stable, size_t *count);
 
-/* Orbit diagram: for each of np parameter values (written to *param before the run) `keep` values of component `which` after `skip`
- * iterates (maps) or successive maxima of that component (flows). out [np][keep], NaN where the orbit escaped or settled. */
-NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param, size_t np,
-                                         const double *values, size_t which, size_t skip, size_t keep, double *out,
+/* Orbit diagram: for each of np parameter values (written to *param before the run) `keep` values of
+ * component `which` after `skip` iterates (maps) or successive maxima of that component (flows). out
+ * [np][keep], NaN where the orbit escaped or settled. */
+NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param,
+    size_t np,
+                                         const double *values, size_t which, size_t skip, size_t keep,
+                                             double *out,
                                          const nrx_env *env);
 
-/* Recurrence quantification of points [n][d] at radius eps, `theiler` diagonals excluded, lines of at least lmin. O(N^2) time, O(N) memory. */
+/* Recurrence quantification of points [n][d] at radius eps, `theiler` diagonals excluded, lines of at least
+ * lmin. O(N^2) time, O(N) memory. */
 typedef struct nrx_dyn_recurrence {
   double rate, determinism, mean_line, longest_line, entropy, laminarity, trapping_time, divergence;
 } nrx_dyn_recurrence;
-NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler, size_t lmin,
+NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler,
+    size_t lmin,
                                        nrx_dyn_recurrence *out);
 
 /* Delay embedding: out [n - (m-1) lag][m], row i = x_i, x_{i+lag}, ... */
 NRX_DEF nrx_status nrx_dyn_embed(size_t n, const double *x, size_t m, size_t lag, double *out);
 /* Mutual information in nats for lags 0 .. max_lag, equal-width histogram of `bins`; I [max_lag+1]. */
-NRX_DEF nrx_status nrx_dyn_mutual_information(size_t n, const double *x, size_t max_lag, size_t bins, double *I);
+NRX_DEF nrx_status nrx_dyn_mutual_information(size_t n, const double *x, size_t max_lag, size_t bins,
+    double *I);
 /* Share of false neighbours (Kennel et al. 1992, R = 15, A = 2) for m = 1 .. max_m; share [max_m]. O(N^2). */
-NRX_DEF nrx_status nrx_dyn_false_neighbours(size_t n, const double *x, size_t max_m, size_t lag, size_t theiler, double *share);
+NRX_DEF nrx_status nrx_dyn_false_neighbours(size_t n, const double *x, size_t max_m, size_t lag,
+    size_t theiler, double *share);
 
 /* Power spectrum |X_k|^2 / n, k = 0 .. n/2, of the series less its mean; out [n/2 + 1]. */
 NRX_DEF nrx_status nrx_dyn_power_spectrum(size_t n, const double *x, double *out, const nrx_env *env);
 
-/* Surrogate series (Theiler et al. 1992; Schreiber & Schmitz 1996). IAAFT ends on the rank step: the histogram is exact. */
+/* Surrogate series (Theiler et al. 1992; Schreiber & Schmitz 1996). IAAFT ends on the rank step: the
+ * histogram is exact. */
 enum { NRX_DYN_SHUFFLE = 0, NRX_DYN_FT = 1, NRX_DYN_AAFT = 2, NRX_DYN_IAAFT = 3 };
-NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64_t seed, double *out, const nrx_env *env);
+NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64_t seed, double *out,
+    const nrx_env *env);
 
-/* ================================================================ 4. sparse identification (SINDy) ============ */
+/* ======================================== 4. sparse identification (SINDy) ================ */
 
-/* Sampled data, rows = samples. Several trajectories stand one after the other. A row with a NaN is missing: what needs it is
- * left out. Times must increase strictly within a trajectory (t), or be equally spaced (dt). */
+/* Sampled data, rows = samples. Several trajectories stand one after the other. A row with a NaN is missing:
+ * what needs it is left out. Times must increase strictly within a trajectory (t), or be equally spaced
+ * (dt). */
 typedef struct nrx_dyn_data {
   size_t n, d;             /* samples, states */
   const double *x;         /* [n][d] */
@@ -634,7 +699,8 @@ typedef struct nrx_dyn_data {
   const size_t *lengths;   /* [n_trajectories], their sum is n; NULL with one trajectory */
 } nrx_dyn_data;
 
-/* Candidate terms. Order and names as PySINDy's: 1, x0, x1, x0^2, x0 x1, x1^2, ...; then sin(k x), cos(k x); functions; logs. */
+/* Candidate terms. Order and names as PySINDy's: 1, x0, x1, x0^2, x0 x1, x1^2, ...; then sin(k x), cos(k x);
+ * functions; logs. */
 typedef struct nrx_dyn_function {
   const char *name;      /* printed as name(x0) or name(x0,x1) */
   size_t arity;          /* every combination of that many inputs, in ascending order */
@@ -642,7 +708,8 @@ typedef struct nrx_dyn_function {
   void *user;
 } nrx_dyn_function;
 typedef struct nrx_dyn_library {
-  int degree;            /* polynomial degree; 0 = chosen: 2, raised to 5 while the data reject the fit; -1 = no polynomials */
+  int degree;            /* polynomial degree; 0 = chosen: 2, raised to 5 while the data reject the fit; -1 =
+                            no polynomials */
   int no_bias;           /* leave out the constant */
   int pure_powers;       /* no products of different variables */
   int interactions_only; /* no powers of one variable */
@@ -651,34 +718,43 @@ typedef struct nrx_dyn_library {
   const nrx_dyn_function *functions;
   size_t n_functions;
 } nrx_dyn_library;
-/* Number of terms for d variables, (size_t)-1 on overflow; values theta [n][p] of n points x [n][d]; name of a term. */
+/* Number of terms for d variables, (size_t)-1 on overflow; values theta [n][p] of n points x [n][d]; name of
+ * a term. */
 NRX_DEF size_t nrx_dyn_library_size(const nrx_dyn_library *lib, size_t d);
-NRX_DEF nrx_status nrx_dyn_library_eval(const nrx_dyn_library *lib, size_t n, size_t d, const double *x, double *theta);
-NRX_DEF nrx_status nrx_dyn_library_name(const nrx_dyn_library *lib, size_t d, size_t term, const char *const *names, char *text, size_t size);
+NRX_DEF nrx_status nrx_dyn_library_eval(const nrx_dyn_library *lib, size_t n, size_t d, const double *x,
+    double *theta);
+NRX_DEF nrx_status nrx_dyn_library_name(const nrx_dyn_library *lib, size_t d, size_t term,
+    const char *const *names, char *text, size_t size);
 
 /* Derivatives of sampled data. */
-enum { NRX_DYN_FINITE_DIFFERENCE = 0, /* central, order `order` (2), Fornberg weights, one-sided at the ends, any spacing */
-       NRX_DYN_SAVITZKY_GOLAY = 1,    /* local polynomial of `degree` (3) over `window` (11) samples, its own derivative */
+enum { NRX_DYN_FINITE_DIFFERENCE = 0, /* central, order `order` (2), Fornberg weights, one-sided at the ends,
+                                         any spacing */
+       NRX_DYN_SAVITZKY_GOLAY = 1,    /* local polynomial of `degree` (3) over `window` (11) samples, its own
+                                         derivative */
        NRX_DYN_SMOOTHED = 2,          /* Savitzky-Golay smoothing, then central differences of order 2 */
-       NRX_DYN_SPLINE = 3,            /* cubic smoothing spline, `alpha` = smoothing (0 = by generalised cross-validation) */
-       NRX_DYN_TV = 4 };              /* total-variation regularised (Chartrand 2011), weight `alpha`, equally spaced */
+       NRX_DYN_SPLINE = 3,            /* cubic smoothing spline, `alpha` = smoothing (0 = by generalised
+                                         cross-validation) */
+       NRX_DYN_TV = 4 };              /* total-variation regularised (Chartrand 2011), weight `alpha`, equally
+                                         spaced */
 typedef struct nrx_dyn_derivative_desc {
   int method;
   size_t order, window, degree;
   double alpha;
   nrx_env env;
 } nrx_dyn_derivative_desc;
-/* dx [n][d]; smooth [n][d] or NULL gets the smoothed states (methods 1, 2, 3; else a copy). One trajectory; rows that cannot be
- * had (missing neighbours) are NaN. */
+/* dx [n][d]; smooth [n][d] or NULL gets the smoothed states (methods 1, 2, 3; else a copy). One trajectory;
+ * rows that cannot be had (missing neighbours) are NaN. */
 NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, double dt, const double *x,
                                       const nrx_dyn_derivative_desc *desc, double *dx, double *smooth);
 
 /* Optimisers. */
 enum { NRX_DYN_STLSQ = 0,  /* sequentially thresholded ridge regression; threshold .1, alpha .05, 20 sweeps */
-       NRX_DYN_SR3 = 1,    /* relaxed regularised regression (Zheng et al. 2019); lambda, nu, prox; constraints if given */
+       NRX_DYN_SR3 = 1,    /* relaxed regularised regression (Zheng et al. 2019); lambda, nu, prox;
+                              constraints if given */
        NRX_DYN_SSR = 2,    /* backward elimination; the best by AICc */
        NRX_DYN_FROLS = 3,  /* forward orthogonal least squares; the best by BIC */
-       NRX_DYN_TRAPPING = 4 }; /* SR3 with energy-preserving quadratic terms (Kaptanoglu et al. 2021); degree 2, d >= 2 */
+       NRX_DYN_TRAPPING = 4 }; /* SR3 with energy-preserving quadratic terms (Kaptanoglu et al. 2021); degree
+                                  2, d >= 2 */
 enum { NRX_DYN_L0 = 0, NRX_DYN_L1 = 1, NRX_DYN_L2 = 2 };
 enum { NRX_DYN_CONTINUOUS = 0, NRX_DYN_DISCRETE = 1 };
 
@@ -692,14 +768,16 @@ typedef struct nrx_dyn_sindy_desc {
   double lambda, nu;         /* SR3: 0 = 0.005 and 1 */
   int prox;                  /* SR3: NRX_DYN_L0, L1, L2 */
   int max_iterations;        /* 0 = 20 (SR3: 200) */
-  int normalize;             /* scale columns to unit 2-norm first; the threshold then acts on scaled coefficients */
+  int normalize;             /* scale columns to unit 2-norm first; the threshold then acts on scaled
+                                coefficients */
   int biased;                /* keep the regularised coefficients (default: least squares on the support) */
   /* weak form: on when weak_half > 0 or weak_auto */
   int weak_auto;             /* choose half-width and stride from the data's time scale */
   size_t weak_half;          /* half-width of the test functions in samples */
   size_t weak_stride;        /* distance of their centres; 0 = a tenth of weak_half, at least 1 */
   int weak_power;            /* (1 - s^2)^power; 0 = 8 */
-  int weak_gls;              /* 1 = generalised least squares with the covariance of white state noise; default: ordinary */
+  int weak_gls;              /* 1 = generalised least squares with the covariance of white state noise;
+                                default: ordinary */
   /* ensemble: bootstrap of rows (or weak rows), median of coefficients, terms kept at inclusion >= 0.6 */
   size_t ensemble;           /* number of models; 0 = none */
   double inclusion;          /* 0 = 0.6 */
@@ -731,29 +809,40 @@ typedef struct nrx_dyn_model {
   nrx_env env;
 } nrx_dyn_model;
 
-/* Discover x' = Xi Theta(x, u). *out is freed by nrx_dyn_model_free. NRX_E_ARG / NRX_E_NUMERIC with one clear line for short,
- * constant, non-finite, unsorted or duplicated samples and for rank deficiency without ridge. A fit that leaves much more
- * than the derivative's own error is returned with verdict NRX_DYN_MODEL_REJECTED. */
-NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, nrx_dyn_model **out);
+/* Discover x' = Xi Theta(x, u). *out is freed by nrx_dyn_model_free. NRX_E_ARG / NRX_E_NUMERIC with one clear
+ * line for short, constant, non-finite, unsorted or duplicated samples and for rank deficiency without ridge.
+ * A fit that leaves much more than the derivative's own error is returned with verdict
+ * NRX_DYN_MODEL_REJECTED. */
+NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc,
+    nrx_dyn_model **out);
 NRX_DEF void nrx_dyn_model_free(nrx_dyn_model *m);
-/* Equations as text, "(x0)' = -10.000 x0 + 10.000 x1\n..."; with intervals != 0 as "(-10.000 +- 0.002) x0". Returns the length needed. */
-NRX_DEF size_t nrx_dyn_model_print(const nrx_dyn_model *m, int decimals, int intervals, char *text, size_t size);
-/* A C function "void NAME(const double *x, double *dxdt)" with coefficients to full precision. Returns the length needed. */
+/* Equations as text, "(x0)' = -10.000 x0 + 10.000 x1\n..."; with intervals != 0 as "(-10.000 +- 0.002) x0".
+ * Returns the length needed. */
+NRX_DEF size_t nrx_dyn_model_print(const nrx_dyn_model *m, int decimals, int intervals, char *text,
+    size_t size);
+/* A C function "void NAME(const double *x, double *dxdt)" with coefficients to full precision. Returns the
+ * length needed. */
 NRX_DEF size_t nrx_dyn_model_to_c(const nrx_dyn_model *m, const char *name, char *text, size_t size);
-/* The model as a field (no controls): it can be solved, and its exponents found. The model must outlive it. */
+/* The model as a field (no controls): it can be solved, and its exponents found. The model must outlive
+ * it. */
 NRX_DEF nrx_status nrx_dyn_model_field(const nrx_dyn_model *m, nrx_vfield *out);
 
-/* Choose the threshold: for each of nt thresholds the model is fitted on all but the last fifth of the samples; rows [nt][4]
- * get non-zeros, validation R^2, AICc, BIC; *best is the index of least AICc. */
-NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt, const double *thresholds,
+/* Choose the threshold: for each of nt thresholds the model is fitted on all but the last fifth of the
+ * samples; rows [nt][4] get non-zeros, validation R^2, AICc, BIC; *best is the index of least AICc. */
+NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt,
+    const double *thresholds,
                                       double *rows, size_t *best);
 
-/* PDE-FIND (Rudy et al. 2017) on u [nt][nx]: u_t from u^j times space derivatives up to `order` (j <= power), periodic or not,
- * STRidge on unit-norm columns. Terms in the order 1, u, u^2, .., u_1, u u_1, ...; coef [(power+1)(order+1)]; the names are "u^j u_11". */
-NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic, size_t power,
-                                    size_t order, double threshold, double *coef, double *r2, const nrx_env *env);
+/* PDE-FIND (Rudy et al. 2017) on u [nt][nx]: u_t from u^j times space derivatives up to `order` (j <= power),
+ * periodic or not, STRidge on unit-norm columns. Terms in the order 1, u, u^2, .., u_1, u u_1, ...; coef
+ * [(power+1)(order+1)]; the names are "u^j u_11". */
+NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic,
+    size_t power,
+                                    size_t order, double threshold, double *coef, double *r2,
+                                        const nrx_env *env);
 
-/* Streaming least squares for data of any length: only the triangular factor R of [Theta Y] is kept, (p + d)^2 numbers. */
+/* Streaming least squares for data of any length: only the triangular factor R of [Theta Y] is kept, (p +
+ * d)^2 numbers. */
 typedef struct nrx_dyn_stream {
   size_t cols, rows, fill, block; /* columns; rows seen; rows waiting; block height */
   double *R, *buf, *tau, *work;
@@ -761,32 +850,40 @@ typedef struct nrx_dyn_stream {
 } nrx_dyn_stream;
 NRX_DEF nrx_status nrx_dyn_stream_create(nrx_dyn_stream *s, size_t cols, const nrx_env *env);
 NRX_DEF nrx_status nrx_dyn_stream_push(nrx_dyn_stream *s, size_t rows, const double *a); /* a [rows][cols] */
-NRX_DEF nrx_status nrx_dyn_stream_finish(nrx_dyn_stream *s); /* s->R [cols][cols] upper triangular is ready; more may be pushed */
+NRX_DEF nrx_status nrx_dyn_stream_finish(nrx_dyn_stream *s); /* s->R [cols][cols] upper triangular is ready;
+                                                                more may be pushed */
 NRX_DEF void nrx_dyn_stream_free(nrx_dyn_stream *s);
 
-/* ================================================================ 5. can this system be discovered? =========== */
+/* ======================================== 5. can this system be discovered? ================ */
 
-/* Before any equation: do the data single out one vector field in a class of functions? A field is unique in the span of a library
- * exactly when no combination of its terms vanishes on the data ("Discovery requires chaos", Shumaylov et al.,
- * arXiv 2511.08860, Prop. 3.1). The audit looks for such combinations by blocked QR and SVD (never a Gram matrix), at the noise
- * the data have, and says in plain words what it found.
+/* Before any equation: do the data single out one vector field in a class of functions? A field is unique in
+ * the span of a library exactly when no combination of its terms vanishes on the data ("Discovery requires
+ * chaos", Shumaylov et al., arXiv 2511.08860, Prop. 3.1). The audit looks for such combinations by blocked QR
+ * and SVD (never a Gram matrix), at the noise the data have, and says in plain words what it found.
  *
- * Clean data (noise < 0): singular values of the unit-norm columns below `tolerance` times the largest are null directions.
- * Noisy data: generalised singular values gamma = |Theta c| / |noise expected in Theta c|. A true null direction has gamma = 1;
- * gamma < 1.1 counts as null, gamma > 3 as resolved, anything between as undecided at this noise. */
+ * Clean data (noise < 0): singular values of the unit-norm columns below `tolerance` times the largest are
+ * null directions. Noisy data: generalised singular values gamma = |Theta c| / |noise expected in Theta c|. A
+ * true null direction has gamma = 1; gamma < 1.1 counts as null, gamma > 3 as resolved, anything between as
+ * undecided at this noise. */
 enum { NRX_DYN_UNDECIDED = 0,     /* the noise hides whether terms vanish */
-       NRX_DYN_OBSTRUCTED = 1,    /* combinations vanish: first integrals or constraints were found, other fields fit equally well */
+       NRX_DYN_OBSTRUCTED = 1,    /* combinations vanish: first integrals or constraints were found, other
+                                     fields fit equally well */
        NRX_DYN_UNIQUE = 2,        /* unique within the library */
-       NRX_DYN_ANALYTIC = 3 };    /* unique in the library, and dimension > d - 1: the sufficient criterion for analytic fields holds */
+       NRX_DYN_ANALYTIC = 3 };    /* unique in the library, and dimension > d - 1: the sufficient criterion
+                                     for analytic fields holds */
 
 #define NRX_DYN_AUDIT_DEGREES 12
 
 typedef struct nrx_dyn_audit_desc {
-  nrx_dyn_library library;   /* degree 0 = 3; with a pure polynomial library every degree up to it is reported */
-  double noise;              /* relative to each state's standard deviation: > 0 known, 0 = estimated from the data's roughness, < 0 = clean */
+  nrx_dyn_library library;   /* degree 0 = 3; with a pure polynomial library every degree up to it is
+                                reported */
+  double noise;              /* relative to each state's standard deviation: > 0 known, 0 = estimated from the
+                                data's roughness, < 0 = clean */
   double tolerance;          /* clean data: 0 = 1e-8 */
-  int centre_orbits;         /* several trajectories: subtract each one's mean first; null vectors are then first integrals by value */
-  const nrx_vfield *field;   /* known or fitted field: gives exponents and Kaplan-Yorke dimension; NULL = from the data */
+  int centre_orbits;         /* several trajectories: subtract each one's mean first; null vectors are then
+                                first integrals by value */
+  const nrx_vfield *field;   /* known or fitted field: gives exponents and Kaplan-Yorke dimension; NULL = from
+                                the data */
   const double *lo, *hi;     /* [d] domain for coverage; NULL = the data's box */
   nrx_env env;
 } nrx_dyn_audit_desc;
@@ -801,47 +898,57 @@ typedef struct nrx_dyn_audit_degree {
 
 typedef struct nrx_dyn_audit_report {
   int verdict, degrees, integral_degree;
-  nrx_dyn_audit_degree degree[NRX_DYN_AUDIT_DEGREES]; /* [degrees]: polynomial degree 1, 2, ...; a mixed library has one entry */
+  nrx_dyn_audit_degree degree[NRX_DYN_AUDIT_DEGREES]; /* [degrees]: polynomial degree 1, 2, ...; a mixed
+                                                         library has one entry */
   size_t d, samples;
   double noise;                     /* used; 0 = clean */
   double exponent, exponent_error;  /* largest Lyapunov exponent per unit time */
   double dimension, dimension_error;/* Kaplan-Yorke with a field, else correlation dimension */
-  double coverage, largest_hole;    /* occupied share of boxes (10 per axis, at most 10^6), widest hole relative to the box */
+  double coverage, largest_hole;    /* occupied share of boxes (10 per axis, at most 10^6), widest hole
+                                       relative to the box */
   size_t n_integrals, n_terms;
-  double *integral;                 /* [n_integrals][n_terms] vanishing combinations in raw coordinates, library order */
+  double *integral;                 /* [n_integrals][n_terms] vanishing combinations in raw coordinates,
+                                       library order */
   size_t free_parameters;           /* dimension of the set of fields that fit equally well */
   double *experiment;               /* [d] an initial state that would separate them, or NULL */
   char *text;                       /* the report in plain language */
   nrx_env env;
 } nrx_dyn_audit_report;
 
-NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_desc *desc, nrx_dyn_audit_report **out);
+NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_desc *desc,
+    nrx_dyn_audit_report **out);
 NRX_DEF void nrx_dyn_audit_free(nrx_dyn_audit_report *r);
 
-/* The same for data that do not fit in memory: only triangular factors are kept (2 p^2 numbers). Scales come from the first push;
- * no exponents, dimension or coverage; noise = 0 means clean here. */
+/* The same for data that do not fit in memory: only triangular factors are kept (2 p^2 numbers). Scales come
+ * from the first push; no exponents, dimension or coverage; noise = 0 means clean here. */
 typedef struct nrx_dyn_auditor nrx_dyn_auditor;
 NRX_DEF nrx_status nrx_dyn_auditor_create(size_t d, const nrx_dyn_audit_desc *desc, nrx_dyn_auditor **out);
 NRX_DEF nrx_status nrx_dyn_auditor_push(nrx_dyn_auditor *a, size_t n, const double *x); /* [n][d] */
 NRX_DEF nrx_status nrx_dyn_auditor_finish(nrx_dyn_auditor *a, nrx_dyn_audit_report **out);
 NRX_DEF void nrx_dyn_auditor_free(nrx_dyn_auditor *a);
 
-/* First integrals of a known field up to a degree: null space of L_F phi_j = grad phi_j . F at `points` random states of the box lo .. hi.
- * *null is its dimension, integrals [max][p-1] (library order without the constant), ratio = s_min / s_1; either may be NULL. */
-NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi, int degree, size_t points,
-                                           uint64_t seed, size_t max, double *integrals, size_t *null, double *ratio);
+/* First integrals of a known field up to a degree: null space of L_F phi_j = grad phi_j . F at `points`
+ * random states of the box lo .. hi. *null is its dimension, integrals [max][p-1] (library order without the
+ * constant), ratio = s_min / s_1; either may be NULL. */
+NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi,
+    int degree, size_t points,
+                                           uint64_t seed, size_t max, double *integrals, size_t *null,
+                                               double *ratio);
 
-/* Relative noise of sampled states [n][d] (equally spaced) from the roughness of their differences, an upper bound for smooth data; sd [d]. */
+/* Standard deviation of the noise of sampled states [n][d] (equally spaced), in their units, from the roughness
+ * of their differences: an upper bound for smooth data; sd [d]. */
 NRX_DEF nrx_status nrx_dyn_noise_level(size_t n, size_t d, const double *x, double *sd);
 
-/* ================================================================ 6. Koopman operators ======================== */
+/* ======================================== 6. Koopman operators ================ */
 
-/* A set of eigenvalues with what belongs to them; complex numbers are (re, im) pairs. residuals say how far each pair is from being one
- * of the operator's (ResDMD, Colbrook & Townsend 2024): an eigenvalue without a small residual is an artefact of the dictionary. */
+/* A set of eigenvalues with what belongs to them; complex numbers are (re, im) pairs. residuals say how far
+ * each pair is from being one of the operator's (ResDMD, Colbrook & Townsend 2024): an eigenvalue without a
+ * small residual is an artefact of the dictionary. */
 typedef struct nrx_dyn_spectrum {
   size_t n, r;          /* rows of the modes; eigenvalues, by decreasing modulus */
   double *eigenvalues;  /* [r][2] of one sampling step */
-  double *modes;        /* [n][r][2] DMD modes; EDMD: coefficients of the eigenfunctions over the dictionary */
+  double *modes;        /* [n][r][2] DMD modes; EDMD: coefficients of the eigenfunctions over the
+                           dictionary */
   double *amplitudes;   /* [r][2] of the first snapshot (DMD) */
   double *residuals;    /* [r] relative */
   double *A, *E;        /* [r][r] compressed operator and residual factor, for nrx_dyn_pseudospectrum */
@@ -851,19 +958,25 @@ typedef struct nrx_dyn_spectrum {
 NRX_DEF void nrx_dyn_spectrum_free(nrx_dyn_spectrum *s);
 
 typedef struct nrx_dyn_dmd_desc {
-  int rank;            /* > 0: that many; 0: Gavish & Donoho's threshold; -1: all that are numerically there */
+  int rank;            /* > 0: that many; 0: Gavish & Donoho's threshold; -1: all that are numerically
+                          there */
   size_t delays;       /* stack this many delayed copies (Hankel DMD); 0 = 1 */
   int projected;       /* projected instead of exact modes */
   nrx_env env;
 } nrx_dyn_dmd_desc;
-/* Dynamic mode decomposition of snapshots x [m][n] in time order (y = NULL), or of pairs x -> y. Tu et al. 2014. */
-NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double *y, const nrx_dyn_dmd_desc *desc, nrx_dyn_spectrum *out);
-/* Optimised DMD (Askham & Kutz 2018): x(t_i) = sum_j b_j exp(alpha_j t_i), any times, by variable projection; alpha [r][2] holds the start
- * and the result, modes [n][r][2] the b_j, error the relative residual. */
-NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r, double *alpha, double *modes,
+/* Dynamic mode decomposition of snapshots x [m][n] in time order (y = NULL), or of pairs x -> y. Tu et al.
+ * 2014. */
+NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double *y,
+    const nrx_dyn_dmd_desc *desc, nrx_dyn_spectrum *out);
+/* Optimised DMD (Askham & Kutz 2018): x(t_i) = sum_j b_j exp(alpha_j t_i), any times, by variable projection;
+ * alpha [r][2] holds the start and the result, modes [n][r][2] the b_j, error the relative residual. */
+NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r,
+    double *alpha, double *modes,
                                          double *error, const nrx_env *env);
-/* HAVOK (Brunton et al. 2017): v' = A v + B v_r from the first r singular vectors of the Hankel matrix of x; A [r-1][r-1], B [r-1]; s [r]. */
-NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A, double *B, double *s, const nrx_env *env);
+/* HAVOK (Brunton et al. 2017): v' = A v + B v_r from the first r singular vectors of the Hankel matrix of x;
+ * A [r-1][r-1], B [r-1]; s [r]. */
+NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A,
+    double *B, double *s, const nrx_env *env);
 
 enum { NRX_DYN_DICTIONARY = 0, NRX_DYN_GAUSSIAN = 1, NRX_DYN_LAPLACIAN = 2, NRX_DYN_POLYNOMIAL = 3 };
 typedef struct nrx_dyn_edmd_desc {
@@ -877,18 +990,24 @@ typedef struct nrx_dyn_edmd_desc {
   nrx_env env;
 } nrx_dyn_edmd_desc;
 /* Extended DMD of pairs x [n][d] -> y [n][d]. Residuals come with every eigenvalue. */
-NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const double *y, const nrx_dyn_edmd_desc *desc, nrx_dyn_spectrum *out);
-/* Smallest residual over the dictionary's span at nz points z [nz][2]: where it is below eps lies the eps-pseudospectrum. */
-NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, const double *z, double *residual);
+NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const double *y,
+    const nrx_dyn_edmd_desc *desc, nrx_dyn_spectrum *out);
+/* Smallest residual over the dictionary's span at nz points z [nz][2]: where it is below eps lies the
+ * eps-pseudospectrum. */
+NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, const double *z,
+    double *residual);
 
-/* ================================================================ 7. learned surrogates ====================== */
+/* ======================================== 7. learned surrogates ================ */
 
-/* Piecewise-linear recurrent networks, z' = a*z + ... with relu = max(., 0), the first N of M latents being the (standardised) observations.
+/* Piecewise-linear recurrent networks, z' = a*z + ... with relu = max(., 0), the first N of M latents being
+ * the (standardised) observations.
  *   SHALLOW  a*z + W1 relu(W2 z + h2) + h1                          (Hess et al., ICML 2023)
  *   CLIPPED  a*z + W1 (relu(W2 z + h2) - relu(W2 z)) + h1           (bounded when max |a| < 1)
- *   ALRNN    a*z + W phi(z) + h, phi = relu on the last P units     (Brenner et al., NeurIPS 2024; 2^P linear regions)
- * Training: back-propagation through time with generalised teacher forcing z <- (1-alpha) z + alpha x, or sparse forcing every tau steps;
- * RAdam with exponentially falling rate. Sequences of a batch run through env.parallel_for. */
+ *   ALRNN    a*z + W phi(z) + h, phi = relu on the last P units     (Brenner et al., NeurIPS 2024; 2^P linear
+ *            regions)
+ * Training: back-propagation through time with generalised teacher forcing z <- (1-alpha) z + alpha x, or
+ * sparse forcing every tau steps; RAdam with exponentially falling rate. Sequences of a batch run through
+ * env.parallel_for. */
 enum { NRX_DYN_CLIPPED = 0, NRX_DYN_SHALLOW = 1, NRX_DYN_ALRNN = 2 };
 typedef struct nrx_dyn_plrnn_desc {
   int kind;
@@ -898,11 +1017,13 @@ typedef struct nrx_dyn_plrnn_desc {
   size_t batch;         /* 0 = 16 */
   size_t batches;       /* total gradient steps; 0 = 5000 */
   double rate, rate_end;/* 0 = 1e-3 and 1e-5 */
-  double alpha;         /* forcing strength; 0 = adaptive: 1 - 1 / (geometric mean of |J| along the data), smoothed; ignored with tau */
+  double alpha;         /* forcing strength; 0 = adaptive: 1 - 1 / (geometric mean of |J| along the data),
+                           smoothed; ignored with tau */
   size_t tau;           /* > 0: sparse forcing (the ALRNN default is 16) */
   double noise;         /* added to the training observations, in deviations */
   double decay;         /* weight penalty */
-  const double *validation; /* [n_validation][N] another trajectory, in the units of x: the parameters whose free run has the least */
+  const double *validation; /* [n_validation][N] another trajectory, in the units of x: the parameters whose
+                               free run has the least */
   size_t n_validation;  /* D_stsp against it are kept; 0 = the last ones are kept */
   size_t checks;        /* how often that is looked at; 0 = 50 times */
   uint64_t seed;
@@ -918,20 +1039,26 @@ typedef struct nrx_dyn_rnn {
   size_t step;          /* the gradient step whose parameters these are */
   nrx_env env;
 } nrx_dyn_rnn;
-NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out);
+NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc,
+    nrx_dyn_rnn **out);
 NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m);
-/* Mean squared one-sequence loss with forcing and its gradient [np] (may be NULL), x [T][N] in standardised units. */
-NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *loss, double *grad);
-/* Free run from observation x0 [N]: out [count][N], the first row is x0's successor. symbols [count] or NULL: region of each state (bit pattern of
- * the relu units, up to 64). */
-NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_t count, double *out, uint64_t *symbols);
-/* Symbolic dynamics of a code [n]: distinct symbols (at most max), their counts, transitions [k][k]; entropy = ln of the spectral radius of the 0/1
- * transition matrix. */
-NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, uint64_t *symbol, size_t *count, double *transition, size_t *k, double *entropy);
+/* Mean squared one-sequence loss with forcing and its gradient [np] (may be NULL), x [T][N] in standardised
+ * units. */
+NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau,
+    double *loss, double *grad);
+/* Free run from observation x0 [N]: out [count][N], the first row is x0's successor. symbols [count] or NULL:
+ * region of each state (bit pattern of the relu units, up to 64). */
+NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_t count, double *out,
+    uint64_t *symbols);
+/* Symbolic dynamics of a code [n]: distinct symbols (at most max), their counts, transitions [k][k]; entropy
+ * = ln of the spectral radius of the 0/1 transition matrix. */
+NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, uint64_t *symbol,
+    size_t *count, double *transition, size_t *k, double *entropy);
 
-/* Reservoirs with a ridge read-out of the increment x_{t+1} - x_t. NEXT: the present and k-1 earlier states (skip s) and all their products (next-
- * generation RC, Gauthier et al. 2021). ECHO: echo state network. `noise` (in deviations) is added to the training features:
- * without it the next-generation map often has a parasitic growing mode. */
+/* Reservoirs with a ridge read-out of the increment x_{t+1} - x_t. NEXT: the present and k-1 earlier states
+ * (skip s) and all their products (next- generation RC, Gauthier et al. 2021). ECHO: echo state network.
+ * `noise` (in deviations) is added to the training features: without it the next-generation map often has a
+ * parasitic growing mode. */
 enum { NRX_DYN_NEXT = 0, NRX_DYN_ECHO = 1 };
 typedef struct nrx_dyn_reservoir_desc {
   int kind;
@@ -944,74 +1071,98 @@ typedef struct nrx_dyn_reservoir_desc {
   uint64_t seed;
   nrx_env env;
 } nrx_dyn_reservoir_desc;
-typedef struct nrx_dyn_reservoir { nrx_dyn_reservoir_desc d; size_t N, features, need; double *W, *A, *Win, *mean, *sd, *mem; } nrx_dyn_reservoir;
-NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, const nrx_dyn_reservoir_desc *desc, nrx_dyn_reservoir *out);
+typedef struct nrx_dyn_reservoir { nrx_dyn_reservoir_desc d; size_t N, features, need;
+  double *W, *A, *Win, *mean, *sd, *mem; } nrx_dyn_reservoir;
+NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x,
+    const nrx_dyn_reservoir_desc *desc, nrx_dyn_reservoir *out);
 /* Forecast `count` states after the warm-up data x [n][N] (n >= need). */
-NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, const double *x, size_t count, double *out);
+NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, const double *x, size_t count,
+    double *out);
 NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r);
 
-/* Neural ODE: f(x) = W2 tanh(W1 x + b1) + b2 trained through RK4 on windows of `window` samples (multiple shooting) with RAdam; params
- * [hidden (2 N + 1) + N] start at random when `fresh`. nrx_dyn_mlp makes a field of them. */
-NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden, size_t window, size_t steps, double rate,
-                                      uint64_t seed, int fresh, double *params, double *loss, const nrx_env *env);
+/* Neural ODE: f(x) = W2 tanh(W1 x + b1) + b2 trained through RK4 on windows of `window` samples (multiple
+ * shooting) with RAdam; params [hidden (2 N + 1) + N] start at random when `fresh`. nrx_dyn_mlp makes a field
+ * of them. */
+NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden,
+    size_t window, size_t steps, double rate,
+                                      uint64_t seed, int fresh, double *params, double *loss,
+                                          const nrx_env *env);
 typedef struct nrx_dyn_mlp { size_t n, hidden; const double *params; } nrx_dyn_mlp;
 NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out); /* hidden <= 1024 */
 
-/* Measures of a reconstruction. D_stsp: Kullback-Leibler divergence of the binned state distributions (30 bins per axis over the truth's range
- * +- 0.1 sd; for d > 5 of Gaussian mixtures at 1000 points). D_H: mean Hellinger distance of smoothed power spectra. NRX_E_NUMERIC when
- * nothing generated lies in the truth's range. Report them beside truth against truth. */
-NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl);
-NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, const double *generated, size_t d, double smoothing, double *hellinger);
-/* First time |x - y| / rms |x| exceeds `threshold`, in units of `unit` time (e.g. 1 / lambda_1); the whole span if never. */
-NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit);
+/* Measures of a reconstruction. D_stsp: Kullback-Leibler divergence of the binned state distributions (30
+ * bins per axis over the truth's range +- 0.1 sd; for d > 5 of Gaussian mixtures at 1000 points). D_H: mean
+ * Hellinger distance of smoothed power spectra. NRX_E_NUMERIC when nothing generated lies in the truth's
+ * range. Report them beside truth against truth. */
+NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated,
+    size_t d, double *kl);
+NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, const double *generated, size_t d,
+    double smoothing, double *hellinger);
+/* First time |x - y| / rms |x| exceeds `threshold`, in units of `unit` time (e.g. 1 / lambda_1); the whole
+ * span if never. */
+NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt,
+    double threshold, double unit);
 NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *forecast); /* 0 .. 200 % */
 
-/* Forecast skill on a catalogue system: one row of a skill table (as in Gilpin's "Chaos as an interpretable benchmark", 2021). An orbit of
- * the system is sampled `per_period` times a period and standardised; at each of `starts` places the forecaster gets the `train` states
- * before and must continue `count` states. Medians over the starts. forecast(user, dt, n, d, past [n][d], count, out [count][d]);
- * NULL = next-generation reservoir with its default noise. A forecaster that returns an error scores 0 and 200 % at that start.
+/* Forecast skill on a catalogue system: one row of a skill table (as in Gilpin's "Chaos as an interpretable
+ * benchmark", 2021). An orbit of the system is sampled `per_period` times a period and standardised; at each
+ * of `starts` places the forecaster gets the `train` states before and must continue `count` states. Medians
+ * over the starts. forecast(user, dt, n, d, past [n][d], count, out [count][d]); NULL = next-generation
+ * reservoir with its default noise. A forecaster that returns an error scores 0 and 200 % at that start.
  * Driven systems carry a phase that grows for ever: their rows say little. */
 typedef struct nrx_dyn_skill_desc {
   size_t starts, train, count, per_period; /* 0 = 15, 1500, 400, 50 */
   double threshold;                        /* of the valid prediction time; 0 = 0.4 */
-  nrx_status (*forecast)(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out);
+  nrx_status (*forecast)(void *user, double dt, size_t n, size_t d, const double *past, size_t count,
+      double *out);
   void *user;
   nrx_env env;
 } nrx_dyn_skill_desc;
 typedef struct nrx_dyn_skill_row {
-  double valid;     /* median valid prediction time in Lyapunov times, in periods when lambda_1 is not positive */
+  double valid;     /* median valid prediction time in Lyapunov times, in periods when lambda_1 is not
+                       positive */
   double smape;     /* median sMAPE over `count` states, per cent */
   double horizon;   /* count in the same unit: no valid time can be longer */
   int lyapunov;     /* 1 = the unit is the Lyapunov time of the catalogue */
   size_t failed;    /* starts at which the forecaster failed */
 } nrx_dyn_skill_row;
-NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out);
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc,
+    nrx_dyn_skill_row *out);
 
-/* ================================================================ 8. symbolic regression ====================== */
+/* ======================================== 8. symbolic regression ================ */
 
-/* Trees of the single operator eml(x, y) = exp(x) - ln(y) (Odrzywolek 2026), in postfix text: '1', 'x', 'y', ... are leaves, 'E' applies eml to
- * the two values before it. Evaluates at vars [26] ('a' .. 'z'); complex, principal branch; NRX_E_FORMAT for a malformed text. */
+/* Trees of the single operator eml(x, y) = exp(x) - ln(y) (Odrzywolek 2026), in postfix text: '1', 'x', 'y',
+ * ... are leaves, 'E' applies eml to the two values before it. Evaluates at vars [26] ('a' .. 'z'); complex,
+ * principal branch; NRX_E_FORMAT for a malformed text. */
 NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, double value[2]);
-/* Search for a law y = f(x): all eml trees with up to `leaves` leaves over {1, variables} in order of size; the first within `tolerance`
- * (relative root mean square) or the best found. x [n][d] (d <= 3), text receives the postfix tree, error its misfit. */
-NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves, double tolerance, char *text, size_t size,
+/* Search for a law y = f(x): all eml trees with up to `leaves` leaves over {1, variables} in order of size;
+ * the first within `tolerance` (relative root mean square) or the best found. x [n][d] (d <= 3), text
+ * receives the postfix tree, error its misfit. */
+NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves,
+    double tolerance, char *text, size_t size,
                                       double *error, const nrx_env *env);
 
-/* ================================================================ 9. model collapse ========================== */
+/* ======================================== 9. model collapse ================ */
 
-/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). Truth and fit:
+/* Refitting a model to its own samples, generation after generation (Shumailov et al., Nature 2024). Truth
+ * and fit:
  *   GAUSSIAN  N(0, 1); mean and variance by maximum likelihood
  *   MIXTURE   N(-2, 1/4) and N(2, 1/4), half each (variance 4.25); two components by twenty steps of EM
  *   KDE       N(0, 1); Gaussian kernels of width h = 1.06 sd m^(-1/5) (Silverman)
- *   VAE       N(0, diag(3/2, 1/2)); linear variational autoencoder with one latent variable, trained on its evidence bound (its
- *             optimum is probabilistic PCA: Lucas et al., NeurIPS 2019); variance is half the trace, mean the first component's
- * `keep` is the share of original samples in every generation. variance and mean [generations + 1] are averages over `runs` of the
- * samples' own, drawn from the fit before (generation 0: from the truth); expected [generations + 1] (or NULL) is the closed form of
- * E variance. Every fit keeps the variance of its samples (KDE adds h^2), so with V that of the samples, U = E mean^2, B = keep truth
- * + (1 - keep) V (1 + h^2 / V): V' = (1 - 1/m) B + keep (1 - keep) U, U' = B / m + (1 - keep)^2 U; for keep = 0 and no KDE
- * truth (1 - 1/m)^(g+1). Cost: runs * generations * samples, for MIXTURE twenty times that. */
-enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2, NRX_DYN_COLLAPSE_VAE = 3 };
-NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
+ *   VAE       N(0, diag(3/2, 1/2)); linear variational autoencoder with one latent variable, trained on its
+ *             evidence bound (its
+ *             optimum is probabilistic PCA: Lucas et al., NeurIPS 2019); variance is half the trace, mean the
+ *             first component's
+ * `keep` is the share of original samples in every generation. variance and mean [generations + 1] are
+ * averages over `runs` of the samples' own, drawn from the fit before (generation 0: from the truth);
+ * expected [generations + 1] (or NULL) is the closed form of E variance. Every fit keeps the variance of its
+ * samples (KDE adds h^2), so with V that of the samples, U = E mean^2, B = keep truth + (1 - keep) V (1 + h^2
+ * / V): V' = (1 - 1/m) B + keep (1 - keep) U, U' = B / m + (1 - keep)^2 U; for keep = 0 and no KDE truth (1 -
+ * 1/m)^(g+1). Cost: runs * generations * samples, for MIXTURE twenty times that. */
+enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2,
+    NRX_DYN_COLLAPSE_VAE = 3 };
+NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs,
+    uint64_t seed, double *variance,
                                     double *mean, double *expected, const nrx_env *env);
 
 #ifdef __cplusplus
@@ -1019,7 +1170,8 @@ NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations
 #endif
 #endif /* NRX_DYNSYS_H */
 
-#if (defined(NRX_DYNSYS_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) && !defined(NRX_DYNSYS_IMPL_DONE_)
+#if (defined(NRX_DYNSYS_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) \
+    && !defined(NRX_DYNSYS_IMPL_DONE_)
 #define NRX_DYNSYS_IMPL_DONE_
 /* >>> nrx core (implementation) */
 #ifndef NRXI_CORE_VERSION
@@ -1273,18 +1425,23 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 #endif
 /* <<< nrx core (implementation) */
 NRXI_IMPL_BEGIN
-static nrx_status nrxi_dyn_oom(const nrx_env *env, const char *who) { return nrxi_fail(env, NRX_E_NOMEM, "%s: out of memory", who); }
+static nrx_status nrxi_dyn_oom(const nrx_env *env, const char *who) {
+  return nrxi_fail(env, NRX_E_NOMEM, "%s: out of memory", who); }
 
-/* ==================================================== small dense linear algebra ============================= */
+/* ======================================== small dense linear algebra ================ */
 
-/* Row-major, double, for matrices of at most a few hundred columns. Kept short: Householder QR, one-sided Jacobi SVD (high relative
-   accuracy of small singular values, which the audit lives on), Jacobi for symmetric and complex QR for general eigenproblems. */
+/* Row-major, double, for matrices of at most a few hundred columns. Kept short: Householder QR, one-sided Jacobi
+   SVD (high relative accuracy of small singular values, which the audit lives on), Jacobi for symmetric and complex
+   QR for general eigenproblems. Why not the shared blocks: these 470 lines with the FFT below are 21 kB; the blocks
+   linalg and fft are 2,460 lines and 115 kB, made for f32 twins and large matrices, and would push this header past
+   its 10,000 lines. tests/unit/dynsys_linalg.c holds the two against each other. */
 
 static double nrxi_dyn_dot(size_t n, const double *x, const double *y)
 {
   double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
   size_t i;
-  for (i = 0; i + 4 <= n; i += 4) { s0 += x[i] * y[i]; s1 += x[i + 1] * y[i + 1]; s2 += x[i + 2] * y[i + 2]; s3 += x[i + 3] * y[i + 3]; }
+  for (i = 0; i + 4 <= n; i += 4) { s0 += x[i] * y[i]; s1 += x[i + 1] * y[i + 1]; s2 += x[i + 2] * y[i + 2];
+    s3 += x[i + 3] * y[i + 3]; }
   for (; i < n; i++) s0 += x[i] * y[i];
   return (s0 + s1) + (s2 + s3);
 }
@@ -1292,7 +1449,8 @@ static double nrxi_dyn_dot(size_t n, const double *x, const double *y)
 static void nrxi_dyn_axpy(size_t n, double a, const double *NRX_RESTRICT x, double *NRX_RESTRICT y)
 {
   size_t i = 0;
-#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
+                                                     compile */
   for (; i + 4 <= n; i += 4) *(nrxi_f64x4u *)(y + i) += a * *(const nrxi_f64x4u *)(x + i);
 #endif
   for (; i < n; i++) y[i] += a * x[i];
@@ -1339,7 +1497,8 @@ static nrx_status nrxi_dyn_lu(size_t n, double *a, size_t *piv)
     for (i = k + 1; i < n; i++) if (fabs(a[i * n + k]) > fabs(a[p * n + k])) p = i;
     piv[k] = p;
     if (!(fabs(a[p * n + k]) > 0) || !nrxi_finite_f64(&a[p * n + k])) return NRX_E_NUMERIC;
-    for (j = 0; j < n && p != k; j++) { double t = a[k * n + j]; a[k * n + j] = a[p * n + j]; a[p * n + j] = t; }
+    for (j = 0; j < n && p != k; j++) { double t = a[k * n + j]; a[k * n + j] = a[p * n + j];
+      a[p * n + j] = t; }
     for (i = k + 1; i < n; i++) {
       a[i * n + k] /= a[k * n + k];
       nrxi_dyn_axpy(n - k - 1, -a[i * n + k], a + k * n + k + 1, a + i * n + k + 1);
@@ -1356,7 +1515,8 @@ static void nrxi_dyn_lu_solve(size_t n, const double *a, const size_t *piv, doub
   for (i = n; i-- > 0;) b[i] = (b[i] - nrxi_dyn_dot(n - i - 1, a + i * n + i + 1, b + i + 1)) / a[i * n + i];
 }
 
-/* R into the upper triangle of a [m][n]; reflectors below it with their leading entries in tau's first half: v0, then 2 / v.v; tau [2 n], w [n]. */
+/* R into the upper triangle of a [m][n]; reflectors below it with their leading entries in tau's first half:
+ * v0, then 2 / v.v; tau [2 n], w [n]. */
 static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double *w)
 {
   size_t i, j, k = m < n ? m : n;
@@ -1369,20 +1529,23 @@ static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double
     for (i = j; i < m; i++) { double v = a[i * n + j] / big; s += v * v; }
     beta = a[j * n + j] > 0 ? -big * sqrt(s) : big * sqrt(s);
     v0 = a[j * n + j] - beta;
-    for (s = 1, i = j + 1; i < m; i++) { a[i * n + j] /= v0; s += a[i * n + j] * a[i * n + j]; } /* v = (1, ...) */
+    /* v = (1, ...) */
+    for (s = 1, i = j + 1; i < m; i++) { a[i * n + j] /= v0; s += a[i * n + j] * a[i * n + j]; }
     tau[2 * j] = v0;
     tau[2 * j + 1] = 2 / s;
     memcpy(w, a + j * n + j + 1, (n - j - 1) * sizeof(double));
     for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, a[i * n + j], a + i * n + j + 1, w);
     nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1], w, a + j * n + j + 1);
-    for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1] * a[i * n + j], w, a + i * n + j + 1);
+    for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1] * a[i * n + j], w,
+        a + i * n + j + 1);
     a[j * n + j] = beta;
   }
   return NRX_OK;
 }
 
 /* c [m][cols] <- Q c (or Q^T c) with k reflectors of a [m][n]; w [cols]. */
-static void nrxi_dyn_q(int trans, size_t m, size_t n, size_t k, const double *a, const double *tau, size_t cols, double *c, double *w)
+static void nrxi_dyn_q(int trans, size_t m, size_t n, size_t k, const double *a, const double *tau,
+    size_t cols, double *c, double *w)
 {
   size_t step, i;
   for (step = 0; step < k; step++) {
@@ -1394,8 +1557,10 @@ static void nrxi_dyn_q(int trans, size_t m, size_t n, size_t k, const double *a,
   }
 }
 
-/* A = U diag(s) V^T, k = min(m, n): s [k] descending, u [m][k], vt [k][n], both or neither NULL; a is destroyed. */
-static size_t nrxi_dyn_svd_work(size_t m, size_t n) { size_t k = m < n ? m : n; return m * n + 2 * k * k + 8 * (m + n); }
+/* A = U diag(s) V^T, k = min(m, n): s [k] descending, u [m][k], vt [k][n], both or neither NULL; a is
+ * destroyed. */
+static size_t nrxi_dyn_svd_work(size_t m, size_t n) { size_t k = m < n ? m : n;
+  return m * n + 2 * k * k + 8 * (m + n); }
 static nrx_status nrxi_dyn_svd(size_t m, size_t n, double *a, double *s, double *u, double *vt, double *w)
 {
   size_t i, j, k, l;
@@ -1415,11 +1580,13 @@ static nrx_status nrxi_dyn_svd(size_t m, size_t n, double *a, double *s, double 
   G = w; V = G + n * n; tau = V + n * n;
   st = nrxi_dyn_qr(m, n, a, tau, tau + 2 * n);
   if (st != NRX_OK) return st;
-  for (i = 0; i < n; i++) for (j = 0; j < n; j++) { G[j * n + i] = i <= j ? a[i * n + j] : 0.0; V[i * n + j] = i == j; }
+  for (i = 0; i < n; i++) for (j = 0; j < n; j++) { G[j * n + i] = i <= j ? a[i * n + j] : 0.0;
+    V[i * n + j] = i == j; }
   for (sweep = 0; sweep < 60 && rotated; sweep++) /* rows of G are columns of R V */
     for (rotated = 0, i = 0; i + 1 < n; i++)
       for (j = i + 1; j < n; j++) {
-        double *p = G + i * n, *q = G + j * n, x = nrxi_dyn_dot(n, p, p), y = nrxi_dyn_dot(n, q, q), z = nrxi_dyn_dot(n, p, q), t, c, sn;
+        double *p = G + i * n, *q = G + j * n, x = nrxi_dyn_dot(n, p, p), y = nrxi_dyn_dot(n, q, q),
+            z = nrxi_dyn_dot(n, p, q), t, c, sn;
         if (fabs(z) <= 1e-15 * sqrt(x) * sqrt(y) || x + y < 1e-290) continue;
         rotated = 1;
         t = (y - x) / (2 * z);
@@ -1449,14 +1616,15 @@ static nrx_status nrxi_dyn_svd(size_t m, size_t n, double *a, double *s, double 
   return NRX_OK;
 }
 
-/* Minimum-norm least squares: b [max(m, n)][nrhs], its first m rows in, first n out; singular values below rcond * largest count as zero
-   (rcond < 0: round-off); a is destroyed. */
+/* Minimum-norm least squares: b [max(m, n)][nrhs], its first m rows in, first n out; singular values below
+   rcond * largest count as zero (rcond < 0: round-off); a is destroyed. */
 static size_t nrxi_dyn_lstsq_work(size_t m, size_t n, size_t nrhs)
 {
   size_t k = m < n ? m : n;
   return m * k + k * n + k + k * nrhs + nrxi_dyn_svd_work(m, n);
 }
-static nrx_status nrxi_dyn_lstsq(size_t m, size_t n, double *a, double *b, size_t nrhs, double rcond, size_t *rank, double *w)
+static nrx_status nrxi_dyn_lstsq(size_t m, size_t n, double *a, double *b, size_t nrhs, double rcond,
+    size_t *rank, double *w)
 {
   size_t k = m < n ? m : n, i, j, l, r;
   double *u = w, *vt = u + m * k, *s = vt + k * n, *c = s + k;
@@ -1466,13 +1634,16 @@ static nrx_status nrxi_dyn_lstsq(size_t m, size_t n, double *a, double *b, size_
   for (r = 0; r < k && s[r] > rcond * s[0]; r++) { }
   if (rank) *rank = r;
   memset(c, 0, k * nrhs * sizeof(double));
-  for (l = 0; l < m; l++) for (i = 0; i < r; i++) nrxi_dyn_axpy(nrhs, u[l * k + i] / s[i], b + l * nrhs, c + i * nrhs);
+  for (l = 0; l < m; l++) for (i = 0; i < r; i++)
+    nrxi_dyn_axpy(nrhs, u[l * k + i] / s[i], b + l * nrhs, c + i * nrhs);
   memset(b, 0, n * nrhs * sizeof(double));
-  for (i = 0; i < r; i++) for (j = 0; j < n; j++) nrxi_dyn_axpy(nrhs, vt[i * n + j], c + i * nrhs, b + j * nrhs);
+  for (i = 0; i < r; i++) for (j = 0; j < n; j++)
+    nrxi_dyn_axpy(nrhs, vt[i * n + j], c + i * nrhs, b + j * nrhs);
   return NRX_OK;
 }
 
-/* Symmetric a = V diag(w) V^T by cyclic Jacobi rotations; w ascending, columns of a are the vectors; work [n n]. */
+/* Symmetric a = V diag(w) V^T by cyclic Jacobi rotations; w ascending, columns of a are the vectors; work [n
+ * n]. */
 static size_t nrxi_dyn_eigh_work(size_t n) { return n * n; }
 static nrx_status nrxi_dyn_eigh(size_t n, double *a, double *w, double *V)
 {
@@ -1482,7 +1653,8 @@ static nrx_status nrxi_dyn_eigh(size_t n, double *a, double *w, double *V)
   for (i = 0; i < n; i++) for (j = 0; j < n; j++) V[i * n + j] = i == j; /* rows are vectors */
   for (sweep = 0; sweep < 60; sweep++) {
     double off = 0, all = 0;
-    for (i = 0; i < n; i++) for (j = 0; j < n; j++) { all += a[i * n + j] * a[i * n + j]; off += i != j ? a[i * n + j] * a[i * n + j] : 0; }
+    for (i = 0; i < n; i++) for (j = 0; j < n; j++) { all += a[i * n + j] * a[i * n + j];
+      off += i != j ? a[i * n + j] * a[i * n + j] : 0; }
     if (off <= 1e-31 * all) break;
     for (i = 0; i + 1 < n; i++)
       for (j = i + 1; j < n; j++) {
@@ -1492,9 +1664,12 @@ static nrx_status nrxi_dyn_eigh(size_t n, double *a, double *w, double *V)
         t = (t >= 0 ? 1.0 : -1.0) / (fabs(t) + sqrt(1 + t * t));
         c = 1 / sqrt(1 + t * t);
         s = c * t;
-        for (k = 0; k < n; k++) { double p = a[i * n + k], q = a[j * n + k]; a[i * n + k] = c * p - s * q; a[j * n + k] = s * p + c * q; }
-        for (k = 0; k < n; k++) { double p = a[k * n + i], q = a[k * n + j]; a[k * n + i] = c * p - s * q; a[k * n + j] = s * p + c * q; }
-        for (k = 0; k < n; k++) { double p = V[i * n + k], q = V[j * n + k]; V[i * n + k] = c * p - s * q; V[j * n + k] = s * p + c * q; }
+        for (k = 0; k < n; k++) { double p = a[i * n + k], q = a[j * n + k]; a[i * n + k] = c * p - s * q;
+          a[j * n + k] = s * p + c * q; }
+        for (k = 0; k < n; k++) { double p = a[k * n + i], q = a[k * n + j]; a[k * n + i] = c * p - s * q;
+          a[k * n + j] = s * p + c * q; }
+        for (k = 0; k < n; k++) { double p = V[i * n + k], q = V[j * n + k]; V[i * n + k] = c * p - s * q;
+          V[j * n + k] = s * p + c * q; }
       }
   }
   for (i = 0; i < n; i++) w[i] = a[i * n + i];
@@ -1509,7 +1684,8 @@ static nrx_status nrxi_dyn_eigh(size_t n, double *a, double *w, double *V)
   return NRX_OK;
 }
 
-/* Rows (or columns) x, y of complex numbers, stride in complex numbers: x <- c x + s y, y <- -conj(s) x + c y. */
+/* Rows (or columns) x, y of complex numbers, stride in complex numbers: x <- c x + s y, y <- -conj(s) x + c
+ * y. */
 static void nrxi_dyn_crotate(size_t n, double *x, double *y, size_t stride, double c, double sr, double si)
 {
   size_t i;
@@ -1520,14 +1696,16 @@ static void nrxi_dyn_crotate(size_t n, double *x, double *y, size_t stride, doub
   }
 }
 
-/* General real a [n][n]: eigenvalues w [n][2], unit right vectors v [n][n][2] in columns (or NULL); work 4 n n + 4 n. */
+/* General real a [n][n]: eigenvalues w [n][2], unit right vectors v [n][n][2] in columns (or NULL); work 4 n
+ * n + 4 n. */
 static size_t nrxi_dyn_eig_work(size_t n) { return 4 * n * n + 4 * n; }
 static nrx_status nrxi_dyn_eig(size_t n, const double *a, double *w, double *v, double *work)
 {
   double *H = work, *Z = H + 2 * n * n, *g = Z + 2 * n * n, norm = 0;
   size_t i, j, k, hi, lo, count = 0;
   if (!nrxi_all_finite(a, n * n, NRX_F64)) return NRX_E_NUMERIC;
-  for (i = 0; i < n * n; i++) { H[2 * i] = a[i]; H[2 * i + 1] = Z[2 * i] = Z[2 * i + 1] = 0; norm += a[i] * a[i]; }
+  for (i = 0; i < n * n; i++) { H[2 * i] = a[i]; H[2 * i + 1] = Z[2 * i] = Z[2 * i + 1] = 0;
+    norm += a[i] * a[i]; }
   for (i = 0; i < n; i++) Z[2 * (i * n + i)] = 1;
   norm = sqrt(norm);
   for (j = 0; j + 2 < n; j++) /* Hessenberg form by rotations */
@@ -1543,11 +1721,14 @@ static nrx_status nrxi_dyn_eig(size_t n, const double *a, double *w, double *v, 
       double tr, ti, dr, di, er, ei, m, mr, mi;
       double *h = H + 2 * ((hi - 1) * n + hi - 1), *e = H + 2 * (hi * n + hi - 1);
       for (lo = hi; lo > 0; lo--) {
-        double *q = H + 2 * (lo * n + lo - 1), size = fabs(H[2 * (lo * n + lo)]) + fabs(H[2 * (lo * n + lo) + 1]) + fabs(q[-2 * (ptrdiff_t)n]) + fabs(q[1 - 2 * (ptrdiff_t)n]);
+        double *q = H + 2 * (lo * n + lo - 1),
+            size = fabs(H[2 * (lo * n + lo)]) + fabs(H[2 * (lo * n + lo) + 1]) + fabs(q[-2 * (ptrdiff_t)n])
+                + fabs(q[1 - 2 * (ptrdiff_t)n]);
         if (fabs(q[0]) + fabs(q[1]) <= 2e-16 * (size > 0 ? size : norm)) { q[0] = q[1] = 0; break; }
       }
       if (lo == hi) break;
-      /* Wilkinson shift: the eigenvalue of the last 2 x 2 block nearer to its corner; now and then an exceptional one */
+      /* Wilkinson shift: the eigenvalue of the last 2 x 2 block nearer to its corner; now and then an
+         exceptional one */
       tr = 0.5 * (h[0] - e[2]); ti = 0.5 * (h[1] - e[3]);
       dr = tr * tr - ti * ti + h[2] * e[0] - h[3] * e[1]; di = 2 * tr * ti + h[2] * e[1] + h[3] * e[0];
       m = hypot(dr, di);
@@ -1558,36 +1739,43 @@ static nrx_status nrxi_dyn_eig(size_t n, const double *a, double *w, double *v, 
       if (count % 20 == 19) { mr = e[2] + fabs(e[0]); mi = e[3] + fabs(e[1]); }
       for (k = lo; k <= hi; k++) { H[2 * (k * n + k)] -= mr; H[2 * (k * n + k) + 1] -= mi; }
       for (k = lo; k < hi; k++) {
-        double *p = H + 2 * (k * n + k), *q = p + 2 * n, f = hypot(p[0], p[1]), r = hypot(f, hypot(q[0], q[1])), c = r > 0 ? f / r : 1, sr = 0, si = 0;
-        if (r > 0 && f > 0) { sr = (p[0] * q[0] + p[1] * q[1]) / (f * r); si = (p[1] * q[0] - p[0] * q[1]) / (f * r); }
+        double *p = H + 2 * (k * n + k), *q = p + 2 * n, f = hypot(p[0], p[1]),
+            r = hypot(f, hypot(q[0], q[1])), c = r > 0 ? f / r : 1, sr = 0, si = 0;
+        if (r > 0 && f > 0) { sr = (p[0] * q[0] + p[1] * q[1]) / (f * r);
+          si = (p[1] * q[0] - p[0] * q[1]) / (f * r); }
         else if (r > 0) { c = 0; sr = q[0] / r; si = -q[1] / r; }
         g[3 * (k - lo) % (3 * n)] = c; g[3 * (k - lo) + 1] = sr; g[3 * (k - lo) + 2] = si;
         nrxi_dyn_crotate(n - k, p, q, 1, c, sr, si);
       }
       for (k = lo; k < hi; k++) {
         double c = g[3 * (k - lo)], sr = g[3 * (k - lo) + 1], si = g[3 * (k - lo) + 2];
-        nrxi_dyn_crotate(k + 2 <= hi ? k + 3 <= hi + 1 ? k + 2 : hi + 1 : hi + 1, H + 2 * k, H + 2 * (k + 1), n, c, sr, -si);
+        nrxi_dyn_crotate(k + 2 <= hi ? k + 3 <= hi + 1 ? k + 2 : hi + 1 : hi + 1, H + 2 * k, H + 2 * (k + 1),
+            n, c, sr, -si);
         nrxi_dyn_crotate(n, Z + 2 * k, Z + 2 * (k + 1), n, c, sr, -si);
       }
       for (k = lo; k <= hi; k++) { H[2 * (k * n + k)] += mr; H[2 * (k * n + k) + 1] += mi; }
     }
     if (count == 200) return NRX_E_NUMERIC;
   }
-  for (i = 0; i < n; i++) { w[2 * i] = H[2 * (i * n + i)]; w[2 * i + 1] = fabs(H[2 * (i * n + i) + 1]) > 4e-15 * norm ? H[2 * (i * n + i) + 1] : 0.0; }
+  for (i = 0; i < n; i++) { w[2 * i] = H[2 * (i * n + i)];
+    w[2 * i + 1] = fabs(H[2 * (i * n + i) + 1]) > 4e-15 * norm ? H[2 * (i * n + i) + 1] : 0.0; }
   for (k = 0; v && k < n; k++) { /* back substitution in the triangle, then Z x */
     double s = 0;
     memset(g, 0, 2 * n * sizeof(double));
     g[2 * k] = 1;
     for (i = k; i-- > 0;) {
-      double a_ = 0, b_ = 0, p = H[2 * (i * n + i)] - H[2 * (k * n + k)], q = H[2 * (i * n + i) + 1] - H[2 * (k * n + k) + 1], d = p * p + q * q;
-      for (j = i + 1; j <= k; j++) { const double *t = H + 2 * (i * n + j); a_ -= t[0] * g[2 * j] - t[1] * g[2 * j + 1]; b_ -= t[0] * g[2 * j + 1] + t[1] * g[2 * j]; }
+      double a_ = 0, b_ = 0, p = H[2 * (i * n + i)] - H[2 * (k * n + k)],
+          q = H[2 * (i * n + i) + 1] - H[2 * (k * n + k) + 1], d = p * p + q * q;
+      for (j = i + 1; j <= k; j++) { const double *t = H + 2 * (i * n + j);
+        a_ -= t[0] * g[2 * j] - t[1] * g[2 * j + 1]; b_ -= t[0] * g[2 * j + 1] + t[1] * g[2 * j]; }
       if (d < 1e-32 * norm * norm) { p = 1e-16 * norm + 1e-300; q = 0; d = p * p; }
       g[2 * i] = (a_ * p + b_ * q) / d;
       g[2 * i + 1] = (b_ * p - a_ * q) / d;
     }
     for (i = 0; i < n; i++) {
       double a_ = 0, b_ = 0;
-      for (j = 0; j <= k; j++) { const double *z = Z + 2 * (i * n + j); a_ += z[0] * g[2 * j] - z[1] * g[2 * j + 1]; b_ += z[0] * g[2 * j + 1] + z[1] * g[2 * j]; }
+      for (j = 0; j <= k; j++) { const double *z = Z + 2 * (i * n + j);
+        a_ += z[0] * g[2 * j] - z[1] * g[2 * j + 1]; b_ += z[0] * g[2 * j + 1] + z[1] * g[2 * j]; }
       v[2 * (i * n + k)] = a_; v[2 * (i * n + k) + 1] = b_;
       s += a_ * a_ + b_ * b_;
     }
@@ -1596,13 +1784,15 @@ static nrx_status nrxi_dyn_eig(size_t n, const double *a, double *w, double *v, 
   return NRX_OK;
 }
 
-/* ==================================================== a small FFT ============================================ */
+/* ======================================== a small FFT ================ */
 
-/* Any length, double precision, for spectra, surrogates and Kuramoto-Sivashinsky: radix 2, Bluestein for the rest. Real
-   transforms go through the complex one. Unnormalised; `inverse` changes the sign of the exponent. */
+/* Any length, double precision, for spectra, surrogates and Kuramoto-Sivashinsky: radix 2, Bluestein for the
+   rest. Real transforms go through the complex one. Unnormalised; `inverse` changes the sign of the
+   exponent. */
 typedef struct nrxi_dyn_fft { size_t n, m; double *mem, *root, *chirp, *kernel; nrx_env env; } nrxi_dyn_fft;
 
-static void nrxi_dyn_fft_pow2(size_t m, const double *root, int inverse, double *z) /* root [m/2][2] = exp(-2 pi i k / m) */
+/* root [m/2][2] = exp(-2 pi i k / m) */
+static void nrxi_dyn_fft_pow2(size_t m, const double *root, int inverse, double *z)
 {
   size_t i, j = 0, k, len, step;
   for (i = 1; i < m; i++) { /* bit reversal */
@@ -1679,7 +1869,8 @@ static void nrxi_dyn_fft_run(const nrxi_dyn_fft *p, int inverse, double *z, doub
   }
   nrxi_dyn_fft_pow2(m, p->root, 1, work);
   for (i = 0; i < n; i++) {
-    double a = work[2 * i] / (double)m, b = work[2 * i + 1] / (double)m, c = p->chirp[2 * i], s = p->chirp[2 * i + 1];
+    double a = work[2 * i] / (double)m, b = work[2 * i + 1] / (double)m, c = p->chirp[2 * i],
+        s = p->chirp[2 * i + 1];
     z[2 * i] = a * c - b * s;
     z[2 * i + 1] = sign * (a * s + b * c);
   }
@@ -1707,13 +1898,13 @@ static void nrxi_dyn_irfft(const nrxi_dyn_fft *p, const double *c, double *x, do
   for (i = 0; i < n; i++) x[i] = z[2 * i];
 }
 
-/* ==================================================== solving ================================================ */
+/* ======================================== solving ================ */
 
 static double nrxi_dyn_min(double a, double b) { return a < b ? a : b; }
 static double nrxi_dyn_max(double a, double b) { return a > b ? a : b; }
 
-/* x^(-1/m) for step factors, m = 10 or 16, within 4 %, from the bits of x alone: it lies on the critical path from one step
-   to the next, where pow would cost as much as a stage. */
+/* x^(-1/m) for step factors, m = 10 or 16, within 4 %, from the bits of x alone: it lies on the critical path
+   from one step to the next, where pow would cost as much as a stage. */
 static double nrxi_dyn_root(double x, int m)
 {
   uint64_t bits;
@@ -1728,29 +1919,35 @@ static double nrxi_dyn_root(double x, int m)
 
 /* -- tableaux -- */
 
-/* Rows of a (lower triangle, 7 stages, the last row is b), nodes c, error weights e = b - b^, first four are public facts
-   of Dormand & Prince 1980 and Tsitouras 2011. */
+/* Rows of a (lower triangle, 7 stages, the last row is b), nodes c, error weights e = b - b^, first four are
+   public facts of Dormand & Prince 1980 and Tsitouras 2011. */
 typedef struct nrxi_dyn_rk7 { double c[5], a[21], e[7]; } nrxi_dyn_rk7;
 
 static const nrxi_dyn_rk7 nrxi_dyn_rk7_dp5 = {
   {1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1.0},
-  {1.0 / 5, 3.0 / 40, 9.0 / 40, 44.0 / 45, -56.0 / 15, 32.0 / 9, 19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561,
+  {1.0 / 5, 3.0 / 40, 9.0 / 40, 44.0 / 45, -56.0 / 15, 32.0 / 9, 19372.0 / 6561, -25360.0 / 2187,
+      64448.0 / 6561,
      -212.0 / 729, 9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656, 35.0 / 384, 0.0,
      500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84},
   {71.0 / 57600, 0.0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40}};
 
 static const nrxi_dyn_rk7 nrxi_dyn_rk7_tsit5 = {
   {0.161, 0.327, 0.9, 0.9800255409045097, 1.0},
-  {0.161, -0.008480655492356989, 0.335480655492357, 2.8971530571054935, -6.359448489975075, 4.3622954328695815,
+  {0.161, -0.008480655492356989, 0.335480655492357, 2.8971530571054935, -6.359448489975075,
+      4.3622954328695815,
      5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525, 5.86145544294642,
-     -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383, 0.09646076681806523, 0.01,
+     -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383, 0.09646076681806523,
+         0.01,
      0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774},
-  {-0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629, 0.5823571654525552,
+  {-0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629,
+      0.5823571654525552,
      -0.45808210592918697, 0.015151515151515152}};
 
 /* Dense output of Dormand-Prince: the fifth coefficient (Hairer, Norsett & Wanner I, II.6). */
-static const double nrxi_dyn_dp5_dense[7] = {-12715105075.0 / 11282082432.0, 0.0, 87487479700.0 / 32700410799.0,
-  -10690763975.0 / 1880347072.0, 701980252875.0 / 199316789632.0, -1453857185.0 / 822651844.0, 69997945.0 / 29380423.0};
+static const double nrxi_dyn_dp5_dense[7] =
+    {-12715105075.0 / 11282082432.0, 0.0, 87487479700.0 / 32700410799.0,
+  -10690763975.0 / 1880347072.0, 701980252875.0 / 199316789632.0, -1453857185.0 / 822651844.0,
+      69997945.0 / 29380423.0};
 
 /* Dense output of Tsitouras: weight of stage i is theta (r0 + r1 theta + r2 theta^2 + r3 theta^3). */
 static const double nrxi_dyn_tsit5_dense[7][4] = {
@@ -1762,8 +1959,8 @@ static const double nrxi_dyn_tsit5_dense[7][4] = {
   {0.0, -27.896526289197286, 65.09189467479366, -34.87065786149661},
   {0.0, 1.5, -4.0, 2.5}};
 
-/* DOP853 (Hairer, Norsett & Wanner I, II.5): the non-zero entries of the rows of a; b; nodes; the two error estimators; the
-   three extra stages and the four rows of the dense output. */
+/* DOP853 (Hairer, Norsett & Wanner I, II.5): the non-zero entries of the rows of a; b; nodes; the two error
+   estimators; the three extra stages and the four rows of the dense output. */
 static const double nrxi_dyn_dop853_a[] = {
  0.05260015195876773, 0.0197250569845379, 0.0591751709536137, 0.02958758547680685, 0.08876275643042054,
  0.2413651341592667, -0.8845494793282861, 0.924834003261792, 0.037037037037037035, 0.17082860872947386,
@@ -1839,7 +2036,8 @@ struct nrx_dyn_solver {
   nrx_dyn_solve_desc d;
   nrx_dyn_solve_info info;
   size_t n;
-  double dir, t, told, tend, h, hlag;  /* h > 0 is the next step, hlag the one after it (0 = h); dir the sign */
+  double dir, t, told, tend, h, hlag;  /* h > 0 is the next step, hlag the one after it (0 = h); dir the
+                                          sign */
   double tseg, hseg;                   /* RK4: start of the run of equal steps */
   size_t iseg;
   double *y, *yold, *ynew, *tmp, *k[16], *dense;
@@ -1901,7 +2099,8 @@ static nrx_status nrxi_dyn_first_step(nrx_dyn_solver *s, double order)
   return NRX_OK;
 }
 
-static size_t nrxi_dyn_check_desc(const nrx_vfield *f, const double *y0, const nrx_dyn_solve_desc *d, const char *who,
+static size_t nrxi_dyn_check_desc(const nrx_vfield *f, const double *y0, const nrx_dyn_solve_desc *d,
+    const char *who,
                  nrx_status *st)
 {
   const nrx_env *env = &d->env;
@@ -1920,8 +2119,10 @@ static size_t nrxi_dyn_check_desc(const nrx_vfield *f, const double *y0, const n
     return 0;
   }
   if (!nrxi_finite_f64(&d->rtol) || !nrxi_finite_f64(&d->atol) || !nrxi_finite_f64(&d->step)
-    || !nrxi_finite_f64(&d->max_step) || d->step < 0 || d->max_step < 0 || (d->rtol < 0 && d->atol < 0 && !d->atols)) {
-    (void)nrxi_fail(env, NRX_E_ARG, "%s: tolerances and steps must be finite, steps not negative, one tolerance positive",
+    || !nrxi_finite_f64(&d->max_step) || d->step < 0 || d->max_step < 0
+        || (d->rtol < 0 && d->atol < 0 && !d->atols)) {
+    (void)nrxi_fail(env, NRX_E_ARG,
+        "%s: tolerances and steps must be finite, steps not negative, one tolerance positive",
             who);
     return 0;
   }
@@ -2044,17 +2245,20 @@ NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const d
 #define NRXI_DYN_UNROLL
 #endif
 
-/* Takes accepted steps of a 7-stage pair until `stop` is reached or `budget` steps are done; n may be a constant. What stands
-   between two calls of f decides the speed for small systems: the coefficients are multiplied by h once, the newest stage is
-   added last, pointers and step stay in registers, and the step after next is what an error estimate decides (the estimate of
-   this step is only tested), so that no step waits for it. */
+/* Takes accepted steps of a 7-stage pair until `stop` is reached or `budget` steps are done; n may be a
+   constant. What stands between two calls of f decides the speed for small systems: the coefficients are
+   multiplied by h once, the newest stage is added last, pointers and step stay in registers, and the step
+   after next is what an error estimate decides (the estimate of this step is only tested), so that no step
+   waits for it. */
 NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t budget, size_t n, int tsit)
 {
   const nrxi_dyn_rk7 *tab = tsit ? &nrxi_dyn_rk7_tsit5 : &nrxi_dyn_rk7_dp5;
   const double *c = tab->c, *e = tab->e, *atols = s->d.atols;
   double *k1 = s->k[1], *k2 = k1 + n, *k3 = k2 + n, *k4 = k3 + n, *k5 = k4 + n, *w = k1 - n, *sc = k5 + 2 * n;
-  double *k0 = s->k[0], *k6 = s->k[6], *y = s->y, *yold = s->yold, *v = s->ynew, *swap, t = s->t, told = s->told, tend = s->tend;
-  double rtol = s->d.rtol, atol = s->d.atol, a[21], h = s->dir * s->h, dir = s->dir, next = s->hlag > 0 ? dir * s->hlag : h, last = s->info.step, inv = 1.0 / (double)n;
+  double *k0 = s->k[0], *k6 = s->k[6], *y = s->y, *yold = s->yold, *v = s->ynew, *swap, t = s->t,
+      told = s->told, tend = s->tend;
+  double rtol = s->d.rtol, atol = s->d.atol, a[21], h = s->dir * s->h, dir = s->dir,
+      next = s->hlag > 0 ? dir * s->hlag : h, last = s->info.step, inv = 1.0 / (double)n;
   double hmax = s->d.max_step > 0 ? s->d.max_step : HUGE_VAL;
   size_t i, steps = 0, tried = 0;
   nrx_status (*f)(void *, double, const double *, double *) = s->f.f;
@@ -2070,7 +2274,8 @@ NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t
       if (dir * (tn - tend) > 0) tn = tend;
       h = tn - t;
       tried++;
-  #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
+  #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
+                                                       compile */
       for (i = 0; i < 20; i += 4) *(nrxi_f64x4u *)(a + i) = *(const nrxi_f64x4u *)(tab->a + i) * h;
       a[20] = h * tab->a[20];
 #else
@@ -2094,7 +2299,8 @@ NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t
       if ((st = f(u, t + h, w, k5)) != NRX_OK) goto failed;
       NRXI_DYN_UNROLL
       for (i = 0; i < n; i++) {
-        double z = y[i] + a[15] * k0[i] + (tsit ? a[16] * k1[i] : 0.0) + a[17] * k2[i] + a[18] * k3[i] + a[19] * k4[i] + a[20] * k5[i];
+        double z = y[i] + a[15] * k0[i] + (tsit ? a[16] * k1[i] : 0.0) + a[17] * k2[i] + a[18] * k3[i] + a[19]
+            * k4[i] + a[20] * k5[i];
         double p = fabs(y[i]), q = fabs(z);
         v[i] = z;
         sc[i] = h / ((atols ? atols[i] : atol) + rtol * (p > q ? p : q));
@@ -2103,7 +2309,8 @@ NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t
       sum = 0.0;
       NRXI_DYN_UNROLL
       for (i = 0; i < n; i++) {
-        double r = (e[0] * k0[i] + (tsit ? e[1] * k1[i] : 0.0) + e[2] * k2[i] + e[3] * k3[i] + e[4] * k4[i] + e[5] * k5[i] + e[6] * k6[i]) * sc[i];
+        double r = (e[0] * k0[i] + (tsit ? e[1] * k1[i] : 0.0) + e[2] * k2[i] + e[3] * k3[i] + e[4] * k4[i]
+            + e[5] * k5[i] + e[6] * k6[i]) * sc[i];
         sum += r * r;
       }
       sum *= inv;
@@ -2143,9 +2350,11 @@ NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t
 /* Three equations of the default method are a case of their own, everything else shares one. */
 #define NRXI_DYN_RK7_PICK(s, stop, budget) \
   ((s)->d.method == NRX_DYN_DP5 && (s)->n == 3 ? nrxi_dyn_rk7_body(s, stop, budget, 3, 0) \
-                                                 : nrxi_dyn_rk7_body(s, stop, budget, (s)->n, (s)->d.method == NRX_DYN_TSIT5))
+                                                 : nrxi_dyn_rk7_body(s, stop, budget, (s)->n, \
+                                                     (s)->d.method == NRX_DYN_TSIT5))
 #if defined(NRXI_X86)
-NRXI_AVX2 static nrx_status nrxi_dyn_rk7_avx2(nrx_dyn_solver *s, double stop, size_t budget) { return NRXI_DYN_RK7_PICK(s, stop, budget); }
+NRXI_AVX2 static nrx_status nrxi_dyn_rk7_avx2(nrx_dyn_solver *s, double stop, size_t budget) {
+  return NRXI_DYN_RK7_PICK(s, stop, budget); }
 #endif
 
 static nrx_status nrxi_dyn_rk7_run(nrx_dyn_solver *s, double stop, size_t budget)
@@ -2163,8 +2372,10 @@ static nrx_status nrxi_dyn_rk7_run(nrx_dyn_solver *s, double stop, size_t budget
 
 static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
 {
-  const double *a = nrxi_dyn_dop853_a, *b = nrxi_dyn_dop853_b, *c = nrxi_dyn_dop853_c, *g = nrxi_dyn_dop853_e3, *e = nrxi_dyn_dop853_e5;
-  const double *y = s->y, *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *k4 = s->k[4], *k5 = s->k[5],
+  const double *a = nrxi_dyn_dop853_a, *b = nrxi_dyn_dop853_b, *c = nrxi_dyn_dop853_c,
+      *g = nrxi_dyn_dop853_e3, *e = nrxi_dyn_dop853_e5;
+  const double *y = s->y, *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *k4 = s->k[4],
+      *k5 = s->k[5],
                  *k6 = s->k[6], *k7 = s->k[7], *k8 = s->k[8], *k9 = s->k[9], *k10 = s->k[10], *k11 = s->k[11];
   double *w = s->tmp, *v = s->ynew, t = s->t, e5 = 0.0, e3 = 0.0, den;
   size_t i, n = s->n;
@@ -2182,29 +2393,35 @@ static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
   if ((st = f(u, t + c[4] * h, w, s->k[4])) != NRX_OK) return st;
   for (i = 0; i < n; i++) w[i] = y[i] + h * (a[8] * k0[i] + a[9] * k3[i] + a[10] * k4[i]);
   if ((st = f(u, t + c[5] * h, w, s->k[5])) != NRX_OK) return st;
-  for (i = 0; i < n; i++) w[i] = y[i] + h * ((a[11] * k0[i] + a[12] * k3[i]) + (a[13] * k4[i] + a[14] * k5[i]));
+  for (i = 0; i < n; i++) w[i] = y[i] + h
+      * ((a[11] * k0[i] + a[12] * k3[i]) + (a[13] * k4[i] + a[14] * k5[i]));
   if ((st = f(u, t + c[6] * h, w, s->k[6])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * ((a[15] * k0[i] + a[16] * k3[i]) + (a[17] * k4[i] + a[18] * k5[i]) + a[19] * k6[i]);
   if ((st = f(u, t + c[7] * h, w, s->k[7])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[20] * k0[i] + a[21] * k3[i]) + (a[22] * k4[i] + a[23] * k5[i]) + (a[24] * k6[i] + a[25] * k7[i]));
+    w[i] = y[i] + h * ((a[20] * k0[i] + a[21] * k3[i]) + (a[22] * k4[i] + a[23] * k5[i])
+        + (a[24] * k6[i] + a[25] * k7[i]));
   if ((st = f(u, t + c[8] * h, w, s->k[8])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[26] * k0[i] + a[27] * k3[i]) + (a[28] * k4[i] + a[29] * k5[i]) + (a[30] * k6[i] + a[31] * k7[i])
+    w[i] = y[i] + h * ((a[26] * k0[i] + a[27] * k3[i]) + (a[28] * k4[i] + a[29] * k5[i])
+        + (a[30] * k6[i] + a[31] * k7[i])
                            + a[32] * k8[i]);
   if ((st = f(u, t + c[9] * h, w, s->k[9])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[33] * k0[i] + a[34] * k3[i]) + (a[35] * k4[i] + a[36] * k5[i]) + (a[37] * k6[i] + a[38] * k7[i])
+    w[i] = y[i] + h * ((a[33] * k0[i] + a[34] * k3[i]) + (a[35] * k4[i] + a[36] * k5[i])
+        + (a[37] * k6[i] + a[38] * k7[i])
                            + (a[39] * k8[i] + a[40] * k9[i]));
   if ((st = f(u, t + c[10] * h, w, s->k[10])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[41] * k0[i] + a[42] * k3[i]) + (a[43] * k4[i] + a[44] * k5[i]) + (a[45] * k6[i] + a[46] * k7[i])
+    w[i] = y[i] + h * ((a[41] * k0[i] + a[42] * k3[i]) + (a[43] * k4[i] + a[44] * k5[i])
+        + (a[45] * k6[i] + a[46] * k7[i])
                            + (a[47] * k8[i] + a[48] * k9[i]) + a[49] * k10[i]);
   if ((st = f(u, t + h, w, s->k[11])) != NRX_OK) return st;
   for (i = 0; i < n; i++) {
     double sc, p, q;
-    v[i] = y[i] + h * ((b[0] * k0[i] + b[1] * k5[i]) + (b[2] * k6[i] + b[3] * k7[i]) + (b[4] * k8[i] + b[5] * k9[i])
+    v[i] = y[i] + h * ((b[0] * k0[i] + b[1] * k5[i]) + (b[2] * k6[i] + b[3] * k7[i])
+        + (b[4] * k8[i] + b[5] * k9[i])
                            + (b[6] * k10[i] + b[7] * k11[i]));
     sc = 1.0 / nrxi_dyn_tol(s, i, y[i], v[i]);
     p = ((e[0] * k0[i] + e[1] * k5[i]) + (e[2] * k6[i] + e[3] * k7[i]) + (e[4] * k8[i] + e[5] * k9[i])
@@ -2224,7 +2441,8 @@ static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
 static nrx_status nrxi_dyn_rk4_step(nrx_dyn_solver *s, double h)
 {
   const double *y = s->y;
-  double *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *w = s->tmp, t = s->t, q = h / 6.0, g = 0.5 * h;
+  double *k0 = s->k[0], *k1 = s->k[1], *k2 = s->k[2], *k3 = s->k[3], *w = s->tmp, t = s->t, q = h / 6.0,
+      g = 0.5 * h;
   size_t i, n = s->n;
   nrx_status (*f)(void *, double, const double *, double *) = s->f.f;
   void *u = s->f.user;
@@ -2314,7 +2532,8 @@ static void nrxi_dyn_clu_solve(size_t n, const double *a, const size_t *piv, dou
 }
 
 /* Jacobian [n][n] by the field, else by forward differences; w is n scratch, f0 = f(t, y). */
-static nrx_status nrxi_dyn_jacobian(const nrx_vfield *f, double t, const double *y, const double *f0, double *w, double *fw,
+static nrx_status nrxi_dyn_jacobian(const nrx_vfield *f, double t, const double *y, const double *f0,
+    double *w, double *fw,
                   double *J)
 {
   size_t i, j, n = f->n;
@@ -2353,12 +2572,14 @@ static nrx_status nrxi_dyn_radau_factor(nrx_dyn_solver *s, double h)
   s->info.factorizations++;
   s->have_lu = 1;
   s->hlu = h;
-  if (nrxi_dyn_lu(n, s->lu_r, s->piv_r) != NRX_OK || !nrxi_dyn_clu(n, s->lu_c, s->piv_c)) return NRX_E_NUMERIC;
+  if (nrxi_dyn_lu(n, s->lu_r, s->piv_r) != NRX_OK || !nrxi_dyn_clu(n, s->lu_c, s->piv_c))
+    return NRX_E_NUMERIC;
   return NRX_OK;
 }
 
 /* Simplified Newton for the three stages; *iter and *rate are results, 1 is returned on convergence. */
-static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter, double *rate, nrx_status *st)
+static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *iter, double *rate,
+    nrx_status *st)
 {
   size_t i, n = s->n;
   double *Z = s->Z, *W = s->W, *F = s->F, *re = s->rhs, *co = s->rhs + n, old = -1.0;
@@ -2366,7 +2587,8 @@ static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *i
   *rate = -1.0;
   for (m = 0; m < 3; m++)
     for (i = 0; i < n; i++)
-      W[(size_t)m * n + i] = nrxi_dyn_radau_ti[m][0] * Z[i] + nrxi_dyn_radau_ti[m][1] * Z[n + i] + nrxi_dyn_radau_ti[m][2] * Z[2 * n + i];
+      W[(size_t)m * n + i] = nrxi_dyn_radau_ti[m][0] * Z[i] + nrxi_dyn_radau_ti[m][1] * Z[n + i]
+          + nrxi_dyn_radau_ti[m][2] * Z[2 * n + i];
   for (k = 0; k < 6; k++) {
     double norm = 0.0;
     *iter = k + 1;
@@ -2380,13 +2602,16 @@ static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *i
       double a = F[i], b = F[n + i], c = F[2 * n + i], w1 = W[n + i], w2 = W[2 * n + i];
       const double (*ti)[3] = nrxi_dyn_radau_ti;
       re[i] = ti[0][0] * a + ti[0][1] * b + ti[0][2] * c - nrxi_dyn_radau_mu / h * W[i];
-      co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c - (nrxi_dyn_radau_mur * w1 - nrxi_dyn_radau_mui * w2) / h;
-      co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c - (nrxi_dyn_radau_mur * w2 + nrxi_dyn_radau_mui * w1) / h;
+      co[2 * i] = ti[1][0] * a + ti[1][1] * b + ti[1][2] * c
+          - (nrxi_dyn_radau_mur * w1 - nrxi_dyn_radau_mui * w2) / h;
+      co[2 * i + 1] = ti[2][0] * a + ti[2][1] * b + ti[2][2] * c
+          - (nrxi_dyn_radau_mur * w2 + nrxi_dyn_radau_mui * w1) / h;
     }
     nrxi_dyn_lu_solve(n, s->lu_r, s->piv_r, re);
     nrxi_dyn_clu_solve(n, s->lu_c, s->piv_c, co);
     for (i = 0; i < n; i++) {
-      double sc = nrxi_dyn_tol(s, i, s->y[i], 0.0), a = re[i] / sc, b = co[2 * i] / sc, c = co[2 * i + 1] / sc;
+      double sc = nrxi_dyn_tol(s, i, s->y[i], 0.0), a = re[i] / sc, b = co[2 * i] / sc,
+          c = co[2 * i + 1] / sc;
       norm += a * a + b * b + c * c;
     }
     norm = sqrt(norm / (3.0 * (double)n));
@@ -2402,7 +2627,8 @@ static int nrxi_dyn_radau_newton(nrx_dyn_solver *s, double h, double tol, int *i
     }
     for (m = 0; m < 3; m++)
       for (i = 0; i < n; i++)
-        Z[(size_t)m * n + i] = nrxi_dyn_radau_t[m][0] * W[i] + nrxi_dyn_radau_t[m][1] * W[n + i] + nrxi_dyn_radau_t[m][2] * W[2 * n + i];
+        Z[(size_t)m * n + i] = nrxi_dyn_radau_t[m][0] * W[i] + nrxi_dyn_radau_t[m][1] * W[n + i]
+            + nrxi_dyn_radau_t[m][2] * W[2 * n + i];
     if (norm == 0.0 || (*rate > 0 && *rate / (1.0 - *rate) * norm < tol)) return 1;
     old = norm;
   }
@@ -2443,7 +2669,8 @@ static nrx_status nrxi_dyn_radau_step(nrx_dyn_solver *s, double hmin)
   double newton_tol, rate = 0, err = 0, h, factor, *ze = s->rhs + 3 * n, *ev = s->rhs + 4 * n;
   int iter = 0, m, rejected = 0, converged;
   nrx_status st = NRX_OK;
-  newton_tol = s->d.rtol > 0 ? nrxi_dyn_max(10.0 * DBL_EPSILON / s->d.rtol, nrxi_dyn_min(0.03, sqrt(s->d.rtol))) : 0.03;
+  newton_tol = s->d.rtol > 0 ? nrxi_dyn_max(10.0 * DBL_EPSILON / s->d.rtol,
+      nrxi_dyn_min(0.03, sqrt(s->d.rtol))) : 0.03;
   if (!s->current_jac && !s->info.jacobians) {
     st = nrxi_dyn_jacobian(&s->f, s->t, s->y, s->k[0], s->tmp, s->ynew, s->J);
     if (st != NRX_OK) return st;
@@ -2460,7 +2687,8 @@ static nrx_status nrxi_dyn_radau_step(nrx_dyn_solver *s, double hmin)
     if (s->have_lu && h != s->hlu) s->have_lu = 0;
     if (s->have_sol && s->t != s->told) {
       for (m = 0; m < 3; m++) {
-        nrxi_dyn_radau_dense(s, (s->t + nrxi_dyn_radau_c[m] * h - s->told) / (s->t - s->told), s->Z + (size_t)m * n);
+        nrxi_dyn_radau_dense(s, (s->t + nrxi_dyn_radau_c[m] * h - s->told) / (s->t - s->told),
+            s->Z + (size_t)m * n);
         for (i = 0; i < n; i++) s->Z[(size_t)m * n + i] -= s->y[i];
       }
     } else memset(s->Z, 0, 3 * n * sizeof(double));
@@ -2483,7 +2711,8 @@ static nrx_status nrxi_dyn_radau_step(nrx_dyn_solver *s, double hmin)
     }
     for (i = 0; i < n; i++) {
       s->ynew[i] = s->y[i] + s->Z[2 * n + i];
-      ze[i] = (s->Z[i] * nrxi_dyn_radau_e[0] + s->Z[n + i] * nrxi_dyn_radau_e[1] + s->Z[2 * n + i] * nrxi_dyn_radau_e[2]) / h;
+      ze[i] = (s->Z[i] * nrxi_dyn_radau_e[0] + s->Z[n + i] * nrxi_dyn_radau_e[1] + s->Z[2 * n + i]
+          * nrxi_dyn_radau_e[2]) / h;
     }
     err = nrxi_dyn_radau_error(s, ze, s->k[0], ev);
     if (rejected && err > 1.0) {
@@ -2565,7 +2794,8 @@ NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s)
   if (s->h < hmin) s->h = hmin;
   if (s->d.method == NRX_DYN_RADAU5) {
     st = nrxi_dyn_radau_step(s, hmin);
-    if (st != NRX_OK) return nrxi_fail(&s->d.env, st, "nrx_dyn_solver_step: step size too small at t = %g", s->t);
+    if (st != NRX_OK) return nrxi_fail(&s->d.env, st, "nrx_dyn_solver_step: step size too small at t = %g",
+        s->t);
     tnew = s->t + s->info.step;
     if (fabs(tnew - s->tend) <= hmin) tnew = s->tend;
     nrxi_dyn_accept(s, tnew);
@@ -2616,7 +2846,8 @@ static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
   size_t i, n = s->n, m;
   nrx_status st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * (a[0] * k0[i] + a[1] * k[6][i] + a[2] * k[7][i] + a[3] * k[8][i] + a[4] * k[9][i] + a[5] * k[10][i]
+    w[i] = y[i] + h * (a[0] * k0[i] + a[1] * k[6][i] + a[2] * k[7][i] + a[3] * k[8][i] + a[4] * k[9][i] + a[5]
+        * k[10][i]
                            + a[6] * k[11][i] + a[7] * k12[i]);
   if ((st = nrxi_dyn_eval(s, s->told + c[13] * h, w, k[13])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
@@ -2634,7 +2865,8 @@ static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
     D[2 * n + i] = 2.0 * dy - h * (k12[i] + k0[i]);
     for (m = 0; m < 4; m++) {
       const double *r = d + 12 * m;
-      D[(3 + m) * n + i] = h * (r[0] * k0[i] + r[1] * k[5][i] + r[2] * k[6][i] + r[3] * k[7][i] + r[4] * k[8][i]
+      D[(3 + m) * n + i] = h * (r[0] * k0[i] + r[1] * k[5][i] + r[2] * k[6][i] + r[3] * k[7][i] + r[4]
+          * k[8][i]
                    + r[5] * k[9][i] + r[6] * k[10][i] + r[7] * k[11][i] + r[8] * k12[i] + r[9] * k[13][i]
                    + r[10] * k[14][i] + r[11] * k[15][i]);
     }
@@ -2658,7 +2890,8 @@ static nrx_status nrxi_dyn_prepare_dense(nrx_dyn_solver *s)
       D[i] = dy;
       D[n + i] = b;
       D[2 * n + i] = dy - h * k[0][i] - b;
-      D[3 * n + i] = h * (e[0] * k[6][i] + e[2] * k[2][i] + e[3] * k[3][i] + e[4] * k[4][i] + e[5] * k[5][i] + e[6] * k[0][i]);
+      D[3 * n + i] = h * (e[0] * k[6][i] + e[2] * k[2][i] + e[3] * k[3][i] + e[4] * k[4][i] + e[5] * k[5][i]
+          + e[6] * k[0][i]);
     }
     break;
   case NRX_DYN_TSIT5:
@@ -2705,13 +2938,15 @@ static nrx_status nrxi_dyn_dense_at(nrx_dyn_solver *s, double t, double *y)
     break;
   case NRX_DYN_DOP853:
     for (i = 0; i < n; i++)
-      y[i] = s->yold[i] + x * (D[i] + z * (D[n + i] + x * (D[2 * n + i] + z * (D[3 * n + i] + x * (D[4 * n + i]
+      y[i] = s->yold[i] + x * (D[i] + z
+          * (D[n + i] + x * (D[2 * n + i] + z * (D[3 * n + i] + x * (D[4 * n + i]
                    + z * (D[5 * n + i] + x * D[6 * n + i]))))));
     break;
   case NRX_DYN_RADAU5: nrxi_dyn_radau_dense(s, x, y); break;
   default:
     for (i = 0; i < n; i++)
-      y[i] = s->yold[i] * z * z * (1 + 2 * x) + s->y[i] * x * x * (3 - 2 * x) + h * x * z * (z * D[i] - x * s->k[0][i]);
+      y[i] = s->yold[i] * z * z * (1 + 2 * x) + s->y[i] * x * x * (3 - 2 * x) + h * x * z
+          * (z * D[i] - x * s->k[0][i]);
     break;
   }
   return NRX_OK;
@@ -2720,16 +2955,20 @@ static nrx_status nrxi_dyn_dense_at(nrx_dyn_solver *s, double t, double *y)
 NRX_DEF nrx_status nrx_dyn_solver_at(nrx_dyn_solver *s, double t, double *y)
 {
   if (!s || !y || s->dir * (t - s->t) > 0 || s->dir * (t - s->told) < 0)
-    return nrxi_fail(s ? &s->d.env : NULL, NRX_E_ARG, "nrx_dyn_solver_at: time %g is outside the last step", t);
+    return nrxi_fail(s ? &s->d.env : NULL, NRX_E_ARG, "nrx_dyn_solver_at: time %g is outside the last step",
+        t);
   return nrxi_dyn_dense_at(s, t, y);
 }
 
 /* -- events -- */
 
-/* Zero of event e between the ends of the last step, whose values are ga and gb: Illinois steps, then bisection. */
-static nrx_status nrxi_dyn_event_root(nrx_dyn_solver *s, const nrx_dyn_event *e, double ga, double gb, double *w, double *root)
+/* Zero of event e between the ends of the last step, whose values are ga and gb: Illinois steps, then
+ * bisection. */
+static nrx_status nrxi_dyn_event_root(nrx_dyn_solver *s, const nrx_dyn_event *e, double ga, double gb,
+    double *w, double *root)
 {
-  double a = s->told, b = s->t, tiny = 4.0 * DBL_EPSILON * nrxi_dyn_max(fabs(a), fabs(b)) + 1e-15 * fabs(b - a);
+  double a = s->told, b = s->t, tiny = 4.0 * DBL_EPSILON * nrxi_dyn_max(fabs(a), fabs(b)) + 1e-15
+      * fabs(b - a);
   int it;
   for (it = 0; it < 120 && fabs(b - a) > tiny; it++) {
     double c = it % 3 == 2 ? 0.5 * (a + b) : (a * gb - b * ga) / (gb - ga), gc;
@@ -2746,7 +2985,8 @@ static nrx_status nrxi_dyn_event_root(nrx_dyn_solver *s, const nrx_dyn_event *e,
   return nrxi_dyn_dense_at(s, b, w);
 }
 
-/* Looks at all events after a step; *stop is the earliest terminal time (when `stopped`). g [n_events] holds the last values. */
+/* Looks at all events after a step; *stop is the earliest terminal time (when `stopped`). g [n_events] holds
+ * the last values. */
 static nrx_status nrxi_dyn_events(nrx_dyn_solver *s, double *g, double *w, int *stopped, double *stop)
 {
   size_t j, n = s->n;
@@ -2787,9 +3027,11 @@ NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t n
   if (desc) d = *desc;
   if (!nrxi_dyn_check_desc(f, y0, &d, "nrx_dyn_solve", &st)) return st;
   n = f->n;
-  if (nt == 0 || !t || !y) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_solve: needs output times and an array for the states");
+  if (nt == 0 || !t || !y) return nrxi_fail(&d.env, NRX_E_ARG,
+      "nrx_dyn_solve: needs output times and an array for the states");
   for (i = 0; i < nt; i++)
-    if (!nrxi_finite_f64(&t[i]) || (i > 1 && (t[i] > t[i - 1]) != (t[1] > t[0])) || (i > 0 && t[i] == t[i - 1]))
+    if (!nrxi_finite_f64(&t[i]) || (i > 1 && (t[i] > t[i - 1]) != (t[1] > t[0]))
+        || (i > 0 && t[i] == t[i - 1]))
       return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_solve: t[%zu] breaks the strictly monotonic order", i);
   memcpy(y, y0, n * sizeof(double));
   if (info) { info->rows = 1; info->t = t[0]; }
@@ -2845,7 +3087,8 @@ done:
 
 /* -- maps -- */
 
-NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size_t skip, size_t count, double *y)
+NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size_t skip, size_t count,
+    double *y)
 {
   double *a, *b, *swap;
   size_t i, n;
@@ -2862,7 +3105,8 @@ NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size
     double *c;
     st = map->f(map->user, (double)i, a, b);
     if (st == NRX_OK && !nrxi_all_finite(b, n, NRX_F64)) st = NRX_E_NUMERIC;
-    if (st != NRX_OK) { st = nrxi_fail(NULL, st, "nrx_dyn_iterate: the orbit broke down at iteration %zu", i); break; }
+    if (st != NRX_OK) { st = nrxi_fail(NULL, st, "nrx_dyn_iterate: the orbit broke down at iteration %zu", i);
+      break; }
     if (i >= skip) memcpy(y + (i - skip) * n, b, n * sizeof(double));
     c = a;
     a = b;
@@ -2874,7 +3118,8 @@ NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size
 
 /* -- stochastic equations -- */
 
-NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method, uint64_t seed,
+NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method,
+    uint64_t seed,
                                      const double *y0, size_t nt, const double *t, size_t substeps, double *y)
 {
   double *w;
@@ -2883,9 +3128,11 @@ NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *n
   nrx_status st = NRX_OK;
   if (!f || !f->f || f->n == 0 || !noise || !noise->g || !y0 || !t || !y || nt == 0 || substeps == 0
     || method < NRX_DYN_EULER_MARUYAMA || method > NRX_DYN_MILSTEIN)
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_solve_sde: needs a field, noise, times, an array and substeps > 0");
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_solve_sde: needs a field, noise, times, an array and substeps > 0");
   for (i = 1; i < nt; i++)
-    if (!(t[i] > t[i - 1])) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_solve_sde: t[%zu] does not increase", i);
+    if (!(t[i] > t[i - 1])) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_solve_sde: t[%zu] does not increase",
+        i);
   n = f->n;
   w = (double *)nrxi_alloc(NULL, n, 5 * sizeof(double));
   if (!w) return nrxi_dyn_oom(NULL, "nrx_dyn_solve_sde");
@@ -2913,7 +3160,9 @@ NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *n
         w[k] += step;
       }
     }
-    if (st == NRX_OK && !nrxi_all_finite(w, n, NRX_F64)) st = nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_solve_sde: the path left the finite numbers before t = %g", t[i]);
+    if (st == NRX_OK && !nrxi_all_finite(w, n, NRX_F64))
+      st = nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_solve_sde: the path left the finite numbers before t = %g",
+          t[i]);
     if (st == NRX_OK) memcpy(y + i * n, w, n * sizeof(double));
   }
   nrxi_free(NULL, w);
@@ -2989,7 +3238,8 @@ static nrx_status nrxi_dyn_past_push(nrxi_dyn_dde *w, nrx_dyn_solver *s, double 
       if (a) p->t0 = a;
       b = (double *)nrxi_realloc(&s->d.env, p->t1, cap, sizeof(double));
       if (b) p->t1 = b;
-      c = cap <= (size_t)-1 / (5 * n) ? (double *)nrxi_realloc(&s->d.env, p->piece, cap * 5 * n, sizeof(double)) : NULL;
+      c = cap <= (size_t)-1 / (5 * n) ? (double *)nrxi_realloc(&s->d.env, p->piece, cap * 5 * n,
+          sizeof(double)) : NULL;
       if (c) p->piece = c;
       if (!a || !b || !c) return nrxi_dyn_oom(&s->d.env, "nrx_dyn_solve_delay");
       p->cap = cap;
@@ -3025,7 +3275,8 @@ static size_t nrxi_dyn_breaks(const nrx_dyn_delay *q, double t0, double tend, do
   return out;
 }
 
-NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t, double *y,
+NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t,
+    double *y,
                                        const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
 {
   nrx_dyn_solve_desc d = NRX_ZERO;
@@ -3038,12 +3289,14 @@ NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0,
   if (info) memset(info, 0, sizeof *info);
   if (desc) d = *desc;
   if (!f || !f->f || f->n == 0 || f->n_delays == 0 || !f->tau || !y0 || nt < 1 || !t || !y)
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_solve_delay: needs an equation with delays, an initial state, times and an array");
+    return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_dyn_solve_delay: needs an equation with delays, an initial state, times and an array");
   n = f->n;
   shortest = longest = f->tau[0];
   for (i = 0; i < f->n_delays; i++) {
     if (!nrxi_finite_f64(&f->tau[i]) || f->tau[i] <= 0)
-      return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_solve_delay: tau[%zu] = %g, delays are positive", i, f->tau[i]);
+      return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_solve_delay: tau[%zu] = %g, delays are positive", i,
+          f->tau[i]);
     shortest = nrxi_dyn_min(shortest, f->tau[i]);
     longest = nrxi_dyn_max(longest, f->tau[i]);
   }
@@ -3056,7 +3309,8 @@ NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0,
   w.q = f;
   w.y0 = y0;
   w.t0 = t[0];
-  w.lag = f->n_delays <= (size_t)-1 / n ? (double *)nrxi_alloc(&d.env, f->n_delays * n, sizeof(double)) : NULL;
+  w.lag = f->n_delays <= (size_t)-1 / n ? (double *)nrxi_alloc(&d.env, f->n_delays * n, sizeof(double))
+      : NULL;
   breaks = (double *)nrxi_alloc(&d.env, 1024, sizeof(double));
   if (!w.lag || !breaks) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_solve_delay"); goto done; }
   nb = nrxi_dyn_breaks(f, t[0], t[nt - 1], breaks, 1024);
@@ -3077,7 +3331,8 @@ NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0,
     st = nrx_dyn_solver_step(s);
     if (st == NRX_OK) st = nrxi_dyn_past_push(&w, s, longest);
     if (st != NRX_OK) break;
-    if (s->t == s->tend && s->t < t[nt - 1]) { /* the derivative may jump here: evaluate afresh, keep the step size */
+    if (s->t == s->tend && s->t < t[nt - 1]) { /* the derivative may jump here: evaluate afresh, keep the step
+                                                  size */
       st = nrxi_dyn_eval(s, s->t, s->y, s->k[0]);
       if (st != NRX_OK) break;
       s->h = nrxi_dyn_max(s->h, keep);
@@ -3099,7 +3354,8 @@ done:
 /* -- exponential time differencing -- */
 
 /* Kassam & Trefethen's coefficients for one real L: means over 32 points of the unit circle around h L. */
-static void nrxi_dyn_etd_coefficients(double L, double h, double *e, double *e2, double *q, double *f1, double *f2, double *f3)
+static void nrxi_dyn_etd_coefficients(double L, double h, double *e, double *e2, double *q, double *f1,
+    double *f2, double *f3)
 {
   double lh = L * h, sq = 0, s1 = 0, s2 = 0, s3 = 0;
   int j;
@@ -3135,13 +3391,17 @@ NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
   size_t i, j, step, total;
   nrx_status st = NRX_OK;
   if (n == 0 || !L || !nonlinear || !v || (count && !out) || every == 0 || !nrxi_finite_f64(&h) || h == 0)
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_etdrk4: needs a linear part, a nonlinear term, a state, a step and every > 0");
-  if (!nrxi_mul_ok(n, 20, &total) || !nrxi_mul_ok(count, every, &i)) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_etdrk4: sizes overflow");
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_etdrk4: needs a linear part, a nonlinear term, a state, a step and every > 0");
+  if (!nrxi_mul_ok(n, 20, &total) || !nrxi_mul_ok(count, every, &i))
+    return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_etdrk4: sizes overflow");
   total = i;
   c = (double *)nrxi_alloc(NULL, 20 * n, sizeof(double));
   if (!c) return nrxi_dyn_oom(NULL, "nrx_dyn_etdrk4");
-  nv = c + 6 * n; na = nv + 2 * n; nb = na + 2 * n; nc = nb + 2 * n; a = nc + 2 * n; b = a + 2 * n; w = b + 2 * n;
-  for (i = 0; i < n; i++) nrxi_dyn_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i, c + 4 * n + i, c + 5 * n + i);
+  nv = c + 6 * n; na = nv + 2 * n; nb = na + 2 * n; nc = nb + 2 * n; a = nc + 2 * n; b = a + 2 * n;
+  w = b + 2 * n;
+  for (i = 0; i < n; i++) nrxi_dyn_etd_coefficients(L[i], h, c + i, c + n + i, c + 2 * n + i, c + 3 * n + i,
+      c + 4 * n + i, c + 5 * n + i);
   for (step = 0; step < total; step++) {
     double t = t0 + (double)step * h;
     if ((st = nonlinear(user, t, v, nv)) != NRX_OK) break;
@@ -3156,7 +3416,8 @@ NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
       v[j] = c[i] * v[j] + c[3 * n + i] * nv[j] + 2.0 * c[4 * n + i] * (na[j] + nb[j]) + c[5 * n + i] * nc[j];
     }
     if ((step + 1) % every == 0) {
-      if (!nrxi_all_finite(v, 2 * n, NRX_F64)) { st = nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_etdrk4: not finite at t = %g; reduce h", t + h); break; }
+      if (!nrxi_all_finite(v, 2 * n, NRX_F64)) {
+        st = nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_etdrk4: not finite at t = %g; reduce h", t + h); break; }
       memcpy(out + (step + 1) / every * 2 * n - 2 * n, v, 2 * n * sizeof(double));
     }
   }
@@ -3190,15 +3451,18 @@ static nrx_status nrxi_dyn_ks_n(void *user, double t, const double *v, double *n
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h, size_t count,
+NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h,
+    size_t count,
                         size_t every, double *out, const nrx_env *env)
 {
   nrxi_dyn_ks q;
   double *mem, *L, *v, *modes;
   size_t i, half = n / 2, m = half + 1, total, work;
   nrx_status st;
-  if (n < 4 || n % 2 || !u0 || !out || !(length > 0) || !(h > 0) || every == 0 || !nrxi_all_finite(u0, n, NRX_F64))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_kuramoto_sivashinsky: needs an even n >= 4, a length, a step and a finite field");
+  if (n < 4 || n % 2 || !u0 || !out || !(length > 0) || !(h > 0) || every == 0
+      || !nrxi_all_finite(u0, n, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_kuramoto_sivashinsky: needs an even n >= 4, a length, a step and a finite field");
   memset(&q, 0, sizeof q);
   st = nrxi_dyn_fft_plan(&q.plan, n, env);
   if (st != NRX_OK) return nrxi_fail(env, st, "nrx_dyn_kuramoto_sivashinsky: no FFT plan for n = %zu", n);
@@ -3262,7 +3526,8 @@ static nrx_status nrxi_dyn_tangent_f(void *user, double t, const double *y, doub
       a[i] = y[i] + h * Q[i * k + l];
       b[i] = y[i] - h * Q[i * k + l];
     }
-    if ((st = w->f.f(w->f.user, t, a, fa)) != NRX_OK || (st = w->f.f(w->f.user, t, b, fb)) != NRX_OK) return st;
+    if ((st = w->f.f(w->f.user, t, a, fa)) != NRX_OK || (st = w->f.f(w->f.user, t, b, fb)) != NRX_OK)
+      return st;
     for (i = 0; i < n; i++) dQ[i * k + l] = (fa[i] - fb[i]) / (2 * h);
   }
   return NRX_OK;
@@ -3282,7 +3547,8 @@ NRX_DEF nrx_status nrx_dyn_tangent_field(nrx_dyn_tangent *t, nrx_vfield *out)
 
 /* -- adjoint of the RK4 scheme -- */
 
-static nrx_status nrxi_dyn_rk4_stages(const nrx_dyn_parametric *f, const double *p, double t, double h, const double *y,
+static nrx_status nrxi_dyn_rk4_stages(const nrx_dyn_parametric *f, const double *p, double t, double h,
+    const double *y,
                    double *k, double *Y) /* k [4][n], Y [4][n] */
 {
   size_t i, n = f->n, m;
@@ -3298,17 +3564,22 @@ static nrx_status nrxi_dyn_rk4_stages(const nrx_dyn_parametric *f, const double 
 
 NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p, const double *y0, size_t nt,
                                    const double *t, size_t substeps,
-                                   nrx_status (*loss)(void *user, size_t i, const double *y, double *value, double *grad),
-                                   void *loss_user, double *value, double *grad_y0, double *grad_p, const nrx_env *env)
+                                   nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
+                                       double *grad),
+                                   void *loss_user, double *value, double *grad_y0, double *grad_p,
+                                       const nrx_env *env)
 {
   double *mem, *path, *k, *Y, *ak, *lam, *g;
   size_t n, i, j, m, l, total;
   nrx_status st = NRX_OK;
   static const double c[4] = {0.0, 0.5, 0.5, 1.0}, b[4] = {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6};
-  if (!f || !f->f || !f->vjp || f->n == 0 || !y0 || nt < 1 || !t || substeps == 0 || !loss || !value || (f->np && (!p || !grad_p)))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_adjoint: needs a field with vjp, times, substeps, a loss and output arrays");
+  if (!f || !f->f || !f->vjp || f->n == 0 || !y0 || nt < 1 || !t || substeps == 0 || !loss || !value
+      || (f->np && (!p || !grad_p)))
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_adjoint: needs a field with vjp, times, substeps, a loss and output arrays");
   n = f->n;
-  if (!nrxi_mul_ok(nt, substeps, &total) || !nrxi_mul_ok(total + 1, n, &total) || !nrxi_add_ok(total, 14 * n, &total))
+  if (!nrxi_mul_ok(nt, substeps, &total) || !nrxi_mul_ok(total + 1, n, &total)
+      || !nrxi_add_ok(total, 14 * n, &total))
     return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_adjoint: sizes overflow");
   mem = (double *)nrxi_alloc(env, total, sizeof(double));
   if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_adjoint");
@@ -3357,22 +3628,25 @@ NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p,
   return st;
 }
 
-/* ==================================================== the catalogue ========================================== */
+/* ======================================== the catalogue ================ */
 
-/* Equations, parameters and starts as in the public dysts collection (Gilpin 2021) where it is right; exponents are recomputed.
-   Differences: Lorenz63 has beta = 8/3, DoublePendulum is the Hamiltonian one, HenonHeiles8 and HenonHeiles6 start on chaotic
-   orbits, SprottA and HenonHeiles start on regular ones. The Jacobians were derived symbolically and are checked against
-   differences by the tests. */
+/* Equations, parameters and starts as in the public dysts collection (Gilpin 2021) where it is right;
+   exponents are recomputed. Differences: Lorenz63 has beta = 8/3, DoublePendulum is the Hamiltonian one,
+   HenonHeiles8 and HenonHeiles6 start on chaotic orbits, SprottA and HenonHeiles start on regular ones. The
+   Jacobians were derived symbolically and are checked against differences by the tests. */
 
 static double nrxi_dyn_wrap(double a, double m) { return a - m * floor(a / m); }
 static double nrxi_dyn_sign(double a) { return a > 0 ? 1.0 : -1.0; }
 
-/* Field (its text is the printed equation) and Jacobian of an entry: names are NRXI_DYN_Sn(states) NRXI_DYN_Km(parameters). */
+/* Field (its text is the printed equation) and Jacobian of an entry: names are NRXI_DYN_Sn(states)
+ * NRXI_DYN_Km(parameters). */
 #define NRXI_DYN_F(id, names, ...) static const char nrxi_dyn_eq_##id[] = #__VA_ARGS__; \
   static nrx_status nrxi_dyn_f_##id(void *user, double t, const double *in, double *out) \
   { const double *k_ = (const double *)user; names (void)t; (void)k_; __VA_ARGS__ return NRX_OK; }
-#define NRXI_DYN_J(id, n, names, ...) static nrx_status nrxi_dyn_j_##id(void *user, double t, const double *in, double *J) \
-  { const double *k_ = (const double *)user; names (void)t; (void)k_; (void)memset(J, 0, n * n * sizeof *J); __VA_ARGS__ return NRX_OK; }
+#define NRXI_DYN_J(id, n, names, ...) static nrx_status nrxi_dyn_j_##id(void *user, double t, \
+    const double *in, double *J) \
+  { const double *k_ = (const double *)user; names (void)t; (void)k_; (void)memset(J, 0, n * n * sizeof *J); \
+    __VA_ARGS__ return NRX_OK; }
 #define NRXI_DYN_V(name, from) const double name = from; (void)name;
 #define NRXI_DYN_S1(a) NRXI_DYN_V(a, in[0])
 #define NRXI_DYN_S2(a, b) NRXI_DYN_S1(a) NRXI_DYN_V(b, in[1])
@@ -3384,7 +3658,8 @@ static double nrxi_dyn_sign(double a) { return a > 0 ? 1.0 : -1.0; }
 #define NRXI_DYN_K4(a, b, c, d) NRXI_DYN_K3(a, b, c) NRXI_DYN_V(d, k_[3])
 #define NRXI_DYN_K5(a, b, c, d, e) NRXI_DYN_K4(a, b, c, d) NRXI_DYN_V(e, k_[4])
 #define NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_K5(a, b, c, d, e) NRXI_DYN_V(f, k_[5])
-#define NRXI_DYN_K8(a, b, c, d, e, f, g, h) NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) NRXI_DYN_V(h, k_[7])
+#define NRXI_DYN_K8(a, b, c, d, e, f, g, h) NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) \
+  NRXI_DYN_V(h, k_[7])
 
 NRXI_DYN_F(Lorenz, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
   out[0] = sigma*(y - x); out[1] = x*(rho - z) - y; out[2] = x*y - beta*z;)
@@ -3735,7 +4010,8 @@ static nrx_status nrxi_dyn_f_Lorenz96(void *user, double t, const double *x, dou
   const double F = ((const double *)user)[0];
   size_t i, n = (size_t)((const double *)user)[1];
   (void)t;
-  for (i = 0; i < n; i++) out[i] = (x[i + 1 < n ? i + 1 : 0] - x[i < 2 ? i + n - 2 : i - 2]) * x[i ? i - 1 : n - 1] - x[i] + F;
+  for (i = 0; i < n; i++) out[i] = (x[i + 1 < n ? i + 1 : 0] - x[i < 2 ? i + n - 2 : i - 2])
+      * x[i ? i - 1 : n - 1] - x[i] + F;
   return NRX_OK;
 }
 static nrx_status nrxi_dyn_j_Lorenz96(void *user, double t, const double *x, double *J)
@@ -3829,7 +4105,8 @@ static const nrxi_dyn_entry nrxi_dyn_entries[] = {
   NRXI_DYN_E("Dadras", Dadras, "c e o p r", 0, 3, 5, 81, 86, 89, 3.2886),
   NRXI_DYN_E("Duffing", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 92, 97, 100, 7.4496),
   NRXI_DYN_E("ForcedVanDerPol", ForcedVanDerPol, "a mu w", 0, 3, 3, 103, 106, 109, 14.477),
-  NRXI_DYN_E("ForcedFitzHughNagumo", ForcedFitzHughNagumo, "a b curr f gamma omega", 0, 3, 6, 112, 118, 121, 42.122),
+  NRXI_DYN_E("ForcedFitzHughNagumo", ForcedFitzHughNagumo, "a b curr f gamma omega", 0, 3, 6, 112, 118, 121,
+      42.122),
   NRXI_DYN_E("HenonHeiles", HenonHeiles, "lam", 0, 4, 1, 124, 125, 129, 6.37),
   NRXI_DYN_E("NoseHoover", NoseHoover, "a", 0, 3, 1, 133, 134, 137, 5.8673),
   NRXI_DYN_E("HastingsPowell", HastingsPowell, "a1 a2 b1 b2 d1 d2", 0, 3, 6, 140, 146, 149, 135.19),
@@ -3912,7 +4189,8 @@ NRX_DEF nrx_status nrx_dyn_get(size_t index, nrx_dyn_system *out)
   const nrxi_dyn_entry *e;
   const double *v = nrxi_dyn_values;
   if (!out || index >= nrx_dyn_count())
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_get: index %zu, the catalogue has %zu systems", index, nrx_dyn_count());
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_get: index %zu, the catalogue has %zu systems", index,
+        nrx_dyn_count());
   e = &nrxi_dyn_entries[index];
   out->name = e->name;
   out->equations = e->equations;
@@ -3945,7 +4223,8 @@ static int nrxi_dyn_fold(const char **s)
 NRX_DEF nrx_status nrx_dyn_find(const char *name, nrx_dyn_system *out)
 {
   size_t i, near_hit = 0, best = 0;
-  if (!name || !out) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_find: needs a name and a place for the system");
+  if (!name || !out) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_find: needs a name and a place for the system");
   for (i = 0; i < nrx_dyn_count(); i++) {
     const char *a = name, *b = nrxi_dyn_entries[i].name;
     size_t same = 0;
@@ -3957,14 +4236,16 @@ NRX_DEF nrx_status nrx_dyn_find(const char *name, nrx_dyn_system *out)
     }
     if (same > best) { best = same; near_hit = i; }
   }
-  return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_find: no system \"%s\"; the nearest of %zu names is \"%s\"", name, nrx_dyn_count(),
+  return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_find: no system \"%s\"; the nearest of %zu names is \"%s\"",
+      name, nrx_dyn_count(),
                      nrxi_dyn_entries[near_hit].name);
 }
 
 NRX_DEF nrx_status nrx_dyn_lorenz96(double *params, size_t n, double forcing, nrx_vfield *out)
 {
   if (!params || !out || n < 4 || n > 1000000 || !nrxi_finite_f64(&forcing))
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_lorenz96: needs params [2], 4 <= n <= 10^6 and a finite forcing");
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_lorenz96: needs params [2], 4 <= n <= 10^6 and a finite forcing");
   params[0] = forcing;
   params[1] = (double)n;
   out->f = nrxi_dyn_f_Lorenz96;
@@ -3984,7 +4265,8 @@ static nrx_status nrxi_dyn_mg(void *user, double t, const double *y, const doubl
 
 NRX_DEF nrx_status nrx_dyn_mackey_glass(const double *params, nrx_dyn_delay *out)
 {
-  if (!params || !out) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mackey_glass: needs params {beta, gamma, p, tau}");
+  if (!params || !out) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_mackey_glass: needs params {beta, gamma, p, tau}");
   memset(out, 0, sizeof *out);
   out->f = nrxi_dyn_mg;
   memcpy(&out->user, &params, sizeof(void *));
@@ -4000,7 +4282,8 @@ NRX_DEF nrx_status nrx_dyn_check_jacobian(const nrx_vfield *f, double t, const d
   double *m, *J, *D, *a, *b, *w, big = 0, worst = 0;
   nrx_status st = NRX_OK;
   if (!f || !f->f || !f->jac || f->n == 0 || !y || !error || f->n > 30000)
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_check_jacobian: needs a field with a Jacobian, a state and a place for the error");
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_check_jacobian: needs a field with a Jacobian, a state and a place for the error");
   n = f->n;
   m = (double *)nrxi_alloc(NULL, 2 * n * n + 3 * n, sizeof(double));
   if (!m) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_check_jacobian: out of memory");
@@ -4025,7 +4308,7 @@ NRX_DEF nrx_status nrx_dyn_check_jacobian(const nrx_vfield *f, double t, const d
   return st;
 }
 
-/* ==================================================== measures of chaos ====================================== */
+/* ======================================== measures of chaos ================ */
 
 NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double *intercept)
 {
@@ -4059,7 +4342,8 @@ NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double 
 NRXI_DYN_SORT(nrxi_dyn_sort, double)
 NRXI_DYN_SORT(nrxi_dyn_sort_u64, uint64_t)
 
-/* Orthonormalises the columns of Q [n][k] by modified Gram-Schmidt, twice; R's diagonal to r [k], all of it to R [k][k] if given. */
+/* Orthonormalises the columns of Q [n][k] by modified Gram-Schmidt, twice; R's diagonal to r [k], all of it
+ * to R [k][k] if given. */
 static int nrxi_dyn_orthonormalise(size_t n, size_t k, double *Q, double *r, double *R)
 {
   size_t i, j, l;
@@ -4112,7 +4396,8 @@ typedef struct nrxi_dyn_flowq {
   double *state, *next, *J, t;
 } nrxi_dyn_flowq;
 
-static nrx_status nrxi_dyn_flowq_init(nrxi_dyn_flowq *q, const nrx_vfield *f, int kind, size_t k, const double *y0, double *mem)
+static nrx_status nrxi_dyn_flowq_init(nrxi_dyn_flowq *q, const nrx_vfield *f, int kind, size_t k,
+    const double *y0, double *mem)
 {
   size_t i, n = f->n;
   memset(q, 0, sizeof *q);
@@ -4184,7 +4469,8 @@ static void nrxi_dyn_lyap_run(void *arg, size_t traj)
   size_t n = w->f->n, k = w->k, i, b, row = 0;
   nrxi_dyn_flowq q;
   nrx_dyn_solve_desc d = NRX_ZERO;
-  double *mem = (double *)nrxi_alloc(&w->d->env, nrxi_dyn_flowq_size(n, k) + 2 * k, sizeof(double)), *r, *total, trace = 0;
+  double *mem = (double *)nrxi_alloc(&w->d->env, nrxi_dyn_flowq_size(n, k) + 2 * k, sizeof(double)), *r,
+      *total, trace = 0;
   nrx_status st = NRX_OK;
   nrx_rng rng;
   if (!mem) { w->status[traj] = NRX_E_NOMEM; return; }
@@ -4219,7 +4505,8 @@ static void nrxi_dyn_lyap_run(void *arg, size_t traj)
         row++;
       }
     }
-    if (traj == 0 && nrxi_progress(&w->d->env, b + 1, w->blocks, total[0] / (double)((b + 1) * w->per_block))) st = NRX_E_CANCELLED;
+    if (traj == 0 && nrxi_progress(&w->d->env, b + 1, w->blocks, total[0] / (double)((b + 1) * w->per_block)))
+      st = NRX_E_CANCELLED;
     {
       size_t j;
       for (j = 0; j < k; j++) sum[j] /= (double)w->per_block;
@@ -4231,7 +4518,8 @@ static void nrxi_dyn_lyap_run(void *arg, size_t traj)
   nrxi_free(&w->d->env, mem);
 }
 
-NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc, double *exponents,
+NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc,
+    double *exponents,
                   double *errors, nrx_dyn_lyapunov_info *info)
 {
   nrx_dyn_lyapunov_desc d = NRX_ZERO;
@@ -4241,11 +4529,15 @@ NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const
   nrx_status st = NRX_OK;
   if (desc) d = *desc;
   if (info) memset(info, 0, sizeof *info);
-  if (!f || !f->f || f->n == 0 || !y0 || !exponents || d.k > (f ? f->n : 0) || d.time < 0 || d.interval < 0 || d.transient < 0
-    || !nrxi_finite_f64(&d.time) || !nrxi_finite_f64(&d.interval) || !nrxi_finite_f64(&d.transient) || (d.kind != NRX_DYN_FLOW && d.kind != NRX_DYN_MAP))
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_lyapunov: needs a field, a state, room for the exponents, k <= n and finite times");
+  if (!f || !f->f || f->n == 0 || !y0 || !exponents || d.k > (f ? f->n : 0) || d.time < 0 || d.interval < 0
+      || d.transient < 0
+    || !nrxi_finite_f64(&d.time) || !nrxi_finite_f64(&d.interval) || !nrxi_finite_f64(&d.transient)
+        || (d.kind != NRX_DYN_FLOW && d.kind != NRX_DYN_MAP))
+    return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_dyn_lyapunov: needs a field, a state, room for the exponents, k <= n and finite times");
   n = f->n;
-  if (!nrxi_all_finite(y0, n, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_lyapunov: the initial state is not finite");
+  if (!nrxi_all_finite(y0, n, NRX_F64))
+    return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_lyapunov: the initial state is not finite");
   memset(&w, 0, sizeof w);
   w.f = f;
   w.y0 = y0;
@@ -4267,7 +4559,8 @@ NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const
     double *mem = (double *)nrxi_alloc(&d.env, 2 * n * n + 8 * n, sizeof(double)), norm = 0, t[2];
     if (!mem) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_lyapunov"); goto done; }
     st = f->f(f->user, 0.0, y0, mem + n * n);
-    if (st == NRX_OK) st = nrxi_dyn_jacobian(f, 0.0, y0, mem + n * n, mem + n * n + n, mem + n * n + 2 * n, mem);
+    if (st == NRX_OK) st = nrxi_dyn_jacobian(f, 0.0, y0, mem + n * n, mem + n * n + n, mem + n * n + 2 * n,
+        mem);
     for (i = 0; i < n * n; i++) norm += mem[i] * mem[i];
     t[0] = 0;
     t[1] = 1.0 / (1e-6 + sqrt(norm));
@@ -4278,12 +4571,14 @@ NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const
       memcpy(mem + n * n + 5 * n, j ? two + n : y0, n * sizeof(double));
       st = nrx_dyn_solve(f, mem + n * n + 5 * n, 2, t, two, &sd, NULL);
       if (st == NRX_OK) st = f->f(f->user, 0.0, two + n, mem + n * n);
-      if (st == NRX_OK) st = nrxi_dyn_jacobian(f, 0.0, two + n, mem + n * n, mem + n * n + n, mem + n * n + 2 * n, mem);
+      if (st == NRX_OK) st = nrxi_dyn_jacobian(f, 0.0, two + n, mem + n * n, mem + n * n + n,
+          mem + n * n + 2 * n, mem);
       for (i = 0; i < n * n; i++) sum += mem[i] * mem[i];
       norm = nrxi_dyn_max(norm, sum);
     }
     nrxi_free(&d.env, mem);
-    if (st != NRX_OK) { st = nrxi_fail(&d.env, st, "nrx_dyn_lyapunov: the field cannot be followed from the initial state"); goto done; }
+    if (st != NRX_OK) { st = nrxi_fail(&d.env, st,
+        "nrx_dyn_lyapunov: the field cannot be followed from the initial state"); goto done; }
     w.dt = 4.0 / (1e-6 + sqrt(norm));
   }
   w.blocks = d.blocks;
@@ -4293,7 +4588,8 @@ NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const
   nrxi_parallel(&d.env, d.trajectories, nrxi_dyn_lyap_run, &w);
   for (i = 0; i < d.trajectories; i++)
     if (w.status[i] != NRX_OK) {
-      st = nrxi_fail(&d.env, w.status[i], "nrx_dyn_lyapunov: trajectory %zu failed (%s)", i, nrx_status_string(w.status[i]));
+      st = nrxi_fail(&d.env, w.status[i], "nrx_dyn_lyapunov: trajectory %zu failed (%s)", i,
+          nrx_status_string(w.status[i]));
       goto done;
     }
   for (j = 0; j < w.k; j++) {
@@ -4329,8 +4625,10 @@ done:
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt, size_t before, size_t count,
-                                     size_t after, double *vectors, double *states, double *exponents, const nrx_env *env)
+NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt,
+    size_t before, size_t count,
+                                     size_t after, double *vectors, double *states, double *exponents,
+                                         const nrx_env *env)
 {
   size_t n, i, j, l, m, size, step, total = count + after;
   double *mem, *Rs, *r, *C, *growth;
@@ -4338,9 +4636,11 @@ NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double
   nrx_dyn_solve_desc d = NRX_ZERO;
   nrx_status st = NRX_OK;
   if (!f || !f->f || f->n == 0 || !y0 || count == 0 || !vectors || !(dt > 0))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_covariant: needs a field, a state, dt > 0, count > 0 and an array");
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_covariant: needs a field, a state, dt > 0, count > 0 and an array");
   n = f->n;
-  if (n > 3000 || !nrxi_mul_ok(total, n * n, &size) || !nrxi_add_ok(size, nrxi_dyn_flowq_size(n, n) + n * n + 2 * n, &size))
+  if (n > 3000 || !nrxi_mul_ok(total, n * n, &size)
+      || !nrxi_add_ok(size, nrxi_dyn_flowq_size(n, n) + n * n + 2 * n, &size))
     return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_covariant: sizes overflow");
   mem = (double *)nrxi_alloc(env, size, sizeof(double));
   if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_covariant");
@@ -4436,21 +4736,25 @@ NRX_DEF nrx_status nrx_dyn_embed(size_t n, const double *x, size_t m, size_t lag
 {
   size_t i, j, span;
   if (!x || !out || m == 0 || lag == 0 || !nrxi_mul_ok(m - 1, lag, &span) || span >= n)
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_embed: %zu samples are too short for m = %zu, lag = %zu", n, m, lag);
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_embed: %zu samples are too short for m = %zu, lag = %zu", n, m,
+        lag);
   for (i = 0; i + span < n; i++)
     for (j = 0; j < m; j++) out[i * m + j] = x[i + j * lag];
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler, double eps, size_t kmax,
+NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler,
+    double eps, size_t kmax,
                    double *S)
 {
   size_t span, rows, i, j, k, used;
   double *E, *sum, e2 = eps * eps;
   size_t *hits;
-  if (!x || !S || m == 0 || lag == 0 || !nrxi_mul_ok(m - 1, lag, &span) || span >= n || n - span < kmax + theiler + 3 || eps < 0
+  if (!x || !S || m == 0 || lag == 0 || !nrxi_mul_ok(m - 1, lag, &span) || span >= n
+      || n - span < kmax + theiler + 3 || eps < 0
     || !nrxi_all_finite(x, n, NRX_F64))
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_divergence: %zu finite samples do not allow m = %zu, lag = %zu, theiler = %zu, kmax = %zu",
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_divergence: %zu finite samples do not allow m = %zu, lag = %zu, theiler = %zu, kmax = %zu",
                          n, m, lag, theiler, kmax);
   rows = n - span;
   E = rows <= (size_t)-1 / m ? (double *)nrxi_alloc(NULL, rows * m, sizeof(double)) : NULL;
@@ -4484,24 +4788,30 @@ NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_
     }
     for (k = 0; k <= kmax; k++) {
       double v = eps > 0 ? (near_count ? local[k] / (double)near_count : 0.0)
-                               : best < used ? sqrt(nrxi_dyn_dist2(m, E + (i + k) * m, E + (best + k) * m)) : 0.0;
+                               : best < used ? sqrt(nrxi_dyn_dist2(m, E + (i + k) * m, E + (best + k) * m))
+                                   : 0.0;
       if (v > 0) { sum[k] += log(v); hits[k]++; }
     }
   }
   for (k = 0; k <= kmax; k++) S[k] = hits[k] ? sum[k] / (double)hits[k] : 0.0;
   i = hits[0];
   nrxi_free(NULL, E); nrxi_free(NULL, sum); nrxi_free(NULL, hits);
-  return i ? NRX_OK : nrxi_fail(NULL, NRX_E_NUMERIC, "nrx_dyn_divergence: no pair of neighbours (constant data, or eps too small)");
+  return i ? NRX_OK : nrxi_fail(NULL, NRX_E_NUMERIC,
+      "nrx_dyn_divergence: no pair of neighbours (constant data, or eps too small)");
 }
 
-NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, size_t theiler, size_t nr, const double *r, double *C)
+NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, size_t theiler, size_t nr,
+    const double *r, double *C)
 {
   size_t i, j, k;
   double pairs = 0;
-  if (!x || !r || !C || n < theiler + 3 || d == 0 || nr == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_correlation_sum: needs more than theiler + 2 points and radii");
+  if (!x || !r || !C || n < theiler + 3 || d == 0 || nr == 0)
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_correlation_sum: needs more than theiler + 2 points and radii");
   for (k = 0; k < nr; k++) {
     C[k] = 0.0;
-    if (!(r[k] > (k ? r[k - 1] : 0.0))) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_correlation_sum: radii must be positive and increase");
+    if (!(r[k] > (k ? r[k - 1] : 0.0)))
+      return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_correlation_sum: radii must be positive and increase");
   }
   for (i = 0; i < n; i++)
     for (j = i + theiler + 1; j < n; j++) {
@@ -4525,14 +4835,17 @@ NRX_DEF nrx_status nrx_dyn_box_counts(size_t n, size_t d, const double *x, size_
   size_t i, j, k, bits;
   double *lo, side = 0.0;
   uint64_t *key;
-  if (!x || !counts || n == 0 || d == 0 || levels == 0 || !nrxi_mul_ok(d, levels, &bits) || bits > 60 || !nrxi_all_finite(x, n * d, NRX_F64))
+  if (!x || !counts || n == 0 || d == 0 || levels == 0 || !nrxi_mul_ok(d, levels, &bits) || bits > 60
+      || !nrxi_all_finite(x, n * d, NRX_F64))
     return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_box_counts: needs finite points and d * levels <= 60");
   key = (uint64_t *)nrxi_alloc(NULL, n, sizeof(uint64_t));
   lo = (double *)nrxi_alloc(NULL, d, sizeof(double));
-  if (!key || !lo) { nrxi_free(NULL, key); nrxi_free(NULL, lo); return nrxi_dyn_oom(NULL, "nrx_dyn_box_counts"); }
+  if (!key || !lo) { nrxi_free(NULL, key); nrxi_free(NULL, lo);
+    return nrxi_dyn_oom(NULL, "nrx_dyn_box_counts"); }
   for (j = 0; j < d; j++) {
     double hi = lo[j] = x[j];
-    for (i = 1; i < n; i++) { lo[j] = nrxi_dyn_min(lo[j], x[i * d + j]); hi = nrxi_dyn_max(hi, x[i * d + j]); }
+    for (i = 1; i < n; i++) { lo[j] = nrxi_dyn_min(lo[j], x[i * d + j]);
+      hi = nrxi_dyn_max(hi, x[i * d + j]); }
     side = nrxi_dyn_max(side, hi - lo[j]);
   }
   for (i = 0; i < n; i++) { /* interleave by level, coarse bits first: one sort serves every level */
@@ -4561,7 +4874,8 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
   size_t i, j, f, lags = n / 10;
   double *p, *q, *D, *k, mean = 0.0;
   nrx_rng rng;
-  if (!x || !K || n < 100 || !nrxi_all_finite(x, n, NRX_F64)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_test01: needs at least 100 finite samples");
+  if (!x || !K || n < 100 || !nrxi_all_finite(x, n, NRX_F64))
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_test01: needs at least 100 finite samples");
   if (frequencies == 0) frequencies = 100;
   p = (double *)nrxi_alloc(NULL, 2 * n + lags + frequencies, sizeof(double));
   if (!p) return nrxi_dyn_oom(NULL, "nrx_dyn_test01");
@@ -4569,7 +4883,8 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
   nrx_rng_seed(&rng, seed, 0);
   for (i = 0; i < n; i++) mean += x[i] / (double)n;
   for (f = 0; f < frequencies; f++) {
-    double c = NRX_PI * (0.2 + 0.6 * nrx_rng_uniform(&rng)), a = 0, b = 0, sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
+    double c = NRX_PI * (0.2 + 0.6 * nrx_rng_uniform(&rng)), a = 0, b = 0, sx = 0, sy = 0, sxx = 0, syy = 0,
+        sxy = 0;
     for (i = 0; i < n; i++) {
       a += x[i] * cos((double)(i + 1) * c);
       b += x[i] * sin((double)(i + 1) * c);
@@ -4578,7 +4893,8 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
     }
     for (j = 1; j <= lags; j++) {
       double s = 0.0;
-      for (i = 0; i < n - lags; i++) s += (p[i + j] - p[i]) * (p[i + j] - p[i]) + (q[i + j] - q[i]) * (q[i + j] - q[i]);
+      for (i = 0; i < n - lags; i++) s += (p[i + j] - p[i]) * (p[i + j] - p[i]) + (q[i + j] - q[i])
+          * (q[i + j] - q[i]);
       D[j - 1] = s / (double)(n - lags) - mean * mean * (1.0 - cos((double)j * c)) / (1.0 - cos(c));
     }
     for (j = 1; j <= lags; j++) { sx += (double)j; sy += D[j - 1]; }
@@ -4595,8 +4911,10 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi, size_t tries,
-                    uint64_t seed, size_t max, double *points, double *eigenvalues, int *stable, size_t *count)
+NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi,
+    size_t tries,
+                    uint64_t seed, size_t max, double *points, double *eigenvalues, int *stable,
+                        size_t *count)
 {
   size_t n, i, j, t, it, *piv, work;
   double *mem, *y, *g, *J, *w, *ew, *wk;
@@ -4607,7 +4925,8 @@ NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const dou
   work = nrxi_dyn_eig_work(n);
   mem = (double *)nrxi_alloc(NULL, n * n + 7 * n + work, sizeof(double));
   piv = (size_t *)nrxi_alloc(NULL, n, sizeof(size_t));
-  if (!mem || !piv) { nrxi_free(NULL, mem); nrxi_free(NULL, piv); return nrxi_dyn_oom(NULL, "nrx_dyn_fixed_points"); }
+  if (!mem || !piv) { nrxi_free(NULL, mem); nrxi_free(NULL, piv);
+    return nrxi_dyn_oom(NULL, "nrx_dyn_fixed_points"); }
   J = mem; y = J + n * n; g = y + n; w = g + n; ew = w + 2 * n; wk = ew + 2 * n;
   nrx_rng_seed(&rng, seed, 0);
   *count = 0;
@@ -4651,17 +4970,21 @@ static double nrxi_dyn_maximum(void *user, double t, const double *y)
   return q->f->f(q->f->user, t, y, q->w) == NRX_OK ? q->w[q->which] : 1.0;
 }
 
-NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param, size_t np,
-                                         const double *values, size_t which, size_t skip, size_t keep, double *out,
+NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param,
+    size_t np,
+                                         const double *values, size_t which, size_t skip, size_t keep,
+                                             double *out,
                                          const nrx_env *env)
 {
   size_t i, j, n, total;
   double *mem, nothing = HUGE_VAL - HUGE_VAL, speed;
   nrx_status st = NRX_OK;
   if (!f || !f->f || !y0 || !param || !values || !out || which >= f->n || keep == 0)
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_orbit_diagram: needs a field, a parameter, values, a component below n and room");
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_orbit_diagram: needs a field, a parameter, values, a component below n and room");
   n = f->n;
-  if (!nrxi_add_ok(skip, keep, &total) || total > (size_t)-1 / n / 2) return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_orbit_diagram: sizes overflow");
+  if (!nrxi_add_ok(skip, keep, &total) || total > (size_t)-1 / n / 2)
+    return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_orbit_diagram: sizes overflow");
   mem = (double *)nrxi_alloc(env, total * n + 6 * n, sizeof(double));
   if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_orbit_diagram");
   for (i = 0; i < np; i++) {
@@ -4684,7 +5007,8 @@ NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const do
       double t[2] = {0, 0};
       memset(&e, 0, sizeof e);
       q.f = f; q.w = mem + total * n + 4 * n; q.which = which;
-      e.g = nrxi_dyn_maximum; e.user = &q; e.direction = -1; e.terminal = total; e.states = mem; e.capacity = total;
+      e.g = nrxi_dyn_maximum; e.user = &q; e.direction = -1; e.terminal = total; e.states = mem;
+      e.capacity = total;
       d.events = &e; d.n_events = 1; d.rtol = 1e-7; d.atol = 1e-9; d.max_steps = 2000 * total;
       if (env) { d.env = *env; d.env.progress = NULL; }
       speed = 1e4 * (double)total;
@@ -4699,12 +5023,14 @@ NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const do
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler, size_t lmin,
+NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler,
+    size_t lmin,
                                        nrx_dyn_recurrence *out)
 {
   size_t i, k, run, points = 0, lined = 0, lines = 0, longest = 0, vlined = 0, vlines = 0, *hist;
   double e2 = eps * eps, cells = 0;
-  if (!x || !out || n < 2 || d == 0 || !(eps >= 0) || n <= theiler + 1) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_recurrences: needs points, a radius and n > theiler + 1");
+  if (!x || !out || n < 2 || d == 0 || !(eps >= 0) || n <= theiler + 1)
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_recurrences: needs points, a radius and n > theiler + 1");
   if (lmin < 2) lmin = 2;
   if (theiler == 0) theiler = 1; /* the main diagonal is trivial */
   hist = (size_t *)nrxi_calloc(NULL, n + 1, sizeof(size_t));
@@ -4739,11 +5065,13 @@ NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, doub
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_mutual_information(size_t n, const double *x, size_t max_lag, size_t bins, double *I)
+NRX_DEF nrx_status nrx_dyn_mutual_information(size_t n, const double *x, size_t max_lag, size_t bins,
+    double *I)
 {
   double lo, hi, *h;
   size_t i, j, lag, size;
-  if (!x || !I || n < 2 || max_lag >= n || !nrxi_all_finite(x, n, NRX_F64)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mutual_information: needs more finite samples than lags");
+  if (!x || !I || n < 2 || max_lag >= n || !nrxi_all_finite(x, n, NRX_F64))
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mutual_information: needs more finite samples than lags");
   if (bins < 2) bins = 32;
   if (!nrxi_mul_ok(bins, bins + 2, &size)) return NRX_E_RANGE;
   h = (double *)nrxi_alloc(NULL, size, sizeof(double));
@@ -4767,12 +5095,15 @@ NRX_DEF nrx_status nrx_dyn_mutual_information(size_t n, const double *x, size_t 
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_false_neighbours(size_t n, const double *x, size_t max_m, size_t lag, size_t theiler, double *share)
+NRX_DEF nrx_status nrx_dyn_false_neighbours(size_t n, const double *x, size_t max_m, size_t lag,
+    size_t theiler, double *share)
 {
   size_t m, i, j, k, span;
   double mean = 0, sd = 0;
-  if (!x || !share || max_m == 0 || lag == 0 || !nrxi_mul_ok(max_m, lag, &span) || n < span + theiler + 3 || !nrxi_all_finite(x, n, NRX_F64))
-    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_false_neighbours: %zu finite samples are too short for m = %zu, lag = %zu", n, max_m, lag);
+  if (!x || !share || max_m == 0 || lag == 0 || !nrxi_mul_ok(max_m, lag, &span) || n < span + theiler + 3
+      || !nrxi_all_finite(x, n, NRX_F64))
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_false_neighbours: %zu finite samples are too short for m = %zu, lag = %zu", n, max_m, lag);
   for (i = 0; i < n; i++) mean += x[i] / (double)n;
   for (i = 0; i < n; i++) sd += (x[i] - mean) * (x[i] - mean) / (double)n;
   sd = sqrt(sd);
@@ -4804,7 +5135,8 @@ NRX_DEF nrx_status nrx_dyn_power_spectrum(size_t n, const double *x, double *out
   double *mem, mean = 0.0;
   size_t i, work;
   nrx_status st;
-  if (!x || !out || n < 2) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_power_spectrum: needs at least two samples");
+  if (!x || !out || n < 2) return nrxi_fail(env, NRX_E_ARG,
+      "nrx_dyn_power_spectrum: needs at least two samples");
   st = nrxi_dyn_fft_plan(&plan, n, env);
   if (st != NRX_OK) return nrxi_fail(env, st, "nrx_dyn_power_spectrum: no plan for n = %zu", n);
   work = nrxi_dyn_fft_work(&plan);
@@ -4813,7 +5145,8 @@ NRX_DEF nrx_status nrx_dyn_power_spectrum(size_t n, const double *x, double *out
     for (i = 0; i < n; i++) mean += x[i] / (double)n;
     for (i = 0; i < n; i++) mem[i] = x[i] - mean;
     nrxi_dyn_rfft(&plan, mem, mem + n, mem + 2 * n + 2);
-    for (i = 0; i <= n / 2; i++) out[i] = (mem[n + 2 * i] * mem[n + 2 * i] + mem[n + 2 * i + 1] * mem[n + 2 * i + 1]) / (double)n;
+    for (i = 0; i <= n / 2; i++) out[i] =
+        (mem[n + 2 * i] * mem[n + 2 * i] + mem[n + 2 * i + 1] * mem[n + 2 * i + 1]) / (double)n;
   } else st = nrxi_dyn_oom(env, "nrx_dyn_power_spectrum");
   nrxi_dyn_fft_drop(&plan);
   nrxi_free(env, mem);
@@ -4847,7 +5180,8 @@ static void nrxi_dyn_rank_map(size_t n, double *y, const double *sorted, size_t 
   for (i = 0; i < n; i++) y[order[i]] = sorted[i];
 }
 
-static void nrxi_dyn_random_phases(const nrxi_dyn_fft *plan, size_t n, double *x, double *c, double *work, nrx_rng *rng)
+static void nrxi_dyn_random_phases(const nrxi_dyn_fft *plan, size_t n, double *x, double *c, double *work,
+    nrx_rng *rng)
 {
   size_t i;
   nrxi_dyn_rfft(plan, x, c, work);
@@ -4860,15 +5194,18 @@ static void nrxi_dyn_random_phases(const nrxi_dyn_fft *plan, size_t n, double *x
   for (i = 0; i < n; i++) x[i] /= (double)n;
 }
 
-NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64_t seed, double *out, const nrx_env *env)
+NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64_t seed, double *out,
+    const nrx_env *env)
 {
   nrxi_dyn_fft plan;
   nrx_rng rng;
   double *mem, *c, *sorted, *amp, *old, *work;
   size_t i, it, size, *order;
   nrx_status st;
-  if (!x || !out || n < 4 || kind < NRX_DYN_SHUFFLE || kind > NRX_DYN_IAAFT || !nrxi_all_finite(x, n, NRX_F64))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_surrogate: needs at least four finite samples and a known kind");
+  if (!x || !out || n < 4 || kind < NRX_DYN_SHUFFLE || kind > NRX_DYN_IAAFT
+      || !nrxi_all_finite(x, n, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_surrogate: needs at least four finite samples and a known kind");
   nrx_rng_seed(&rng, seed, 0);
   memcpy(out, x, n * sizeof(double));
   if (kind != NRX_DYN_FT)
@@ -4889,7 +5226,8 @@ NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64
   memcpy(sorted, x, n * sizeof(double));
   nrxi_dyn_sort(n, sorted);
   if (kind == NRX_DYN_FT) nrxi_dyn_random_phases(&plan, n, out, c, work, &rng);
-  else if (kind == NRX_DYN_AAFT) { /* Gaussian noise in the rank order of x, phases shuffled, ranks mapped back */
+  else if (kind == NRX_DYN_AAFT) { /* Gaussian noise in the rank order of x, phases shuffled, ranks mapped
+                                      back */
     memcpy(old, x, n * sizeof(double));
     for (i = 0; i < n; i++) out[i] = nrx_rng_normal(&rng);
     nrxi_dyn_sort(n, out);
@@ -4922,7 +5260,7 @@ done:
   return st;
 }
 
-/* ==================================================== sparse identification ================================== */
+/* ======================================== sparse identification ================ */
 
 #if !defined(NRX_NO_STDIO)
 #include <stdio.h>
@@ -4988,7 +5326,8 @@ static void nrxi_dyn_write_end(nrxi_dyn_writer *w)
 {
   if (w->text && w->size) w->text[w->length < w->size ? w->length : w->size - 1] = 0;
 }
-static void nrxi_dyn_write_number(nrxi_dyn_writer *w, double v, int decimals) /* decimals: -1 exact, -2 six digits */
+/* decimals: -1 exact, -2 six digits */
+static void nrxi_dyn_write_number(nrxi_dyn_writer *w, double v, int decimals)
 {
   char s[64];
   nrxi_text t;
@@ -5029,7 +5368,8 @@ static size_t nrxi_dyn_terms_of(const nrx_dyn_library *lib, size_t d, size_t g)
   return nrxi_dyn_choose(d + g - 1, g);
 }
 
-static int nrxi_dyn_degree(const nrx_dyn_library *lib) { return lib->degree == 0 ? 2 : lib->degree < 0 ? -1 : lib->degree; }
+static int nrxi_dyn_degree(const nrx_dyn_library *lib) {
+  return lib->degree == 0 ? 2 : lib->degree < 0 ? -1 : lib->degree; }
 
 NRX_DEF size_t nrx_dyn_library_size(const nrx_dyn_library *lib, size_t d)
 {
@@ -5046,7 +5386,8 @@ NRX_DEF size_t nrx_dyn_library_size(const nrx_dyn_library *lib, size_t d)
   }
   if (degree < 0 && !lib->no_bias) p = 1;
   for (i = 0; i < lib->n_functions; i++) {
-    v = lib->functions[i].arity == 0 || lib->functions[i].arity > d ? 0 : nrxi_dyn_choose(d, lib->functions[i].arity);
+    v = lib->functions[i].arity == 0 || lib->functions[i].arity > d ? 0
+        : nrxi_dyn_choose(d, lib->functions[i].arity);
     if (v == (size_t)-1 || p + v > 1000000) return (size_t)-1;
     p += v;
   }
@@ -5055,7 +5396,8 @@ NRX_DEF size_t nrx_dyn_library_size(const nrx_dyn_library *lib, size_t d)
   return p;
 }
 
-static nrx_status nrxi_dyn_terms_make(nrxi_dyn_terms *w, const nrx_dyn_library *lib, size_t d, const nrx_env *env)
+static nrx_status nrxi_dyn_terms_make(nrxi_dyn_terms *w, const nrx_dyn_library *lib, size_t d,
+    const nrx_env *env)
 {
   size_t p = nrx_dyn_library_size(lib, d), at = 0, from = 0, to = 0, i, v;
   int g, degree = nrxi_dyn_degree(lib);
@@ -5075,7 +5417,8 @@ static nrx_status nrxi_dyn_terms_make(nrxi_dyn_terms *w, const nrx_dyn_library *
     if (g == 1)
       for (v = 0; v < d; v++, at++) { w->parent[at] = -1; w->var[at] = (int)v; w->degree[at] = 1; }
     else
-      for (i = from; i < to; i++) { /* append a variable not before (or only equal to, or only after) the last one */
+      for (i = from; i < to; i++) { /* append a variable not before (or only equal to, or only after) the last
+                                       one */
         size_t last = (size_t)w->var[i], first = lib->interactions_only ? last + 1 : last;
         for (v = first; v < d && (!lib->pure_powers || v == last); v++, at++) {
           w->parent[at] = (int)i;
@@ -5117,8 +5460,10 @@ static void nrxi_dyn_terms_eval(const nrxi_dyn_terms *w, size_t n, const double 
     else {
       const double *NRX_RESTRICT a = F + (size_t)w->parent[j] * ld;
       const double *NRX_RESTRICT b = F + ((lib->no_bias ? 0 : 1) + (size_t)w->var[j]) * ld;
-#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
-      for (r = 0; r + 4 <= n; r += 4) *(nrxi_f64x4u *)(f + r) = *(const nrxi_f64x4u *)(a + r) * *(const nrxi_f64x4u *)(b + r);
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
+                                                     compile */
+      for (r = 0; r + 4 <= n; r += 4) *(nrxi_f64x4u *)(f + r) = *(const nrxi_f64x4u *)(a + r)
+          * *(const nrxi_f64x4u *)(b + r);
       for (; r < n; r++) f[r] = a[r] * b[r];
 #else
       for (r = 0; r < n; r++) f[r] = a[r] * b[r];
@@ -5157,7 +5502,8 @@ static void nrxi_dyn_write_var(nrxi_dyn_writer *w, const char *const *names, siz
   nrxi_dyn_write_number(w, (double)(v < states ? v : v - states), 0);
 }
 
-static void nrxi_dyn_write_term(nrxi_dyn_writer *w, const nrxi_dyn_terms *q, size_t term, const char *const *names, size_t states, int as_c)
+static void nrxi_dyn_write_term(nrxi_dyn_writer *w, const nrxi_dyn_terms *q, size_t term,
+    const char *const *names, size_t states, int as_c)
 {
   const nrx_dyn_library *lib = q->lib;
   size_t at = q->n_poly, i, j, v;
@@ -5168,7 +5514,8 @@ static void nrxi_dyn_write_term(nrxi_dyn_writer *w, const nrxi_dyn_terms *q, siz
     while (n > 0) {
       for (e = 1; n > e && vars[n - 1 - e] == vars[n - 1]; e++) { }
       for (i = 0; i < (as_c ? (size_t)e : 1); i++) {
-        if (as_c) { nrxi_dyn_write(w, i ? "*x[" : "x["); nrxi_dyn_write_number(w, vars[n - 1], 0); nrxi_dyn_write(w, "]"); }
+        if (as_c) { nrxi_dyn_write(w, i ? "*x[" : "x["); nrxi_dyn_write_number(w, vars[n - 1], 0);
+          nrxi_dyn_write(w, "]"); }
         else nrxi_dyn_write_var(w, names, (size_t)vars[n - 1], states);
       }
       if (!as_c && e > 1) { nrxi_dyn_write(w, "^"); nrxi_dyn_write_number(w, e, 0); }
@@ -5182,7 +5529,8 @@ static void nrxi_dyn_write_term(nrxi_dyn_writer *w, const nrxi_dyn_terms *q, siz
       if (term == at || term == at + 1) {
         nrxi_dyn_write(w, term == at ? "sin(" : "cos(");
         nrxi_dyn_write_number(w, (double)j, 0);
-        if (as_c) { nrxi_dyn_write(w, "*x["); nrxi_dyn_write_number(w, (double)v, 0); nrxi_dyn_write(w, "])"); }
+        if (as_c) { nrxi_dyn_write(w, "*x["); nrxi_dyn_write_number(w, (double)v, 0);
+          nrxi_dyn_write(w, "])"); }
         else { nrxi_dyn_write(w, " "); nrxi_dyn_write_var(w, names, v, states); nrxi_dyn_write(w, ")"); }
         return;
       }
@@ -5196,7 +5544,8 @@ static void nrxi_dyn_write_term(nrxi_dyn_writer *w, const nrxi_dyn_terms *q, siz
       nrxi_dyn_write(w, "(");
       for (j = 0; j < k; j++) {
         if (j) nrxi_dyn_write(w, ",");
-        if (as_c) { nrxi_dyn_write(w, "x["); nrxi_dyn_write_number(w, (double)c[j], 0); nrxi_dyn_write(w, "]"); }
+        if (as_c) { nrxi_dyn_write(w, "x["); nrxi_dyn_write_number(w, (double)c[j], 0);
+          nrxi_dyn_write(w, "]"); }
         else nrxi_dyn_write_var(w, names, c[j], states);
       }
       nrxi_dyn_write(w, ")");
@@ -5204,11 +5553,13 @@ static void nrxi_dyn_write_term(nrxi_dyn_writer *w, const nrxi_dyn_terms *q, siz
     } while (nrxi_dyn_next_combination(c, k, q->d));
   }
   nrxi_dyn_write(w, as_c ? "log(" : "ln ");
-  if (as_c) { nrxi_dyn_write(w, "x["); nrxi_dyn_write_number(w, (double)(term - at), 0); nrxi_dyn_write(w, "])"); }
+  if (as_c) { nrxi_dyn_write(w, "x["); nrxi_dyn_write_number(w, (double)(term - at), 0);
+    nrxi_dyn_write(w, "])"); }
   else nrxi_dyn_write_var(w, names, term - at, states);
 }
 
-NRX_DEF nrx_status nrx_dyn_library_eval(const nrx_dyn_library *lib, size_t n, size_t d, const double *x, double *theta)
+NRX_DEF nrx_status nrx_dyn_library_eval(const nrx_dyn_library *lib, size_t n, size_t d, const double *x,
+    double *theta)
 {
   nrx_dyn_library plain = NRX_ZERO;
   nrxi_dyn_terms w;
@@ -5216,10 +5567,12 @@ NRX_DEF nrx_status nrx_dyn_library_eval(const nrx_dyn_library *lib, size_t n, si
   size_t r, j, k;
   nrx_status st;
   if (!lib) lib = &plain;
-  if (!x || !theta || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_library_eval: needs points and room");
+  if (!x || !theta || d == 0) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_library_eval: needs points and room");
   st = nrxi_dyn_terms_make(&w, lib, d, NULL);
   F = st == NRX_OK ? (double *)nrxi_alloc(NULL, w.p * 64, sizeof(double)) : NULL;
-  if (!F) { nrxi_free(NULL, w.parent); return nrxi_fail(NULL, st == NRX_OK ? NRX_E_NOMEM : st, "nrx_dyn_library_eval: library too large or no memory"); }
+  if (!F) { nrxi_free(NULL, w.parent); return nrxi_fail(NULL, st == NRX_OK ? NRX_E_NOMEM : st,
+      "nrx_dyn_library_eval: library too large or no memory"); }
   for (r = 0; r < n; r += 64) {
     size_t m = n - r < 64 ? n - r : 64;
     nrxi_dyn_terms_eval(&w, m, x + r * d, F, 64);
@@ -5230,14 +5583,16 @@ NRX_DEF nrx_status nrx_dyn_library_eval(const nrx_dyn_library *lib, size_t n, si
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_library_name(const nrx_dyn_library *lib, size_t d, size_t term, const char *const *names, char *text, size_t size)
+NRX_DEF nrx_status nrx_dyn_library_name(const nrx_dyn_library *lib, size_t d, size_t term,
+    const char *const *names, char *text, size_t size)
 {
   nrx_dyn_library plain = NRX_ZERO;
   nrxi_dyn_terms w;
   nrxi_dyn_writer out;
   nrx_status st;
   if (!lib) lib = &plain;
-  if (!text || size == 0 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_library_name: needs room for text");
+  if (!text || size == 0 || d == 0) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_library_name: needs room for text");
   st = nrxi_dyn_terms_make(&w, lib, d, NULL);
   if (st == NRX_OK && term >= w.p) st = NRX_E_ARG;
   if (st == NRX_OK) {
@@ -5267,11 +5622,13 @@ NRX_DEF nrx_status nrx_dyn_stream_create(nrx_dyn_stream *s, size_t cols, const n
   if (!s) return NRX_E_ARG;
   memset(s, 0, sizeof *s);
   if (env) s->env = *env;
-  if (cols == 0 || cols > 100000) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_stream_create: %zu columns", cols);
+  if (cols == 0 || cols > 100000) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_stream_create: %zu columns",
+      cols);
   s->cols = cols;
   s->block = 3 * cols < 192 ? 192 : 3 * cols;
   work = cols;
-  if (!nrxi_mul_ok(s->block + cols, cols, &total) || !nrxi_add_ok(total, work + 2 * cols, &total) || !nrxi_mul_ok(cols, cols, &square))
+  if (!nrxi_mul_ok(s->block + cols, cols, &total) || !nrxi_add_ok(total, work + 2 * cols, &total)
+      || !nrxi_mul_ok(cols, cols, &square))
     return nrxi_fail(env, NRX_E_RANGE, "nrx_dyn_stream_create: sizes overflow");
   s->R = (double *)nrxi_calloc(env, square, sizeof(double));
   s->buf = (double *)nrxi_calloc(env, total, sizeof(double));
@@ -5305,7 +5662,8 @@ NRX_DEF nrx_status nrx_dyn_stream_push(nrx_dyn_stream *s, size_t rows, const dou
   nrx_status st = NRX_OK;
   if (!s || !s->R || (rows && !a)) return NRX_E_ARG;
   c = s->cols;
-  if (!nrxi_all_finite(a, rows * c, NRX_F64)) return nrxi_fail(&s->env, NRX_E_NUMERIC, "nrx_dyn_stream_push: a row is not finite");
+  if (!nrxi_all_finite(a, rows * c, NRX_F64))
+    return nrxi_fail(&s->env, NRX_E_NUMERIC, "nrx_dyn_stream_push: a row is not finite");
   while (rows && st == NRX_OK) {
     take = s->block - s->fill;
     if (take > rows) take = rows;
@@ -5321,7 +5679,8 @@ NRX_DEF nrx_status nrx_dyn_stream_push(nrx_dyn_stream *s, size_t rows, const dou
 
 /* -- derivatives -- */
 
-/* Fornberg (1988): weights w [n] of the m-th derivative (m = 0, 1) at z from nodes x [n]; c is 2 n scratch. */
+/* Fornberg (1988): weights w [n] of the m-th derivative (m = 0, 1) at z from nodes x [n]; c is 2 n
+ * scratch. */
 static void nrxi_dyn_fornberg(double z, const double *x, size_t n, double *w0, double *w1)
 {
   size_t i, j;
@@ -5347,7 +5706,8 @@ static void nrxi_dyn_fornberg(double z, const double *x, size_t n, double *w0, d
 
 static int nrxi_dyn_row_ok(size_t d, const double *x) { return nrxi_all_finite(x, d, NRX_F64); }
 
-static void nrxi_dyn_fd(size_t n, size_t d, const double *t, double dt, const double *x, size_t order, double *dx)
+static void nrxi_dyn_fd(size_t n, size_t d, const double *t, double dt, const double *x, size_t order,
+    double *dx)
 {
   size_t i, j, k, half = order / 2, width = order + 1;
   double node[32], w0[32], w1[32], nothing = HUGE_VAL - HUGE_VAL;
@@ -5365,7 +5725,8 @@ static void nrxi_dyn_fd(size_t n, size_t d, const double *t, double dt, const do
       size_t m = (n - 2 * half) * d;
       double *NRX_RESTRICT o = dx + half * d;
       for (k = 0; k < m; k++) o[k] = w1[half] * a[half * d + k];
-      for (j = 0; j < half; j++) for (k = 0; k < m; k++) o[k] += w1[width - 1 - j] * (a[(width - 1 - j) * d + k] - a[j * d + k]);
+      for (j = 0; j < half; j++) for (k = 0; k < m; k++)
+        o[k] += w1[width - 1 - j] * (a[(width - 1 - j) * d + k] - a[j * d + k]);
       i = n - half - 1;
       continue;
     }
@@ -5378,11 +5739,13 @@ static void nrxi_dyn_fd(size_t n, size_t d, const double *t, double dt, const do
 }
 
 /* Local polynomial fits: value and slope at every sample; windows are shifted, not shrunk, at the ends. */
-static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt, const double *x, size_t window, size_t degree,
+static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt, const double *x,
+    size_t window, size_t degree,
                  double *dx, double *smooth, const nrx_env *env)
 {
   size_t i, j, k, half = window / 2, c = degree + 1, lw = nrxi_dyn_lstsq_work(window, c, window);
-  double *m = (double *)nrxi_alloc(env, window * c + window * window + 2 * window + lw, sizeof(double)), *A, *B, *w0, *w1, nothing = HUGE_VAL - HUGE_VAL;
+  double *m = (double *)nrxi_alloc(env, window * c + window * window + 2 * window + lw, sizeof(double)), *A,
+      *B, *w0, *w1, nothing = HUGE_VAL - HUGE_VAL;
   size_t last = (size_t)-1;
   nrx_status st = NRX_OK;
   if (!m) return NRX_E_NOMEM;
@@ -5390,7 +5753,8 @@ static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt
   for (i = 0; i < n && st == NRX_OK; i++) {
     size_t first = i < half ? 0 : i + window - half > n ? n - window : i - half, offset = i - first;
     int ok = 1;
-    if (t || offset != last) { /* weights = rows 0 and 1 of the pseudo-inverse of the scaled Vandermonde matrix */
+    if (t || offset != last) { /* weights = rows 0 and 1 of the pseudo-inverse of the scaled Vandermonde
+                                  matrix */
       double scale = t ? t[first + window - 1] - t[first] : (double)window * dt;
       for (k = 0; k < window; k++) {
         double s = t ? (t[first + k] - t[i]) / scale : ((double)k - (double)offset) * dt / scale, v = 1.0;
@@ -5405,7 +5769,8 @@ static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt
     for (k = 0; k < window; k++) ok = ok && nrxi_dyn_row_ok(d, x + (first + k) * d);
     for (j = 0; j < d; j++) {
       double a = 0.0, b = 0.0;
-      for (k = 0; k < window; k++) { a += w0[k] * x[(first + k) * d + j]; b += w1[k] * x[(first + k) * d + j]; }
+      for (k = 0; k < window; k++) { a += w0[k] * x[(first + k) * d + j];
+        b += w1[k] * x[(first + k) * d + j]; }
       if (dx) dx[i * d + j] = ok ? b : nothing;
       if (smooth) smooth[i * d + j] = ok ? a : nothing;
     }
@@ -5414,12 +5779,14 @@ static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt
   return st;
 }
 
-/* Cubic smoothing spline of one column (Reinsch 1967): (R + lambda Q^T Q) g = Q^T y, banded; returns the GCV score with the trace
-   of the hat matrix from the central band of the inverse (Hutchinson & de Hoog 1985). */
-static double nrxi_dyn_spline(size_t n, const double *h, const double *y, double lambda, double *w, double *fit, double *slope)
+/* Cubic smoothing spline of one column (Reinsch 1967): (R + lambda Q^T Q) g = Q^T y, banded; returns the GCV
+   score with the trace of the hat matrix from the central band of the inverse (Hutchinson & de Hoog 1985). */
+static double nrxi_dyn_spline(size_t n, const double *h, const double *y, double lambda, double *w,
+    double *fit, double *slope)
 {
   size_t i, m = n - 2;
-  double *a = w, *b = a + m, *c = b + m, *g = c + m, *s0 = g + n, *s1 = s0 + n + 2, *s2 = s1 + n + 2, rss = 0, trace = 0;
+  double *a = w, *b = a + m, *c = b + m, *g = c + m, *s0 = g + n, *s1 = s0 + n + 2, *s2 = s1 + n + 2, rss = 0,
+      trace = 0;
   for (i = 0; i < m; i++) { /* band of R + lambda Q^T Q */
     double p = 1 / h[i], q = 1 / h[i + 1];
     a[i] = (h[i] + h[i + 1]) / 3 + lambda * (p * p + (p + q) * (p + q) + q * q);
@@ -5473,7 +5840,8 @@ static double nrxi_dyn_spline(size_t n, const double *h, const double *y, double
   return trace > 0 ? (double)n * rss / (trace * trace) : HUGE_VAL;
 }
 
-static nrx_status nrxi_dyn_spline_all(size_t n, size_t d, const double *t, double dt, const double *x, double alpha, double *dx, double *smooth, const nrx_env *env)
+static nrx_status nrxi_dyn_spline_all(size_t n, size_t d, const double *t, double dt, const double *x,
+    double alpha, double *dx, double *smooth, const nrx_env *env)
 {
   double *m = (double *)nrxi_alloc(env, 11 * n + 32, sizeof(double)), *h, *y, *fit, *slope, *w;
   size_t i, j;
@@ -5485,14 +5853,17 @@ static nrx_status nrxi_dyn_spline_all(size_t n, size_t d, const double *t, doubl
     for (i = 0; i < n; i++) y[i] = x[i * d + j];
     for (i = 0; i + 1 < n; i++) step += h[i] / (double)(n - 1);
     if (!(alpha > 0)) { /* golden section on log lambda */
-      double unit = step * step * step, lo = log(1e-8), hi = log(1e8), ratio = 0.6180339887498949, a, b, fa, fb;
+      double unit = step * step * step, lo = log(1e-8), hi = log(1e8), ratio = 0.6180339887498949, a, b, fa,
+          fb;
       int it;
       a = hi - ratio * (hi - lo); b = lo + ratio * (hi - lo);
       fa = nrxi_dyn_spline(n, h, y, unit * exp(a), w, fit, NULL);
       fb = nrxi_dyn_spline(n, h, y, unit * exp(b), w, fit, NULL);
       for (it = 0; it < 40; it++)
-        if (fa < fb) { hi = b; b = a; fb = fa; a = hi - ratio * (hi - lo); fa = nrxi_dyn_spline(n, h, y, unit * exp(a), w, fit, NULL); }
-        else { lo = a; a = b; fa = fb; b = lo + ratio * (hi - lo); fb = nrxi_dyn_spline(n, h, y, unit * exp(b), w, fit, NULL); }
+        if (fa < fb) { hi = b; b = a; fb = fa; a = hi - ratio * (hi - lo);
+          fa = nrxi_dyn_spline(n, h, y, unit * exp(a), w, fit, NULL); }
+        else { lo = a; a = b; fa = fb; b = lo + ratio * (hi - lo);
+          fb = nrxi_dyn_spline(n, h, y, unit * exp(b), w, fit, NULL); }
       lambda = unit * exp(0.5 * (lo + hi));
     }
     (void)nrxi_dyn_spline(n, h, y, lambda, w, fit, slope);
@@ -5502,9 +5873,11 @@ static nrx_status nrxi_dyn_spline_all(size_t n, size_t d, const double *t, doubl
   return NRX_OK;
 }
 
-/* Chartrand's lagged diffusivity, one column: unknown slopes u on n-1 cells, data f - f(0), A = running sum times dt. The normal
-   matrix is dense but (A^T A + alpha L) v = r is solved by conjugate gradients with O(n) products. */
-static void nrxi_dyn_tv_apply(size_t m, double dt, double alpha, const double *q, const double *u, double *out, double *w)
+/* Chartrand's lagged diffusivity, one column: unknown slopes u on n-1 cells, data f - f(0), A = running sum
+   times dt. The normal matrix is dense but (A^T A + alpha L) v = r is solved by conjugate gradients with O(n)
+   products. */
+static void nrxi_dyn_tv_apply(size_t m, double dt, double alpha, const double *q, const double *u,
+    double *out, double *w)
 {
   size_t i;
   double s = 0.0;
@@ -5518,7 +5891,8 @@ static void nrxi_dyn_tv_apply(size_t m, double dt, double alpha, const double *q
   }
 }
 
-static nrx_status nrxi_dyn_tv(size_t n, size_t d, double dt, const double *x, double alpha, double *dx, const nrx_env *env)
+static nrx_status nrxi_dyn_tv(size_t n, size_t d, double dt, const double *x, double alpha, double *dx,
+    const nrx_env *env)
 {
   size_t m = n - 1, i, j, it, cg;
   double *mem = (double *)nrxi_alloc(env, 8 * n, sizeof(double)), *u, *q, *b, *r, *p, *Ap, *w, *y;
@@ -5526,7 +5900,8 @@ static nrx_status nrxi_dyn_tv(size_t n, size_t d, double dt, const double *x, do
   u = mem; q = u + n; b = q + n; r = b + n; p = r + n; Ap = p + n; w = Ap + n; y = w + n;
   for (j = 0; j < d; j++) {
     double s = 0.0;
-    for (i = 0; i < m; i++) { y[i] = x[(i + 1) * d + j] - x[j]; u[i] = (x[(i + 1) * d + j] - x[i * d + j]) / dt; }
+    for (i = 0; i < m; i++) { y[i] = x[(i + 1) * d + j] - x[j];
+      u[i] = (x[(i + 1) * d + j] - x[i * d + j]) / dt; }
     for (i = m; i-- > 0;) { s += y[i] * dt; b[i] = s; }
     for (it = 0; it < 30; it++) {
       double rr = 0, stop, change = 0, size = 0;
@@ -5563,20 +5938,27 @@ NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, doubl
   if (q.window == 0) q.window = 11;
   if (q.degree == 0) q.degree = 3;
   if (!x || !dx || d == 0) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: needs samples and room");
-  need = q.method == NRX_DYN_FINITE_DIFFERENCE ? q.order + 1 : q.method == NRX_DYN_SAVITZKY_GOLAY || q.method == NRX_DYN_SMOOTHED ? q.window : 4;
-  if (n < need) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: %zu samples, this method needs %zu", n, need);
-  if (q.method < NRX_DYN_FINITE_DIFFERENCE || q.method > NRX_DYN_TV || q.order % 2 || q.order > 30 || q.window <= q.degree || q.degree > 12)
-    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: unknown method, odd or large order, or window <= degree");
+  need = q.method == NRX_DYN_FINITE_DIFFERENCE ? q.order + 1 : q.method == NRX_DYN_SAVITZKY_GOLAY
+      || q.method == NRX_DYN_SMOOTHED ? q.window : 4;
+  if (n < need) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: %zu samples, this method needs %zu",
+      n, need);
+  if (q.method < NRX_DYN_FINITE_DIFFERENCE || q.method > NRX_DYN_TV || q.order % 2 || q.order > 30
+      || q.window <= q.degree || q.degree > 12)
+    return nrxi_fail(&q.env, NRX_E_ARG,
+        "nrx_dyn_derivative: unknown method, odd or large order, or window <= degree");
   if (!t && !(dt > 0)) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: needs times or dt > 0");
   for (i = 1; t && i < n; i++)
-    if (!(t[i] > t[i - 1])) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: t[%zu] = %g does not increase (duplicated or unsorted)", i, t[i]);
-  if (t && q.method >= NRX_DYN_TV) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_derivative: this method needs equally spaced samples (dt, t = NULL)");
+    if (!(t[i] > t[i - 1])) return nrxi_fail(&q.env, NRX_E_ARG,
+        "nrx_dyn_derivative: t[%zu] = %g does not increase (duplicated or unsorted)", i, t[i]);
+  if (t && q.method >= NRX_DYN_TV) return nrxi_fail(&q.env, NRX_E_ARG,
+      "nrx_dyn_derivative: this method needs equally spaced samples (dt, t = NULL)");
   if (q.method >= NRX_DYN_SPLINE && !nrxi_all_finite(x, n * d, NRX_F64))
     return nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_derivative: this method cannot skip missing samples");
   if (smooth) memcpy(smooth, x, n * d * sizeof(double));
   switch (q.method) {
   case NRX_DYN_FINITE_DIFFERENCE: nrxi_dyn_fd(n, d, t, dt, x, q.order, dx); break;
-  case NRX_DYN_SAVITZKY_GOLAY: st = nrxi_dyn_savgol(n, d, t, dt, x, q.window, q.degree, dx, smooth, &q.env); break;
+  case NRX_DYN_SAVITZKY_GOLAY: st = nrxi_dyn_savgol(n, d, t, dt, x, q.window, q.degree, dx, smooth, &q.env);
+  break;
   case NRX_DYN_SMOOTHED: {
     double *s = smooth ? smooth : (double *)nrxi_alloc(&q.env, n * d, sizeof(double));
     st = s ? nrxi_dyn_savgol(n, d, t, dt, x, q.window, q.degree, NULL, s, &q.env) : NRX_E_NOMEM;
@@ -5590,7 +5972,8 @@ NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, doubl
   return st == NRX_OK ? st : nrxi_fail(&q.env, st, "nrx_dyn_derivative: %s", nrx_status_string(st));
 }
 
-/* -- Gram matrix of column blocks: G += F^T F, upper triangle, F [q][ld] with n rows used (a multiple of 4, zero padded) -- */
+/* -- Gram matrix of column blocks: G += F^T F, upper triangle, F [q][ld] with n rows used (a multiple of 4,
+ * zero padded) -- */
 
 #define NRXI_DYN_ROWS 64 /* a block of 64 columns stays in the first-level cache */
 
@@ -5600,14 +5983,16 @@ NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t
   for (i = 0; i < q; i += 4)
     for (j = i; j < q; j += 4) {
       size_t mi = q - i < 4 ? q - i : 4, mj = q - j < 4 ? q - j : 4;
-#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
+                                                     compile */
       if (mi == 4 && mj == 4) {
         const double *x = F + i * ld, *y = F + j * ld;
         nrxi_f64x4 s[16];
         memset(s, 0, sizeof s);
         for (r = 0; r < n; r += 4) {
           nrxi_f64x4 x0 = *(const nrxi_f64x4u *)(x + r), x1 = *(const nrxi_f64x4u *)(x + ld + r),
-                               x2 = *(const nrxi_f64x4u *)(x + 2 * ld + r), x3 = *(const nrxi_f64x4u *)(x + 3 * ld + r), v;
+                               x2 = *(const nrxi_f64x4u *)(x + 2 * ld + r),
+                                   x3 = *(const nrxi_f64x4u *)(x + 3 * ld + r), v;
           v = *(const nrxi_f64x4u *)(y + r);
           s[0] += x0 * v; s[4] += x1 * v; s[8] += x2 * v; s[12] += x3 * v;
           v = *(const nrxi_f64x4u *)(y + ld + r);
@@ -5631,9 +6016,12 @@ NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t
     }
 }
 #if defined(NRXI_X86)
-/* the 16 accumulators need the 32 registers of AVX-512VL; with 16 they spill, and it is still the faster tile */
-NRXI_AVX512 static void nrxi_dyn_gram_avx512(size_t q, size_t n, const double *F, size_t ld, double *G) { nrxi_dyn_gram_body(q, n, F, ld, G); }
-NRXI_AVX2 static void nrxi_dyn_gram_avx2(size_t q, size_t n, const double *F, size_t ld, double *G) { nrxi_dyn_gram_body(q, n, F, ld, G); }
+/* the 16 accumulators need the 32 registers of AVX-512VL; with 16 they spill, and it is still the faster
+ * tile */
+NRXI_AVX512 static void nrxi_dyn_gram_avx512(size_t q, size_t n, const double *F, size_t ld, double *G) {
+  nrxi_dyn_gram_body(q, n, F, ld, G); }
+NRXI_AVX2 static void nrxi_dyn_gram_avx2(size_t q, size_t n, const double *F, size_t ld, double *G) {
+  nrxi_dyn_gram_body(q, n, F, ld, G); }
 #endif
 static void nrxi_dyn_gram(size_t q, size_t n, const double *F, size_t ld, double *G)
 {
@@ -5656,26 +6044,31 @@ typedef struct nrxi_dyn_problem {
   double *w;                   /* scratch of optimisers */
   double *coef;                /* [n][p] */
   unsigned char *keep;         /* [n][p] */
-  double inflate;              /* > 0: terms below 3 standard errors times this are dropped (correlated weak rows) */
+  double inflate;              /* > 0: terms below 3 standard errors times this are dropped (correlated weak
+                                  rows) */
   double *floor;               /* [n] mean square error of the targets themselves, as far as known */
   size_t sweeps;
 } nrxi_dyn_problem;
 
-/* Columns of rows first .. first + m - 1 into F [q][ld], zero padded to a multiple of 4; returns the padded count. */
+/* Columns of rows first .. first + m - 1 into F [q][ld], zero padded to a multiple of 4; returns the padded
+ * count. */
 static size_t nrxi_dyn_fill(const nrxi_dyn_problem *P, size_t first, size_t m, double *F, size_t ld)
 {
   size_t r, j, pad = (m + 3) & ~(size_t)3;
   if (P->A) for (r = 0; r < m; r++) for (j = 0; j < P->q; j++) F[j * ld + r] = P->A[(first + r) * P->q + j];
   else {
     nrxi_dyn_terms_eval(&P->terms, m, P->in + first * P->terms.d, F, ld);
-    for (j = 0; j < P->n; j++) for (r = 0; r < m; r++) F[(P->p + j) * ld + r] = P->target[(first + r) * P->n + j];
+    for (j = 0; j < P->n; j++) for (r = 0; r < m; r++)
+      F[(P->p + j) * ld + r] = P->target[(first + r) * P->n + j];
   }
   for (j = 0; j < P->q; j++) for (r = m; r < pad; r++) F[j * ld + r] = 0.0;
   return pad;
 }
 
-/* Compresses the chosen columns (NULL = all; targets always) by streaming QR: R of size c = chosen + n. Bootstrap weights are counts. */
-static nrx_status nrxi_dyn_compress(nrxi_dyn_problem *P, const size_t *chosen, size_t count, const unsigned *weight, double *R)
+/* Compresses the chosen columns (NULL = all; targets always) by streaming QR: R of size c = chosen + n.
+ * Bootstrap weights are counts. */
+static nrx_status nrxi_dyn_compress(nrxi_dyn_problem *P, const size_t *chosen, size_t count,
+    const unsigned *weight, double *R)
 {
   const nrx_env *env = &P->d->env;
   size_t c = count + P->n, r, j, k, first;
@@ -5712,7 +6105,8 @@ static nrx_status nrxi_dyn_gram_all(nrxi_dyn_problem *P, const unsigned *weight)
   if (!F) return NRX_E_NOMEM;
   memset(P->G, 0, P->q * P->q * sizeof(double));
   for (first = 0; first < P->rows; first += NRXI_DYN_ROWS) {
-    size_t m = P->rows - first < NRXI_DYN_ROWS ? P->rows - first : NRXI_DYN_ROWS, pad = nrxi_dyn_fill(P, first, m, F, NRXI_DYN_ROWS);
+    size_t m = P->rows - first < NRXI_DYN_ROWS ? P->rows - first : NRXI_DYN_ROWS,
+        pad = nrxi_dyn_fill(P, first, m, F, NRXI_DYN_ROWS);
     for (r = 0; weight && r < m; r++)
       for (j = 0; j < P->q; j++) F[j * NRXI_DYN_ROWS + r] *= sqrt((double)weight[first + r]);
     nrxi_dyn_gram(P->q, pad, F, NRXI_DYN_ROWS, P->G);
@@ -5732,8 +6126,10 @@ static void nrxi_dyn_gram_of_r(nrxi_dyn_problem *P)
     }
 }
 
-/* Least squares of target column y on the active columns; ridge from the Gram matrix, else from R. x [active]. */
-static nrx_status nrxi_dyn_regress(nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y, double alpha, double *x)
+/* Least squares of target column y on the active columns; ridge from the Gram matrix, else from R. x
+ * [active]. */
+static nrx_status nrxi_dyn_regress(nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y,
+    double alpha, double *x)
 {
   size_t i, j, q = P->q, rank = m;
   double *a = P->w;
@@ -5768,7 +6164,8 @@ static nrx_status nrxi_dyn_regress(nrxi_dyn_problem *P, const size_t *active, si
 }
 
 /* Residual sum of squares of a support, from R. */
-static double nrxi_dyn_sse(const nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y, const double *x)
+static double nrxi_dyn_sse(const nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y,
+    const double *x)
 {
   size_t i, j, q = P->q;
   double s = 0.0;
@@ -5787,7 +6184,8 @@ static double nrxi_dyn_aicc(double sse, double rows, double k)
 }
 
 /* Index of the active term with the smallest |x| / standard error, and that quotient; from R. */
-static size_t nrxi_dyn_weakest(nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y, const double *x, double *quotient)
+static size_t nrxi_dyn_weakest(nrxi_dyn_problem *P, const size_t *active, size_t m, size_t y, const double *x,
+    double *quotient)
 {
   size_t i, j, l, q = P->q, worst = 0;
   double *a = P->w, *tau = a + q * m, *e = tau + 2 * m, sse = nrxi_dyn_sse(P, active, m, y, x);
@@ -5812,7 +6210,8 @@ static size_t nrxi_dyn_weakest(nrxi_dyn_problem *P, const size_t *active, size_t
 static nrx_status nrxi_dyn_stlsq(nrxi_dyn_problem *P, const double *norm)
 {
   size_t y, j, m, *active = (size_t *)nrxi_alloc(&P->d->env, P->p + 1, sizeof(size_t) + sizeof(double));
-  double *x, threshold = P->d->threshold > 0 ? P->d->threshold : 0.1, alpha = P->d->alpha < 0 ? 0.0 : P->d->alpha > 0 ? P->d->alpha : 0.05;
+  double *x, threshold = P->d->threshold > 0 ? P->d->threshold : 0.1,
+      alpha = P->d->alpha < 0 ? 0.0 : P->d->alpha > 0 ? P->d->alpha : 0.05;
   int it, limit = P->d->max_iterations > 0 ? P->d->max_iterations : 20;
   nrx_status st = NRX_OK;
   if (!active) return NRX_E_NOMEM;
@@ -5852,7 +6251,8 @@ static nrx_status nrxi_dyn_stlsq(nrxi_dyn_problem *P, const double *norm)
   return st;
 }
 
-/* Least squares on the support under C vec(W) = c: the optimality system of (W_S, multipliers), minimum norm where constraints repeat. */
+/* Least squares on the support under C vec(W) = c: the optimality system of (W_S, multipliers), minimum norm
+ * where constraints repeat. */
 static nrx_status nrxi_dyn_constrained_refit(nrxi_dyn_problem *P, size_t nc, const double *C, const double *c)
 {
   const nrx_env *env = &P->d->env;
@@ -5867,7 +6267,8 @@ static nrx_status nrxi_dyn_constrained_refit(nrxi_dyn_problem *P, size_t nc, con
   b = K + size * size;
   for (i = 0; i < m; i++) {
     for (j = 0; j < m; j++)
-      if (s[i] / p == s[j] / p) { size_t a = s[i] % p, d = s[j] % p; K[i * size + j] = P->G[(a < d ? a : d) * P->q + (a < d ? d : a)]; }
+      if (s[i] / p == s[j] / p) { size_t a = s[i] % p, d = s[j] % p;
+        K[i * size + j] = P->G[(a < d ? a : d) * P->q + (a < d ? d : a)]; }
     b[i] = P->G[(s[i] % p) * P->q + p + s[i] / p];
     for (k = 0; k < nc; k++) K[i * size + m + k] = K[(m + k) * size + i] = C[k * N + s[i]];
   }
@@ -5879,13 +6280,16 @@ static nrx_status nrxi_dyn_constrained_refit(nrxi_dyn_problem *P, size_t nc, con
   return st;
 }
 
-/* SR3, optionally with linear constraints C vec(W) = c; one Cholesky factor of H = G + I / nu serves every equation. */
+/* SR3, optionally with linear constraints C vec(W) = c; one Cholesky factor of H = G + I / nu serves every
+ * equation. */
 static nrx_status nrxi_dyn_sr3(nrxi_dyn_problem *P, size_t nc, const double *C, const double *c)
 {
   const nrx_env *env = &P->d->env;
   size_t p = P->p, n = P->n, N = p * n, i, j, y, k;
-  double nu = P->d->nu > 0 ? P->d->nu : 1.0, lambda = P->d->lambda > 0 ? P->d->lambda : 0.005, w = lambda * nu;
-  double *mem = (double *)nrxi_alloc(env, p * p + 2 * N + nc * N + nc * nc + nc + 8, sizeof(double)), *H, *W, *U, *HC, *S, *r;
+  double nu = P->d->nu > 0 ? P->d->nu : 1.0, lambda = P->d->lambda > 0 ? P->d->lambda : 0.005,
+      w = lambda * nu;
+  double *mem = (double *)nrxi_alloc(env, p * p + 2 * N + nc * N + nc * nc + nc + 8, sizeof(double)), *H, *W,
+      *U, *HC, *S, *r;
   int it, limit = P->d->max_iterations > 0 ? P->d->max_iterations : 200;
   nrx_status st;
   if (!mem) return NRX_E_NOMEM;
@@ -5940,8 +6344,8 @@ static nrx_status nrxi_dyn_sr3(nrxi_dyn_problem *P, size_t nc, const double *C, 
   return st == NRX_OK && nc ? nrxi_dyn_constrained_refit(P, nc, C, c) : st;
 }
 
-/* Energy-preserving constraints of quadratic terms: Q_ijk + Q_jik + Q_kij = 0 for the coefficient of x_j x_k in equation i. Returns their
-   number; C [..][n p] may be NULL to count. */
+/* Energy-preserving constraints of quadratic terms: Q_ijk + Q_jik + Q_kij = 0 for the coefficient of x_j x_k
+   in equation i. Returns their number; C [..][n p] may be NULL to count. */
 static size_t nrxi_dyn_energy_constraints(const nrxi_dyn_problem *P, double *C)
 {
   size_t n = P->n, p = P->p, a, b, c, i, count = 0, s;
@@ -5958,7 +6362,8 @@ static size_t nrxi_dyn_energy_constraints(const nrxi_dyn_problem *P, double *C)
           size_t lo = tri[s][1], hi = tri[s][2], at = bias + n;
           for (i = 0; i < lo; i++) at += n - i;
           at += hi - lo;
-          /* energy x_a (coef of x_b x_c): each distinct monomial collects every equation that feeds it once */
+          /* energy x_a (coef of x_b x_c): each distinct monomial collects every equation that feeds it
+             once */
           if ((s == 1 && b == a) || (s == 2 && (c == b || c == a))) continue;
           C[count * n * p + tri[s][0] * p + at] += 1.0;
         }
@@ -5971,8 +6376,10 @@ static nrx_status nrxi_dyn_trapping(nrxi_dyn_problem *P)
   size_t nc, N = P->n * P->p;
   double *C;
   nrx_status st;
-  if (nrxi_dyn_degree(P->terms.lib) != 2 || P->n < 2 || P->terms.d != P->n || P->terms.lib->pure_powers || P->terms.lib->interactions_only)
-    return nrxi_fail(&P->d->env, NRX_E_ARG, "nrx_dyn_sindy: the trapping optimizer needs the full library of degree 2 and no controls");
+  if (nrxi_dyn_degree(P->terms.lib) != 2 || P->n < 2 || P->terms.d != P->n || P->terms.lib->pure_powers
+      || P->terms.lib->interactions_only)
+    return nrxi_fail(&P->d->env, NRX_E_ARG,
+        "nrx_dyn_sindy: the trapping optimizer needs the full library of degree 2 and no controls");
   nc = nrxi_dyn_energy_constraints(P, NULL);
   C = nc <= (size_t)-1 / (N + 1) ? (double *)nrxi_calloc(&P->d->env, nc * (N + 1), sizeof(double)) : NULL;
   if (!C) return NRX_E_NOMEM;
@@ -5985,7 +6392,8 @@ static nrx_status nrxi_dyn_trapping(nrxi_dyn_problem *P)
 /* Backward elimination: drop the smallest scaled coefficient, refit, keep the support of least AICc. */
 static nrx_status nrxi_dyn_ssr(nrxi_dyn_problem *P, const double *norm)
 {
-  size_t y, j, m, worst, *active = (size_t *)nrxi_alloc(&P->d->env, P->p + 1, sizeof(size_t) + sizeof(double));
+  size_t y, j, m, worst, *active = (size_t *)nrxi_alloc(&P->d->env, P->p + 1,
+      sizeof(size_t) + sizeof(double));
   double *x, alpha = P->d->alpha < 0 ? 0.0 : P->d->alpha > 0 ? P->d->alpha : 0.0;
   nrx_status st = NRX_OK;
   if (!active) return NRX_E_NOMEM;
@@ -5999,16 +6407,19 @@ static nrx_status nrxi_dyn_ssr(nrxi_dyn_problem *P, const double *norm)
       if (st != NRX_OK && st != NRX_E_NUMERIC) break;
       {
         double sse = nrxi_dyn_sse(P, active, m, y, x), n = (double)P->rows;
-        score = P->floor[y] > 0 && sse <= 1.5 * P->floor[y] * n ? -HUGE_VAL : nrxi_dyn_aicc(sse + P->floor[y] * n, n, (double)m);
+        score = P->floor[y] > 0 && sse <= 1.5 * P->floor[y] * n ? -HUGE_VAL
+            : nrxi_dyn_aicc(sse + P->floor[y] * n, n, (double)m);
       }
-      if (st == NRX_OK && (score < best || score == -HUGE_VAL)) { /* as good as the data themselves: the smaller model wins */
+      if (st == NRX_OK && (score < best || score == -HUGE_VAL)) { /* as good as the data themselves: the
+                                                                     smaller model wins */
         best = score;
         memset(P->keep + y * P->p, 0, P->p);
         memset(P->coef + y * P->p, 0, P->p * sizeof(double));
         for (j = 0; j < m; j++) { P->keep[y * P->p + active[j]] = 1; P->coef[y * P->p + active[j]] = x[j]; }
       }
       st = NRX_OK;
-      for (worst = 0, j = 1; j < m; j++) if (fabs(x[j]) * norm[active[j]] < fabs(x[worst]) * norm[active[worst]]) worst = j;
+      for (worst = 0, j = 1; j < m; j++)
+        if (fabs(x[j]) * norm[active[j]] < fabs(x[worst]) * norm[active[worst]]) worst = j;
       for (j = worst; j + 1 < m; j++) active[j] = active[j + 1];
       m--;
       P->sweeps++;
@@ -6022,7 +6433,8 @@ static nrx_status nrxi_dyn_ssr(nrxi_dyn_problem *P, const double *norm)
 static nrx_status nrxi_dyn_frols(nrxi_dyn_problem *P)
 {
   const nrx_env *env = &P->d->env;
-  size_t p = P->p, q = P->q, y, i, j, k, limit = P->d->max_iterations > 0 ? (size_t)P->d->max_iterations : p < 30 ? p : 30;
+  size_t p = P->p, q = P->q, y, i, j, k, limit = P->d->max_iterations > 0 ? (size_t)P->d->max_iterations
+      : p < 30 ? p : 30;
   double *Q = (double *)nrxi_alloc(env, (p + 1) * q + 2 * p, sizeof(double)), *r, *x;
   size_t *active = (size_t *)nrxi_alloc(env, p + 1, sizeof(size_t));
   nrx_status st = Q && active ? NRX_OK : NRX_E_NOMEM;
@@ -6041,7 +6453,8 @@ static nrx_status nrxi_dyn_frols(nrxi_dyn_problem *P)
       size_t pick = p;
       for (j = 0; j < p; j++) {
         double qq = 0, qy = 0, base = 0;
-        for (i = 0; i < q; i++) { qq += Q[j * q + i] * Q[j * q + i]; qy += Q[j * q + i] * r[i]; base += P->R[i * q + j] * P->R[i * q + j]; }
+        for (i = 0; i < q; i++) { qq += Q[j * q + i] * Q[j * q + i]; qy += Q[j * q + i] * r[i];
+          base += P->R[i * q + j] * P->R[i * q + j]; }
         if (qq > 1e-20 * base && qy * qy / qq > top) { top = qy * qy / qq; pick = j; }
       }
       if (pick == p) break;
@@ -6092,15 +6505,18 @@ static nrx_status nrxi_dyn_optimise(nrxi_dyn_problem *P, const unsigned *weight)
   if (!norm) return NRX_E_NOMEM;
   for (i = 0; i < P->p; i++) norm[i] = sqrt(P->G[i * q + i]);
   if (P->d->normalize && P->d->optimizer == NRX_DYN_STLSQ) /* the ridge acts on scaled columns too */
-    for (i = 0; i < P->p; i++) for (j = i; j < q; j++) P->G[i * q + j] /= (norm[i] > 0 ? norm[i] : 1) * (j < P->p && norm[j] > 0 ? norm[j] : 1);
+    for (i = 0; i < P->p; i++) for (j = i; j < q; j++)
+      P->G[i * q + j] /= (norm[i] > 0 ? norm[i] : 1) * (j < P->p && norm[j] > 0 ? norm[j] : 1);
   switch (P->d->optimizer) {
   case NRX_DYN_STLSQ: st = nrxi_dyn_stlsq(P, P->d->normalize && !gram_only ? norm : NULL); break;
-  case NRX_DYN_SR3: st = nrxi_dyn_sr3(P, P->d->n_constraints, P->d->constraint, P->d->constraint_value); break;
+  case NRX_DYN_SR3: st = nrxi_dyn_sr3(P, P->d->n_constraints, P->d->constraint, P->d->constraint_value);
+  break;
   case NRX_DYN_SSR: st = nrxi_dyn_ssr(P, norm); break;
   case NRX_DYN_FROLS: st = nrxi_dyn_frols(P); break;
   default: st = nrxi_dyn_trapping(P); break;
   }
-  if (P->d->normalize && gram_only) for (i = 0; i < P->n * P->p; i++) P->coef[i] /= norm[i % P->p] > 0 ? norm[i % P->p] : 1.0;
+  if (P->d->normalize && gram_only) for (i = 0; i < P->n * P->p; i++)
+    P->coef[i] /= norm[i % P->p] > 0 ? norm[i % P->p] : 1.0;
   nrxi_free(&P->d->env, norm);
   return st;
 }
@@ -6110,7 +6526,8 @@ static nrx_status nrxi_dyn_ensemble(nrxi_dyn_problem *P, double *inclusion)
 {
   const nrx_env *env = &P->d->env;
   size_t B = P->d->ensemble, N = P->n * P->p, b, i, k;
-  double *all = B <= (size_t)-1 / (N + 1) ? (double *)nrxi_alloc(env, B * (N + 1), sizeof(double)) : NULL, *one, need = P->d->inclusion > 0 ? P->d->inclusion : 0.6;
+  double *all = B <= (size_t)-1 / (N + 1) ? (double *)nrxi_alloc(env, B * (N + 1), sizeof(double)) : NULL,
+      *one, need = P->d->inclusion > 0 ? P->d->inclusion : 0.6;
   unsigned *weight = (unsigned *)nrxi_alloc(env, P->rows, sizeof(unsigned));
   nrx_rng rng;
   nrx_status st = all && weight ? NRX_OK : NRX_E_NOMEM;
@@ -6138,7 +6555,8 @@ static nrx_status nrxi_dyn_ensemble(nrxi_dyn_problem *P, double *inclusion)
 
 /* -- rows of the weak form -- */
 
-/* phi and phi' weights of one window, trapezoid (the ends vanish): w0 = dt phi, w1 = -phi' / m, k = 0 .. 2m */
+/* phi and phi' weights of one window, trapezoid (the ends vanish): w0 = dt phi, w1 = -phi' / m, k = 0 ..
+ * 2m */
 static void nrxi_dyn_bump(size_t m, int power, double dt, double *w0, double *w1)
 {
   size_t k;
@@ -6149,12 +6567,14 @@ static void nrxi_dyn_bump(size_t m, int power, double dt, double *w0, double *w1
   }
 }
 
-/* Replaces samples by weak rows: A [rows][q] for windows that lie inside one trajectory and miss no sample; whitened by the
-   covariance of white state noise unless plain. */
-static nrx_status nrxi_dyn_weak_rows(nrxi_dyn_problem *P, const nrx_dyn_data *data, const double *in, size_t m, size_t stride)
+/* Replaces samples by weak rows: A [rows][q] for windows that lie inside one trajectory and miss no sample;
+   whitened by the covariance of white state noise unless plain. */
+static nrx_status nrxi_dyn_weak_rows(nrxi_dyn_problem *P, const nrx_dyn_data *data, const double *in,
+    size_t m, size_t stride)
 {
   const nrx_env *env = &P->d->env;
-  size_t width = 2 * m + 1, d = P->terms.d, q = P->q, tr, first = 0, r, j, k, cap = data->n / stride + 1, *start, *group;
+  size_t width = 2 * m + 1, d = P->terms.d, q = P->q, tr, first = 0, r, j, k, cap = data->n / stride + 1,
+      *start, *group;
   int power = P->d->weak_power > 0 ? P->d->weak_power : 8;
   double *w0 = (double *)nrxi_alloc(env, 2 * width + q * NRXI_DYN_ROWS, sizeof(double)), *w1, *F, dt;
   nrx_status st = NRX_OK;
@@ -6173,7 +6593,8 @@ static nrx_status nrxi_dyn_weak_rows(nrxi_dyn_problem *P, const nrx_dyn_data *da
     }
     first += n;
   }
-  P->A = P->rows && P->rows <= (size_t)-1 / q ? (double *)nrxi_calloc(env, P->rows * q, sizeof(double)) : NULL;
+  P->A = P->rows && P->rows <= (size_t)-1 / q ? (double *)nrxi_calloc(env, P->rows * q, sizeof(double))
+      : NULL;
   if (!P->A) { st = P->rows ? NRX_E_NOMEM : NRX_E_ARG; goto done; }
   dt = data->t ? data->t[1] - data->t[0] : data->dt;
   nrxi_dyn_bump(m, power, dt, w0, w1);
@@ -6220,7 +6641,8 @@ done:
   return st;
 }
 
-/* Half-width for the weak form: three fifths of the time after which the autocorrelation of the states has fallen to 1/e. */
+/* Half-width for the weak form: three fifths of the time after which the autocorrelation of the states has
+ * fallen to 1/e. */
 static size_t nrxi_dyn_weak_width(const nrx_dyn_data *data)
 {
   size_t n = data->lengths ? data->lengths[0] : data->n, lag, i, j, d = data->d;
@@ -6229,7 +6651,9 @@ static size_t nrxi_dyn_weak_width(const nrx_dyn_data *data)
     for (j = 0; j < d; j++) {
       double mean = 0, a = 0, b = 0;
       for (i = 0; i < n; i++) mean += data->x[i * d + j] / (double)n;
-      for (i = 0; i + lag < n; i += 1 + n / 20000) { a += (data->x[i * d + j] - mean) * (data->x[(i + lag) * d + j] - mean); b += (data->x[i * d + j] - mean) * (data->x[i * d + j] - mean); }
+      for (i = 0; i + lag < n; i += 1 + n / 20000) {
+        a += (data->x[i * d + j] - mean) * (data->x[(i + lag) * d + j] - mean);
+        b += (data->x[i * d + j] - mean) * (data->x[i * d + j] - mean); }
       if (b > 0) { num += a / b; den += 1; }
     }
     if (num < 0.36787944 * den) break;
@@ -6255,7 +6679,8 @@ static const char *nrxi_dyn_data_check(const nrx_dyn_data *q, size_t *at)
   for (tr = 0; tr < (q->lengths ? q->n_trajectories : 1); tr++) {
     size_t n = q->lengths ? q->lengths[tr] : q->n;
     for (i = 1; q->t && i < n; i++)
-      if (!(q->t[first + i] > q->t[first + i - 1])) { *at = first + i; return "times do not increase (duplicated or unsorted sample)"; }
+      if (!(q->t[first + i] > q->t[first + i - 1])) { *at = first + i;
+        return "times do not increase (duplicated or unsorted sample)"; }
     first += n;
   }
   for (j = 0; j < q->d; j++) {
@@ -6273,10 +6698,12 @@ static const char *nrxi_dyn_data_check(const nrx_dyn_data *q, size_t *at)
   return NULL;
 }
 
-static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, const double *alt, double weak_noise)
+static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, const double *alt,
+    double weak_noise)
 {
   const nrx_env *env = &P->d->env;
-  size_t p = P->p, n = P->n, y, j, i, r, count = 0, first, *chosen = (size_t *)nrxi_alloc(env, 2 * p + 2, sizeof(size_t)), *act;
+  size_t p = P->p, n = P->n, y, j, i, r, count = 0, first,
+      *chosen = (size_t *)nrxi_alloc(env, 2 * p + 2, sizeof(size_t)), *act;
   double *R = NULL, *F = NULL, *x, *prev;
   nrx_status st = NRX_OK;
   if (!chosen) return NRX_E_NOMEM;
@@ -6288,13 +6715,15 @@ static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, c
   }
   P->terms.need = (unsigned char *)nrxi_calloc(env, p, 1);
   if (!P->terms.need) { nrxi_free(env, chosen); return NRX_E_NOMEM; }
-  for (i = 0; i < count; i++) { /* from here on only the support, its factors and the variables are evaluated */
+  for (i = 0; i < count; i++) { /* from here on only the support, its factors and the variables are
+                                   evaluated */
     int k = (int)chosen[i];
     for (; k >= 0; k = (size_t)k < P->terms.n_poly ? P->terms.parent[k] : -1) P->terms.need[k] = 1;
   }
   for (i = 0; i < P->terms.n_poly; i++) if (P->terms.degree[i] <= 1) P->terms.need[i] = 1;
   {
-    size_t c = count + n, lw = nrxi_dyn_lstsq_work(c, count + 1, 1), size = c * c + 2 * c * (count + 1) + c + p + lw;
+    size_t c = count + n, lw = nrxi_dyn_lstsq_work(c, count + 1, 1),
+        size = c * c + 2 * c * (count + 1) + c + p + lw;
     R = (double *)nrxi_alloc(env, size, sizeof(double));
     F = (double *)nrxi_alloc(env, P->q * NRXI_DYN_ROWS + 8 * n + p, sizeof(double));
     if (!R || !F) { st = NRX_E_NOMEM; goto done; }
@@ -6318,13 +6747,15 @@ static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, c
       memcpy(keep_r, a, c * k * sizeof(double));
       st = nrxi_dyn_lstsq(c, k, a, b, 1, 1e-14, &rank, work);
       if (st != NRX_OK) break;
-      if (rank < k) { st = nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_sindy: the %zu terms of equation %zu are linearly dependent on the data", k, y); break; }
+      if (rank < k) { st = nrxi_fail(env, NRX_E_NUMERIC,
+          "nrx_dyn_sindy: the %zu terms of equation %zu are linearly dependent on the data", k, y); break; }
       if (!P->d->biased && !P->d->n_constraints && P->d->optimizer != NRX_DYN_TRAPPING)
         for (j = 0; j < k; j++) P->coef[y * p + chosen[act[j]]] = b[j] * x[j];
       /* errors: rows of R_S^-1 by QR of the k columns; condition from its singular values */
       if (nrxi_dyn_qr(c, k, keep_r, a, work) == NRX_OK) {
         double big = 0, small = HUGE_VAL;
-        for (j = 0; j < k; j++) { big = nrxi_dyn_max(big, fabs(keep_r[j * k + j])); small = nrxi_dyn_min(small, fabs(keep_r[j * k + j])); }
+        for (j = 0; j < k; j++) { big = nrxi_dyn_max(big, fabs(keep_r[j * k + j]));
+          small = nrxi_dyn_min(small, fabs(keep_r[j * k + j])); }
         m->condition = nrxi_dyn_max(m->condition, big / small);
         for (j = 0; j < k; j++) { /* solve R^T z = e_j */
           double s = 0.0;
@@ -6392,7 +6823,8 @@ NRX_DEF void nrx_dyn_model_free(nrx_dyn_model *m)
 }
 
 /* Everything for one library degree. */
-static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *d, nrx_dyn_model **out)
+static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *d,
+    nrx_dyn_model **out)
 {
   const nrx_env *env = &d->env;
   size_t n = data->d, inputs = n + data->n_controls, i, j, tr, first, total;
@@ -6411,7 +6843,8 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   m->library = d->library;
   m->terms = nrxi_calloc(env, 1, sizeof(nrxi_dyn_terms));
   st = m->terms ? nrxi_dyn_terms_make((nrxi_dyn_terms *)m->terms, &m->library, inputs, env) : NRX_E_NOMEM;
-  if (st != NRX_OK) { st = nrxi_fail(env, st, "nrx_dyn_sindy: the library is too large or memory is short"); goto done; }
+  if (st != NRX_OK) { st = nrxi_fail(env, st, "nrx_dyn_sindy: the library is too large or memory is short");
+    goto done; }
   P.terms = *(nrxi_dyn_terms *)m->terms;
   P.p = m->p = P.terms.p;
   P.q = P.p + n;
@@ -6419,13 +6852,16 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   m->n_inputs = inputs;
   m->time = d->time;
   m->names = d->names;
-  if (d->optimizer == NRX_DYN_SR3 && d->n_constraints && (!d->constraint || !d->constraint_value)) { st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: constraints are missing"); goto done; }
-  if (P.p == 0 || !nrxi_mul_ok(n, 3 * P.p + 4, &total) || !nrxi_mul_ok(P.q, P.q, &i)) { st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: the library is empty or too large"); goto done; }
+  if (d->optimizer == NRX_DYN_SR3 && d->n_constraints && (!d->constraint || !d->constraint_value)) {
+    st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: constraints are missing"); goto done; }
+  if (P.p == 0 || !nrxi_mul_ok(n, 3 * P.p + 4, &total) || !nrxi_mul_ok(P.q, P.q, &i)) {
+    st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: the library is empty or too large"); goto done; }
   m->coef = (double *)nrxi_calloc(env, total, sizeof(double));
   i = 2 * P.q * P.q + P.q * (P.p + 2) + nrxi_dyn_lstsq_work(P.q, P.p, 1);
   P.R = (double *)nrxi_alloc(env, i, sizeof(double));
   P.keep = (unsigned char *)nrxi_calloc(env, n, P.p);
-  mem = data->n <= (size_t)-1 / (inputs + 4 * n) / 16 ? (double *)nrxi_alloc(env, data->n * (inputs + 4 * n), sizeof(double)) : NULL;
+  mem = data->n <= (size_t)-1 / (inputs + 4 * n) / 16
+      ? (double *)nrxi_alloc(env, data->n * (inputs + 4 * n), sizeof(double)) : NULL;
   if (!m->coef || !P.R || !P.keep || !mem) { st = nrxi_dyn_oom(env, "nrx_dyn_sindy"); goto done; }
   m->error = m->coef + n * P.p;
   m->inclusion = m->error + n * P.p;
@@ -6442,20 +6878,23 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   dx = P.target + data->n * n;
   smooth = dx + data->n * n;
   alt = smooth + data->n * n;
-  for (first = 0, tr = 0; tr < (data->lengths ? data->n_trajectories : 1); tr++) { /* derivatives per trajectory */
+  /* derivatives per trajectory */
+  for (first = 0, tr = 0; tr < (data->lengths ? data->n_trajectories : 1); tr++) {
     size_t len = data->lengths ? data->lengths[tr] : data->n;
     const double *x = data->x + first * n, *t = data->t ? data->t + first : NULL;
     nrx_dyn_derivative_desc q = d->derivative, other = NRX_ZERO;
     q.env = other.env = *env;
     memcpy(smooth + first * n, x, len * n * sizeof(double));
     if (d->time == NRX_DYN_DISCRETE) {
-      for (i = 0; i < len; i++) for (j = 0; j < n; j++) dx[(first + i) * n + j] = i + 1 < len ? x[(i + 1) * n + j] : HUGE_VAL;
+      for (i = 0; i < len; i++) for (j = 0; j < n; j++) dx[(first + i) * n + j] = i + 1 < len
+          ? x[(i + 1) * n + j] : HUGE_VAL;
     } else if (data->dxdt) memcpy(dx + first * n, data->dxdt + first * n, len * n * sizeof(double));
     else if (!weak) {
       st = nrx_dyn_derivative(len, n, t, data->dt, x, &q, dx + first * n, smooth + first * n);
       if (st != NRX_OK) goto done;
       other.order = q.method == NRX_DYN_FINITE_DIFFERENCE ? (q.order ? q.order : 2) + 2 : 4;
-      if (len > other.order + 1) st = nrx_dyn_derivative(len, n, t, data->dt, x, &other, alt + first * n, NULL);
+      if (len > other.order + 1) st = nrx_dyn_derivative(len, n, t, data->dt, x, &other, alt + first * n,
+          NULL);
       else for (i = 0; i < len * n; i++) alt[first * n + i] = 0.0;
       if (st != NRX_OK) goto done;
     }
@@ -6471,35 +6910,48 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     if (weak || !ok) continue;
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
-    if (data->dxdt || d->time == NRX_DYN_DISCRETE || !nrxi_dyn_row_ok(n, alt + P.rows * n)) /* alt is not filled there */
+    /* alt is not filled there */
+    if (data->dxdt || d->time == NRX_DYN_DISCRETE || !nrxi_dyn_row_ok(n, alt + P.rows * n))
       memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
-    for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else round-off */
-      double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0 : y - alt[P.rows * n + j];
+    for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else
+                                 round-off */
+      double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0
+          : y - alt[P.rows * n + j];
       P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
     }
     P.rows++;
   }
   if (weak) {
-    size_t half = d->weak_half ? d->weak_half : nrxi_dyn_weak_width(data), stride = d->weak_stride ? d->weak_stride : half / 10 ? half / 10 : 1;
+    size_t half = d->weak_half ? d->weak_half : nrxi_dyn_weak_width(data),
+        stride = d->weak_stride ? d->weak_stride : half / 10 ? half / 10 : 1;
     double noise = 0.0, count = 0.0;
     st = nrxi_dyn_weak_rows(&P, data, P.in, half, stride);
-    if (st != NRX_OK) { st = nrxi_fail(env, st, "nrx_dyn_sindy: no window of %zu samples fits (data too short or too many missing)", 2 * half + 1); goto done; }
+    if (st != NRX_OK) { st = nrxi_fail(env, st,
+        "nrx_dyn_sindy: no window of %zu samples fits (data too short or too many missing)", 2 * half + 1);
+          goto done; }
     for (i = 4; i < data->n; i++) /* white noise from fourth differences */
       for (j = 0; j < n; j++) {
         const double *x = data->x + i * n + j;
-        double v = x[0] - 4 * x[-(ptrdiff_t)n] + 6 * x[-2 * (ptrdiff_t)n] - 4 * x[-3 * (ptrdiff_t)n] + x[-4 * (ptrdiff_t)n];
+        double v = x[0] - 4 * x[-(ptrdiff_t)n] + 6 * x[-2 * (ptrdiff_t)n] - 4 * x[-3 * (ptrdiff_t)n]
+            + x[-4 * (ptrdiff_t)n];
         if (nrxi_finite_f64(&v)) { noise += v * v / 70.0; count += 1; }
       }
-    weak_noise = count > 0 ? 10.0 * sqrt(noise / count) * (d->weak_gls ? 1.0 : 2.0 / sqrt((double)half)) + 1e-300 : 1e-300;
+    weak_noise = count > 0 ? 10.0 * sqrt(noise / count) * (d->weak_gls ? 1.0 : 2.0 / sqrt((double)half))
+        + 1e-300 : 1e-300;
   }
-  if (P.rows < P.p + (d->ensemble ? 5 : 1)) { st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: %zu usable rows are too few for %zu terms", P.rows, P.p); goto done; }
+  if (P.rows < P.p + (d->ensemble ? 5 : 1)) {
+    st = nrxi_fail(env, NRX_E_ARG, "nrx_dyn_sindy: %zu usable rows are too few for %zu terms", P.rows, P.p);
+    goto done; }
   m->rows = P.rows;
   st = d->ensemble ? nrxi_dyn_ensemble(&P, m->inclusion) : nrxi_dyn_optimise(&P, NULL);
-  if (st == NRX_E_NUMERIC) st = nrxi_fail(env, st, "nrx_dyn_sindy: the %zu terms are not finite or linearly dependent on these data (a smaller library, more varied data, or a ridge helps)", P.p);
+  if (st == NRX_E_NUMERIC) st = nrxi_fail(env, st,
+      "nrx_dyn_sindy: the %zu terms are not finite or linearly dependent on these data (a smaller library, "
+      "more varied data, or a ridge helps)", P.p);
   if (st != NRX_OK) goto done;
   for (i = 0; !d->ensemble && i < n * P.p; i++) m->inclusion[i] = P.keep[i];
   m->sweeps = P.sweeps;
-  st = nrxi_dyn_finish_model(&P, m, data->dxdt || weak || d->time == NRX_DYN_DISCRETE ? NULL : alt, weak_noise);
+  st = nrxi_dyn_finish_model(&P, m, data->dxdt || weak || d->time == NRX_DYN_DISCRETE ? NULL : alt,
+      weak_noise);
 done:
   nrxi_free(env, mem);
   nrxi_free(env, P.R);
@@ -6511,7 +6963,8 @@ done:
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, nrx_dyn_model **out)
+NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc,
+    nrx_dyn_model **out)
 {
   nrx_dyn_sindy_desc d = NRX_ZERO;
   const char *why;
@@ -6522,10 +6975,14 @@ NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_d
   if (!out) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy: out is NULL");
   *out = NULL;
   why = nrxi_dyn_data_check(data, &at);
-  if (why) return nrxi_fail(&d.env, why[0] == 'a' ? NRX_E_NUMERIC : NRX_E_ARG, "nrx_dyn_sindy: %s (index %zu)", why, at);
-  if (d.optimizer < NRX_DYN_STLSQ || d.optimizer > NRX_DYN_TRAPPING || d.time < 0 || d.time > NRX_DYN_DISCRETE)
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy: unknown optimizer %d or time %d", d.optimizer, d.time);
-  if ((d.weak_auto || d.weak_half) && d.alpha == 0) d.alpha = -1; /* integrals are small numbers: a ridge in absolute units would rule them */
+  if (why) return nrxi_fail(&d.env, why[0] == 'a' ? NRX_E_NUMERIC : NRX_E_ARG,
+      "nrx_dyn_sindy: %s (index %zu)", why, at);
+  if (d.optimizer < NRX_DYN_STLSQ || d.optimizer > NRX_DYN_TRAPPING || d.time < 0
+      || d.time > NRX_DYN_DISCRETE)
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy: unknown optimizer %d or time %d", d.optimizer,
+        d.time);
+  if ((d.weak_auto || d.weak_half) && d.alpha == 0) d.alpha = -1; /* integrals are small numbers: a ridge in
+                                                                     absolute units would rule them */
   if (d.library.degree != 0) return nrxi_dyn_sindy_once(data, &d, out);
   for (degree = 2; degree <= 5; degree++) { /* raise the degree while the data reject the fit */
     nrx_dyn_model *next = NULL;
@@ -6540,7 +6997,8 @@ NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_d
   return NRX_OK;
 }
 
-NRX_DEF size_t nrx_dyn_model_print(const nrx_dyn_model *m, int decimals, int intervals, char *text, size_t size)
+NRX_DEF size_t nrx_dyn_model_print(const nrx_dyn_model *m, int decimals, int intervals, char *text,
+    size_t size)
 {
   nrxi_dyn_writer w;
   size_t y, j;
@@ -6641,7 +7099,8 @@ static nrx_status nrxi_dyn_model_f(void *user, double t, const double *x, double
 
 NRX_DEF nrx_status nrx_dyn_model_field(const nrx_dyn_model *m, nrx_vfield *out)
 {
-  if (!m || !out || m->n_inputs != m->n) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_model_field: needs a model without controls");
+  if (!m || !out || m->n_inputs != m->n)
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_model_field: needs a model without controls");
   out->f = nrxi_dyn_model_f;
   out->jac = NULL;
   memcpy(&out->user, &m, sizeof(void *));
@@ -6649,7 +7108,8 @@ NRX_DEF nrx_status nrx_dyn_model_field(const nrx_dyn_model *m, nrx_vfield *out)
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt, const double *thresholds,
+NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt,
+    const double *thresholds,
                    double *rows, size_t *best)
 {
   nrx_dyn_sindy_desc d = NRX_ZERO;
@@ -6660,7 +7120,8 @@ NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_si
   nrx_status st = NRX_OK;
   if (desc) d = *desc;
   if (why || !thresholds || !rows || !best || nt == 0 || data->lengths || data->n_controls || d.time)
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy_path: %s", why ? why : "needs thresholds, room, and one trajectory without controls");
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy_path: %s",
+        why ? why : "needs thresholds, room, and one trajectory without controls");
   cut = data->n - data->n / 5;
   train = *data;
   train.n = cut;
@@ -6668,7 +7129,8 @@ NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_si
   dx = (double *)nrxi_alloc(&d.env, data->n, 2 * data->d * sizeof(double));
   if (!dx) return nrxi_dyn_oom(&d.env, "nrx_dyn_sindy_path");
   if (data->dxdt) memcpy(dx, data->dxdt, data->n * data->d * sizeof(double));
-  else st = nrx_dyn_derivative(data->n, data->d, data->t, data->dt, data->x, &d.derivative, dx, dx + data->n * data->d);
+  else st = nrx_dyn_derivative(data->n, data->d, data->t, data->dt, data->x, &d.derivative, dx,
+      dx + data->n * data->d);
   *best = 0;
   for (i = 0; i < nt && st == NRX_OK; i++) {
     nrx_dyn_model *m;
@@ -6685,8 +7147,10 @@ NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_si
     }
     for (k = cut; k < data->n; k++) {
       double f[64];
-      if (m->n > 64 || !nrxi_dyn_row_ok(m->n, dx + k * m->n) || nrxi_dyn_model_f(m, 0, data->x + k * m->n, f) != NRX_OK) continue;
-      for (y = 0; y < m->n; y++) { sse += (dx[k * m->n + y] - f[y]) * (dx[k * m->n + y] - f[y]); tot += dx[k * m->n + y] * dx[k * m->n + y]; }
+      if (m->n > 64 || !nrxi_dyn_row_ok(m->n, dx + k * m->n) || nrxi_dyn_model_f(m, 0, data->x + k * m->n, f)
+          != NRX_OK) continue;
+      for (y = 0; y < m->n; y++) { sse += (dx[k * m->n + y] - f[y]) * (dx[k * m->n + y] - f[y]);
+        tot += dx[k * m->n + y] * dx[k * m->n + y]; }
     }
     rows[4 * i] = nnz;
     rows[4 * i + 1] = tot > 0 ? 1 - sse / tot : 0;
@@ -6699,7 +7163,8 @@ NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_si
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic, size_t power,
+NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic,
+    size_t power,
                   size_t order, double threshold, double *coef, double *r2, const nrx_env *env)
 {
   size_t p, i, j, a, k, edge = periodic ? 0 : 4, rows = 0, row;
@@ -6707,8 +7172,10 @@ NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, doubl
   nrxi_dyn_problem P;
   nrx_dyn_sindy_desc d = NRX_ZERO;
   nrx_status st = NRX_OK;
-  if (!u || !coef || !(dt > 0) || !(dx > 0) || nt < 9 || nx < 9 || order > 4 || power > 6 || !nrxi_all_finite(u, nt * nx, NRX_F64))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_pde_find: needs a finite field of at least 9 x 9, order <= 4 and power <= 6");
+  if (!u || !coef || !(dt > 0) || !(dx > 0) || nt < 9 || nx < 9 || order > 4 || power > 6
+      || !nrxi_all_finite(u, nt * nx, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_pde_find: needs a finite field of at least 9 x 9, order <= 4 and power <= 6");
   p = (power + 1) * (order + 1);
   memset(&P, 0, sizeof P);
   if (env) d.env = *env;
@@ -6720,12 +7187,16 @@ NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, doubl
   P.n = 1;
   P.q = p + 1;
   rows = (nt - 8) * (nx - 2 * edge);
-  mem = (double *)nrxi_alloc(env, rows * P.q + 2 * P.q * P.q + P.q * (p + 2) + nrxi_dyn_lstsq_work(P.q, p, 1) + p + 1, sizeof(double));
+  mem = (double *)nrxi_alloc(env, rows * P.q + 2 * P.q * P.q + P.q * (p + 2) + nrxi_dyn_lstsq_work(P.q, p, 1)
+      + p + 1, sizeof(double));
   P.keep = (unsigned char *)nrxi_calloc(env, p, 1);
-  if (!mem || !P.keep) { nrxi_free(env, mem); nrxi_free(env, P.keep); return nrxi_dyn_oom(env, "nrx_dyn_pde_find"); }
-  P.A = mem; P.R = P.A + rows * P.q; P.G = P.R + P.q * P.q; P.w = P.G + P.q * P.q; P.coef = P.w + P.q * (p + 2) + nrxi_dyn_lstsq_work(P.q, p, 1);
+  if (!mem || !P.keep) { nrxi_free(env, mem); nrxi_free(env, P.keep);
+    return nrxi_dyn_oom(env, "nrx_dyn_pde_find"); }
+  P.A = mem; P.R = P.A + rows * P.q; P.G = P.R + P.q * P.q; P.w = P.G + P.q * P.q;
+  P.coef = P.w + P.q * (p + 2) + nrxi_dyn_lstsq_work(P.q, p, 1);
   P.rows = rows;
-  /* weights of derivatives 0 .. 4 on nine points: 1 and 2 of order 8, 3 and 4 of order 6, by differentiating Lagrange polynomials */
+  /* weights of derivatives 0 .. 4 on nine points: 1 and 2 of order 8, 3 and 4 of order 6, by differentiating
+     Lagrange polynomials */
   for (k = 0; k < 9; k++) node[k] = (double)k - 4.0;
   for (a = 0; a < 9; a++) { /* coefficients of the a-th Lagrange polynomial */
     double c[10] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, f = 1.0;
@@ -6755,7 +7226,8 @@ NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, doubl
   if (st == NRX_OK) {
     double *norm = P.R;
     for (i = 0; i < p; i++) norm[i] = sqrt(P.G[i * P.q + i]);
-    for (i = 0; i < p; i++) for (j = i; j < P.q; j++) P.G[i * P.q + j] /= norm[i] * (j < p ? norm[j] : sqrt(P.G[p * P.q + p]));
+    for (i = 0; i < p; i++) for (j = i; j < P.q; j++)
+      P.G[i * P.q + j] /= norm[i] * (j < p ? norm[j] : sqrt(P.G[p * P.q + p]));
     st = nrxi_dyn_stlsq(&P, NULL);
   }
   if (st == NRX_OK) st = nrxi_dyn_compress(&P, NULL, p, NULL, P.R);
@@ -6772,18 +7244,21 @@ NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, doubl
   }
   nrxi_free(env, mem);
   nrxi_free(env, P.keep);
-  return st == NRX_OK ? st : nrxi_fail(env, st, "nrx_dyn_pde_find: the terms are linearly dependent on these data");
+  return st == NRX_OK ? st : nrxi_fail(env, st,
+      "nrx_dyn_pde_find: the terms are linearly dependent on these data");
 }
 
-/* ==================================================== the audit ============================================== */
+/* ======================================== the audit ================ */
 
 NRX_DEF nrx_status nrx_dyn_noise_level(size_t n, size_t d, const double *x, double *sd)
 {
   size_t i, j, k, order;
-  if (!x || !sd || n < 20 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_noise_level: needs at least 20 samples");
+  if (!x || !sd || n < 20 || d == 0) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_noise_level: needs at least 20 samples");
   for (j = 0; j < d; j++) {
     sd[j] = HUGE_VAL;
-    for (order = 2; order <= 10; order += 2) { /* the difference with the least implied noise has the least signal in it */
+    for (order = 2; order <= 10; order += 2) { /* the difference with the least implied noise has the least
+                                                  signal in it */
       double c[11], s = 0.0, norm = 0.0, count = 0;
       c[0] = 1.0;
       for (k = 1; k <= order; k++) c[k] = -c[k - 1] * (double)(order + 1 - k) / (double)k;
@@ -6826,11 +7301,13 @@ NRX_DEF nrx_status nrx_dyn_auditor_create(size_t d, const nrx_dyn_audit_desc *de
   nrx_dyn_auditor *a;
   nrx_status st;
   if (desc) q = *desc;
-  if (!out || d == 0) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_auditor_create: needs d > 0 and a place for the result");
+  if (!out || d == 0) return nrxi_fail(&q.env, NRX_E_ARG,
+      "nrx_dyn_auditor_create: needs d > 0 and a place for the result");
   *out = NULL;
   if (q.library.degree == 0) q.library.degree = 3;
   if (q.tolerance == 0) q.tolerance = 1e-8;
-  if (!nrxi_finite_f64(&q.noise) || q.noise > 10) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_auditor_create: noise %g is not a relative level", q.noise);
+  if (!nrxi_finite_f64(&q.noise) || q.noise > 10)
+    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_auditor_create: noise %g is not a relative level", q.noise);
   a = (nrx_dyn_auditor *)nrxi_calloc(&q.env, 1, sizeof *a);
   if (!a) return nrxi_dyn_oom(&q.env, "nrx_dyn_auditor_create");
   a->d = q;
@@ -6842,10 +7319,12 @@ NRX_DEF nrx_status nrx_dyn_auditor_create(size_t d, const nrx_dyn_audit_desc *de
   if (st == NRX_OK) st = nrx_dyn_stream_create(&a->theta, a->terms.p, &q.env);
   if (st == NRX_OK) st = nrx_dyn_stream_create(&a->slope, a->terms.p, &q.env);
   if (st == NRX_OK) {
-    a->shift = (double *)nrxi_calloc(&q.env, 4 * d + a->terms.p * 3 * NRXI_DYN_ROWS + NRXI_DYN_ROWS * d, sizeof(double));
+    a->shift = (double *)nrxi_calloc(&q.env, 4 * d + a->terms.p * 3 * NRXI_DYN_ROWS + NRXI_DYN_ROWS * d,
+        sizeof(double));
     st = a->shift ? NRX_OK : NRX_E_NOMEM;
   }
-  if (st != NRX_OK) { nrx_dyn_auditor_free(a); return nrxi_fail(&q.env, st, "nrx_dyn_auditor_create: the library is too large or memory is short"); }
+  if (st != NRX_OK) { nrx_dyn_auditor_free(a);
+    return nrxi_fail(&q.env, st, "nrx_dyn_auditor_create: the library is too large or memory is short"); }
   a->scale = a->shift + d; a->noise = a->scale + d; a->F = a->noise + 2 * d;
   a->row = a->F + a->terms.p * 2 * NRXI_DYN_ROWS; a->x = a->row + a->terms.p * NRXI_DYN_ROWS;
   *out = a;
@@ -6861,8 +7340,10 @@ static nrx_status nrxi_dyn_audit_scale(nrx_dyn_auditor *a, size_t n, const doubl
     for (i = 0; i < n; i++) m += x[i * d + j] / (double)n;
     for (i = 0; i < n; i++) v += (x[i * d + j] - m) * (x[i * d + j] - m) / (double)n;
     v = sqrt(v);
-    if (!nrxi_finite_f64(&v)) return nrxi_fail(&a->d.env, NRX_E_NUMERIC, "nrx_dyn_audit: state %zu is not finite", j);
-    if (!(v > 1e-12 * fabs(m)) || v == 0) return nrxi_fail(&a->d.env, NRX_E_NUMERIC, "nrx_dyn_audit: state %zu is constant", j);
+    if (!nrxi_finite_f64(&v)) return nrxi_fail(&a->d.env, NRX_E_NUMERIC,
+        "nrx_dyn_audit: state %zu is not finite", j);
+    if (!(v > 1e-12 * fabs(m)) || v == 0)
+      return nrxi_fail(&a->d.env, NRX_E_NUMERIC, "nrx_dyn_audit: state %zu is constant", j);
     a->shift[j] = a->affine ? m : 0.0;
     a->scale[j] = a->affine ? v : 1.0;
     a->noise[j] = a->d.noise > 0 ? a->d.noise * v / a->scale[j] : 0.0;
@@ -6882,12 +7363,15 @@ NRX_DEF nrx_status nrx_dyn_auditor_push(nrx_dyn_auditor *a, size_t n, const doub
   if (!a->scaled && (st = nrxi_dyn_audit_scale(a, n, x)) != NRX_OK) return st;
   for (first = 0; first < n && st == NRX_OK; first += NRXI_DYN_ROWS) {
     size_t m = n - first < NRXI_DYN_ROWS ? n - first : NRXI_DYN_ROWS;
-    for (r = 0; r < m; r++) for (j = 0; j < d; j++) a->x[r * d + j] = (x[(first + r) * d + j] - a->shift[j]) / a->scale[j];
+    for (r = 0; r < m; r++) for (j = 0; j < d; j++)
+      a->x[r * d + j] = (x[(first + r) * d + j] - a->shift[j]) / a->scale[j];
     nrxi_dyn_terms_eval(&a->terms, m, a->x, a->F, NRXI_DYN_ROWS);
     for (r = 0; r < m; r++) for (k = 0; k < p; k++) a->row[r * p + k] = a->F[k * NRXI_DYN_ROWS + r];
     st = nrx_dyn_stream_push(&a->theta, m, a->row);
-    for (j = 0; j < d && a->d.noise > 0 && st == NRX_OK; j++) { /* what the noise of state j does to each term */
-      double h = 1e-5 * nrxi_dyn_max(1e-3, a->affine ? 1.0 : a->noise[j] / a->d.noise), *G = a->F + p * NRXI_DYN_ROWS;
+    for (j = 0; j < d && a->d.noise > 0 && st == NRX_OK; j++) { /* what the noise of state j does to each
+                                                                   term */
+      double h = 1e-5 * nrxi_dyn_max(1e-3, a->affine ? 1.0 : a->noise[j] / a->d.noise),
+          *G = a->F + p * NRXI_DYN_ROWS;
       for (r = 0; r < m; r++) a->x[r * d + j] += h;
       nrxi_dyn_terms_eval(&a->terms, m, a->x, a->F, NRXI_DYN_ROWS);
       for (r = 0; r < m; r++) a->x[r * d + j] -= 2 * h;
@@ -6895,7 +7379,8 @@ NRX_DEF nrx_status nrx_dyn_auditor_push(nrx_dyn_auditor *a, size_t n, const doub
       for (r = 0; r < m; r++) {
         a->x[r * d + j] += h;
         for (k = 0; k < p; k++)
-          a->row[r * p + k] = a->noise[j] * (a->F[k * NRXI_DYN_ROWS + r] - G[k * NRXI_DYN_ROWS + r]) / (2 * h);
+          a->row[r * p + k] = a->noise[j] * (a->F[k * NRXI_DYN_ROWS + r] - G[k * NRXI_DYN_ROWS + r])
+              / (2 * h);
       }
       st = nrx_dyn_stream_push(&a->slope, m, a->row);
     }
@@ -6942,14 +7427,16 @@ static void nrxi_dyn_to_raw(const nrx_dyn_auditor *a, size_t p, double *c, doubl
   memcpy(c, E, p * sizeof(double));
 }
 
-/* Reduced echelon form of k vectors [k][p] with full pivoting; entries below `drop` of a row's largest become zero. */
+/* Reduced echelon form of k vectors [k][p] with full pivoting; entries below `drop` of a row's largest become
+ * zero. */
 static void nrxi_dyn_echelon(size_t k, size_t p, size_t from, double *v, double drop)
 {
   size_t i, j, l;
   for (i = 0; i < k; i++) {
     size_t r = i, c = 0;
     double best = -1.0;
-    for (l = i; l < k; l++) for (j = from; j < p; j++) if (fabs(v[l * p + j]) > best) { best = fabs(v[l * p + j]); r = l; c = j; }
+    for (l = i; l < k; l++) for (j = from; j < p; j++)
+      if (fabs(v[l * p + j]) > best) { best = fabs(v[l * p + j]); r = l; c = j; }
     if (!(best > 0)) return;
     for (j = 0; j < p; j++) { double t = v[i * p + j]; v[i * p + j] = v[r * p + j]; v[r * p + j] = t; }
     best = v[i * p + c];
@@ -6967,9 +7454,10 @@ static void nrxi_dyn_echelon(size_t k, size_t p, size_t from, double *v, double 
   }
 }
 
-/* Smallest generalised singular value of the columns `pick` [m] of raw terms: R and W are [p][p] factors in raw terms; c [m] gets the
-   combination. mem: 4 p p + 2 p + work. */
-static double nrxi_dyn_gamma_of(size_t p, const double *R, const double *W, const size_t *pick, size_t m, double *c, double *mem)
+/* Smallest generalised singular value of the columns `pick` [m] of raw terms: R and W are [p][p] factors in
+   raw terms; c [m] gets the combination. mem: 4 p p + 2 p + work. */
+static double nrxi_dyn_gamma_of(size_t p, const double *R, const double *W, const size_t *pick, size_t m,
+    double *c, double *mem)
 {
   double *Q = mem, *A = Q + p * m, *Vt = A + p * m, *s = Vt + m * m, *tau = s + m, *work = tau + 2 * m;
   size_t i, j, k;
@@ -6991,19 +7479,23 @@ static double nrxi_dyn_gamma_of(size_t p, const double *R, const double *W, cons
   return s[0] > 0 ? 1.0 / s[0] : HUGE_VAL;
 }
 
-/* Noisy data leave null vectors uncertain along directions the samples hardly explore; this finds for each of k null directions a
-   combination of few raw terms that the noise still explains. Terms are tried for removal from low and from high degree, the shorter
-   result wins; a term of each result is then barred from the next ones. */
+/* Noisy data leave null vectors uncertain along directions the samples hardly explore; this finds for each of
+   k null directions a combination of few raw terms that the noise still explains. Terms are tried for removal
+   from low and from high degree, the shorter result wins; a term of each result is then barred from the next
+   ones. */
 static nrx_status nrxi_dyn_sparse_nulls(nrx_dyn_auditor *a, size_t p, size_t k, double *out)
 {
   const nrx_env *env = &a->d.env;
-  size_t P = a->terms.p, i, j, l, q, m, best_m, *pick = (size_t *)nrxi_alloc(env, 4 * p, sizeof(size_t)), *trial = pick + p, *best = trial + p, *barred = best + p;
-  double *mem = (double *)nrxi_alloc(env, 7 * p * p + 4 * p + nrxi_dyn_svd_work(p, p) + 4 * p, sizeof(double)), *R, *W, *B, *c, *work;
+  size_t P = a->terms.p, i, j, l, q, m, best_m, *pick = (size_t *)nrxi_alloc(env, 4 * p, sizeof(size_t)),
+      *trial = pick + p, *best = trial + p, *barred = best + p;
+  double *mem = (double *)nrxi_alloc(env, 7 * p * p + 4 * p + nrxi_dyn_svd_work(p, p) + 4 * p,
+      sizeof(double)), *R, *W, *B, *c, *work;
   int order;
   if (!pick || !mem) { nrxi_free(env, pick); nrxi_free(env, mem); return NRX_E_NOMEM; }
   R = mem; W = R + p * p; B = W + p * p; c = B + p * p; work = c + p;
   memset(barred, 0, p * sizeof(size_t));
-  memset(B, 0, p * p * sizeof(double)); /* column k: raw monomial k in standardised ones, x = shift + scale z */
+  memset(B, 0, p * p * sizeof(double)); /* column k: raw monomial k in standardised ones, x = shift + scale
+                                           z */
   B[0] = 1.0;
   for (j = 1; j < p; j++) {
     int parent = a->terms.parent[j] < 0 ? 0 : a->terms.parent[j], v = a->terms.var[j], up;
@@ -7018,7 +7510,8 @@ static nrx_status nrxi_dyn_sparse_nulls(nrx_dyn_auditor *a, size_t p, size_t k, 
   for (i = 0; i < p; i++)
     for (j = 0; j < p; j++) {
       double r = 0, w = 0;
-      for (l = i; l < p; l++) { r += a->theta.R[i * P + l] * B[l * p + j]; w += a->slope.R[i * P + l] * B[l * p + j]; }
+      for (l = i; l < p; l++) { r += a->theta.R[i * P + l] * B[l * p + j];
+        w += a->slope.R[i * P + l] * B[l * p + j]; }
       R[i * p + j] = r;
       W[i * p + j] = w;
     }
@@ -7041,7 +7534,8 @@ static nrx_status nrxi_dyn_sparse_nulls(nrx_dyn_auditor *a, size_t p, size_t k, 
     (void)nrxi_dyn_gamma_of(p, R, W, best, best_m, c, work);
     for (j = 0, l = 0, i = 1; i < best_m; i++) { /* the barred term: the heaviest of this result */
       double size = 0, was = 0;
-      for (m = 0; m < p; m++) { size += R[m * p + best[i]] * R[m * p + best[i]]; was += R[m * p + best[l]] * R[m * p + best[l]]; }
+      for (m = 0; m < p; m++) { size += R[m * p + best[i]] * R[m * p + best[i]];
+        was += R[m * p + best[l]] * R[m * p + best[l]]; }
       if (l == 0 || fabs(c[i]) * sqrt(size) > fabs(c[l]) * sqrt(was)) l = i;
     }
     barred[best[l]] = 1;
@@ -7052,12 +7546,15 @@ static nrx_status nrxi_dyn_sparse_nulls(nrx_dyn_auditor *a, size_t p, size_t k, 
   return NRX_OK;
 }
 
-/* Looks at the leading p terms; null vectors (unscaled, in the coordinates used) to `vectors` [..][p] when it is not NULL. */
-static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn_audit_degree *g, double *vectors)
+/* Looks at the leading p terms; null vectors (unscaled, in the coordinates used) to `vectors` [..][p] when it
+ * is not NULL. */
+static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn_audit_degree *g,
+    double *vectors)
 {
   const nrx_env *env = &a->d.env;
   size_t P = a->terms.p, i, j, k;
-  double *m = (double *)nrxi_alloc(env, 3 * p * p + 3 * p + nrxi_dyn_svd_work(p, p), sizeof(double)), *A, *U, *Vt, *s, *norm, *work;
+  double *m = (double *)nrxi_alloc(env, 3 * p * p + 3 * p + nrxi_dyn_svd_work(p, p), sizeof(double)), *A, *U,
+      *Vt, *s, *norm, *work;
   const double *R = a->theta.R, *W = a->slope.R;
   nrx_status st;
   int noisy = a->d.noise > 0;
@@ -7085,7 +7582,8 @@ static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn
         g->null++;
       }
   }
-  if (noisy && st == NRX_OK) { /* singular values of W R^-1: the largest belong to the directions the noise explains */
+  if (noisy && st == NRX_OK) { /* singular values of W R^-1: the largest belong to the directions the noise
+                                  explains */
     for (i = 0; i < p; i++)
       for (j = 0; j < p; j++) {
         double v = i <= j ? W[i * P + j] : 0.0, d = R[j * P + j];
@@ -7132,35 +7630,44 @@ static void nrxi_dyn_audit_text(const nrx_dyn_auditor *a, const nrx_dyn_audit_re
   const nrx_dyn_audit_degree *last = &r->degree[r->degrees - 1];
 #define NRXI_DYN_SAY(s) nrxi_dyn_write(w, s)
 #define NRXI_DYN_NUM(v, dec) nrxi_dyn_write_number(w, (double)(v), dec)
-  NRXI_DYN_SAY("Discoverability audit: "); NRXI_DYN_NUM(r->samples, 0); NRXI_DYN_SAY(" samples of "); NRXI_DYN_NUM(r->d, 0); NRXI_DYN_SAY(" states, ");
+  NRXI_DYN_SAY("Discoverability audit: "); NRXI_DYN_NUM(r->samples, 0); NRXI_DYN_SAY(" samples of ");
+  NRXI_DYN_NUM(r->d, 0); NRXI_DYN_SAY(" states, ");
   if (r->noise > 0) { NRXI_DYN_SAY("relative noise "); NRXI_DYN_NUM(r->noise, -2); }
   else NRXI_DYN_SAY("taken as clean");
   NRXI_DYN_SAY(".\nFunction class: ");
-  if (a->affine) { NRXI_DYN_SAY("polynomials of degree "); NRXI_DYN_NUM(a->d.library.degree, 0); NRXI_DYN_SAY(" ("); }
+  if (a->affine) { NRXI_DYN_SAY("polynomials of degree "); NRXI_DYN_NUM(a->d.library.degree, 0);
+    NRXI_DYN_SAY(" ("); }
   else NRXI_DYN_SAY("the span of a custom library (");
   NRXI_DYN_NUM(last->terms, 0); NRXI_DYN_SAY(" terms per equation).\n");
   for (g = 0; g < r->degrees; g++) {
     const nrx_dyn_audit_degree *q = &r->degree[g];
     NRXI_DYN_SAY(a->affine ? "  degree " : "  library"); if (a->affine) NRXI_DYN_NUM(g + 1, 0);
-    NRXI_DYN_SAY(": "); NRXI_DYN_NUM(q->terms, 0); NRXI_DYN_SAY(" terms, smallest/largest singular value "); NRXI_DYN_NUM(q->ratio, -2);
+    NRXI_DYN_SAY(": "); NRXI_DYN_NUM(q->terms, 0); NRXI_DYN_SAY(" terms, smallest/largest singular value ");
+    NRXI_DYN_NUM(q->ratio, -2);
     if (r->noise > 0) { NRXI_DYN_SAY(", smallest signal to noise "); NRXI_DYN_NUM(q->gamma, -2); }
     NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->null, 0); NRXI_DYN_SAY(" vanish");
-    if (q->undecided) { NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->undecided, 0); NRXI_DYN_SAY(" hidden by the noise"); }
+    if (q->undecided) { NRXI_DYN_SAY(", "); NRXI_DYN_NUM(q->undecided, 0);
+      NRXI_DYN_SAY(" hidden by the noise"); }
     NRXI_DYN_SAY("\n");
   }
   if (r->exponent != 0 || r->dimension != 0) {
-    NRXI_DYN_SAY("Largest Lyapunov exponent "); NRXI_DYN_NUM(r->exponent, -2); NRXI_DYN_SAY(" +- "); NRXI_DYN_NUM(r->exponent_error, -2);
-    NRXI_DYN_SAY(a->d.field ? "; Kaplan-Yorke dimension " : "; correlation dimension "); NRXI_DYN_NUM(r->dimension, -2);
+    NRXI_DYN_SAY("Largest Lyapunov exponent "); NRXI_DYN_NUM(r->exponent, -2); NRXI_DYN_SAY(" +- ");
+    NRXI_DYN_NUM(r->exponent_error, -2);
+    NRXI_DYN_SAY(a->d.field ? "; Kaplan-Yorke dimension " : "; correlation dimension ");
+    NRXI_DYN_NUM(r->dimension, -2);
     NRXI_DYN_SAY(" +- "); NRXI_DYN_NUM(r->dimension_error, -2); NRXI_DYN_SAY(" of "); NRXI_DYN_NUM(r->d, 0);
-    NRXI_DYN_SAY(" states; boxes visited "); NRXI_DYN_NUM(100 * r->coverage, 1); NRXI_DYN_SAY(" %, widest hole "); NRXI_DYN_NUM(r->largest_hole, 2); NRXI_DYN_SAY(" of the box.\n");
+    NRXI_DYN_SAY(" states; boxes visited "); NRXI_DYN_NUM(100 * r->coverage, 1);
+    NRXI_DYN_SAY(" %, widest hole "); NRXI_DYN_NUM(r->largest_hole, 2); NRXI_DYN_SAY(" of the box.\n");
   }
   NRXI_DYN_SAY("Verdict: ");
   if (r->verdict == NRX_DYN_UNDECIDED) {
     NRXI_DYN_SAY("UNDECIDED at this noise. In this class "); NRXI_DYN_NUM(last->undecided + last->null, 0);
-    NRXI_DYN_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along them are not determined.\n"
+    NRXI_DYN_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along "
+                 "them are not determined.\n"
                  "Use a smaller class, less noise, or data that move further.\n");
   } else if (r->verdict == NRX_DYN_OBSTRUCTED) {
-    NRXI_DYN_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all samples:\n");
+    NRXI_DYN_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all "
+                 "samples:\n");
     for (i = 0; i < r->n_integrals; i++) {
       double value = 0.0;
       NRXI_DYN_SAY("  I"); NRXI_DYN_NUM(i + 1, 0); NRXI_DYN_SAY(" =");
@@ -7174,17 +7681,25 @@ static void nrxi_dyn_audit_text(const nrx_dyn_auditor *a, const nrx_dyn_audit_re
       }
       NRXI_DYN_SAY(" = "); NRXI_DYN_NUM(value, 4); NRXI_DYN_SAY("\n");
     }
-    NRXI_DYN_SAY("Any multiple of (I - its value) can be added to any equation without changing the fit: a family of ");
-    NRXI_DYN_NUM(r->free_parameters, 0); NRXI_DYN_SAY(" free parameters of equally good models.\nAn experiment that separates them starts where I differs, for instance at (");
-    for (j = 0; r->experiment && j < r->d; j++) { if (j) NRXI_DYN_SAY(", "); NRXI_DYN_NUM(r->experiment[j], -2); }
-    NRXI_DYN_SAY(").\nChaos would not help: a first integral obstructs every analytic class (for data on finitely many of its levels).\n");
+    NRXI_DYN_SAY("Any multiple of (I - its value) can be added to any equation without changing the fit: a "
+                 "family of ");
+    NRXI_DYN_NUM(r->free_parameters, 0);
+    NRXI_DYN_SAY(" free parameters of equally good models.\nAn experiment that separates them starts where I "
+                 "differs, for instance at (");
+    for (j = 0; r->experiment && j < r->d; j++) { if (j) NRXI_DYN_SAY(", ");
+      NRXI_DYN_NUM(r->experiment[j], -2); }
+    NRXI_DYN_SAY(").\nChaos would not help: a first integral obstructs every analytic class (for data on "
+                 "finitely many of its levels).\n");
   } else {
     NRXI_DYN_SAY("UNIQUE in this class: no combination of its terms vanishes on the data");
-    if (r->noise > 0) { NRXI_DYN_SAY(", each stands at least "); NRXI_DYN_NUM(last->gamma, 1); NRXI_DYN_SAY(" times above the noise"); }
+    if (r->noise > 0) { NRXI_DYN_SAY(", each stands at least "); NRXI_DYN_NUM(last->gamma, 1);
+      NRXI_DYN_SAY(" times above the noise"); }
     NRXI_DYN_SAY(".\n");
     if (r->verdict == NRX_DYN_ANALYTIC)
-      NRXI_DYN_SAY("The attractor's dimension exceeds d - 1: the sufficient criterion for uniqueness among all real-analytic fields is met too.\n");
-    else NRXI_DYN_SAY("Beyond this class nothing is claimed (the dimension criterion for analytic fields is sufficient, not necessary).\n");
+      NRXI_DYN_SAY("The attractor's dimension exceeds d - 1: the sufficient criterion for uniqueness among "
+                   "all real-analytic fields is met too.\n");
+    else NRXI_DYN_SAY("Beyond this class nothing is claimed (the dimension criterion for analytic fields is "
+                      "sufficient, not necessary).\n");
   }
 #undef NRXI_DYN_SAY
 #undef NRXI_DYN_NUM
@@ -7215,7 +7730,8 @@ static nrx_status nrxi_dyn_audit_conclude(nrx_dyn_auditor *a, nrx_dyn_audit_repo
     p = a->affine ? nrx_dyn_library_size(&lib, a->n) : P;
     st = nrxi_dyn_audit_degree_of(a, p, &r->degree[g], v);
     k = r->degree[g].null;
-    if (st == NRX_OK && k && !r->integral && r->degree[g].undecided == 0 && (r->noise == 0 || k < p / 2)) { /* the lowest degree with certain null vectors names the integrals */
+    /* the lowest degree with certain null vectors names the integrals */
+    if (st == NRX_OK && k && !r->integral && r->degree[g].undecided == 0 && (r->noise == 0 || k < p / 2)) {
       r->integral = (double *)nrxi_alloc(env, k * p, sizeof(double));
       if (!r->integral) { st = NRX_E_NOMEM; break; }
       if (a->affine && r->noise > 0) st = nrxi_dyn_sparse_nulls(a, p, k, r->integral);
@@ -7227,7 +7743,8 @@ static nrx_status nrxi_dyn_audit_conclude(nrx_dyn_auditor *a, nrx_dyn_audit_repo
       for (i = 0; i < k; i++) { /* the largest coefficient of a varying term is 1 */
         double *row = r->integral + i * p, big = 0;
         size_t j;
-        for (j = a->terms.parent[0] == -2; j < p; j++) if (fabs(row[j]) > fabs(big) * (1 + 1e-6)) big = row[j];
+        for (j = a->terms.parent[0] == -2; j < p; j++) if (fabs(row[j]) > fabs(big) * (1 + 1e-6))
+          big = row[j];
         for (j = 0; j < p && big != 0; j++) row[j] /= big;
       }
       r->n_integrals = k;
@@ -7242,9 +7759,11 @@ static nrx_status nrxi_dyn_audit_conclude(nrx_dyn_auditor *a, nrx_dyn_audit_repo
     r->free_parameters = last->null * a->n;
     if (r->integral) r->verdict = NRX_DYN_OBSTRUCTED;
     else if (last->undecided || last->null) r->verdict = NRX_DYN_UNDECIDED;
-    else r->verdict = r->dimension > (double)a->n - 1 + 2 * r->dimension_error && r->exponent > 2 * r->exponent_error ? NRX_DYN_ANALYTIC : NRX_DYN_UNIQUE;
+    else r->verdict = r->dimension > (double)a->n - 1 + 2 * r->dimension_error
+        && r->exponent > 2 * r->exponent_error ? NRX_DYN_ANALYTIC : NRX_DYN_UNIQUE;
   }
-  if (r->integral) { /* where would a new orbit tell most: largest first integral defect in 1.5 deviations around the mean */
+  if (r->integral) { /* where would a new orbit tell most: largest first integral defect in 1.5 deviations
+                        around the mean */
     nrx_rng rng;
     double best = -1.0, x[64], f;
     size_t t, j;
@@ -7253,10 +7772,13 @@ static nrx_status nrxi_dyn_audit_conclude(nrx_dyn_auditor *a, nrx_dyn_audit_repo
     nrx_rng_seed(&rng, 1, 0);
     for (t = 0; t < 400 && a->n <= 64; t++) {
       double *F = a->F;
-      for (j = 0; j < a->n; j++) x[j] = a->affine ? a->shift[j] + 1.5 * a->scale[j] * (2 * nrx_rng_uniform(&rng) - 1) : (0.5 + 2 * nrx_rng_uniform(&rng)) * fabs(a->noise[a->n + j]);
+      for (j = 0; j < a->n; j++) x[j] = a->affine
+          ? a->shift[j] + 1.5 * a->scale[j] * (2 * nrx_rng_uniform(&rng) - 1)
+              : (0.5 + 2 * nrx_rng_uniform(&rng)) * fabs(a->noise[a->n + j]);
       nrxi_dyn_terms_eval(&a->terms, 1, x, F, 1);
       for (f = 0.0, j = 0; j < r->n_terms; j++) f += r->integral[j] * F[j];
-      if (nrxi_finite_f64(&f) && fabs(f) > best) { best = fabs(f); memcpy(r->experiment, x, a->n * sizeof(double)); }
+      if (nrxi_finite_f64(&f) && fabs(f) > best) { best = fabs(f);
+        memcpy(r->experiment, x, a->n * sizeof(double)); }
     }
   }
   w.text = NULL; w.size = 0; w.length = 0;
@@ -7276,30 +7798,38 @@ NRX_DEF nrx_status nrx_dyn_auditor_finish(nrx_dyn_auditor *a, nrx_dyn_audit_repo
   if (!a || !out) return NRX_E_ARG;
   *out = NULL;
   if (a->theta.rows < a->terms.p + 1)
-    return nrxi_fail(&a->d.env, NRX_E_ARG, "nrx_dyn_audit: %zu samples cannot decide about %zu terms", a->theta.rows, a->terms.p);
+    return nrxi_fail(&a->d.env, NRX_E_ARG, "nrx_dyn_audit: %zu samples cannot decide about %zu terms",
+        a->theta.rows, a->terms.p);
   r = (nrx_dyn_audit_report *)nrxi_calloc(&a->d.env, 1, sizeof *r);
   if (!r) return nrxi_dyn_oom(&a->d.env, "nrx_dyn_audit");
   r->env = a->d.env;
   st = nrxi_dyn_audit_conclude(a, r);
-  if (st != NRX_OK) { nrx_dyn_audit_free(r); return nrxi_fail(&a->d.env, st, "nrx_dyn_audit: %s", nrx_status_string(st)); }
+  if (st != NRX_OK) { nrx_dyn_audit_free(r);
+    return nrxi_fail(&a->d.env, st, "nrx_dyn_audit: %s", nrx_status_string(st)); }
   *out = r;
   return NRX_OK;
 }
 
-/* Exponent from the growth of nearest-neighbour distances, correlation dimension, coverage: at most 3000 samples are used. */
-static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_auditor *a, nrx_dyn_audit_report *r)
+/* Exponent from the growth of nearest-neighbour distances, correlation dimension, coverage: at most 3000
+ * samples are used. */
+static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_auditor *a,
+    nrx_dyn_audit_report *r)
 {
   const nrx_env *env = &a->d.env;
-  size_t n = q->n, d = q->d, step = n > 3000 ? n / 3000 : 1, m = n / step, i, j, k, kmax = 40, filled = 0, cells = 1, per = 10;
-  double dt = (q->t ? (q->t[n - 1] - q->t[0]) / (double)(n - 1) : q->dt), *mem, *S, *Z, *low, slope[3], lo = 0, hi = 0, radius[12], C[12];
+  size_t n = q->n, d = q->d, step = n > 3000 ? n / 3000 : 1, m = n / step, i, j, k, kmax = 40, filled = 0,
+      cells = 1, per = 10;
+  double dt = (q->t ? (q->t[n - 1] - q->t[0]) / (double)(n - 1) : q->dt), *mem, *S, *Z, *low, slope[3],
+      lo = 0, hi = 0, radius[12], C[12];
   unsigned char *box;
   nrx_status st = NRX_OK;
   if (m < 200) return NRX_OK;
   mem = (double *)nrxi_calloc(env, n * d + 3 * n + 2 * kmax + 2, sizeof(double));
   if (!mem) return NRX_E_NOMEM;
   Z = mem; S = Z + n * d;
-  for (i = 0; i < n; i++) for (j = 0; j < d; j++) Z[i * d + j] = q->x[i * d + j] / (a->affine ? a->scale[j] : nrxi_dyn_max(1e-300, fabs(a->noise[d + j])));
-  { /* mean log distance of nearest neighbours after k samples, in steps that cover about two e-foldings of growth or the data's tenth */
+  for (i = 0; i < n; i++) for (j = 0; j < d; j++)
+    Z[i * d + j] = q->x[i * d + j] / (a->affine ? a->scale[j] : nrxi_dyn_max(1e-300, fabs(a->noise[d + j])));
+  { /* mean log distance of nearest neighbours after k samples, in steps that cover about two e-foldings of
+       growth or the data's tenth */
     double *count = S + kmax + 1;
     size_t hop = 1 + n / 2000;
     for (i = 0; i + kmax * hop < n; i += step) {
@@ -7332,7 +7862,8 @@ static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_a
   for (i = 0; i < m; i++) memmove(Z + i * d, Z + i * step * d, d * sizeof(double));
   for (k = 0; k < 12; k++) radius[k] = 0.08 * pow(1.25, (double)k);
   st = nrx_dyn_correlation_sum(m, d, Z, step > 20 ? 1 : 20 / step, 12, radius, C);
-  for (k = 0, i = 0; k < 12 && st == NRX_OK; k++) if (C[k] * (double)m * (double)m > 200) { radius[i] = log(radius[k]); C[i++] = log(C[k]); }
+  for (k = 0, i = 0; k < 12 && st == NRX_OK; k++)
+    if (C[k] * (double)m * (double)m > 200) { radius[i] = log(radius[k]); C[i++] = log(C[k]); }
   if (i >= 6) {
     slope[0] = nrx_dyn_slope(i, radius, C, NULL);
     slope[1] = nrx_dyn_slope(i / 2, radius, C, NULL);
@@ -7340,7 +7871,11 @@ static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_a
     r->dimension = slope[0];
     r->dimension_error = 0.5 * fabs(slope[1] - slope[2]) + 0.02 * slope[0];
   }
-  while (per > 1) { for (cells = 1, j = 0; j < d && cells <= 1000000; j++) cells *= per; if (cells <= 1000000) break; per--; }
+  while (per > 1) {
+    for (cells = 1, j = 0; j < d && cells <= 1000000; j++) cells *= per;
+    if (cells <= 1000000) break;
+    per--;
+  }
   low = S; /* the box of the data */
   for (j = 0; j < d && 2 * d < 3 * n; j++)
     for (low[j] = low[d + j] = q->x[j], i = 1; i < n; i++) {
@@ -7352,7 +7887,8 @@ static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_a
   for (i = 0; box && i < n; i++) {
     size_t at = 0;
     for (j = 0; j < d; j++) {
-      double l = a->d.lo && a->d.hi ? a->d.lo[j] : low[j], h = a->d.lo && a->d.hi ? a->d.hi[j] : low[d + j] * (1 + 1e-12) + 1e-300, u;
+      double l = a->d.lo && a->d.hi ? a->d.lo[j] : low[j],
+          h = a->d.lo && a->d.hi ? a->d.hi[j] : low[d + j] * (1 + 1e-12) + 1e-300, u;
       u = (q->x[i * d + j] - l) / (h - l) * (double)per;
       if (!(u >= 0) || u >= (double)per) { at = cells; break; }
       at = at * per + (size_t)u;
@@ -7367,7 +7903,8 @@ static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_a
       for (j = 0; j < d; j++, stride *= per)
         for (i = 0; i < cells; i++) {
           size_t c = i / stride % per;
-          if (box[i] == 0 && ((c > 0 && box[i - stride] == 1) || (c + 1 < per && box[i + stride] == 1))) box[i] = 2;
+          if (box[i] == 0 && ((c > 0 && box[i - stride] == 1) || (c + 1 < per && box[i + stride] == 1)))
+            box[i] = 2;
         }
       for (left = 0, i = 0; i < cells; i++) { if (box[i] == 2) box[i] = 1; left += box[i] == 0; }
       width++;
@@ -7379,7 +7916,8 @@ static nrx_status nrxi_dyn_audit_geometry(const nrx_dyn_data *q, const nrx_dyn_a
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_desc *desc, nrx_dyn_audit_report **out)
+NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_desc *desc,
+    nrx_dyn_audit_report **out)
 {
   nrx_dyn_audit_desc d = NRX_ZERO;
   nrx_dyn_auditor *a = NULL;
@@ -7392,15 +7930,18 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
   if (!out) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_audit: out is NULL");
   *out = NULL;
   why = nrxi_dyn_data_check(data, &at);
-  if (why) return nrxi_fail(&d.env, why[0] == 'a' ? NRX_E_NUMERIC : NRX_E_ARG, "nrx_dyn_audit: %s (index %zu)", why, at);
-  clean = data->n <= (size_t)-1 / (data->d + 1) / 16 ? (double *)nrxi_alloc(&d.env, (data->n + 1) * data->d, sizeof(double)) : NULL;
+  if (why) return nrxi_fail(&d.env, why[0] == 'a' ? NRX_E_NUMERIC : NRX_E_ARG,
+      "nrx_dyn_audit: %s (index %zu)", why, at);
+  clean = data->n <= (size_t)-1 / (data->d + 1) / 16
+      ? (double *)nrxi_alloc(&d.env, (data->n + 1) * data->d, sizeof(double)) : NULL;
   if (!clean) return nrxi_dyn_oom(&d.env, "nrx_dyn_audit");
   level = clean + data->n * data->d;
   if (d.noise == 0) { /* estimate, the largest over the states relative to its deviation */
     st = nrx_dyn_noise_level(data->n, data->d, data->x, level);
     for (j = 0; st == NRX_OK && j < data->d; j++) {
       double m = 0, v = 0, c = 0;
-      for (i = 0; i < data->n; i++) { double x = data->x[i * data->d + j]; if (nrxi_finite_f64(&x)) { m += x; v += x * x; c += 1; } }
+      for (i = 0; i < data->n; i++) { double x = data->x[i * data->d + j];
+        if (nrxi_finite_f64(&x)) { m += x; v += x * x; c += 1; } }
       v = sqrt(nrxi_dyn_max(v / c - m / c * m / c, 1e-300));
       d.noise = nrxi_dyn_max(d.noise, level[j] / v);
     }
@@ -7410,7 +7951,8 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
   st = nrx_dyn_auditor_create(data->d, &d, &a);
   if (st != NRX_OK) goto done;
   for (i = 0; i < data->n; i++) /* missing rows are left out */
-    if (nrxi_dyn_row_ok(data->d, data->x + i * data->d)) memcpy(clean + data->d * n++, data->x + i * data->d, data->d * sizeof(double));
+    if (nrxi_dyn_row_ok(data->d, data->x + i * data->d))
+      memcpy(clean + data->d * n++, data->x + i * data->d, data->d * sizeof(double));
   st = nrxi_dyn_audit_scale(a, n, clean);
   for (j = 0; st == NRX_OK && j < data->d; j++) { /* deviations for the unscaled case */
     double m = 0, v = 0;
@@ -7418,12 +7960,14 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
     for (i = 0; i < n; i++) v += (clean[i * data->d + j] - m) * (clean[i * data->d + j] - m) / (double)n;
     a->noise[data->d + j] = sqrt(v);
   }
-  if (st == NRX_OK && d.centre_orbits && data->lengths) { /* terms less their mean on each orbit, without the constant */
+  if (st == NRX_OK && d.centre_orbits && data->lengths) { /* terms less their mean on each orbit, without the
+                                                             constant */
     size_t p = a->terms.p, k;
     double *T = (double *)nrxi_alloc(&d.env, data->n * p, sizeof(double));
     nrx_dyn_library lib = a->d.library;
     st = T ? NRX_OK : NRX_E_NOMEM;
-    for (i = 0; st == NRX_OK && i < n; i++) for (j = 0; j < data->d; j++) clean[i * data->d + j] = (clean[i * data->d + j] - a->shift[j]) / a->scale[j];
+    for (i = 0; st == NRX_OK && i < n; i++) for (j = 0; j < data->d; j++)
+      clean[i * data->d + j] = (clean[i * data->d + j] - a->shift[j]) / a->scale[j];
     if (st == NRX_OK) st = nrx_dyn_library_eval(&lib, n, data->d, clean, T);
     for (first = 0, tr = 0; st == NRX_OK && tr < data->n_trajectories && n == data->n; tr++) {
       size_t len = data->lengths[tr];
@@ -7439,7 +7983,8 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
   } else if (st == NRX_OK) st = nrx_dyn_auditor_push(a, n, clean);
   if (st != NRX_OK) goto done;
   if (a->theta.rows < a->terms.p + 1) {
-    st = nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_audit: %zu samples cannot decide about %zu terms", n, a->terms.p);
+    st = nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_audit: %zu samples cannot decide about %zu terms", n,
+        a->terms.p);
     goto done;
   }
   r = (nrx_dyn_audit_report *)nrxi_calloc(&d.env, 1, sizeof *r);
@@ -7463,15 +8008,18 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
   }
   if (st == NRX_OK) st = nrxi_dyn_audit_conclude(a, r);
 done:
-  if (st != NRX_OK) { nrx_dyn_audit_free(r); if (st == NRX_E_NOMEM) (void)nrxi_fail(&d.env, st, "nrx_dyn_audit: out of memory"); }
+  if (st != NRX_OK) { nrx_dyn_audit_free(r);
+    if (st == NRX_E_NOMEM) (void)nrxi_fail(&d.env, st, "nrx_dyn_audit: out of memory"); }
   else *out = r;
   nrx_dyn_auditor_free(a);
   nrxi_free(&d.env, clean);
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi, int degree, size_t points,
-                                           uint64_t seed, size_t max, double *integrals, size_t *null, double *ratio)
+NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi,
+    int degree, size_t points,
+                                           uint64_t seed, size_t max, double *integrals, size_t *null,
+                                               double *ratio)
 {
   nrx_dyn_library lib = NRX_ZERO;
   nrxi_dyn_terms w;
@@ -7480,7 +8028,8 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
   double *m, *x, *F, *A, *U, *Vt, *sv, *work;
   size_t n, p, i, j, k, q;
   nrx_status st;
-  if (!f || !f->f || f->n == 0 || !lo || !hi || degree < 1 || !null) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_first_integrals: needs a field, a box and degree >= 1");
+  if (!f || !f->f || f->n == 0 || !lo || !hi || degree < 1 || !null)
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_first_integrals: needs a field, a box and degree >= 1");
   n = f->n;
   lib.degree = degree;
   st = nrxi_dyn_terms_make(&w, &lib, n, NULL);
@@ -7490,12 +8039,14 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
   if (points < 2 * p) points = 2 * p;
   m = (double *)nrxi_alloc(NULL, 3 * n + 3 * p + 3 * q * q + q + nrxi_dyn_svd_work(q, q), sizeof(double));
   st = m ? nrx_dyn_stream_create(&s, q, NULL) : NRX_E_NOMEM;
-  if (st != NRX_OK) { nrxi_free(NULL, w.parent); nrxi_free(NULL, m); return nrxi_fail(NULL, st, "nrx_dyn_first_integrals: out of memory"); }
+  if (st != NRX_OK) { nrxi_free(NULL, w.parent); nrxi_free(NULL, m);
+    return nrxi_fail(NULL, st, "nrx_dyn_first_integrals: out of memory"); }
   x = m; F = x + 3 * n; A = F + 3 * p; U = A + q * q; Vt = U + q * q; sv = Vt + q * q; work = sv + q;
   nrx_rng_seed(&rng, seed, 0);
   for (i = 0; i < points && st == NRX_OK; i++) { /* states scaled to the box: z in [-1, 1] */
     double *z = x, *raw = x + n, *v = x + 2 * n, *row = F + p;
-    for (j = 0; j < n; j++) { z[j] = 2 * nrx_rng_uniform(&rng) - 1; raw[j] = 0.5 * (lo[j] + hi[j]) + 0.5 * (hi[j] - lo[j]) * z[j]; }
+    for (j = 0; j < n; j++) { z[j] = 2 * nrx_rng_uniform(&rng) - 1;
+      raw[j] = 0.5 * (lo[j] + hi[j]) + 0.5 * (hi[j] - lo[j]) * z[j]; }
     st = f->f(f->user, 0.0, raw, v);
     nrxi_dyn_terms_eval(&w, 1, z, F, 1);
     for (k = 0; k < q; k++) { /* d/dt of a product of variables, by the parent recursion */
@@ -7523,10 +8074,11 @@ NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo
   nrx_dyn_stream_free(&s);
   nrxi_free(NULL, m);
   nrxi_free(NULL, w.parent);
-  return st == NRX_OK ? st : nrxi_fail(NULL, st, "nrx_dyn_first_integrals: the field cannot be evaluated in the box");
+  return st == NRX_OK ? st : nrxi_fail(NULL, st,
+      "nrx_dyn_first_integrals: the field cannot be evaluated in the box");
 }
 
-/* ==================================================== Koopman operators ====================================== */
+/* ======================================== Koopman operators ================ */
 
 NRX_DEF void nrx_dyn_spectrum_free(nrx_dyn_spectrum *s)
 {
@@ -7550,11 +8102,13 @@ static nrx_status nrxi_dyn_spectrum_new(nrx_dyn_spectrum *s, size_t n, size_t r,
   return NRX_OK;
 }
 
-/* Eigenpairs of A [r][r] (kept in s->A), by decreasing modulus; vectors V [r][r][2]; residuals |E v| / |v|. */
+/* Eigenpairs of A [r][r] (kept in s->A), by decreasing modulus; vectors V [r][r][2]; residuals |E v| /
+ * |v|. */
 static nrx_status nrxi_dyn_spectrum_solve(nrx_dyn_spectrum *s, double *V)
 {
   size_t r = s->r, i, j, k;
-  double *m = (double *)nrxi_alloc(&s->env, 3 * r * r + 2 * r + nrxi_dyn_eig_work(r), sizeof(double)), *w, *v, *key;
+  double *m = (double *)nrxi_alloc(&s->env, 3 * r * r + 2 * r + nrxi_dyn_eig_work(r), sizeof(double)), *w, *v,
+      *key;
   size_t *order = (size_t *)nrxi_alloc(&s->env, r, sizeof(size_t));
   nrx_status st = m && order ? NRX_OK : NRX_E_NOMEM;
   if (st == NRX_OK) {
@@ -7568,9 +8122,12 @@ static nrx_status nrxi_dyn_spectrum_solve(nrx_dyn_spectrum *s, double *V)
       double norm = 0, res = 0, pr, pi;
       s->eigenvalues[2 * i] = w[2 * o];
       s->eigenvalues[2 * i + 1] = w[2 * o + 1];
-      for (k = 0, j = 1; j < r; j++) /* phase: the largest component is real and positive, so conjugate pairs are conjugate */
-        if (hypot(v[2 * (j * r + o)], v[2 * (j * r + o) + 1]) > 1.0001 * hypot(v[2 * (k * r + o)], v[2 * (k * r + o) + 1])) k = j;
-      pr = v[2 * (k * r + o)]; pi = v[2 * (k * r + o) + 1]; res = hypot(pr, pi); pr /= res; pi /= res; res = 0;
+      for (k = 0, j = 1; j < r; j++) /* phase: the largest component is real and positive, so conjugate pairs
+                                        are conjugate */
+        if (hypot(v[2 * (j * r + o)], v[2 * (j * r + o) + 1]) > 1.0001
+            * hypot(v[2 * (k * r + o)], v[2 * (k * r + o) + 1])) k = j;
+      pr = v[2 * (k * r + o)]; pi = v[2 * (k * r + o) + 1]; res = hypot(pr, pi); pr /= res; pi /= res;
+      res = 0;
       for (j = 0; j < r; j++) {
         V[2 * (j * r + i)] = v[2 * (j * r + o)] * pr + v[2 * (j * r + o) + 1] * pi;
         V[2 * (j * r + i) + 1] = v[2 * (j * r + o) + 1] * pr - v[2 * (j * r + o)] * pi;
@@ -7578,7 +8135,8 @@ static nrx_status nrxi_dyn_spectrum_solve(nrx_dyn_spectrum *s, double *V)
       }
       for (j = 0; j < r; j++) {
         double a = 0, b = 0;
-        for (k = 0; k < r; k++) { a += s->E[j * r + k] * V[2 * (k * r + i)]; b += s->E[j * r + k] * V[2 * (k * r + i) + 1]; }
+        for (k = 0; k < r; k++) { a += s->E[j * r + k] * V[2 * (k * r + i)];
+          b += s->E[j * r + k] * V[2 * (k * r + i) + 1]; }
         res += a * a + b * b;
       }
       s->residuals[i] = sqrt(res / norm);
@@ -7591,7 +8149,8 @@ static nrx_status nrxi_dyn_spectrum_solve(nrx_dyn_spectrum *s, double *V)
 }
 
 /* Complex least squares through reals: min |P b - x|, P [m][r][2], x [m][2] -> b [r][2]. */
-static nrx_status nrxi_dyn_complex_lstsq(size_t m, size_t r, const double *P, const double *x, double *b, const nrx_env *env)
+static nrx_status nrxi_dyn_complex_lstsq(size_t m, size_t r, const double *P, const double *x, double *b,
+    const nrx_env *env)
 {
   size_t i, j, M = 2 * m, R = 2 * r, big = M > R ? M : R;
   double *a = (double *)nrxi_alloc(env, M * R + big + nrxi_dyn_lstsq_work(M, R, 1), sizeof(double)), *y;
@@ -7612,7 +8171,8 @@ static nrx_status nrxi_dyn_complex_lstsq(size_t m, size_t r, const double *P, co
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double *y, const nrx_dyn_dmd_desc *desc, nrx_dyn_spectrum *out)
+NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double *y,
+    const nrx_dyn_dmd_desc *desc, nrx_dyn_spectrum *out)
 {
   nrx_dyn_dmd_desc d = NRX_ZERO;
   size_t q, N, M, k, r, i, j, l, total;
@@ -7620,15 +8180,20 @@ NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double
   nrx_status st;
   if (desc) d = *desc;
   q = d.delays ? d.delays : 1;
-  if (!x || !out || n == 0 || m < q + 1 || !nrxi_mul_ok(n, q, &N)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_dmd: %zu snapshots are too few for %zu delays", m, q);
+  if (!x || !out || n == 0 || m < q + 1 || !nrxi_mul_ok(n, q, &N))
+    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_dmd: %zu snapshots are too few for %zu delays", m, q);
   memset(out, 0, sizeof *out);
   M = m - q + 1 - (y ? 0 : 1);
   k = M < N ? M : N;
-  if (M == 0 || !nrxi_mul_ok(M, N, &total) || total > (size_t)-1 / 64) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_dyn_dmd: too few or too many snapshots");
-  if (!nrxi_all_finite(x, m * n, NRX_F64) || (y && !nrxi_all_finite(y, m * n, NRX_F64))) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_dmd: a snapshot is not finite");
-  mem = (double *)nrxi_alloc(&d.env, 3 * M * N + M * k + k * N + k + k * N + 2 * k * k + 2 * N + nrxi_dyn_svd_work(M, N), sizeof(double));
+  if (M == 0 || !nrxi_mul_ok(M, N, &total) || total > (size_t)-1 / 64)
+    return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_dyn_dmd: too few or too many snapshots");
+  if (!nrxi_all_finite(x, m * n, NRX_F64) || (y && !nrxi_all_finite(y, m * n, NRX_F64)))
+    return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_dmd: a snapshot is not finite");
+  mem = (double *)nrxi_alloc(&d.env, 3 * M * N + M * k + k * N + k + k * N + 2 * k * k + 2 * N
+      + nrxi_dyn_svd_work(M, N), sizeof(double));
   if (!mem) return nrxi_dyn_oom(&d.env, "nrx_dyn_dmd");
-  X = mem; Y = X + M * N; U = Y + M * N; Vt = U + M * k; s = Vt + k * N; B = s + k; W = B + k * N; work = W + 2 * k * k + 2 * N;
+  X = mem; Y = X + M * N; U = Y + M * N; Vt = U + M * k; s = Vt + k * N; B = s + k; W = B + k * N;
+  work = W + 2 * k * k + 2 * N;
   for (i = 0; i < M; i++) /* row i: x_i, x_{i+1}, ... */
     for (j = 0; j < q; j++) {
       memcpy(X + i * N + j * n, x + (i + j) * n, n * sizeof(double));
@@ -7639,11 +8204,14 @@ NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double
     memcpy(copy, X, M * N * sizeof(double));
     st = nrxi_dyn_svd(M, N, copy, s, U, Vt, work);
   }
-  if (st != NRX_OK || !(s[0] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_dmd: the snapshots are zero or not finite"); goto done; }
+  if (st != NRX_OK || !(s[0] > 0)) { st =
+      nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_dmd: the snapshots are zero or not finite"); goto done; }
   for (r = 0; r < k && s[r] > 1e-13 * s[0]; r++) { }
   if (d.rank > 0 && (size_t)d.rank < r) r = (size_t)d.rank;
-  if (d.rank == 0) { /* optimal hard threshold for unknown noise, Gavish & Donoho 2014; round-off alone is not cut by it */
-    double b = M < N ? (double)M / (double)N : (double)N / (double)M, tau = s[k / 2] * (0.56 * b * b * b - 0.95 * b * b + 1.82 * b + 1.43);
+  if (d.rank == 0) { /* optimal hard threshold for unknown noise, Gavish & Donoho 2014; round-off alone is not
+                        cut by it */
+    double b = M < N ? (double)M / (double)N : (double)N / (double)M,
+        tau = s[k / 2] * (0.56 * b * b * b - 0.95 * b * b + 1.82 * b + 1.43);
     for (i = 0; i < r && s[i] > tau; i++) { }
     if (i && s[k / 2] > 1e-10 * s[0] && k > 4) r = i;
   }
@@ -7662,7 +8230,8 @@ NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double
       for (l = 0; l < N; l++) v += Vt[i * N + l] * B[l * r + j];
       out->A[i * r + j] = v;
     }
-  for (j = 0; j < r; j++) /* residual factor: what of B lies outside the span of the modes; its norm stands in E's diagonal */
+  for (j = 0; j < r; j++) /* residual factor: what of B lies outside the span of the modes; its norm stands in
+                             E's diagonal */
     for (i = 0; i < N; i++) {
       double v = B[i * r + j];
       for (l = 0; l < r; l++) v -= Vt[l * N + i] * out->A[l * r + j];
@@ -7692,8 +8261,10 @@ done:
   return st;
 }
 
-/* Residual of the exponentials alpha at the times t: b by least squares per state; res [n][m][2], returns its square norm. */
-static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, const double *x, size_t r, const double *alpha, double *P,
+/* Residual of the exponentials alpha at the times t: b by least squares per state; res [n][m][2], returns its
+ * square norm. */
+static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, const double *x, size_t r,
+    const double *alpha, double *P,
                     double *modes, double *res, double *sum, double *col, const nrx_env *env)
 {
   size_t i, j, k;
@@ -7723,22 +8294,26 @@ static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, con
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r, double *alpha, double *modes,
+NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r,
+    double *alpha, double *modes,
                                          double *error, const nrx_env *env)
 {
   size_t K = 2 * r, L = 2 * m * n, i, j, total;
   double *mem, *P, *res, *J, *col, *try_alpha, *step, *H, sum, next, norm = 0, lambda = 1.0;
   int it;
   nrx_status st;
-  if (!t || !x || !alpha || !modes || m < 2 || n == 0 || r == 0 || r > m || !nrxi_mul_ok(L, K + 2, &total) || !nrxi_all_finite(x, m * n, NRX_F64))
+  if (!t || !x || !alpha || !modes || m < 2 || n == 0 || r == 0 || r > m || !nrxi_mul_ok(L, K + 2, &total)
+      || !nrxi_all_finite(x, m * n, NRX_F64))
     return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_dmd_optimised: needs finite snapshots, times and 0 < r <= m");
   mem = (double *)nrxi_alloc(env, total + 2 * m * r + 2 * m + 3 * K + K * K + L, sizeof(double));
   if (!mem) return nrxi_dyn_oom(env, "nrx_dyn_dmd_optimised");
-  P = mem; res = P + 2 * m * r; J = res + L; col = J + L * (K + 1); try_alpha = col + 2 * m; step = try_alpha + K; H = step + K;
+  P = mem; res = P + 2 * m * r; J = res + L; col = J + L * (K + 1); try_alpha = col + 2 * m;
+  step = try_alpha + K; H = step + K;
   for (i = 0; i < m * n; i++) norm += x[i] * x[i];
   st = nrxi_dyn_opt_residual(m, n, t, x, r, alpha, P, modes, res, &sum, col, env);
   for (it = 0; it < 60 && st == NRX_OK; it++) {
-    for (j = 0; j < K && st == NRX_OK; j++) { /* variable projection: the residual as a function of alpha alone */
+    for (j = 0; j < K && st == NRX_OK; j++) { /* variable projection: the residual as a function of alpha
+                                                 alone */
       double h = 1e-7 * nrxi_dyn_max(1.0, fabs(alpha[j]));
       memcpy(try_alpha, alpha, K * sizeof(double));
       try_alpha[j] += h;
@@ -7748,7 +8323,8 @@ NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, co
     for (next = HUGE_VAL; st == NRX_OK && lambda < 1e14; lambda *= 4) { /* Levenberg-Marquardt */
       size_t k;
       for (j = 0; j < K; j++) {
-        for (k = 0; k <= j; k++) { double v = 0; for (i = 0; i < L; i++) v += J[j * L + i] * J[k * L + i]; H[j * K + k] = v; }
+        for (k = 0; k <= j; k++) { double v = 0; for (i = 0; i < L; i++) v += J[j * L + i] * J[k * L + i];
+          H[j * K + k] = v; }
         H[j * K + j] *= 1 + lambda;
         H[j * K + j] += 1e-300;
         step[j] = 0;
@@ -7769,23 +8345,31 @@ NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, co
   if (st == NRX_OK) st = nrxi_dyn_opt_residual(m, n, t, x, r, alpha, P, modes, res, &sum, col, env);
   if (error) *error = norm > 0 ? sqrt(sum / norm) : 0.0;
   nrxi_free(env, mem);
-  return st == NRX_OK ? st : nrxi_fail(env, st, "nrx_dyn_dmd_optimised: the exponentials are not independent at these times");
+  return st == NRX_OK ? st : nrxi_fail(env, st,
+      "nrx_dyn_dmd_optimised: the exponentials are not independent at these times");
 }
 
-NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A, double *B, double *s, const nrx_env *env)
+NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A,
+    double *B, double *s, const nrx_env *env)
 {
   size_t q = delays, rows = n - q + 1, i, j, k;
   nrx_dyn_stream qr, ls;
   double *m, *U, *Vt, *v, *dv, *row, *work;
   nrx_status st;
-  if (!x || !A || !B || !s || q < 2 || r < 2 || r > q || n < 2 * q + 8 || !(dt > 0) || !nrxi_all_finite(x, n, NRX_F64))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_havok: needs finite samples, more than twice the delays, and 2 <= r <= delays");
+  if (!x || !A || !B || !s || q < 2 || r < 2 || r > q || n < 2 * q + 8 || !(dt > 0)
+      || !nrxi_all_finite(x, n, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_havok: needs finite samples, more than twice the delays, and 2 <= r <= delays");
   st = nrx_dyn_stream_create(&qr, q, env);
   if (st != NRX_OK) return st;
   st = nrx_dyn_stream_create(&ls, 2 * r - 1, env);
-  m = st == NRX_OK ? (double *)nrxi_alloc(env, 2 * q * q + q + 2 * rows * r + 2 * r + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r), sizeof(double)) : NULL;
+  m = st == NRX_OK ? (double *)nrxi_alloc(env,
+      2 * q * q + q + 2 * rows * r + 2 * r + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r),
+          sizeof(double)) : NULL;
   if (!m) { st = NRX_E_NOMEM; goto done; }
-  U = m; Vt = U + q * q; work = Vt + q * q + q; v = work + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r); dv = v + rows * r; row = dv + rows * r;
+  U = m; Vt = U + q * q; work = Vt + q * q + q;
+  v = work + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r); dv = v + rows * r;
+  row = dv + rows * r;
   for (i = 0; i < rows && st == NRX_OK; i++) st = nrx_dyn_stream_push(&qr, 1, x + i);
   if (st == NRX_OK) st = nrx_dyn_stream_finish(&qr);
   if (st == NRX_OK) st = nrxi_dyn_svd(q, q, qr.R, Vt + q * q, U, Vt, work);
@@ -7830,13 +8414,17 @@ static double nrxi_dyn_kernel(const nrx_dyn_edmd_desc *d, size_t n, const double
   return d->kernel == NRX_DYN_GAUSSIAN ? exp(-s) : exp(-sqrt(s));
 }
 
-/* Kernel EDMD, on the adjoint, which maps the kernel section at x to the one at y (same eigenvalues). Orthonormal coordinates of the kernel's features on the data, r of them: A and the residual factor follow from inner
-   products (so residuals below about 1e-8 are round-off). C [n][r] maps kernel values at the samples to coordinates. */
-static nrx_status nrxi_dyn_kernel_edmd(size_t n, size_t d, const double *x, const double *y, const nrx_dyn_edmd_desc *q, nrx_dyn_spectrum *out)
+/* Kernel EDMD, on the adjoint, which maps the kernel section at x to the one at y (same eigenvalues).
+   Orthonormal coordinates of the kernel's features on the data, r of them: A and the residual factor follow
+   from inner products (so residuals below about 1e-8 are round-off). C [n][r] maps kernel values at the
+   samples to coordinates. */
+static nrx_status nrxi_dyn_kernel_edmd(size_t n, size_t d, const double *x, const double *y,
+    const nrx_dyn_edmd_desc *q, nrx_dyn_spectrum *out)
 {
   const nrx_env *env = &q->env;
   size_t i, j, k, r, work = nrxi_dyn_eigh_work(n);
-  double *m = n < 20000 ? (double *)nrxi_alloc(env, 4 * n * n + n + work, sizeof(double)) : NULL, *G, *A, *L, *T, *w, cutoff = q->cutoff > 0 ? q->cutoff : 1e-12;
+  double *m = n < 20000 ? (double *)nrxi_alloc(env, 4 * n * n + n + work, sizeof(double)) : NULL, *G, *A, *L,
+      *T, *w, cutoff = q->cutoff > 0 ? q->cutoff : 1e-12;
   nrx_status st;
   if (!m) return NRX_E_NOMEM;
   G = m; A = G + n * n; L = A + n * n; T = L + n * n; w = T + n * n;
@@ -7892,7 +8480,8 @@ static nrx_status nrxi_dyn_kernel_edmd(size_t n, size_t d, const double *x, cons
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const double *y, const nrx_dyn_edmd_desc *desc, nrx_dyn_spectrum *out)
+NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const double *y,
+    const nrx_dyn_edmd_desc *desc, nrx_dyn_spectrum *out)
 {
   nrx_dyn_edmd_desc q = NRX_ZERO;
   size_t p, r, i, j, k, total;
@@ -7900,9 +8489,11 @@ NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const doubl
   nrx_status st = NRX_OK;
   if (desc) q = *desc;
   cutoff = q.cutoff > 0 ? q.cutoff : 1e-12;
-  if (!x || !y || !out || n < 2 || d == 0 || q.kernel < 0 || q.kernel > NRX_DYN_POLYNOMIAL) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: needs at least two pairs");
+  if (!x || !y || !out || n < 2 || d == 0 || q.kernel < 0 || q.kernel > NRX_DYN_POLYNOMIAL)
+    return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: needs at least two pairs");
   memset(out, 0, sizeof *out);
-  if (!nrxi_all_finite(x, n * d, NRX_F64) || !nrxi_all_finite(y, n * d, NRX_F64)) return nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: a sample is not finite");
+  if (!nrxi_all_finite(x, n * d, NRX_F64) || !nrxi_all_finite(y, n * d, NRX_F64))
+    return nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: a sample is not finite");
   if (q.kernel) {
     double mean[256], w = 0;
     if (q.width <= 0 && d <= 256) {
@@ -7913,24 +8504,30 @@ NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const doubl
     }
     if (!(q.width > 0)) return nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: constant data");
     st = nrxi_dyn_kernel_edmd(n, d, x, y, &q, out);
-    if (st != NRX_OK) { nrx_dyn_spectrum_free(out); return nrxi_fail(&q.env, st, "nrx_dyn_edmd: kernel matrix: %s", nrx_status_string(st)); }
+    if (st != NRX_OK) { nrx_dyn_spectrum_free(out);
+      return nrxi_fail(&q.env, st, "nrx_dyn_edmd: kernel matrix: %s", nrx_status_string(st)); }
     return NRX_OK;
   }
-  if (q.p && q.p != d) return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: an own dictionary has d = p columns");
+  if (q.p && q.p != d) return nrxi_fail(&q.env, NRX_E_ARG,
+      "nrx_dyn_edmd: an own dictionary has d = p columns");
   p = q.p ? q.p : nrx_dyn_library_size(&q.library, d);
   if (p == (size_t)-1 || n < p || !nrxi_mul_ok(n, 4 * p, &total) || total > (size_t)-1 / 64)
     return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_edmd: %zu pairs are too few for %zu functions", n, p);
-  mem = (double *)nrxi_alloc(&q.env, total + 5 * p * p + p + nrxi_dyn_svd_work(n, p) + 3 * p + p, sizeof(double));
+  mem = (double *)nrxi_alloc(&q.env, total + 5 * p * p + p + nrxi_dyn_svd_work(n, p) + 3 * p + p,
+      sizeof(double));
   if (!mem) return nrxi_dyn_oom(&q.env, "nrx_dyn_edmd");
-  PX = mem; PY = PX + n * p; C = PY + n * p; V = C + 2 * n * p; Vt = V + 4 * p * p; s = Vt + p * p; work = s + p;
+  PX = mem; PY = PX + n * p; C = PY + n * p; V = C + 2 * n * p; Vt = V + 4 * p * p; s = Vt + p * p;
+  work = s + p;
   if (q.p) { memcpy(PX, x, n * p * sizeof(double)); memcpy(PY, y, n * p * sizeof(double)); }
   else {
     st = nrx_dyn_library_eval(&q.library, n, d, x, PX);
     if (st == NRX_OK) st = nrx_dyn_library_eval(&q.library, n, d, y, PY);
   }
   memcpy(C + n * p, PX, n * p * sizeof(double));
-  if (st == NRX_OK) st = nrxi_dyn_svd(n, p, C + n * p, s, PX, Vt, work); /* PX becomes the orthonormal basis */
-  if (st != NRX_OK) { st = nrxi_fail(&q.env, NRX_E_NUMERIC, "nrx_dyn_edmd: the dictionary is not finite on the data"); goto done; }
+  /* PX becomes the orthonormal basis */
+  if (st == NRX_OK) st = nrxi_dyn_svd(n, p, C + n * p, s, PX, Vt, work);
+  if (st != NRX_OK) { st = nrxi_fail(&q.env, NRX_E_NUMERIC,
+      "nrx_dyn_edmd: the dictionary is not finite on the data"); goto done; }
   for (r = 0; r < p && s[r] > cutoff * s[0]; r++) { }
   st = nrxi_dyn_spectrum_new(out, p, r, &q.env);
   if (st != NRX_OK) goto done;
@@ -7940,7 +8537,8 @@ NRX_DEF nrx_status nrx_dyn_edmd(size_t n, size_t d, const double *x, const doubl
       for (k = 0; k < p; k++) v += PY[i * p + k] * Vt[j * p + k];
       C[i * r + j] = v / s[j];
     }
-  for (k = 0; k < n; k++) for (i = 0; i < r; i++) for (j = 0; j < r; j++) out->A[i * r + j] += PX[k * p + i] * C[k * r + j];
+  for (k = 0; k < n; k++) for (i = 0; i < r; i++) for (j = 0; j < r; j++)
+    out->A[i * r + j] += PX[k * p + i] * C[k * r + j];
   if (q.measure_preserving) { /* the orthogonal polar factor */
     double *a = V, *u = V + p * p, *vt = u + p * p;
     memcpy(a, out->A, r * r * sizeof(double));
@@ -7974,19 +8572,22 @@ done:
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, const double *z, double *residual)
+NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, const double *z,
+    double *residual)
 {
   size_t r, i, j, t, R, work;
   double *m, *a, *sv;
   nrx_status st = NRX_OK;
-  if (!s || !s->A || !z || !residual) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_pseudospectrum: needs a spectrum and points");
+  if (!s || !s->A || !z || !residual) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_pseudospectrum: needs a spectrum and points");
   r = s->r;
   R = 2 * r;
   work = nrxi_dyn_svd_work(2 * R, R);
   m = (double *)nrxi_alloc(&s->env, 2 * R * R + R + work, sizeof(double));
   if (!m) return nrxi_dyn_oom(&s->env, "nrx_dyn_pseudospectrum");
   a = m; sv = a + 2 * R * R;
-  for (t = 0; t < nz && st == NRX_OK; t++) { /* smallest singular value of [E; A - z], complex as 2 x 2 real blocks */
+  for (t = 0; t < nz && st == NRX_OK; t++) { /* smallest singular value of [E; A - z], complex as 2 x 2 real
+                                                blocks */
     memset(a, 0, 2 * R * R * sizeof(double));
     for (i = 0; i < r; i++)
       for (j = 0; j < r; j++) {
@@ -8001,12 +8602,14 @@ NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, 
   return st;
 }
 
-/* ==================================================== learned surrogates ===================================== */
+/* ======================================== learned surrogates ================ */
 
 /* One step of rectified Adam (Liu et al. 2020); m and v are its moments, step counts from 1. */
-static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, double *v, double rate, size_t step)
+static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, double *v, double rate,
+    size_t step)
 {
-  double b1 = 0.9, b2 = 0.999, t = (double)step, c1 = 1 - pow(b1, t), bt = pow(b2, t), rho = 2 / (1 - b2) - 1, r = rho - 2 * t * bt / (1 - bt), f = 0;
+  double b1 = 0.9, b2 = 0.999, t = (double)step, c1 = 1 - pow(b1, t), bt = pow(b2, t), rho = 2 / (1 - b2) - 1,
+      r = rho - 2 * t * bt / (1 - bt), f = 0;
   size_t i;
   if (r > 5) f = sqrt((r - 4) * (r - 2) * rho / ((rho - 4) * (rho - 2) * r)) * sqrt(1 - bt);
   for (i = 0; i < n; i++) {
@@ -8016,9 +8619,11 @@ static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, doub
   }
 }
 
-/* The network runs on lanes: one sequence of the batch in each component of a vector, so that every loop below is
- * straight and no lane sees another. Without vector extensions a lane is one double; the sums have the same order. */
-#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not compile */
+/* The network runs on lanes: one sequence of the batch in each component of a vector, so that every loop
+ * below is straight and no lane sees another. Without vector extensions a lane is one double; the sums have
+ * the same order. */
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
+                                                     compile */
 typedef nrxi_f64x8u nrxi_dyn_lane;
 enum { NRXI_DYN_LANES = 8 };
 #define NRXI_DYN_IF(c, z) ((nrxi_dyn_lane)((nrxi_i64x8u)(z) & (nrxi_i64x8u)((c) > 0.0))) /* c > 0 ? z : 0 */
@@ -8042,7 +8647,8 @@ static nrxi_dyn_rnn_view nrxi_dyn_rnn_parts(const nrx_dyn_rnn *m, double *p)
 }
 
 /* z -> next, one state; u [H] keeps W2 z (or phi(z) for ALRNN in M entries). */
-static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const double *z, double *u, double *next)
+static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, const double *z, double *u,
+    double *next)
 {
   size_t M = m->M, H = m->H, i, k;
   for (i = 0; i < M; i++) next[i] = v->a[i] * z[i] + v->h1[i];
@@ -8062,7 +8668,8 @@ static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, 
 }
 
 /* The same step on lanes. u [U]: W2 z, or phi(z) for ALRNN. */
-NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v, const nrxi_dyn_lane *z,
+NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v,
+    const nrxi_dyn_lane *z,
                                        nrxi_dyn_lane *u, nrxi_dyn_lane *next)
 {
   size_t i, k;
@@ -8097,9 +8704,12 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_
   }
 }
 
-/* Pull-back of g through one step: gz is written, the parameter gradients d (on lanes, laid out as the parameters) grow. */
-NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v, nrxi_dyn_lane *d,
-                                       const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g, nrxi_dyn_lane *gz)
+/* Pull-back of g through one step: gz is written, the parameter gradients d (on lanes, laid out as the
+ * parameters) grow. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v,
+    nrxi_dyn_lane *d,
+                                       const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g,
+                                           nrxi_dyn_lane *gz)
 {
   nrxi_dyn_lane *dW1 = d + M, *dW2 = dW1 + (kind == NRX_DYN_ALRNN ? M * M : M * H);
   nrxi_dyn_lane *dh1 = dW2 + (kind == NRX_DYN_ALRNN ? 0 : M * H), *dh2 = dh1 + M;
@@ -8115,7 +8725,8 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_
         e[k] += g0 * f; e[M + k] += g1 * f; e[2 * M + k] += g2 * f; e[3 * M + k] += g3 * f;
       }
     }
-    for (; i < M; i++) for (k = 0; k < M; k++) { gz[k] += v->W1[i * M + k] * g[i]; dW1[i * M + k] += g[i] * u[k]; }
+    for (; i < M; i++) for (k = 0; k < M; k++) { gz[k] += v->W1[i * M + k] * g[i];
+      dW1[i * M + k] += g[i] * u[k]; }
     for (k = M - H; k < M; k++) gz[k] = NRXI_DYN_IF(z[k], gz[k]);
     for (i = 0; i < M; i++) { gz[i] += v->a[i] * g[i]; d[i] += z[i] * g[i]; dh1[i] += g[i]; }
     return;
@@ -8129,7 +8740,8 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_
     f = on;
     if (kind == NRX_DYN_CLIPPED) { r -= NRXI_DYN_IF(s, s); f -= NRXI_DYN_IF(s, e); }
     dh2[k] += on;
-    for (i = 0; i < M; i++) { dW1[i * H + k] += r * g[i]; dW2[k * M + i] += f * z[i]; gz[i] += f * v->W2[k * M + i]; }
+    for (i = 0; i < M; i++) { dW1[i * H + k] += r * g[i]; dW2[k * M + i] += f * z[i];
+      gz[i] += f * v->W2[k * M + i]; }
   }
 }
 
@@ -8139,20 +8751,24 @@ static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T)
   return (T * (m->M + m->N + m->H + m->M) + 2 * m->M + m->np + 1) * NRXI_DYN_LANES;
 }
 
-/* Losses [LANES] and, unless grad is NULL, the gradient of their sum, of the sequences start[0 .. count-1] of x. */
-NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+/* Losses [LANES] and, unless grad is NULL, the gradient of their sum, of the sequences start[0 .. count-1] of
+ * x. */
+NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
+    size_t count,
                                        double alpha, size_t tau, double *losses, double *grad, double *work)
 {
   size_t M = m->M, N = m->N, U = m->kind == NRX_DYN_ALRNN ? M : m->H, t, i, j, l;
   nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
-  nrxi_dyn_lane *z = (nrxi_dyn_lane *)work, *err = z + T * M, *u = err + T * N, *g = u + T * U, *gz = g + M, *d = gz + M;
+  nrxi_dyn_lane *z = (nrxi_dyn_lane *)work, *err = z + T * M, *u = err + T * N, *g = u + T * U, *gz = g + M,
+      *d = gz + M;
   nrxi_dyn_lane *sum = d + m->np, *dL;
   double scale = 1.0 / (double)((T - 1) * N), *e = (double *)err;
   for (t = 0; t < T; t++) /* the data wait in err, a spare lane repeats the first sequence */
     for (l = 0; l < NRXI_DYN_LANES; l++)
       for (i = 0; i < N; i++) e[(t * N + i) * NRXI_DYN_LANES + l] = x[(start[l < count ? l : 0] + t) * N + i];
   for (i = 0; i < N; i++) z[i] = err[i];
-  for (i = N; i < M; i++) { z[i] = v.L[(i - N) * N] * z[0]; for (j = 1; j < N; j++) z[i] += v.L[(i - N) * N + j] * z[j]; }
+  for (i = N; i < M; i++) { z[i] = v.L[(i - N) * N] * z[0];
+    for (j = 1; j < N; j++) z[i] += v.L[(i - N) * N + j] * z[j]; }
   *sum = 0.0 * z[0];
   for (t = 1; t < T; t++) {
     nrxi_dyn_lane *now = z + t * M, *r = err + t * N;
@@ -8183,28 +8799,35 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const dou
     grad[i] = s;
   }
 }
-static void nrxi_dyn_lanes_plain(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+static void nrxi_dyn_lanes_plain(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
+    size_t count,
                                  double alpha, size_t tau, double *losses, double *grad, double *work)
 {
   nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 #if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
-NRXI_AVX2 static void nrxi_dyn_lanes_avx2(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
-                                          double alpha, size_t tau, double *losses, double *grad, double *work)
+NRXI_AVX2 static void nrxi_dyn_lanes_avx2(const nrx_dyn_rnn *m, size_t T, const double *x,
+    const size_t *start, size_t count,
+                                          double alpha, size_t tau, double *losses, double *grad,
+                                              double *work)
 {
   nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
-NRXI_AVX512 static void nrxi_dyn_lanes_avx512(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
-                                              size_t count, double alpha, size_t tau, double *losses, double *grad, double *work)
+NRXI_AVX512 static void nrxi_dyn_lanes_avx512(const nrx_dyn_rnn *m, size_t T, const double *x,
+    const size_t *start,
+                                              size_t count, double alpha, size_t tau, double *losses,
+                                                  double *grad, double *work)
 {
   nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 #endif
-static void nrxi_dyn_lanes_run(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count,
+static void nrxi_dyn_lanes_run(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
+    size_t count,
                                double alpha, size_t tau, double *losses, double *grad, double *work)
 {
 #if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
-  if (nrxi_cpu_avx512()) { nrxi_dyn_lanes_avx512(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
+  if (nrxi_cpu_avx512()) { nrxi_dyn_lanes_avx512(m, T, x, start, count, alpha, tau, losses, grad, work);
+    return; }
   if (nrxi_cpu_avx2()) { nrxi_dyn_lanes_avx2(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
 #endif
   nrxi_dyn_lanes_plain(m, T, x, start, count, alpha, tau, losses, grad, work);
@@ -8219,11 +8842,13 @@ NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
   nrxi_free(&env, m);
 }
 
-NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau, double *loss, double *grad)
+NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double *x, double alpha, size_t tau,
+    double *loss, double *grad)
 {
   double *w;
   size_t start = 0;
-  if (!m || !x || !loss || T < 2) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_rnn_loss: needs a model and a sequence of at least two");
+  if (!m || !x || !loss || T < 2) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_rnn_loss: needs a model and a sequence of at least two");
   w = (double *)nrxi_alloc(&m->env, nrxi_dyn_rnn_work(m, T), sizeof(double));
   if (!w) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_loss");
   nrxi_dyn_lanes_run(m, T, x, &start, 1, alpha, tau, loss, grad, w);
@@ -8243,7 +8868,8 @@ static double nrxi_dyn_rnn_norm(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v
     double s = 0;
     for (i = 0; i < M; i++) r[i] = v->a[i] * q[i];
     if (m->kind == NRX_DYN_ALRNN) {
-      for (i = 0; i < M; i++) for (k = 0; k < M; k++) if (k + H < M || z[k] > 0) r[i] += v->W1[i * M + k] * q[k];
+      for (i = 0; i < M; i++) for (k = 0; k < M; k++) if (k + H < M || z[k] > 0)
+        r[i] += v->W1[i * M + k] * q[k];
     } else for (k = 0; k < H; k++) {
       double f = (u[k] + v->h2[k] > 0) - (m->kind == NRX_DYN_CLIPPED && u[k] > 0), e = 0;
       if (f == 0.0) continue;
@@ -8252,7 +8878,8 @@ static double nrxi_dyn_rnn_norm(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v
     }
     for (i = 0; i < M; i++) q[i] = v->a[i] * r[i];
     if (m->kind == NRX_DYN_ALRNN) {
-      for (k = 0; k < M; k++) if (k + H < M || z[k] > 0) for (i = 0; i < M; i++) q[k] += v->W1[i * M + k] * r[i];
+      for (k = 0; k < M; k++) if (k + H < M || z[k] > 0) for (i = 0; i < M; i++)
+        q[k] += v->W1[i * M + k] * r[i];
     } else for (k = 0; k < H; k++) {
       double f = (u[k] + v->h2[k] > 0) - (m->kind == NRX_DYN_CLIPPED && u[k] > 0), e = 0;
       if (f == 0.0) continue;
@@ -8266,12 +8893,15 @@ static double nrxi_dyn_rnn_norm(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v
   return norm;
 }
 
-static nrx_status nrxi_dyn_divergence(const nrx_env *env, size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
+static nrx_status nrxi_dyn_divergence(const nrx_env *env, size_t n, const double *truth, size_t m,
+    const double *generated, size_t d, double *kl)
 {
   size_t i, j, cells = 1, k, seen = 0;
   double lo[8], hi[8], *h, a = 1e-5, sum = 0, total;
-  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
-  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the truth */
+  if (!truth || !generated || !kl || n < 2 || m < 1 || d == 0)
+    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_state_divergence: needs two sets of points");
+  if (d > 5) { /* Gaussian mixtures of unit width on (standardised by the caller) points, 1000 draws from the
+                  truth */
     nrx_rng rng;
     size_t N = n < 10000 ? n : 10000, M = m < 10000 ? m : 10000, s, used = 0;
     nrx_rng_seed(&rng, 1, 0);
@@ -8284,19 +8914,22 @@ static nrx_status nrxi_dyn_divergence(const nrx_env *env, size_t n, const double
       for (i = 0; i < M; i++) q += exp(-0.5 * nrxi_dyn_dist2(d, x, generated + i * d)) / (double)M;
       if (p > 0 && q > 0) { sum += log(p / q); used++; }
     }
-    if (!used) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
+    if (!used) return nrxi_fail(env, NRX_E_NUMERIC,
+        "nrx_dyn_state_divergence: the generated points are nowhere near the truth");
     *kl = sum / (double)used;
     return NRX_OK;
   }
   for (j = 0; j < d; j++) {
     double mean = 0, v = 0;
     lo[j] = hi[j] = truth[j];
-    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n; lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
+    for (i = 0; i < n; i++) { mean += truth[i * d + j] / (double)n;
+      lo[j] = nrxi_dyn_min(lo[j], truth[i * d + j]); hi[j] = nrxi_dyn_max(hi[j], truth[i * d + j]); }
     for (i = 0; i < n; i++) v += (truth[i * d + j] - mean) * (truth[i * d + j] - mean) / (double)(n - 1);
     lo[j] -= 0.1 * sqrt(v);
     hi[j] += 0.1 * sqrt(v);
     cells *= 30;
-    if (!(hi[j] > lo[j])) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
+    if (!(hi[j] > lo[j])) return nrxi_fail(env, NRX_E_NUMERIC,
+        "nrx_dyn_state_divergence: the truth is constant in component %zu", j);
   }
   h = (double *)nrxi_calloc(env, 2 * cells, sizeof(double));
   if (!h) return nrxi_dyn_oom(env, "nrx_dyn_state_divergence");
@@ -8319,10 +8952,12 @@ static nrx_status nrxi_dyn_divergence(const nrx_env *env, size_t n, const double
   for (i = 0; i < cells; i++) sum += h[i] * log(h[i] / h[cells + i]);
   nrxi_free(env, h);
   *kl = sum;
-  return seen ? NRX_OK : nrxi_fail(env, NRX_E_NUMERIC, "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
+  return seen ? NRX_OK : nrxi_fail(env, NRX_E_NUMERIC,
+      "nrx_dyn_state_divergence: nothing generated lies in the range of the truth");
 }
 
-static void nrxi_dyn_no_log(void *user, nrx_status status, const char *line) { (void)user; (void)status; (void)line; }
+static void nrxi_dyn_no_log(void *user, nrx_status status, const char *line) { (void)user; (void)status;
+  (void)line; }
 
 typedef struct nrxi_dyn_rnn_batch {
   const nrx_dyn_rnn *m;
@@ -8340,7 +8975,8 @@ static void nrxi_dyn_rnn_job(void *arg, size_t group)
                      w->grad + group * w->m->np, w->work + group * w->stride);
 }
 
-/* Starting values: a = diagonal of K / lambda_max(K) with K = R^T R / M + I, R normal; the rest small and random. */
+/* Starting values: a = diagonal of K / lambda_max(K) with K = R^T R / M + I, R normal; the rest small and
+ * random. */
 static void nrxi_dyn_rnn_init(nrx_dyn_rnn *m, double *R, nrx_rng *rng)
 {
   size_t M = m->M, H = m->H, N = m->N, i, k;
@@ -8366,7 +9002,8 @@ static void nrxi_dyn_rnn_init(nrx_dyn_rnn *m, double *R, nrx_rng *rng)
   else {
     for (i = 0; i < M * H; i++) v.W1[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)H);
     for (i = 0; i < M * H; i++) v.W2[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)M);
-    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(rng) - 1) * (m->kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
+    for (i = 0; i < H; i++) v.h2[i] = (2 * nrx_rng_uniform(rng) - 1)
+        * (m->kind == NRX_DYN_CLIPPED ? 1.5 : 0.5);
   }
   for (i = 0; i < (M - N) * N; i++) v.L[i] = (2 * nrx_rng_uniform(rng) - 1) / sqrt((double)N);
 }
@@ -8396,7 +9033,8 @@ static double nrxi_dyn_rnn_check(const nrx_dyn_rnn *m, size_t n, const double *x
   return nrxi_dyn_divergence(&quiet.env, n, x, n, run, m->N, &kl) == NRX_OK ? kl : 1e300;
 }
 
-NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc, nrx_dyn_rnn **out)
+NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_dyn_plrnn_desc *desc,
+    nrx_dyn_rnn **out)
 {
   nrx_dyn_plrnn_desc d = NRX_ZERO;
   nrx_dyn_rnn *m;
@@ -8416,13 +9054,18 @@ NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_
   H = d.hidden ? d.hidden : d.kind == NRX_DYN_ALRNN ? 2 : 50;
   r0 = d.rate > 0 ? d.rate : 1e-3;
   r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
-  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2 || d.kind < 0
+  if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2
+      || d.kind < 0
       || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M) || d.batch > 100000)
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN",
+    return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN",
                      d.sequence, N);
-  if (!nrxi_all_finite(x, n * N, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: a sample is not finite");
-  if (d.n_validation && (!d.validation || d.n_validation < 100 || !nrxi_all_finite(d.validation, d.n_validation * N, NRX_F64)))
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_plrnn: the validation series needs at least 100 finite states");
+  if (!nrxi_all_finite(x, n * N, NRX_F64))
+    return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: a sample is not finite");
+  if (d.n_validation && (!d.validation || d.n_validation < 100
+      || !nrxi_all_finite(d.validation, d.n_validation * N, NRX_F64)))
+    return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_dyn_plrnn: the validation series needs at least 100 finite states");
   m = (nrx_dyn_rnn *)nrxi_calloc(&d.env, 1, sizeof *m);
   if (!m) return nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn");
   m->env = d.env; m->kind = d.kind; m->N = N; m->M = M; m->H = H; m->divergence = -1;
@@ -8432,20 +9075,24 @@ NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_
   w.stride = nrxi_dyn_rnn_work(m, d.sequence);
   i = w.stride < 4 * (M + H) ? 4 * (M + H) : 0; /* the norm of a Jacobian works there too */
   m->params = (double *)nrxi_calloc(&d.env, np + 2 * N, sizeof(double));
-  mem = (double *)nrxi_calloc(&d.env, n * N + 4 * np + groups * np + d.batch + M * M + 2 * M + d.n_validation * N, sizeof(double));
+  mem = (double *)nrxi_calloc(&d.env, n * N + 4 * np + groups * np + d.batch + M * M + 2 * M + d.n_validation
+      * N, sizeof(double));
   lanes = (double *)nrxi_alloc(&d.env, groups * w.stride + i, sizeof(double));
   start = (size_t *)nrxi_alloc(&d.env, d.batch, sizeof(size_t));
   if (!m->params || !mem || !lanes || !start) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_plrnn"); goto done; }
   m->mean = m->params + np; m->sd = m->mean + N;
-  Z = mem; mom = Z + n * N; g = mom + 2 * np; best = g + np; w.grad = best + np; w.loss = w.grad + groups * np;
+  Z = mem; mom = Z + n * N; g = mom + 2 * np; best = g + np; w.grad = best + np;
+  w.loss = w.grad + groups * np;
   w.m = m; w.x = Z; w.start = start; w.T = d.sequence; w.tau = d.tau; w.batch = d.batch; w.work = lanes;
   nrx_rng_seed(&rng, d.seed, 0);
   for (j = 0; j < N; j++) {
     for (i = 0; i < n; i++) m->mean[j] += x[i * N + j] / (double)n;
     for (i = 0; i < n; i++) m->sd[j] += (x[i * N + j] - m->mean[j]) * (x[i * N + j] - m->mean[j]) / (double)n;
     m->sd[j] = sqrt(m->sd[j]);
-    if (!(m->sd[j] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: observation %zu is constant", j); goto done; }
-    for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - m->mean[j]) / m->sd[j] + d.noise * nrx_rng_normal(&rng);
+    if (!(m->sd[j] > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_plrnn: observation %zu is constant",
+        j); goto done; }
+    for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - m->mean[j]) / m->sd[j] + d.noise
+        * nrx_rng_normal(&rng);
   }
   nrxi_dyn_rnn_init(m, w.loss + d.batch, &rng);
   every = d.batches / d.checks ? d.batches / d.checks : 1;
@@ -8463,12 +9110,14 @@ NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_
     for (b = 0; b < d.batch; b++) loss += w.loss[b] / (double)d.batch;
     for (b = 0; b < groups; b++) nrxi_dyn_axpy(np, 1 / (double)d.batch, w.grad + b * np, g);
     if (d.decay > 0) for (i = 0; i < np; i++) g[i] += 2 * d.decay * (i < M ? m->params[i] - 1 : m->params[i]);
-    if (nrxi_all_finite(g, np, NRX_F64)) nrxi_dyn_radam(np, m->params, g, mom, mom + np, r0 * pow(r1 / r0, f), step);
+    if (nrxi_all_finite(g, np, NRX_F64))
+      nrxi_dyn_radam(np, m->params, g, mom, mom + np, r0 * pow(r1 / r0, f), step);
     m->loss = step == 1 ? loss : 0.98 * m->loss + 0.02 * loss;
     if (!nrxi_finite_f64(&m->loss)) m->loss = loss;
     if (d.n_validation && (step % every == 0 || step == d.batches)) {
       double kl = nrxi_dyn_rnn_check(m, d.n_validation, d.validation, w.loss + d.batch + M * M + 2 * M);
-      if (m->divergence < 0 || kl < m->divergence) { m->divergence = kl; m->step = step; memcpy(best, m->params, np * sizeof(double)); }
+      if (m->divergence < 0 || kl < m->divergence) { m->divergence = kl; m->step = step;
+        memcpy(best, m->params, np * sizeof(double)); }
     }
     if (step % 50 == 0 && nrxi_progress(&d.env, step, d.batches, m->loss)) { st = NRX_E_CANCELLED; break; }
   }
@@ -8486,13 +9135,15 @@ done:
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_t count, double *out, uint64_t *symbols)
+NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_t count, double *out,
+    uint64_t *symbols)
 {
   size_t M, N, i, j, t;
   double *z, *next, *u, *swap, *mem;
   nrxi_dyn_rnn_view v;
   nrx_status st = NRX_OK;
-  if (!m || !x0 || (count && !out)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_rnn_run: needs a model, a start and room");
+  if (!m || !x0 || (count && !out)) return nrxi_fail(NULL, NRX_E_ARG,
+      "nrx_dyn_rnn_run: needs a model, a start and room");
   M = m->M; N = m->N;
   mem = (double *)nrxi_alloc(&m->env, 3 * M + m->H, sizeof(double));
   if (!mem) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_run");
@@ -8503,7 +9154,8 @@ NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_
   for (t = 0; t < count; t++) {
     nrxi_dyn_rnn_step(m, &v, z, u, next);
     swap = z; z = next; next = swap;
-    if (!nrxi_all_finite(z, M, NRX_F64)) { st = nrxi_fail(&m->env, NRX_E_NUMERIC, "nrx_dyn_rnn_run: the run diverged at step %zu", t); break; }
+    if (!nrxi_all_finite(z, M, NRX_F64)) {
+      st = nrxi_fail(&m->env, NRX_E_NUMERIC, "nrx_dyn_rnn_run: the run diverged at step %zu", t); break; }
     for (i = 0; i < N; i++) out[t * N + i] = m->mean[i] + m->sd[i] * z[i];
     if (symbols) {
       symbols[t] = 0;
@@ -8517,18 +9169,23 @@ NRX_DEF nrx_status nrx_dyn_rnn_run(const nrx_dyn_rnn *m, const double *x0, size_
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, uint64_t *symbol, size_t *count, double *transition, size_t *k, double *entropy)
+NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, uint64_t *symbol,
+    size_t *count, double *transition, size_t *k, double *entropy)
 {
   size_t i, j, last = 0;
   double *q, norm = 1, total = 0;
   int it;
-  if (!code || !symbol || !count || !transition || !k || !entropy || n < 2 || max == 0 || max > 4096) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_symbols: needs a code and room");
+  if (!code || !symbol || !count || !transition || !k || !entropy || n < 2 || max == 0 || max > 4096)
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_symbols: needs a code and room");
   *k = 0;
   memset(transition, 0, max * max * sizeof(double));
   memset(count, 0, max * sizeof(size_t));
   for (i = 0; i < n; i++) {
     for (j = 0; j < *k && symbol[j] != code[i]; j++) { }
-    if (j == *k) { if (*k == max) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_symbols: more than %zu symbols", max); symbol[(*k)++] = code[i]; }
+    if (j == *k) {
+      if (*k == max) return nrxi_fail(NULL, NRX_E_RANGE, "nrx_dyn_symbols: more than %zu symbols", max);
+      symbol[(*k)++] = code[i];
+    }
     count[j]++;
     if (i) transition[last * max + j] += 1;
     last = j;
@@ -8536,16 +9193,23 @@ NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, u
   q = (double *)nrxi_alloc(NULL, 2 * *k, sizeof(double));
   if (!q) return nrxi_dyn_oom(NULL, "nrx_dyn_symbols");
   for (i = 0; i < *k; i++) q[i] = 1;
-  for (it = 0; it < 500; it++) { /* spectral radius of (0/1 matrix + 1), a shift that keeps cycles from oscillating */
+  for (it = 0; it < 500; it++) { /* spectral radius of (0/1 matrix + 1), a shift that keeps cycles from
+                                    oscillating */
     double s = 0;
-    for (i = 0; i < *k; i++) { double a = q[i]; for (j = 0; j < *k; j++) if (transition[i * max + j] > 0) a += q[j]; q[*k + i] = a; s = nrxi_dyn_max(s, a); }
+    for (i = 0; i < *k; i++) {
+      double a = q[i];
+      for (j = 0; j < *k; j++) if (transition[i * max + j] > 0) a += q[j];
+      q[*k + i] = a;
+      s = nrxi_dyn_max(s, a);
+    }
     for (i = 0; i < *k; i++) q[i] = q[*k + i] / s;
     norm = s;
   }
   *entropy = log(nrxi_dyn_max(norm - 1, 1e-300));
   if (*entropy < 0) *entropy = 0;
   for (i = 0; i < *k; i++) for (j = 0; j < *k; j++) total += transition[i * max + j];
-  for (i = 0; i < *k; i++) for (j = 0; j < *k; j++) transition[i * max + j] /= total; /* rows stay max apart */
+  /* rows stay max apart */
+  for (i = 0; i < *k; i++) for (j = 0; j < *k; j++) transition[i * max + j] /= total;
   nrxi_free(NULL, q);
   return NRX_OK;
 }
@@ -8575,7 +9239,8 @@ static void nrxi_dyn_echo_features(const nrx_dyn_reservoir *r, const double *sta
 {
   size_t i;
   f[0] = 1;
-  for (i = 0; i < r->d.units; i++) f[1 + i] = i % 2 ? state[i] * state[i] : state[i]; /* squares break the x, y -> -x, -y symmetry */
+  /* squares break the x, y -> -x, -y symmetry */
+  for (i = 0; i < r->d.units; i++) f[1 + i] = i % 2 ? state[i] * state[i] : state[i];
 }
 
 NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r)
@@ -8587,7 +9252,8 @@ NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r)
   memset(r, 0, sizeof *r);
 }
 
-NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, const nrx_dyn_reservoir_desc *desc, nrx_dyn_reservoir *out)
+NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x,
+    const nrx_dyn_reservoir_desc *desc, nrx_dyn_reservoir *out)
 {
   nrx_dyn_reservoir_desc d = NRX_ZERO;
   size_t F, U, i, j, t, first;
@@ -8605,9 +9271,13 @@ NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, 
   ridge = d.ridge > 0 ? d.ridge : d.kind == NRX_DYN_NEXT ? 2.5e-6 : 1e-7;
   noise = d.noise < 0 ? 0 : d.noise > 0 ? d.noise : d.kind == NRX_DYN_NEXT ? 1e-3 : 0;
   first = d.kind == NRX_DYN_NEXT ? (d.taps - 1) * d.skip : d.washout;
-  if (!x || !out || N == 0 || N * d.taps > 2000 || d.units > 20000 || n < first + 10 || d.kind < 0 || d.kind > NRX_DYN_ECHO)
-    return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_reservoir_train: %zu samples of %zu states are too few or too many for these features", n, N);
-  if (!nrxi_all_finite(x, n * N, NRX_F64)) return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_train: a sample is not finite");
+  if (!x || !out || N == 0 || N * d.taps > 2000 || d.units > 20000 || n < first + 10 || d.kind < 0
+      || d.kind > NRX_DYN_ECHO)
+    return nrxi_fail(&d.env, NRX_E_ARG,
+        "nrx_dyn_reservoir_train: %zu samples of %zu states are too few or too many for these features", n,
+            N);
+  if (!nrxi_all_finite(x, n * N, NRX_F64))
+    return nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_train: a sample is not finite");
   memset(out, 0, sizeof *out);
   U = d.kind == NRX_DYN_ECHO ? d.units : 0;
   F = U ? U + 1 : 1 + N * d.taps + N * d.taps * (N * d.taps + 1) / 2;
@@ -8615,22 +9285,28 @@ NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, 
   out->mem = (double *)nrxi_calloc(&d.env, N * F + U * U + U * (N + 1) + 2 * N, sizeof(double));
   w = (double *)nrxi_calloc(&d.env, n * N + F + F * F + F * N + 2 * U + 2, sizeof(double));
   if (!out->mem || !w) { st = nrxi_dyn_oom(&d.env, "nrx_dyn_reservoir_train"); goto done; }
-  out->W = out->mem; out->A = out->W + N * F; out->Win = out->A + U * U; out->mean = out->Win + U * (N + 1); out->sd = out->mean + N;
+  out->W = out->mem; out->A = out->W + N * F; out->Win = out->A + U * U; out->mean = out->Win + U * (N + 1);
+  out->sd = out->mean + N;
   Z = w; f = Z + n * N; G = f + F; state = G + F * F + F * N; scratch = state + U;
   nrx_rng_seed(&rng, d.seed, 0);
-  for (j = 0; j < N; j++) { /* the echo state network sees standardised data, the polynomial one only scaled by one factor */
+  for (j = 0; j < N; j++) { /* the echo state network sees standardised data, the polynomial one only scaled
+                               by one factor */
     double m = 0, v = 0;
     for (i = 0; i < n; i++) m += x[i * N + j] / (double)n;
     for (i = 0; i < n; i++) v += (x[i * N + j] - m) * (x[i * N + j] - m) / (double)n;
     out->mean[j] = U ? m : 0;
     out->sd[j] = U ? sqrt(v) : 1;
-    if (!(v > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_train: state %zu is constant", j); goto done; }
+    if (!(v > 0)) { st = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_train: state %zu is constant",
+        j); goto done; }
     for (i = 0; i < n; i++) Z[i * N + j] = (x[i * N + j] - out->mean[j]) / out->sd[j];
     for (i = 0; i < n; i++) if (noise > 0 && !U) Z[i * N + j] += noise * sqrt(v) * nrx_rng_normal(&rng);
   }
   if (U) { /* sparse random matrix of degree 6 scaled to the radius by power iteration */
     double norm = 1;
-    for (i = 0; i < U; i++) { for (j = 0; j < 6; j++) out->A[i * U + nrx_rng_below(&rng, U)] = 2 * nrx_rng_uniform(&rng) - 1; state[i] = nrx_rng_normal(&rng); }
+    for (i = 0; i < U; i++) {
+      for (j = 0; j < 6; j++) out->A[i * U + nrx_rng_below(&rng, U)] = 2 * nrx_rng_uniform(&rng) - 1;
+      state[i] = nrx_rng_normal(&rng);
+    }
     for (t = 0; t < 300; t++) {
       double s = 0;
       for (i = 0; i < U; i++) scratch[i] = nrxi_dyn_dot(U, out->A + i * U, state);
@@ -8660,7 +9336,8 @@ NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x, 
   for (i = 0; i < F; i++) G[i * F + i] += ridge;
   st = nrxi_dyn_cholesky(F, G);
   if (st == NRX_OK) st = nrxi_dyn_cholesky_solve(F, G, G + F * F, N);
-  if (st != NRX_OK) { st = nrxi_fail(&d.env, st, "nrx_dyn_reservoir_train: the features are dependent; raise the ridge"); goto done; }
+  if (st != NRX_OK) { st = nrxi_fail(&d.env, st,
+      "nrx_dyn_reservoir_train: the features are dependent; raise the ridge"); goto done; }
   for (i = 0; i < F; i++) for (j = 0; j < N; j++) out->W[j * F + i] = G[F * F + i * N + j];
 done:
   nrxi_free(&d.env, w);
@@ -8668,16 +9345,20 @@ done:
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, const double *x, size_t count, double *out)
+NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, const double *x, size_t count,
+    double *out)
 {
   size_t N, U, t, i, j, span;
   double *w, *Z, *f, *state, *scratch;
   nrx_status st = NRX_OK;
-  if (!r || !r->mem || !x || n < r->need || (count && !out)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_reservoir_run: needs a trained reservoir and at least %zu warm-up states", r ? r->need : 0);
+  if (!r || !r->mem || !x || n < r->need || (count && !out))
+    return nrxi_fail(NULL, NRX_E_ARG,
+        "nrx_dyn_reservoir_run: needs a trained reservoir and at least %zu warm-up states", r ? r->need : 0);
   N = r->N;
   U = r->d.kind == NRX_DYN_ECHO ? r->d.units : 0;
   span = n + count;
-  w = span <= (size_t)-1 / N / 16 ? (double *)nrxi_calloc(&r->d.env, span * N + r->features + 2 * U, sizeof(double)) : NULL;
+  w = span <= (size_t)-1 / N / 16 ? (double *)nrxi_calloc(&r->d.env, span * N + r->features + 2 * U,
+      sizeof(double)) : NULL;
   if (!w) return nrxi_dyn_oom(&r->d.env, "nrx_dyn_reservoir_run");
   Z = w; f = Z + span * N; state = f + r->features; scratch = state + U;
   for (i = 0; i < n; i++) for (j = 0; j < N; j++) Z[i * N + j] = (x[i * N + j] - r->mean[j]) / r->sd[j];
@@ -8686,9 +9367,12 @@ NRX_DEF nrx_status nrx_dyn_reservoir_run(const nrx_dyn_reservoir *r, size_t n, c
     if (t + 1 < n) continue;
     if (U) nrxi_dyn_echo_features(r, state, f);
     else nrxi_dyn_next_features(r, Z + t * N, f);
-    for (j = 0; j < N; j++) Z[(t + 1) * N + j] = Z[t * N + j] + nrxi_dyn_dot(r->features, r->W + j * r->features, f);
+    for (j = 0; j < N; j++) Z[(t + 1) * N + j] = Z[t * N + j]
+        + nrxi_dyn_dot(r->features, r->W + j * r->features, f);
     for (j = 0; j < N; j++) out[(t + 1 - n) * N + j] = r->mean[j] + r->sd[j] * Z[(t + 1) * N + j];
-    if (!nrxi_all_finite(Z + (t + 1) * N, N, NRX_F64)) { st = nrxi_fail(&r->d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_run: the forecast diverged at step %zu", t + 1 - n); break; }
+    if (!nrxi_all_finite(Z + (t + 1) * N, N, NRX_F64)) {
+      st = nrxi_fail(&r->d.env, NRX_E_NUMERIC, "nrx_dyn_reservoir_run: the forecast diverged at step %zu",
+          t + 1 - n); break; }
   }
   nrxi_free(&r->d.env, w);
   return st;
@@ -8711,7 +9395,8 @@ static nrx_status nrxi_dyn_mlp_f(void *user, const double *p, double t, const do
   }
   return NRX_OK;
 }
-static nrx_status nrxi_dyn_mlp_vjp(void *user, const double *p, double t, const double *y, const double *a, double *ay, double *ap)
+static nrx_status nrxi_dyn_mlp_vjp(void *user, const double *p, double t, const double *y, const double *a,
+    double *ay, double *ap)
 {
   const nrx_dyn_mlp *m = (const nrx_dyn_mlp *)user;
   size_t n = m->n, h = m->hidden, i, k;
@@ -8735,11 +9420,30 @@ static nrx_status nrxi_dyn_mlp_plain(void *user, double t, const double *y, doub
   return nrxi_dyn_mlp_f(user, ((const nrx_dyn_mlp *)user)->params, t, y, out);
 }
 
+/* J = W2 diag(1 - tanh^2) W1 */
+static nrx_status nrxi_dyn_mlp_jac(void *user, double t, const double *y, double *J)
+{
+  const nrx_dyn_mlp *m = (const nrx_dyn_mlp *)user;
+  size_t n = m->n, h = m->hidden, i, j, k;
+  const double *W1 = m->params, *b1 = W1 + h * n, *W2 = b1 + h;
+  (void)t;
+  memset(J, 0, n * n * sizeof(double));
+  for (k = 0; k < h; k++) {
+    double s = b1[k];
+    for (i = 0; i < n; i++) s += W1[k * n + i] * y[i];
+    s = tanh(s);
+    for (i = 0; i < n; i++) for (j = 0; j < n; j++) J[i * n + j] += W2[i * h + k] * (1 - s * s) * W1[k * n + j];
+  }
+  return NRX_OK;
+}
+
 NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out)
 {
-  if (!m || !out || !m->params || m->n == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mlp_field: needs a network");
+  if (!m || !out || !m->params || m->n == 0)
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_mlp_field: needs a network");
   memset(out, 0, sizeof *out);
   out->f = nrxi_dyn_mlp_plain;
+  out->jac = nrxi_dyn_mlp_jac;
   memcpy(&out->user, &m, sizeof(void *));
   out->n = m->n;
   return NRX_OK;
@@ -8758,7 +9462,8 @@ static nrx_status nrxi_dyn_window_loss(void *user, size_t i, const double *y, do
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden, size_t window, size_t steps, double rate,
+NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden,
+    size_t window, size_t steps, double rate,
                    uint64_t seed, int fresh, double *params, double *loss, const nrx_env *env)
 {
   size_t np = hidden * (2 * N + 1) + N, i, s, b;
@@ -8767,13 +9472,16 @@ NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, doubl
   nrx_dyn_parametric f;
   nrx_rng rng;
   nrx_status st = NRX_OK;
-  if (!x || !params || N == 0 || hidden == 0 || window < 2 || n < window + 1 || !(dt > 0) || !nrxi_all_finite(x, n * N, NRX_F64))
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_neural_ode: needs finite samples, more than a window of at least two, and dt > 0");
+  if (!x || !params || N == 0 || hidden == 0 || window < 2 || n < window + 1 || !(dt > 0)
+      || !nrxi_all_finite(x, n * N, NRX_F64))
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_neural_ode: needs finite samples, more than a window of at least two, and dt > 0");
   w = (double *)nrxi_calloc(env, 4 * np + window + N, sizeof(double));
   if (!w) return nrxi_dyn_oom(env, "nrx_dyn_neural_ode");
   g = w; mom = g + 2 * np; t = mom + 2 * np; gy = t + window;
   nrx_rng_seed(&rng, seed, 0);
-  for (i = 0; i < np && fresh; i++) params[i] = nrx_rng_normal(&rng) / sqrt((double)(i < hidden * N ? N : hidden)) * (i < hidden * N ? 1 : 0.3);
+  for (i = 0; i < np && fresh; i++) params[i] = nrx_rng_normal(&rng)
+      / sqrt((double)(i < hidden * N ? N : hidden)) * (i < hidden * N ? 1 : 0.3);
   for (i = 0; i < window; i++) t[i] = dt * (double)i;
   net.n = N; net.hidden = hidden; net.params = params;
   f.f = nrxi_dyn_mlp_f; f.vjp = nrxi_dyn_mlp_vjp; f.user = &net; f.n = N; f.np = np;
@@ -8790,7 +9498,8 @@ NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, doubl
       total += value;
     }
     if (st != NRX_OK) break;
-    nrxi_dyn_radam(np, params, g, mom, mom + np, (rate > 0 ? rate : 1e-2) * pow(0.01, (double)s / (double)steps), s);
+    nrxi_dyn_radam(np, params, g, mom, mom + np,
+        (rate > 0 ? rate : 1e-2) * pow(0.01, (double)s / (double)steps), s);
     if (loss) *loss = total;
     if (s % 50 == 0 && nrxi_progress(env, s, steps, total)) st = NRX_E_CANCELLED;
   }
@@ -8800,13 +9509,16 @@ NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, doubl
 
 /* -- measures -- */
 
-NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated, size_t d, double *kl)
+NRX_DEF nrx_status nrx_dyn_state_divergence(size_t n, const double *truth, size_t m, const double *generated,
+    size_t d, double *kl)
 {
   return nrxi_dyn_divergence(NULL, n, truth, m, generated, d, kl);
 }
 
-/* Normalised power spectrum of one standardised component after a Gaussian filter of `sigma` bins, reflected at the ends; p [n/2+1], w as long. */
-static nrx_status nrxi_dyn_smooth_spectrum(size_t n, const double *x, size_t d, double sigma, double *p, double *w, double *col)
+/* Normalised power spectrum of one standardised component after a Gaussian filter of `sigma` bins, reflected
+ * at the ends; p [n/2+1], w as long. */
+static nrx_status nrxi_dyn_smooth_spectrum(size_t n, const double *x, size_t d, double sigma, double *p,
+    double *w, double *col)
 {
   size_t i, m = n / 2 + 1;
   ptrdiff_t k, r = (ptrdiff_t)(4 * sigma + 0.5);
@@ -8833,12 +9545,14 @@ static nrx_status nrxi_dyn_smooth_spectrum(size_t n, const double *x, size_t d, 
   return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, const double *generated, size_t d, double smoothing, double *hellinger)
+NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, const double *generated, size_t d,
+    double smoothing, double *hellinger)
 {
   size_t i, j, m = n / 2 + 1;
   double *w, sigma = smoothing > 0 ? smoothing : 20;
   nrx_status st = NRX_OK;
-  if (!truth || !generated || !hellinger || n < 8 || d == 0) return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_spectral_distance: needs two series of equal length");
+  if (!truth || !generated || !hellinger || n < 8 || d == 0)
+    return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_spectral_distance: needs two series of equal length");
   w = (double *)nrxi_alloc(NULL, 3 * m + n, sizeof(double));
   if (!w) return nrxi_dyn_oom(NULL, "nrx_dyn_spectral_distance");
   *hellinger = 0;
@@ -8853,7 +9567,8 @@ NRX_DEF nrx_status nrx_dyn_spectral_distance(size_t n, const double *truth, cons
   return st;
 }
 
-NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt, double threshold, double unit)
+NRX_DEF double nrx_dyn_valid_time(size_t n, size_t d, const double *truth, const double *forecast, double dt,
+    double threshold, double unit)
 {
   double rms = 0;
   size_t i;
@@ -8878,7 +9593,8 @@ NRX_DEF double nrx_dyn_smape(size_t count, const double *truth, const double *fo
 }
 
 /* The forecaster used when the caller gives none. */
-static nrx_status nrxi_dyn_skill_next(void *user, double dt, size_t n, size_t d, const double *past, size_t count, double *out)
+static nrx_status nrxi_dyn_skill_next(void *user, double dt, size_t n, size_t d, const double *past,
+    size_t count, double *out)
 {
   nrx_dyn_reservoir r;
   nrx_dyn_reservoir_desc q = NRX_ZERO;
@@ -8893,7 +9609,8 @@ static nrx_status nrxi_dyn_skill_next(void *user, double dt, size_t n, size_t d,
   return st;
 }
 
-NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc, nrx_dyn_skill_row *out)
+NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_desc *desc,
+    nrx_dyn_skill_row *out)
 {
   nrx_dyn_skill_desc q = NRX_ZERO;
   nrx_dyn_solve_desc o = NRX_ZERO;
@@ -8906,7 +9623,8 @@ NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_de
   if (q.count == 0) q.count = 400;
   if (q.per_period == 0) q.per_period = 50;
   if (!(q.threshold > 0)) q.threshold = 0.4;
-  if (!s || !out || !s->y0 || s->n == 0 || (s->kind != NRX_DYN_FLOW && s->kind != NRX_DYN_MAP) || q.starts > 100000
+  if (!s || !out || !s->y0 || s->n == 0 || (s->kind != NRX_DYN_FLOW && s->kind != NRX_DYN_MAP)
+      || q.starts > 100000
       || q.train > 10000000 || q.count > 10000000)
     return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_skill: needs a flow or a map of the catalogue");
   d = s->n;
@@ -8937,7 +9655,8 @@ NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_de
     nrx_status one = q.forecast ? q.forecast(q.user, dt, q.train, d, past, q.count, f)
                                 : nrxi_dyn_skill_next(&q.env, dt, q.train, d, past, q.count, f);
     if (one == NRX_E_NOMEM) st = one;
-    if (one != NRX_OK || !nrxi_all_finite(f, q.count * d, NRX_F64)) { valid[k] = 0; smape[k] = 200; out->failed++; continue; }
+    if (one != NRX_OK || !nrxi_all_finite(f, q.count * d, NRX_F64)) { valid[k] = 0; smape[k] = 200;
+      out->failed++; continue; }
     valid[k] = nrx_dyn_valid_time(q.count, d, truth, f, dt, q.threshold, unit);
     smape[k] = nrx_dyn_smape(q.count * d, truth, f);
     if (nrxi_progress(&q.env, k + 1, q.starts, valid[k])) st = NRX_E_CANCELLED;
@@ -8952,11 +9671,12 @@ NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_de
   return st;
 }
 
-/* ==================================================== symbolic regression ==================================== */
+/* ======================================== symbolic regression ================ */
 
 static void nrxi_dyn_eml(const double *x, const double *y, double *out)
 {
-  double e = exp(x[0]), r = hypot(y[0], y[1]), a = e * cos(x[1]) - log(r), b = (x[1] == 0.0 ? 0.0 : e * sin(x[1])) - (y[1] == 0.0 && y[0] >= 0 ? 0.0 : atan2(y[1], y[0]));
+  double e = exp(x[0]), r = hypot(y[0], y[1]), a = e * cos(x[1]) - log(r),
+      b = (x[1] == 0.0 ? 0.0 : e * sin(x[1])) - (y[1] == 0.0 && y[0] >= 0 ? 0.0 : atan2(y[1], y[0]));
   out[0] = a;
   out[1] = b;
 }
@@ -8974,14 +9694,16 @@ NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, dou
     if (c == 'E') { nrxi_dyn_eml(stack[top - 2], stack[top - 1], stack[top - 2]); top--; }
     else { stack[top][0] = c == '1' ? 1.0 : vars[c - 'a']; stack[top++][1] = 0; }
   }
-  if (top != 1) return nrxi_fail(NULL, NRX_E_FORMAT, "nrx_dyn_eml_eval: %zu values are left, a tree leaves one", top);
+  if (top != 1) return nrxi_fail(NULL, NRX_E_FORMAT,
+      "nrx_dyn_eml_eval: %zu values are left, a tree leaves one", top);
   value[0] = stack[0][0];
   value[1] = stack[0][1];
   return NRX_OK;
 }
 
 /* All trees by number of leaves; values that repeat on the probe points are kept once. */
-NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves, double tolerance, char *text, size_t size,
+NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves,
+    double tolerance, char *text, size_t size,
                    double *error, const nrx_env *env)
 {
   enum { CAP = 200000, LIMIT = 12 };
@@ -8990,7 +9712,8 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
   uint32_t *left, *right;
   uint64_t *seen;
   nrx_status st = NRX_OK;
-  if (!x || !y || !text || size == 0 || !error || n < 2 || d == 0 || d > 3 || leaves == 0 || !nrxi_all_finite(x, n * d, NRX_F64) || !nrxi_all_finite(y, n, NRX_F64))
+  if (!x || !y || !text || size == 0 || !error || n < 2 || d == 0 || d > 3 || leaves == 0
+      || !nrxi_all_finite(x, n * d, NRX_F64) || !nrxi_all_finite(y, n, NRX_F64))
     return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_eml_search: needs finite samples of at most three variables");
   if (leaves > LIMIT) leaves = LIMIT;
   stride = n / q;
@@ -9005,7 +9728,8 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
     level[L] = made;
     if (L == 1) cut = 0; else cut = L - 1;
     for (k = L == 1 ? 0 : 1; k <= cut && made < CAP && least > tolerance; k++) {
-      size_t i0 = L == 1 ? 0 : level[k], i1 = L == 1 ? d + 1 : level[k + 1], j0 = L == 1 ? 0 : level[L - k], j1 = L == 1 ? 1 : level[L - k + 1];
+      size_t i0 = L == 1 ? 0 : level[k], i1 = L == 1 ? d + 1 : level[k + 1], j0 = L == 1 ? 0 : level[L - k],
+          j1 = L == 1 ? 1 : level[L - k + 1];
       for (i = i0; i < i1 && made < CAP && least > tolerance; i++)
         for (j = j0; j < j1 && made < CAP; j++) {
           double *w = v + made * 2 * q, miss = 0;
@@ -9017,11 +9741,13 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
             else nrxi_dyn_eml(v + i * 2 * q + 2 * a, v + j * 2 * q + 2 * a, w + 2 * a);
             ok = nrxi_finite_f64(w + 2 * a) && nrxi_finite_f64(w + 2 * a + 1) && fabs(w[2 * a]) < 1e12;
             miss += (w[2 * a] - y[a * stride]) * (w[2 * a] - y[a * stride]) + w[2 * a + 1] * w[2 * a + 1];
-            hash = (hash ^ (uint64_t)(int64_t)(w[2 * a] * 1e6 + (w[2 * a] < 0 ? -0.5 : 0.5)) ^ ((uint64_t)(int64_t)(w[2 * a + 1] * 1e6) << 20)) * 1099511628211u;
+            hash = (hash ^ (uint64_t)(int64_t)(w[2 * a] * 1e6 + (w[2 * a] < 0 ? -0.5 : 0.5))
+                ^ ((uint64_t)(int64_t)(w[2 * a + 1] * 1e6) << 20)) * 1099511628211u;
           }
           if (!ok) continue;
           hash |= 1;
-          for (slot = (size_t)(hash >> 20) & 1048575u; seen[slot] && seen[slot] != hash; slot = (slot + 1) & 1048575u) { }
+          for (slot = (size_t)(hash >> 20) & 1048575u; seen[slot] && seen[slot] != hash;
+            slot = (slot + 1) & 1048575u) { }
           if (seen[slot] == hash) continue;
           seen[slot] = hash;
           left[made] = (uint32_t)i;
@@ -9058,7 +9784,7 @@ done:
   return st;
 }
 
-/* ==================================================== model collapse ========================================= */
+/* ======================================== model collapse ================ */
 
 static double nrxi_dyn_variance(size_t n, const double *x, double *mean)
 {
@@ -9070,7 +9796,8 @@ static double nrxi_dyn_variance(size_t n, const double *x, double *mean)
   return v;
 }
 
-/* The models of the collapse simulator; truth is the first of each. Samples are [n][2] for the VAE, else [n]. */
+/* The models of the collapse simulator; truth is the first of each. Samples are [n][2] for the VAE, else
+ * [n]. */
 typedef struct nrxi_dyn_refit { double mean, var, w, mu[2], s[2], centre[2], load[2], noise; } nrxi_dyn_refit;
 
 /* Twenty steps of EM for two components: every step keeps the samples' mean and variance. */
@@ -9095,41 +9822,51 @@ static void nrxi_dyn_refit_mixture(nrxi_dyn_refit *p, size_t n, const double *x)
   }
 }
 
-/* Linear VAE: decoder x = centre + load z + sqrt(noise) e, Gaussian encoder. Each sweep maximises the evidence bound exactly, first over
- * the encoder, then over the decoder; needs only the samples' covariance. At the optimum the model has their trace. */
+/* Linear VAE: decoder x = centre + load z + sqrt(noise) e, Gaussian encoder. Each sweep maximises the
+ * evidence bound exactly, first over the encoder, then over the decoder; needs only the samples' covariance.
+ * At the optimum the model has their trace. */
 static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
 {
-  double S[3] = {0, 0, 0};
+  double S[3] = {0, 0, 0}, trust = 0;
   size_t i;
   int it, c;
-  for (c = 0; c < 2; c++) for (p->centre[c] = 0, i = 0; i < n; i++) p->centre[c] += x[2 * i + (size_t)c] / (double)n;
+  for (c = 0; c < 2; c++) for (p->centre[c] = 0, i = 0; i < n; i++)
+    p->centre[c] += x[2 * i + (size_t)c] / (double)n;
   for (i = 0; i < n; i++) {
     double u = x[2 * i] - p->centre[0], v = x[2 * i + 1] - p->centre[1];
     S[0] += u * u / (double)n; S[1] += u * v / (double)n; S[2] += v * v / (double)n;
   }
-  for (it = 0; it < 200; it++) {
-    double k = p->load[0] * p->load[0] + p->load[1] * p->load[1] + p->noise, e0 = p->load[0] / k, e1 = p->load[1] / k;
+  for (it = 0; it < 20000 && !(fabs(trust - 1) < 1e-10); it++) { /* zz = 1 at the optimum */
+    double k = p->load[0] * p->load[0] + p->load[1] * p->load[1] + p->noise, e0 = p->load[0] / k,
+        e1 = p->load[1] / k;
     double b0 = S[0] * e0 + S[1] * e1, b1 = S[1] * e0 + S[2] * e1, zz = p->noise / k + e0 * b0 + e1 * b1;
     p->load[0] = b0 / zz; p->load[1] = b1 / zz;
     p->noise = nrxi_dyn_max(0.5 * (S[0] + S[2] - (b0 * b0 + b1 * b1) / zz), 1e-300);
+    trust = zz;
   }
 }
 
-NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs, uint64_t seed, double *variance,
+NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs,
+    uint64_t seed, double *variance,
                   double *mean, double *expected, const nrx_env *env)
 {
-  double *x, *z, n = (double)samples, kappa, truth = kind == NRX_DYN_COLLAPSE_MIXTURE ? 4.25 : 1, grow, V = 0, U = 0;
+  double *x, *z, n = (double)samples, kappa, truth = kind == NRX_DYN_COLLAPSE_MIXTURE ? 4.25 : 1, grow, V = 0,
+      U = 0;
   size_t r, g, i, d = kind == NRX_DYN_COLLAPSE_VAE ? 2 : 1, old = (size_t)(keep * n);
   nrx_status st = NRX_OK;
-  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0 || kind > NRX_DYN_COLLAPSE_VAE
+  if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0
+      || kind > NRX_DYN_COLLAPSE_VAE
       || samples > (size_t)-1 / 64)
-    return nrxi_fail(env, NRX_E_ARG, "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
+    return nrxi_fail(env, NRX_E_ARG,
+        "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
   x = (double *)nrxi_alloc(env, 2 * d * samples, sizeof(double));
   if (!x) return nrxi_dyn_oom(env, "nrx_dyn_collapse");
   z = x + d * samples;
   kappa = (double)old / n;
-  grow = kind == NRX_DYN_COLLAPSE_KDE ? 1 + 1.06 * 1.06 * pow(n, -0.4) : 1; /* variance of the fit over that of its samples */
-  for (g = 0; g <= generations; g++) { /* V = E variance, U = E mean^2: law of total variance, original and model samples mixed */
+  /* variance of the fit over that of its samples */
+  grow = kind == NRX_DYN_COLLAPSE_KDE ? 1 + 1.06 * 1.06 * pow(n, -0.4) : 1;
+  for (g = 0; g <= generations; g++) { /* V = E variance, U = E mean^2: law of total variance, original and
+                                          model samples mixed */
     double B = g ? kappa * truth + (1 - kappa) * grow * V : truth, k = g ? 1 - kappa : 0;
     V = (1 - 1 / n) * B + (k - k * k) * U;
     U = B / n + k * k * U;
@@ -9144,7 +9881,8 @@ NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations
     nrx_rng_seed(&rng, seed, r);
     for (g = 0; g <= generations; g++) {
       double h = 1.06 * sqrt(p.var) * pow(n, -0.2), u;
-      for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from the truth */
+      for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from
+                                         the truth */
         int first = g == 0 || i < old, c = nrx_rng_uniform(&rng) < (first ? 0.5 : p.w) ? 0 : 1;
         double e = nrx_rng_normal(&rng), f;
         if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : p.mu[c] + p.s[c] * e;
@@ -9162,7 +9900,8 @@ NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations
       if (kind == NRX_DYN_COLLAPSE_MIXTURE) nrxi_dyn_refit_mixture(&p, samples, x);
       if (kind == NRX_DYN_COLLAPSE_VAE) {
         nrxi_dyn_refit_vae(&p, samples, x);
-        for (u = 0, i = 0; i < 2 * samples; i++) u += (x[i] - p.centre[i % 2]) * (x[i] - p.centre[i % 2]) / (2 * n);
+        for (u = 0, i = 0; i < 2 * samples; i++)
+          u += (x[i] - p.centre[i % 2]) * (x[i] - p.centre[i % 2]) / (2 * n);
         p.var = u;
         p.mean = p.centre[0];
       }
@@ -9184,9 +9923,10 @@ NRXI_IMPL_END
    0.1.0  first version
 
    ---- licence: your choice of ----
-   MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-   documentation files, to deal in the software without restriction, including without limitation the rights to use, copy,
-   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is", without warranty
-   of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other liability.
-   Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
+   MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+   associated documentation files, to deal in the software without restriction, including without limitation
+   the rights to use, copy, modify, merge, publish, distribute, sublicense and/or sell copies of it. The
+   software is provided "as is", without warranty of any kind, express or implied; in no event shall the
+   authors be liable for any claim, damages or other liability. Public domain (unlicense.org). This is free
+   and unencumbered software released into the public domain.
 */

@@ -35,51 +35,44 @@
 
    WHAT IT DOES
    - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and
-      image
-     size and owns the workspace; on it run forward, backward,
-         tangent (directional derivative) and the backward of
-        the
-     tangent, which gives gradient penalties, Hessian-vector products and score matching exactly and without a tape.
+     image size and owns the workspace; on it run forward, backward,
+         tangent (directional derivative) and the backward
+     of the tangent, which gives gradient penalties, Hessian-vector products and score matching exactly,
+         without a tape.
    - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus,
        bounds the
-      Lipschitz
-     constants, or names the layer and the entry that spoil the proof.
-   - Ready-made regularizers, denoisers and unrolled schemes, their training,
-       and reconstruction with steps from the
-      certificate.
+     Lipschitz constants, or names the layer and the entry that spoil the proof.
+   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial,
+       score and proximal matching,
+     supervised, bilevel); reconstruction with steps from the certificate; posterior samples;
+         tiles and volumes.
    - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (
        nothing in them is ever executed),
-      C arrays out.
+     C arrays out.
 
    WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch
-   statistics
-      in training
-   (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
+   statistics in
+   training (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
 
    CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have
    h = 1.
-      A dense
-   layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All lengths
-   are in
-      elements,
-   workspace sizes in bytes.
+   A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All
+   lengths are
+   in elements, workspace sizes in bytes.
 
    ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG).
-   Builders
-      return the number
-   of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and by nrx_net_status.
+   Builders return
+   the number of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and
+   nrx_net_status.
 
    MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates
-   nothing at
-      all.
+   nothing.
    THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it.
    Results do
-      not depend on
-   the number of threads that nrx_env.parallel_for or OpenMP uses inside.
+   not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
    DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE
    inference
-      gives the same
-   bits everywhere. All randomness comes from the seeds in the descriptors.
+   gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
 
    CONFIGURATION (define before the implementation)
      NRX_MALLOC, NRX_REALLOC, NRX_FREE   all or none: the default allocator
@@ -542,10 +535,8 @@ typedef struct nrx_net_desc {
 } nrx_net_desc;
 
 /* An empty graph whose node 0 is the input. Each builder below appends one node and returns its number, or -1
-   (nrx_net_status
-   then tells the first error); a node that is fed -1 also returns -1, so that only the end of a chain needs
-   a look.
-      */
+   (nrx_net_status then tells the first error); a node that is fed -1 also returns -1, so that only the end of
+   a chain needs a look. */
 NRX_DEF nrx_status nrx_net_create(const nrx_net_desc *desc, nrx_net **net);
 NRX_DEF void nrx_net_free(nrx_net *net);
 NRX_DEF nrx_status nrx_net_status(const nrx_net *net); /* first error of the builders */
@@ -558,8 +549,8 @@ enum { /* how a convolution continues its input beyond the border, named as in P
    parametrizations */
 enum {
     NRX_NET_W_FREE = 0, NRX_NET_W_NONNEGATIVE = 1, NRX_NET_W_UNIT_NORM = 3, NRX_NET_W_UNIT_SPECTRAL = 4,
+    /* each filter used minus its mean over (input channel, ky, kx) separately per input channel */
     NRX_NET_W_ZERO_MEAN = 16,
-        /* each filter used minus its mean over (input channel, ky, kx) separately per input channel */
     NRX_NET_W_EXP = 17,       /* exp(stored) > 0 */
     NRX_NET_W_SOFTPLUS = 18   /* log(1 + exp(stored)) > 0 */
 };
@@ -574,17 +565,16 @@ typedef struct nrx_net_conv_desc {
     size_t output_padding;   /* transposed convolutions only: extra rows and columns at the end */
     int    no_bias;
     int    weights;          /* NRX_NET_W_* */
-    double init;
     /* 0 = uniform in +-1/sqrt(fan in) (Kaiming, PyTorch's default); > 0 = uniform in [0, init]; < 0 =
-   normal(0, -init) */
+       normal(0, -init) */
+    double init;
     double learning_rate;    /* factor on the optimizer's rate for this layer; 0 = 1 */
     const char *name;        /* prefix of the parameter names; NULL = "convN" */
 } nrx_net_conv_desc;
 
 /* Convolution and its transpose (the adjoint of a convolution with the same descriptor, zero padding only).
-   Weight
-   shapes are
-   PyTorch's: [channels][in/groups][kh][kw], and [in][channels/groups][kh][kw] for the transpose. */
+   Weight shapes are PyTorch's: [channels][in/groups][kh][kw], and [in][channels/groups][kh][kw] for the
+   transpose. */
 NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc);
 NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input, const nrx_net_conv_desc *desc);
 
@@ -623,105 +613,95 @@ enum { /* pointwise functions; a, b are their parameters, with defaults when 0 *
 NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, double b);
 
 /* A learned profile per channel: psi(t) = (alpha/s^2) (h(kappa s t)/kappa - rho h(s t)) with Huber's h, the
-   ridge
-   functions of
-   Goujon et al. (IEEE TCI 2023; SIAM J. Imaging Sci. 2024) in the spline-free form; rho 0 (convex) or 1
-   (weakly
-      convex).
-   Parameters log_s and log_kappa per channel, log_alpha; learning_rate as for convolutions (0 = 1). */
+   ridge functions of Goujon et al. (IEEE TCI 2023; SIAM J. Imaging Sci. 2024) in the spline-free form; rho 0
+   (convex) or 1 (weakly convex). Parameters log_s and log_kappa per channel, log_alpha; learning_rate as for
+   convolutions (0 = 1). */
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa,
-    double log_alpha,
-                          double learning_rate, const char *name);
+    double log_alpha, double learning_rate, const char *name);
 /* A learned linear spline per channel with `knots` uniform knots on [-range, range], continued linearly;
-   starts as
-   `kind` (an
-   activation above, b = 0). integrated: the node is the integral of the spline from 0, so that the spline is
-   its
-      derivative. */
+   starts as `kind` (an activation above, b = 0). integrated: the node is the integral of the spline from 0,
+   so that the spline is its derivative. */
 NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind,
-    double a,
-    const char *name);
+    double a, const char *name);
 
-NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name);
 /* + one number per channel */
-NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b);
+NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name);
 /* a*first + b*second; second may be -1 when b = 0; sizes equal, or second is [1][h][w] or [c][1][1] */
+NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b);
 NRX_DEF int nrx_net_scale(nrx_net *net, int input, double factor);                       /* factor*input */
+/* times a learned scalar or vector */
 NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int weights, double init,
-    double learning_rate,
-                                  const char *name);
-                                  /* times a learned scalar or vector */
+    double learning_rate, const char *name);
 NRX_DEF int nrx_net_multiply(nrx_net *net, int first, int second);                       /* entrywise */
-NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second);
 /* channels of first, then of second */
+NRX_DEF int nrx_net_concat(nrx_net *net, int first, int second);
 NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t channels);
-NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size);
 /* size x size blocks, stride size */
+NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size);
 NRX_DEF int nrx_net_max_pool(nrx_net *net, int input, size_t size);
-NRX_DEF int nrx_net_sum(nrx_net *net, int input);
 /* over c, h, w: one number */
-NRX_DEF int nrx_net_mean(nrx_net *net, int input);
+NRX_DEF int nrx_net_sum(nrx_net *net, int input);
 /* the same, divided by their count */
+NRX_DEF int nrx_net_mean(nrx_net *net, int input);
 /* over h, w: [c][1][1] */
 NRX_DEF int nrx_net_spatial_mean(nrx_net *net, int input);
 NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input);                                     /* sum of squares */
 NRX_DEF int nrx_net_l1norm(nrx_net *net, int input);
 NRX_DEF int nrx_net_hubernorm(nrx_net *net, int input, double delta);
-NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear);
 /* enlarge; bilinear with half-pixel centres */
-NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name);
+NRX_DEF int nrx_net_resize(nrx_net *net, int input, size_t factor, int bilinear);
 /* groups 0 = one per channel (instance norm) */
-NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name);
+NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double eps, const char *name);
 /* with stored mean and variance */
+NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *name);
 /* A layer made from any f32 linear operator, one per channel: input [c][h][w] with h*w = op.cols, output
-   [c][height][width] with
-   height*width = op.rows (the adjoint the other way round), times scale (0 = 1/op.norm). op must outlive the
-      network. */
+   [c][height][width] with height*width = op.rows (the adjoint the other way round), times scale (0 =
+   1/op.norm). op must outlive the network. */
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height,
-    size_t width,
-    double scale);
+    size_t width, double scale);
 /* Reads `input` at the points of `grid` [2][h][w] (x, then y; -1 and 1 are the image's outer edges),
-   bilinear, zero
-   outside: PyTorch's grid_sample with align_corners=False. Differentiable in both. */
+   bilinear, zero outside: PyTorch's grid_sample with align_corners=False. Differentiable in both. */
 NRX_DEF int nrx_net_grid_sample(nrx_net *net, int input, int grid);
 /* Spectral convolution of Fourier neural operators (Li et al., ICLR 2021): the lowest modes_y frequencies of
-   either
-   sign (0: the mean over y only, for 1-D data) times modes_x non-negative ones are mixed by complex weights
-   [channels][in][rows][columns][2], the others dropped; works at any image size that has these modes. */
-NRX_DEF int nrx_net_spectral_conv2d(nrx_net *net, int input, size_t channels, size_t modes_y, size_t modes_x,
-    const char *name);
+   either sign (0: the mean over y only, for 1-D data) times modes_x non-negative ones are mixed by complex
+   weights [channels][in][rows][columns][2], the others dropped; works at any image size that has these
+   modes. */
+NRX_DEF int nrx_net_spectral_conv2d(nrx_net *net, int input, size_t channels, size_t modes_y,
+    size_t modes_x, const char *name);
 /* Makes `node` the output; without it the last node is. */
 NRX_DEF void nrx_net_output(nrx_net *net, int node);
 
 /* Parameters: `list` (may be NULL) receives up to `max` blocks; returns how many there are. value and grad
-   point
-   into the
-   network, so any optimizer over nrx_param trains it; call nrx_net_project after each step. */
+   point into the network, so any optimizer over nrx_param trains it; call nrx_net_project after each step. */
 NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max);
 NRX_DEF size_t nrx_net_param_count(const nrx_net *net); /* numbers in all blocks */
 NRX_DEF void nrx_net_zero_grad(nrx_net *net);
 /* Leaves all parameters whose name starts with `prefix` out of training (on 0: back in). Files do not keep
    it. */
 NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on);
+/* Folds every batch norm that directly follows a convolution of its own into that convolution's weights; a
+   bias per
+   channel is left. Returns how many were folded. The results stay the same up to rounding. */
+NRX_DEF size_t nrx_net_fold(nrx_net *net);
 /* Projects the parameters onto their constraints (clamp at 0, unit rows, unit spectral norm). */
 NRX_DEF void nrx_net_project(nrx_net *net);
 
 /* ==== running a network ==== */
 
+/* forward only | and backward | and both tangents */
 enum { NRX_NET_INFER = 0, NRX_NET_GRADIENT = 1, NRX_NET_PAIR = 2 };
-    /* forward only | and backward | and both tangents */
 
 typedef struct nrx_net_plan_desc {
     size_t n, height, width; /* 0 = 1 */
     int    mode;             /* NRX_NET_INFER, _GRADIENT or _PAIR: what will be asked for */
-    void  *memory;
     /* NULL = allocated; else nrx_net_plan_size() bytes, aligned to 64, that outlive the plan */
+    void  *memory;
     size_t memory_size;
     nrx_env env;
 } nrx_net_plan_desc;
 
-NRX_DEF size_t nrx_net_plan_size(const nrx_net *net, const nrx_net_plan_desc *desc);
 /* bytes; 0 = not possible (logged) */
+NRX_DEF size_t nrx_net_plan_size(const nrx_net *net, const nrx_net_plan_desc *desc);
 NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_desc *desc,
     nrx_net_plan **plan);
 NRX_DEF void nrx_net_plan_free(nrx_net_plan *plan);
@@ -730,25 +710,17 @@ NRX_DEF void nrx_net_plan_output_shape(const nrx_net_plan *plan, size_t shape[4]
 /* y = net(x). x [n][c][h][w], y as nrx_net_plan_output_shape says, may be NULL. */
 NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y);
 /* After forward at x: gx = J^T gy, and grad (NULL, or nrx_net_param_count() numbers) += its counterpart for
-   the
-   parameters. gy NULL
-   means ones; gx may be NULL. Pass nrx_net_grad(net) as grad to train. */
+   the parameters. gy NULL means ones; gx may be NULL. Pass nrx_net_grad(net) as grad to train. */
 NRX_DEF nrx_status nrx_net_backward(nrx_net_plan *plan, const float *gy, float *gx, float *grad);
 /* After forward at x: dy = J v, the derivative of y in direction v. dy may be NULL. Plans of mode
-   NRX_NET_PAIR only.
-   */
+   NRX_NET_PAIR only. */
 NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy);
-/* After forward at x and tangent along v: gradients of  <gy, y> + <gdy, dy>  in x, v (either may be NULL)
-   and the
-   parameters
-   (grad +=, or NULL). gy NULL means zeros, gdy NULL ones: for a regularizer gx is then the Hessian times v,
-       and grad
-      receives
-   the parameter gradient of <v, grad_x R>. After nrx_net_backward with gy NULL on the same x its adjoints
-   are used
-      again. */
-NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy, float *gx,
-    float *gv, float *grad);
+/* After forward at x and tangent along v: gradients of <gy, y> + <gdy, dy> in x, v (either may be NULL) and
+   the parameters (grad +=, or NULL). gy NULL means zeros, gdy NULL ones: for a regularizer gx is then the
+   Hessian times v, and grad receives the parameter gradient of <v, grad_x R>. After nrx_net_backward with gy
+   NULL on the same x its adjoints are used again. */
+NRX_DEF nrx_status nrx_net_backward_tangent(nrx_net_plan *plan, const float *gy, const float *gdy,
+    float *gx, float *gv, float *grad);
 
 NRX_DEF float *nrx_net_grad(nrx_net *net);                /* all gradients, in the order of nrx_net_params */
 NRX_DEF float *nrx_net_weights(nrx_net *net);             /* all parameters in that order */
@@ -770,36 +742,30 @@ typedef struct nrx_net_report {
 } nrx_net_report;
 
 /* Proves what it can for inputs of height x width (0, 0: bounds that depend on the size are then infinite).
-   Everything is an
-   upper bound that holds for real arithmetic; rounding adds about 1e-6 relative. A non-finite parameter gives
-      NRX_E_NUMERIC
-   and names it. Sources: Amos et al. 2017 (input convexity); composition rules and the
-   trigonometric-polynomial
-      bound of
-   Ehlich and Zeller 1964 for the norm of convolutions. */
+   Everything is an upper bound that holds for real arithmetic; rounding adds about 1e-6 relative. A
+   non-finite parameter gives NRX_E_NUMERIC and names it. Sources: Amos et al. 2017 (input convexity);
+   composition rules and the trigonometric-polynomial bound of Ehlich and Zeller 1964 for the norm of
+   convolutions. */
 NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t width, nrx_net_report *report);
 
 /* ==== regularizers ==== */
 
 typedef struct nrx_net_functional_desc {
-    double weight, scale;
     /* the functional is x -> weight/scale^2 * R(scale*x); 0 = 1. Then rho and lip are weight times those of
-   R */
+       R */
+    double weight, scale;
     void  *memory;        /* NULL = allocated; else nrx_net_functional_size() bytes */
     size_t memory_size;
     nrx_env env;
 } nrx_net_functional_desc;
 
 /* R as an f32 functional on images of the network's channels x height x width, with its convexity, moduli and
-   Lipschitz constant from the
-   certificate. net must outlive it; changed weights need a new functional. Free it with
-   nrx_net_functional_free.
-   A ridge regularizer (convolution, ridge, sum) is evaluated strip by strip in a few kilobytes per image
-   row. */
+   Lipschitz constant from the certificate. net must outlive it; changed weights need a new functional. Free
+   it with nrx_net_functional_free. A ridge regularizer (convolution, ridge, sum) is evaluated strip by strip
+   in a few kilobytes per image row. */
 NRX_DEF size_t nrx_net_functional_size(const nrx_net *net, size_t height, size_t width);
 NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t width,
-    const nrx_net_functional_desc *desc,
-                                      nrx_functional *functional);
+    const nrx_net_functional_desc *desc, nrx_functional *functional);
 NRX_DEF void nrx_net_functional_free(nrx_functional *functional);
 /* Changes weight and scale of a functional made above, with its constants: for continuation and parameter
    search. */
@@ -827,8 +793,8 @@ typedef struct nrx_net_icnn_desc {
     int    sum;              /* output is the sum instead of the mean of the last feature map */
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
-    size_t smooth_channels;
     /* > 0: the ICNN reads SiLU(conv x) with so many channels instead of x (weakly convex); IWCNN default 8 */
+    size_t smooth_channels;
     int    unconstrained;    /* 1 = W may be negative: the same network as a plain adversarial critic (AR) */
     /* of the non-negative weights: uniform in [0, init]; 0 = 2/(channels kernel^2) */
     double init;
@@ -837,10 +803,8 @@ typedef struct nrx_net_icnn_desc {
 } nrx_net_icnn_desc;
 
 /* Input-convex network: z_0 = s(V_0 x + b_0), z_{l+1} = s(W_l z_l + V_{l+1} x + b_{l+1}), R = mean(W_f z_L),
-   W >= 0
-   (Amos, Xu, Kolter,
-   ICML 2017; convolutional: Mukherjee et al., arXiv 2008.02839). With quadratic and filter_bank it is the
-      regularizer of ACR. */
+   W >= 0 (Amos, Xu, Kolter, ICML 2017; convolutional: Mukherjee et al., arXiv 2008.02839). With quadratic and
+   filter_bank it is the regularizer of ACR. */
 NRX_DEF nrx_status nrx_net_icnn(const nrx_net_icnn_desc *desc, nrx_net **net);
 /* Input weakly convex network: an ICNN after a smooth layer (Shumaylov et al., arXiv 2402.01052). */
 NRX_DEF nrx_status nrx_net_iwcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
@@ -856,10 +820,8 @@ enum {
 };
 
 /* Where training images come from: a callback for clean images (noise is added), a callback for pairs, or a
-   stack
-   [count][height][width]
-   from which random, randomly flipped patches are cut. Callbacks fill n samples and take all randomness from
-   rng. */
+   stack [count][height][width] from which random, randomly flipped patches are cut. Callbacks fill n samples
+   and take all randomness from rng. */
 typedef struct nrx_net_data {
     nrx_status (*draw)(void *user, nrx_rng *rng, size_t n, float *clean);
     nrx_status (*pairs)(void *user, nrx_rng *rng, size_t n, float *clean, float *noisy);
@@ -893,8 +855,8 @@ typedef struct nrx_net_train_desc {
     double (*validate)(void *user, nrx_net *net); /* instead: your own number, the smaller the better */
     void  *validate_user;
     int    keep_last;        /* 1 = end with the last weights all the same (to resume to the bit) */
-    nrx_status (*after_step)(void *user, nrx_net *net, size_t step);
     /* validation, checkpoints; NRX_E_CANCELLED stops */
+    nrx_status (*after_step)(void *user, nrx_net *net, size_t step);
     void  *after_user;
     nrx_env env;             /* progress: value is the ratio below */
 } nrx_net_train_desc;
@@ -902,33 +864,27 @@ typedef struct nrx_net_train_desc {
 typedef struct nrx_net_train_info {
     size_t steps;
     double first_loss, loss; /* of the first and the last batch */
-    double ratio;
     /* running mean of |prediction - clean|^2 / |noisy - clean|^2; critic: of R(clean) - R(noisy) */
+    double ratio;
     double best;             /* smallest validation value, and the step it was seen at */
     size_t best_step;
     int    early;            /* stopped by patience */
 } nrx_net_train_info;
 
 /* Trains by Adam; the weights stay on their constraints. On an error or when cancelled the weights of the
-   last good
-   step remain.
-   L2, L1; proximal matching 1 - exp(-rms^2/gamma^2) (Fang, Buchanan, Sulam, ICLR 2024); adversarial critic
-   with
-      gradient penalty
-   (Lunz, Oktem, Schonlieb, NeurIPS 2018). */
+   last good step remain. L2, L1; proximal matching 1 - exp(-rms^2/gamma^2) (Fang, Buchanan, Sulam, ICLR
+   2024); adversarial critic with gradient penalty (Lunz, Oktem, Schonlieb, NeurIPS 2018). */
 NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, nrx_net_train_info *info);
-/* Score matching: L2 loss of the denoiser y - grad R(y) on a stack of images [count][height][width]. desc
-   may be
-   NULL. */
+/* Score matching: L2 loss of the denoiser y - grad R(y) on a stack of images [count][height][width]. desc may
+   be NULL. */
 NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height,
-    size_t width,
-                                        const nrx_net_train_desc *desc, nrx_net_train_info *info);
+    size_t width, const nrx_net_train_desc *desc, nrx_net_train_info *info);
 
 
 /* ==== more ready-made networks ==== */
 
+/* one descriptor for the convolutional families below; zero fields take each family's defaults */
 typedef struct nrx_net_cnn_desc {
-    /* one descriptor for the convolutional families below; zero fields take each family's defaults */
     size_t inputs, outputs;  /* channels; 0 = 1 */
     size_t channels;         /* of the finest scale */
     size_t layers;           /* DnCNN, critics: convolutions; U-Net: convolutions per block */
@@ -937,8 +893,8 @@ typedef struct nrx_net_cnn_desc {
     int    activation;       /* NRX_NET_*; 0 = the family's own */
     int    padding;
     int    residual;         /* U-Net: +1 = the output is added to the input, -1 = not; 0 = +1 */
-    int    norm;
     /* 1 = group norm (one group) after convolutions, 2 = batch norm with stored statistics */
+    int    norm;
     int    noise_map;        /* 1 = the last input channel is a noise-level map, not part of the image */
     double init_scale;       /* factor on the last layer's initial weights; 0 = 1 */
     uint64_t seed;
@@ -946,35 +902,27 @@ typedef struct nrx_net_cnn_desc {
 } nrx_net_cnn_desc;
 
 /* U-Net (Ronneberger et al. 2015; as FBPConvNet, Jin et al. 2017): max pooling down, transposed convolutions
-   up,
-   concatenated skips.
-   Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height and width must be
-   divisible by
-      2^(scales-1). */
+   up, concatenated skips. Defaults 16 channels, 3 scales, 2 convolutions per block, ReLU, residual. Height
+   and width must be divisible by 2^(scales-1). */
 NRX_DEF nrx_status nrx_net_unet(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* DnCNN (Zhang et al. 2017): x - net(x); defaults 17 layers of 64 channels, ReLU. */
 NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* DRUNet-light (Zhang et al. 2021; Hurault et al. 2022): residual blocks, strided convolutions, additive
-   skips, ELU,
-   noise map; defaults 16 channels,
-   3 scales, 2 blocks. */
+   skips, ELU, noise map; defaults 16 channels, 3 scales, 2 blocks. */
 NRX_DEF nrx_status nrx_net_drunet(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Gradient-step denoiser potential g(x) = |x - N(x)|^2/2 with a DRUNet-light N (Hurault et al., ICLR 2022);
-   least-squares residual (LSR) is the same
-   form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
+   least-squares residual (LSR) is the same form. Denoiser: x - grad g. Train with NRX_NET_PREDICT_STEP. */
 NRX_DEF nrx_status nrx_net_gradient_step(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* NETT (Li et al. 2020): R(x) = |N(x)|^2 with a plain CNN N; defaults 6 layers of 32 channels, CELU(10). */
 NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Adversarial critics (Lunz et al. 2018): nrx_net_ar is convolutions with strides 1 1 2 1 2 1..., then a
-   spatial
-   mean and two dense layers; nrx_net_lar the local one
-   (Prost et al. 2021): valid 3 x 3 convolutions with SiLU and the mean over all patches. */
+   spatial mean and two dense layers; nrx_net_lar the local one (Prost et al. 2021): valid 3 x 3 convolutions
+   with SiLU and the mean over all patches. */
 NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_lar(const nrx_net_cnn_desc *desc, nrx_net **net);
-/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T
-   N(Kx))^2/(2c), K
-   zero-mean, N `blocks` macro-blocks of
-   `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus - log 2. */
+/* Total deep variation (Kobler et al., CVPR 2020) in the form of arXiv 2510.01755: sum of (w^T N(Kx))^2/(2c),
+   K zero-mean, N `blocks` macro-blocks of `scales` scales; defaults 16 channels, 2 blocks, 3 scales, softplus
+   - log 2. */
 NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net);
 /* Difference of two input-convex networks (arXiv 2502.00240); with smooth activations it is weakly convex. */
 NRX_DEF nrx_status nrx_net_idcnn(const nrx_net_icnn_desc *desc, nrx_net **net);
@@ -987,16 +935,12 @@ typedef struct nrx_net_lpn_desc {
 } nrx_net_lpn_desc;
 
 /* Learned proximal network (Fang, Buchanan, Sulam, ICLR 2024): a smooth input-convex potential psi whose
-   gradient is
-   the proximal map; here dense.
-   Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL; for images take nrx_net_icnn with activation
-      softplus, sum and quadratic. */
+   gradient is the proximal map; here dense. Train with NRX_NET_PREDICT_GRADIENT and NRX_NET_LOSS_PROXIMAL;
+   for images take nrx_net_icnn with activation softplus, sum and quadratic. */
 NRX_DEF nrx_status nrx_net_lpn(const nrx_net_lpn_desc *desc, nrx_net **net);
 /* The prior behind f = grad psi at the points x (each of the network's input size, one sample at a time):
-   solves
-   f(y) = x by Newton-free
-   gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y) (Gribonval and Nikolova
-   2020). */
+   solves f(y) = x by Newton-free gradient steps on psi(y) - <x, y> and gives R(x) = <y, x> - |x|^2/2 - psi(y)
+   (Gribonval and Nikolova 2020). */
 NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const float *x, double tolerance,
     size_t max_iterations, double *prior);
 
@@ -1007,56 +951,49 @@ typedef struct nrx_net_unrolled_desc {
     double scale;                    /* applied to op and its adjoint; 0 = 1/norm */
     /* 0 = 5 iterations, 16 channels, 5 primal and dual memory channels */
     size_t iterations, channels, memory;
-    const nrx_linop *inverse;
     /* optional approximate inverse (FBP) as operator from data to image, its output is the start */
+    const nrx_linop *inverse;
     uint64_t seed;
     nrx_env  env;
 } nrx_net_unrolled_desc;
 
 /* Networks from data [1][data_height][data_width] to image [1][height][width], the projector inside and
-   trained end
-   to end.
-   Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem 2017), learned
-   ISTA with
-      the filters of a
-   convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net, then a data step through `inverse`). */
+   trained end to end. Learned primal-dual (Adler and Oktem, IEEE TMI 2018), learned gradient (Adler and Oktem
+   2017), learned ISTA with the filters of a convolutional dictionary, and ItNet (Genzel et al. 2022; U-Net,
+   then a data step through `inverse`). */
 NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_learned_gradient(const nrx_net_unrolled_desc *desc, nrx_net **net);
 NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_net_cnn_desc *unet,
     nrx_net **net);
 /* Learned ISTA (Gregor and LeCun 2010): codes z <- soft(z + E A^T (y - A D z), threshold) with a
-   convolutional
-   dictionary D of `channels` filters (5 x 5) and an encoder E that starts as its adjoint: untrained it is
-   ISTA for
-   |ADz - y|^2/2 + threshold |z|_1 with step 1, A scaled to norm 1 and |D| <= 1. Output D z. */
+   convolutional dictionary D of `channels` filters (5 x 5) and an encoder E that starts as its adjoint:
+   untrained it is ISTA for |ADz - y|^2/2 + threshold |z|_1 with step 1, A scaled to norm 1 and |D| <= 1.
+   Output D z. */
 NRX_DEF nrx_status nrx_net_lista(const nrx_net_unrolled_desc *desc, double threshold, nrx_net **net);
 
-/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the
-   image part,
-   an ICNN, in one regularizer on
-   images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex while lambda rho_a/2 <= |A|^2, rho_a
-   the
-      modulus of R_a: certify R_a alone. */
+/* ACNCR (Shumaylov et al., arXiv 2310.05812): the data-space part R_a(Ax/|A|) with R_a an IWCNN and the image
+   part, an ICNN, in one regularizer on images: (R_a + R_b)/2. The energy |Ax-y|^2/2 + lambda R stays convex
+   while lambda rho_a/2 <= |A|^2, rho_a the modulus of R_a: certify R_a alone. */
 NRX_DEF nrx_status nrx_net_acncr(const nrx_net_unrolled_desc *op, const nrx_net_icnn_desc *data,
     const nrx_net_icnn_desc *image, nrx_net **net);
 
 /* ==== reconstruction ==== */
 
 typedef struct nrx_net_recon_desc {
-    int    method;
     /* NRX_SOLVE_*: 0 = accelerated gradient with restart for convex functionals, nmAPG (Li and Lin 2015)
-   else */
+       else */
+    int    method;
     size_t max_iter;         /* 0 = 500 */
     double tol;              /* stop when |x_{k+1} - x_k| <= tol |x_{k+1}|; 0 = 1e-5 */
-    double step;
     /* plug-and-play, RED: 0 = 1/|A|^2 (and 1/(|A|^2 + lambda)); the others take it from |A| and the
-   certificate */
+       certificate */
+    double step;
     /* > 0: stop as soon as |grad E| <= this (without bounds: |x - minimiser| <= this/mu) */
     double gradient_tol;
     double lambda;           /* RED: weight of x - D(x) */
     int    nonnegative;
-    double (*measure)(void *user, const float *x);
     /* optional, the larger the better (PSNR): only watched, never used to stop */
+    double (*measure)(void *user, const float *x);
     void  *measure_user;
     /* with measure: receives the evaluated point where it was largest; NULL = not kept */
     float *best;
@@ -1066,50 +1003,39 @@ typedef struct nrx_net_recon_desc {
 typedef struct nrx_net_recon_info {
     nrx_solve_info solve;    /* iterations, objective, residual, stop reason: nrx_stop_string(solve.stop) */
     double best, final;      /* measure at the best evaluated and at the returned point */
-    double error_bound;
     /* |grad E|/mu >= |x - minimiser| where the energy is mu-strongly convex; negative = no bound */
+    double error_bound;
 } nrx_net_recon_info;
 
 /* min |Ax - y|^2/2 + R(x) from x (the start, overwritten by the final iterate), R from nrx_net_functional
-   with its
-   weight inside. */
-NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+   with its weight inside. */
+NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const nrx_functional *R,
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
 /* Plug-and-play proximal gradient x <- D(x - step A^T(Ax - y)) and regularization by denoising x <- x - step
-   (A^T(Ax
-   - y) + lambda (x - D(x))).
-   out never aliases in. Both converge for averaged D; nrx_net_linear_denoise gives one with proof. */
+   (A^T(Ax - y) + lambda (x - D(x))). out never aliases in. Both converge for averaged D;
+   nrx_net_linear_denoise gives one with proof. */
 typedef nrx_status (*nrx_net_denoiser)(void *user, const float *in, float *out);
 NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user,
-    float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
 NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user,
-    float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info);
 /* The spectral filter of a linear denoiser W (symmetric, eigenvalues in (0,1], e.g. a smoother K^T K/|K|^2)
-   with
-   weight tau: W (W + tau (1-W))^{-1} v by
-   conjugate gradients, the proximal map of tau J where W is that of J (Hauptmann et al., arXiv 2307.09441).
-   work:
-      4*n floats. Residual 1e-6. */
+   with weight tau: W (W + tau (1-W))^{-1} v by conjugate gradients, the proximal map of tau J where W is that
+   of J (Hauptmann et al., arXiv 2307.09441). work: 4*n floats. Residual 1e-6. */
 NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau,
-    const float *v,
-    float *out, float *work);
+    const float *v, float *out, float *work);
 
 /* A network as a denoiser for the two calls above: nrx_net_denoise with this `user`. predict as in training;
    sigma: noise level written into the last input channel, 0 = the network has no noise map. */
 NRX_DEF nrx_status nrx_net_denoiser_create(const nrx_net *net, size_t height, size_t width, int predict,
-    double sigma,
-    const nrx_env *env, void **user);
+    double sigma, const nrx_env *env, void **user);
 NRX_DEF nrx_status nrx_net_denoise(void *user, const float *in, float *out);
 NRX_DEF void nrx_net_denoiser_free(void *user);
 
 /* The weight that adversarial training suggests (Lunz et al. 2018): mean |A^T (A x - y)| over `count` pairs
-   of clean
-   image and data, divided by the largest |grad R(x)| (R NULL: by 1). Search around it. */
+   of clean image and data, divided by the largest |grad R(x)| (R NULL: by 1). Search around it. */
 NRX_DEF nrx_status nrx_net_noise_weight(const nrx_linop *A, size_t count, const float *clean,
-    const float *data,
-    const nrx_functional *R, double *weight);
+    const float *data, const nrx_functional *R, double *weight);
 
 typedef struct nrx_net_refit_desc {
     const nrx_linop *A;      /* the new operator: other pixel size, dose, views */
@@ -1132,28 +1058,24 @@ typedef struct nrx_net_refit_info {
 } nrx_net_refit_info;
 
 /* Fits the two scalars of weight/scale^2 R(scale x) to a new operator by the error of reconstructions
-   (comparative
-   study arXiv 2510.01755, section on transfer): a coarse grid, then pattern search with halving steps. The
-   result is
-   stored with the network (nrx_net_set_scaling). */
+   (comparative study arXiv 2510.01755, section on transfer): a coarse grid, then pattern search with halving
+   steps. The result is stored with the network (nrx_net_set_scaling). */
 NRX_DEF nrx_status nrx_net_refit(nrx_net *net, const nrx_net_refit_desc *desc, nrx_net_refit_info *info);
 
 /* ==== deployment ==== */
 
 /* y = net(x) on an image of any size by overlapping tiles of about tile x tile pixels: the overlap is the
-   network's
-   reach, so the result is that of the whole image up to rounding (about 1e-6 relative; other tile sizes,
-   other last
-   bits). Networks that keep the image size, of local layers only; circular padding cannot be cut. */
-NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile, const float *x,
-    float *y, const nrx_env *env);
+   network's reach, so the result is that of the whole image up to rounding (about 1e-6 relative; other tile
+   sizes, other last bits). Networks that keep the image size, of local layers only; circular padding cannot
+   be cut. */
+NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile,
+    const float *x, float *y, const nrx_env *env);
 /* The reach of one output pixel in input pixels (halo), and the grid on which tiles must start. */
 NRX_DEF nrx_status nrx_net_reach(const nrx_net *net, size_t *halo, size_t *grid);
 /* A volume [depth][height][width] slice by slice; a network with an odd number 2k+1 of input channels sees k
    neighbours on each side (the ends repeat). Output: one slice per slice. */
 NRX_DEF nrx_status nrx_net_slices(const nrx_net *net, size_t depth, size_t height, size_t width,
-    const float *x,
-    float *y, const nrx_env *env);
+    const float *x, float *y, const nrx_env *env);
 /* The sum of a plane's functional over the slices of a volume, with the same constants; plane must outlive
    it. */
 NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t depth, const nrx_env *env,
@@ -1161,8 +1083,7 @@ NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t 
 NRX_DEF void nrx_net_stack_functional_free(nrx_functional *stack);
 
 /* Periodic blur with a centred kernel [kh][kw] by Fourier transforms: an exact adjoint, norm = the largest
-   modulus
-   of its symbol. One thread per operator. Free it with nrx_net_blur_free. */
+   modulus of its symbol. One thread per operator. Free it with nrx_net_blur_free. */
 NRX_DEF nrx_status nrx_net_blur(size_t height, size_t width, const float *kernel, size_t kh, size_t kw,
     const nrx_env *env, nrx_linop *op);
 NRX_DEF void nrx_net_blur_free(nrx_linop *op);
@@ -1185,14 +1106,11 @@ typedef struct nrx_net_langevin_desc {
 typedef struct nrx_net_langevin_info { double step, lip; size_t samples, gradients; } nrx_net_langevin_info;
 
 /* Samples of the posterior exp(-|Ax-y|^2/(2 sigma^2) - R(x)) for a certified convex R with known Lipschitz
-   constant:
-   X - d grad U(X) + sqrt(2 d) Z, or the stochastic Runge-Kutta-Chebyshev scheme of Pereyra, Vargas Mieles and
-   Zygalakis (SIAM J. Imaging Sci. 2020), stable to d = ((s-1/2)^2 (2 - 4/3 0.05) - 3/2)/L. Both are biased
-   by O(d).
-   x: the start, then the last state; mean and variance per pixel may be NULL. */
+   constant: X - d grad U(X) + sqrt(2 d) Z, or the stochastic Runge-Kutta-Chebyshev scheme of Pereyra, Vargas
+   Mieles and Zygalakis (SIAM J. Imaging Sci. 2020), stable to d = ((s-1/2)^2 (2 - 4/3 0.05) - 3/2)/L. Both
+   are biased by O(d). x: the start, then the last state; mean and variance per pixel may be NULL. */
 NRX_DEF nrx_status nrx_net_langevin(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
-    float *mean,
-    float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info);
+    float *mean, float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info);
 
 /* ==== bilevel learning ==== */
 
@@ -1211,19 +1129,14 @@ typedef struct nrx_net_hyper_info {
     double residual;         /* of the linear solve, relative */
     double curvature;        /* smallest <p,Hp>/<p,p> met */
     double solution;         /* |q| */
-} nrx_net_hyper_info;
-    /* smallest <p,Hp>/<p,p> met */
+} nrx_net_hyper_info; /* smallest <p,Hp>/<p,p> met */
 
 /* grad (as nrx_net_grad) += d loss(x(theta))/d theta at the lower-level minimiser x, gx = the loss gradient
-   there:
-   solves (A^T A + weight R'') q = gx by
-   conjugate gradients, then adds -weight d<q, grad R>/d theta (implicit function theorem; MAID, arXiv
-   2308.10098,
-      bounds its error). Hessians
-   that turn out indefinite give NRX_E_NUMERIC. */
+   there: solves (A^T A + weight R'') q = gx by conjugate gradients, then adds -weight d<q, grad R>/d theta
+   (implicit function theorem; MAID, arXiv 2308.10098, bounds its error). Hessians that turn out indefinite
+   give NRX_E_NUMERIC. */
 NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x,
-    const float *gx,
-    float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
+    const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info);
 
 typedef struct nrx_net_maid_desc {
     const nrx_linop *A;
@@ -1250,21 +1163,17 @@ typedef struct nrx_net_maid_info {
 } nrx_net_maid_info;
 
 /* Method of adaptive inexact descent (Salehi, Mukherjee, Roberts, Ehrhardt, arXiv 2308.10098): learns all
-   parameters
-   that are not frozen by minimising the mean upper-level loss at inexact lower-level solutions; the
-   accuracies of
-   the lower and of the linear solve follow from a bound of the hypergradient's error (|J| taken as |J^T
-   q|/|q|, the
-   Hessian as constant over one accuracy ball), the step from a line search that holds for inexact values. */
+   parameters that are not frozen by minimising the mean upper-level loss at inexact lower-level solutions;
+   the accuracies of the lower and of the linear solve follow from a bound of the hypergradient's error (|J|
+   taken as |J^T q|/|q|, the Hessian as constant over one accuracy ball), the step from a line search that
+   holds for inexact values. */
 NRX_DEF nrx_status nrx_net_maid(nrx_net *net, const nrx_net_maid_desc *desc, nrx_net_maid_info *info);
 
 /* ==== checkpoints ==== */
 
 /* Named f32 tensors read from bytes: safetensors; PyTorch .pt/.pth state dictionaries (zip, or the legacy
-   pickle
-   stream) through an
-   interpreter that knows 29 opcodes and three constructors and can execute nothing; .npz. f16, bf16, f64 and
-      integers are converted. */
+   pickle stream) through an interpreter that knows 29 opcodes and three constructors and can execute nothing;
+   .npz. f16, bf16, f64 and integers are converted. */
 typedef struct nrx_net_checkpoint nrx_net_checkpoint;
 typedef struct nrx_net_weight {
     const char *name;
@@ -1279,53 +1188,41 @@ NRX_DEF nrx_status nrx_net_checkpoint_read(const void *bytes, size_t size, const
 NRX_DEF void   nrx_net_checkpoint_free(nrx_net_checkpoint *checkpoint);
 NRX_DEF size_t nrx_net_checkpoint_count(const nrx_net_checkpoint *checkpoint);
 NRX_DEF const nrx_net_weight *nrx_net_checkpoint_at(const nrx_net_checkpoint *checkpoint, size_t index);
-NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name);
 /* NULL when missing */
-NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key);
+NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *checkpoint, const char *name);
 /* of safetensors; NULL when missing */
+NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *checkpoint, const char *key);
 
 typedef struct nrx_net_load_desc {
+    /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in the
+       path */
     int weakly_convex;
-    /* CRR and WCRR files have the same keys: 1 = weakly convex, -1 = convex, 0 = by the letters "WCRR" in
-   the path */
     int padding;         /* NRX_NET_PAD_* for architectures whose file does not say */
     nrx_env env;
 } nrx_net_load_desc;
 
 /* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture
-   is
-   recognised by its keys
-   (CRR/WCRR, ICNN, IDCNN of johertrich/LearnedRegularizers;
-       ACR of Subhadip-1/data_driven_convex_regularization),
-      parametrizations
-   and the operator scaling (alpha, scale) included. Wrong shapes, missing keys and non-finite weights are
-   refused by
-      name. */
+   is recognised by its keys (CRR/WCRR, ICNN, IDCNN, LAR of johertrich/LearnedRegularizers; ACR of
+   Subhadip-1/data_driven_convex_regularization), parametrizations and the operator scaling (alpha, scale)
+   included. Wrong shapes, missing keys and non-finite weights are refused by name. */
 NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint,
-    const nrx_net_load_desc *desc,
-    nrx_net **net);
+    const nrx_net_load_desc *desc, nrx_net **net);
 /* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes.
-   prefix
-   ("" or NULL = none)
-   is put before each name. */
+   prefix ("" or NULL = none) is put before each name. */
 NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *checkpoint,
     const char *prefix);
 
 /* The network as safetensors bytes with the graph in the metadata (free with nrx_net_free_bytes). state and
-   step:
-   see nrx_net_train_desc
-   (NULL, 0 = weights only). Operator layers cannot be saved: give them again and use nrx_net_load_weights. */
+   step: see nrx_net_train_desc (NULL, 0 = weights only). Operator layers cannot be saved: give them again and
+   use nrx_net_load_weights. */
 NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step,
-    unsigned char **bytes,
-    size_t *size);
+    unsigned char **bytes, size_t *size);
 NRX_DEF void nrx_net_free_bytes(const nrx_net *net, unsigned char *bytes);
 /* Adam's state and the step from a checkpoint with them; state has 2*nrx_net_param_count() numbers. */
-NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint, float *state,
-    size_t *step);
+NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoint *checkpoint,
+    float *state, size_t *step);
 /* Stores with the network the weight and scale that suit an operator (found on validation data):
-   nrx_net_functional
-   uses them when its
-   descriptor says 0, files keep them. */
+   nrx_net_functional uses them when its descriptor says 0, files keep them. */
 NRX_DEF void nrx_net_set_scaling(nrx_net *net, double weight, double scale);
 NRX_DEF void nrx_net_scaling(const nrx_net *net, double *weight, double *scale);
 
@@ -2917,8 +2814,7 @@ struct nrx_net_plan {
 };
 
 /* Kernels with AVX2, chosen at run time; not where scalars have excess precision (32-bit x87), which cannot
-   mix with
-   vectors. */
+   mix with vectors. */
 #if defined(NRXI_X86) && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
 #define NRXI_NET_X86 1
 #endif
@@ -2943,16 +2839,15 @@ static const float nrxi_net_zeros[4] = {0, 0, 0, 0};
 
 /* start: four numbers that the sums begin with, NULL = what is in out. */
 NRXI_FN void nrxi_net_tap4_plain(size_t taps, const size_t *off, const float *w, const float *in,
-    size_t width,
-    float *const *out, size_t count, const float *start)
+    size_t width, float *const *out, size_t count, const float *start)
 {
     size_t x, t, c;
     for (x = 0; x < width; x += 16) {
         float acc[4][16];
         size_t m = width - x < 16 ? width - x : 16, j;
         for (c = 0; c < 4; c++)
-            for (j = 0; j < 16; j++) acc[c][j] = c >= count || j >= m ? 0.0f : start ? start[c] : out[c][x
-                + j];
+            for (j = 0; j < 16; j++) acc[c][j] = c >= count || j >= m ? 0.0f : start ? start[c]
+                : out[c][x + j];
         for (t = 0; t < taps; t++) {
             const float *p = in + off[t] + x;
             for (c = 0; c < 4; c++) {
@@ -2968,11 +2863,10 @@ NRXI_FN void nrxi_net_tap4_plain(size_t taps, const size_t *off, const float *w,
 #if defined(NRXI_NET_X86)
 #define NRXI_NET_LD(p) (*(const nrxi_f32x8u *)(const void *)(p))
 #define NRXI_NET_ST(p, v) (*(nrxi_f32x8u *)(void *)(p) = (v))
-/* Three (two, one) vectors of eight columns, four channels: 12 accumulators, 3 loads, 4 broadcasts per tap.
-   */
+/* Three (two, one) vectors of eight columns, four channels: 12 accumulators, 3 loads, 4 broadcasts per
+   tap. */
 NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const float *w, const float *in,
-    size_t width,
-    float *const *out, size_t count, const float *start)
+    size_t width, float *const *out, size_t count, const float *start)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float tail[4][24]; /* stands in for missing channels and for the end of a row */
@@ -3046,8 +2940,7 @@ NRXI_AVX2 NRXI_FN void nrxi_net_tap4_avx2(size_t taps, const size_t *off, const 
 
 /* One output channel, four vectors. w keeps the stride of four. */
 NRXI_AVX2 NRXI_FN void nrxi_net_tap1_avx2(size_t taps, const size_t *off, const float *w, const float *in,
-    size_t width,
-    float *out, const float *start)
+    size_t width, float *out, const float *start)
 {
     const nrxi_f32x8 zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float *rest, four[4] = {0, 0, 0, 0};
@@ -3090,8 +2983,7 @@ NRXI_FN void nrxi_net_tap4(size_t taps, const size_t *off, const float *w, const
 /* dot[c][t] += sum over x of g[c][x] * in[off[t] + x] for up to four channels c (rows of g) and three taps
    t. */
 NRXI_FN void nrxi_net_dots_plain(const size_t *off, size_t taps, const float *in, const float *const *g,
-    size_t count,
-    size_t width, float dot[4][3])
+    size_t count, size_t width, float dot[4][3])
 {
     size_t c, t, x;
     for (c = 0; c < count; c++)
@@ -3106,9 +2998,7 @@ NRXI_FN void nrxi_net_dots_plain(const size_t *off, size_t taps, const float *in
 #if defined(NRXI_NET_X86)
 /* The same over `rows` rows: in moves by in_row, g by g_row. */
 NRXI_AVX2 NRXI_FN void nrxi_net_dots_avx2(const size_t *off, const float *in, size_t in_row,
-    const float *const *g,
-    size_t g_row,
-                                      size_t rows, size_t width, float dot[4][3])
+    const float *const *g, size_t g_row, size_t rows, size_t width, float dot[4][3])
 {
     const nrxi_f32x8 z = {0, 0, 0, 0, 0, 0, 0, 0};
     nrxi_f32x8 a0 = z, a1 = z, a2 = z, b0 = z, b1 = z, b2 = z, c0 = z, c1 = z, c2 = z, d0 = z, d1 = z, d2 = z,
@@ -3181,8 +3071,8 @@ NRXI_FN void nrxi_net_pad_image(const nrxi_net_conv *g, const float *x, float *p
             }
         } else {
             for (c = 0; c < g->pws * s; c++) {
-                size_t k = c < g->pw ? nrxi_net_pad_index((ptrdiff_t)c - (ptrdiff_t)g->pad_x, g->w,
-                    g->mode) : g->w;
+                size_t k = c < g->pw ? nrxi_net_pad_index((ptrdiff_t)c - (ptrdiff_t)g->pad_x, g->w, g->mode)
+                    : g->w;
                 p[(c % s) * g->pws + c / s] = k < g->w ? row[k] : 0.0f;
             }
         }
@@ -3312,8 +3202,7 @@ NRXI_AVX2 NRXI_FN void nrxi_net_wino_tiles(const nrxi_net_wino *q, size_t n, siz
             float *out[4];
             for (i = 0; i < 4; i++) out[i] = acc + (f * q->co + 4 * b + (i < count ? i : 0)) * twp;
             nrxi_net_tap4(q->ci, off, q->u + (f * blocks + b) * q->ci * 4, v + f * q->ci * twp, twp, out,
-                count,
-                nrxi_net_zeros);
+                count, nrxi_net_zeros);
         }
     for (c = 0; c < q->co; c++) {
         float *img = q->y + (n * q->co + c) * q->oh * q->ow, bias = q->bias ? q->bias[c] : 0.0f, flat[48];
@@ -3343,13 +3232,12 @@ NRXI_FN void nrxi_net_wino_lane(void *arg, size_t lane)
     const nrxi_net_wino *q = (const nrxi_net_wino *)arg;
     size_t total = q->n * q->th, i, from = total * lane / q->lanes, to = total * (lane + 1) / q->lanes;
     float *work = q->work + lane * q->stride;
-    for (i = from; i < to; i++) nrxi_net_wino_tiles(q, i / q->th, i % q->th, work,
-        (size_t *)(void *)(work + q->stride) - q->ci);
+    for (i = from; i < to; i++) nrxi_net_wino_tiles(q, i / q->th, i % q->th, work, (size_t *)(void *)(work
+        + q->stride) - q->ci);
 }
 
 /* Transformed kernels: u[f][co/4][ci][4] = (G w G^T)_f; flip: of the adjoint, w being [ci][co][k][k] turned
-   around.
-   */
+   around. */
 NRXI_FN void nrxi_net_wino_kernels(const nrxi_net_wino *q, const float *w, int flip)
 {
     static const double point[7] = {0, 1, -1, 2, -2, 0.5, -0.5}, factor[7] = {1, -2.0 / 9, -2.0 / 9, 1.0 / 90,
@@ -3363,8 +3251,8 @@ NRXI_FN void nrxi_net_wino_kernels(const nrxi_net_wino *q, const float *w, int f
         for (c = 0; c < q->ci; c++) {
             const float *s = w + (flip ? c * q->co + o : o * q->ci + c) * k * k;
             for (i = 0; i < 8; i++) for (j = 0; j < k; j++)
-                for (half[i][j] = 0, l = 0; l < k; l++) half[i][j] += g[i][l] * (double)s[flip
-                    ? (k - 1 - l) * k + k - 1 - j : l * k + j];
+                for (half[i][j] = 0, l = 0; l < k; l++) half[i][j] += g[i][l] * (double)s[flip ? (k - 1 - l)
+                    * k + k - 1 - j : l * k + j];
             for (i = 0; i < 8; i++) for (j = 0; j < 8; j++) {
                 double v = 0;
                 for (l = 0; l < k; l++) v += half[i][l] * g[j][l];
@@ -3379,16 +3267,14 @@ NRXI_FN void nrxi_net_wino_kernels(const nrxi_net_wino *q, const float *w, int f
 /* Sizes for Winograd on n images of ci -> co channels; floats of work and kernels, 0 when it is not worth
    it. */
 NRXI_FN size_t nrxi_net_wino_floats(size_t n, size_t ci, size_t co, size_t k, size_t oh, size_t ow,
-    size_t *kernels,
-    size_t *lanes, size_t *stride)
+    size_t *kernels, size_t *lanes, size_t *stride)
 {
     size_t m = 9 - k, tw = (ow + m - 1) / m, twp = (tw + 7) / 8 * 8, pws = twp + 8;
     *lanes = n * ((oh + m - 1) / m) < NRXI_NET_WINO_LANES ? 1 : NRXI_NET_WINO_LANES;
     *kernels = 64 * ((co + 3) / 4) * ci * 4;
     /* values, products, rows in and transformed; then the offsets at the end */
-    *stride = (64 * (ci + co) * twp + 16 * (m * pws + 8) + ci * (sizeof(size_t) / sizeof(float)) + 2
-        * NRXI_NET_SLACK
-        + 15) / 16 * 16;
+    *stride = (64 * (ci + co) * twp + 16 * (m * pws + 8) + ci * (sizeof(size_t) / sizeof(float))
+        + 2 * NRXI_NET_SLACK + 15) / 16 * 16;
     return *kernels + *lanes * *stride + 64;
 }
 
@@ -3405,11 +3291,9 @@ NRXI_FN int nrxi_net_wino_fits(const nrxi_net_conv *g)
 }
 
 /* y (+)= convolution with w, forward (adjoint 0) or transposed with zero padding (1). scratch as
-   nrxi_net_wino_floats
-   says. */
+   nrxi_net_wino_floats says. */
 NRXI_FN void nrxi_net_wino_run(const nrx_env *env, const nrxi_net_conv *g, int adjoint, const float *w,
-    const float *bias,
-    const float *x, float *y, int add, float *scratch)
+    const float *bias, const float *x, float *y, int add, float *scratch)
 {
 #if defined(NRXI_NET_X86)
     nrxi_net_wino q;
@@ -3469,8 +3353,7 @@ NRXI_FN void nrxi_net_conv_needs(const nrxi_net_conv *g, size_t *scratch, size_t
     size_t wide = cig > cog ? cig : cog, pack = ((wide + 3) / 4 * 4) * wide * taps * g->groups;
     if (nrxi_net_wino_fits(g)) {
         size_t k, lanes, stride, wino = nrxi_net_wino_floats(g->n, g->ci, g->co, g->kh, g->oh, g->ow, &k,
-            &lanes,
-            &stride);
+            &lanes, &stride);
         size_t back = nrxi_net_wino_floats(g->n, g->co, g->ci, g->kh, g->h, g->w, &k, &lanes, &stride);
         if (wino < back) wino = back;
         if (*scratch < wino + g->n * g->co * g->oh * g->ow) *scratch = wino + g->n * g->co * g->oh * g->ow;
@@ -3521,9 +3404,7 @@ NRXI_FN void nrxi_net_conv_rows(void *arg, size_t chunk)
 
 /* y = W x + bias. w [co][ci/groups][kh][kw]. */
 NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_net_conv *g, const float *w,
-    const float *bias,
-    const float *x, float *y,
-                               float *scratch, float *packed, size_t *off)
+    const float *bias, const float *x, float *y, float *scratch, float *packed, size_t *off)
 {
     nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cog + 3) / 4,
@@ -3533,8 +3414,8 @@ NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_net_conv *g, c
     memset(&j, 0, sizeof j);
     j.in = x;
     if (!nrxi_net_conv_is_bare(g)) {
-        for (i = 0; i < g->n * g->ci; i++) nrxi_net_pad_image(g, x + i * g->h * g->w,
-            scratch + i * g->ph * g->row);
+        for (i = 0; i < g->n * g->ci; i++) nrxi_net_pad_image(g, x + i * g->h * g->w, scratch + i * g->ph
+            * g->row);
         memset(scratch + g->n * g->ci * g->ph * g->row, 0, NRXI_NET_SLACK * sizeof(float));
         j.in = scratch;
     }
@@ -3559,12 +3440,9 @@ NRXI_FN void nrxi_net_conv_forward(const nrx_env *env, const nrxi_net_conv *g, c
 }
 
 /* gx (+)= W^T gy: a convolution of the zero-stuffed, zero-padded gy with the flipped kernels; then the
-   padding is
-   folded back. */
+   padding is folded back. */
 NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, const float *w,
-    const float *gy,
-    float *gx, int add,
-                               float *scratch, float *packed, size_t *off)
+    const float *gy, float *gx, int add, float *scratch, float *packed, size_t *off)
 {
     nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, blocks4 = (cig + 3) / 4, area = g->kh * g->kw,
@@ -3574,8 +3452,8 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, c
         group, b, ky, kx;
     float *stuffed = scratch, *full = scratch + g->n * g->co * gh * gw + NRXI_NET_SLACK;
     int direct = g->mode == NRX_NET_PAD_ZERO;
-    if (direct && nrxi_net_wino_fits(g) && g->pad_y < g->kh && g->pad_x < g->kw
-        && g->w >= 24) { nrxi_net_wino_run(env, g, 1, w, NULL, gy, gx, add, scratch); return; }
+    if (direct && nrxi_net_wino_fits(g) && g->pad_y < g->kh && g->pad_x < g->kw && g->w >= 24) {
+        nrxi_net_wino_run(env, g, 1, w, NULL, gy, gx, add, scratch); return; }
     if (g->kh * g->kw == 1 && nrxi_net_conv_is_bare(g)) stuffed = NULL; /* gy as it stands */
     else memset(stuffed, 0, (g->n * g->co * gh * gw + NRXI_NET_SLACK) * sizeof(float));
     for (i = 0; stuffed && i < g->n * g->co; i++)
@@ -3613,9 +3491,8 @@ NRXI_FN void nrxi_net_conv_adjoint(const nrx_env *env, const nrxi_net_conv *g, c
     for (i = 0; i < g->n * g->ci; i++) nrxi_net_unpad_add(g, full + i * g->ph * g->pw, gx + i * g->h * g->w);
 }
 
-/* Chunk = four output channels of one group: their weight gradients over all samples. Sums run over blocks
-   of rows.
-   */
+/* Chunk = four output channels of one group: their weight gradients over all samples. Sums run over blocks of
+   rows. */
 NRXI_FN void nrxi_net_conv_weight_rows(void *arg, size_t chunk)
 {
     const nrxi_net_conv_job *j = (const nrxi_net_conv_job *)arg;
@@ -3654,16 +3531,15 @@ NRXI_FN void nrxi_net_conv_weight_rows(void *arg, size_t chunk)
 
 /* gw += gradient of <gy, W x> in the weights. */
 NRXI_FN void nrxi_net_conv_weight_grad(const nrx_env *env, const nrxi_net_conv *g, const float *x,
-    const float *gy,
-    float *gw, float *scratch, size_t *off)
+    const float *gy, float *gw, float *scratch, size_t *off)
 {
     nrxi_net_conv_job j;
     size_t cig = g->ci / g->groups, cog = g->co / g->groups, taps = cig * g->kh * g->kw, i, t, ky, kx;
     memset(&j, 0, sizeof j);
     j.in = x;
     if (!nrxi_net_conv_is_bare(g)) {
-        for (i = 0; i < g->n * g->ci; i++) nrxi_net_pad_image(g, x + i * g->h * g->w,
-            scratch + i * g->ph * g->row);
+        for (i = 0; i < g->n * g->ci; i++) nrxi_net_pad_image(g, x + i * g->h * g->w, scratch + i * g->ph
+            * g->row);
         memset(scratch + g->n * g->ci * g->ph * g->row, 0, NRXI_NET_SLACK * sizeof(float));
         j.in = scratch;
     }
@@ -3682,12 +3558,9 @@ NRXI_FN void nrxi_net_conv_weight_grad(const nrx_env *env, const nrxi_net_conv *
 /* ---- dense layers, through the same kernel ---- */
 
 /* c [rows][width] (+)= a b: entry (i, k) of a stands at a[i*row + k*column], b [inner][width]. packed:
-   4*inner
-   floats. */
+   4*inner floats. */
 NRXI_FN void nrxi_net_rows_times(size_t rows, size_t inner, size_t width, const float *a, size_t row,
-    size_t column,
-    const float *b, float *c,
-                             int add, float *packed, size_t *off)
+    size_t column, const float *b, float *c, int add, float *packed, size_t *off)
 {
     size_t i, k, j;
     for (k = 0; k < inner; k++) off[k] = k * width;
@@ -3704,8 +3577,8 @@ NRXI_FN void nrxi_net_rows_times(size_t rows, size_t inner, size_t width, const 
 
 /* y [n][out] = x [n][in] w^T, w [out][in]; scratch: in*out floats for w^T. One or two samples read w as it
    stands. */
-NRXI_FN void nrxi_net_dense_forward(size_t n, size_t in, size_t out, const float *w, const float *x, float *y,
-    float *scratch, float *packed, size_t *off)
+NRXI_FN void nrxi_net_dense_forward(size_t n, size_t in, size_t out, const float *w, const float *x,
+    float *y, float *scratch, float *packed, size_t *off)
 {
     size_t i, k, s;
     if (n > 2) {
@@ -3717,8 +3590,8 @@ NRXI_FN void nrxi_net_dense_forward(size_t n, size_t in, size_t out, const float
     for (s = 0; s < n; s++)
         for (i = 0; i < out; i++) {
             float part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-            for (k = 0; k + 8 <= in; k += 8) { size_t j; for (j = 0; j < 8; j++) part[j] += w[i * in + k
-                + j] * x[s * in + k + j]; }
+            for (k = 0; k + 8 <= in; k += 8) { size_t j; for (j = 0; j < 8; j++) part[j] += w[i * in + k + j]
+                * x[s * in + k + j]; }
             for (; k < in; k++) part[k % 8] += w[i * in + k] * x[s * in + k];
             y[s * out + i] = ((part[0] + part[4]) + (part[1] + part[5]))
                 + ((part[2] + part[6]) + (part[3] + part[7]));
@@ -3733,15 +3606,14 @@ NRXI_AVX2 NRXI_FN size_t nrxi_net_blend_avx2(size_t n, float a, const float *x, 
     float *y)
 {
     size_t i;
-    if (z) for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i,
-        a * NRXI_NET_LD(x + i) + b * NRXI_NET_LD(z + i));
+    if (z) for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i, a * NRXI_NET_LD(x + i) + b * NRXI_NET_LD(z
+        + i));
     else for (i = 0; i + 8 <= n; i += 8) NRXI_NET_ST(y + i, a * NRXI_NET_LD(x + i));
     return i;
 }
 
 NRXI_AVX2 NRXI_FN size_t nrxi_net_product_avx2(size_t n, const float *a, const float *b, const float *c,
-    float *y,
-    int add)
+    float *y, int add)
 {
     size_t i;
     for (i = 0; i + 8 <= n; i += 8) {
@@ -3911,11 +3783,9 @@ NRXI_FN float nrxi_net_sigmoid1(float t) { float e = expf(t > 0 ? -t : t); retur
 #define NRXI_NET_ACT_CHUNK 256u
 
 /* z, d1, d2 (each may be NULL) = the function and its two derivatives at n <= NRXI_NET_ACT_CHUNK points t;
-   known:
-   the values there, when they have been computed before. */
+   known: the values there, when they have been computed before. */
 NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float *t, const float *known,
-    float *z,
-    float *d1, float *d2)
+    float *z, float *d1, float *d2)
 {
     float a = (float)pa, b = (float)pb, s[NRXI_NET_ACT_CHUNK];
     size_t i;
@@ -4072,8 +3942,7 @@ NRXI_FN float nrxi_net_clip1(float t) { return t > 1 ? 1.0f : t < -1 ? -1.0f : t
 
 /* Whole vectors of the two functions below; returns how many numbers were done. */
 NRXI_AVX2 NRXI_FN size_t nrxi_net_ridge_eval_avx2(const nrxi_net_ridge *p, size_t n, const float *t,
-    float *z, float *d1,
-    float *d2)
+    float *z, float *d1, float *d2)
 {
     const nrxi_f32x8 one = {1, 1, 1, 1, 1, 1, 1, 1};
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s, half_k = 1 / k;
@@ -4090,8 +3959,7 @@ NRXI_AVX2 NRXI_FN size_t nrxi_net_ridge_eval_avx2(const nrxi_net_ridge *p, size_
 }
 
 NRXI_AVX2 NRXI_FN size_t nrxi_net_ridge_grad_avx2(const nrxi_net_ridge *p, size_t n, const float *t,
-    const float *v,
-    const float *g, const float *tg, double grad[3])
+    const float *v, const float *g, const float *tg, double grad[3])
 {
     const nrxi_f32x8 one = {1, 1, 1, 1, 1, 1, 1, 1}, zero = {0, 0, 0, 0, 0, 0, 0, 0};
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s, inv = 1 / k;
@@ -4144,8 +4012,7 @@ NRXI_FN void nrxi_net_ridge_eval(const nrxi_net_ridge *p, size_t n, const float 
    be NULL.
    */
 NRXI_FN void nrxi_net_ridge_grad(const nrxi_net_ridge *p, size_t n, const float *t, const float *v,
-    const float *g,
-    const float *tg, double grad[3])
+    const float *g, const float *tg, double grad[3])
 {
     float s = p->s, k = p->k, rho = p->rho, a1 = p->alpha / s, a0 = a1 / s;
     double gs = 0, gk = 0, ga = 0;
@@ -4173,8 +4040,7 @@ NRXI_FN void nrxi_net_ridge_grad(const nrxi_net_ridge *p, size_t n, const float 
 }
 
 /* One channel's linear spline: knots values c at -range .. range, continued linearly; integrated: its
-   integral from
-   0. */
+   integral from 0. */
 typedef struct nrxi_net_spline { const float *c; size_t knots; float range, step; int integrated;
     } nrxi_net_spline;
 
@@ -4223,8 +4089,7 @@ NRXI_FN void nrxi_net_spline_eval(const nrxi_net_spline *p, size_t n, const floa
 
 /* grad[knots] += derivatives of  sum g z(t) + tg z'(t) v. */
 NRXI_FN void nrxi_net_spline_grad(const nrxi_net_spline *p, size_t n, const float *t, const float *v,
-    const float *g,
-    const float *tg, float *grad)
+    const float *g, const float *tg, float *grad)
 {
     float f0, h = p->step;
     size_t i, j, k0 = nrxi_net_spline_cell(p, 0.0f, &f0);
@@ -4250,14 +4115,13 @@ NRXI_FN void nrxi_net_spline_grad(const nrxi_net_spline *p, size_t n, const floa
     }
 }
 
-/* ---- Fourier transforms of any length: n times the sum of its prime factors (the large fft block stays
-   out) ---- */
+/* ---- Fourier transforms of any length: n times the sum of its prime factors (the large fft block stays out)
+   ---- */
 
 /* out = transform of the n complex numbers in[0], in[step], ...; root[k] = exp(-2 pi i k / total), n divides
-   total.
-   tmp: as many numbers as the largest prime factor. */
-NRXI_FN void nrxi_net_fft(size_t n, size_t step, const float *in, float *out, const float *root, size_t total,
-    int inverse, float *tmp)
+   total. tmp: as many numbers as the largest prime factor. */
+NRXI_FN void nrxi_net_fft(size_t n, size_t step, const float *in, float *out, const float *root,
+    size_t total, int inverse, float *tmp)
 {
     size_t p = 2, m, k, r, q;
     float sign = inverse ? -1.0f : 1.0f;
@@ -4421,8 +4285,8 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
         break;
     case NRXI_NET_CONVT:
         o->h = (a->h - 1) * l->stride + (l->kh - 1) * l->dilation + 1 + l->out_pad;
-        o->w = (a->w - 1) * l->stride + (l->kw - 1) * l->dilation + 1 + (l->kw > 1
-            || l->stride > 1 ? l->out_pad : 0);
+        o->w = (a->w - 1) * l->stride + (l->kw - 1) * l->dilation + 1 + (l->kw > 1 || l->stride > 1
+            ? l->out_pad : 0);
         if (o->h <= 2 * l->pad_y || o->w <= 2 * l->pad_x) return "the padding eats the whole output";
         o->h -= 2 * l->pad_y; o->w -= 2 * l->pad_x;
         if (!nrxi_net_layer_conv(p, i, &g)) return "the transposed kernel does not fit the image";
@@ -4435,7 +4299,7 @@ NRXI_FN const char *nrxi_net_shape(nrx_net_plan *p, size_t i)
     case NRXI_NET_ADD:
         if (l->in[1] < 0) break;
         if (!((b->c == a->c && b->h == a->h && b->w == a->w) || (b->c == 1 && b->h == a->h && b->w == a->w)
-              || (b->c == a->c && b->h == 1 && b->w == 1))) return "its two inputs differ in size";
+            || (b->c == a->c && b->h == 1 && b->w == 1))) return "its two inputs differ in size";
         break;
     case NRXI_NET_MUL:
         if (b->c != a->c || b->h != a->h || b->w != a->w) return "its two inputs differ in size";
@@ -4525,8 +4389,7 @@ NRXI_FN void nrxi_net_hand(const nrx_net_plan *p, int node, const float *from, f
 
 /* Shapes, offsets and sizes. */
 NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc *d, size_t *start,
-    size_t *end,
-    const char *who)
+    size_t *end, const char *who)
 {
     const nrx_net *net = p->net;
     size_t i, k, total = 0, n = net->layers, top, out = (size_t)nrxi_net_out(net);
@@ -4544,14 +4407,11 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
         } else wrong = nrxi_net_shape(p, i);
         if (wrong)
             return nrxi_fail(&p->env, NRX_E_SHAPE, "%s: layer %s (node %zu) on input %zux%zux%zu: %s", who,
-                l->name,
-                i,
-                             i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h,
-                                 i ? p->map[l->in[0]].w
-                                 : m->w, wrong);
-        if ((l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT || (p->batch && l->kind == NRXI_NET_DENSE))
-            && nrxi_net_layer_conv(p, i, &g)) nrxi_net_conv_needs(&g,
-            &p->scratch_size, &p->packed_size, &p->off_size);
+                l->name, i, i ? p->map[l->in[0]].c : m->c, i ? p->map[l->in[0]].h : m->h,
+                    i ? p->map[l->in[0]].w : m->w, wrong);
+        if ((l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT || (p->batch
+            && l->kind == NRXI_NET_DENSE)) && nrxi_net_layer_conv(p, i, &g)) nrxi_net_conv_needs(&g,
+                &p->scratch_size, &p->packed_size, &p->off_size);
         if (l->kind == NRXI_NET_DENSE && !p->batch) {
             size_t wide = l->first > l->channels ? l->first : l->channels;
             if (wide < p->n) wide = p->n;
@@ -4563,9 +4423,8 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
         }
         if (l->kind == NRXI_NET_SPECTRAL) {
             size_t modes = nrxi_net_modes(l) * 2, need;
-            if (!nrxi_mul_ok(modes, p->map[l->in[0]].c + l->channels, &need)
-                || !nrxi_add_ok(need, 2 * m->h * m->w + nrxi_net_fft2_floats(m->h, m->w) + NRXI_NET_SLACK,
-                    &need))
+            if (!nrxi_mul_ok(modes, p->map[l->in[0]].c + l->channels, &need) || !nrxi_add_ok(need,
+                2 * m->h * m->w + nrxi_net_fft2_floats(m->h, m->w) + NRXI_NET_SLACK, &need))
                 return nrxi_fail(&p->env, NRX_E_RANGE, "%s: workspace size overflows", who);
             if (p->scratch_size < need) p->scratch_size = need;
         }
@@ -4601,9 +4460,8 @@ NRXI_FN nrx_status nrxi_net_plan_layout(nrx_net_plan *p, const nrx_net_plan_desc
             if (from >= 0 && n - i < start[from]) start[from] = n - i;
         }
         start[out] = 0;
-        for (i = n; i-- > 0;) p->map[i].adj = nrxi_net_place_buffer(p, i,
-            p->map[i].size * p->n + NRXI_NET_SLACK, start, end,
-            1);
+        for (i = n; i-- > 0;) p->map[i].adj = nrxi_net_place_buffer(p, i, p->map[i].size * p->n
+            + NRXI_NET_SLACK, start, end, 1);
         for (i = 0; i < n; i++) {
             p->map[i].adj += base;
             top = p->map[i].adj + p->map[i].size * p->n + NRXI_NET_SLACK;
@@ -4641,8 +4499,7 @@ NRXI_FN size_t nrxi_net_plan_bytes(const nrx_net_plan *p)
 
 /* Lays a plan out over temporary arrays (freed by the caller), to know its size. */
 NRXI_FN nrx_status nrxi_net_plan_measure(const nrx_net *net, const nrx_net_plan_desc *d, nrx_net_plan *p,
-    void **arrays,
-    const char *who)
+    void **arrays, const char *who)
 {
     size_t n, *ticks;
     memset(p, 0, sizeof *p);
@@ -4655,10 +4512,9 @@ NRXI_FN nrx_status nrxi_net_plan_measure(const nrx_net *net, const nrx_net_plan_
     if (!p->env.parallel_for) { p->env.parallel_for = net->env.parallel_for;
         p->env.parallel_user = net->env.parallel_user; }
     if (net->status != NRX_OK) return nrxi_fail(&p->env, net->status,
-        "%s: a builder of this network failed before",
-        who);
-    if (!d || d->mode < 0 || d->mode > NRX_NET_PAIR) return nrxi_fail(&p->env, NRX_E_ARG, "%s: %s", who, d
-        ? "mode is not NRX_NET_INFER, _GRADIENT or _PAIR" : "desc is NULL");
+        "%s: a builder of this network failed before", who);
+    if (!d || d->mode < 0 || d->mode > NRX_NET_PAIR) return nrxi_fail(&p->env, NRX_E_ARG, "%s: %s", who,
+        d ? "mode is not NRX_NET_INFER, _GRADIENT or _PAIR" : "desc is NULL");
     p->n = d->n ? d->n : 1;
     if (nrxi_net_is_dense(net, d, p->n)) { p->batch = p->n; p->n = 1; }
     p->mode = d->mode;
@@ -4697,8 +4553,8 @@ NRX_DEF nrx_status nrx_net_plan_create(const nrx_net *net, const nrx_net_plan_de
     m.owned = desc->memory == NULL;
     if (!m.owned && (desc->memory_size < bytes || ((uintptr_t)desc->memory & 63u) != 0)) {
         nrxi_free(&m.env, arrays);
-        return nrxi_fail(&m.env, NRX_E_ARG, "nrx_net_plan_create: memory of %zu bytes, needs %zu aligned to 64",
-            desc->memory_size, bytes);
+        return nrxi_fail(&m.env, NRX_E_ARG,
+            "nrx_net_plan_create: memory of %zu bytes, needs %zu aligned to 64", desc->memory_size, bytes);
     }
     at = (unsigned char *)(m.owned ? nrxi_alloc(&m.env, bytes, 1) : desc->memory);
     if (!at) { nrxi_free(&m.env, arrays); return nrxi_fail(&m.env, NRX_E_NOMEM,
@@ -4766,8 +4622,7 @@ NRXI_FN void nrxi_net_bilinear(size_t o, size_t factor, size_t n, size_t *i0, si
 }
 
 NRXI_FN nrx_status nrxi_net_operator_run(nrx_net_plan *p, const nrxi_net_layer *l, int transpose,
-    const float *x,
-    size_t in_size, float *y, size_t out_size, int add)
+    const float *x, size_t in_size, float *y, size_t out_size, int add)
 {
     size_t i, k, maps = p->n * l->channels;
     int adjoint = l->adjoint != transpose;
@@ -4783,14 +4638,12 @@ NRXI_FN nrx_status nrxi_net_operator_run(nrx_net_plan *p, const nrxi_net_layer *
 }
 
 /* ---- spectral convolution: y = A^T C W A x / (h w) with A the kept part of the Fourier transform of a real
-   map, A^T
-   its adjoint (a real inverse transform of what is kept), and C = 2 where a conjugate partner is not among
-   the columns ---- */
+   map, A^T its adjoint (a real inverse transform of what is kept), and C = 2 where a conjugate partner is not
+   among the columns ---- */
 
 /* A: kept frequencies of one real map. */
 NRXI_FN void nrxi_net_analyse(const nrxi_net_layer *l, size_t h, size_t w, const float *x, float *spectrum,
-    float *z,
-    float *work)
+    float *z, float *work)
 {
     size_t rows = nrxi_net_modes(l) / l->kw, k, j;
     for (k = 0; k < h * w; k++) { z[2 * k] = x[k]; z[2 * k + 1] = 0; }
@@ -4802,8 +4655,7 @@ NRXI_FN void nrxi_net_analyse(const nrxi_net_layer *l, size_t h, size_t w, const
 
 /* x (+)= A^T: real part of the inverse transform. */
 NRXI_FN void nrxi_net_synthesise(const nrxi_net_layer *l, size_t h, size_t w, const float *spectrum,
-    float *x, int add,
-    float *z, float *work)
+    float *x, int add, float *z, float *work)
 {
     size_t rows = nrxi_net_modes(l) / l->kw, k, j;
     memset(z, 0, 2 * h * w * sizeof *z);
@@ -4818,8 +4670,7 @@ NRXI_FN void nrxi_net_synthesise(const nrxi_net_layer *l, size_t h, size_t w, co
 /* Applies the layer, its adjoint, or (gw) adds the weight gradient of <gy, L x>; x, y: its input and output
    side. */
 NRXI_FN void nrxi_net_spectral(nrx_net_plan *p, size_t i, const float *x, const float *y, float *to,
-    int adjoint,
-    int add, float *gw)
+    int adjoint, int add, float *gw)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
@@ -4851,8 +4702,8 @@ NRXI_FN void nrxi_net_spectral(nrx_net_plan *p, size_t i, const float *x, const 
                     }
                 }
         for (c = 0; to && c < (adjoint ? ci : co); c++)
-            nrxi_net_synthesise(l, h, wd, (adjoint ? xs : ys) + 2 * c * modes,
-                to + (s * (adjoint ? ci : co) + c) * area, add, z, work);
+            nrxi_net_synthesise(l, h, wd, (adjoint ? xs : ys) + 2 * c * modes, to + (s * (adjoint ? ci : co)
+                + c) * area, add, z, work);
     }
 }
 
@@ -4905,8 +4756,7 @@ NRXI_FN void nrxi_net_cell_add(const nrxi_net_cell *q, float *img, float a, floa
 
 /* v, dg: tangents of image and grid (NULL: values are asked for). */
 NRXI_FN void nrxi_net_grid_forward(const nrx_net_plan *p, size_t i, const float *x, const float *g,
-    const float *v,
-    const float *dg, float *y)
+    const float *v, const float *dg, float *y)
 {
     const nrxi_net_map *o = p->map + i, *a = p->map + p->net->layer[i].in[0];
     size_t area = o->h * o->w, s, k, c;
@@ -4928,11 +4778,9 @@ NRXI_FN void nrxi_net_grid_forward(const nrx_net_plan *p, size_t i, const float 
 }
 
 /* adj, tadj: adjoints of value and tangent (either NULL); gx, gg get those of image and grid, tx, tg (NULL
-   when not
-   wanted) those of their tangents. */
+   when not wanted) those of their tangents. */
 NRXI_FN void nrxi_net_grid_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj, float *gx,
-    float *gg,
-    float *tx, float *tg)
+    float *gg, float *tx, float *tg)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
@@ -4964,8 +4812,7 @@ NRXI_FN void nrxi_net_grid_reverse(nrx_net_plan *p, size_t i, const float *adj, 
 
 /* y = L(x0, x1), with its constant part (bias) when `affine`. */
 NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float *x0, const float *x1,
-    float *y,
-    int affine)
+    float *y, int affine)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i;
@@ -5034,8 +4881,8 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
         memset(y, 0, n * o->size * sizeof *y);
         for (s = 0; s < n * o->c; s++)
             for (r = 0; r < o->h * l->first; r++)
-                for (k = 0; k < o->w * l->first; k++) y[s * area + r / l->first * o->w
-                    + k / l->first] += f * x0[(s * a->h + r) * a->w + k];
+                for (k = 0; k < o->w * l->first; k++) y[s * area + r / l->first * o->w + k / l->first] += f
+                    * x0[(s * a->h + r) * a->w + k];
         break;
     }
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
@@ -5063,12 +4910,12 @@ NRXI_FN nrx_status nrxi_net_linear_apply(nrx_net_plan *p, size_t i, const float 
                     const float *img = x0 + s * a->h * a->w;
                     size_t r0, r1, k0, k1;
                     float fr, fk;
-                    if (!l->adjoint) { y[s * area + r * o->w + k] = img[r / l->first * a->w
-                        + k / l->first]; continue; }
+                    if (!l->adjoint) { y[s * area + r * o->w + k] = img[r / l->first * a->w + k / l->first];
+                        continue; }
                     nrxi_net_bilinear(r, l->first, a->h, &r0, &r1, &fr);
                     nrxi_net_bilinear(k, l->first, a->w, &k0, &k1, &fk);
-                    y[s * area + r * o->w + k] = (1 - fr) * ((1 - fk) * img[r0 * a->w + k0]
-                        + fk * img[r0 * a->w + k1])
+                    y[s * area + r * o->w + k] = (1 - fr) * ((1 - fk) * img[r0 * a->w + k0] + fk * img[r0
+                        * a->w + k1])
                                                + fr * ((1 - fk) * img[r1 * a->w + k0] + fk * img[r1 * a->w
                                                    + k1]);
                 }
@@ -5135,8 +4982,8 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
         for (s = 0; s < n; s++)
             for (c = 0; c < o->c; c++)
                 for (k = 0; k < area; k++)
-                    gx[a->c == o->c && a->h * a->w == 1 ? s * o->c + c
-                        : s * area + k] += f * gy[(s * o->c + c) * area + k];
+                    gx[a->c == o->c && a->h * a->w == 1 ? s * o->c + c : s * area + k] += f * gy[(s * o->c
+                        + c) * area + k];
         break;
     }
     case NRXI_NET_GAIN:
@@ -5151,8 +4998,7 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
     }
     case NRXI_NET_SLICE:
         for (s = 0; s < n; s++) for (k = 0; k < o->size; k++) gx[s * a->size + l->first * area + k] += gy[s
-            * o->size
-            + k];
+            * o->size + k];
         break;
     case NRXI_NET_AVGPOOL: {
         float f = 1.0f / (float)(l->first * l->first);
@@ -5165,8 +5011,7 @@ NRXI_FN nrx_status nrxi_net_linear_adjoint(nrx_net_plan *p, size_t i, const floa
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
         for (c = 0; p->batch && c < a->c; c++)
             nrxi_net_blend(p->batch, l->kind == NRXI_NET_MEAN ? 1.0f / (float)a->c : 1.0f, gy, 1,
-                gx + c * p->batch,
-                gx + c * p->batch);
+                gx + c * p->batch, gx + c * p->batch);
         for (s = 0; !p->batch && s < n; s++) {
             float f = l->kind == NRXI_NET_MEAN ? gy[s] / (float)a->size : gy[s];
             for (k = 0; k < a->size; k++) gx[s * a->size + k] += f;
@@ -5263,8 +5108,7 @@ NRXI_FN void nrxi_net_linear_grad(nrx_net_plan *p, size_t i, const float *x, con
 
 /* z, d1, d2 of the pointwise layer at points k .. k+m-1 of one channel. */
 NRXI_FN void nrxi_net_pointwise(const nrx_net_plan *p, const nrxi_net_layer *l, size_t c, size_t m,
-    const float *t,
-    const float *known, float *z, float *d1, float *d2)
+    const float *t, const float *known, float *z, float *d1, float *d2)
 {
     if (l->kind == NRXI_NET_RIDGE) {
         nrxi_net_ridge q;
@@ -5303,9 +5147,8 @@ NRXI_FN void nrxi_net_profile_grad(nrx_net_plan *p, size_t i, const float *adj, 
             q.range = (float)l->a;
             q.step = (float)(2 * l->a / (double)(l->knots - 1));
             q.integrated = l->adjoint;
-            nrxi_net_spline_grad(&q, area, x + s * area, v ? v + s * area : NULL,
-                adj ? adj + s * area : NULL, tadj
-                ? tadj + s * area : NULL, p->gw + c * l->knots);
+            nrxi_net_spline_grad(&q, area, x + s * area, v ? v + s * area : NULL, adj ? adj + s * area
+                : NULL, tadj ? tadj + s * area : NULL, p->gw + c * l->knots);
         }
         nrxi_net_give(p, l, 0, p->gw, grad);
         return;
@@ -5320,8 +5163,7 @@ NRXI_FN void nrxi_net_profile_grad(nrx_net_plan *p, size_t i, const float *adj, 
         r.rho = (float)l->a;
         for (s = c; s < p->n * o->c; s += o->c)
             nrxi_net_ridge_grad(&r, area, x + s * area, v ? v + s * area : NULL, adj ? adj + s * area : NULL,
-                tadj
-                ? tadj + s * area : NULL, g);
+                tadj ? tadj + s * area : NULL, g);
         grad[q[l->param[0]].offset + c] += (float)g[0];
         grad[q[l->param[1]].offset + c] += (float)g[1];
         grad[q[l->param[2]].offset] += (float)g[2];
@@ -5359,18 +5201,16 @@ NRXI_FN void nrxi_net_groupnorm_forward(nrx_net_plan *p, size_t i, const float *
             size_t c = s % l->groups * cg + k / area;
             double xh = ((double)xs[k] - mean) * r;
             if (y) y[s * m + k] = (float)(xh * (double)gain[c] + (double)bias[c]);
-            if (dy) dy[s * m
-                + k] = (float)(r * ((double)vs[k] - mv / (double)m - xh * mxv / (double)m) * (double)gain[c]);
+            if (dy) dy[s * m + k] = (float)(r * ((double)vs[k] - mv / (double)m - xh * mxv / (double)m)
+                * (double)gain[c]);
         }
     }
 }
 
 /* Adjoints on the value (adj) and on the tangent (tadj), either NULL, to those of x (gx, +=) and v (gv, +=)
-   and
-   parameters. */
+   and parameters. */
 NRXI_FN void nrxi_net_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *adj, const float *tadj,
-    float *gx,
-    float *gv, float *grad)
+    float *gx, float *gv, float *grad)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *o = p->map + i, *in = p->map + l->in[0];
@@ -5398,9 +5238,8 @@ NRXI_FN void nrxi_net_groupnorm_reverse(nrx_net_plan *p, size_t i, const float *
             if (gx) gx[at] += (float)(jg - r * r * q * inv * xh - r * inv * (v2 * jh + h2 * jv));
             if (gv) gv[at] += (float)jh;
             if (grad) {
-                grad[p->net->param[l->param[0]].offset + c] += (float)((adj ? (double)adj[at] * xh : 0) + (
-                    tadj
-                    ? (double)tadj[at] * jv : 0));
+                grad[p->net->param[l->param[0]].offset + c] += (float)((adj ? (double)adj[at] * xh : 0)
+                    + (tadj ? (double)tadj[at] * jv : 0));
                 if (adj) grad[p->net->param[l->param[1]].offset + c] += adj[at];
             }
         }
@@ -5448,8 +5287,8 @@ NRXI_FN nrx_status nrxi_net_node_forward(nrx_net_plan *p, size_t i, int tangent,
         break;
     }
     case NRXI_NET_GRID:
-        nrxi_net_grid_forward(p, i, x, nrxi_net_val(p, l->in[1]), v, tangent ? nrxi_net_tan(p,
-            l->in[1]) : NULL, y);
+        nrxi_net_grid_forward(p, i, x, nrxi_net_val(p, l->in[1]), v, tangent ? nrxi_net_tan(p, l->in[1])
+            : NULL, y);
         break;
     case NRXI_NET_MAXPOOL:
         for (s = 0; s < p->n * o->c; s++)
@@ -5495,8 +5334,7 @@ typedef struct nrxi_net_reverse {
 } nrxi_net_reverse;
 
 NRXI_FN float *nrxi_net_adj(const nrxi_net_reverse *r, int node) { return r->p->base + (r->swap
-    ? r->p->map[node].tadj
-    : r->p->map[node].adj); }
+    ? r->p->map[node].tadj : r->p->map[node].adj); }
 NRXI_FN float *nrxi_net_tadj(const nrxi_net_reverse *r, int node)
 {
     if (r->p->mode != NRX_NET_PAIR) return NULL;
@@ -5569,8 +5407,8 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
     case NRXI_NET_GRID: {
         float *g0 = nrxi_net_adj_open(r, l->in[0]), *g1 = nrxi_net_adj_open(r, l->in[1]);
         int both = tadj && !r->swap;
-        nrxi_net_grid_reverse(p, i, adj, tadj, g0, g1, both ? nrxi_net_tadj_open(r, l->in[0]) : NULL,
-            both ? nrxi_net_tadj_open(r, l->in[1]) : NULL);
+        nrxi_net_grid_reverse(p, i, adj, tadj, g0, g1, both ? nrxi_net_tadj_open(r, l->in[0]) : NULL, both
+            ? nrxi_net_tadj_open(r, l->in[1]) : NULL);
         break;
     }
     case NRXI_NET_MAXPOOL: {
@@ -5615,8 +5453,8 @@ NRXI_FN nrx_status nrxi_net_node_reverse(const nrxi_net_reverse *r, size_t i)
             for (k = 0; k < area; k += m) {
                 size_t at = s * area + k;
                 m = area - k < NRXI_NET_ACT_CHUNK ? area - k : NRXI_NET_ACT_CHUNK;
-                nrxi_net_pointwise(p, l, s % o->c, m, x + at, nrxi_net_val(p, (int)i) + at, NULL, d1,
-                    curved ? d2 : NULL);
+                nrxi_net_pointwise(p, l, s % o->c, m, x + at, nrxi_net_val(p, (int)i) + at, NULL, d1, curved
+                    ? d2 : NULL);
                 if (g && adj) nrxi_net_product(m, d1, adj + at, NULL, g + at, !fresh);
                 if (g && curved) nrxi_net_product(m, d2, v + at, tadj + at, g + at, !fresh || adj != NULL);
                 if (g && !adj && !curved && fresh) memset(g + at, 0, m * sizeof *g);
@@ -5637,8 +5475,7 @@ NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y)
     int direct;
     nrx_status s = NRX_OK;
     if (!plan || !x) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_forward: %s is NULL",
-        plan ? "x"
-        : "plan");
+        plan ? "x" : "plan");
     plan->ran = plan->tangent_ran = plan->ones = 0;
     last = (size_t)plan->output;
     /* no pass reads it */
@@ -5648,8 +5485,7 @@ NRX_DEF nrx_status nrx_net_forward(nrx_net_plan *plan, const float *x, float *y)
     for (i = 1; i <= last; i++) {
         s = nrxi_net_node_forward(plan, i, 0, direct && i == last ? y : NULL);
         if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_forward: layer %s: %s",
-            plan->net->layer[i].name,
-            nrx_status_string(s));
+            plan->net->layer[i].name, nrx_status_string(s));
     }
     plan->ran = 1;
     if (y && !direct) nrxi_net_hand(plan, plan->output, plan->base + plan->map[plan->output].val, y);
@@ -5660,8 +5496,7 @@ NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy
 {
     size_t i;
     if (!plan || !v) return nrxi_fail(plan ? &plan->env : NULL, NRX_E_ARG, "nrx_net_tangent: %s is NULL",
-        plan ? "v"
-        : "plan");
+        plan ? "v" : "plan");
     if (plan->mode != NRX_NET_PAIR || !plan->ran)
         return nrxi_fail(&plan->env, NRX_E_STATE,
             "nrx_net_tangent: needs a plan of mode NRX_NET_PAIR after nrx_net_forward");
@@ -5669,8 +5504,7 @@ NRX_DEF nrx_status nrx_net_tangent(nrx_net_plan *plan, const float *v, float *dy
     for (i = 1; i <= (size_t)plan->output; i++) {
         nrx_status s = nrxi_net_node_forward(plan, i, 1, NULL);
         if (s != NRX_OK) return nrxi_fail(&plan->env, s, "nrx_net_tangent: layer %s: %s",
-            plan->net->layer[i].name,
-            nrx_status_string(s));
+            plan->net->layer[i].name, nrx_status_string(s));
     }
     plan->tangent_ran = 1;
     if (dy) nrxi_net_hand(plan, plan->output, plan->base + plan->map[plan->output].tan, dy);
@@ -5844,14 +5678,15 @@ NRXI_FN nrxi_net_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int 
     size_t k;
     if (!net || net->status != NRX_OK) return NULL;
     if (a < 0 || (size_t)a >= net->layers || (inputs == 2 && (b < 0 || (size_t)b >= net->layers))) {
-        net->status = nrxi_fail(&net->env, NRX_E_ARG, "nrx_net: layer %s is fed by node %d, but nodes are 0 to %zu",
-            name ? name : base, a < 0 ? a : b, net->layers - 1);
+        net->status = nrxi_fail(&net->env, NRX_E_ARG,
+            "nrx_net: layer %s is fed by node %d, but nodes are 0 to %zu", name ? name : base, a < 0 ? a : b,
+                net->layers - 1);
         return NULL;
     }
     if (net->layers == net->layer_room) {
         l = (nrxi_net_layer *)nrxi_realloc(&net->env, net->layer, net->layer_room * 2, sizeof *l);
-        if (!l) { net->status = nrxi_fail(&net->env, NRX_E_NOMEM,
-            "nrx_net: no memory for another layer"); return NULL; }
+        if (!l) { net->status = nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net: no memory for another layer");
+            return NULL; }
         net->layer = l;
         net->layer_room *= 2;
     }
@@ -5865,16 +5700,15 @@ NRXI_FN nrxi_net_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int 
     l->kh = l->kw = l->stride = l->dilation = l->groups = 1;
     nrxi_net_name(l->name, sizeof l->name, name, base, net->layers);
     for (k = 0; l->name[k]; k++) /* names go into files: no blanks, quotes, separators */
-        if (l->name[k] <= ' ' || l->name[k] == '"' || l->name[k] == '\\' || l->name[k] == ';'
-            || l->name[k] == 127) l->name[k] = '_';
+        if (l->name[k] <= ' '
+            || l->name[k] == '"' || l->name[k] == '\\' || l->name[k] == ';' || l->name[k] == 127) l->name[k] = '_';
     net->layers++;
     return l;
 }
 
 /* A new parameter block of layer l, filled with `fill`; its index, or -1. */
 NRXI_FN int nrxi_net_param_add(nrx_net *net, nrxi_net_layer *l, int slot, const char *suffix, size_t rows,
-    size_t cols,
-    int weights, double rate, float fill)
+    size_t cols, int weights, double rate, float fill)
 {
     nrxi_net_param *q;
     nrxi_text t;
@@ -5927,8 +5761,7 @@ NRXI_FN int nrxi_net_param_add(nrx_net *net, nrxi_net_layer *l, int slot, const 
 }
 
 /* init: 0 uniform +-1/sqrt(fan), > 0 uniform [0, init], < 0 normal with -init; positive parametrizations
-   store its
-   inverse. */
+   store its inverse. */
 NRXI_FN void nrxi_net_param_init(nrx_net *net, int param, double init, size_t fan)
 {
     nrxi_net_param *q;
@@ -5962,8 +5795,8 @@ NRXI_FN int nrxi_net_conv_node(nrx_net *net, int input, const nrx_net_conv_desc 
     size_t ci, area, rows, cols;
     int w, odd;
     if (desc) d = *desc;
-    l = nrxi_net_node(net, transpose ? NRXI_NET_CONVT : NRXI_NET_CONV, input, -1, 1, d.name,
-        transpose ? "convt" : "conv");
+    l = nrxi_net_node(net, transpose ? NRXI_NET_CONVT : NRXI_NET_CONV, input, -1, 1, d.name, transpose
+        ? "convt" : "conv");
     if (!l) return -1;
     ci = net->layer[input].channels;
     l->channels = d.channels ? d.channels : 1;
@@ -5975,20 +5808,21 @@ NRXI_FN int nrxi_net_conv_node(nrx_net *net, int input, const nrx_net_conv_desc 
     l->padding = d.padding;
     l->out_pad = transpose ? d.output_padding : 0;
     if (d.padding < 0 || d.padding > NRX_NET_PAD_VALID || !nrxi_net_weights_known(d.weights))
-        return NRXI_NET_BUILD_FAIL(net, NRX_E_ARG, "nrx_net: layer %s: padding %d or weights %d is not one of the names",
-            l->name, d.padding, d.weights);
+        return NRXI_NET_BUILD_FAIL(net, NRX_E_ARG,
+            "nrx_net: layer %s: padding %d or weights %d is not one of the names", l->name, d.padding,
+                d.weights);
     if (l->kh > 4096 || l->kw > 4096 || l->dilation > 4096 || l->stride > 4096 || d.pad > 65536
         || l->channels > ((size_t)1 << 24))
-        return NRXI_NET_BUILD_FAIL(net, NRX_E_RANGE, "nrx_net: layer %s: kernel %zux%zu, dilation %zu, stride %zu",
-            l->name, l->kh, l->kw, l->dilation, l->stride);
+        return NRXI_NET_BUILD_FAIL(net, NRX_E_RANGE,
+            "nrx_net: layer %s: kernel %zux%zu, dilation %zu, stride %zu", l->name, l->kh, l->kw,
+                l->dilation, l->stride);
     if (ci % l->groups || l->channels % l->groups)
         return NRXI_NET_BUILD_FAIL(net, NRX_E_SHAPE,
             "nrx_net: layer %s: %zu groups do not divide %zu input and %zu output channels", l->name,
-                l->groups, ci,
-            l->channels);
+                l->groups, ci, l->channels);
     if (transpose && d.padding != NRX_NET_PAD_ZERO && d.padding != NRX_NET_PAD_VALID)
-        return NRXI_NET_BUILD_FAIL(net, NRX_E_UNSUPPORTED, "nrx_net: layer %s: transposed convolutions pad with zeros",
-            l->name);
+        return NRXI_NET_BUILD_FAIL(net, NRX_E_UNSUPPORTED,
+            "nrx_net: layer %s: transposed convolutions pad with zeros", l->name);
     odd = d.pad == 0 && d.padding != NRX_NET_PAD_VALID;
     l->pad_y = odd ? (l->kh - 1) * l->dilation / 2 : l->kh > 1 || l->kw == 1 ? d.pad : 0;
     l->pad_x = odd ? (l->kw - 1) * l->dilation / 2 : d.pad;
@@ -6012,10 +5846,10 @@ NRXI_FN int nrxi_net_conv_node(nrx_net *net, int input, const nrx_net_conv_desc 
     return (int)net->layers - 1;
 }
 
-NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc) { return nrxi_net_conv_node(net,
-    input, desc, 0); }
-NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input,
-    const nrx_net_conv_desc *desc) { return nrxi_net_conv_node(net, input, desc, 1); }
+NRX_DEF int nrx_net_conv2d(nrx_net *net, int input, const nrx_net_conv_desc *desc) {
+    return nrxi_net_conv_node(net, input, desc, 0); }
+NRX_DEF int nrx_net_conv_transpose2d(nrx_net *net, int input, const nrx_net_conv_desc *desc) {
+    return nrxi_net_conv_node(net, input, desc, 1); }
 
 NRX_DEF int nrx_net_dense(nrx_net *net, int input, const nrx_net_dense_desc *desc)
 {
@@ -6058,8 +5892,7 @@ NRX_DEF int nrx_net_activation(nrx_net *net, int input, int kind, double a, doub
 }
 
 NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, double log_kappa,
-    double log_alpha,
-    double learning_rate, const char *name)
+    double log_alpha, double learning_rate, const char *name)
 {
     nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_RIDGE, input, -1, 1, name, "ridge");
     if (!l) return -1;
@@ -6067,22 +5900,21 @@ NRX_DEF int nrx_net_ridge(nrx_net *net, int input, double rho, double log_s, dou
     l->a = rho;
     if (nrxi_net_param_add(net, l, 0, "log_s", l->channels, 1, 0, learning_rate, (float)log_s) < 0
         || nrxi_net_param_add(net, l, 1, "log_kappa", l->channels, 1, 0, learning_rate, (float)log_kappa) < 0
-        || nrxi_net_param_add(net, l, 2, "log_alpha", 1, 1, 0, learning_rate,
-            (float)log_alpha) < 0) return -1;
+            || nrxi_net_param_add(net, l, 2, "log_alpha", 1, 1, 0, learning_rate,
+                (float)log_alpha) < 0) return -1;
     return (int)net->layers - 1;
 }
 
 NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, int integrated, int kind,
-    double a,
-    const char *name)
+    double a, const char *name)
 {
     nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_SPLINE, input, -1, 1, name, "spline");
     size_t c, k;
     int w;
     if (!l) return -1;
     if (knots < 2 || knots > 100000 || !(range > 0) || kind < 0
-        || kind > NRX_NET_CLIP) return NRXI_NET_BUILD_FAIL(net,
-        NRX_E_ARG, "nrx_net_spline: %zu knots on +-%g", knots, range);
+        || kind > NRX_NET_CLIP) return NRXI_NET_BUILD_FAIL(net, NRX_E_ARG,
+            "nrx_net_spline: %zu knots on +-%g", knots, range);
     l->knots = knots;
     l->a = range;
     l->adjoint = integrated != 0;
@@ -6091,8 +5923,8 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
     for (c = 0; c < l->channels; c++)
         for (k = 0; k < knots; k++) {
             float t = (float)(range * (2.0 * (double)k / (double)(knots - 1) - 1.0));
-            nrxi_net_act(kind, a != 0 ? a : kind == NRX_NET_LEAKY_RELU ? 0.2
-                : 1.0, 1, 1, &t, NULL, net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
+            nrxi_net_act(kind, a != 0 ? a : kind == NRX_NET_LEAKY_RELU ? 0.2 : 1.0, 1, 1, &t, NULL,
+                net->theta + net->param[w].offset + c * knots + k, NULL, NULL);
         }
     return (int)net->layers - 1;
 }
@@ -6100,14 +5932,14 @@ NRX_DEF int nrx_net_spline(nrx_net *net, int input, size_t knots, double range, 
 NRX_DEF int nrx_net_bias(nrx_net *net, int input, const char *name)
 {
     nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_BIAS, input, -1, 1, name, "bias");
-    return l && nrxi_net_param_add(net, l, 0, "bias", l->channels, 1, 0, 1,
-        0.0f) >= 0 ? (int)net->layers - 1 : -1;
+    return l && nrxi_net_param_add(net, l, 0, "bias", l->channels, 1, 0, 1, 0.0f) >= 0 ? (int)net->layers - 1
+        : -1;
 }
 
 NRX_DEF int nrx_net_add(nrx_net *net, int first, int second, double a, double b)
 {
-    nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_ADD, first, second, second < 0
-        && b == 0 ? 1 : 2, NULL, "add");
+    nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_ADD, first, second, second < 0 && b == 0 ? 1 : 2, NULL,
+        "add");
     if (!l) return -1;
     l->a = a;
     l->b = b;
@@ -6127,10 +5959,9 @@ NRX_DEF int nrx_net_scale_learned(nrx_net *net, int input, int per_channel, int 
     if (weights == NRX_NET_W_EXP) v = log(fabs(init) + 1e-30);
     else if (weights == NRX_NET_W_SOFTPLUS) v = log(expm1(fabs(init) + 1e-30));
     else if (weights != NRX_NET_W_FREE && weights != NRX_NET_W_NONNEGATIVE) return NRXI_NET_BUILD_FAIL(net,
-        NRX_E_ARG,
-        "nrx_net_scale_learned: weights %d", weights);
-    if (nrxi_net_param_add(net, l, 0, "scale", per_channel ? l->channels
-        : 1, 1, weights, learning_rate, (float)v) < 0) return -1;
+        NRX_E_ARG, "nrx_net_scale_learned: weights %d", weights);
+    if (nrxi_net_param_add(net, l, 0, "scale", per_channel ? l->channels : 1, 1, weights, learning_rate,
+        (float)v) < 0) return -1;
     return (int)net->layers - 1;
 }
 
@@ -6186,8 +6017,7 @@ NRX_DEF int nrx_net_slice(nrx_net *net, int input, size_t first_channel, size_t 
     if (!l) return -1;
     if (channels == 0 || first_channel >= l->channels || channels > l->channels - first_channel)
         return NRXI_NET_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_slice: channels %zu to %zu of %zu",
-            first_channel,
-            first_channel + channels, l->channels);
+            first_channel, first_channel + channels, l->channels);
     l->first = first_channel;
     l->channels = channels;
     return (int)net->layers - 1;
@@ -6199,21 +6029,17 @@ NRXI_FN int nrxi_net_plain_node(nrx_net *net, int kind, int input, size_t number
     nrxi_net_layer *l = nrxi_net_node(net, kind, input, -1, 1, NULL, base);
     if (!l) return -1;
     if (number == 0 || number > 65536) return NRXI_NET_BUILD_FAIL(net, NRX_E_ARG,
-        "nrx_net: layer %s: size %zu", base,
-        number);
+        "nrx_net: layer %s: size %zu", base, number);
     l->first = number;
     return (int)net->layers - 1;
 }
 
 NRX_DEF int nrx_net_avg_pool(nrx_net *net, int input, size_t size) { return nrxi_net_plain_node(net,
-    NRXI_NET_AVGPOOL, input,
-    size, "avg_pool"); }
+    NRXI_NET_AVGPOOL, input, size, "avg_pool"); }
 NRX_DEF int nrx_net_max_pool(nrx_net *net, int input, size_t size) { return nrxi_net_plain_node(net,
-    NRXI_NET_MAXPOOL, input,
-    size, "max_pool"); }
+    NRXI_NET_MAXPOOL, input, size, "max_pool"); }
 NRX_DEF int nrx_net_spatial_mean(nrx_net *net, int input) { return nrxi_net_plain_node(net,
-    NRXI_NET_SPATIAL_MEAN, input, 1,
-    "spatial_mean"); }
+    NRXI_NET_SPATIAL_MEAN, input, 1, "spatial_mean"); }
 
 NRX_DEF int nrx_net_sum(nrx_net *net, int input)
 {
@@ -6229,10 +6055,10 @@ NRX_DEF int nrx_net_mean(nrx_net *net, int input)
     return node;
 }
 
-NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input) { return nrx_net_sum(net,
-    nrx_net_activation(net, input, NRX_NET_SQUARE, 0, 0)); }
-NRX_DEF int nrx_net_l1norm(nrx_net *net, int input) { return nrx_net_sum(net,
-    nrx_net_activation(net, input, NRX_NET_ABS, 0, 0)); }
+NRX_DEF int nrx_net_sqnorm(nrx_net *net, int input) { return nrx_net_sum(net, nrx_net_activation(net, input,
+    NRX_NET_SQUARE, 0, 0)); }
+NRX_DEF int nrx_net_l1norm(nrx_net *net, int input) { return nrx_net_sum(net, nrx_net_activation(net, input,
+    NRX_NET_ABS, 0, 0)); }
 NRX_DEF int nrx_net_hubernorm(nrx_net *net, int input, double delta) { return nrx_net_sum(net,
     nrx_net_activation(net, input, NRX_NET_HUBER, delta, 0)); }
 
@@ -6251,8 +6077,8 @@ NRX_DEF int nrx_net_group_norm(nrx_net *net, int input, size_t groups, double ep
     l->b = eps > 0 ? eps : 1e-5;
     if (l->channels % l->groups) return NRXI_NET_BUILD_FAIL(net, NRX_E_SHAPE,
         "nrx_net_group_norm: %zu groups do not divide %zu channels", l->groups, l->channels);
-    if (nrxi_net_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0
-        || nrxi_net_param_add(net, l, 1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
+    if (nrxi_net_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0 || nrxi_net_param_add(net, l,
+        1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
     return (int)net->layers - 1;
 }
 
@@ -6262,8 +6088,8 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
     int m, v;
     if (!l) return -1;
     l->a = eps > 0 ? eps : 1e-5;
-    if (nrxi_net_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0
-        || nrxi_net_param_add(net, l, 1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
+    if (nrxi_net_param_add(net, l, 0, "weight", l->channels, 1, 0, 1, 1.0f) < 0 || nrxi_net_param_add(net, l,
+        1, "bias", l->channels, 1, 0, 1, 0.0f) < 0) return -1;
     m = nrxi_net_param_add(net, l, 2, "running_mean", l->channels, 1, 0, 1, 0.0f);
     v = nrxi_net_param_add(net, l, 3, "running_var", l->channels, 1, 0, 1, 1.0f);
     if (m < 0 || v < 0) return -1;
@@ -6272,8 +6098,7 @@ NRX_DEF int nrx_net_batch_norm(nrx_net *net, int input, double eps, const char *
 }
 
 NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int adjoint, size_t height,
-    size_t width,
-    double scale)
+    size_t width, double scale)
 {
     nrxi_net_layer *l = nrxi_net_node(net, NRXI_NET_OPERATOR, input, -1, 1, NULL, "operator");
     size_t out;
@@ -6281,8 +6106,9 @@ NRX_DEF int nrx_net_operator(nrx_net *net, int input, const nrx_linop *op, int a
     if (!op || !op->apply || !op->adjoint || op->dtype != NRX_F32) return NRXI_NET_BUILD_FAIL(net, NRX_E_ARG,
         "nrx_net_operator: needs an f32 operator with apply and adjoint");
     if (!nrxi_mul_ok(height, width, &out) || out != (adjoint ? op->cols : op->rows))
-        return NRXI_NET_BUILD_FAIL(net, NRX_E_SHAPE, "nrx_net_operator: output %zux%zu, the operator gives %zu numbers",
-            height, width, adjoint ? op->cols : op->rows);
+        return NRXI_NET_BUILD_FAIL(net, NRX_E_SHAPE,
+            "nrx_net_operator: output %zux%zu, the operator gives %zu numbers", height, width, adjoint
+                ? op->cols : op->rows);
     if (scale == 0 && !(op->norm > 0)) return NRXI_NET_BUILD_FAIL(net, NRX_E_ARG,
         "nrx_net_operator: scale 0 asks for 1/norm, but the operator's norm is not known");
     l->op = *op;
@@ -6314,6 +6140,36 @@ NRX_DEF size_t nrx_net_params(nrx_net *net, nrx_param *list, size_t max)
     return n;
 }
 
+NRX_DEF size_t nrx_net_fold(nrx_net *net)
+{
+    size_t i, j, k, folded = 0;
+    for (i = 1; net && i < net->layers; i++) {
+        nrxi_net_layer *l = net->layer + i, *before = net->layer + l->in[0];
+        size_t readers = net->output == l->in[0];
+        if (l->kind != NRXI_NET_BATCHNORM || before->kind != NRXI_NET_CONV
+            || net->param[before->param[0]].transform)
+            continue;
+        for (j = 1; j < net->layers; j++)
+            readers += (size_t)(net->layer[j].in[0] == l->in[0]) + (size_t)(net->layer[j].in[1] == l->in[0]);
+        if (readers != 1) continue;
+        for (k = 0; k < l->channels; k++) {
+            const nrxi_net_param *q = net->param, *w = q + before->param[0];
+            float gain = net->theta[q[l->param[0]].offset + k]
+                / sqrtf(net->theta[q[l->param[3]].offset + k] + (float)l->a);
+            for (j = 0; j < w->cols; j++) net->theta[w->offset + k * w->cols + j] *= gain;
+            if (before->param[1] >= 0) net->theta[q[before->param[1]].offset + k] *= gain;
+            net->theta[q[l->param[1]].offset + k] -= gain * net->theta[q[l->param[2]].offset + k];
+        }
+        net->param[before->param[0]].constraint = NRX_FREE;
+        l->kind = NRXI_NET_BIAS; /* its parameter is the old bias; the others stay, unused */
+        for (k = 0; k < 4; k++) if (k != 1) net->param[l->param[k]].frozen = 1;
+        l->param[0] = l->param[1];
+        l->param[1] = l->param[2] = l->param[3] = -1;
+        folded++;
+    }
+    return folded;
+}
+
 NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on)
 {
     size_t i, k;
@@ -6322,8 +6178,8 @@ NRX_DEF void nrx_net_freeze(nrx_net *net, const char *prefix, int on)
         for (k = 0; k < net->layers; k++)
             if (net->layer[k].param[2] == (int)i || net->layer[k].param[3] == (int)i)
                 statistics |= net->layer[k].kind == NRXI_NET_BATCHNORM;
-        if (!statistics && strncmp(net->param[i].name, prefix,
-            strlen(prefix)) == 0) net->param[i].frozen = on != 0;
+        if (!statistics && strncmp(net->param[i].name, prefix, strlen(prefix)) == 0) net->param[i].frozen
+            = on != 0;
     }
 }
 
@@ -6334,9 +6190,7 @@ NRX_DEF float *nrx_net_grad(nrx_net *net) { return net ? net->grad : NULL; }
 NRX_DEF float *nrx_net_weights(nrx_net *net) { return net ? net->theta : NULL; }
 
 /* Upper bound of the spectral norm of a rows x cols matrix from ||G^8||_F^(1/8), G the smaller Gram matrix
-   scaled to
-   trace 1;
-   exact to the factor rank^(1/32). Falls back to the Frobenius norm without memory. */
+   scaled to trace 1; exact to the factor rank^(1/32). Falls back to the Frobenius norm without memory. */
 NRXI_FN double nrxi_net_matrix_norm(const nrx_env *env, const float *a, size_t rows, size_t cols)
 {
     size_t m = rows < cols ? rows : cols, i, j, k;
@@ -6387,8 +6241,8 @@ NRX_DEF void nrx_net_project(nrx_net *net)
             for (r = 0; r < q->rows; r++) {
                 double s = 0;
                 for (c = 0; c < q->cols; c++) s += (double)w[r * q->cols + c] * (double)w[r * q->cols + c];
-                if (s > 1) for (c = 0; c < q->cols; c++) w[r * q->cols
-                    + c] = (float)((double)w[r * q->cols + c] / sqrt(s) * (1 - 1e-7));
+                if (s > 1) for (c = 0; c < q->cols; c++) w[r * q->cols + c] = (float)((double)w[r * q->cols
+                    + c] / sqrt(s) * (1 - 1e-7));
             }
         } else if (q->constraint == NRX_UNIT_SPECTRAL) {
             /* of the matrix [rows][cols]; a kh x kw convolution has at most sqrt(kh*kw) times that norm */
@@ -6420,14 +6274,11 @@ NRXI_FN double nrxi_net_max2(double a, double b) { return a > b ? a : b; }
 NRXI_FN int nrxi_net_is_infinite(double x) { return !nrxi_finite_f64(&x); }
 
 /* max over frequencies of the largest eigenvalue of sum_o d_o w_o(f)* w_o(f)^T (cin x cin), for a kh x kw
-   kernel
-   bank: the squared
-   norm of the circular convolution followed by diag(sqrt(d)) on any larger grid. Evaluated on an m x m grid;
-   the
-   Ehlich-Zeller factor 1/cos(pi (k-1)/m) per direction covers what lies between. */
+   kernel bank: the squared norm of the circular convolution followed by diag(sqrt(d)) on any larger grid.
+   Evaluated on an m x m grid; the Ehlich-Zeller factor 1/cos(pi (k-1)/m) per direction covers what lies
+   between. */
 NRXI_FN nrx_status nrxi_net_kernel_norm2(const nrx_env *env, const float *w, const double *d, size_t co,
-    size_t ci,
-    size_t kh, size_t kw, double *norm2)
+    size_t ci, size_t kh, size_t kw, double *norm2)
 {
     size_t m = 16, k = kh > kw ? kh : kw, fy, fx, o, i, j, l, y, x, r;
     double best = 0, *h, *g, *t, *wave, edge;
@@ -6509,21 +6360,16 @@ NRXI_FN double nrxi_net_pad_repeats(int mode, size_t pad)
 }
 
 /* ||diag(sqrt(d)) W||^2 for a convolution layer: the kernel's norm (largest group) times what padding can
-   add. For
-   stride 1 and small
-   dense kernels with repeating padding the largest row sum of |W^T D W|, over all positions relative to the
-   border,
-      is tried too. */
+   add. For stride 1 and small dense kernels with repeating padding the largest row sum of |W^T D W|, over all
+   positions relative to the border, is tried too. */
 NRXI_FN nrx_status nrxi_net_conv_norm2(const nrx_net_plan *p, const nrxi_net_layer *l, const float *w,
-    size_t co, size_t ci,
-    const double *d, double *norm2)
+    size_t co, size_t ci, const double *d, double *norm2)
 {
     size_t g, cig = ci / l->groups, cog = co / l->groups;
     double best = 0, v = 0;
     for (g = 0; g < l->groups; g++) {
         nrx_status s = nrxi_net_kernel_norm2(&p->env, w + g * cog * cig * l->kh * l->kw, d + g * cog, cog,
-            cig, l->kh,
-            l->kw, &v);
+            cig, l->kh, l->kw, &v);
         if (s != NRX_OK) return s;
         if (v > best) best = v;
     }
@@ -6562,8 +6408,7 @@ NRXI_FN nrx_status nrxi_net_conv_norm2(const nrx_net_plan *p, const nrxi_net_lay
 }
 
 /* Largest column sums of the positive and of the negative part of a linear layer's matrix, and its first
-   negative
-   entry. */
+   negative entry. */
 typedef struct nrxi_net_columns { double pos, neg; size_t negative; double value; } nrxi_net_columns;
 
 NRXI_FN nrx_status nrxi_net_column_sums(const nrx_net_plan *p, const nrxi_net_layer *l, const float *w,
@@ -6573,22 +6418,20 @@ NRXI_FN nrx_status nrxi_net_column_sums(const nrx_net_plan *p, const nrxi_net_la
     double *sum, repeat = 1;
     int transpose = l->kind == NRXI_NET_CONVT;
     if (l->kind == NRXI_NET_CONV) repeat = nrxi_net_pad_repeats(l->padding,
-        l->pad_y) * nrxi_net_pad_repeats(l->padding,
-        l->pad_x);
+        l->pad_y) * nrxi_net_pad_repeats(l->padding, l->pad_x);
     c->pos = c->neg = 0;
     c->negative = (size_t)-1;
     c->value = 0;
     /* a column belongs to one input channel (convolutions: all kernel cells that may hit it) or input number
-   (dense)
-       */
+       (dense) */
     sum = (double *)nrxi_calloc(&p->env, 2 * (l->kind == NRXI_NET_DENSE ? cols : ci), sizeof *sum);
     if (!sum) return NRX_E_NOMEM;
     per = l->kind == NRXI_NET_DENSE ? 1 : l->kh * l->kw;
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
             double v = (double)w[i * cols + j];
-            size_t column = l->kind == NRXI_NET_DENSE ? j : transpose ? i : i / (rows / groups) * (
-                ci / groups) + j / per;
+            size_t column = l->kind == NRXI_NET_DENSE ? j : transpose ? i : i / (rows / groups)
+                * (ci / groups) + j / per;
             sum[2 * column + (v < 0)] += fabs(v);
             if (v < 0 && c->negative == (size_t)-1) { c->negative = i * cols + j; c->value = v; }
         }
@@ -6647,8 +6490,7 @@ NRXI_FN nrxi_net_proof nrxi_net_proof_linear(nrxi_net_proof z, double norm, doub
 }
 
 NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof *proof, double *work,
-    int sized,
-    nrx_net_report *r)
+    int sized, nrx_net_report *r)
 {
     const nrxi_net_layer *l = p->net->layer + i, *before = p->net->layer + l->in[0];
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
@@ -6668,8 +6510,7 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
         else {
             for (c = 0; c < q->rows; c++) work[c] = 1;
             /* a transposed convolution has the norm of the convolution with the same weights: rows = its
-   input
-               channels */
+               input channels */
             s = nrxi_net_conv_norm2(p, l, w, q->rows, q->shape[1] * l->groups, work, &n2);
             if (s != NRX_OK) return s;
             norm = sqrt(n2);
@@ -6700,8 +6541,8 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
                 if (hi < 0) hi = 0;
             } else
                 for (k = 0; k + 1 < l->knots; k++) {
-                    double slope = ((double)w[c * l->knots + k + 1] - (double)w[c * l->knots
-                        + k]) / (2 * l->a / (double)(l->knots - 1));
+                    double slope = ((double)w[c * l->knots + k + 1] - (double)w[c * l->knots + k]) / (2
+                        * l->a / (double)(l->knots - 1));
                     if (slope < 0 && low >= 0 && l->adjoint) nrxi_net_blame(r, l, i, c * l->knots + k, slope);
                     lo = slope < lo ? slope : lo;
                     hi = slope > hi ? slope : hi;
@@ -6712,8 +6553,8 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
             low = low < lo ? low : lo;
         }
         b.d1_min = -big; b.d1_max = big; b.d2_min = low; b.d2_max = top;
-        if (l->kind == NRXI_NET_SPLINE
-            && !l->adjoint) { b.d1_min = low; b.d1_max = top; b.d2_min = -big; b.d2_max = big; }
+        if (l->kind == NRXI_NET_SPLINE && !l->adjoint) { b.d1_min = low; b.d1_max = top; b.d2_min = -big;
+            b.d2_max = big; }
         *out = nrxi_net_proof_pointwise(z, b);
         if (z.smooth == 0 && z.up == 0 && z.down == 0 && b.d1_max == big) { /* of affine maps */
             double l2 = nrxi_net_times(z.lip, z.lip);
@@ -6724,8 +6565,7 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
                 /* profiles weigh the filters: ||diag(sqrt(d)) W||^2 is sharper */
                 const nrxi_net_param *q = p->net->param + before->param[0];
                 s = nrxi_net_conv_norm2(p, before, nrxi_net_weight(p, before, 0), q->rows,
-                    q->shape[1] * before->groups, d,
-                    &n2);
+                    q->shape[1] * before->groups, d, &n2);
                 if (s != NRX_OK) return s;
                 if (n2 < out->smooth) out->smooth = n2;
             }
@@ -6739,14 +6579,14 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
             && p->map[l->in[1]].size != o->size ? (p->map[l->in[1]].c == 1 ? (double)o->c : area) : 1;
         out->lip = nrxi_net_times(ka, z.lip) + nrxi_net_times(kb * sqrt(copies), y.lip);
         out->smooth = nrxi_net_times(ka, z.smooth) + nrxi_net_times(kb * copies, y.smooth);
-        out->up = nrxi_net_times(ka, l->a > 0 ? z.up : z.down) + nrxi_net_times(kb * copies,
-            l->b > 0 ? y.up : y.down);
-        out->down = nrxi_net_times(ka, l->a > 0 ? z.down : z.up) + nrxi_net_times(kb * copies,
-            l->b > 0 ? y.down : y.up);
-        out->strong = (l->a > 0 ? ka * z.strong : 0) + (l->in[1] >= 0 && l->b > 0
-            && copies == 1 ? kb * y.strong : 0);
-        if (out->up > 0 && z.up == 0 && (l->in[1] < 0 || y.up == 0)) nrxi_net_blame(r, l, i, 0,
-            l->a < 0 ? l->a : l->b);
+        out->up = nrxi_net_times(ka, l->a > 0 ? z.up : z.down) + nrxi_net_times(kb * copies, l->b > 0 ? y.up
+            : y.down);
+        out->down = nrxi_net_times(ka, l->a > 0 ? z.down : z.up) + nrxi_net_times(kb * copies, l->b > 0
+            ? y.down : y.up);
+        out->strong = (l->a > 0 ? ka * z.strong : 0) + (l->in[1] >= 0 && l->b > 0 && copies == 1
+            ? kb * y.strong : 0);
+        if (out->up > 0 && z.up == 0 && (l->in[1] < 0 || y.up == 0)) nrxi_net_blame(r, l, i, 0, l->a < 0
+            ? l->a : l->b);
         break;
     }
     case NRXI_NET_GAIN: case NRXI_NET_BATCHNORM: {
@@ -6781,7 +6621,7 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
     }
     case NRXI_NET_GRID: case NRXI_NET_MUL:
         /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for
-   those */
+           those */
         out->lip = out->smooth = out->up = out->down = big;
         if (z.lip == 0 && y.lip == 0) out->lip = out->smooth = out->up = out->down = 0;
         nrxi_net_blame(r, l, i, 0, 0);
@@ -6834,13 +6674,11 @@ NRXI_FN void nrxi_net_report_text(nrx_net_report *r)
     t.end = r->text + sizeof r->text - 1;
     if (r->convexity == NRX_CONVEX) nrxi_put_string(&t, r->mu > 0 ? "strongly convex, mu " : "convex");
     else if (r->convexity == NRX_WEAKLY_CONVEX) { nrxi_put_string(&t, "weakly convex, rho ");
-        nrxi_put_double(&t,
-        r->rho); }
+        nrxi_put_double(&t, r->rho); }
     else nrxi_put_string(&t, "convexity not proven");
     if (r->convexity == NRX_CONVEX && r->mu > 0) nrxi_put_double(&t, r->mu);
     if (!nrxi_net_is_infinite(r->lip_gradient)) { nrxi_put_string(&t, ", gradient Lipschitz ");
-        nrxi_put_double(&t,
-        r->lip_gradient); }
+        nrxi_put_double(&t, r->lip_gradient); }
     if (!nrxi_net_is_infinite(r->lip)) { nrxi_put_string(&t, ", Lipschitz "); nrxi_put_double(&t, r->lip); }
     if (r->convexity != NRX_CONVEX && r->node >= 0) {
         nrxi_put_string(&t, "; lost at layer ");
@@ -6866,8 +6704,7 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
     size_t i, k, widest = 1;
     int sized = height > 0 && width > 0;
     if (!net || !report) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_certify: %s is NULL",
-        net
-        ? "report" : "net");
+        net ? "report" : "net");
     memset(report, 0, sizeof *report);
     report->node = -1;
     report->rho = report->lip = report->lip_gradient = HUGE_VAL;
@@ -6884,8 +6721,7 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
                 nrxi_net_name(report->layer, sizeof report->layer, q->name, "", 0);
                 nrxi_net_name(report->text, sizeof report->text, "refused: a parameter is not finite", "", 0);
                 return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_certify: %s[%zu] = %g is not finite",
-                    q->name, k,
-                    report->value);
+                    q->name, k, report->value);
             }
     memset(&d, 0, sizeof d);
     d.mode = NRX_NET_INFER;
@@ -6910,8 +6746,8 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
         report->lip_gradient = out->smooth;
         report->rho = out->up;
         report->mu = out->up == 0 ? out->strong : 0;
-        if (out->up > 0 && out->strong > 0
-            && out->strong >= out->up) { report->rho = 0; report->mu = out->strong - out->up; }
+        if (out->up > 0 && out->strong > 0 && out->strong >= out->up) { report->rho = 0;
+            report->mu = out->strong - out->up; }
         report->convexity = report->rho == 0 ? NRX_CONVEX : nrxi_net_is_infinite(report->rho) ? 0
             : NRX_WEAKLY_CONVEX;
         if (report->convexity == NRX_CONVEX) { report->node = -1; report->layer[0] = 0; }
@@ -6956,9 +6792,7 @@ NRXI_FN int nrxi_net_is_ridge(const nrx_net *net)
 }
 
 /* Sizes in floats of the ridge path's buffers; what: 0 padded image, 1 strip of profiles with margins, 2
-   padded
-   gradient, 3 packed
-   filters (both directions), 4 values of one row block. */
+   padded gradient, 3 packed filters (both directions), 4 values of one row block. */
 NRXI_FN size_t nrxi_net_ridge_floats(const nrxi_net_conv *g, int what)
 {
     size_t my = g->dil * (g->kh - 1), mx = g->dil * (g->kw - 1),
@@ -6973,23 +6807,22 @@ NRXI_FN size_t nrxi_net_ridge_floats(const nrxi_net_conv *g, int what)
 }
 
 NRXI_FN nrx_status nrxi_net_regularizer_measure(const nrx_net *net, size_t h, size_t w, nrxi_net_conv *g,
-    size_t *bytes,
-    const char *who)
+    size_t *bytes, const char *who)
 {
     size_t i;
     nrx_net_plan_desc d;
     nrx_net_plan p;
     void *arrays;
     nrx_status s;
-    if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who, net
-        ? "height or width is 0" : "net is NULL");
+    if (!net || h == 0 || w == 0) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s", who,
+        net ? "height or width is 0" : "net is NULL");
     if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status,
         "%s: a builder of this network failed before", who);
     *bytes = nrxi_net_round64(sizeof(nrxi_net_regularizer));
     if (nrxi_net_is_ridge(net)) {
         if (!nrxi_net_conv_setup(g, net->layer + 1, 1, 1, net->layer[1].channels, h, w))
-            return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image", who,
-                net->layer[1].kh, net->layer[1].kw, h, w);
+            return nrxi_fail(&net->env, NRX_E_SHAPE, "%s: filters of %zux%zu do not fit a %zux%zu image",
+                who, net->layer[1].kh, net->layer[1].kw, h, w);
         for (i = 0; i < 5; i++) *bytes += nrxi_net_round64(nrxi_net_ridge_floats(g, (int)i) * 4);
         *bytes += nrxi_net_round64((net->count + 1) * 4)
             + nrxi_net_round64(2 * NRXI_NET_STRIP_C * g->kh * g->kw * sizeof(size_t));
@@ -7009,8 +6842,8 @@ NRX_DEF size_t nrx_net_functional_size(const nrx_net *net, size_t height, size_t
 {
     nrxi_net_conv g;
     size_t bytes;
-    return nrxi_net_regularizer_measure(net, height, width, &g, &bytes,
-        "nrx_net_functional_size") == NRX_OK ? bytes : 0;
+    return nrxi_net_regularizer_measure(net, height, width, &g, &bytes, "nrx_net_functional_size") == NRX_OK
+        ? bytes : 0;
 }
 
 /* Filters and their flipped counterparts, packed by blocks of channels once. */
@@ -7039,8 +6872,8 @@ NRXI_FN void nrxi_net_ridge_pack(nrxi_net_regularizer *r)
                 }
 }
 
-/* Value and gradient strip by strip: profiles of NRXI_NET_STRIP_C channels on NRXI_NET_STRIP rows at a time.
-   */
+/* Value and gradient strip by strip: profiles of NRXI_NET_STRIP_C channels on NRXI_NET_STRIP rows at a
+   time. */
 NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double *value, float *grad)
 {
     const nrxi_net_conv *g = &r->conv;
@@ -7083,9 +6916,8 @@ NRXI_FN void nrxi_net_ridge_run(nrxi_net_regularizer *r, const float *x, double 
                         size_t m = g->ow - k < NRXI_NET_ACT_CHUNK ? g->ow - k : NRXI_NET_ACT_CHUNK, j;
                         float z[NRXI_NET_ACT_CHUNK];
                         nrxi_net_pointwise(&p, net->layer + 2, b * NRXI_NET_STRIP_C + c, m,
-                            r->value + (c * NRXI_NET_STRIP + row) * g->ow + k, NULL, value ? z : NULL,
-                                       grad ? r->strip + (c * strip_h + my + row) * strip_w + mx + k : NULL,
-                                           NULL);
+                            r->value + (c * NRXI_NET_STRIP + row) * g->ow + k, NULL, value ? z : NULL, grad
+                                ? r->strip + (c * strip_h + my + row) * strip_w + mx + k : NULL, NULL);
                         if (value) { double sum = 0; for (j = 0; j < m; j++) sum += (double)z[j];
                             total += sum; }
                     }
@@ -7121,8 +6953,8 @@ NRXI_FN nrx_status nrxi_net_regularizer_eval(void *user, const void *x, double *
     } else nrxi_net_ridge_run(r, in, &v, g);
     if (!nrxi_finite_f64(&v)) return nrxi_fail(&r->env, NRX_E_NUMERIC,
         "nrx_net_functional: eval: the value is not finite");
-    if (g && r->weight != r->scale) { float f = (float)(r->weight / r->scale); for (i = 0; i < r->n;
-        i++) g[i] *= f; }
+    if (g && r->weight != r->scale) { float f = (float)(r->weight / r->scale);
+        for (i = 0; i < r->n; i++) g[i] *= f; }
     if (value) *value = r->weight / (r->scale * r->scale) * v;
     return NRX_OK;
 }
@@ -7162,8 +6994,8 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
     s = nrx_net_certify(net, height, width, &proof);
     if (s != NRX_OK) return s;
     if (d.memory && (d.memory_size < bytes || ((uintptr_t)d.memory & 63u) != 0))
-        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_net_functional: memory of %zu bytes, needs %zu aligned to 64",
-            d.memory_size, bytes);
+        return nrxi_fail(&d.env, NRX_E_ARG,
+            "nrx_net_functional: memory of %zu bytes, needs %zu aligned to 64", d.memory_size, bytes);
     at = (unsigned char *)(d.memory ? d.memory : nrxi_alloc(&d.env, bytes, 1));
     if (!at) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_net_functional: no memory for %zu bytes", bytes);
     r = (nrxi_net_regularizer *)(void *)at;
@@ -7201,7 +7033,7 @@ NRX_DEF nrx_status nrx_net_functional(const nrx_net *net, size_t height, size_t 
         if (s == NRX_OK && r->plan->map[r->plan->output].size != 1)
             s = nrxi_fail(&d.env, NRX_E_SHAPE,
                 "nrx_net_functional: the network has %zu outputs, a functional has one",
-                r->plan->map[r->plan->output].size);
+                    r->plan->map[r->plan->output].size);
         if (s != NRX_OK) { if (r->owned) nrxi_free(&d.env, r); return s; }
     }
     functional->eval = nrxi_net_regularizer_eval;
@@ -7225,8 +7057,8 @@ NRX_DEF void nrx_net_functional_free(nrx_functional *functional)
 NRX_DEF nrx_status nrx_net_functional_rescale(nrx_functional *functional, double weight, double scale)
 {
     nrxi_net_regularizer *r = functional ? (nrxi_net_regularizer *)functional->user : NULL;
-    if (!r || !(weight > 0) || !(scale > 0)) return nrxi_fail(r ? &r->env
-        : NULL, NRX_E_ARG, "nrx_net_functional_rescale: weight %g, scale %g", weight, scale);
+    if (!r || !(weight > 0) || !(scale > 0)) return nrxi_fail(r ? &r->env : NULL, NRX_E_ARG,
+        "nrx_net_functional_rescale: weight %g, scale %g", weight, scale);
     r->weight = weight;
     r->scale = scale;
     nrxi_net_functional_constants(functional);
@@ -7263,8 +7095,7 @@ NRXI_FN nrx_status nrxi_net_ridge_net(const nrx_net_crr_desc *desc, double rho, 
     s = nrx_net_create(&nd, &n);
     if (s != NRX_OK) return s;
     if (d.sigma < 0) { nrx_net_free(n); return nrxi_fail(&d.env, NRX_E_ARG,
-        "nrx_net_%s: sigma %g is negative", arch,
-        d.sigma); }
+        "nrx_net_%s: sigma %g is negative", arch, d.sigma); }
     cd.channels = d.filters ? d.filters : 24;
     cd.kernel = d.kernel ? d.kernel : 5;
     cd.padding = d.padding;
@@ -7278,11 +7109,9 @@ NRXI_FN nrx_status nrxi_net_ridge_net(const nrx_net_crr_desc *desc, double rho, 
 }
 
 NRX_DEF nrx_status nrx_net_crr(const nrx_net_crr_desc *desc, nrx_net **net) { return nrxi_net_ridge_net(desc,
-    0, "crr",
-    net); }
-NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc,
-    nrx_net **net) { return nrxi_net_ridge_net(desc, 1, "wcrr",
-    net); }
+    0, "crr", net); }
+NRX_DEF nrx_status nrx_net_wcrr(const nrx_net_crr_desc *desc, nrx_net **net) {
+    return nrxi_net_ridge_net(desc, 1, "wcrr", net); }
 
 /* The ICNN of a descriptor reading node x; parameter names start with `prefix`. */
 NRXI_FN int nrxi_net_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc, const char *prefix)
@@ -7326,8 +7155,7 @@ NRXI_FN int nrxi_net_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc
     if (d.quadratic > 0) {
         nrxi_net_join(base, sizeof base, prefix, "quadratic", 0);
         z = nrx_net_add(n, z, nrx_net_scale_learned(n, nrx_net_sqnorm(n, x), 0, NRX_NET_W_SOFTPLUS,
-            d.quadratic, 1,
-            base), 1, 1);
+            d.quadratic, 1, base), 1, 1);
     }
     if (d.filter_bank) { /* softplus(p) * sum_i |U_i x|_1 */
         int sum = -1, u;
@@ -7380,8 +7208,8 @@ NRXI_FN double nrxi_net_norm(size_t n, const float *x)
 /* One image of the batch as a random patch, flipped at random. */
 NRXI_FN void nrxi_net_draw_patch(const nrx_net_data *data, nrx_rng *rng, size_t h, size_t w, float *to)
 {
-    size_t image = (size_t)nrx_rng_below(rng, data->count), y = (size_t)nrx_rng_below(rng,
-        data->height - h + 1),
+    size_t image = (size_t)nrx_rng_below(rng, data->count), y = (size_t)nrx_rng_below(rng, data->height - h
+        + 1),
         x = (size_t)nrx_rng_below(rng, data->width - w + 1), r, c;
     uint32_t flip = nrx_rng_u32(rng);
     const float *from = data->images + image * data->height * data->width;
@@ -7511,8 +7339,7 @@ NRXI_FN nrx_status nrxi_net_train_predict(nrxi_net_trainer *t)
 }
 
 /* Critic: mean R(clean) - mean R(noisy) + penalty * mean of max(|grad R| - 1, 0)^2 (or (|grad R| - 1)^2)
-   between the
-   two. */
+   between the two. */
 NRXI_FN nrx_status nrxi_net_train_critic(nrxi_net_trainer *t, size_t stream)
 {
     nrx_rng rng;
@@ -7580,21 +7407,19 @@ NRXI_FN nrx_status nrxi_net_train_defaults(nrx_net *net, const nrx_net_train_des
         return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: noise from %g to %g", d->sigma_min,
             d->sigma_max);
     if (d->height == 0 || d->width == 0) return nrxi_fail(&d->env, NRX_E_ARG,
-        "nrx_net_train: patch of %zux%zu",
-        d->height, d->width);
+        "nrx_net_train: patch of %zux%zu", d->height, d->width);
     if (d->validate_every && !d->validate && !d->validation)
         return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: validate_every needs validation data or validate");
     if (d->validation && !d->validation->draw && !d->validation->pairs && (!d->validation->images
         || d->validation->count == 0 || d->height > d->validation->height || d->width > d->validation->width))
-        return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_train: validation: needs draw, pairs, or images at least %zux%zu",
-            d->height, d->width);
+        return nrxi_fail(&d->env, NRX_E_ARG,
+            "nrx_net_train: validation: needs draw, pairs, or images at least %zux%zu", d->height, d->width);
     if (!data->draw && !data->pairs) {
         if (!data->images || data->count == 0 || d->height > data->height || d->width > data->width
             || net->layer[0].channels != (d->noise_map ? 2u : 1u))
             return nrxi_fail(&d->env, NRX_E_ARG,
                 "nrx_net_train: data: needs draw, pairs, or images of one channel at least %zux%zu",
-                    d->height,
-                d->width);
+                    d->height, d->width);
         if (!nrxi_all_finite(data->images, data->count * data->height * data->width, NRX_F32))
             return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_net_train: data: an image is not finite");
     }
@@ -7604,8 +7429,8 @@ NRXI_FN nrx_status nrxi_net_train_defaults(nrx_net *net, const nrx_net_train_des
 NRXI_FN nrx_status nrxi_net_train_loss(nrxi_net_trainer *t, const nrx_net_data *data, size_t stream)
 {
     nrx_status s = nrxi_net_train_draw(t, data, stream);
-    if (s == NRX_OK) s = t->d.loss == NRX_NET_LOSS_CRITIC ? nrxi_net_train_critic(t,
-        stream) : nrxi_net_train_predict(t);
+    if (s == NRX_OK) s = t->d.loss == NRX_NET_LOSS_CRITIC ? nrxi_net_train_critic(t, stream)
+        : nrxi_net_train_predict(t);
     return s;
 }
 
@@ -7671,8 +7496,7 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
     if (!info) info = &local;
     memset(info, 0, sizeof *info);
     if (!net || !desc) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_train: %s is NULL",
-        net ? "desc"
-        : "net");
+        net ? "desc" : "net");
     memset(&t, 0, sizeof t);
     s = nrxi_net_train_defaults(net, desc, &t.d);
     if (s != NRX_OK) return s;
@@ -7728,8 +7552,7 @@ NRX_DEF nrx_status nrx_net_train(nrx_net *net, const nrx_net_train_desc *desc, n
 }
 
 NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_t count, size_t height,
-    size_t width,
-    const nrx_net_train_desc *desc, nrx_net_train_info *info)
+    size_t width, const nrx_net_train_desc *desc, nrx_net_train_info *info)
 {
     nrx_net_train_desc d = NRX_ZERO;
     if (desc) d = *desc;
@@ -7743,8 +7566,7 @@ NRX_DEF nrx_status nrx_net_train_scores(nrx_net *net, const float *images, size_
 /* ---- more ready-made networks ---- */
 
 NRXI_FN int nrxi_net_conv_plain(nrx_net *n, int in, size_t channels, size_t kernel, size_t stride,
-    int padding, int bias,
-    const char *name)
+    int padding, int bias, const char *name)
 {
     nrx_net_conv_desc d = NRX_ZERO;
     d.channels = channels;
@@ -7768,15 +7590,15 @@ NRXI_FN void nrxi_net_damp(nrx_net *n, int node, double factor)
 
 NRXI_FN int nrxi_net_normed(nrx_net *n, int x, int norm)
 {
-    return norm == 1 ? nrx_net_group_norm(n, x, 1, 0, NULL) : norm == 2 ? nrx_net_batch_norm(n, x, 0,
-        NULL) : x;
+    return norm == 1 ? nrx_net_group_norm(n, x, 1, 0, NULL) : norm == 2 ? nrx_net_batch_norm(n, x, 0, NULL)
+        : x;
 }
 
 NRXI_FN int nrxi_net_conv_block(nrx_net *n, int x, size_t channels, const nrx_net_cnn_desc *d)
 {
     size_t i;
-    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_net_normed(n,
-        nrxi_net_conv_plain(n, x, channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
+    for (i = 0; i < d->layers; i++) x = nrx_net_activation(n, nrxi_net_normed(n, nrxi_net_conv_plain(n, x,
+        channels, 3, 1, d->padding, 1, NULL), d->norm), d->activation, 0, 0);
     return x;
 }
 
@@ -7785,8 +7607,8 @@ NRXI_FN nrx_net_cnn_desc nrxi_net_cnn_defaults(const nrx_net_cnn_desc *desc, siz
 {
     nrx_net_cnn_desc d = NRX_ZERO;
     if (desc) d = *desc;
-    if (d.inputs == 0) d.inputs = 1;
     if (d.outputs == 0) d.outputs = 1;
+    if (d.inputs == 0) d.inputs = d.outputs + (d.noise_map ? 1 : 0);
     if (d.channels == 0) d.channels = channels;
     if (d.layers == 0) d.layers = layers;
     if (d.scales == 0) d.scales = scales;
@@ -7802,8 +7624,8 @@ NRXI_FN nrx_status nrxi_net_cnn_begin(const nrx_net_cnn_desc *d, const char *who
     if (!result) return nrxi_fail(&d->env, NRX_E_ARG, "%s: net is NULL", who);
     *result = NULL;
     if (d->layers > 1000 || d->scales > 12 || d->blocks > 100
-        || d->channels > 65536) return nrxi_fail(&d->env,
-        NRX_E_RANGE, "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
+        || d->channels > 65536) return nrxi_fail(&d->env, NRX_E_RANGE,
+            "%s: %zu layers, %zu scales, %zu blocks", who, d->layers, d->scales, d->blocks);
     nd.channels = d->inputs;
     nd.seed = d->seed;
     nd.env = d->env;
@@ -7861,8 +7683,8 @@ NRX_DEF nrx_status nrx_net_dncnn(const nrx_net_cnn_desc *desc, nrx_net **net)
     }
     last = nrxi_net_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1, NULL);
     nrxi_net_damp(n, last, d.init_scale);
-    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0
-        : nrx_net_slice(n, 0, 0, d.outputs), last, 1, -1), "dncnn", net);
+    return nrxi_net_done(n, nrx_net_add(n, d.inputs == d.outputs ? 0 : nrx_net_slice(n, 0, 0, d.outputs),
+        last, 1, -1), "dncnn", net);
 }
 
 /* x + conv(act(conv(x))) */
@@ -7928,11 +7750,9 @@ NRX_DEF nrx_status nrx_net_nett(const nrx_net_cnn_desc *desc, nrx_net **net)
     int x = 0;
     if (s != NRX_OK) return s;
     for (i = 0; i + 1 < d.layers; i++) x = nrx_net_activation(n, nrxi_net_conv_plain(n, x, d.channels, 3, 1,
-        d.padding,
-        1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
+        d.padding, 1, NULL), d.activation, d.activation == NRX_NET_CELU ? 10 : 0, 0);
     return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_net_conv_plain(n, x, d.outputs, 3, 1, d.padding, 1,
-        NULL)), "nett",
-        net);
+        NULL)), "nett", net);
 }
 
 NRX_DEF nrx_status nrx_net_ar(const nrx_net_cnn_desc *desc, nrx_net **net)
@@ -8094,22 +7914,19 @@ NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const flo
             /* gradient descent on psi(y) - <x,y>, step doubled and halved */
             s = nrx_net_forward(p, y, &value);
             if (s == NRX_OK) s = nrx_net_backward(p, NULL, g, NULL);
-            for (k = 0, r0 = 0,
-                dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r;
+            for (k = 0, r0 = 0, dot = 0; k < n; k++) { double r = (double)g[k] - (double)xi[k]; r0 += r * r;
                     dot += (double)xi[k] * (double)y[k]; }
             f0 = (double)value - dot;
             if (s != NRX_OK || sqrt(r0) <= tolerance || it == max_iterations) break;
             for (step *= 2; step > 1e-9; step *= 0.5) {
-                for (k = 0,
-                    dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k] - (
-                        double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
+                for (k = 0, dot = 0; k < n; k++) { t[k] = (float)((double)y[k] - step * ((double)g[k]
+                    - (double)xi[k])); dot += (double)xi[k] * (double)t[k]; }
                 s = nrx_net_forward(p, t, &value);
                 if (s != NRX_OK || (double)value - dot <= f0 - 0.4 * step * r0 + 1e-7 * fabs(f0)) break;
             }
             memcpy(y, t, n * sizeof *y);
         }
-        for (k = 0, dot = 0,
-            half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k];
+        for (k = 0, dot = 0, half = 0; k < n; k++) { dot += (double)y[k] * (double)xi[k];
                 half += 0.5 * (double)xi[k] * (double)xi[k];
             }
         prior[i] = dot - half - (f0 + dot);
@@ -8120,12 +7937,11 @@ NRX_DEF nrx_status nrx_net_lpn_prior(const nrx_net *net, size_t count, const flo
 }
 
 NRXI_FN nrx_status nrxi_net_unrolled_begin(const nrx_net_unrolled_desc *desc, nrx_net_unrolled_desc *d,
-    const char *who,
-    nrx_net **result, nrx_net **n)
+    const char *who, nrx_net **result, nrx_net **n)
 {
     nrx_net_desc nd = NRX_ZERO;
-    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env
-        : NULL, NRX_E_ARG, "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
+    if (!desc || !result || !desc->op) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG,
+        "%s: %s is NULL", who, !desc ? "desc" : !result ? "net" : "op");
     *result = NULL;
     *d = *desc;
     if (d->iterations == 0) d->iterations = 5;
@@ -8171,8 +7987,7 @@ NRX_DEF nrx_status nrx_net_lpd(const nrx_net_unrolled_desc *desc, nrx_net **net)
         int ax = nrx_net_operator(n, nrx_net_slice(n, x, d.memory > 1 ? 1 : 0, 1), d.op, 0, d.data_height,
             d.data_width, d.scale), ah;
         h = nrx_net_add(n, h, nrxi_net_update_nodes(n, nrx_net_concat(n, h, nrx_net_concat(n, ax, y)),
-            d.channels,
-            d.memory), 1, 1);
+            d.channels, d.memory), 1, 1);
         ah = nrx_net_operator(n, nrx_net_slice(n, h, 0, 1), d.op, 1, d.height, d.width, d.scale);
         x = nrx_net_add(n, x, nrxi_net_update_nodes(n, nrx_net_concat(n, x, ah), d.channels, d.memory), 1, 1);
     }
@@ -8220,8 +8035,7 @@ NRX_DEF nrx_status nrx_net_itnet(const nrx_net_unrolled_desc *desc, const nrx_ne
         int r, z = nrx_net_add(n, x, nrxi_net_unet_nodes(n, x, &u), 1, 1);
         r = nrx_net_add(n, nrx_net_operator(n, z, d.op, 0, d.data_height, d.data_width, 1), 0, 1, -1);
         r = nrx_net_scale_learned(n, nrx_net_operator(n, r, d.inverse, 0, d.height, d.width, 1), 0,
-            NRX_NET_W_FREE,
-            1, 1, NULL);
+            NRX_NET_W_FREE, 1, 1, NULL);
         x = nrx_net_add(n, z, r, 1, -1);
     }
     return nrxi_net_done(n, x, "itnet", net);
@@ -8257,8 +8071,7 @@ NRX_DEF nrx_status nrx_net_lista(const nrx_net_unrolled_desc *desc, double thres
                 -1);
         }
         e = nrxi_net_conv_plain(n, nrx_net_operator(n, r, d.op, 1, d.height, d.width, d.scale), d.channels,
-            5, 1, 0, 0,
-            NULL);
+            5, 1, 0, 0, NULL);
         for (c = 0; e >= 0 && c < d.channels; c++) for (k = 0; k < 25; k++)
             n->theta[n->param[n->layer[e].param[0]].offset + c * 25 + k] = filters[c * 25 + 24 - k];
         if (z >= 0) e = nrx_net_add(n, z, e, 1, 1);
@@ -8270,8 +8083,7 @@ NRX_DEF nrx_status nrx_net_lista(const nrx_net_unrolled_desc *desc, double thres
             n->theta[n->param[n->layer[down].param[0]].offset + c] = -(float)threshold;
         }
         z = nrx_net_add(n, nrx_net_activation(n, up, NRX_NET_RELU, 0, 0), nrx_net_activation(n, down,
-            NRX_NET_RELU, 0, 0),
-            1, -1);
+            NRX_NET_RELU, 0, 0), 1, -1);
     }
     if (s != NRX_OK) { nrx_net_free(n); return s; }
     return nrxi_net_done(n, x, "lista", net);
@@ -8320,23 +8132,19 @@ NRXI_FN nrx_status nrxi_net_watch_eval(void *user, const void *x, double *value,
 }
 
 NRXI_FN nrx_status nrxi_net_recon_check(const nrx_linop *A, const float *y, const float *x,
-    const nrx_net_recon_desc *d,
-    const char *who)
+    const nrx_net_recon_desc *d, const char *who)
 {
     if (!A || !y || !x || !A->apply || !A->adjoint) return nrxi_fail(&d->env, NRX_E_ARG, "%s: %s is NULL",
-        who, !A
-        ? "A" : !y ? "y" : !x ? "x" : "A's apply or adjoint");
+        who, !A ? "A" : !y ? "y" : !x ? "x" : "A's apply or adjoint");
     if (A->dtype != NRX_F32) return nrxi_fail(&d->env, NRX_E_ARG, "%s: A must be f32", who);
     if (!nrxi_all_finite(y, A->rows, NRX_F32) || !nrxi_all_finite(x, A->cols,
-        NRX_F32)) return nrxi_fail(&d->env,
-        NRX_E_NUMERIC, "%s: y or the start x is not finite", who);
+        NRX_F32)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "%s: y or the start x is not finite", who);
     return NRX_OK;
 }
 
 /* |Ax - y|^2/2 + R(x) with its gradient (g may be NULL). r: rows. */
 NRXI_FN nrx_status nrxi_net_energy(const nrx_linop *A, const float *y, const nrx_functional *R,
-    const float *x, float *r,
-    float *g, float *h, double *value)
+    const float *x, float *r, float *g, float *h, double *value)
 {
     double v = 0, fit = 0;
     size_t i;
@@ -8352,8 +8160,7 @@ NRXI_FN nrx_status nrxi_net_energy(const nrx_linop *A, const float *y, const nrx
 
 /* to = from - g/L, projected; returns |to - from|^2 and <g, to - from>. */
 NRXI_FN double nrxi_net_descend(size_t n, const float *from, const float *g, double L, int nonnegative,
-    float *to,
-    double *slope)
+    float *to, double *slope)
 {
     double d2 = 0, gd = 0;
     size_t i;
@@ -8370,12 +8177,9 @@ NRXI_FN double nrxi_net_descend(size_t n, const float *from, const float *g, dou
 }
 
 /* Gradient, accelerated gradient with restart (Beck and Teboulle 2009; restart when the momentum points
-   uphill:
-   O'Donoghue and Candes 2015),
-   and nmAPG (Li and Lin 2015). L starts at the certificate's bound (times 1/4, as bounds are rarely met) and
-   doubles
-      until the quadratic
-   upper bound holds at the step taken. */
+   uphill: O'Donoghue and Candes 2015), and nmAPG (Li and Lin 2015). L starts at the certificate's bound
+   (times 1/4, as bounds are rarely met) and doubles until the quadratic upper bound holds at the step
+   taken. */
 NRXI_FN nrx_status nrxi_net_minimise(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
     const nrx_net_recon_desc *d, nrx_solve_info *info)
 {
@@ -8419,8 +8223,8 @@ NRXI_FN nrx_status nrxi_net_minimise(const nrx_linop *A, const float *y, const n
             d2 = nrxi_net_descend(n, bar, g, L, d->nonnegative, z, &slope);
             s = nrxi_net_energy(A, y, R, z, r, NULL, h, &fz);
             info->applies += 2;
-            if (fz <= fbar + slope + 0.5 * L * d2 + 1e-6 * fabs(fbar)
-                || (top > 0 && L >= top && R->convexity == NRX_CONVEX)) break;
+            if (fz <= fbar + slope + 0.5 * L * d2 + 1e-6 * fabs(fbar) || (top > 0 && L >= top
+                && R->convexity == NRX_CONVEX)) break;
             L *= 2;
             info->restarts++;
         }
@@ -8503,8 +8307,8 @@ NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const
         if (r && A->apply(A->user, x, r) == NRX_OK) {
             for (i = 0; i < A->rows; i++) r[i] -= y[i];
             if (A->adjoint(A->user, r, g) == NRX_OK && R->eval(R->user, x, NULL, h) == NRX_OK) {
-                for (i = 0; i < A->cols; i++) sum += ((double)g[i] + (double)h[i]) * ((double)g[i] + (
-                    double)h[i]);
+                for (i = 0; i < A->cols; i++) sum += ((double)g[i] + (double)h[i]) * ((double)g[i]
+                    + (double)h[i]);
                 info->error_bound = sqrt(sum) / R->mu;
             }
         }
@@ -8515,9 +8319,8 @@ NRX_DEF nrx_status nrx_net_reconstruct(const nrx_linop *A, const float *y, const
 
 /* Both denoiser schemes: RED when lambda_on. */
 NRXI_FN nrx_status nrxi_net_denoiser_loop(const char *who, const nrx_linop *A, const float *y,
-    nrx_net_denoiser denoise,
-    void *user, float *x,
-                                      const nrx_net_recon_desc *desc, nrx_net_recon_info *info, int red)
+    nrx_net_denoiser denoise, void *user, float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info,
+        int red)
 {
     nrx_net_recon_desc d = NRX_ZERO;
     nrx_net_recon_info local;
@@ -8534,8 +8337,7 @@ NRXI_FN nrx_status nrxi_net_denoiser_loop(const char *who, const nrx_linop *A, c
     if (s != NRX_OK) return s;
     if (!denoise) return nrxi_fail(&d.env, NRX_E_ARG, "%s: denoise is NULL", who);
     if (d.step == 0 && !(A->norm > 0)) return nrxi_fail(&d.env, NRX_E_ARG,
-        "%s: step 0 needs the operator's norm",
-        who);
+        "%s: step 0 needs the operator's norm", who);
     if (red && !(d.lambda > 0)) return nrxi_fail(&d.env, NRX_E_ARG, "%s: lambda %g must be positive", who,
         d.lambda);
     step = d.step > 0 ? d.step : 1.0 / (A->norm * A->norm + (red ? d.lambda : 0));
@@ -8558,8 +8360,8 @@ NRXI_FN nrx_status nrxi_net_denoiser_loop(const char *who, const nrx_linop *A, c
         if (s != NRX_OK) break;
         if (red) {
             s = denoise(user, x, z);
-            for (i = 0; s == NRX_OK && i < n; i++) z[i] = x[i] - (float)step * (g[i]
-                + (float)d.lambda * (x[i] - z[i]));
+            for (i = 0; s == NRX_OK && i < n; i++) z[i] = x[i] - (float)step * (g[i] + (float)d.lambda
+                * (x[i] - z[i]));
         } else {
             for (i = 0; i < n; i++) g[i] = x[i] - (float)step * g[i];
             s = denoise(user, g, z);
@@ -8573,15 +8375,14 @@ NRXI_FN nrx_status nrxi_net_denoiser_loop(const char *who, const nrx_linop *A, c
             size += (double)z[i] * (double)z[i];
         }
         if (!nrxi_finite_f64(&change)) { info->solve.stop = NRX_STOP_NUMERIC; s = nrxi_fail(&d.env,
-            NRX_E_NUMERIC,
-            "%s: the iterate is not finite; the last good one is returned", who); break; }
+            NRX_E_NUMERIC, "%s: the iterate is not finite; the last good one is returned", who); break; }
         memcpy(x, z, n * sizeof *x);
         nrxi_net_watch_point(&w, x);
         info->solve.iterations = k + 1;
         info->solve.residual = size > 0 ? sqrt(change / size) : 0;
         if (info->solve.residual <= d.tol) { info->solve.stop = NRX_STOP_TOL; break; }
-        if (nrxi_progress(&d.env, k + 1, max,
-            info->solve.residual)) { info->solve.stop = NRX_STOP_CANCELLED; s = NRX_E_CANCELLED; break; }
+        if (nrxi_progress(&d.env, k + 1, max, info->solve.residual)) { info->solve.stop = NRX_STOP_CANCELLED;
+            s = NRX_E_CANCELLED; break; }
     }
     if (d.measure) { info->final = d.measure(d.measure_user, x); info->best = w.best > info->final ? w.best
         : info->final; }
@@ -8590,22 +8391,19 @@ NRXI_FN nrx_status nrxi_net_denoiser_loop(const char *who, const nrx_linop *A, c
 }
 
 NRX_DEF nrx_status nrx_net_pnp(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user,
-    float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
 {
     return nrxi_net_denoiser_loop("nrx_net_pnp", A, y, denoise, user, x, desc, info, 0);
 }
 
 NRX_DEF nrx_status nrx_net_red(const nrx_linop *A, const float *y, nrx_net_denoiser denoise, void *user,
-    float *x,
-    const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
+    float *x, const nrx_net_recon_desc *desc, nrx_net_recon_info *info)
 {
     return nrxi_net_denoiser_loop("nrx_net_red", A, y, denoise, user, x, desc, info, 1);
 }
 
 NRX_DEF nrx_status nrx_net_linear_denoise(nrx_net_denoiser W, void *user, size_t n, double tau,
-    const float *v,
-    float *out, float *work)
+    const float *v, float *out, float *work)
 {
     float *u, *r, *p, *q;
     double rr = 0, start, pq, next;
@@ -8646,16 +8444,15 @@ typedef struct nrxi_net_denoiser {
 } nrxi_net_denoiser;
 
 NRX_DEF nrx_status nrx_net_denoiser_create(const nrx_net *net, size_t height, size_t width, int predict,
-    double sigma,
-    const nrx_env *env, void **user)
+    double sigma, const nrx_env *env, void **user)
 {
     nrx_net_plan_desc pd = NRX_ZERO;
     nrx_net_plan *plan;
     nrxi_net_denoiser *d;
     nrx_status s;
     size_t size, shape[4], want;
-    if (!user || !net || sigma < 0) return nrxi_fail(env, NRX_E_ARG, "nrx_net_denoiser_create: %s",
-        !user ? "user is NULL" : !net ? "net is NULL" : "sigma is negative");
+    if (!user || !net || sigma < 0) return nrxi_fail(env, NRX_E_ARG, "nrx_net_denoiser_create: %s", !user
+        ? "user is NULL" : !net ? "net is NULL" : "sigma is negative");
     *user = NULL;
     pd.height = height; pd.width = width;
     pd.mode = predict == NRX_NET_PREDICT_OUTPUT ? NRX_NET_INFER : NRX_NET_GRADIENT;
@@ -8669,8 +8466,9 @@ NRX_DEF nrx_status nrx_net_denoiser_create(const nrx_net *net, size_t height, si
         : (nrxi_net_denoiser *)nrxi_calloc(env, 1, sizeof *d + 2 * size * sizeof(float));
     if (!d) {
         s = shape[1] * shape[2] * shape[3] != want || (sigma > 0 && plan->map[0].c < 2)
-            ? nrxi_fail(env, NRX_E_SHAPE, "nrx_net_denoiser_create: the network has %zu outputs, expected %zu",
-                shape[1] * shape[2] * shape[3], want)
+            ? nrxi_fail(env, NRX_E_SHAPE,
+                "nrx_net_denoiser_create: the network has %zu outputs, expected %zu", shape[1] * shape[2]
+                    * shape[3], want)
             : nrxi_fail(env, NRX_E_NOMEM, "nrx_net_denoiser_create: no memory");
         nrx_net_plan_free(plan);
         return s;
@@ -8716,8 +8514,7 @@ NRX_DEF void nrx_net_denoiser_free(void *user)
 /* ---- weights from the noise, and the two-scalar refit ---- */
 
 NRX_DEF nrx_status nrx_net_noise_weight(const nrx_linop *A, size_t count, const float *clean,
-    const float *data,
-    const nrx_functional *R, double *weight)
+    const float *data, const nrx_functional *R, double *weight)
 {
     float *r, *g;
     double mean = 0, top = R ? 0 : 1, v;
@@ -8803,10 +8600,9 @@ NRX_DEF nrx_status nrx_net_refit(nrx_net *net, const nrx_net_refit_desc *desc, n
             "nrx_net_refit: an argument is NULL, or count is 0");
     if (desc->A->dtype != NRX_F32 || desc->A->cols != net->layer[0].channels * desc->height * desc->width)
         return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_net_refit: images %zux%zu, A has %zu columns",
-            desc->height,
-            desc->width, desc->A->cols);
-    if (!nrxi_all_finite(desc->data, desc->count * desc->A->rows, NRX_F32)
-        || !nrxi_all_finite(desc->truth, desc->count * desc->A->cols, NRX_F32))
+            desc->height, desc->width, desc->A->cols);
+    if (!nrxi_all_finite(desc->data, desc->count * desc->A->rows, NRX_F32) || !nrxi_all_finite(desc->truth,
+        desc->count * desc->A->cols, NRX_F32))
         return nrxi_fail(&desc->env, NRX_E_NUMERIC, "nrx_net_refit: data or truth is not finite");
     q.d = desc;
     q.info = info;
@@ -8874,8 +8670,8 @@ NRXI_FN nrx_status nrxi_net_reach(const nrx_net *net, size_t *halo, size_t *grid
             k = l->pad_y > l->pad_x ? l->pad_y : l->pad_x;
             r += g * (span > k ? span : k);
             g *= l->stride;
-            if (l->padding == NRX_NET_PAD_CIRCULAR && (l->kh > 1
-                || l->kw > 1)) wrong = "has circular padding";
+            if (l->padding == NRX_NET_PAD_CIRCULAR && (l->kh > 1 || l->kw > 1)) wrong
+                = "has circular padding";
             break;
         case NRXI_NET_CONVT:
             if (g % l->stride) wrong = "enlarges beyond the input's size";
@@ -8898,15 +8694,13 @@ NRXI_FN nrx_status nrxi_net_reach(const nrx_net *net, size_t *halo, size_t *grid
             if (reach[l->in[1]] > r) r = reach[l->in[1]];
         }
         if (wrong) return nrxi_fail(&net->env, NRX_E_UNSUPPORTED,
-            "%s: layer %s (node %zu) %s: it cannot be cut", who,
-            l->name, i, wrong);
+            "%s: layer %s (node %zu) %s: it cannot be cut", who, l->name, i, wrong);
         reach[i] = r;
         space[i] = g;
         if (g > *grid) *grid = g;
     }
     if (space[out] != 1) return nrxi_fail(&net->env, NRX_E_UNSUPPORTED,
-        "%s: the output has another size than the input",
-        who);
+        "%s: the output has another size than the input", who);
     *halo = (reach[out] + *grid - 1) / *grid * *grid;
     return NRX_OK;
 }
@@ -8938,8 +8732,8 @@ NRXI_FN size_t nrxi_net_window_at(size_t from, size_t halo, size_t size, size_t 
     return at + size > n ? n - size : at;
 }
 
-NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile, const float *x,
-    float *y, const nrx_env *env)
+NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width, size_t tile,
+    const float *x, float *y, const nrx_env *env)
 {
     nrx_net_plan_desc pd = NRX_ZERO;
     nrx_net_plan *plan;
@@ -8952,8 +8746,7 @@ NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width
     if (s != NRX_OK) return s;
     if (height % grid || width % grid)
         return nrxi_fail(env, NRX_E_SHAPE, "nrx_net_tiled: image %zux%zu, sizes must be multiples of %zu",
-            height,
-            width, grid);
+            height, width, grid);
     if (tile > height + width) tile = height + width;
     tile = (tile + grid - 1) / grid * grid;
     pd.height = tile + 2 * halo < height ? tile + 2 * halo : height;
@@ -8981,8 +8774,7 @@ NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width
             wx = nrxi_net_window_at(tx, halo, pd.width, width);
             for (c = 0; c < ci; c++)
                 nrxi_net_window(x + (c * height + wy) * width + wx, width, in + c * pd.height * pd.width,
-                    pd.width,
-                    pd.height, pd.width);
+                    pd.width, pd.height, pd.width);
             s = nrx_net_forward(plan, in, out);
             for (c = 0; s == NRX_OK && c < co; c++)
                 nrxi_net_window(out + (c * pd.height + ty - wy) * pd.width + tx - wx, pd.width,
@@ -8996,8 +8788,7 @@ NRX_DEF nrx_status nrx_net_tiled(const nrx_net *net, size_t height, size_t width
 }
 
 NRX_DEF nrx_status nrx_net_slices(const nrx_net *net, size_t depth, size_t height, size_t width,
-    const float *x,
-    float *y, const nrx_env *env)
+    const float *x, float *y, const nrx_env *env)
 {
     nrx_net_plan_desc pd = NRX_ZERO;
     nrx_net_plan *plan;
@@ -9041,8 +8832,8 @@ NRXI_FN nrx_status nrxi_net_stack_eval(void *user, const void *x, double *value,
     size_t z;
     double v, sum = 0;
     for (z = 0; z < q->depth; z++) {
-        nrx_status s = q->plane->eval(q->plane->user, in + z * q->plane->n, value ? &v : NULL,
-            grad ? (float *)grad + z * q->plane->n : NULL);
+        nrx_status s = q->plane->eval(q->plane->user, in + z * q->plane->n, value ? &v : NULL, grad
+            ? (float *)grad + z * q->plane->n : NULL);
         if (s != NRX_OK) return s;
         if (value) sum += v;
     }
@@ -9055,8 +8846,8 @@ NRX_DEF nrx_status nrx_net_stack_functional(const nrx_functional *plane, size_t 
 {
     nrxi_net_stack *q;
     size_t n = 0;
-    if (!plane || !plane->eval || !stack || depth == 0 || plane->dtype != NRX_F32
-        || !nrxi_mul_ok(plane->n, depth, &n))
+    if (!plane || !plane->eval || !stack || depth == 0 || plane->dtype != NRX_F32 || !nrxi_mul_ok(plane->n,
+        depth, &n))
         return nrxi_fail(env, NRX_E_ARG, "nrx_net_stack_functional: needs an f32 functional and slices");
     q = (nrxi_net_stack *)nrxi_calloc(env, 1, sizeof *q);
     if (!q) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_stack_functional: no memory");
@@ -9126,14 +8917,13 @@ NRX_DEF nrx_status nrx_net_blur(size_t height, size_t width, const float *kernel
         return nrxi_fail(env, NRX_E_ARG, "nrx_net_blur: an argument is NULL or 0");
     memset(op, 0, sizeof *op);
     if (kh > height || kw > width) return nrxi_fail(env, NRX_E_SHAPE,
-        "nrx_net_blur: kernel %zux%zu, image %zux%zu", kh,
-        kw, height, width);
+        "nrx_net_blur: kernel %zux%zu, image %zux%zu", kh, kw, height, width);
     if (!nrxi_mul_ok(height, width, &area) || !nrxi_mul_ok(area, 32, &bytes))
         return nrxi_fail(env, NRX_E_RANGE, "nrx_net_blur: image %zux%zu", height, width);
     if (!nrxi_all_finite(kernel, kh * kw, NRX_F32)) return nrxi_fail(env, NRX_E_NUMERIC,
         "nrx_net_blur: the kernel is not finite");
-    q = (nrxi_net_blurred *)nrxi_calloc(env, 1, sizeof *q + (4 * area + nrxi_net_fft2_floats(height,
-        width)) * 4);
+    q = (nrxi_net_blurred *)nrxi_calloc(env, 1, sizeof *q + (4 * area + nrxi_net_fft2_floats(height, width))
+        * 4);
     if (!q) return nrxi_fail(env, NRX_E_NOMEM, "nrx_net_blur: no memory");
     if (env) q->env = *env;
     q->h = height;
@@ -9144,8 +8934,8 @@ NRX_DEF nrx_status nrx_net_blur(size_t height, size_t width, const float *kernel
     nrxi_net_fft2_init(height, width, q->work);
     for (y = 0; y < kh; y++)
         for (x = 0; x < kw; x++)
-            q->symbol[2 * ((y + height - kh / 2) % height * width + (x + width - kw / 2) % width)] = kernel[y
-                * kw + x];
+            q->symbol[2 * ((y + height - kh / 2) % height * width + (x + width - kw / 2) % width)]
+                = kernel[y * kw + x];
     nrxi_net_fft2(height, width, q->symbol, 0, q->work);
     for (k = 0; k < area; k++) {
         double a = (double)q->symbol[2 * k], b = (double)q->symbol[2 * k + 1];
@@ -9241,8 +9031,7 @@ NRXI_FN nrx_status nrxi_net_langevin_step(const nrxi_net_sampler *q, size_t stag
 }
 
 NRX_DEF nrx_status nrx_net_langevin(const nrx_linop *A, const float *y, const nrx_functional *R, float *x,
-    float *mean,
-    float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info)
+    float *mean, float *variance, const nrx_net_langevin_desc *desc, nrx_net_langevin_info *info)
 {
     nrx_net_langevin_desc d = NRX_ZERO;
     nrx_net_langevin_info local;
@@ -9319,8 +9108,7 @@ NRX_DEF nrx_status nrx_net_langevin(const nrx_linop *A, const float *y, const nr
 /* ---- bilevel ---- */
 
 NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A, const float *x,
-    const float *gx,
-    float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info)
+    const float *gx, float *grad, const nrx_net_hyper_desc *desc, nrx_net_hyper_info *info)
 {
     nrx_net_hyper_desc d = NRX_ZERO;
     nrx_net_hyper_info local;
@@ -9337,11 +9125,10 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
     info->curvature = HUGE_VAL;
     if (!net || !A || !x || !gx || !grad) return nrxi_fail(&d.env, NRX_E_ARG,
         "nrx_net_hypergradient: an argument is NULL");
-    if (A->dtype != NRX_F32 || d.height == 0 || d.width == 0
-        || A->cols != net->layer[0].channels * d.height * d.width)
+    if (A->dtype != NRX_F32 || d.height == 0 || d.width == 0 || A->cols != net->layer[0].channels * d.height
+        * d.width)
         return nrxi_fail(&d.env, NRX_E_SHAPE, "nrx_net_hypergradient: images %zux%zu, A has %zu columns",
-            d.height,
-            d.width, A->cols);
+            d.height, d.width, A->cols);
     if (d.weight == 0) d.weight = 1;
     if (d.tol == 0) d.tol = 1e-6;
     if (d.max_iter == 0) d.max_iter = 500;
@@ -9363,8 +9150,8 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
         if (s == NRX_OK && (nrxi_net_is_infinite(proof.lip_gradient) || !(A->norm > 0)))
             s = nrxi_fail(&d.env, NRX_E_ARG,
                 "nrx_net_hypergradient: the Jacobian-free form needs A's norm and a smooth network");
-        if (s == NRX_OK) for (i = 0; i < n; i++) q[i] = (float)((double)gx[i] / (A->norm * A->norm
-            + d.weight * proof.lip_gradient));
+        if (s == NRX_OK) for (i = 0; i < n; i++) q[i] = (float)((double)gx[i] / (A->norm * A->norm + d.weight
+            * proof.lip_gradient));
         rr = 0;
     }
     for (k = 0; s == NRX_OK && k < d.max_iter && rr > d.tol * d.tol * start; k++) {
@@ -9375,8 +9162,7 @@ NRX_DEF nrx_status nrx_net_hypergradient(const nrx_net *net, const nrx_linop *A,
         if (s == NRX_OK) s = A->adjoint(A->user, t, back);
         if (s != NRX_OK) break;
         for (i = 0; i < n; i++) hp[i] += back[i];
-        for (i = 0,
-            php = pp = 0; i < n; i++) { php += (double)p[i] * (double)hp[i];
+        for (i = 0, php = pp = 0; i < n; i++) { php += (double)p[i] * (double)hp[i];
                 pp += (double)p[i] * (double)p[i]; }
         if (php < info->curvature * pp) info->curvature = php / pp;
         if (!(php > 0)) { s = nrxi_fail(&d.env, NRX_E_NUMERIC,
@@ -9429,10 +9215,11 @@ NRXI_FN nrx_status nrxi_net_maid_eval(void *user, const void *x, double *value, 
 
 NRXI_FN double nrxi_net_maid_loss(nrxi_net_maid *m, size_t i)
 {
-    const float *x = m->x + i * m->R.n, *t = m->d.truth + (m->d.truth ? i * m->R.n : 0);
+    const float *x = m->x + i * m->R.n, *t;
     double v = 0;
     size_t k;
     if (m->d.loss) return m->d.loss(m->d.loss_user, i, x, m->gx);
+    t = m->d.truth + i * m->R.n;
     for (k = 0; k < m->R.n; k++) { m->gx[k] = x[k] - t[k]; v += 0.5 * (double)m->gx[k] * (double)m->gx[k]; }
     return v;
 }
@@ -9567,8 +9354,7 @@ NRX_DEF nrx_status nrx_net_maid(nrx_net *net, const nrx_net_maid_desc *desc, nrx
     n = desc->A->cols;
     if (desc->A->dtype != NRX_F32 || n != net->layer[0].channels * desc->height * desc->width)
         return nrxi_fail(&desc->env, NRX_E_SHAPE, "nrx_net_maid: images %zux%zu, A has %zu columns",
-            desc->height,
-            desc->width, n);
+            desc->height, desc->width, n);
     if (m.d.weight == 0) m.d.weight = 1;
     if (m.d.loss_lip == 0) m.d.loss_lip = 1;
     if (m.d.accuracy == 0) m.d.accuracy = 0.1;
@@ -9657,8 +9443,8 @@ NRX_DEF const nrx_net_weight *nrx_net_checkpoint_find(const nrx_net_checkpoint *
 NRX_DEF const char *nrx_net_checkpoint_meta(const nrx_net_checkpoint *c, const char *key)
 {
     size_t i;
-    if (c && key) for (i = 0; i + 1 < c->metas; i += 2) if (strcmp(c->meta[i],
-        key) == 0) return c->meta[i + 1];
+    if (c && key) for (i = 0; i + 1 < c->metas; i += 2) if (strcmp(c->meta[i], key) == 0) return c->meta[i
+        + 1];
     return NULL;
 }
 
@@ -9698,15 +9484,14 @@ NRXI_FN float nrxi_net_elem(int e, const unsigned char *p)
 
 /* Appends a tensor of `count` numbers, to be filled; NULL after an error (logged). */
 NRXI_FN float *nrxi_net_checkpoint_add(nrx_net_checkpoint *c, const char *name, size_t name_size,
-    const size_t *shape,
-    int ndim, nrx_status *status)
+    const size_t *shape, int ndim, nrx_status *status)
 {
     nrx_net_weight *w;
     size_t i, count = 1;
     for (i = 0; i < (size_t)ndim; i++) if (!nrxi_mul_ok(count, shape[i], &count)) count = (size_t)-1;
     if (count > NRX_MAX_ELEMS || count + c->elements > NRX_MAX_ELEMS) {
-        *status = nrxi_fail(&c->env, NRX_E_RANGE, "nrx_net_checkpoint_read: more than %zu elements (NRX_MAX_ELEMS)",
-            (size_t)NRX_MAX_ELEMS);
+        *status = nrxi_fail(&c->env, NRX_E_RANGE,
+            "nrx_net_checkpoint_read: more than %zu elements (NRX_MAX_ELEMS)", (size_t)NRX_MAX_ELEMS);
         return NULL;
     }
     if (c->count == c->room) {
@@ -9755,8 +9540,8 @@ NRXI_FN nrx_status nrxi_net_checkpoint_meta_add(nrx_net_checkpoint *c, const cha
 
 typedef struct nrxi_net_json { const char *at, *end; } nrxi_net_json;
 
-NRXI_FN void nrxi_net_json_space(nrxi_net_json *j) { while (j->at < j->end
-    && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++; }
+NRXI_FN void nrxi_net_json_space(nrxi_net_json *j) { while (j->at < j->end && (*j->at == ' '
+    || *j->at == '\n' || *j->at == '\t' || *j->at == '\r')) j->at++; }
 
 NRXI_FN int nrxi_net_json_take(nrxi_net_json *j, char c)
 {
@@ -9811,8 +9596,7 @@ NRXI_FN int nrxi_net_json_list(nrxi_net_json *j, size_t *v, size_t max, size_t *
 
 /* One tensor's object after its key. */
 NRXI_FN nrx_status nrxi_net_safetensors_entry(nrx_net_checkpoint *c, nrxi_net_json *j, const char *name,
-    size_t name_size,
-    const unsigned char *data, size_t data_size)
+    size_t name_size, const unsigned char *data, size_t data_size)
 {
     static const struct { const char *name; int elem; } types[] = { {"F32", NRXI_NET_E_F32}, {"F64",
         NRXI_NET_E_F64},
@@ -9831,8 +9615,8 @@ NRXI_FN nrx_status nrxi_net_safetensors_entry(nrx_net_checkpoint *c, nrxi_net_js
         ok = 0;
         if (nrxi_net_same_text(key, n, "dtype")) ok = nrxi_net_json_string(j, &type, &type_size) ? 1 : 0;
         else if (nrxi_net_same_text(key, n, "shape")) ok = nrxi_net_json_list(j, shape, 8, &ndim) ? 2 : 0;
-        else if (nrxi_net_same_text(key, n, "data_offsets")) ok = nrxi_net_json_list(j, range, 2,
-            &two) ? 4 : 0;
+        else if (nrxi_net_same_text(key, n, "data_offsets")) ok = nrxi_net_json_list(j, range, 2, &two) ? 4
+            : 0;
         if (!ok) return NRX_E_FORMAT;
         seen |= ok;
     } while (nrxi_net_json_take(j, ','));
@@ -9866,8 +9650,7 @@ NRXI_FN nrx_status nrxi_net_read_safetensors(nrx_net_checkpoint *c, const unsign
     do {
         char shown[48];
         if (!nrxi_net_json_string(&j, &key, &n) || !nrxi_net_json_take(&j, ':')) return nrxi_fail(&c->env,
-            NRX_E_FORMAT,
-            "nrx_net_checkpoint_read: safetensors header is malformed");
+            NRX_E_FORMAT, "nrx_net_checkpoint_read: safetensors header is malformed");
         if (nrxi_net_same_text(key, n, "__metadata__")) {
             if (!nrxi_net_json_take(&j, '{')) return nrxi_fail(&c->env, NRX_E_FORMAT,
                 "nrx_net_checkpoint_read: safetensors metadata is malformed");
@@ -9890,8 +9673,7 @@ NRXI_FN nrx_status nrxi_net_read_safetensors(nrx_net_checkpoint *c, const unsign
         memcpy(shown, key, m);
         shown[m] = 0;
         if (s != NRX_OK) return nrxi_fail(&c->env, s, "nrx_net_checkpoint_read: safetensors entry '%s': %s",
-            shown,
-            nrx_status_string(s));
+            shown, nrx_status_string(s));
     } while (nrxi_net_json_take(&j, ','));
     return nrxi_net_json_take(&j, '}') ? NRX_OK : nrxi_fail(&c->env, NRX_E_FORMAT,
         "nrx_net_checkpoint_read: safetensors header is malformed");
@@ -10042,8 +9824,8 @@ NRXI_FN nrx_status nrxi_net_pickle_global(nrxi_net_pickle *p)
     while (p->at < p->end && *p->at != '\n') { p->at++; n++; }
     if (p->at++ >= p->end) return nrxi_net_pickle_fail(p, "truncated");
     if (nrxi_net_same_text(module, m, "collections") && nrxi_net_same_text(name, n,
-        "OrderedDict")) return nrxi_net_push(p,
-        nrxi_net_pvalue_of(NRXI_NET_P_GLOBAL, NRXI_NET_G_ORDERED_DICT));
+        "OrderedDict")) return nrxi_net_push(p, nrxi_net_pvalue_of(NRXI_NET_P_GLOBAL,
+            NRXI_NET_G_ORDERED_DICT));
     if (nrxi_net_same_text(module, m, "torch._utils") && nrxi_net_same_text(name, n,
         "_rebuild_tensor_v2")) return nrxi_net_push(p, nrxi_net_pvalue_of(NRXI_NET_P_GLOBAL,
             NRXI_NET_G_TENSOR));
@@ -10078,13 +9860,11 @@ NRXI_FN nrx_status nrxi_net_pickle_storage(nrxi_net_pickle *p)
     key = nrxi_net_box_at(p, id, 2);
     count = nrxi_net_box_at(p, id, 4);
     if (type.kind != NRXI_NET_P_GLOBAL || type.i < NRXI_NET_G_STORAGE || key.kind != NRXI_NET_P_TEXT
-        || count.kind != NRXI_NET_P_INT
-        || count.i < 0 || (uint64_t)count.i > NRX_MAX_ELEMS)
+        || count.kind != NRXI_NET_P_INT || count.i < 0 || (uint64_t)count.i > NRX_MAX_ELEMS)
         return nrxi_net_pickle_fail(p, "a persistent id is not a storage");
     for (i = 0; i < p->storage_n; i++)
         if (p->storage[i].key_size == key.n && memcmp(p->storage[i].key, key.s,
-            key.n) == 0) return nrxi_net_push(p,
-            nrxi_net_pvalue_of(NRXI_NET_P_STORAGE, (int64_t)i));
+            key.n) == 0) return nrxi_net_push(p, nrxi_net_pvalue_of(NRXI_NET_P_STORAGE, (int64_t)i));
     s = nrxi_net_grow(&p->env, &a, p->storage_n, &p->storage_room, sizeof *p->storage);
     p->storage = (nrxi_net_pstorage *)a;
     if (s != NRX_OK) return s;
@@ -10107,10 +9887,9 @@ NRXI_FN nrx_status nrxi_net_pickle_tensor(nrxi_net_pickle *p, nrxi_net_pvalue ar
     size_t i, last, n;
     nrx_status s;
     if (st.kind != NRXI_NET_P_STORAGE || off.kind != NRXI_NET_P_INT || off.i < 0
-        || size.kind != NRXI_NET_P_LIST
-        || stride.kind != NRXI_NET_P_LIST
-        || p->box[size.i].length > 8 || p->box[size.i].length != p->box[stride.i].length) return nrxi_net_pickle_fail(p,
-            "a tensor has wrong arguments");
+        || size.kind != NRXI_NET_P_LIST || stride.kind != NRXI_NET_P_LIST || p->box[size.i].length > 8
+            || p->box[size.i].length != p->box[stride.i].length) return nrxi_net_pickle_fail(p,
+                "a tensor has wrong arguments");
     s = nrxi_net_grow(&p->env, &a, p->tensor_n, &p->tensor_room, sizeof *p->tensor);
     p->tensor = (nrxi_net_ptensor *)a;
     if (s != NRX_OK) return s;
@@ -10123,14 +9902,13 @@ NRXI_FN nrx_status nrxi_net_pickle_tensor(nrxi_net_pickle *p, nrxi_net_pvalue ar
         nrxi_net_pvalue d = nrxi_net_box_at(p, size, i), r = nrxi_net_box_at(p, stride, i);
         size_t reach;
         if (d.kind != NRXI_NET_P_INT || r.kind != NRXI_NET_P_INT || d.i < 0 || r.i < 0
-            || (uint64_t)d.i > NRX_MAX_ELEMS
-            || (uint64_t)r.i > NRX_MAX_ELEMS)
+            || (uint64_t)d.i > NRX_MAX_ELEMS || (uint64_t)r.i > NRX_MAX_ELEMS)
             return nrxi_net_pickle_fail(p, "a tensor has a wrong size or stride");
         t->shape[i] = (size_t)d.i;
         t->stride[i] = (size_t)r.i;
         if (!nrxi_mul_ok(n, t->shape[i], &n)) return nrxi_net_pickle_fail(p, "a tensor is too large");
-        if (t->shape[i] && (!nrxi_mul_ok(t->shape[i] - 1, t->stride[i], &reach)
-            || !nrxi_add_ok(last, reach, &last))) return nrxi_net_pickle_fail(p, "a tensor is too large");
+        if (t->shape[i] && (!nrxi_mul_ok(t->shape[i] - 1, t->stride[i], &reach) || !nrxi_add_ok(last, reach,
+            &last))) return nrxi_net_pickle_fail(p, "a tensor is too large");
     }
     if (n > 0 && last >= p->storage[t->storage].count) return nrxi_net_pickle_fail(p,
         "a tensor lies outside its storage");
@@ -10142,9 +9920,9 @@ NRXI_FN nrx_status nrxi_net_pickle_reduce(nrxi_net_pickle *p)
 {
     nrxi_net_pvalue f, args, out;
     nrx_status s;
-    if (p->stack_n < 2 || p->stack[p->stack_n - 1].kind != NRXI_NET_P_LIST
-        || p->stack[p->stack_n - 2].kind != NRXI_NET_P_GLOBAL) return nrxi_net_pickle_fail(p,
-        "REDUCE of something else than a constructor");
+    if (p->stack_n < 2 || p->stack[p->stack_n - 1].kind != NRXI_NET_P_LIST || p->stack[p->stack_n
+        - 2].kind != NRXI_NET_P_GLOBAL) return nrxi_net_pickle_fail(p,
+            "REDUCE of something else than a constructor");
     args = p->stack[--p->stack_n];
     f = p->stack[--p->stack_n];
     if (f.i == NRXI_NET_G_ORDERED_DICT) s = nrxi_net_box_new(p, NRXI_NET_P_DICT, &out);
@@ -10248,21 +10026,23 @@ NRXI_FN nrx_status nrxi_net_pickle_run(nrxi_net_pickle *p, nrxi_net_pvalue *resu
             size_t n = op - 0x84u, i;
             if (p->stack_n < n) return nrxi_net_pickle_fail(p, "stack underflow");
             s = nrxi_net_box_new(p, NRXI_NET_P_LIST, &v);
-            for (i = 0; s == NRX_OK && i < n; i++) s = nrxi_net_box_append(p, v,
-                p->stack[p->stack_n - n + i]);
+            for (i = 0; s == NRX_OK && i < n; i++) s = nrxi_net_box_append(p, v, p->stack[p->stack_n - n
+                + i]);
             p->stack_n -= n;
             if (s == NRX_OK) s = nrxi_net_push(p, v);
             break;
         }
         case 'a':
-            if (p->stack_n < 2 || p->stack[p->stack_n - 2].kind != NRXI_NET_P_LIST) return nrxi_net_pickle_fail(p,
-                "APPEND to something else than a list");
+            if (p->stack_n < 2 || p->stack[p->stack_n
+                - 2].kind != NRXI_NET_P_LIST) return nrxi_net_pickle_fail(p,
+                    "APPEND to something else than a list");
             p->stack_n--;
             s = nrxi_net_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
             break;
         case 's':
-            if (p->stack_n < 3 || p->stack[p->stack_n - 3].kind != NRXI_NET_P_DICT) return nrxi_net_pickle_fail(p,
-                "SETITEM on something else than a dictionary");
+            if (p->stack_n < 3 || p->stack[p->stack_n
+                - 3].kind != NRXI_NET_P_DICT) return nrxi_net_pickle_fail(p,
+                    "SETITEM on something else than a dictionary");
             p->stack_n -= 2;
             s = nrxi_net_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n]);
             if (s == NRX_OK) s = nrxi_net_box_append(p, p->stack[p->stack_n - 1], p->stack[p->stack_n + 1]);
@@ -10295,14 +10075,13 @@ NRXI_FN nrx_status nrxi_net_pickle_run(nrxi_net_pickle *p, nrxi_net_pvalue *resu
             s = nrxi_net_push(p, p->memo[k]);
             break;
         case '.':
-            if (p->stack_n == 0 || p->stack[p->stack_n - 1].kind == NRXI_NET_P_MARK) return nrxi_net_pickle_fail(p,
-                "nothing on the stack at STOP");
+            if (p->stack_n == 0 || p->stack[p->stack_n
+                - 1].kind == NRXI_NET_P_MARK) return nrxi_net_pickle_fail(p, "nothing on the stack at STOP");
             *result = p->stack[p->stack_n - 1];
             return NRX_OK;
         default:
             return nrxi_fail(&p->env, NRX_E_UNSUPPORTED,
-                "nrx_net_checkpoint_read: pickle opcode %d is not among the known ones; nothing was executed",
-                (int)op);
+                "nrx_net_checkpoint_read: pickle opcode %d is not among the known ones; nothing was executed", (int)op);
         }
         if (s != NRX_OK) return s;
     }
@@ -10311,8 +10090,7 @@ NRXI_FN nrx_status nrxi_net_pickle_run(nrxi_net_pickle *p, nrxi_net_pvalue *resu
 
 /* Copies a tensor through its strides. */
 NRXI_FN nrx_status nrxi_net_pickle_give(nrxi_net_pickle *p, nrx_net_checkpoint *c, const nrxi_net_ptensor *t,
-    const char *name,
-    size_t name_size)
+    const char *name, size_t name_size)
 {
     const nrxi_net_pstorage *st = p->storage + t->storage;
     size_t index[8] = {0, 0, 0, 0, 0, 0, 0, 0}, size = nrxi_net_elem_size(st->elem), at = t->offset, i, count;
@@ -10336,11 +10114,9 @@ NRXI_FN nrx_status nrxi_net_pickle_give(nrxi_net_pickle *p, nrx_net_checkpoint *
 }
 
 /* Walks dictionaries and lists; names are joined with dots. *budget bounds the work on shared or cyclic
-   containers.
-   */
+   containers. */
 NRXI_FN nrx_status nrxi_net_pickle_walk(nrxi_net_pickle *p, nrx_net_checkpoint *c, nrxi_net_pvalue v,
-    char *name, size_t length,
-    size_t size, int depth, size_t *budget)
+    char *name, size_t length, size_t size, int depth, size_t *budget)
 {
     size_t cell, k = 0;
     if (v.kind == NRXI_NET_P_TENSOR) return nrxi_net_pickle_give(p, c, p->tensor + v.i, name, length);
@@ -10358,8 +10134,7 @@ NRXI_FN nrx_status nrxi_net_pickle_walk(nrxi_net_pickle *p, nrx_net_checkpoint *
         if (v.kind == NRXI_NET_P_DICT) {
             nrxi_net_pvalue key = p->cell[cell].v;
             if (key.kind == NRXI_NET_P_TEXT) for (n = 0; n < key.n; n++) nrxi_put(&t, key.s[n] >= 32
-                && key.s[n] < 127
-                ? key.s[n] : '?');
+                && key.s[n] < 127 ? key.s[n] : '?');
             else if (key.kind == NRXI_NET_P_INT) nrxi_put_signed(&t, key.i);
             cell = p->cell[cell].next;
             if (cell == NRXI_NET_NIL) break;
@@ -10397,8 +10172,8 @@ NRXI_FN nrx_status nrxi_net_read_zip(nrx_net_checkpoint *c, const unsigned char 
         s = nrxi_npz_find(bytes, size, i, NULL, &e, "checkpoint", &c->env);
         if (s != NRX_OK) return s;
         for (k = 0; k < e.name_size; k++)
-            if (e.name[k] == '/' && nrxi_net_same_text(e.name + k + 1, e.name_size - k - 1,
-                "data.pkl")) { found = 1; root = k + 1; pkl = e; break; }
+            if (e.name[k] == '/' && nrxi_net_same_text(e.name + k + 1, e.name_size - k - 1, "data.pkl")) {
+                found = 1; root = k + 1; pkl = e; break; }
     }
     if (!found) { /* .npz */
         for (i = 0; i < entries; i++) {
@@ -10410,8 +10185,8 @@ NRXI_FN nrx_status nrxi_net_read_zip(nrx_net_checkpoint *c, const unsigned char 
             if (s == NRX_OK) s = nrxi_npy_decode(e.bytes, e.n, NRX_F32, &data, shape, &ndim, "checkpoint",
                 &c->env);
             if (s != NRX_OK) return s;
-            n = e.name_size > 4 && memcmp(e.name + e.name_size - 4, ".npy",
-                4) == 0 ? e.name_size - 4 : e.name_size;
+            n = e.name_size > 4 && memcmp(e.name + e.name_size - 4, ".npy", 4) == 0 ? e.name_size - 4
+                : e.name_size;
             to = nrxi_net_checkpoint_add(c, e.name, n, shape, ndim, &s);
             if (to) memcpy(to, data, c->item[c->count - 1].count * sizeof *to);
             nrxi_free(&c->env, data);
@@ -10442,10 +10217,8 @@ NRXI_FN nrx_status nrxi_net_read_zip(nrx_net_checkpoint *c, const unsigned char 
     return s;
 }
 
-/* The stream of before 2020: pickles of magic, protocol 1001, system, the state and the list of storage
-   keys; then
-   per key an
-   int64 count and the raw elements. */
+/* The stream of before 2020: pickles of magic, protocol 1001, system, the state and the list of storage keys;
+   then per key an int64 count and the raw elements. */
 NRXI_FN nrx_status nrxi_net_read_legacy(nrx_net_checkpoint *c, const unsigned char *bytes, size_t size)
 {
     nrxi_net_pickle p;
@@ -10465,8 +10238,8 @@ NRXI_FN nrx_status nrxi_net_read_legacy(nrx_net_checkpoint *c, const unsigned ch
     }
     if (s == NRX_OK && keys.kind != NRXI_NET_P_LIST) s = nrxi_net_pickle_fail(&p,
         "the list of storages is missing");
-    for (cell = s == NRX_OK ? p.box[keys.i].head : NRXI_NET_NIL; s == NRX_OK
-        && cell != NRXI_NET_NIL; cell = p.cell[cell].next) {
+    for (cell = s == NRX_OK ? p.box[keys.i].head : NRXI_NET_NIL; s == NRX_OK && cell != NRXI_NET_NIL; cell
+        = p.cell[cell].next) {
         nrxi_net_pvalue key = p.cell[cell].v;
         uint64_t count;
         for (k = 0; k < p.storage_n; k++) if (key.kind == NRXI_NET_P_TEXT && p.storage[k].key_size == key.n
@@ -10517,8 +10290,7 @@ NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *
     size_t i, k;
     int pass;
     if (!net || !c) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_load_weights: %s is NULL",
-        net
-        ? "checkpoint" : "net");
+        net ? "checkpoint" : "net");
     for (pass = 0; pass < 2; pass++) /* everything is checked before the first write */
         for (i = 0; i < net->params; i++) {
             nrxi_net_param *q = net->param + i;
@@ -10537,13 +10309,11 @@ NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *
             if (w->count != q->rows * q->cols)
                 return nrxi_fail(&net->env, NRX_E_SHAPE,
                     "nrx_net_load_weights: key '%s' has %zu numbers, expected %zu x %zu", name, w->count,
-                        q->rows,
-                    q->cols);
+                        q->rows, q->cols);
             for (k = 0; k < (size_t)w->ndim && k < 4 && w->ndim == q->ndim; k++)
                 if (w->shape[k] != q->shape[k]) return nrxi_fail(&net->env, NRX_E_SHAPE,
                     "nrx_net_load_weights: key '%s' has size %zu in dimension %zu, expected %zu", name,
-                        w->shape[k],
-                    k, q->shape[k]);
+                        w->shape[k], k, q->shape[k]);
             for (k = 0; k < w->count; k++)
                 if (!nrxi_finite_f32(w->data + k)) return nrxi_fail(&net->env, NRX_E_NUMERIC,
                     "nrx_net_load_weights: key '%s' holds %g at %zu", name, (double)w->data[k], k);
@@ -10551,9 +10321,8 @@ NRX_DEF nrx_status nrx_net_load_weights(nrx_net *net, const nrx_net_checkpoint *
     return NRX_OK;
 }
 
-/* The graph as text: per layer its numbers, blank separated, doubles as the hexadecimal of their bits;
-   layers end
-   with ';'. */
+/* The graph as text: per layer its numbers, blank separated, doubles as the hexadecimal of their bits; layers
+   end with ';'. */
 NRXI_FN void nrxi_net_put_bits(nrxi_text *t, double v)
 {
     uint64_t u;
@@ -10697,9 +10466,8 @@ NRXI_FN nrx_status nrxi_net_graph_load(const nrx_net_checkpoint *c, const char *
     size_t channels, out, v[18], k;
     double weight, scale, a, b, rate;
     const char *t = graph, *arch;
-    if (!nrxi_net_get_number(&t, &channels) || !nrxi_net_get_number(&t, &out)
-        || !nrxi_net_get_bits(&t, &weight)
-        || !nrxi_net_get_bits(&t, &scale) || channels == 0 || channels > 65536)
+    if (!nrxi_net_get_number(&t, &channels) || !nrxi_net_get_number(&t, &out) || !nrxi_net_get_bits(&t,
+        &weight) || !nrxi_net_get_bits(&t, &scale) || channels == 0 || channels > 65536)
         return nrxi_fail(env, NRX_E_FORMAT, "nrx_net_load: the graph in the metadata is malformed");
     nd.channels = channels;
     if (env) nd.env = *env;
@@ -10713,12 +10481,12 @@ NRXI_FN nrx_status nrxi_net_graph_load(const nrx_net_checkpoint *c, const char *
         size_t len = 0;
         for (t++; *t && *t != ' ' && len < sizeof name - 1; t++) name[len++] = *t;
         name[len] = 0;
-        for (k = 0; k < 18; k++) if (!nrxi_net_get_number(&t, v + k)
-            || v[k] > ((size_t)1 << 28)) { s = NRX_E_FORMAT; break; }
+        for (k = 0; k < 18; k++) if (!nrxi_net_get_number(&t, v + k) || v[k] > ((size_t)1 << 28)) {
+            s = NRX_E_FORMAT; break; }
         if (s == NRX_OK && (!nrxi_net_get_bits(&t, &a) || !nrxi_net_get_bits(&t, &b)
             || !nrxi_net_get_bits(&t, &rate))) s = NRX_E_FORMAT;
-        if (s == NRX_OK && nrxi_net_build_from(n, name, v, a, b,
-            rate) < 0) s = n->status != NRX_OK ? n->status
+        if (s == NRX_OK && nrxi_net_build_from(n, name, v, a, b, rate) < 0) s = n->status != NRX_OK
+            ? n->status
             : NRX_E_FORMAT;
         if (n->count > NRX_MAX_ELEMS) s = NRX_E_RANGE;
         while (*t == ' ') t++;
@@ -10727,8 +10495,8 @@ NRXI_FN nrx_status nrxi_net_graph_load(const nrx_net_checkpoint *c, const char *
     if (s == NRX_OK) n->output = (int)out;
     arch = nrx_net_checkpoint_meta(c, "arch");
     if (arch) nrxi_net_name(n->arch, sizeof n->arch, arch, "", 0);
-    if (s != NRX_OK) (void)nrxi_fail(env, s, "nrx_net_load: the graph in the metadata is malformed at node %zu",
-        n->layers);
+    if (s != NRX_OK) (void)nrxi_fail(env, s,
+        "nrx_net_load: the graph in the metadata is malformed at node %zu", n->layers);
     else s = nrx_net_load_weights(n, c, NULL);
     if (s != NRX_OK) { nrx_net_free(n); return s; }
     *net = n;
@@ -10766,26 +10534,24 @@ NRXI_FN int nrxi_net_key_prefix(const nrx_net_checkpoint *c, const char *suffix,
 }
 
 /* The tensor, checked: ndim sizes, 0 = any; NULL and a line when it is missing, has another shape or is not
-   finite.
-   */
+   finite. */
 NRXI_FN const nrx_net_weight *nrxi_net_expect(const nrx_net_checkpoint *c, const char *prefix,
-    const char *suffix,
-    size_t count, int ndim, nrx_status *s)
+    const char *suffix, size_t count, int ndim, nrx_status *s)
 {
     const nrx_net_weight *w = nrxi_net_key(c, prefix, suffix);
     size_t i;
-    if (!w) { *s = nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_load: key '%s%s' is missing", prefix,
-        suffix); return NULL; }
+    if (!w) { *s = nrxi_fail(&c->env, NRX_E_FORMAT, "nrx_net_load: key '%s%s' is missing", prefix, suffix);
+        return NULL; }
     if ((ndim >= 0 && w->ndim != ndim) || (count && w->count != count) || w->count == 0) {
         *s = nrxi_fail(&c->env, NRX_E_SHAPE,
-            "nrx_net_load: key '%s%s' has %d dimensions and %zu numbers, expected %d and %zu", prefix, suffix,
-            w->ndim, w->count, ndim, count);
+            "nrx_net_load: key '%s%s' has %d dimensions and %zu numbers, expected %d and %zu", prefix,
+                suffix, w->ndim, w->count, ndim, count);
         return NULL;
     }
     for (i = 0; i < w->count; i++)
         if (!nrxi_finite_f32(w->data + i)) {
-            *s = nrxi_fail(&c->env, NRX_E_NUMERIC, "nrx_net_load: key '%s%s' holds %g at %zu", prefix, suffix,
-                (double)w->data[i], i);
+            *s = nrxi_fail(&c->env, NRX_E_NUMERIC, "nrx_net_load: key '%s%s' holds %g at %zu", prefix,
+                suffix, (double)w->data[i], i);
             return NULL;
         }
     return w;
@@ -10793,8 +10559,7 @@ NRXI_FN const nrx_net_weight *nrxi_net_expect(const nrx_net_checkpoint *c, const
 
 /* A convolution node from a checkpoint's kernel [co][ci][k][k]. */
 NRXI_FN int nrxi_net_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *bias,
-    int padding,
-    int weights, const char *name)
+    int padding, int weights, const char *name)
 {
     nrx_net_conv_desc d = NRX_ZERO;
     nrxi_net_layer *l;
@@ -10802,8 +10567,8 @@ NRXI_FN int nrxi_net_load_conv(nrx_net *n, int input, const nrx_net_weight *w, c
     if (!w || input < 0) return -1;
     if (w->ndim != 4 || w->shape[2] > 64 || w->shape[3] > 64 || w->shape[1] != n->layer[input].channels
         || (bias && bias->count != w->shape[0]))
-        return NRXI_NET_BUILD_FAIL(n, NRX_E_SHAPE, "nrx_net_load: key '%s' is no kernel for %zu input channels", w->name,
-            n->layer[input].channels);
+        return NRXI_NET_BUILD_FAIL(n, NRX_E_SHAPE,
+            "nrx_net_load: key '%s' is no kernel for %zu input channels", w->name, n->layer[input].channels);
     d.channels = w->shape[0]; d.kernel_height = w->shape[2]; d.kernel = w->shape[3];
     d.padding = padding; d.no_bias = bias == NULL; d.weights = weights; d.name = name; d.init = 1;
     node = nrx_net_conv2d(n, input, &d);
@@ -10815,8 +10580,7 @@ NRXI_FN int nrxi_net_load_conv(nrx_net *n, int input, const nrx_net_weight *w, c
 }
 
 /* Largest |sum over channels of filter spectra|^2 on a 256 x 256 grid, of the composed kernel of a chain of
-   convolutions from one channel:
-   what the published code divides by. kernel [channels][size][size]. */
+   convolutions from one channel: what the published code divides by. kernel [channels][size][size]. */
 NRXI_FN double nrxi_net_composed_norm2(const nrx_env *env, const float *kernel, size_t channels, size_t size,
     nrx_status *s)
 {
@@ -10854,8 +10618,8 @@ NRXI_FN double nrxi_net_composed_norm2(const nrx_env *env, const float *kernel, 
 
 /* CRR and WCRR of the comparative study (arXiv 2510.01755): three convolutions normalised to norm one, then
    e^{-2s} (e^{-b} h(e^b e^s t) - rho h(e^s t)). */
-NRXI_FN nrx_status nrxi_net_load_ridge(const nrx_net_checkpoint *c, const char *prefix, int weak, int padding,
-    nrx_net **net)
+NRXI_FN nrx_status nrxi_net_load_ridge(const nrx_net_checkpoint *c, const char *prefix, int weak,
+    int padding, nrx_net **net)
 {
     nrx_net_desc nd = NRX_ZERO;
     nrx_net *n;
@@ -10900,8 +10664,8 @@ NRXI_FN nrx_status nrxi_net_load_ridge(const nrx_net_checkpoint *c, const char *
     }
     if (node >= 0) {
         norm = sqrt(nrxi_net_composed_norm2(&c->env, kernel, ch, size, &n->status));
-        if (norm > 0) for (k = 0; k < w[0]->count; k++) n->theta[n->param[n->layer[1].param[0]].offset
-            + k] = (float)((double)w[0]->data[k] / norm);
+        if (norm > 0) for (k = 0; k < w[0]->count; k++) n->theta[n->param[n->layer[1].param[0]].offset + k]
+            = (float)((double)w[0]->data[k] / norm);
         node = nrx_net_ridge(n, node, weak ? 1 : 0, 0, (double)beta->data[0], 0, 0, "profile");
     }
     nrxi_free(&c->env, kernel);
@@ -10940,8 +10704,7 @@ NRXI_FN int nrxi_net_load_icnn2(const nrx_net_checkpoint *c, const char *prefix,
 }
 
 /* ACR: wz.K.weight (K = 0 ... L-1), wx_quad absent, wx.K.{weight,bias} for K = 0 ... L, final_conv2d.weight,
-   leaky
-   ReLU 0.2, mean. */
+   leaky ReLU 0.2, mean. */
 NRXI_FN nrx_status nrxi_net_load_acr(const nrx_net_checkpoint *c, const char *prefix, int padding,
     nrx_net **net)
 {
@@ -10986,28 +10749,67 @@ NRXI_FN nrx_status nrxi_net_load_acr(const nrx_net_checkpoint *c, const char *pr
     return nrxi_net_done(n, z, "acr", net);
 }
 
+/* The local critic (LAR): valid 3 x 3 convolutions at the even numbers of a sequence, SiLU between them, the
+   mean over
+   all positions of the image continued by the reach of one patch. */
+NRXI_FN nrx_status nrxi_net_load_lar(const nrx_net_checkpoint *c, const char *prefix, nrx_net **net)
+{
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrx_net_create((nd.env = c->env, &nd), &n);
+    size_t k, count = 0;
+    int z = 0;
+    if (s != NRX_OK) return s;
+    for (k = 0; k < 400; k += 2) {
+        char key[32];
+        nrxi_net_join(key, sizeof key, "", "", k);
+        if (k == 0) strcpy(key, "0");
+        strcat(key, ".weight");
+        if (!nrxi_net_key(c, prefix, key)) break;
+        count++;
+    }
+    for (k = 0; s == NRX_OK && k < count; k++) {
+        char key[32], name[24];
+        const nrx_net_weight *w, *b;
+        nrxi_net_join(key, sizeof key, "", "", 2 * k);
+        if (k == 0) strcpy(key, "0");
+        strcat(key, ".weight");
+        w = nrxi_net_expect(c, prefix, key, 0, 4, &s);
+        strcpy(strchr(key, '.'), ".bias");
+        b = s == NRX_OK ? nrxi_net_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
+        if (s != NRX_OK) break;
+        nrxi_net_name(name, sizeof name, NULL, "conv", k + 1);
+        z = nrxi_net_load_conv(n, z, w, b, k ? NRX_NET_PAD_VALID : NRX_NET_PAD_REPLICATE, NRX_NET_W_FREE,
+            name);
+        if (z >= 0 && k == 0) n->layer[z].pad_y = n->layer[z].pad_x = 2 * count;
+        if (k + 1 < count) z = nrx_net_activation(n, z, NRX_NET_SILU, 0, 0);
+        else if (w->shape[0] != 1) s = nrxi_fail(&c->env, NRX_E_SHAPE,
+            "nrx_net_load: key '%s' has %zu outputs, a critic has one", w->name, w->shape[0]);
+    }
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    return nrxi_net_done(n, nrx_net_mean(n, z), "lar", net);
+}
+
 NRXI_FN nrx_status nrxi_net_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d,
-    const char *path,
-    nrx_net **net)
+    const char *path, nrx_net **net)
 {
     const char *first[3], *second[3];
     const char *graph;
-    char prefix[256];
+    char prefix[272];
     nrx_status s;
     const nrx_net_weight *alpha, *scale;
     nrx_net *n = NULL;
-    int weak = d->weakly_convex > 0 || (d->weakly_convex == 0 && path
-        && (strstr(path, "WCRR") || strstr(path, "wcrr")));
-    if (!c || !net) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_load: %s is NULL",
-        c ? "net" : "checkpoint");
+    int weak = d->weakly_convex > 0 || (d->weakly_convex == 0 && path && (strstr(path, "WCRR")
+        || strstr(path, "wcrr")));
+    if (!c || !net) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_net_load: %s is NULL", c ? "net"
+        : "checkpoint");
     first[0] = "wx"; first[1] = "wz"; first[2] = "scale";
     second[0] = "wx_b"; second[1] = "wz_b"; second[2] = "scale_b";
     *net = NULL;
     graph = nrx_net_checkpoint_meta(c, "nrx_graph");
     if (graph) return nrxi_net_graph_load(c, graph, &c->env, net);
-    if (nrxi_net_key_prefix(c, "filters.0.parametrizations.weight.original",
-        prefix)) s = nrxi_net_load_ridge(c, prefix,
-        weak, d->padding, &n);
+    if (nrxi_net_key_prefix(c, "filters.0.parametrizations.weight.original", prefix)) s
+        = nrxi_net_load_ridge(c, prefix, weak, d->padding, &n);
     else if (nrxi_net_key_prefix(c, "icnn1.wx.parametrizations.weight.original", prefix)
         || nrxi_net_key_prefix(c, "icnn.wx.parametrizations.weight.original", prefix)) {
         nrx_net_desc nd = NRX_ZERO;
@@ -11028,22 +10830,23 @@ NRXI_FN nrx_status nrxi_net_load_any(const nrx_net_checkpoint *c, const nrx_net_
         s = nrxi_net_done(n, a, two ? "idcnn" : "icnn", &n);
     } else if (nrxi_net_key_prefix(c, "final_conv2d.weight", prefix)) s = nrxi_net_load_acr(c, prefix,
         d->padding, &n);
+    else if (nrxi_net_key_prefix(c, "convnet.12.weight", prefix)) {
+        strcat(prefix, "convnet.");
+        s = nrxi_net_load_lar(c, prefix, &n);
+    }
     else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED,
-        "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights",
-                          c->count ? c->item[0].name : "", c->count);
+        "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights", c->count ? c->item[0].name : "", c->count);
     if (s != NRX_OK) return s;
     alpha = nrx_net_checkpoint_find(c, "alpha");
     scale = nrx_net_checkpoint_find(c, "scale");
     if (alpha && scale && alpha->count == 1 && scale->count == 1) nrx_net_set_scaling(n,
-        exp((double)alpha->data[0]),
-        exp((double)scale->data[0]));
+        exp((double)alpha->data[0]), exp((double)scale->data[0]));
     *net = n;
     return NRX_OK;
 }
 
 NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint,
-    const nrx_net_load_desc *desc,
-    nrx_net **net)
+    const nrx_net_load_desc *desc, nrx_net **net)
 {
     nrx_net_load_desc d = NRX_ZERO;
     if (desc) d = *desc;
@@ -11082,23 +10885,21 @@ NRXI_FN void nrxi_net_put_entry(nrxi_text *t, const char *name, const size_t *sh
 }
 
 NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, size_t step,
-    unsigned char **bytes,
-    size_t *size)
+    unsigned char **bytes, size_t *size)
 {
     size_t i, room, head, data, numbers;
     unsigned char *out, *at;
     nrxi_text t;
     if (!net || !bytes || !size) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG,
-        "nrx_net_save: %s is NULL", net
-        ? "bytes or size" : "net");
+        "nrx_net_save: %s is NULL", net ? "bytes or size" : "net");
     *bytes = NULL;
     *size = 0;
     if (net->status != NRX_OK) return nrxi_fail(&net->env, net->status,
         "nrx_net_save: a builder of this network failed before");
     room = 600 + net->layers * 700 + net->params * 260;
     numbers = net->count + (state ? 2 * net->count : 0);
-    if (!nrxi_mul_ok(numbers, 4, &data)) return nrxi_fail(&net->env, NRX_E_RANGE, "nrx_net_save: %zu weights",
-        net->count);
+    if (!nrxi_mul_ok(numbers, 4, &data)) return nrxi_fail(&net->env, NRX_E_RANGE,
+        "nrx_net_save: %zu weights", net->count);
     out = (unsigned char *)nrxi_alloc(&net->env, room + data + 16, 1);
     if (!out) return nrxi_fail(&net->env, NRX_E_NOMEM, "nrx_net_save: no memory for %zu bytes", room + data);
     t.at = (char *)out + 8;
@@ -11115,8 +10916,8 @@ NRX_DEF nrx_status nrx_net_save_bytes(const nrx_net *net, const float *state, si
     nrxi_put_string(&t, "\"}");
     for (i = 0; i < net->params; i++) {
         const nrxi_net_param *q = net->param + i;
-        nrxi_net_put_entry(&t, q->name, q->shape, q->ndim, q->offset * 4,
-            (q->offset + q->rows * q->cols) * 4);
+        nrxi_net_put_entry(&t, q->name, q->shape, q->ndim, q->offset * 4, (q->offset + q->rows * q->cols)
+            * 4);
     }
     if (state) {
         nrxi_net_put_entry(&t, "nrx_adam.m", &net->count, 1, net->count * 4, net->count * 8);
@@ -11147,10 +10948,10 @@ NRX_DEF nrx_status nrx_net_load_state(const nrx_net *net, const nrx_net_checkpoi
     const nrx_net_weight *m = nrx_net_checkpoint_find(c, "nrx_adam.m"), *v = nrx_net_checkpoint_find(c,
         "nrx_adam.v");
     const char *text = nrx_net_checkpoint_meta(c, "step");
-    if (!net || !state || !step) return nrxi_fail(net ? &net->env
-        : NULL, NRX_E_ARG, "nrx_net_load_state: an argument is NULL");
-    if (!m || !v || !text || m->count != net->count || v->count != net->count
-        || !nrxi_net_get_number(&text, step))
+    if (!net || !state || !step) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG,
+        "nrx_net_load_state: an argument is NULL");
+    if (!m || !v || !text || m->count != net->count || v->count != net->count || !nrxi_net_get_number(&text,
+        step))
         return nrxi_fail(&net->env, NRX_E_FORMAT,
             "nrx_net_load_state: the checkpoint holds no training state for %zu weights", net->count);
     memcpy(state, m->data, net->count * sizeof *state);
@@ -11202,8 +11003,7 @@ NRX_DEF nrx_status nrx_net_save_state(const nrx_net *net, const float *state, si
 }
 
 NRX_DEF nrx_status nrx_net_save(const nrx_net *net, const char *path) { return nrx_net_save_state(net, NULL,
-    0,
-    path); }
+    0, path); }
 
 NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const char *name)
 {
@@ -11213,8 +11013,7 @@ NRX_DEF nrx_status nrx_net_write_c(const nrx_net *net, const char *path, const c
     int ok;
     nrx_status s;
     if (!path || !name) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_write_c: %s is NULL",
-        path
-        ? "name" : "path");
+        path ? "name" : "path");
     s = nrx_net_save_bytes(net, NULL, 0, &bytes, &size);
     if (s != NRX_OK) return s;
     f = fopen(path, "wb");

@@ -21,64 +21,85 @@
  *      for (i = 0; i < 64 * 64; i++) picture[i] = (float)((i / 64 > 20) + 0.1 * nrx_rng_normal(&r));
  *      options.tol = 1e-4;                          // relative duality gap
  *      if (nrx_opt_tv_denoise(NRX_F32, 64, 64, picture, 0.2, clean, &options, &info) != NRX_OK) return 1;
- *      printf("objective %.3f, at most %.1e above the minimum, %d iterations: %s\n", info.objective, info.gap,
- *             (int)info.iterations, nrx_stop_string(info.stop));
+ *      printf("objective %.3f, at most %.1e above the minimum, %d iterations: %s\n", info.objective,
+ *             info.gap, (int)info.iterations, nrx_stop_string(info.stop));
  *      return 0;
  *  }
  * <<< example
 
    WHAT IT DOES
-     Training optimizers over nrx_param lists: SGD, RMSProp, AdaGrad, Adam, AdamW, AMSGrad, AdaBelief, Lion, Muon (Newton-Schulz, Polar
-       Express, QDWH), Freon (any exponent), Kaon, AuON, SOAP; schedules, groups, clipping, accumulation, averages, save and resume to the bit.
-     Matrix functions: polar factor by QDWH, Newton-Schulz, (G G^T)^-c G, singular value thresholding, spectral norm.
-     Solvers over nrx_linop and nrx_functional: Krylov, proximal gradient, primal-dual, ADMM, quasi-Newton, fixed points, transport.
-     Proximal operators with values; bilevel learning (MAID); data-order attacks and their audit; operator factorization.
+     Training optimizers over nrx_param lists: SGD, RMSProp, AdaGrad, Adam, AdamW, AMSGrad, AdaBelief, Lion,
+       Muon (Newton-Schulz, Polar Express, QDWH), Freon (any exponent), Kaon, AuON, SOAP; schedules, groups,
+       clipping, accumulation, averages, save and resume to the bit.
+     Matrix functions: polar factor by QDWH, Newton-Schulz, (G G^T)^-c G, singular value thresholding, norms.
+     Solvers over nrx_linop and nrx_functional: Krylov, proximal gradient, primal-dual, ADMM, quasi-Newton,
+       fixed points, transport.
+     Proximal operators with values; bilevel learning (MAID); data-order attacks and their audit; operator
+     factorization.
    WHAT IT DOES NOT
-     Compute gradients of networks (nrx_nets.h, nrx_tensor.h do), sparse or integer programming, second-order cones, GPUs.
+     Compute gradients of networks (nrx_nets.h, nrx_tensor.h do), sparse or integer programming, second-order
+     cones, GPUs.
 
    WHICH TO USE WHEN
      A x = b, A symmetric positive definite            nrx_opt_cg
      A symmetric, indefinite or singular               nrx_opt_minres
-     A general, square                                 nrx_opt_gmres (robust), nrx_opt_bicgstab (little memory)
-     least squares, tomography                         nrx_opt_cgls; nrx_opt_lsqr when ill-conditioned; stop by `discrepancy` on noisy data
-     smooth + bounds, any size                         nrx_opt_lbfgs; nrx_opt_bb when memory is short; nrx_opt_ncg without bounds
+     A general, square                                 nrx_opt_gmres (robust), nrx_opt_bicgstab (little
+                                                       memory)
+     least squares, tomography                         nrx_opt_cgls; nrx_opt_lsqr when ill-conditioned; stop
+                                                       by `discrepancy` on noisy data
+     smooth + bounds, any size                         nrx_opt_lbfgs; nrx_opt_bb when memory is short;
+                                                       nrx_opt_ncg without bounds
      non-linear least squares, few unknowns            nrx_opt_levenberg
      1/2 |Ax-b|^2 + l1, nuclear norm, any prox         nrx_opt_fista
-     1/2 |Ax-b|^2 + learned convex regularizer         nrx_opt_fista (regularizer as f, its lip and mu filled in: certified steps and gap)
+     1/2 |Ax-b|^2 + learned convex regularizer         nrx_opt_fista (regularizer as f, its lip and mu filled
+                                                       in: certified steps and gap)
      ... + learned weakly convex or unknown one        nrx_opt_nmapg
      total variation of an image                       nrx_opt_tv_denoise
-     h(Kx) non-smooth: TV with an operator, several terms   nrx_opt_pdhg; with very many rows in blocks nrx_opt_spdhg
+     h(Kx) non-smooth: TV with an operator, several terms   nrx_opt_pdhg; with very many rows in blocks
+                                                            nrx_opt_spdhg
      the same to high accuracy, A cheap to apply       nrx_opt_admm
-     only subgradients                                 nrx_opt_subgradient (Polyak's step if the minimum is known)
-     x = T(x), T nonexpansive                          nrx_opt_halpern; T a contraction: nrx_opt_anderson; sums: nrx_opt_vr_halpern
-     transport between two histograms                  nrx_opt_sinkhorn; small epsilon: nrx_opt_sinkhorn_newton
+     only subgradients                                 nrx_opt_subgradient (Polyak's step if the minimum is
+                                                       known)
+     x = T(x), T nonexpansive                          nrx_opt_halpern; T a contraction: nrx_opt_anderson;
+                                                       sums: nrx_opt_vr_halpern
+     transport between two histograms                  nrx_opt_sinkhorn; small epsilon:
+                                                       nrx_opt_sinkhorn_newton
      parameters of a regularizer from examples         nrx_opt_bilevel
-     training a network                                AdamW (NRX_OPT_DEFAULT) first; matrices of at least 64: Muon with NRX_SCALE_RMS and AdamW's rate, embeddings, heads
-                                                       and gains in a group with kind NRX_OPT_ADAMW; Freon at c = 2/3 and Kaon where Muon does well
+     training a network                                AdamW (NRX_OPT_DEFAULT) first; matrices of at least 64:
+                                                       Muon with NRX_SCALE_RMS and AdamW's rate, embeddings,
+                                                       heads and gains in a group with kind NRX_OPT_ADAMW;
+                                                       Freon at c = 2/3 and Kaon where Muon does well
      averaging away noise at the end                   desc.ema, or a schedule that ends at zero
 
    CONVENTIONS
-     Matrices are row-major and contiguous. Vectors of solvers have the dtype (NRX_F32, NRX_F64) of the operator or functional; scalars are double. A
-     descriptor that is NULL or all zero means the defaults written beside its fields. Learning rates multiply the direction as documented at
-     NRX_SCALE_*; weight decay is decoupled (w *= 1 - lr*decay) except for NRX_OPT_ADAM.
+     Matrices are row-major and contiguous. Vectors of solvers have the dtype (NRX_F32, NRX_F64) of the
+     operator or functional; scalars are double. A descriptor that is NULL or all zero means the defaults
+     written beside its fields. Learning rates multiply the direction as documented at NRX_SCALE_*; weight
+     decay is decoupled (w *= 1 - lr*decay) except for NRX_OPT_ADAM.
    ERRORS
-     Functions return nrx_status; bad arguments, shapes and memory are reported before anything is written, with one line through env.log. Not converging is
-     a result: read info.stop (nrx_stop_string) and info.gap. A value that is not finite stops a solver with NRX_E_NUMERIC and the last good x.
+     Functions return nrx_status; bad arguments, shapes and memory are reported before anything is written,
+     with one line through env.log. Not converging is a result: read info.stop (nrx_stop_string) and info.gap.
+     A value that is not finite stops a solver with NRX_E_NUMERIC and the last good x.
    MEMORY
-     From env's allocator (default malloc). Solvers allocate once per call, optimizers once in nrx_opt_init; nrx_opt_step does not allocate
-     (except Freon with an irrational exponent, which needs an SVD).
+     From env's allocator (default malloc). Solvers allocate once per call, optimizers once in nrx_opt_init;
+     nrx_opt_step does not allocate (except Freon with an irrational exponent, which needs an SVD).
    THREADS, DETERMINISM
-     No globals; one thread per object. Products and elementwise steps use env.parallel_for or OpenMP; the bits do not depend on the number of threads. The
-     same build on the same kind of processor gives the same bits; stochastic methods draw from the seed given.
+     No globals; one thread per object. Products and elementwise steps use env.parallel_for or OpenMP; the
+     bits do not depend on the number of threads. The same build on the same kind of processor gives the same
+     bits; stochastic methods draw from the seed given.
    PRECISION
-     f32 data are summed in f64 where sums are long. Orthogonal factors: |U^T U - I| < 1e-15 in f64. Freon works in f64 inside; its cheap defaults
-     are accurate for condition numbers up to 1e3 (see nrx_opt_freon_desc). Kaon is chaotic by design.
+     f32 data are summed in f64 where sums are long. Orthogonal factors: |U^T U - I| < 1e-15 in f64. Freon
+     works in f64 inside; its cheap defaults are accurate for condition numbers up to 1e3 (see
+     nrx_opt_freon_desc). Kaon is chaotic by design.
 
    MACROS (define before the implementation, in one file)
-     NRX_OPTIM_IMPLEMENTATION or NRX_IMPLEMENTATION  emit the code          NRX_STATIC       everything static in this unit
-     NRX_MALLOC/NRX_REALLOC/NRX_FREE                 default allocator      NRX_LOG(line)    default log (silent)
-     NRX_VERBOSE                                     log to stderr          NRX_NO_STDIO     no stdio at all
-     NRX_NO_SIMD                                     plain C only           NRX_USE_CBLAS    products by a BLAS
+     NRX_OPTIM_IMPLEMENTATION or NRX_IMPLEMENTATION  emit the code
+     NRX_STATIC                                      everything static in this unit
+     NRX_MALLOC/NRX_REALLOC/NRX_FREE                 default allocator
+     NRX_LOG(line), NRX_VERBOSE                      default log (silent); log to stderr
+     NRX_NO_STDIO                                    no stdio at all
+     NRX_NO_SIMD                                     plain C only
+     NRX_USE_CBLAS                                   products by a BLAS
      NRX_DEF                                         linkage of functions
 */
 #if defined(NRX_STATIC) && defined(NRX_LINKAGE_) && NRX_LINKAGE_ != 1
@@ -537,11 +558,14 @@ extern "C" {
 NRX_DEF const char *nrx_opt_version(void);
 
 /* ==== matrix functions ====
-   Matrices are rows x cols, row-major, contiguous, of `dtype` NRX_F32 or NRX_F64. Outputs may be the input array unless stated.
-   NULL desc = defaults. A zero matrix gives zero; a matrix with a NaN or infinity gives NRX_E_NUMERIC and nothing is written. */
+   Matrices are rows x cols, row-major, contiguous, of `dtype` NRX_F32 or NRX_F64. Outputs may be the input
+   array unless stated. NULL desc = defaults. A zero matrix gives zero; a matrix with a NaN or infinity
+   gives NRX_E_NUMERIC and nothing is written. */
 
 typedef struct nrx_opt_polar_desc {
-    double lower;          /* lower bound of sigma_min / |A|_F; 0 = estimated, 1e-17 for the ill-conditioned. Too small only costs iterations */
+    /* lower bound of sigma_min / |A|_F; 0 = estimated, 1e-17 for the ill-conditioned. Too small only costs
+       iterations */
+    double lower;
     size_t max_iter;       /* 0 = 12 */
     int    no_polish;      /* non-zero skips the last Newton-Schulz step in doubled precision */
     nrx_env env;
@@ -553,19 +577,27 @@ typedef struct nrx_opt_polar_info {
     double change;         /* Frobenius norm of the last change */
 } nrx_opt_polar_info;
 
-/* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham 2013): U rows x cols with
-   orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols, symmetric (NULL = not wanted). At most 6 iterations for
-   condition numbers up to 1e16; |U^T U - I|_2 below 1e-15 in f64 after the polish. Works in f64 inside. Cost in matrix products
-   (measured at 512): 2.8 per Cholesky iteration, 5.3 per QR iteration by products (one, two for the ill-conditioned), 12 by
-   Householder reflections (the first at condition numbers beyond 1e8), 3.2 for the polish, 0.6 for the bound of sigma_min. */
-NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
-                                 nrx_opt_polar_info *info);
+/* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham
+   2013): U rows x cols with orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols,
+   symmetric (NULL = not wanted). At most 6 iterations for condition numbers up to 1e16; |U^T U - I|_2
+   below 1e-15 in f64 after the polish. Works in f64 inside. Cost in matrix products (measured at 512): 2.8
+   per Cholesky iteration, 5.3 per QR iteration by products (one, two for the ill-conditioned), 12 by
+   Householder reflections (the first at condition numbers beyond 1e8), 3.2 for the polish, 0.6 for the
+   bound of sigma_min. */
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h,
+    const nrx_opt_polar_desc *desc, nrx_opt_polar_info *info);
 
-enum { NRX_NS_MUON = 0,          /* Jordan's quintic (3.4445, -4.7750, 2.0315): singular values >= 2e-3 land in [0.68, 1.21]            */
-       NRX_NS_POLAR_EXPRESS = 1, /* Amsel et al. 2025: a new quintic each step; 6 steps: singular values >= 1e-3 land within 0.7 % of 1 */
-       NRX_NS_DION = 2,          /* five quintics with the safety factor built in                                                        */
-       NRX_NS_CUBIC = 3,         /* (3x - x^3)/2: slow and exact                                                                         */
-       NRX_NS_KAON = 4           /* 4.1 x (1 - x^2)^2: chaotic, for nrx_opt_kaon                                                         */ };
+enum {
+       /* Jordan's quintic (3.4445, -4.7750, 2.0315): singular values >= 2e-3 land in [0.68, 1.21] */
+       NRX_NS_MUON = 0,
+       /* Amsel et al. 2025: a new quintic each step; 6 steps: singular values >= 1e-3 land within 0.7 % of
+          1 */
+       NRX_NS_POLAR_EXPRESS = 1,
+       /* five quintics with the safety factor built in */
+       NRX_NS_DION = 2,
+       /* (3x - x^3)/2: slow and exact */
+       NRX_NS_CUBIC = 3,
+       NRX_NS_KAON = 4           /* 4.1 x (1 - x^2)^2: chaotic, for nrx_opt_kaon */ };
 
 typedef struct nrx_opt_ns_desc {
     int    coefficients;   /* NRX_NS_* */
@@ -574,55 +606,86 @@ typedef struct nrx_opt_ns_desc {
     nrx_env env;
 } nrx_opt_ns_desc;
 
-/* Approximate polar factor by odd polynomials of G/|G|_F, as Muon does it: only products of matrices. Works in dtype. */
-NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc);
+/* Approximate polar factor by odd polynomials of G/|G|_F, as Muon does it: only products of matrices.
+   Works in dtype. */
+NRX_DEF nrx_status nrx_opt_newton_schulz(
+    int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc);
 
-enum { NRX_FREON_POWER_MEAN = 0, /* O = U diag((sigma/M_q)^(q-1)) V^T, M_q = (mean sigma^q)^(1/q): one learning rate for all exponents and widths */
+enum {
+       /* O = U diag((sigma/M_q)^(q-1)) V^T, M_q = (mean sigma^q)^(1/q): one learning rate for all
+          exponents and widths */
+       NRX_FREON_POWER_MEAN = 0,
        NRX_FREON_SUM = 1,        /* the map of G / |G|_Schatten-q: unit Schatten-p norm for q > 1 */
        NRX_FREON_RAW = 2         /* (G G^T)^-c G itself */ };
 
 typedef struct nrx_opt_freon_desc {
-    double c;              /* exponent: 0 = normalised gradient, 1/2 = polar factor (Muon), > 1/2 inverted spectrum, 1 = pseudo-inverse */
+    /* exponent: 0 = normalised gradient, 1/2 = polar factor (Muon), > 1/2 inverted spectrum, 1 =
+       pseudo-inverse */
+    double c;
     int    scale;          /* NRX_FREON_* */
-    double sigma_min;      /* relative singular values down to here are mapped accurately, smaller ones grow linearly from 0.
-                              0 = 1e-3 in f32 (good for condition numbers up to 1e3), 1e-5 in f64 */
+    double sigma_min;      /* relative singular values down to here are mapped accurately, smaller ones grow
+                              linearly from 0. 0 = 1e-3 in f32 (good for condition numbers up to 1e3), 1e-5 in f64 */
     size_t terms;          /* rational steps; 0 = 3 in f32, 4 in f64 (5 for sigma_min 1e-7) */
-    int    exact;          /* non-zero: by singular value decomposition instead (also used when c is not a/b with b <= 16) */
+    /* non-zero: by singular value decomposition instead (also used when c is not a/b with b <= 16) */
+    int    exact;
     nrx_env env;
 } nrx_opt_freon_desc;
 
-/* Freon's direction D_c = (G G^T)^-c G = U diag(sigma^(1-2c)) V^T without an SVD, scaled (Shumaylov et al. 2026, arXiv 2605.11181): a coupled
-   rational iteration with minimax coefficients, k x k work (k = min(rows, cols)) in f64 always. c in [-2, 2]. */
-NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc);
+/* Freon's direction D_c = (G G^T)^-c G = U diag(sigma^(1-2c)) V^T without an SVD, scaled (Shumaylov et al.
+   2026, arXiv 2605.11181): a coupled rational iteration with minimax coefficients, k x k work (k =
+   min(rows, cols)) in f64 always. c in [-2, 2]. */
+NRX_DEF nrx_status nrx_opt_freon(
+    int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc);
 
-/* Minimax coefficients (alpha, beta, gamma)_t, t < terms, of the coupled iteration for the b-th root (b >= 2) on relative singular values
-   [sigma_min, 1]: coefficients[3 t ...]. *reached = the lower end of the interval that [sigma_min^(2/b), 1] is mapped to (upper end 1).
-   For b = 2 they are QDWH's. Composite minimax in the sense of Gawlik and Nakatsukasa 2019 (arXiv 1906.11326), by nested bisection. */
-NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached);
+/* Minimax coefficients (alpha, beta, gamma)_t, t < terms, of the coupled iteration for the b-th root (b >=
+   2) on relative singular values [sigma_min, 1]: coefficients[3 t ...]. *reached = the lower end of the
+   interval that [sigma_min^(2/b), 1] is mapped to (upper end 1). For b = 2 they are QDWH's. Composite
+   minimax in the sense of Gawlik and Nakatsukasa 2019 (arXiv 1906.11326), by nested bisection. */
+NRX_DEF nrx_status nrx_opt_freon_coefficients(
+    int b, double sigma_min, size_t terms, double *coefficients, double *reached);
 
-/* Kaon's direction: `steps` (0 = 5) of x -> 4.1 x (1 - x^2)^2 on the singular values of G/|G|_F, divided by 1.175. Deterministic and chaotic:
-   other precisions or summation orders give another, equally good spectrum. A rank-one matrix, which the map would send to 0, gets
-   G/|G|_F and *fallback = 1 (fallback may be NULL). */
-NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env);
+/* Kaon's direction: `steps` (0 = 5) of x -> 4.1 x (1 - x^2)^2 on the singular values of G/|G|_F, divided
+   by 1.175. Deterministic and chaotic: other precisions or summation orders give another, equally good
+   spectrum. A rank-one matrix, which the map would send to 0, gets G/|G|_F and *fallback = 1 (fallback may
+   be NULL). */
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps,
+    int *fallback, const nrx_env *env);
 
-/* Singular value thresholding: U diag(max(sigma - tau, 0)) V^T, the prox of tau times the nuclear norm. *rank (may be NULL) = values left. */
-NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env);
+/* Singular value thresholding: U diag(max(sigma - tau, 0)) V^T, the prox of tau times the nuclear norm.
+   *rank (may be NULL) = values left. */
+NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x,
+    size_t *rank, const nrx_env *env);
 
 /* Largest singular value, to rounding, from the SVD (k = min(rows, cols), O(rows cols k)). */
-NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env);
+NRX_DEF nrx_status nrx_opt_spectral_norm(
+    int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env);
 
 /* ==== training optimizers ====
-   One step: gradients are checked (not finite, or too large to be squared: NRX_E_NUMERIC with a line that names the block, nothing
-   changed), clipped, turned into a direction, applied with decoupled decay, then constraints and averages. Formulas: SGD first velocity =
-   gradient; Adam (Kingma, Ba 2015); AdamW (Loshchilov, Hutter 2019); AMSGrad (Reddi et al. 2018); RMSProp (Tieleman, Hinton 2012); AdaGrad (Duchi
-   et al. 2011); AdaBelief (Zhuang et al. 2020); Lion (Chen et al. 2023); Muon (Jordan 2024); Freon, Kaon (Shumaylov et al. 2026); AuON (2509.24320);
-   SOAP (Vyas et al. 2024). The matrix kinds (Muon to SOAP) act on blocks with at least two rows and columns (view a convolution kernel as
-   out x in*kh*kw); every other block, and those a group says, goes to AdamW with the aux_ settings. Give embeddings, heads and gains to a group. */
+   One step: gradients are checked (not finite, or too large to be squared: NRX_E_NUMERIC with a line that
+   names the block, nothing changed), clipped, turned into a direction, applied with decoupled decay, then
+   constraints and averages. Formulas: SGD first velocity = gradient; Adam (Kingma, Ba 2015); AdamW
+   (Loshchilov, Hutter 2019); AMSGrad (Reddi et al. 2018); RMSProp (Tieleman, Hinton 2012); AdaGrad (Duchi
+   et al. 2011); AdaBelief (Zhuang et al. 2020); Lion (Chen et al. 2023); Muon (Jordan 2024); Freon, Kaon
+   (Shumaylov et al. 2026); AuON (2509.24320); SOAP (Vyas et al. 2024). The matrix kinds (Muon to SOAP) act
+   on blocks with at least two rows and columns (view a convolution kernel as out x in*kh*kw); every other
+   block, and those a group says, goes to AdamW with the aux_ settings. Give embeddings, heads and gains to
+   a group. */
 
-enum { NRX_OPT_DEFAULT = 0,   /* AdamW in a descriptor, "as the descriptor" in a group */
-       NRX_OPT_ADAMW = 1, NRX_OPT_SGD = 2, NRX_OPT_RMSPROP = 3, NRX_OPT_ADAGRAD = 4,
-       NRX_OPT_ADAM = 5,      /* weight_decay as an L2 term of the gradient */
-       NRX_OPT_ADABELIEF = 6, NRX_OPT_LION = 7, NRX_OPT_MUON = 8, NRX_OPT_FREON = 9, NRX_OPT_KAON = 10, NRX_OPT_AUON = 11, NRX_OPT_SOAP = 12 };
+enum {
+    NRX_OPT_DEFAULT = 0, /* AdamW in a descriptor, "as the descriptor" in a group */
+    NRX_OPT_ADAMW = 1,
+    NRX_OPT_SGD = 2,
+    NRX_OPT_RMSPROP = 3,
+    NRX_OPT_ADAGRAD = 4,
+    NRX_OPT_ADAM = 5, /* weight_decay as an L2 term of the gradient */
+    NRX_OPT_ADABELIEF = 6,
+    NRX_OPT_LION = 7,
+    NRX_OPT_MUON = 8,
+    NRX_OPT_FREON = 9,
+    NRX_OPT_KAON = 10,
+    NRX_OPT_AUON = 11,
+    NRX_OPT_SOAP = 12
+};
 
 enum { NRX_SCHEDULE_CONSTANT = 0, NRX_SCHEDULE_COSINE = 1, NRX_SCHEDULE_LINEAR = 2,
        NRX_SCHEDULE_WSD = 3,        /* warm-up, stable, linear decay over the last `decay` steps */
@@ -655,8 +718,10 @@ typedef struct nrx_opt_group {       /* blocks first .. first+count-1; a later g
 
 typedef struct nrx_opt_desc {
     int    kind;           /* NRX_OPT_* */
-    int    nesterov;       /* 0 = the kind's habit (on for Muon, Freon, Kaon, AuON; off for SGD), 1 on, -1 off */
-    double lr;             /* 0 = 1e-3; 1e-2 SGD, RMSProp, AdaGrad; 1e-4 Lion; 2e-2 Muon, Freon, AuON; 3e-2 Kaon; 3e-3 SOAP */
+    /* 0 = the kind's habit (on for Muon, Freon, Kaon, AuON; off for SGD), 1 on, -1 off */
+    int    nesterov;
+    /* 0 = 1e-3; 1e-2 SGD, RMSProp, AdaGrad; 1e-4 Lion; 2e-2 Muon, Freon, AuON; 3e-2 Kaon; 3e-3 SOAP */
+    double lr;
     double momentum;       /* SGD, RMSProp: 0 = none; matrix kinds: 0 = 0.95, negative = none */
     double beta1, beta2;   /* 0 = 0.9, 0.999; Lion 0.9, 0.99; SOAP 0.95, 0.95; RMSProp beta2 0.99 */
     double eps;            /* 0 = 1e-8 */
@@ -666,14 +731,17 @@ typedef struct nrx_opt_desc {
     double clip_norm;      /* > 0: then the norm over all blocks down to this */
     size_t accumulate;     /* gradients of this many calls are averaged into one step; 0 = 1 */
     nrx_opt_schedule schedule;
-    double ema;            /* > 0: average of the weights, w_avg = b w_avg + (1-b) w, b = min(ema, (1+t)/(10+t)); see nrx_opt_swap_average */
+    /* > 0: average of the weights, w_avg = b w_avg + (1-b) w, b = min(ema, (1+t)/(10+t)); see
+       nrx_opt_swap_average */
+    double ema;
     int    scale;          /* matrix kinds: NRX_SCALE_* */
     int    muon;           /* Muon: NRX_MUON_*; Newton-Schulz by default */
     size_t steps;          /* Newton-Schulz or Kaon steps; 0 = 5 */
     double freon_c;        /* Freon's exponent; 0 = 2/3, negative = 0 */
     double freon_sigma_min;/* see nrx_opt_freon_desc */
     size_t freon_terms;
-    int    norm_weight;    /* matrix kinds: non-zero brings each block to |W|_F = sqrt(rows) before the step */
+    /* matrix kinds: non-zero brings each block to |W|_F = sqrt(rows) before the step */
+    int    norm_weight;
     size_t refresh;        /* SOAP: steps between eigenbases; 0 = 10 */
     double aux_lr, aux_beta1, aux_beta2, aux_eps; /* AdamW inside matrix kinds: 0 = 3e-4, 0.9, 0.95, 1e-10 */
     const nrx_opt_group *groups; /* must outlive the optimizer */
@@ -695,132 +763,189 @@ typedef struct nrx_opt {
     size_t state_bytes;
 } nrx_opt;
 
-/* Plans an optimizer; params (and what they point to) must outlive it. All memory is allocated here except SVDs of irrational Freon exponents. */
-NRX_DEF nrx_status nrx_opt_init(nrx_opt *opt, const nrx_param *params, size_t count, const nrx_opt_desc *desc);
+/* Plans an optimizer; params (and what they point to) must outlive it. All memory is allocated here except
+   SVDs of irrational Freon exponents. */
+NRX_DEF nrx_status nrx_opt_init(
+    nrx_opt *opt, const nrx_param *params, size_t count, const nrx_opt_desc *desc);
 /* One step from the gradients (or one more gradient accumulated). NRX_E_NUMERIC: refused, nothing changed. */
 NRX_DEF nrx_status nrx_opt_step(nrx_opt *opt);
 /* Exchanges weights and their average (desc.ema); call again to go on training. */
 NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *opt);
 NRX_DEF void nrx_opt_drop(nrx_opt *opt);
 
-/* Everything a run needs to go on to the bit, besides the weights: save into nrx_opt_state_size bytes, restore into an optimizer made from the
-   same parameters and descriptor (NRX_E_FORMAT otherwise). Same byte order only. */
+/* Everything a run needs to go on to the bit, besides the weights: save into nrx_opt_state_size bytes,
+   restore into an optimizer made from the same parameters and descriptor (NRX_E_FORMAT otherwise). Same
+   byte order only. */
 NRX_DEF size_t nrx_opt_state_size(const nrx_opt *opt);
 NRX_DEF nrx_status nrx_opt_save(const nrx_opt *opt, void *bytes, size_t size);
 NRX_DEF nrx_status nrx_opt_restore(nrx_opt *opt, const void *bytes, size_t size);
 
-/* The quantities of Shumaylov et al. 2026, section 3.1, for n entries: full gradient g, mini-batch gradient gt, direction d, Hessian times
-   direction hd. The step eta = s <gt,d>/<d,Hd> changes the local quadratic by -potential (alignment s - s^2/2). */
+/* The quantities of Shumaylov et al. 2026, section 3.1, for n entries: full gradient g, mini-batch
+   gradient gt, direction d, Hessian times direction hd. The step eta = s <gt,d>/<d,Hd> changes the local
+   quadratic by -potential (alignment s - s^2/2). */
 typedef struct nrx_opt_diagnosis {
     double alignment;      /* <g,d> / <gt,d> */
     double potential;      /* <gt,d>^2 / <d,Hd> */
     double step;           /* best step: <g,d> / <d,Hd> */
     double decrease;       /* at that step: potential alignment^2 / 2 */
 } nrx_opt_diagnosis;
-NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out);
+NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d,
+    const void *hd, nrx_opt_diagnosis *out);
 
-/* Largest relative difference between f's gradient at x and central differences along `directions` fixed directions (0 = 3), step h (0 = 1e-5):
-   about 1e-8 for a right gradient in f64. */
-NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
+/* Largest relative difference between f's gradient at x and central differences along `directions` fixed
+   directions (0 = 3), step h (0 = 1e-5): about 1e-8 for a right gradient in f64. */
+NRX_DEF nrx_status nrx_opt_check_gradient(
+    const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env);
 
 /* ==== solvers ====
-   Options in nrx_solve_desc (NULL = defaults), results in nrx_solve_info (NULL = not wanted); f32 and f64 by the dtype of operators and
-   functionals unless stated. x is the starting point and the result. Statuses other than NRX_OK leave the last good iterate in x. */
+   Options in nrx_solve_desc (NULL = defaults), results in nrx_solve_info (NULL = not wanted); f32 and f64
+   by the dtype of operators and functionals unless stated. x is the starting point and the result.
+   Statuses other than NRX_OK leave the last good iterate in x. */
 
-/* Krylov methods for A x = b: A symmetric positive definite; symmetric; general (restarted every desc.memory = 30 steps); general. History and
-   residual: |b - A x| / |b|. */
-NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-/* min |A x - b|^2 + damp^2 |x|^2. On noisy data stop early: desc.discrepancy. LSQR is the more robust one for ill-conditioned A. */
-NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Krylov methods for A x = b: A symmetric positive definite; symmetric; general (restarted every
+   desc.memory = 30 steps); general. History and residual: |b - A x| / |b|. */
+NRX_DEF nrx_status nrx_opt_cg(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_minres(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_gmres(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_bicgstab(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min |A x - b|^2 + damp^2 |x|^2. On noisy data stop early: desc.discrepancy. LSQR is the more robust one
+   for ill-conditioned A. */
+NRX_DEF nrx_status nrx_opt_cgls(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_lsqr(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
 
-/* min 1/2 |A x - b|^2 + f(x) + g(x) over the box; f by gradient, g by prox; A (with b), f, g may each be NULL. fista: proximal gradient with
-   Nesterov's momentum and restart (desc.no_restart: objective - minimum <= 2 L |x0 - x*|^2 / (k+1)^2); gradient: without momentum (ISTA,
-   monotone); nmapg: for non-convex f or g. The box is applied after g's prox, which is exact for separable g. History: objective. Gap: from f's and
-   g's mu when the step is 1/L with proven L. */
-NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                 nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                    nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                 nrx_solve_info *info);
+/* min 1/2 |A x - b|^2 + f(x) + g(x) over the box; f by gradient, g by prox; A (with b), f, g may each be
+   NULL. fista: proximal gradient with Nesterov's momentum and restart (desc.no_restart: objective -
+   minimum <= 2 L |x0 - x*|^2 / (k+1)^2); gradient: without momentum (ISTA, monotone); nmapg: for
+   non-convex f or g. The box is applied after g's prox, which is exact for separable g. History:
+   objective. Gap: from f's and g's mu when the step is 1/L with proven L. */
+NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
 
-/* min g(x) + h(K x) + f(x): g, h by prox, f by gradient (its lip is needed: Condat-Vu); g NULL = the box only, f NULL = none. y: dual variable,
-   K->rows entries, start and result, NULL = from zero. Fixed steps, accelerated (g's mu > 0), adaptive (desc.adaptive); weakly convex h or g by their
-   rho. Gap: certified when g->mu > 0 and h->eval is given. */
-NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
-                                const nrx_solve_desc *desc, nrx_solve_info *info);
-/* Stochastic PDHG (Chambolle, Ehrhardt, Richtarik, Schoenlieb 2018) for min g(x) + sum_i h_i(K_i x), uniform serial sampling of the `blocks` operators
-   (norms needed, else estimated); max_iter counts epochs; desc.seed chooses the sample path. History: relative change per epoch. */
-NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                 nrx_solve_info *info);
-/* min 1/2 |A x - b|^2 + g(K x) by ADMM (Boyd et al. 2011) with inner CG, over-relaxation 1.6 and balanced rho; A NULL = identity (b then has n entries),
-   K NULL = identity. desc.step = first rho (0 = 1). History: max of relative primal and dual residual. */
-NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                nrx_solve_info *info);
+/* min g(x) + h(K x) + f(x): g, h by prox, f by gradient (its lip is needed: Condat-Vu); g NULL = the box
+   only, f NULL = none. y: dual variable, K->rows entries, start and result, NULL = from zero. Fixed steps,
+   accelerated (g's mu > 0), adaptive (desc.adaptive); weakly convex h or g by their rho. Gap: certified
+   when g->mu > 0 and h->eval is given. */
+NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h,
+    const nrx_functional *f, void *x, void *y, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Stochastic PDHG (Chambolle, Ehrhardt, Richtarik, Schoenlieb 2018) for min g(x) + sum_i h_i(K_i x),
+   uniform serial sampling of the `blocks` operators (norms needed, else estimated); max_iter counts
+   epochs; desc.seed chooses the sample path. History: relative change per epoch. */
+NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min 1/2 |A x - b|^2 + g(K x) by ADMM (Boyd et al. 2011) with inner CG, over-relaxation 1.6 and balanced
+   rho; A NULL = identity (b then has n entries), K NULL = identity. desc.step = first rho (0 = 1).
+   History: max of relative primal and dual residual. */
+NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
 
-/* min f(x) for smooth f. lbfgs: desc.memory pairs (0 = 8), strong Wolfe line search; with bounds: projected, free variables only. ncg: Polak-Ribiere+.
-   bb: Barzilai-Borwein steps with a nonmonotone check. Stop: |gradient| <= tol max(1, |x|) (the projected gradient under bounds). History: f. */
-NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-/* min f(x) for non-smooth f: eval's grad is any subgradient; projection onto the box and by g's prox (may be NULL). Steps: Polyak's when desc.target
-   (the minimum, or a bound below it) is set with use_target, else desc.step / sqrt(k+1) (0 = 1) along the normalised subgradient. x = best iterate. */
-NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min f(x) for smooth f. lbfgs: desc.memory pairs (0 = 8), strong Wolfe line search; with bounds:
+   projected, free variables only. ncg: Polak-Ribiere+. bb: Barzilai-Borwein steps with a nonmonotone
+   check. Stop: |gradient| <= tol max(1, |x|) (the projected gradient under bounds). History: f. */
+NRX_DEF nrx_status nrx_opt_lbfgs(
+    const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_ncg(
+    const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_bb(
+    const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* min f(x) for non-smooth f: eval's grad is any subgradient; projection onto the box and by g's prox (may
+   be NULL). Steps: Polyak's when desc.target (the minimum, or a bound below it) is set with use_target,
+   else desc.step / sqrt(k+1) (0 = 1) along the normalised subgradient. x = best iterate. */
+NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info);
 
-/* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from `fn`; min 1/2 |r(x)|^2. Stop: |J^T r| relative. */
+/* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from
+   `fn`; min 1/2 |r(x)|^2. Stop: |J^T r| relative. */
 typedef nrx_status (*nrx_opt_residual_fn)(void *user, const double *x, double *r, double *J);
-NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info);
 
-/* Fixed points x = T(x) of a nonexpansive map. halpern: x <- x0/(k+2) + (k+1)/(k+2) T(x), |x_k - T x_k| <= 2 |x0 - x*| / (k+1); anderson: type II with
-   desc.memory (0 = 5) residuals, restarted when the residual grows (for contractions; no guarantee without). History and residual: |x - T(x)|. */
+/* Fixed points x = T(x) of a nonexpansive map. halpern: x <- x0/(k+2) + (k+1)/(k+2) T(x), |x_k - T x_k| <=
+   2 |x0 - x*| / (k+1); anderson: type II with desc.memory (0 = 5) residuals, restarted when the residual
+   grows (for contractions; no guarantee without). History and residual: |x - T(x)|. */
 typedef nrx_status (*nrx_opt_map_fn)(void *user, const void *x, void *tx);
-NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info);
-/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: variance-reduced Halpern (Cai, Alacaoglu, Diakonikolas 2023, algorithm 1). component(user, i, x,
-   fx) gives F_i(x); lip = L; g by prox, may be NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the estimated F. */
+NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info);
+/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: variance-reduced Halpern (Cai, Alacaoglu,
+   Diakonikolas 2023, algorithm 1). component(user, i, x, fx) gives F_i(x); lip = L; g by prox, may be
+   NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the estimated F. */
 typedef nrx_status (*nrx_opt_component_fn)(void *user, size_t i, const void *x, void *fx);
-NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n, int dtype, double lip, const nrx_functional *g, void *x,
-                                      const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
+    int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+    nrx_solve_info *info);
 
-/* Entropic optimal transport in f64: cost C (n x m), marginals r, c (positive, equal sums), epsilon. f (n), g (m): potentials, start and result;
-   P (n x m, may be NULL): the plan exp((f_i + g_j - C_ij)/epsilon). sinkhorn: sweeps in the log domain; sinkhorn_newton: desc.memory (0 = 20) sweeps, then
-   Newton steps by CG on the Hessian whose plan part keeps its largest entries (desc.ratio (0 = all) times max(n, m) of them: Tang et al. 2024). Residual: sum |P 1 - r|
-   (+ |P^T 1 - c|). Objective: dual value f.r + g.c - epsilon (sum P - sum r). info->restarts counts Newton steps. */
-NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c, double epsilon, double *f, double *g, double *P,
-                                    const nrx_solve_desc *desc, nrx_solve_info *info);
-NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r, const double *c, double epsilon, double *f, double *g, double *P,
-                                           const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Entropic optimal transport in f64: cost C (n x m), marginals r, c (positive, equal sums), epsilon. f
+   (n), g (m): potentials, start and result; P (n x m, may be NULL): the plan exp((f_i + g_j -
+   C_ij)/epsilon). sinkhorn: sweeps in the log domain; sinkhorn_newton: desc.memory (0 = 20) sweeps, then
+   Newton steps by CG on the Hessian whose plan part keeps its largest entries (desc.ratio (0 = all) times
+   max(n, m) of them: Tang et al. 2024). Residual: sum |P 1 - r| (+ |P^T 1 - c|). Objective: dual value f.r
+   + g.c - epsilon (sum P - sum r). info->restarts counts Newton steps. */
+NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c,
+    double epsilon, double *f, double *g, double *P, const nrx_solve_desc *desc, nrx_solve_info *info);
+NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r,
+    const double *c, double epsilon, double *f, double *g, double *P, const nrx_solve_desc *desc,
+    nrx_solve_info *info);
 
 /* ==== proximal operators as functionals ====
-   weight * phi(x) with value and exact prox (iterative where said). Fill an nrx_opt_reg, which must outlive the functional, and ask for it. Signs: tau
-   below stands for tau * weight. Sources: Parikh and Boyd 2014; Combettes and Pesquet 2011; for l_1/2 Xu et al. 2012. */
+   weight * phi(x) with value and exact prox (iterative where said). Fill an nrx_opt_reg, which must
+   outlive the functional, and ask for it. Signs: tau below stands for tau * weight. Sources: Parikh and
+   Boyd 2014; Combettes and Pesquet 2011; for l_1/2 Xu et al. 2012. */
 
-enum { NRX_REG_L1 = 1,          /* sum |x_i|                                                                 */
-       NRX_REG_L2 = 2,          /* |x|_2                                                                     */
-       NRX_REG_L2_SQUARED = 3,  /* 1/2 |x - data|^2 (data NULL = 0); has a gradient                          */
-       NRX_REG_LINF = 4,        /* max |x_i|                                                                 */
-       NRX_REG_GROUP_L1 = 5,    /* sum of Euclidean norms of groups of `group` consecutive entries           */
-       NRX_REG_ELASTIC = 6,     /* |x|_1 + a/2 |x|^2                                                         */
-       NRX_REG_HUBER = 7,       /* x^2/(2a) for |x| <= a, |x| - a/2 outside; has a gradient                  */
-       NRX_REG_KL = 8,          /* sum x - data log x (+ data log data - data), x > 0: Poisson data          */
-       NRX_REG_LOG = 9,         /* -sum log x                                                                */
-       NRX_REG_ENTROPY = 10,    /* sum x log x, x >= 0                                                       */
-       NRX_REG_BOX = 11,        /* indicator of a <= x_i <= b                                                */
+enum {
+       /* sum |x_i| */
+       NRX_REG_L1 = 1,
+       /* |x|_2 */
+       NRX_REG_L2 = 2,
+       /* 1/2 |x - data|^2 (data NULL = 0); has a gradient */
+       NRX_REG_L2_SQUARED = 3,
+       /* max |x_i| */
+       NRX_REG_LINF = 4,
+       /* sum of Euclidean norms of groups of `group` consecutive entries */
+       NRX_REG_GROUP_L1 = 5,
+       /* |x|_1 + a/2 |x|^2 */
+       NRX_REG_ELASTIC = 6,
+       /* x^2/(2a) for |x| <= a, |x| - a/2 outside; has a gradient */
+       NRX_REG_HUBER = 7,
+       /* sum x - data log x (+ data log data - data), x > 0: Poisson data */
+       NRX_REG_KL = 8,
+       /* -sum log x */
+       NRX_REG_LOG = 9,
+       /* sum x log x, x >= 0 */
+       NRX_REG_ENTROPY = 10,
+       /* indicator of a <= x_i <= b */
+       NRX_REG_BOX = 11,
        NRX_REG_NONNEGATIVE = 12,
-       NRX_REG_SIMPLEX = 13,    /* indicator of x >= 0, sum x = a (0 = 1)                                    */
-       NRX_REG_L1_BALL = 14, NRX_REG_L2_BALL = 15, NRX_REG_LINF_BALL = 16, /* radius a (0 = 1), around data for l2 */
-       NRX_REG_NUCLEAR = 17,    /* sum of singular values of the rows x cols matrix                          */
-       NRX_REG_AFFINE = 18,     /* indicator of M x = data, M = matrix (rows x n, f64, full row rank), data f64 */
-       NRX_REG_TV_1D = 19,      /* sum |x_{i+1} - x_i|: exact, O(n) (Johnson 2013)                           */
-       NRX_REG_TV_2D = 20,      /* isotropic, rows x cols image: dual FISTA until the gap is below tol (0 = 1e-6) of the objective */
-       NRX_REG_L0 = 21, NRX_REG_L_HALF = 22, /* number of non-zeros; sum sqrt|x|: not convex                 */
-       NRX_REG_MCP = 23,        /* minimax concave penalty, gamma = a > tau, unit lambda = weight            */
-       NRX_REG_RANK = 24,       /* indicator of rank <= a: truncation                                        */
-       NRX_REG_GROUP_PLANES = 25 /* sum over i of |(x_i, x_{n/g + i}, ...)|_2 for `group` planes: isotropic TV of nrx gradient fields */ };
+       /* indicator of x >= 0, sum x = a (0 = 1) */
+       NRX_REG_SIMPLEX = 13,
+       /* radius a (0 = 1), around data for l2 */
+       NRX_REG_L1_BALL = 14, NRX_REG_L2_BALL = 15, NRX_REG_LINF_BALL = 16,
+       /* sum of singular values of the rows x cols matrix */
+       NRX_REG_NUCLEAR = 17,
+       /* indicator of M x = data, M = matrix (rows x n, f64, full row rank), data f64 */
+       NRX_REG_AFFINE = 18,
+       /* sum |x_{i+1} - x_i|: exact, O(n) (Johnson 2013) */
+       NRX_REG_TV_1D = 19,
+       /* isotropic, rows x cols image: dual FISTA until the gap is below tol (0 = 1e-6) of the objective */
+       NRX_REG_TV_2D = 20,
+       /* number of non-zeros; sum sqrt|x|: not convex */
+       NRX_REG_L0 = 21, NRX_REG_L_HALF = 22,
+       /* minimax concave penalty, gamma = a > tau, unit lambda = weight */
+       NRX_REG_MCP = 23,
+       /* indicator of rank <= a: truncation */
+       NRX_REG_RANK = 24,
+       /* sum over i of |(x_i, x_{n/g + i}, ...)|_2 for `group` planes: isotropic TV of nrx gradient fields */
+       NRX_REG_GROUP_PLANES = 25 };
 
 typedef struct nrx_opt_reg {
     int    kind;           /* NRX_REG_* */
@@ -838,31 +963,44 @@ typedef struct nrx_opt_reg {
 
 /* The functional, with convexity, lip and mu filled in where known. n = 0 fails at its first use. */
 NRX_DEF nrx_functional nrx_opt_functional(nrx_opt_reg *reg);
-/* Moreau: x = prox_{sigma f*}(v) = v - sigma prox_{f/sigma}(v/sigma). x may be v when workspace (n entries) is given, else must differ. */
-NRX_DEF nrx_status nrx_opt_prox_conjugate(const nrx_functional *f, double sigma, const void *v, void *x, void *workspace);
+/* Moreau: x = prox_{sigma f*}(v) = v - sigma prox_{f/sigma}(v/sigma). x may be v when workspace (n
+   entries) is given, else must differ. */
+NRX_DEF nrx_status nrx_opt_prox_conjugate(
+    const nrx_functional *f, double sigma, const void *v, void *x, void *workspace);
 
-/* Total variation denoising: min_u 1/2 |u - f|^2 + lambda sum |grad u|_2 (isotropic, forward differences, zero at the far edges) for a height x width image.
-   u: start of nothing, result; u may be f. desc.method NRX_SOLVE_ACCELERATED (default) = dual FISTA with restart, NRX_SOLVE_GRADIENT = accelerated PDHG.
-   Fused single sweeps over the rows. Stop: gap <= tol * objective, tested every check_every (0 = 10) iterations; info.gap bounds objective - minimum.
-   History: gap, at each test. */
-NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda, void *u, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Total variation denoising: min_u 1/2 |u - f|^2 + lambda sum |grad u|_2 (isotropic, forward differences,
+   zero at the far edges) for a height x width image. u: start of nothing, result; u may be f. desc.method
+   NRX_SOLVE_ACCELERATED (default) = dual FISTA with restart, NRX_SOLVE_GRADIENT = accelerated PDHG. Fused
+   single sweeps over the rows. Stop: gap <= tol * objective, tested every check_every (0 = 10) iterations;
+   info.gap bounds objective - minimum. History: gap, at each test. */
+NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda,
+    void *u, const nrx_solve_desc *desc, nrx_solve_info *info);
 
 /* ==== bilevel learning (f64) ====
-   min_theta g(xhat(theta)), xhat = argmin_x h(x, theta), h mu-strongly convex in x with lip-Lipschitz gradient. */
+   min_theta g(xhat(theta)), xhat = argmin_x h(x, theta), h mu-strongly convex in x with lip-Lipschitz
+   gradient. */
 typedef struct nrx_opt_bilevel_problem {
     size_t n, p;           /* unknowns x; parameters theta */
     void  *user;
-    nrx_status (*lower_grad)(void *user, const double *theta, const double *x, double *grad);                       /* grad_x h */
-    nrx_status (*lower_hess)(void *user, const double *theta, const double *x, const double *v, double *hv);        /* (d2h/dx2) v */
-    nrx_status (*cross)(void *user, const double *theta, const double *x, const double *q, double *out);            /* (d/dtheta grad_x h)^T q: p entries */
-    nrx_status (*upper)(void *user, const double *x, double *value, double *grad);                                  /* g and its gradient */
+    /* grad_x h */
+    nrx_status (*lower_grad)(void *user, const double *theta, const double *x, double *grad);
+    /* (d2h/dx2) v */
+    nrx_status (*lower_hess)(void *user, const double *theta, const double *x, const double *v, double *hv);
+    /* (d/dtheta grad_x h)^T q: p entries */
+    nrx_status (*cross)(void *user, const double *theta, const double *x, const double *q, double *out);
+    /* g and its gradient */
+    nrx_status (*upper)(void *user, const double *x, double *value, double *grad);
     double mu, lip;        /* of h in x, both > 0 */
     double upper_lip;      /* Lipschitz constant of grad g; 0 = 1 */
     double cross_norm;     /* bound of |d/dtheta grad_x h|; 0 = estimated as |B^T q| / |q| */
-    double hess_lip, cross_lip; /* Lipschitz constants in x of the Hessian's inverse and of the cross term; 0 = 0 (quadratic h) */
+    /* Lipschitz constants in x of the Hessian's inverse and of the cross term; 0 = 0 (quadratic h) */
+    double hess_lip, cross_lip;
 } nrx_opt_bilevel_problem;
 
-enum { NRX_BILEVEL_MAID = 0,          /* Method of Adaptive Inexact Descent: accuracies and step size from certified bounds (Salehi et al. 2023, 2308.10098) */
+enum {
+       /* Method of Adaptive Inexact Descent: accuracies and step size from certified bounds (Salehi et al.
+          2023, 2308.10098) */
+       NRX_BILEVEL_MAID = 0,
        NRX_BILEVEL_IMPLICIT = 1,      /* implicit gradient at fixed accuracy `epsilon`, fixed step */
        NRX_BILEVEL_JACOBIAN_FREE = 2  /* inverse Hessian replaced by 2/(mu + lip): cheap, biased */ };
 typedef struct nrx_opt_bilevel_desc {
@@ -878,12 +1016,14 @@ typedef struct nrx_opt_bilevel_desc {
 } nrx_opt_bilevel_desc;
 typedef struct nrx_opt_bilevel_info {
     size_t iterations, lower_iterations, cg_iterations, backtracks, history_count;
-    double value, hypergradient, error, epsilon, delta, step; /* error: certified bound of the hypergradient's error (MAID with the constants given) */
+    /* error: certified bound of the hypergradient's error (MAID with the constants given) */
+    double value, hypergradient, error, epsilon, delta, step;
     int    stop;
 } nrx_opt_bilevel_info;
-/* theta (p) and x (n) are starts and results. MAID cannot certify a decrease below the rounding of g: where the smallest g is not zero,
-   hypergradients below about 1e-7 end with NRX_STOP_STALLED. */
-NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *problem, double *theta, double *x, const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info);
+/* theta (p) and x (n) are starts and results. MAID cannot certify a decrease below the rounding of g:
+   where the smallest g is not zero, hypergradients below about 1e-7 end with NRX_STOP_STALLED. */
+NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *problem, double *theta, double *x,
+    const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info);
 
 /* ==== data order: samplers, attacks, audit ====
    Shumailov et al. 2021 (2104.09667): what order alone can do to stochastic training, and how to notice. */
@@ -894,10 +1034,14 @@ enum { NRX_ORDER_UNIFORM = 0,     /* Fisher-Yates from seed and epoch */
 enum { NRX_ATTACK_REORDER = 0,    /* batches keep their points, only their order (by mean score) changes */
        NRX_ATTACK_RESHUFFLE = 1,  /* points are ordered by score, then cut into batches */
        NRX_ATTACK_REPLACE = 2     /* as reshuffle, with the second half of the epoch repeating the first */ };
-/* One epoch: order[0 .. n-1] = indices of the n points in the order they are used, batch by batch. scores (n; NULL for uniform): e.g. losses of a surrogate. */
-NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch, const double *scores, uint64_t seed, uint64_t epoch, size_t *order, const nrx_env *env);
-/* Greedy gradient matching: picks `count` of n points (gradients n x dim, f64) whose mean gradient comes closest to `target`. picked: count indices. */
-NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gradients, const double *target, size_t count, size_t *picked, const nrx_env *env);
+/* One epoch: order[0 .. n-1] = indices of the n points in the order they are used, batch by batch. scores
+   (n; NULL for uniform): e.g. losses of a surrogate. */
+NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch, const double *scores,
+    uint64_t seed, uint64_t epoch, size_t *order, const nrx_env *env);
+/* Greedy gradient matching: picks `count` of n points (gradients n x dim, f64) whose mean gradient comes
+   closest to `target`. picked: count indices. */
+NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gradients, const double *target,
+    size_t count, size_t *picked, const nrx_env *env);
 
 typedef struct nrx_opt_audit {
     size_t missing, repeated;  /* points not seen / seen more than once in the epoch */
@@ -905,29 +1049,38 @@ typedef struct nrx_opt_audit {
     double lag_z;          /* lag-1 autocorrelation of loss ranks, likewise */
     double runs_z;         /* runs about the median, likewise */
     double smooth_z;       /* von Neumann ratio of ranks, likewise */
-    double batch_z;        /* dispersion of batch means of ranks against the permutation variance (reshuffling), likewise; 0 without batch */
+    /* dispersion of batch means of ranks against the permutation variance (reshuffling), likewise; 0
+       without batch */
+    double batch_z;
     double worst;          /* largest |z|: below 3.3 in 99.5 % of honest epochs */
-    int    replay;         /* 1: the uniform permutation of the committed seed and epoch; 0: not; -1: no seed given */
+    /* 1: the uniform permutation of the committed seed and epoch; 0: not; -1: no seed given */
+    int    replay;
 } nrx_opt_audit;
-/* Audit of one logged epoch: order (n indices below n), losses (n, by point; NULL = coverage and replay only). seed NULL = none committed. */
-NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *order, const double *losses, const uint64_t *seed, uint64_t epoch, nrx_opt_audit *audit,
-                                       const nrx_env *env);
+/* Audit of one logged epoch: order (n indices below n), losses (n, by point; NULL = coverage and replay
+   only). seed NULL = none committed. */
+NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *order, const double *losses,
+    const uint64_t *seed, uint64_t epoch, nrx_opt_audit *audit, const nrx_env *env);
 
 /* ==== operator factorization: W (rows x cols) ~ A B of rank k ==== */
-/* Weighted truncation min |L_b^T (W - Wk) L_a|_F (Kronecker-factored Fisher weights): row_weights (rows) and col_weights (cols), positive, either may be NULL (= 1): they are
-   the diagonals, entering by their square root (FWSVD: row_weights = row sums of the Fisher information). A: rows x k, B: k x cols. */
-NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w, const double *row_weights, const double *col_weights, size_t k, void *a, void *b,
-                                     const nrx_env *env);
-/* Iterative singular value thresholding for min loss(W) + tau |W|_*: W <- SVT_{step tau}(W - step grad). loss->lip or desc.step gives the step; with desc.memory = k > 0 the
-   threshold follows the values instead so that the rank falls linearly to k over max_iter iterations ("soft rank"). History: loss + tau |W|_*. *rank: of the result. */
-NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w, size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info);
+/* Weighted truncation min |L_b^T (W - Wk) L_a|_F (Kronecker-factored Fisher weights): row_weights (rows)
+   and col_weights (cols), positive, either may be NULL (= 1): they are the diagonals, entering by their
+   square root (FWSVD: row_weights = row sums of the Fisher information). A: rows x k, B: k x cols. */
+NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w,
+    const double *row_weights, const double *col_weights, size_t k, void *a, void *b, const nrx_env *env);
+/* Iterative singular value thresholding for min loss(W) + tau |W|_*: W <- SVT_{step tau}(W - step grad).
+   loss->lip or desc.step gives the step; with desc.memory = k > 0 the threshold follows the values instead
+   so that the rank falls linearly to k over max_iter iterations ("soft rank"). History: loss + tau |W|_*.
+   *rank: of the result. */
+NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w,
+    size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info);
 
 #ifdef __cplusplus
 }
 #endif
 #endif /* NRX_OPTIM_H */
 
-#if (defined(NRX_OPTIM_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) && !defined(NRX_OPTIM_IMPL_DONE_)
+#if (defined(NRX_OPTIM_IMPLEMENTATION) || defined(NRX_IMPLEMENTATION) || defined(NRX_STATIC)) && \
+    !defined(NRX_OPTIM_IMPL_DONE_)
 #define NRX_OPTIM_IMPL_DONE_
 /* >>> nrx core (implementation) */
 #ifndef NRXI_CORE_VERSION
@@ -1183,9 +1336,9 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 1730340071
+#define NRXI_GEMM_VERSION 1195651057
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
-   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
    are fed in one of four ways:
      direct  A is read in place, B in place or through one panel on the stack: small and medium problems
@@ -1208,7 +1361,8 @@ NRXI_IMPL_BEGIN
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_KC = 256,          /* direct: terms per pass over a tile; its panel of B is on the stack */
+    NRXI_GEMM_PACK_KC = 512,     /* packed: terms per pass; panels of B come from the L2 cache */
     NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
     NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
     NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
@@ -1393,6 +1547,20 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 }
 #endif
 
+/* Asks for `rows` rows of one tile's bytes, `step` bytes apart, before they are needed. */
+NRXI_FN void nrxi_gemm_prefetch(const void *at, size_t rows, size_t step)
+{
+#if defined(NRXI_VEC)
+    const char *p = (const char *)at;
+    for (; rows > 0; rows--, p += step) {
+        __builtin_prefetch(p, 0, 2);
+        __builtin_prefetch(p + NRXI_GEMM_ROW_BYTES / 2, 0, 2);
+    }
+#else
+    (void)at; (void)rows; (void)step;
+#endif
+}
+
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
 NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
@@ -1511,7 +1679,7 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
                                  const double *a, size_t step, size_t ars, size_t acs, const double *b,
                                  size_t brs, double beta, double *c)
 {
-    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    double rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
         size_t few, height;
@@ -1579,6 +1747,8 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
             for (j = 0; j < count; j += g->nr) {
                 const double *b = g->b + p * g->brs + j0 + j;
                 size_t brs = g->brs;
+                if (far_away && i == 0 && g->k - p >= 2 * kc && count - j >= g->nr)
+                    nrxi_gemm_prefetch(b + kc * brs, kc, brs * sizeof *b);
                 if (count - j < g->nr) {
                     nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
                     b = wide;
@@ -1715,7 +1885,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
             down = (g->rows + g->mc - 1) / g->mc;
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
-                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_PACK_KC);
                 g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
                 nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
@@ -1730,7 +1900,7 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
-           nrxi_gemm_min(k, NRXI_GEMM_KC);
+           nrxi_gemm_min(k, NRXI_GEMM_PACK_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -1955,7 +2125,7 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
                                  const float *a, size_t step, size_t ars, size_t acs, const float *b,
                                  size_t brs, float beta, float *c)
 {
-    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    float rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
         size_t few, height;
@@ -2023,6 +2193,8 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
             for (j = 0; j < count; j += g->nr) {
                 const float *b = g->b + p * g->brs + j0 + j;
                 size_t brs = g->brs;
+                if (far_away && i == 0 && g->k - p >= 2 * kc && count - j >= g->nr)
+                    nrxi_gemm_prefetch(b + kc * brs, kc, brs * sizeof *b);
                 if (count - j < g->nr) {
                     nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
                     b = wide;
@@ -2159,7 +2331,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
             down = (g->rows + g->mc - 1) / g->mc;
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
-                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_PACK_KC);
                 g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
                 nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
@@ -2174,7 +2346,7 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
-           nrxi_gemm_min(k, NRXI_GEMM_KC);
+           nrxi_gemm_min(k, NRXI_GEMM_PACK_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2282,7 +2454,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 1730340071
+#elif NRXI_GEMM_VERSION != 1195651057
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
@@ -4914,29 +5086,36 @@ NRX_DEF const char *nrx_opt_version(void) { return NRX_OPTIM_VERSION; }
 NRXI_FN size_t nrxi_opt_min_size(size_t a, size_t b) { return a < b ? a : b; }
 NRXI_FN size_t nrxi_opt_max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-NRXI_FN nrx_status nrxi_opt_matrix_check(const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_matrix_check(
+    const char *who, int dtype, size_t rows, size_t cols, const void *a, const void *out, const nrx_env *env)
 {
     size_t size, dim;
-    if (dtype != NRX_F32 && dtype != NRX_F64) return nrxi_fail(env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
+    if (dtype != NRX_F32 && dtype != NRX_F64)
+        return nrxi_fail(env, NRX_E_ARG, "%s: dtype %d, expected NRX_F32 or NRX_F64", who, dtype);
     if (!nrxi_add_ok(rows, cols, &dim) || !nrxi_mul_ok(dim, dim, &size) || size > (size_t)-1 / 128)
         return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
-    if (rows > 0 && cols > 0 && (!a || !out)) return nrxi_fail(env, NRX_E_ARG, "%s: the %s is NULL", who, a ? "output" : "matrix");
-    if (!nrxi_all_finite(a, rows * cols, dtype)) return nrxi_fail(env, NRX_E_NUMERIC, "%s: the %zux%zu matrix is not finite", who, rows, cols);
+    if (rows > 0 && cols > 0 && (!a || !out))
+        return nrxi_fail(env, NRX_E_ARG, "%s: the %s is NULL", who, a ? "output" : "matrix");
+    if (!nrxi_all_finite(a, rows * cols, dtype))
+        return nrxi_fail(env, NRX_E_NUMERIC, "%s: the %zux%zu matrix is not finite", who, rows, cols);
     return NRX_OK;
 }
 
 /* f64 copy, transposed when asked for, times factor. */
-NRXI_FN void nrxi_opt_to_f64(int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
+NRXI_FN void nrxi_opt_to_f64(
+    int dtype, size_t rows, size_t cols, const void *a, int trans, double factor, double *out)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
         for (j = 0; j < cols; j++) {
-            double v = dtype == NRX_F32 ? (double)((const float *)a)[i * cols + j] : ((const double *)a)[i * cols + j];
+            double v = dtype == NRX_F32 ? (double)((const float *)a)[i * cols + j]
+                                        : ((const double *)a)[i * cols + j];
             out[trans ? j * rows + i : i * cols + j] = factor * v;
         }
 }
 /* The way back: out (rows x cols) = factor a, a being cols x rows when trans. */
-NRXI_FN void nrxi_opt_from_f64(int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
+NRXI_FN void nrxi_opt_from_f64(
+    int dtype, size_t rows, size_t cols, const double *a, int trans, double factor, void *out)
 {
     size_t i, j;
     for (i = 0; i < rows; i++)
@@ -4961,13 +5140,15 @@ NRXI_FN double nrxi_opt_frobenius(int dtype, size_t n, const void *a)
 
 /* >>> twin f64 */
 /* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
-NRXI_FN void nrxi_opt_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c,
+    size_t ldc, double *work, const nrx_env *env)
 {
     size_t h = (n / 2 + 47) / 48 * 48;
     if (n < 160) { nrxi_gemm_f64(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
     nrxi_opt_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
     nrxi_opt_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
-    nrxi_gemm_f64(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+    nrxi_gemm_f64(
+        ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
 }
 NRXI_FN void nrxi_opt_mirror_f64(size_t n, double *c, size_t ldc)
 {
@@ -4978,16 +5159,18 @@ NRXI_FN void nrxi_opt_mirror_f64(size_t n, double *c, size_t ldc)
                 for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
 }
 /* C = A A^T or A^T A, whole: about half the work of a product. */
-NRXI_FN void nrxi_opt_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc, double *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc,
+    double *work, const nrx_env *env)
 {
     nrxi_opt_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
     nrxi_opt_mirror_f64(n, c, ldc);
 }
 
-/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
-   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
-NRXI_FN void nrxi_opt_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps, int kaon, double *next, double *gram,
-                              double *poly, double *work, const nrx_env *env)
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A
+   instead, which keeps the factor positive semidefinite. next: rows*cols; gram, poly: k*k; work: the
+   gemm's. */
+NRXI_FN void nrxi_opt_quintic_f64(size_t rows, size_t cols, double *x, const double *coef, size_t steps,
+    int kaon, double *next, double *gram, double *poly, double *work, const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
     int tall = rows > cols;
@@ -5017,30 +5200,34 @@ NRXI_FN void nrxi_opt_quintic_f64(size_t rows, size_t cols, double *x, const dou
 /* Elements of workspace for nrxi_opt_orth_f64. */
 NRXI_FN size_t nrxi_opt_orth_work_f64(size_t rows, size_t cols)
 {
-    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f64(k, k, other), w2 = nrxi_gemm_work_f64(k, k, k);
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows,
+           w = nrxi_gemm_work_f64(k, k, other), w2 = nrxi_gemm_work_f64(k, k, k);
     size_t w3 = nrxi_gemm_work_f64(rows, cols, k);
     if (w2 > w) w = w2;
     if (w3 > w) w = w3;
     return rows * cols + 2 * k * k + w + 64;
 }
 /* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
-NRXI_FN void nrxi_opt_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x, const double *coef, size_t steps, int kaon, double *work,
-                           const nrx_env *env)
+NRXI_FN void nrxi_opt_orth_f64(size_t rows, size_t cols, const double *g, nrxi_sum norm, double *x,
+    const double *coef, size_t steps, int kaon, double *work, const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, i;
     double *gram = work + rows * cols, *poly = gram + k * k;
     for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (double)((nrxi_sum)g[i] / norm) : (double)0;
-    if (norm > 0.0) nrxi_opt_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+    if (norm > 0.0)
+        nrxi_opt_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
 }
 /* === twin f32 */
 /* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
-NRXI_FN void nrxi_opt_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c,
+    size_t ldc, float *work, const nrx_env *env)
 {
     size_t h = (n / 2 + 47) / 48 * 48;
     if (n < 160) { nrxi_gemm_f32(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
     nrxi_opt_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
     nrxi_opt_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
-    nrxi_gemm_f32(ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
+    nrxi_gemm_f32(
+        ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
 }
 NRXI_FN void nrxi_opt_mirror_f32(size_t n, float *c, size_t ldc)
 {
@@ -5051,16 +5238,18 @@ NRXI_FN void nrxi_opt_mirror_f32(size_t n, float *c, size_t ldc)
                 for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
 }
 /* C = A A^T or A^T A, whole: about half the work of a product. */
-NRXI_FN void nrxi_opt_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc, float *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc,
+    float *work, const nrx_env *env)
 {
     nrxi_opt_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
     nrxi_opt_mirror_f32(n, c, ldc);
 }
 
-/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A instead, which keeps the factor positive
-   semidefinite. next: rows*cols; gram, poly: k*k; work: the gemm's. */
-NRXI_FN void nrxi_opt_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps, int kaon, float *next, float *gram,
-                              float *poly, float *work, const nrx_env *env)
+/* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A
+   instead, which keeps the factor positive semidefinite. next: rows*cols; gram, poly: k*k; work: the
+   gemm's. */
+NRXI_FN void nrxi_opt_quintic_f32(size_t rows, size_t cols, float *x, const float *coef, size_t steps,
+    int kaon, float *next, float *gram, float *poly, float *work, const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
     int tall = rows > cols;
@@ -5090,20 +5279,22 @@ NRXI_FN void nrxi_opt_quintic_f32(size_t rows, size_t cols, float *x, const floa
 /* Elements of workspace for nrxi_opt_orth_f32. */
 NRXI_FN size_t nrxi_opt_orth_work_f32(size_t rows, size_t cols)
 {
-    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, w = nrxi_gemm_work_f32(k, k, other), w2 = nrxi_gemm_work_f32(k, k, k);
+    size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows,
+           w = nrxi_gemm_work_f32(k, k, other), w2 = nrxi_gemm_work_f32(k, k, k);
     size_t w3 = nrxi_gemm_work_f32(rows, cols, k);
     if (w2 > w) w = w2;
     if (w3 > w) w = w3;
     return rows * cols + 2 * k * k + w + 64;
 }
 /* x = p(g / norm), polynomials as coef says (in steps of three); x may be g. */
-NRXI_FN void nrxi_opt_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x, const float *coef, size_t steps, int kaon, float *work,
-                           const nrx_env *env)
+NRXI_FN void nrxi_opt_orth_f32(size_t rows, size_t cols, const float *g, nrxi_sum norm, float *x,
+    const float *coef, size_t steps, int kaon, float *work, const nrx_env *env)
 {
     size_t k = rows < cols ? rows : cols, i;
     float *gram = work + rows * cols, *poly = gram + k * k;
     for (i = 0; i < rows * cols; i++) x[i] = norm > 0.0 ? (float)((nrxi_sum)g[i] / norm) : (float)0;
-    if (norm > 0.0) nrxi_opt_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
+    if (norm > 0.0)
+        nrxi_opt_quintic_f32(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
 }
 /* <<< twin */
 
@@ -5113,13 +5304,17 @@ enum { NRXI_OPT_NS_MAX = 64 }; /* steps */
 NRXI_FN double nrxi_opt_ns_table(int kind, size_t steps, double *coef)
 {
     static const double polar[8][3] = {{8.28721201814563, -23.595886519098837, 17.300387312530933},
-        {4.107059111542203, -2.9478499167379106, 0.5448431082926601}, {3.9486908534822946, -2.908902115962949, 0.5518191394370137},
-        {3.3184196573706015, -2.488488024314874, 0.51004894012372}, {2.300652019954817, -1.6689039845747493, 0.4188073119525673},
-        {1.891301407787398, -1.2679958271945868, 0.37680408948524835}, {1.8750014808534479, -1.2500016453999487, 0.3750001645474248},
-        {1.875, -1.25, 0.375}};
+        {4.107059111542203, -2.9478499167379106, 0.5448431082926601},
+        {3.9486908534822946, -2.908902115962949, 0.5518191394370137},
+        {3.3184196573706015, -2.488488024314874, 0.51004894012372},
+        {2.300652019954817, -1.6689039845747493, 0.4188073119525673},
+        {1.891301407787398, -1.2679958271945868, 0.37680408948524835},
+        {1.8750014808534479, -1.2500016453999487, 0.3750001645474248}, {1.875, -1.25, 0.375}};
     static const double dion[5][3] = {{8.156554524902461, -22.48329292557795, 15.878769915207462},
-        {4.042929935166739, -2.808917465908714, 0.5000178451051316}, {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
-        {3.285753657755655, -2.3681294933425376, 0.46449024233003106}, {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
+        {4.042929935166739, -2.808917465908714, 0.5000178451051316},
+        {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+        {3.285753657755655, -2.3681294933425376, 0.46449024233003106},
+        {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
     size_t t;
     for (t = 0; t < steps; t++, coef += 3) {
         const double *row = NULL;
@@ -5140,19 +5335,25 @@ NRXI_FN double nrxi_opt_ns_table(int kind, size_t steps, double *coef)
 
 NRXI_FN size_t nrxi_opt_orth_work(int dtype, size_t rows, size_t cols) /* bytes */
 {
-    return dtype == NRX_F32 ? nrxi_opt_orth_work_f32(rows, cols) * sizeof(float) : nrxi_opt_orth_work_f64(rows, cols) * sizeof(double);
+    return dtype == NRX_F32 ? nrxi_opt_orth_work_f32(rows, cols) * sizeof(float)
+                            : nrxi_opt_orth_work_f64(rows, cols) * sizeof(double);
 }
-NRXI_FN void nrxi_opt_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x, const double *coef, size_t steps, int kaon,
-                       void *work, const nrx_env *env)
+NRXI_FN void nrxi_opt_orth(int dtype, size_t rows, size_t cols, const void *g, double norm, void *x,
+    const double *coef, size_t steps, int kaon, void *work, const nrx_env *env)
 {
     float coef32[3 * NRXI_OPT_NS_MAX];
     size_t i;
     for (i = 0; i < 3 * steps; i++) coef32[i] = (float)coef[i];
-    if (dtype == NRX_F32) nrxi_opt_orth_f32(rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
-    else nrxi_opt_orth_f64(rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
+    if (dtype == NRX_F32)
+        nrxi_opt_orth_f32(
+            rows, cols, (const float *)g, norm, (float *)x, coef32, steps, kaon, (float *)work, env);
+    else
+        nrxi_opt_orth_f64(
+            rows, cols, (const double *)g, norm, (double *)x, coef, steps, kaon, (double *)work, env);
 }
 
-NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc)
+NRX_DEF nrx_status nrx_opt_newton_schulz(
+    int dtype, size_t rows, size_t cols, const void *g, void *x, const nrx_opt_ns_desc *desc)
 {
     nrx_opt_ns_desc d = NRX_ZERO;
     double coef[3 * NRXI_OPT_NS_MAX], norm, eps;
@@ -5161,11 +5362,15 @@ NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, co
     if (desc) d = *desc;
     if (d.steps == 0) d.steps = 5;
     if (d.steps > NRXI_OPT_NS_MAX || d.coefficients < 0 || d.coefficients > NRX_NS_KAON)
-        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_newton_schulz: %zu steps of coefficients %d; expected at most 64 of NRX_NS_*", d.steps, d.coefficients);
+        return nrxi_fail(&d.env, NRX_E_ARG,
+            "nrx_opt_newton_schulz: %zu steps of coefficients %d; expected at most 64 of NRX_NS_*", d.steps,
+            d.coefficients);
     status = nrxi_opt_matrix_check("nrx_opt_newton_schulz", dtype, rows, cols, g, x, &d.env);
     if (status != NRX_OK || rows * cols == 0) return status;
     work = nrxi_alloc(&d.env, nrxi_opt_orth_work(dtype, rows, cols), 1);
-    if (!work) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_newton_schulz: no memory for a matrix of %zux%zu", rows, cols);
+    if (!work)
+        return nrxi_fail(
+            &d.env, NRX_E_NOMEM, "nrx_opt_newton_schulz: no memory for a matrix of %zux%zu", rows, cols);
     norm = nrxi_opt_frobenius(dtype, rows * cols, g);
     eps = d.eps == 0.0 ? 1e-7 : d.eps < 0.0 ? 0.0 : d.eps;
     if (norm > 0.0) norm = norm * nrxi_opt_ns_table(d.coefficients, d.steps, coef) + eps;
@@ -5176,8 +5381,10 @@ NRX_DEF nrx_status nrx_opt_newton_schulz(int dtype, size_t rows, size_t cols, co
 
 /* ---- Kaon ---- */
 
-/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0; work as nrxi_opt_orth. */
-NRXI_FN int nrxi_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, double norm, void *work, const nrx_env *env)
+/* d = Kaon's direction of g (another array); returns 1 when the rank-one guard acted. norm = |g|_F > 0;
+   work as nrxi_opt_orth. */
+NRXI_FN int nrxi_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps,
+    double norm, void *work, const nrx_env *env)
 {
     double coef[3 * NRXI_OPT_NS_MAX];
     size_t n = rows * cols;
@@ -5194,7 +5401,8 @@ NRXI_FN int nrxi_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, vo
     return 1;
 }
 
-NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps, int *fallback, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void *g, void *d, size_t steps,
+    int *fallback, const nrx_env *env)
 {
     size_t bytes, copy = rows * cols * nrxi_dtype_size(dtype);
     double norm;
@@ -5203,12 +5411,14 @@ NRX_DEF nrx_status nrx_opt_kaon(int dtype, size_t rows, size_t cols, const void 
     nrx_status status;
     if (fallback) *fallback = 0;
     if (steps == 0) steps = 5;
-    if (steps > NRXI_OPT_NS_MAX) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
+    if (steps > NRXI_OPT_NS_MAX)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_opt_kaon: %zu steps, expected at most 64", steps);
     status = nrxi_opt_matrix_check("nrx_opt_kaon", dtype, rows, cols, g, d, env);
     if (status != NRX_OK || rows * cols == 0) return status;
     bytes = nrxi_opt_orth_work(dtype, rows, cols);
     work = (unsigned char *)nrxi_alloc(env, bytes + copy, 1);
-    if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_kaon: no memory for a matrix of %zux%zu", rows, cols);
+    if (!work)
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_kaon: no memory for a matrix of %zux%zu", rows, cols);
     norm = nrxi_opt_frobenius(dtype, rows * cols, g);
     if (d == g) { memcpy(work + bytes, g, copy); g = work + bytes; }
     if (norm > 0.0) guarded = nrxi_opt_kaon(dtype, rows, cols, g, d, steps, norm, work, env);
@@ -5232,25 +5442,32 @@ NRXI_FN void nrxi_opt_qdwh_coefficients(double *l, double *a, double *b, double 
     *l = next < 1.0 ? next : 1.0;
 }
 
-/* Products with triangles go by strips of this many rows or columns, so that most of the zeros are never touched. */
+/* Products with triangles go by strips of this many rows or columns, so that most of the zeros are never
+   touched. */
 enum { NRXI_OPT_STRIP = 96 };
 
-/* C = beta C + alpha A W^T (trans) or alpha A W; A, C m x n, W lower triangular n x n with its zeros written out. */
-NRXI_FN void nrxi_opt_times_lower(int trans, size_t m, size_t n, double alpha, const double *a, size_t lda, const double *w, size_t ldw,
-                                  double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+/* C = beta C + alpha A W^T (trans) or alpha A W; A, C m x n, W lower triangular n x n with its zeros
+   written out. */
+NRXI_FN void nrxi_opt_times_lower(int trans, size_t m, size_t n, double alpha, const double *a, size_t lda,
+    const double *w, size_t ldw, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
 {
     size_t j, b;
     for (j = 0; j < n; j += b) {
         b = nrxi_opt_min_size(NRXI_OPT_STRIP, n - j);
-        if (trans) nrxi_gemm_f64(0, 1, m, b, j + b, alpha, a, lda, w + j * ldw, ldw, beta, c + j, ldc, work, env);
-        else nrxi_gemm_f64(0, 0, m, b, n - j, alpha, a + j, lda, w + j * ldw + j, ldw, beta, c + j, ldc, work, env);
+        if (trans)
+            nrxi_gemm_f64(0, 1, m, b, j + b, alpha, a, lda, w + j * ldw, ldw, beta, c + j, ldc, work, env);
+        else
+            nrxi_gemm_f64(
+                0, 0, m, b, n - j, alpha, a + j, lda, w + j * ldw + j, ldw, beta, c + j, ldc, work, env);
     }
 }
 
-/* W = L^-1 (zeros above the diagonal) for A = L L^T, of which the lower triangle is read; A is overwritten. In halves, so that
-   nearly everything is products: L21 = A21 W11^T, A22 -= L21 L21^T, W21 = -W22 L21 W11. t: (n/2 + 4)^2. Meant for matrices of
-   moderate condition, or where what comes out is checked. */
-NRXI_FN nrx_status nrxi_opt_cholesky_inverse(size_t n, double *a, size_t lda, double *w, size_t ldw, double *t, double *work, const nrx_env *env)
+/* W = L^-1 (zeros above the diagonal) for A = L L^T, of which the lower triangle is read; A is
+   overwritten. In halves, so that nearly everything is products: L21 = A21 W11^T, A22 -= L21 L21^T, W21 =
+   -W22 L21 W11. t: (n/2 + 4)^2. Meant for matrices of moderate condition, or where what comes out is
+   checked. */
+NRXI_FN nrx_status nrxi_opt_cholesky_inverse(
+    size_t n, double *a, size_t lda, double *w, size_t ldw, double *t, double *work, const nrx_env *env)
 {
     size_t h = (n / 2 + 7) / 8 * 8, m = n - h, i, j, k, b;
     double *a21 = a + h * lda, *w21 = w + h * ldw;
@@ -5274,10 +5491,12 @@ NRXI_FN nrx_status nrxi_opt_cholesky_inverse(size_t n, double *a, size_t lda, do
         nrxi_gemm_f64(0, 1, b, i + b, h, -1.0, t + i * h, h, t, h, 1.0, a21 + i * lda + h, lda, work, env);
     }
     nrxi_opt_times_lower(0, m, h, 1.0, t, h, w, ldw, 0.0, a21, lda, work, env);
-    if ((status = nrxi_opt_cholesky_inverse(m, a21 + h, lda, w21 + h, ldw, t, work, env)) != NRX_OK) return status;
+    if ((status = nrxi_opt_cholesky_inverse(m, a21 + h, lda, w21 + h, ldw, t, work, env)) != NRX_OK)
+        return status;
     for (i = 0; i < m; i += b) {
         b = nrxi_opt_min_size(NRXI_OPT_STRIP, m - i);
-        nrxi_gemm_f64(0, 0, b, h, i + b, -1.0, w21 + i * ldw + h, ldw, a21, lda, 0.0, w21 + i * ldw, ldw, work, env);
+        nrxi_gemm_f64(
+            0, 0, b, h, i + b, -1.0, w21 + i * ldw + h, ldw, a21, lda, 0.0, w21 + i * ldw, ldw, work, env);
     }
     for (i = 0; i < h; i++) memset(w + i * ldw + h, 0, m * sizeof *w);
     return NRX_OK;
@@ -5285,19 +5504,22 @@ NRXI_FN nrx_status nrxi_opt_cholesky_inverse(size_t n, double *a, size_t lda, do
 
 NRXI_FN size_t nrxi_opt_gemm_most(size_t m, size_t n)
 {
-    size_t w = nrxi_gemm_work_f64(m, n, m), w2 = nrxi_gemm_work_f64(m, n, n), w3 = nrxi_gemm_work_f64(n, n, m), w4 = nrxi_gemm_work_f64(m, m, n);
+    size_t w = nrxi_gemm_work_f64(m, n, m), w2 = nrxi_gemm_work_f64(m, n, n),
+           w3 = nrxi_gemm_work_f64(n, n, m), w4 = nrxi_gemm_work_f64(m, m, n);
     return nrxi_opt_max_size(nrxi_opt_max_size(w, w2), nrxi_opt_max_size(w3, w4));
 }
 
 /* Doubles of workspace of nrxi_opt_qdwh for m >= n. */
 NRXI_FN size_t nrxi_opt_qdwh_work(size_t m, size_t n)
 {
-    return 2 * (m + n) * n + m * n + 2 * n * n + n + nrxi_qr_work(m + n, n) + nrxi_opt_gemm_most(m + n, n) + 64;
+    return 2 * (m + n) * n + m * n + 2 * n * n + n + nrxi_qr_work(m + n, n) + nrxi_opt_gemm_most(m + n, n) +
+           64;
 }
 
-/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after Ozaki et al. 2012).
-   Returns |I - X^T X|_F as it was before: the step is right when that is below 1e-8. */
-NRXI_FN double nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram, double *other, double *work, const nrx_env *env)
+/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after
+   Ozaki et al. 2012). Returns |I - X^T X|_F as it was before: the step is right when that is below 1e-8. */
+NRXI_FN double nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram,
+    double *other, double *work, const nrx_env *env)
 {
     size_t i, j, j0;
     for (i = 0; i < m * n; i++) {
@@ -5309,16 +5531,19 @@ NRXI_FN double nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *high
     nrxi_gemm_f64(1, 0, n, n, m, 1.0, high, n, low, n, 0.0, other, n, work, env);
     for (j0 = 0; j0 < n; j0 += 32)
         for (i = 0; i < n; i++)
-            for (j = j0; j < n && j < j0 + 32; j++) gram[i * n + j] = 0.5 * (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
+            for (j = j0; j < n && j < j0 + 32; j++)
+                gram[i * n + j] = 0.5 *
+                                  (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
     memcpy(high, x, m * n * sizeof *x);
     nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
     return 2.0 * nrxi_vec_norm(n * n, NRX_F64, gram);
 }
 
-/* A lower bound of sigma_min(X), |X|_2 <= 1, when X is conditioned well enough for its Gram matrix to tell: inverse iteration, a
-   quarter of what it finds. Otherwise 1e-17, which costs up to two more iterations. gram: X^T X (lower triangle); z, w: n*n, t: as
-   nrxi_opt_cholesky_inverse; v: n. */
-NRXI_FN double nrxi_opt_qdwh_lower(size_t n, const double *gram, double *z, double *w, double *t, double *v, double *work, const nrx_env *env)
+/* A lower bound of sigma_min(X), |X|_2 <= 1, when X is conditioned well enough for its Gram matrix to
+   tell: inverse iteration, a quarter of what it finds. Otherwise 1e-17, which costs up to two more
+   iterations. gram: X^T X (lower triangle); z, w: n*n, t: as nrxi_opt_cholesky_inverse; v: n. */
+NRXI_FN double nrxi_opt_qdwh_lower(size_t n, const double *gram, double *z, double *w, double *t, double *v,
+    double *work, const nrx_env *env)
 {
     double norm = 0.0;
     size_t i, j;
@@ -5336,25 +5561,29 @@ NRXI_FN double nrxi_opt_qdwh_lower(size_t n, const double *gram, double *z, doub
     return nrxi_finite_f64(&norm) && norm < 1e12 ? 0.25 / sqrt(norm) : 1e-17;
 }
 
-/* y (m x n) = Q1 Q2^T for [rc X; I] = [Q1; Q2] R by Householder reflections: for any rc. k, q: (m + n) x n. */
-NRXI_FN nrx_status nrxi_opt_qdwh_householder(size_t m, size_t n, const double *x, double rc, double *y, double *k, double *q, double *tau, double *qrw,
-                                             double *work, const nrx_env *env)
+/* y (m x n) = Q1 Q2^T for [rc X; I] = [Q1; Q2] R by Householder reflections: for any rc. k, q: (m + n) x
+   n. */
+NRXI_FN nrx_status nrxi_opt_qdwh_householder(size_t m, size_t n, const double *x, double rc, double *y,
+    double *k, double *q, double *tau, double *qrw, double *work, const nrx_env *env)
 {
     size_t i, j;
     nrx_status status;
     for (i = 0; i < m * n; i++) k[i] = rc * x[i];
     memset(k + m * n, 0, n * n * sizeof *k);
     for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
-    if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK) return status;
+    if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK ||
+        (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK)
+        return status;
     nrxi_gemm_f64(0, 1, m, n, n, 1.0, q, n, q + m * n, n, 0.0, y, n, work, env);
     return NRX_OK;
 }
 
-/* The same by products (Cholesky QR with a second pass: Yamamoto et al. 2015): with Z = I + rc^2 X^T X = L L^T and W = L^-1, Q1 = rc X W^T
-   and Q2 = W^T are orthonormal but for E = Q1^T Q1 + Q2^T Q2 - I, and Q1 (I + E)^-1 Q2^T is what is wanted. NRX_E_NUMERIC when E is not
-   small: then the condition was too bad. gram: X^T X (lower triangle); q1, s: m x n; z, w, e: n x n; s may not overlap e. */
-NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, const double *gram, double rc, double *y, double *q1, double *z, double *w, double *e,
-                                          double *work, const nrx_env *env)
+/* The same by products (Cholesky QR with a second pass: Yamamoto et al. 2015): with Z = I + rc^2 X^T X = L
+   L^T and W = L^-1, Q1 = rc X W^T and Q2 = W^T are orthonormal but for E = Q1^T Q1 + Q2^T Q2 - I, and Q1
+   (I + E)^-1 Q2^T is what is wanted. NRX_E_NUMERIC when E is not small: then the condition was too bad.
+   gram: X^T X (lower triangle); q1, s: m x n; z, w, e: n x n; s may not overlap e. */
+NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, const double *gram, double rc,
+    double *y, double *q1, double *z, double *w, double *e, double *work, const nrx_env *env)
 {
     double size, left;
     size_t i, b;
@@ -5371,7 +5600,8 @@ NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, c
     nrxi_opt_mirror_f64(n, e, n);
     size = nrxi_vec_norm(n * n, NRX_F64, e);
     if (!(size < 1e-2)) return NRX_E_NUMERIC;
-    nrxi_opt_times_lower(0, n, n, -1.0, e, n, w, n, 0.0, z, n, work, env);       /* z = (I + E)^-1 W by its series: W - E W + ... */
+    /* z = (I + E)^-1 W by its series: W - E W + ... */
+    nrxi_opt_times_lower(0, n, n, -1.0, e, n, w, n, 0.0, z, n, work, env);
     for (i = 0; i < n * n; i++) z[i] += w[i];
     for (left = size * size; left > 1e-17; left *= size) {
         memcpy(y, w, n * n * sizeof *y);
@@ -5383,18 +5613,22 @@ NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, c
 }
 
 /* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
-NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d, nrx_opt_polar_info *info, double *work, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d,
+    nrx_opt_polar_info *info, double *work, const nrx_env *env)
 {
-    double *k = work, *q = k + (m + n) * n, *y = q + (m + n) * n, *z = y + m * n, *gram = z + n * n, *tau = gram + n * n, *qrw = tau + n;
+    double *k = work, *q = k + (m + n) * n, *y = q + (m + n) * n, *z = y + m * n, *gram = z + n * n,
+           *tau = gram + n * n, *qrw = tau + n;
     double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower, a, b, c;
-    const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 1e-9; /* the polish squares what is left */
+    /* the polish squares what is left */
+    const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 1e-9;
     double *result = x, *swap;
     size_t i;
     nrx_status status;
     for (;;) {
         if (fabs(1.0 - l) <= close && info->iterations > 0) {
             if (d->no_polish && info->change <= cbrt(5.0 * eps)) break;
-            if (!d->no_polish && nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env) <= 1e-7) break; /* else l was no lower bound: go on */
+            /* else l was no lower bound: go on */
+            if (!d->no_polish && nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env) <= 1e-7) break;
         }
         if (info->iterations == d->max_iter) {
             if (!d->no_polish) (void)nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env);
@@ -5406,7 +5640,8 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
         nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
         if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
             const double rc = sqrt(c);
-            status = c < 1e11 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env) : NRX_E_NUMERIC;
+            status = c < 1e11 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env)
+                              : NRX_E_NUMERIC;
             if (status != NRX_OK) status = nrxi_opt_qdwh_householder(m, n, x, rc, y, k, q, tau, qrw, gw, env);
             if (status != NRX_OK) return status;
             for (i = 0; i < m * n; i++) y[i] = b / c * x[i] + (a - b / c) / rc * y[i];
@@ -5428,7 +5663,8 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
     return NRX_OK;
 }
 
-/* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m x n in f64. */
+/* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m
+   x n in f64. */
 NRXI_FN double nrxi_opt_two_norm_bound(size_t m, size_t n, const double *a)
 {
     double f = nrxi_la_scale(nrxi_la_max(m * n, a, 1)), one = 0.0, inf = 0.0, s, fro;
@@ -5453,8 +5689,8 @@ NRXI_FN void nrxi_opt_divide(size_t n, double *x, double s)
     for (i = 0; i < n; i++) x[i] /= s;
 }
 
-NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h, const nrx_opt_polar_desc *desc,
-                                 nrx_opt_polar_info *info)
+NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h,
+    const nrx_opt_polar_desc *desc, nrx_opt_polar_info *info)
 {
     nrx_opt_polar_desc d = NRX_ZERO;
     nrx_opt_polar_info own;
@@ -5466,12 +5702,14 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
     memset(info, 0, sizeof *info);
     if (desc) d = *desc;
     if (d.max_iter == 0) d.max_iter = 12;
-    if (!(d.lower >= 0.0 && d.lower < 1.0)) return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_polar: lower bound %g, expected 0 .. 1", d.lower);
+    if (!(d.lower >= 0.0 && d.lower < 1.0))
+        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_polar: lower bound %g, expected 0 .. 1", d.lower);
     status = nrxi_opt_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
     if (status != NRX_OK || rows * cols == 0) return status;
     work_size = nrxi_opt_qdwh_work(m, n);
     x = (double *)nrxi_alloc(&d.env, 2 * m * n + (h ? cols * cols : 0) + work_size, sizeof(double));
-    if (!x) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
+    if (!x)
+        return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
     copy = x + m * n;
     hh = copy + m * n;
     work = hh + (h ? cols * cols : 0);
@@ -5483,31 +5721,39 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
         status = nrxi_opt_qdwh(m, n, x, &d, info, work, &d.env);
     }
     if (status == NRX_OK && h) { /* H = (U^T A + A^T U)/2; transposed data: U^T A = X copy^T with X = U^T */
-        if (!trans) nrxi_gemm_f64(1, 0, cols, cols, rows, 1.0, x, cols, copy, cols, 0.0, hh, cols, NULL, &d.env);
+        if (!trans)
+            nrxi_gemm_f64(1, 0, cols, cols, rows, 1.0, x, cols, copy, cols, 0.0, hh, cols, NULL, &d.env);
         else nrxi_gemm_f64(0, 1, cols, cols, rows, 1.0, x, rows, copy, rows, 0.0, hh, cols, NULL, &d.env);
         for (i = 0; i < cols; i++)
-            for (j = 0; j < i; j++) hh[i * cols + j] = hh[j * cols + i] = 0.5 * (hh[i * cols + j] + hh[j * cols + i]);
+            for (j = 0; j < i; j++)
+                hh[i * cols + j] = hh[j * cols + i] = 0.5 * (hh[i * cols + j] + hh[j * cols + i]);
         nrxi_opt_from_f64(dtype, cols, cols, hh, 0, 1.0, h);
     }
     if (status == NRX_OK) nrxi_opt_from_f64(dtype, rows, cols, x, trans, 1.0, u);
-    else status = nrxi_fail(&d.env, status, "nrx_opt_polar: a factorization broke down at iteration %zu", info->iterations);
+    else
+        status = nrxi_fail(
+            &d.env, status, "nrx_opt_polar: a factorization broke down at iteration %zu", info->iterations);
     nrxi_free(&d.env, x);
     return status;
 }
 
 /* ---- singular values ---- */
 
-/* a = U diag(s) V^T in f64 (thin); s has k, u rows x k, vt k x cols inside one allocation that the caller frees (returned through base). */
-NRXI_FN nrx_status nrxi_opt_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a, double **base, double **s, double **u, double **vt,
-                                 const nrx_env *env)
+/* a = U diag(s) V^T in f64 (thin); s has k, u rows x k, vt k x cols inside one allocation that the caller
+   frees (returned through base). */
+NRXI_FN nrx_status nrxi_opt_thin_svd(const char *who, int dtype, size_t rows, size_t cols, const void *a,
+    double **base, double **s, double **u, double **vt, const nrx_env *env)
 {
     size_t k = nrxi_opt_min_size(rows, cols), w = nrxi_svd_work(rows, cols);
     double *p;
     nrx_status status;
     *base = NULL;
-    if (w == (size_t)-1) return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
+    if (w == (size_t)-1)
+        return nrxi_fail(env, NRX_E_RANGE, "%s: a matrix of %zux%zu overflows", who, rows, cols);
     p = (double *)nrxi_alloc(env, rows * cols + k + (rows + cols) * k + w, sizeof *p);
-    if (!p) return nrxi_fail(env, NRX_E_NOMEM, "%s: no memory for the SVD of a matrix of %zux%zu", who, rows, cols);
+    if (!p)
+        return nrxi_fail(
+            env, NRX_E_NOMEM, "%s: no memory for the SVD of a matrix of %zux%zu", who, rows, cols);
     *base = p;
     nrxi_opt_to_f64(dtype, rows, cols, a, 0, 1.0, p);
     *s = p + rows * cols;
@@ -5523,7 +5769,8 @@ NRXI_FN nrx_status nrxi_opt_thin_svd(const char *who, int dtype, size_t rows, si
 }
 
 /* out = U diag(s) V^T; u is overwritten */
-NRXI_FN void nrxi_opt_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt, double *product, void *out, const nrx_env *env)
+NRXI_FN void nrxi_opt_svd_rebuild(int dtype, size_t rows, size_t cols, double *s, double *u, const double *vt,
+    double *product, void *out, const nrx_env *env)
 {
     size_t k = nrxi_opt_min_size(rows, cols), i, j;
     for (i = 0; i < rows; i++)
@@ -5532,7 +5779,8 @@ NRXI_FN void nrxi_opt_svd_rebuild(int dtype, size_t rows, size_t cols, double *s
     nrxi_opt_from_f64(dtype, rows, cols, product, 0, 1.0, out);
 }
 
-NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_svt(
+    int dtype, size_t rows, size_t cols, const void *a, double tau, void *x, size_t *rank, const nrx_env *env)
 {
     double *base, *s, *u, *vt;
     size_t k = nrxi_opt_min_size(rows, cols), i, left = 0;
@@ -5552,7 +5800,8 @@ NRX_DEF nrx_status nrx_opt_svt(int dtype, size_t rows, size_t cols, const void *
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_spectral_norm(
+    int dtype, size_t rows, size_t cols, const void *a, double *norm, const nrx_env *env)
 {
     double *base, *s, *u, *vt;
     nrx_status status = nrxi_opt_matrix_check("nrx_opt_spectral_norm", dtype, rows, cols, a, norm, env);
@@ -5568,7 +5817,10 @@ NRX_DEF nrx_status nrx_opt_spectral_norm(int dtype, size_t rows, size_t cols, co
 /* ---- Freon ---- */
 
 /* log of z w(z^b) / alpha at u = z^b, for w = alpha (1 + e^ld u)/(1 + e^lg u) */
-NRXI_FN double nrxi_opt_minimax_log(double u, double log_u, int b, double d, double g) { return log_u / (double)b + log1p(d * u) - log1p(g * u); }
+NRXI_FN double nrxi_opt_minimax_log(double u, double log_u, int b, double d, double g)
+{
+    return log_u / (double)b + log1p(d * u) - log1p(g * u);
+}
 
 NRXI_FN void nrxi_opt_minimax_stationary(int b, double d, double g, double *lo, double *hi)
 {
@@ -5587,22 +5839,27 @@ NRXI_FN double nrxi_opt_minimax_inner(int b, double g)
     for (i = 0; i < 100; i++) {
         double mid = 0.5 * (below + above), d = exp(mid);
         nrxi_opt_minimax_stationary(b, d, g, &lo, &hi);
-        if (hi >= 1.0 || nrxi_opt_minimax_log(lo, log(lo), b, d, g) > nrxi_opt_minimax_log(1.0, 0.0, b, d, g)) below = mid;
+        if (hi >= 1.0 || nrxi_opt_minimax_log(lo, log(lo), b, d, g) > nrxi_opt_minimax_log(1.0, 0.0, b, d, g))
+            below = mid;
         else above = mid;
     }
     return exp(0.5 * (below + above));
 }
 
-NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t terms, double *coefficients, double *reached)
+NRX_DEF nrx_status nrx_opt_freon_coefficients(
+    int b, double sigma_min, size_t terms, double *coefficients, double *reached)
 {
     double l; /* lower end in z */
     size_t t;
     int i;
     if (b < 2 || b > 64 || !(sigma_min > 0.0 && sigma_min < 1.0) || !coefficients)
-        return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_freon_coefficients: b %d, sigma_min %g; expected 2 .. 64 and 0 < sigma_min < 1", b, sigma_min);
+        return nrxi_fail(NULL, NRX_E_ARG,
+            "nrx_opt_freon_coefficients: b %d, sigma_min %g; expected 2 .. 64 and 0 < sigma_min < 1", b,
+            sigma_min);
     l = pow(sigma_min, 2.0 / (double)b);
     for (t = 0; t < terms; t++, coefficients += 3) {
-        double base = log((double)(b + 1) / (double)(b - 1)), more = -2.2 * (double)b * log(l) + 5.0, below = base, above = base + (more > 2.0 ? more : 2.0);
+        double base = log((double)(b + 1) / (double)(b - 1)), more = -2.2 * (double)b * log(l) + 5.0,
+               below = base, above = base + (more > 2.0 ? more : 2.0);
         double d, g, alpha, lu = (double)b * log(l), u = exp(lu), lo, hi;
         if (1.0 - l < 1e-15) { /* the limit: Pade */
             coefficients[0] = coefficients[2] = (double)(b + 1) / (double)(b - 1);
@@ -5614,7 +5871,8 @@ NRX_DEF nrx_status nrx_opt_freon_coefficients(int b, double sigma_min, size_t te
             g = exp(mid);
             d = nrxi_opt_minimax_inner(b, g);
             nrxi_opt_minimax_stationary(b, d, g, &lo, &hi);
-            if (u >= lo || nrxi_opt_minimax_log(u, lu, b, d, g) > nrxi_opt_minimax_log(hi, log(hi), b, d, g)) above = mid;
+            if (u >= lo || nrxi_opt_minimax_log(u, lu, b, d, g) > nrxi_opt_minimax_log(hi, log(hi), b, d, g))
+                above = mid;
             else below = mid;
         }
         g = exp(0.5 * (below + above));
@@ -5642,18 +5900,24 @@ typedef struct nrxi_opt_freon_plan {
     double coef[3 * NRXI_OPT_FREON_TERMS];
 } nrxi_opt_freon_plan;
 
-NRXI_FN nrx_status nrxi_opt_freon_make(const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_opt_freon_plan *p)
+NRXI_FN nrx_status nrxi_opt_freon_make(
+    const char *who, int dtype, const nrx_opt_freon_desc *d, nrxi_opt_freon_plan *p)
 {
     double sigma = d->sigma_min, reached;
     int b;
     memset(p, 0, sizeof *p);
     p->c = d->c;
     p->scale = d->scale;
-    p->terms = d->terms ? d->terms : dtype == NRX_F32 && !(sigma > 0.0 && sigma < 1e-3) ? 3 : sigma > 0.0 && sigma < 1e-5 ? 5 : 4;
+    p->terms = d->terms                                             ? d->terms
+               : dtype == NRX_F32 && !(sigma > 0.0 && sigma < 1e-3) ? 3
+               : sigma > 0.0 && sigma < 1e-5                        ? 5
+                                                                    : 4;
     if (sigma == 0.0) sigma = dtype == NRX_F32 ? 1e-3 : 1e-5;
-    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_OPT_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) || d->scale < 0 || d->scale > NRX_FREON_RAW)
-        return nrxi_fail(&d->env, NRX_E_ARG, "%s: c %g, sigma_min %g, %zu terms, scale %d; expected c in -2 .. 2, sigma_min in 0 .. 1, at most 16 terms", who,
-                         d->c, sigma, p->terms, d->scale);
+    if (!(d->c >= -2.0 && d->c <= 2.0) || p->terms > NRXI_OPT_FREON_TERMS || !(sigma > 0.0 && sigma < 1.0) ||
+        d->scale < 0 || d->scale > NRX_FREON_RAW)
+        return nrxi_fail(&d->env, NRX_E_ARG,
+            "%s: c %g, sigma_min %g, %zu terms, scale %d; expected c in -2 .. 2, sigma_min in 0 .. 1, at most 16 terms",
+            who, d->c, sigma, p->terms, d->scale);
     p->delta = sigma * sigma * 1e-16;
     if (d->exact || d->c < 0.0) return NRX_OK;
     for (b = 2; b <= 16; b += 2) {
@@ -5675,13 +5939,14 @@ NRXI_FN nrx_status nrxi_opt_freon_make(const char *who, int dtype, const nrx_opt
 /* Doubles of workspace of nrxi_opt_freon_run: n = the larger dimension. */
 NRXI_FN size_t nrxi_opt_freon_work(size_t n, size_t k)
 {
-    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k + nrxi_opt_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_opt_gemm_most(n + k, k)
-         + 64;
+    return 2 * n * k + (n + k) * k + 2 * (2 * k * k) + 4 * k * k + k +
+           nrxi_opt_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)) + nrxi_opt_gemm_most(n + k, k) +
+           64;
 }
 
 /* V = (I + gamma L L^T)^-1: by QR while gamma is large, by Cholesky afterwards. stack, q: 2k x k. */
-NRXI_FN nrx_status nrxi_opt_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack, double *q, double *tau, double *qrw, double *gw,
-                                        const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_freon_resolvent(size_t k, const double *l, double gamma, double *v, double *stack,
+    double *q, double *tau, double *qrw, double *gw, const nrx_env *env)
 {
     size_t i, j;
     nrx_status status;
@@ -5691,7 +5956,9 @@ NRXI_FN nrx_status nrxi_opt_freon_resolvent(size_t k, const double *l, double ga
                 stack[i * k + j] = l[j * k + i];
                 stack[(k + i) * k + j] = i == j ? 1.0 / sqrt(gamma) : 0.0;
             }
-        if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK || (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK) return status;
+        if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK ||
+            (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK)
+            return status;
         nrxi_opt_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
         return NRX_OK;
     }
@@ -5717,10 +5984,14 @@ NRXI_FN double nrxi_opt_freon_scale(int scale, double q, double sum, double mean
 }
 
 /* x: G / |G|_F as k x n in f64, overwritten by the scaled direction; norm = |G|_F. Non-zero b only. */
-NRXI_FN nrx_status nrxi_opt_freon_run(const nrxi_opt_freon_plan *p, size_t k, size_t n, double *x, double norm, double *work, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_freon_run(const nrxi_opt_freon_plan *p, size_t k, size_t n, double *x,
+    double norm, double *work, const nrx_env *env)
 {
-    double *y = work, *tall = y + n * k, *stack = tall + (n + k) * k, *q = stack + 2 * k * k, *l = q + 2 * k * k, *c = l + k * k, *w = c + k * k, *v = w + k * k;
-    double *tau = v + k * k, *qrw = tau + k, *gw = qrw + nrxi_opt_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0, exponent = 2.0 - 2.0 * p->c;
+    double *y = work, *tall = y + n * k, *stack = tall + (n + k) * k, *q = stack + 2 * k * k,
+           *l = q + 2 * k * k, *c = l + k * k, *w = c + k * k, *v = w + k * k;
+    double *tau = v + k * k, *qrw = tau + k,
+           *gw = qrw + nrxi_opt_max_size(nrxi_qr_work(n + k, k), nrxi_qr_work(2 * k, k)), sum, mean_log = 0.0,
+           exponent = 2.0 - 2.0 * p->c;
     size_t i, j, t;
     int e;
     nrx_status status;
@@ -5741,10 +6012,12 @@ NRXI_FN nrx_status nrxi_opt_freon_run(const nrxi_opt_freon_plan *p, size_t k, si
             c[i * k + j] = i == j;
             if (i == j) mean_log += log(fabs(l[i * k + j])) / (double)k;
         }
-    for (t = 0; t < p->terms; t++) { /* W = (alpha I + beta A)(I + gamma A)^-1, A = L L^T; L <- W^(b/2) L, C <- W C */
+    /* W = (alpha I + beta A)(I + gamma A)^-1, A = L L^T; L <- W^(b/2) L, C <- W C */
+    for (t = 0; t < p->terms; t++) {
         const double *co = p->coef + 3 * t;
         double ratio = co[1] / co[2];
-        if ((status = nrxi_opt_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK) return status;
+        if ((status = nrxi_opt_freon_resolvent(k, l, co[2], w, stack, q, tau, qrw, gw, env)) != NRX_OK)
+            return status;
         for (i = 0; i < k * k; i++) w[i] *= co[0] - ratio;
         for (i = 0; i < k; i++) w[i * k + i] += ratio;
         for (i = 0; i < k; i++)
@@ -5765,13 +6038,15 @@ NRXI_FN nrx_status nrxi_opt_freon_run(const nrxi_opt_freon_plan *p, size_t k, si
     if (p->a % 2) memcpy(x, tall, n * k * sizeof *x);
     sum = nrxi_vec_dot(n * k, NRX_F64, x, y);
     if (p->scale == NRX_FREON_RAW) sum = pow(norm, 1.0 - 2.0 * p->c);
-    else sum = nrxi_opt_freon_scale(p->scale, exponent, sum, mean_log, k); /* of G/|G|_F: the conventions do not depend on the norm */
+    /* of G/|G|_F: the conventions do not depend on the norm */
+    else sum = nrxi_opt_freon_scale(p->scale, exponent, sum, mean_log, k);
     for (i = 0; i < n * k; i++) x[i] *= sum;
     return NRX_OK;
 }
 
 /* The same by SVD: any real c; singular values below k eps sigma_max count as zero and give nothing. */
-NRXI_FN nrx_status nrxi_opt_freon_exact(const char *who, const nrxi_opt_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_freon_exact(const char *who, const nrxi_opt_freon_plan *p, int dtype, size_t rows,
+    size_t cols, const void *g, void *d, const nrx_env *env)
 {
     double *base, *s, *u, *vt, q = 2.0 - 2.0 * p->c, sum = 0.0, mean_log = 0.0, scale, top;
     size_t k = nrxi_opt_min_size(rows, cols), i, r = 0;
@@ -5783,7 +6058,8 @@ NRXI_FN nrx_status nrxi_opt_freon_exact(const char *who, const nrxi_opt_freon_pl
         sum += pow(s[i] / top, q);
         mean_log += log(s[i] / top) / (double)r;
     }
-    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c) : nrxi_opt_freon_scale(p->scale, q, sum, mean_log, r);
+    scale = p->scale == NRX_FREON_RAW ? pow(top, 1.0 - 2.0 * p->c)
+                                      : nrxi_opt_freon_scale(p->scale, q, sum, mean_log, r);
     for (i = 0; i < k; i++) s[i] = i < r ? scale * pow(s[i] / top, q - 1.0) : 0.0;
     nrxi_opt_svd_rebuild(dtype, rows, cols, s, u, vt, base, d, env);
     nrxi_free(env, base);
@@ -5796,8 +6072,8 @@ NRXI_FN size_t nrxi_opt_freon_bytes(size_t rows, size_t cols)
     size_t n = nrxi_opt_max_size(rows, cols), k = nrxi_opt_min_size(rows, cols);
     return (n * k + nrxi_opt_max_size(nrxi_opt_freon_work(n, k), nrxi_opt_qdwh_work(n, k))) * sizeof(double);
 }
-NRXI_FN nrx_status nrxi_opt_freon(const char *who, const nrxi_opt_freon_plan *p, int dtype, size_t rows, size_t cols, const void *g, double norm, void *d, double *work,
-                              const nrx_env *env)
+NRXI_FN nrx_status nrxi_opt_freon(const char *who, const nrxi_opt_freon_plan *p, int dtype, size_t rows,
+    size_t cols, const void *g, double norm, void *d, double *work, const nrx_env *env)
 {
     size_t n = nrxi_opt_max_size(rows, cols), k = nrxi_opt_min_size(rows, cols);
     int half = p->b == 2 && p->a == 1, tall = rows > cols;
@@ -5819,10 +6095,13 @@ NRXI_FN nrx_status nrxi_opt_freon(const char *who, const nrxi_opt_freon_plan *p,
         status = nrxi_opt_freon_run(p, k, n, work, norm, work + n * k, env);
         if (status == NRX_OK) nrxi_opt_from_f64(dtype, rows, cols, work, tall, 1.0, d);
     }
-    return status == NRX_OK ? status : nrxi_fail(env, status, "%s: a factorization broke down for a matrix of %zux%zu", who, rows, cols);
+    return status == NRX_OK ? status
+                            : nrxi_fail(env, status, "%s: a factorization broke down for a matrix of %zux%zu",
+                                  who, rows, cols);
 }
 
-NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc)
+NRX_DEF nrx_status nrx_opt_freon(
+    int dtype, size_t rows, size_t cols, const void *g, void *d, const nrx_opt_freon_desc *desc)
 {
     nrx_opt_freon_desc o = NRX_ZERO;
     nrxi_opt_freon_plan plan;
@@ -5830,11 +6109,14 @@ NRX_DEF nrx_status nrx_opt_freon(int dtype, size_t rows, size_t cols, const void
     nrx_status status;
     if (desc) o = *desc;
     status = nrxi_opt_matrix_check("nrx_opt_freon", dtype, rows, cols, g, d, &o.env);
-    if (status != NRX_OK || (status = nrxi_opt_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK || rows * cols == 0) return status;
+    if (status != NRX_OK || (status = nrxi_opt_freon_make("nrx_opt_freon", dtype, &o, &plan)) != NRX_OK ||
+        rows * cols == 0)
+        return status;
     norm = nrxi_opt_frobenius(dtype, rows * cols, g);
     if (!(norm > 0.0)) { memset(d, 0, rows * cols * nrxi_dtype_size(dtype)); return NRX_OK; }
     work = (double *)nrxi_alloc(&o.env, plan.b ? nrxi_opt_freon_bytes(rows, cols) : 1, 1);
-    if (!work) return nrxi_fail(&o.env, NRX_E_NOMEM, "nrx_opt_freon: no memory for a matrix of %zux%zu", rows, cols);
+    if (!work)
+        return nrxi_fail(&o.env, NRX_E_NOMEM, "nrx_opt_freon: no memory for a matrix of %zux%zu", rows, cols);
     status = nrxi_opt_freon("nrx_opt_freon", &plan, dtype, rows, cols, g, norm, d, work, &o.env);
     nrxi_free(&o.env, work);
     return status;
@@ -5886,13 +6168,19 @@ NRXI_FN int nrxi_opt_matrix_kind(int kind) { return kind >= NRX_OPT_MUON; }
 NRXI_FN double nrxi_opt_cosh(double x) { return cosh(x); } /* f64 in f32 twins */
 
 /* The elementwise kinds beyond Adam and SGD: what is added per entry, in one loop each. */
-typedef struct nrxi_opt_loop { int kind, amsgrad; double lr, keep, b1, b2, eps, mom, gscale, bc1, bc2, l2; } nrxi_opt_loop;
+typedef struct nrxi_opt_loop {
+    int kind, amsgrad;
+    double lr, keep, b1, b2, eps, mom, gscale, bc1, bc2, l2;
+} nrxi_opt_loop;
 
 /* >>> twin f64 */
-NRXI_FN void nrxi_opt_elementwise_f64(size_t n, double *w, const double *g, double *m, double *v, double *e, const nrxi_opt_loop *c)
+NRXI_FN void nrxi_opt_elementwise_f64(
+    size_t n, double *w, const double *g, double *m, double *v, double *e, const nrxi_opt_loop *c)
 {
-    const double lr = (double)c->lr, keep = (double)c->keep, b1 = (double)c->b1, b2 = (double)c->b2, eps = (double)c->eps, mom = (double)c->mom;
-    const double gs = (double)c->gscale, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2), l2 = (double)c->l2;
+    const double lr = (double)c->lr, keep = (double)c->keep, b1 = (double)c->b1, b2 = (double)c->b2,
+                 eps = (double)c->eps, mom = (double)c->mom;
+    const double gs = (double)c->gscale, c1 = (double)(1.0 - c->b1), c2 = (double)(1.0 - c->b2),
+                 l2 = (double)c->l2;
     const double r1 = (double)(1.0 / c->bc1), r2 = (double)(1.0 / nrxi_adam_root(c->bc2));
     size_t i;
     for (i = 0; i < n; i++) {
@@ -5928,7 +6216,8 @@ NRXI_FN void nrxi_opt_elementwise_f64(size_t n, double *w, const double *g, doub
     }
 }
 /* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
-NRXI_FN void nrxi_opt_momentum_f64(size_t n, double *m, const double *g, double *u, double mu, double gs, int nesterov)
+NRXI_FN void nrxi_opt_momentum_f64(
+    size_t n, double *m, const double *g, double *u, double mu, double gs, int nesterov)
 {
     size_t i;
     for (i = 0; i < n; i++) {
@@ -5966,10 +6255,13 @@ NRXI_FN void nrxi_opt_auon_f64(size_t n, double *u, nrxi_sum norm)
     for (i = 0; i < n; i++) u[i] = (double)((nrxi_sum)u[i] / s);
 }
 /* === twin f32 */
-NRXI_FN void nrxi_opt_elementwise_f32(size_t n, float *w, const float *g, float *m, float *v, float *e, const nrxi_opt_loop *c)
+NRXI_FN void nrxi_opt_elementwise_f32(
+    size_t n, float *w, const float *g, float *m, float *v, float *e, const nrxi_opt_loop *c)
 {
-    const float lr = (float)c->lr, keep = (float)c->keep, b1 = (float)c->b1, b2 = (float)c->b2, eps = (float)c->eps, mom = (float)c->mom;
-    const float gs = (float)c->gscale, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2), l2 = (float)c->l2;
+    const float lr = (float)c->lr, keep = (float)c->keep, b1 = (float)c->b1, b2 = (float)c->b2,
+                 eps = (float)c->eps, mom = (float)c->mom;
+    const float gs = (float)c->gscale, c1 = (float)(1.0 - c->b1), c2 = (float)(1.0 - c->b2),
+                 l2 = (float)c->l2;
     const float r1 = (float)(1.0 / c->bc1), r2 = (float)(1.0 / nrxi_adam_root(c->bc2));
     size_t i;
     for (i = 0; i < n; i++) {
@@ -6005,7 +6297,8 @@ NRXI_FN void nrxi_opt_elementwise_f32(size_t n, float *w, const float *g, float 
     }
 }
 /* m = mu m + gs g; u = nesterov ? gs g + mu m : m */
-NRXI_FN void nrxi_opt_momentum_f32(size_t n, float *m, const float *g, float *u, float mu, float gs, int nesterov)
+NRXI_FN void nrxi_opt_momentum_f32(
+    size_t n, float *m, const float *g, float *u, float mu, float gs, int nesterov)
 {
     size_t i;
     for (i = 0; i < n; i++) {
@@ -6050,12 +6343,18 @@ NRXI_FN void nrxi_opt_defaults(nrx_opt_desc *d)
     if (d->kind == NRX_OPT_DEFAULT) d->kind = NRX_OPT_ADAMW;
     k = d->kind;
     if (d->lr == 0.0)
-        d->lr = k == NRX_OPT_SGD || k == NRX_OPT_RMSPROP || k == NRX_OPT_ADAGRAD ? 1e-2 : k == NRX_OPT_LION ? 1e-4 : k == NRX_OPT_SOAP ? 3e-3
-              : k == NRX_OPT_KAON ? 3e-2 : k >= NRX_OPT_MUON ? 2e-2 : 1e-3;
+        d->lr = k == NRX_OPT_SGD || k == NRX_OPT_RMSPROP || k == NRX_OPT_ADAGRAD ? 1e-2
+                : k == NRX_OPT_LION                                              ? 1e-4
+                : k == NRX_OPT_SOAP                                              ? 3e-3
+                : k == NRX_OPT_KAON                                              ? 3e-2
+                : k >= NRX_OPT_MUON                                              ? 2e-2
+                                                                                 : 1e-3;
     if (d->beta1 == 0.0) d->beta1 = k == NRX_OPT_SOAP ? 0.95 : 0.9;
-    if (d->beta2 == 0.0) d->beta2 = k == NRX_OPT_SOAP ? 0.95 : k == NRX_OPT_LION || k == NRX_OPT_RMSPROP ? 0.99 : 0.999;
+    if (d->beta2 == 0.0)
+        d->beta2 = k == NRX_OPT_SOAP ? 0.95 : k == NRX_OPT_LION || k == NRX_OPT_RMSPROP ? 0.99 : 0.999;
     if (d->eps == 0.0) d->eps = 1e-8;
-    if (nrxi_opt_matrix_kind(k)) d->momentum = d->momentum == 0.0 ? 0.95 : d->momentum < 0.0 ? 0.0 : d->momentum;
+    if (nrxi_opt_matrix_kind(k))
+        d->momentum = d->momentum == 0.0 ? 0.95 : d->momentum < 0.0 ? 0.0 : d->momentum;
     if (d->nesterov == 0) d->nesterov = nrxi_opt_matrix_kind(k) ? 1 : -1;
     if (d->accumulate == 0) d->accumulate = 1;
     if (d->steps == 0) d->steps = 5;
@@ -6072,10 +6371,15 @@ NRXI_FN size_t nrxi_opt_block_work(const nrx_opt_desc *d, int kind, const nrx_pa
 {
     size_t r = p->rows, c = p->cols, big = nrxi_opt_max_size(r, c);
     switch (kind) {
-    case NRX_OPT_MUON: return d->muon == NRX_MUON_QDWH ? nrxi_opt_freon_bytes(r, c) : nrxi_opt_orth_work(p->dtype, r, c);
-    case NRX_OPT_KAON: return nrxi_opt_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
+    case NRX_OPT_MUON:
+        return d->muon == NRX_MUON_QDWH ? nrxi_opt_freon_bytes(r, c) : nrxi_opt_orth_work(p->dtype, r, c);
+    case NRX_OPT_KAON:
+        return nrxi_opt_orth_work(p->dtype, r, c) + ((r * c * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63);
     case NRX_OPT_FREON: return nrxi_opt_freon_bytes(r, c);
-    case NRX_OPT_SOAP: return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_opt_gemm_most(r, c) + nrxi_opt_gemm_most(big, big)) * sizeof(double);
+    case NRX_OPT_SOAP:
+        return (4 * r * c + nrxi_eigh_work(big) + big + nrxi_opt_gemm_most(r, c) +
+                   nrxi_opt_gemm_most(big, big)) *
+               sizeof(double);
     default: return 0;
     }
 }
@@ -6108,20 +6412,29 @@ NRXI_FN nrx_status nrxi_opt_layout(nrx_opt *o, size_t *state, size_t *work)
             if (gr->lr != 0.0) { b->lr = gr->lr; b->own_lr = 1; }
             if (gr->weight_decay != 0.0) b->decay = gr->weight_decay < 0.0 ? 0.0 : gr->weight_decay;
         }
-        if (kind < NRX_OPT_ADAMW || kind > NRX_OPT_SOAP) return nrxi_fail(&d->env, NRX_E_ARG, "nrx_opt_init: kind %d of parameter %zu, expected NRX_OPT_*", kind, k);
+        if (kind < NRX_OPT_ADAMW || kind > NRX_OPT_SOAP)
+            return nrxi_fail(
+                &d->env, NRX_E_ARG, "nrx_opt_init: kind %d of parameter %zu, expected NRX_OPT_*", kind, k);
         if (nrxi_opt_matrix_kind(kind) && (p->rows < 2 || p->cols < 2)) kind = NRX_OPT_ADAMW;
         b->kind = kind;
-        if (!nrxi_add_ok(p->rows, p->cols, &dim) || !nrxi_mul_ok(dim, dim, &dim) || dim > (size_t)-1 / 512 || (nrxi_opt_matrix_kind(kind) && dim > (size_t)-1 / 4096)
-            || bytes > ((size_t)-1 - at) / 16)
-            return nrxi_fail(&d->env, NRX_E_RANGE, "nrx_opt_init: parameter %zu of %zux%zu overflows", k, p->rows, p->cols);
+        if (!nrxi_add_ok(p->rows, p->cols, &dim) || !nrxi_mul_ok(dim, dim, &dim) || dim > (size_t)-1 / 512 ||
+            (nrxi_opt_matrix_kind(kind) && dim > (size_t)-1 / 4096) || bytes > ((size_t)-1 - at) / 16)
+            return nrxi_fail(&d->env, NRX_E_RANGE, "nrx_opt_init: parameter %zu of %zux%zu overflows", k,
+                p->rows, p->cols);
         b->m = b->v = b->extra = b->sum = b->average = b->soap = (size_t)-1;
         if (d->ema > 0.0) b->average = nrxi_opt_place(&at, bytes);
         if (d->accumulate > 1 || d->clip_value > 0.0) b->sum = nrxi_opt_place(&at, bytes);
         if (!b->frozen) {
-            if (!((kind == NRX_OPT_SGD || kind == NRX_OPT_RMSPROP) && d->momentum == 0.0) && kind != NRX_OPT_ADAGRAD) b->m = nrxi_opt_place(&at, bytes);
-            if (kind != NRX_OPT_SGD && kind != NRX_OPT_LION && (!nrxi_opt_matrix_kind(kind) || kind == NRX_OPT_SOAP)) b->v = nrxi_opt_place(&at, bytes);
-            if (d->amsgrad && (kind == NRX_OPT_ADAM || kind == NRX_OPT_ADAMW)) b->extra = nrxi_opt_place(&at, bytes);
-            if (kind == NRX_OPT_SOAP) b->soap = nrxi_opt_place(&at, 2 * (p->rows * p->rows + p->cols * p->cols) * sizeof(double));
+            if (!((kind == NRX_OPT_SGD || kind == NRX_OPT_RMSPROP) && d->momentum == 0.0) &&
+                kind != NRX_OPT_ADAGRAD)
+                b->m = nrxi_opt_place(&at, bytes);
+            if (kind != NRX_OPT_SGD && kind != NRX_OPT_LION &&
+                (!nrxi_opt_matrix_kind(kind) || kind == NRX_OPT_SOAP))
+                b->v = nrxi_opt_place(&at, bytes);
+            if (d->amsgrad && (kind == NRX_OPT_ADAM || kind == NRX_OPT_ADAMW))
+                b->extra = nrxi_opt_place(&at, bytes);
+            if (kind == NRX_OPT_SOAP)
+                b->soap = nrxi_opt_place(&at, 2 * (p->rows * p->rows + p->cols * p->cols) * sizeof(double));
             if (nrxi_opt_matrix_kind(kind)) {
                 plan->direction = nrxi_opt_max_size(plan->direction, (bytes + 63) & ~(size_t)63);
                 most = nrxi_opt_max_size(most, nrxi_opt_block_work(d, kind, p));
@@ -6154,55 +6467,79 @@ NRX_DEF nrx_status nrx_opt_init(nrx_opt *o, const nrx_param *params, size_t coun
     memset(o, 0, sizeof *o);
     if (desc) o->desc = *desc;
     nrxi_opt_defaults(&o->desc);
-    if (!(o->desc.lr > 0.0) || !(o->desc.beta1 >= 0.0 && o->desc.beta1 < 1.0) || !(o->desc.beta2 >= 0.0 && o->desc.beta2 < 1.0) || !(o->desc.momentum < 1.0)
-        || !(o->desc.weight_decay >= 0.0) || !(o->desc.ema >= 0.0 && o->desc.ema < 1.0))
-        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: lr %g, betas %g %g, momentum %g, decay %g, ema %g: expected lr > 0, decay >= 0, the others below 1", o->desc.lr,
-                         o->desc.beta1, o->desc.beta2, o->desc.momentum, o->desc.weight_decay, o->desc.ema);
-    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_OPT_NS_MAX || o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE
-        || o->desc.muon < 0 || o->desc.muon > NRX_MUON_QDWH || (o->desc.group_count && !o->desc.groups))
-        return nrxi_fail(&o->desc.env, NRX_E_ARG, "nrx_opt_init: kind %d, %zu steps, scale %d, muon %d, %zu groups at %s", o->desc.kind, o->desc.steps, o->desc.scale,
-                         o->desc.muon, o->desc.group_count, o->desc.groups ? "an address" : "NULL");
+    if (!(o->desc.lr > 0.0) || !(o->desc.beta1 >= 0.0 && o->desc.beta1 < 1.0) ||
+        !(o->desc.beta2 >= 0.0 && o->desc.beta2 < 1.0) || !(o->desc.momentum < 1.0) ||
+        !(o->desc.weight_decay >= 0.0) || !(o->desc.ema >= 0.0 && o->desc.ema < 1.0))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG,
+            "nrx_opt_init: lr %g, betas %g %g, momentum %g, decay %g, ema %g: expected lr > 0, decay >= 0, the others below 1",
+            o->desc.lr, o->desc.beta1, o->desc.beta2, o->desc.momentum, o->desc.weight_decay, o->desc.ema);
+    if (o->desc.kind < NRX_OPT_ADAMW || o->desc.kind > NRX_OPT_SOAP || o->desc.steps > NRXI_OPT_NS_MAX ||
+        o->desc.scale < 0 || o->desc.scale > NRX_SCALE_NONE || o->desc.muon < 0 ||
+        o->desc.muon > NRX_MUON_QDWH || (o->desc.group_count && !o->desc.groups))
+        return nrxi_fail(&o->desc.env, NRX_E_ARG,
+            "nrx_opt_init: kind %d, %zu steps, scale %d, muon %d, %zu groups at %s", o->desc.kind,
+            o->desc.steps, o->desc.scale, o->desc.muon, o->desc.group_count,
+            o->desc.groups ? "an address" : "NULL");
     status = nrxi_params_check("nrx_opt_init", params, count, &bytes, &o->desc.env);
     if (status != NRX_OK) return status;
     o->params = params;
     o->count = count;
-    if (!nrxi_mul_ok(count, sizeof(nrxi_opt_block), &blocks) || !nrxi_add_ok(blocks, sizeof(nrxi_opt_plan), &blocks)
-        || !(o->plan = nrxi_calloc(&o->desc.env, blocks, 1)))
+    if (!nrxi_mul_ok(count, sizeof(nrxi_opt_block), &blocks) ||
+        !nrxi_add_ok(blocks, sizeof(nrxi_opt_plan), &blocks) ||
+        !(o->plan = nrxi_calloc(&o->desc.env, blocks, 1)))
         return nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu parameters", count);
     plan = (nrxi_opt_plan *)o->plan;
     fd.c = o->desc.freon_c;
     fd.sigma_min = o->desc.freon_sigma_min;
     fd.terms = o->desc.freon_terms;
     fd.env = o->desc.env;
-    plan->ns_factor = nrxi_opt_ns_table(o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
+    plan->ns_factor = nrxi_opt_ns_table(
+        o->desc.muon == NRX_MUON_POLAR_EXPRESS ? NRX_NS_POLAR_EXPRESS : NRX_NS_MUON, o->desc.steps, plan->ns);
     status = nrxi_opt_freon_make("nrx_opt_init", count ? params[0].dtype : NRX_F64, &fd, &plan->freon);
     if (status == NRX_OK) status = nrxi_opt_layout(o, &o->state_bytes, &work);
-    if (status == NRX_OK && (!(o->state = nrxi_calloc(&o->desc.env, o->state_bytes, 1)) || !(o->work = nrxi_alloc(&o->desc.env, work, 1))))
-        status = nrxi_fail(&o->desc.env, NRX_E_NOMEM, "nrx_opt_init: no memory for %zu bytes of state and %zu of workspace", o->state_bytes, work);
+    if (status == NRX_OK && (!(o->state = nrxi_calloc(&o->desc.env, o->state_bytes, 1)) ||
+                                !(o->work = nrxi_alloc(&o->desc.env, work, 1))))
+        status = nrxi_fail(&o->desc.env, NRX_E_NOMEM,
+            "nrx_opt_init: no memory for %zu bytes of state and %zu of workspace", o->state_bytes, work);
     if (status != NRX_OK) { nrx_opt_drop(o); return status; }
     if (o->desc.ema > 0.0)
-        for (k = 0; k < count; k++) nrxi_vec_copy(plan->block[k].n, params[k].dtype, params[k].value, (unsigned char *)o->state + plan->block[k].average);
+        for (k = 0; k < count; k++)
+            nrxi_vec_copy(plan->block[k].n, params[k].dtype, params[k].value,
+                (unsigned char *)o->state + plan->block[k].average);
     return NRX_OK;
 }
 
 /* A chunk of an elementwise update. */
-typedef struct nrxi_opt_job { nrxi_opt_loop c; int dtype; size_t n; unsigned char *w, *m, *v, *e; const unsigned char *g; } nrxi_opt_job;
+typedef struct nrxi_opt_job {
+    nrxi_opt_loop c;
+    int dtype;
+    size_t n;
+    unsigned char *w, *m, *v, *e;
+    const unsigned char *g;
+} nrxi_opt_job;
 NRXI_FN void nrxi_opt_chunk(void *arg, size_t chunk)
 {
     const nrxi_opt_job *j = (const nrxi_opt_job *)arg;
-    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full, s = at * nrxi_dtype_size(j->dtype);
+    size_t full = NRXI_ADAM_CHUNK, at = chunk * full, n = j->n - at < full ? j->n - at : full,
+           s = at * nrxi_dtype_size(j->dtype);
     void *w = j->w + s, *m = j->m ? j->m + s : NULL, *v = j->v ? j->v + s : NULL, *e = j->e ? j->e + s : NULL;
     const void *g = j->g + s;
-    if (j->dtype == NRX_F32) nrxi_opt_elementwise_f32(n, (float *)w, (const float *)g, (float *)m, (float *)v, (float *)e, &j->c);
-    else nrxi_opt_elementwise_f64(n, (double *)w, (const double *)g, (double *)m, (double *)v, (double *)e, &j->c);
+    if (j->dtype == NRX_F32)
+        nrxi_opt_elementwise_f32(n, (float *)w, (const float *)g, (float *)m, (float *)v, (float *)e, &j->c);
+    else
+        nrxi_opt_elementwise_f64(
+            n, (double *)w, (const double *)g, (double *)m, (double *)v, (double *)e, &j->c);
 }
 
 /* Adam, AdamW and SGD by the kernels of the adam block, the other elementwise kinds by the loop above. */
-NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr, int aux)
+NRXI_FN void nrxi_opt_elementwise(
+    nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr, int aux)
 {
     const nrx_opt_desc *d = &o->desc;
-    unsigned char *s = (unsigned char *)o->state, *m = b->m == (size_t)-1 ? NULL : s + b->m, *v = b->v == (size_t)-1 ? NULL : s + b->v;
-    double b1 = aux ? d->aux_beta1 : d->beta1, b2 = aux ? d->aux_beta2 : d->beta2, eps = aux ? d->aux_eps : d->eps, t = (double)o->steps;
+    unsigned char *s = (unsigned char *)o->state, *m = b->m == (size_t)-1 ? NULL : s + b->m,
+                  *v = b->v == (size_t)-1 ? NULL : s + b->v;
+    double b1 = aux ? d->aux_beta1 : d->beta1, b2 = aux ? d->aux_beta2 : d->beta2,
+           eps = aux ? d->aux_eps : d->eps, t = (double)o->steps;
     double bc1 = 1.0 - pow(b1, t), bc2 = 1.0 - pow(b2, t), keep = 1.0 - lr * b->decay;
     size_t chunks = (b->n + NRXI_ADAM_CHUNK - 1) / NRXI_ADAM_CHUNK;
     if (b->kind == NRX_OPT_SGD || (b->kind == NRX_OPT_ADAMW && b->extra == (size_t)-1)) {
@@ -6224,8 +6561,16 @@ NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt
         nrxi_opt_job j;
         memset(&j, 0, sizeof j);
         j.c.kind = b->kind; j.c.amsgrad = b->extra != (size_t)-1;
-        j.c.lr = lr; j.c.keep = b->kind == NRX_OPT_ADAM ? 1.0 : keep; j.c.l2 = b->kind == NRX_OPT_ADAM ? b->decay : 0.0;
-        j.c.b1 = b1; j.c.b2 = b2; j.c.eps = eps; j.c.mom = d->momentum; j.c.gscale = gscale; j.c.bc1 = bc1; j.c.bc2 = bc2;
+        j.c.lr = lr;
+        j.c.keep = b->kind == NRX_OPT_ADAM ? 1.0 : keep;
+        j.c.l2 = b->kind == NRX_OPT_ADAM ? b->decay : 0.0;
+        j.c.b1 = b1;
+        j.c.b2 = b2;
+        j.c.eps = eps;
+        j.c.mom = d->momentum;
+        j.c.gscale = gscale;
+        j.c.bc1 = bc1;
+        j.c.bc2 = bc2;
         j.dtype = p->dtype;
         j.n = b->n;
         j.w = (unsigned char *)p->value; j.g = (const unsigned char *)g; j.m = m; j.v = v;
@@ -6235,12 +6580,15 @@ NRXI_FN void nrxi_opt_elementwise(nrx_opt *o, const nrx_param *p, const nrxi_opt
 }
 
 /* SOAP: Adam in the eigenbases of the averaged G G^T and G^T G; u = direction. All in f64. */
-NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, void *u, double *work)
+NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g,
+    double gscale, void *u, double *work)
 {
     const nrx_opt_desc *d = &o->desc;
     size_t r = p->rows, c = p->cols, n = r * c, big = nrxi_opt_max_size(r, c), i;
-    double *l = (double *)(void *)((unsigned char *)o->state + b->soap), *rr = l + r * r, *ql = rr + c * c, *qr = ql + r * r;
-    double *gd = work, *md = gd + n, *t = md + n, *t2 = t + n, *eig = t2 + n, *w = eig + big, *gw = w + nrxi_eigh_work(big), bc1, bc2;
+    double *l = (double *)(void *)((unsigned char *)o->state + b->soap), *rr = l + r * r, *ql = rr + c * c,
+           *qr = ql + r * r;
+    double *gd = work, *md = gd + n, *t = md + n, *t2 = t + n, *eig = t2 + n, *w = eig + big,
+           *gw = w + nrxi_eigh_work(big), bc1, bc2;
     unsigned char *m = (unsigned char *)o->state + b->m, *v = (unsigned char *)o->state + b->v;
     int pass;
     nrx_status status;
@@ -6250,7 +6598,9 @@ NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_
     if ((o->steps - 1) % d->refresh == 0) {
         memcpy(ql, l, r * r * sizeof *l);
         memcpy(qr, rr, c * c * sizeof *l);
-        if ((status = nrxi_eigh(r, ql, r, eig, w)) != NRX_OK || (status = nrxi_eigh(c, qr, c, eig, w)) != NRX_OK) return status;
+        if ((status = nrxi_eigh(r, ql, r, eig, w)) != NRX_OK ||
+            (status = nrxi_eigh(c, qr, c, eig, w)) != NRX_OK)
+            return status;
     }
     nrxi_vec_lin(n, p->dtype, (1.0 - d->beta1) * gscale, g, d->beta1, m, m);
     nrxi_opt_to_f64(p->dtype, r, c, m, 0, 1.0, md);
@@ -6262,7 +6612,8 @@ NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_
     bc1 = 1.0 - pow(d->beta1, (double)o->steps);
     bc2 = 1.0 - pow(d->beta2, (double)o->steps);
     for (i = 0; i < n; i++) {
-        double old = p->dtype == NRX_F32 ? (double)((float *)(void *)v)[i] : ((double *)(void *)v)[i], s = d->beta2 * old + (1.0 - d->beta2) * gd[i] * gd[i];
+        double old = p->dtype == NRX_F32 ? (double)((float *)(void *)v)[i] : ((double *)(void *)v)[i],
+               s = d->beta2 * old + (1.0 - d->beta2) * gd[i] * gd[i];
         if (p->dtype == NRX_F32) ((float *)(void *)v)[i] = (float)s;
         else ((double *)(void *)v)[i] = s;
         md[i] = md[i] / bc1 / (sqrt(s / bc2) + d->eps);
@@ -6274,37 +6625,57 @@ NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_
 }
 
 /* Momentum, direction, decay and step of a matrix block. */
-NRXI_FN nrx_status nrxi_opt_matrix(nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr)
+NRXI_FN nrx_status nrxi_opt_matrix(
+    nrx_opt *o, const nrx_param *p, const nrxi_opt_block *b, const void *g, double gscale, double lr)
 {
     const nrx_opt_desc *d = &o->desc;
     const nrxi_opt_plan *plan = (const nrxi_opt_plan *)o->plan;
     size_t r = p->rows, c = p->cols;
-    unsigned char *u = (unsigned char *)o->work, *work = u + plan->direction, *m = (unsigned char *)o->state + b->m;
-    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_opt_max_size(r, c)) : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c) : 1.0;
+    unsigned char *u = (unsigned char *)o->work, *work = u + plan->direction,
+                  *m = (unsigned char *)o->state + b->m;
+    double norm, scale = d->scale == NRX_SCALE_RMS ? 0.2 * sqrt((double)nrxi_opt_max_size(r, c))
+                         : d->scale == NRX_SCALE_SPECTRAL && r > c ? sqrt((double)r / (double)c)
+                                                                   : 1.0;
     nrx_status status = NRX_OK;
     if (b->kind == NRX_OPT_SOAP) {
         status = nrxi_opt_soap(o, p, b, g, gscale, u, (double *)(void *)work);
         scale = 1.0;
     } else {
-        if (p->dtype == NRX_F32) nrxi_opt_momentum_f32(b->n, (float *)(void *)m, (const float *)g, (float *)(void *)u, (float)d->momentum, (float)gscale, d->nesterov > 0);
-        else nrxi_opt_momentum_f64(b->n, (double *)(void *)m, (const double *)g, (double *)(void *)u, d->momentum, gscale, d->nesterov > 0);
+        if (p->dtype == NRX_F32)
+            nrxi_opt_momentum_f32(b->n, (float *)(void *)m, (const float *)g, (float *)(void *)u,
+                (float)d->momentum, (float)gscale, d->nesterov > 0);
+        else
+            nrxi_opt_momentum_f64(b->n, (double *)(void *)m, (const double *)g, (double *)(void *)u,
+                d->momentum, gscale, d->nesterov > 0);
         norm = nrxi_opt_frobenius(p->dtype, b->n, u);
-        if (!nrxi_finite_f64(&norm)) return nrxi_fail(&d->env, NRX_E_NUMERIC, "nrx_opt_step: the momentum of '%s' overflowed; the block was not changed", p->name ? p->name : "?");
+        if (!nrxi_finite_f64(&norm))
+            return nrxi_fail(&d->env, NRX_E_NUMERIC,
+                "nrx_opt_step: the momentum of '%s' overflowed; the block was not changed",
+                p->name ? p->name : "?");
         if (!(norm > 0.0)) memset(u, 0, b->n * nrxi_dtype_size(p->dtype));
         else if (b->kind == NRX_OPT_MUON && d->muon != NRX_MUON_QDWH)
-            nrxi_opt_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u, plan->ns, d->steps, 0, work, &d->env);
+            nrxi_opt_orth(p->dtype, r, c, u, norm * plan->ns_factor + (norm < 1e-4 ? 1e-3 * norm : 1e-7), u,
+                plan->ns, d->steps, 0, work, &d->env);
         else if (b->kind == NRX_OPT_AUON) {
             if (p->dtype == NRX_F32) nrxi_opt_auon_f32(b->n, (float *)(void *)u, norm);
             else nrxi_opt_auon_f64(b->n, (double *)(void *)u, norm);
         } else if (b->kind == NRX_OPT_KAON) {
             /* the guard needs its argument to the end: the direction goes to the workspace */
-            o->fallbacks += (size_t)nrxi_opt_kaon(p->dtype, r, c, u, work, d->steps, norm, work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
+            o->fallbacks += (size_t)nrxi_opt_kaon(p->dtype, r, c, u, work, d->steps, norm,
+                work + ((b->n * nrxi_dtype_size(p->dtype) + 63) & ~(size_t)63), &d->env);
             u = work;
         } else {
             nrxi_opt_freon_plan half;
             const nrxi_opt_freon_plan *f = &plan->freon;
-            if (b->kind == NRX_OPT_MUON) { memset(&half, 0, sizeof half); half.a = 1; half.b = 2; half.c = 0.5; f = &half; }
-            status = nrxi_opt_freon("nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
+            if (b->kind == NRX_OPT_MUON) {
+                memset(&half, 0, sizeof half);
+                half.a = 1;
+                half.b = 2;
+                half.c = 0.5;
+                f = &half;
+            }
+            status = nrxi_opt_freon(
+                "nrx_opt_step", f, p->dtype, r, c, u, norm, u, (double *)(void *)work, &d->env);
         }
     }
     if (status != NRX_OK) return status;
@@ -6330,8 +6701,12 @@ NRXI_FN nrx_status nrxi_opt_collect(nrx_opt *o, int *ready)
     if (status != NRX_OK) return status;
     for (k = 0; k < o->count; k++) {
         unsigned char *sum = (unsigned char *)o->state + plan->block[k].sum;
-        if (o->params[k].dtype == NRX_F32) nrxi_opt_collect_f32(plan->block[k].n, (float *)(void *)sum, (const float *)o->params[k].grad, (float)part, (float)d->clip_value);
-        else nrxi_opt_collect_f64(plan->block[k].n, (double *)(void *)sum, (const double *)o->params[k].grad, part, d->clip_value);
+        if (o->params[k].dtype == NRX_F32)
+            nrxi_opt_collect_f32(plan->block[k].n, (float *)(void *)sum, (const float *)o->params[k].grad,
+                (float)part, (float)d->clip_value);
+        else
+            nrxi_opt_collect_f64(plan->block[k].n, (double *)(void *)sum, (const double *)o->params[k].grad,
+                part, d->clip_value);
     }
     *ready = ++o->pending >= d->accumulate;
     return NRX_OK;
@@ -6343,8 +6718,11 @@ NRXI_FN nrx_status nrxi_opt_norm(nrx_opt *o)
     nrxi_opt_plan *plan = (nrxi_opt_plan *)o->plan;
     double s = 0.0;
     size_t k;
-    if (o->pending == 0) return nrxi_grad_norm("nrx_opt_step", o->params, o->count, &o->grad_norm, &o->desc.env);
-    for (k = 0; k < o->count; k++) s += nrxi_adam_norm2(o->params[k].dtype, plan->block[k].n, (unsigned char *)o->state + plan->block[k].sum);
+    if (o->pending == 0)
+        return nrxi_grad_norm("nrx_opt_step", o->params, o->count, &o->grad_norm, &o->desc.env);
+    for (k = 0; k < o->count; k++)
+        s += nrxi_adam_norm2(
+            o->params[k].dtype, plan->block[k].n, (unsigned char *)o->state + plan->block[k].sum);
     o->grad_norm = sqrt(s);
     return NRX_OK;
 }
@@ -6356,7 +6734,8 @@ NRX_DEF nrx_status nrx_opt_step(nrx_opt *o)
     size_t k;
     int ready, pending;
     nrx_status status, first = NRX_OK;
-    if (!o || !o->plan) return nrxi_fail(NULL, NRX_E_STATE, "nrx_opt_step: the optimizer was not initialised");
+    if (!o || !o->plan)
+        return nrxi_fail(NULL, NRX_E_STATE, "nrx_opt_step: the optimizer was not initialised");
     plan = (nrxi_opt_plan *)o->plan;
     status = nrxi_opt_collect(o, &ready);
     if (status == NRX_OK && !ready) return NRX_OK;
@@ -6367,7 +6746,8 @@ NRX_DEF nrx_status nrx_opt_step(nrx_opt *o)
     o->steps++;
     factor = nrx_opt_schedule_factor(&o->desc.schedule, o->steps);
     o->lr = o->desc.lr * factor;
-    if (o->desc.clip_norm > 0.0 && o->grad_norm > o->desc.clip_norm) gscale = o->desc.clip_norm / (o->grad_norm + 1e-6);
+    if (o->desc.clip_norm > 0.0 && o->grad_norm > o->desc.clip_norm)
+        gscale = o->desc.clip_norm / (o->grad_norm + 1e-6);
     beta = (1.0 + (double)o->steps) / (10.0 + (double)o->steps);
     if (o->desc.ema < beta) beta = o->desc.ema;
     for (k = 0; k < o->count; k++) {
@@ -6382,8 +6762,11 @@ NRX_DEF nrx_status nrx_opt_step(nrx_opt *o)
             else nrxi_opt_elementwise(o, p, b, g, gscale, lr, aux);
             if (status != NRX_OK && first == NRX_OK) first = status;
             status = NRX_OK;
-            if (p->constraint) nrxi_param_project(p, (double *)(void *)((unsigned char *)o->work + plan->direction));
-            if (o->desc.ema > 0.0) nrxi_vec_lin(b->n, p->dtype, 1.0 - beta, p->value, beta, (unsigned char *)o->state + b->average, (unsigned char *)o->state + b->average);
+            if (p->constraint)
+                nrxi_param_project(p, (double *)(void *)((unsigned char *)o->work + plan->direction));
+            if (o->desc.ema > 0.0)
+                nrxi_vec_lin(b->n, p->dtype, 1.0 - beta, p->value, beta,
+                    (unsigned char *)o->state + b->average, (unsigned char *)o->state + b->average);
         }
         if (sum) memset(sum, 0, b->n * nrxi_dtype_size(p->dtype));
     }
@@ -6394,11 +6777,14 @@ NRX_DEF nrx_status nrx_opt_swap_average(nrx_opt *o)
 {
     nrxi_opt_plan *plan;
     size_t k;
-    if (!o || !o->plan || !(o->desc.ema > 0.0)) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_STATE, "nrx_opt_swap_average: no average is kept (desc.ema)");
+    if (!o || !o->plan || !(o->desc.ema > 0.0))
+        return nrxi_fail(
+            o ? &o->desc.env : NULL, NRX_E_STATE, "nrx_opt_swap_average: no average is kept (desc.ema)");
     plan = (nrxi_opt_plan *)o->plan;
     for (k = 0; k < o->count; k++) {
         unsigned char *a = (unsigned char *)o->state + plan->block[k].average;
-        if (o->params[k].dtype == NRX_F32) nrxi_opt_swap_f32(plan->block[k].n, (float *)o->params[k].value, (float *)(void *)a);
+        if (o->params[k].dtype == NRX_F32)
+            nrxi_opt_swap_f32(plan->block[k].n, (float *)o->params[k].value, (float *)(void *)a);
         else nrxi_opt_swap_f64(plan->block[k].n, (double *)o->params[k].value, (double *)(void *)a);
     }
     return NRX_OK;
@@ -6412,7 +6798,8 @@ NRX_DEF nrx_status nrx_opt_save(const nrx_opt *o, void *bytes, size_t size)
 {
     uint64_t head[8];
     if (!o || !o->plan || !bytes || size < nrx_opt_state_size(o))
-        return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_save: %zu bytes of room, expected %zu", size, o && o->plan ? nrx_opt_state_size(o) : (size_t)0);
+        return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_save: %zu bytes of room, expected %zu",
+            size, o && o->plan ? nrx_opt_state_size(o) : (size_t)0);
     head[0] = 0x314f78726eu;
     head[1] = (uint64_t)o->desc.kind;
     head[2] = (uint64_t)o->count;
@@ -6429,12 +6816,18 @@ NRX_DEF nrx_status nrx_opt_save(const nrx_opt *o, void *bytes, size_t size)
 NRX_DEF nrx_status nrx_opt_restore(nrx_opt *o, const void *bytes, size_t size)
 {
     uint64_t head[8];
-    if (!o || !o->plan || !bytes) return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_restore: no optimizer or no bytes");
-    if (size < NRXI_OPT_HEAD) return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: %zu bytes, expected %zu", size, nrx_opt_state_size(o));
+    if (!o || !o->plan || !bytes)
+        return nrxi_fail(o ? &o->desc.env : NULL, NRX_E_ARG, "nrx_opt_restore: no optimizer or no bytes");
+    if (size < NRXI_OPT_HEAD)
+        return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: %zu bytes, expected %zu", size,
+            nrx_opt_state_size(o));
     memcpy(head, bytes, sizeof head);
-    if (head[0] != 0x314f78726eu || head[1] != (uint64_t)o->desc.kind || head[2] != (uint64_t)o->count || head[3] != (uint64_t)o->state_bytes
-        || size - NRXI_OPT_HEAD != o->state_bytes || head[5] >= (uint64_t)o->desc.accumulate)
-        return nrxi_fail(&o->desc.env, NRX_E_FORMAT, "nrx_opt_restore: these %zu bytes were not saved by an optimizer of this kind and these parameters", size);
+    if (head[0] != 0x314f78726eu || head[1] != (uint64_t)o->desc.kind || head[2] != (uint64_t)o->count ||
+        head[3] != (uint64_t)o->state_bytes || size - NRXI_OPT_HEAD != o->state_bytes ||
+        head[5] >= (uint64_t)o->desc.accumulate)
+        return nrxi_fail(&o->desc.env, NRX_E_FORMAT,
+            "nrx_opt_restore: these %zu bytes were not saved by an optimizer of this kind and these parameters",
+            size);
     o->steps = (size_t)head[4];
     o->pending = (size_t)head[5];
     o->skipped = (size_t)head[6];
@@ -6443,10 +6836,12 @@ NRX_DEF nrx_status nrx_opt_restore(nrx_opt *o, const void *bytes, size_t size)
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out)
+NRX_DEF nrx_status nrx_opt_diagnose(
+    int dtype, size_t n, const void *g, const void *gt, const void *d, const void *hd, nrx_opt_diagnosis *out)
 {
     double gd, gtd, dhd;
-    if ((dtype != NRX_F32 && dtype != NRX_F64) || !g || !gt || !d || !hd || !out) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_diagnose: dtype %d or a NULL array", dtype);
+    if ((dtype != NRX_F32 && dtype != NRX_F64) || !g || !gt || !d || !hd || !out)
+        return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_diagnose: dtype %d or a NULL array", dtype);
     memset(out, 0, sizeof *out);
     gd = nrxi_vec_dot(n, dtype, g, d);
     gtd = nrxi_vec_dot(n, dtype, gt, d);
@@ -6460,18 +6855,22 @@ NRX_DEF nrx_status nrx_opt_diagnose(int dtype, size_t n, const void *g, const vo
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_check_gradient(
+    const nrx_functional *f, const void *x, size_t directions, double h, double *error, const nrx_env *env)
 {
     size_t i, k, n;
     unsigned char *mem, *g, *d, *y;
     double lo, hi, slope, want, worst = 0.0, scale;
     nrx_rng r;
     nrx_status status = NRX_OK;
-    if (!f || !f->eval || !x || !error || (f->dtype != NRX_F32 && f->dtype != NRX_F64)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_check_gradient: a functional with eval, x and error are needed");
+    if (!f || !f->eval || !x || !error || (f->dtype != NRX_F32 && f->dtype != NRX_F64))
+        return nrxi_fail(
+            env, NRX_E_ARG, "nrx_opt_check_gradient: a functional with eval, x and error are needed");
     n = f->n;
     if (directions == 0) directions = 3;
     if (h == 0.0) h = f->dtype == NRX_F32 ? 1e-2 : 1e-5;
-    if (n > (size_t)-1 / 64 || !(mem = (unsigned char *)nrxi_alloc(env, 3 * n, 8))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_check_gradient: no memory for %zu entries", n);
+    if (n > (size_t)-1 / 64 || !(mem = (unsigned char *)nrxi_alloc(env, 3 * n, 8)))
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_check_gradient: no memory for %zu entries", n);
     g = mem; d = g + 8 * n; y = d + 8 * n;
     status = f->eval(f->user, x, NULL, g);
     nrx_rng_seed(&r, 1, 0);
@@ -6493,7 +6892,9 @@ NRX_DEF nrx_status nrx_opt_check_gradient(const nrx_functional *f, const void *x
     }
     *error = worst;
     nrxi_free(env, mem);
-    return status == NRX_OK ? NRX_OK : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s", nrx_status_string(status));
+    return status == NRX_OK ? NRX_OK
+                            : nrxi_fail(env, status, "nrx_opt_check_gradient: the functional failed: %s",
+                                  nrx_status_string(status));
 }
 
 /* ==== solvers ==== */
@@ -6503,70 +6904,83 @@ NRXI_FN nrx_status nrxi_opt_need(const char *who, const nrx_solve_desc *desc, co
 {
     return a ? NRX_OK : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: %s is NULL", who, what);
 }
-NRXI_FN nrx_status nrxi_opt_need3(const char *who, const nrx_solve_desc *desc, const void *a, const void *b, const void *x)
+NRXI_FN nrx_status nrxi_opt_need3(
+    const char *who, const nrx_solve_desc *desc, const void *a, const void *b, const void *x)
 {
     nrx_status s = nrxi_opt_need(who, desc, a, "the operator or functional");
     if (s == NRX_OK) s = nrxi_opt_need(who, desc, b, "the right-hand side");
     return s == NRX_OK ? nrxi_opt_need(who, desc, x, "x") : s;
 }
 
-NRX_DEF nrx_status nrx_opt_cg(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_cg(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status s = nrxi_opt_need3("nrx_opt_cg", desc, A, b, x);
     return s == NRX_OK ? nrxi_solve_cg("nrx_opt_cg", A, b, x, desc, info) : s;
 }
-NRX_DEF nrx_status nrx_opt_cgls(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_cgls(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status s = nrxi_opt_need3("nrx_opt_cgls", desc, A, b, x);
     return s == NRX_OK ? nrxi_solve_cgls("nrx_opt_cgls", A, b, x, desc, info) : s;
 }
-NRX_DEF nrx_status nrx_opt_lsqr(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_lsqr(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status s = nrxi_opt_need3("nrx_opt_lsqr", desc, A, b, x);
     return s == NRX_OK ? nrxi_solve_lsqr("nrx_opt_lsqr", A, b, x, desc, info) : s;
 }
 
-NRXI_FN nrx_status nrxi_opt_smooth(const char *who, int method, const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x,
-                                   const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_smooth(const char *who, int method, const nrx_linop *A, const void *b,
+    const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
+    nrx_solve_info *info)
 {
     nrx_solve_desc d = NRX_ZERO;
-    nrx_status s = nrxi_opt_need3(who, desc, A ? (const void *)A : f ? (const void *)f : (const void *)g, A ? b : x, x);
+    nrx_status s = nrxi_opt_need3(who, desc,
+        A   ? (const void *)A
+        : f ? (const void *)f
+            : (const void *)g,
+        A ? b : x, x);
     if (s != NRX_OK) return s;
     if (desc) d = *desc;
     d.method = method;
     return nrxi_solve_smooth(who, A, b, f, g, x, &d, info);
 }
-NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                 nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_fista(const nrx_linop *A, const void *b, const nrx_functional *f,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     return nrxi_opt_smooth("nrx_opt_fista", NRX_SOLVE_ACCELERATED, A, b, f, g, x, desc, info);
 }
-NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                    nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_gradient(const nrx_linop *A, const void *b, const nrx_functional *f,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     return nrxi_opt_smooth("nrx_opt_gradient", NRX_SOLVE_GRADIENT, A, b, f, g, x, desc, info);
 }
-NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
-                                 nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_nmapg(const nrx_linop *A, const void *b, const nrx_functional *f,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     return nrxi_opt_smooth("nrx_opt_nmapg", NRX_SOLVE_NMAPG, A, b, f, g, x, desc, info);
 }
-NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h, const nrx_functional *f, void *x, void *y,
-                                const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_pdhg(const nrx_linop *K, const nrx_functional *g, const nrx_functional *h,
+    const nrx_functional *f, void *x, void *y, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status s = nrxi_opt_need3("nrx_opt_pdhg", desc, K && h ? K : NULL, x, x);
     return s == NRX_OK ? nrxi_solve_pdhg("nrx_opt_pdhg", K, g, h, f, x, y, desc, info) : s;
 }
 
 /* The usual opening: descriptor, operator, room. */
-NRXI_FN nrx_status nrxi_opt_krylov_begin(nrxi_solver *s, const char *who, const nrx_linop *A, const void *b, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_krylov_begin(nrxi_solver *s, const char *who, const nrx_linop *A, const void *b,
+    void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status status = nrxi_opt_need3(who, desc, A, b, x);
-    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, A->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_linop(s, A, 1, 0)) != NRX_OK) return status;
+    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, A->dtype, desc, info)) != NRX_OK ||
+        (status = nrxi_solver_check_linop(s, A, 1, 0)) != NRX_OK)
+        return status;
     return nrxi_solver_room(s, vectors, A->cols, 0, 0);
 }
 /* r = b - A x and its norm; scale = |b| (or |r| when b is zero). Non-zero: stop. */
-NRXI_FN int nrxi_opt_krylov_residual(nrxi_solver *s, const nrx_linop *A, const void *b, const void *x, void *r, double *norm, double *scale)
+NRXI_FN int nrxi_opt_krylov_residual(
+    nrxi_solver *s, const nrx_linop *A, const void *b, const void *x, void *r, double *norm, double *scale)
 {
     *scale = nrxi_vec_norm(A->cols, s->dtype, b);
     if (nrxi_solver_apply(s, A, x, r)) return 1;
@@ -6580,7 +6994,8 @@ NRXI_FN int nrxi_opt_krylov_residual(nrxi_solver *s, const nrx_linop *A, const v
 }
 
 /* MINRES (Paige and Saunders 1975): Lanczos and one Givens rotation a step; works for indefinite A. */
-NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_minres(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t n, k;
@@ -6628,8 +7043,10 @@ NRX_DEF nrx_status nrx_opt_minres(const nrx_linop *A, const void *b, void *x, co
     return nrxi_solver_end(&s);
 }
 
-/* GMRES (Saad and Schultz 1986), restarted, modified Gram-Schmidt; the small Hessenberg system is kept triangular by rotations. */
-NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+/* GMRES (Saad and Schultz 1986), restarted, modified Gram-Schmidt; the small Hessenberg system is kept
+   triangular by rotations. */
+NRX_DEF nrx_status nrx_opt_gmres(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t n, m = desc && desc->memory ? desc->memory : 30, k = 0, i, j;
@@ -6637,7 +7054,9 @@ NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, con
     void *basis[129], *w;
     double *h, *cs, *sn, *g, beta, scale;
     nrx_status status;
-    if (m > 128) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_gmres: restart after %zu steps, expected at most 128", m);
+    if (m > 128)
+        return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG,
+            "nrx_opt_gmres: restart after %zu steps, expected at most 128", m);
     status = nrxi_opt_krylov_begin(&s, "nrx_opt_gmres", A, b, x, m + 2, desc, info);
     if (status != NRX_OK) return status;
     n = A->cols;
@@ -6651,19 +7070,29 @@ NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, con
     }
     cs = h + (m + 1) * m; sn = cs + m + 1; g = sn + m + 1;
     while (k < s.d.max_iter && !s.info->stop) {
-        if (nrxi_opt_krylov_residual(&s, A, b, x, basis[0], &beta, &scale)) { if (k && s.info->stop == NRX_STOP_EXACT) s.info->stop = NRX_STOP_TOL; break; }
+        if (nrxi_opt_krylov_residual(&s, A, b, x, basis[0], &beta, &scale)) {
+            if (k && s.info->stop == NRX_STOP_EXACT) s.info->stop = NRX_STOP_TOL;
+            break;
+        }
         if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
         nrxi_vec_scale(n, t, 1.0 / beta, basis[0]);
         g[0] = beta;
         for (j = 0; j < m && k < s.d.max_iter; ) {
             double *hj = h + j * (m + 1), r;
             if (nrxi_solver_apply(&s, A, basis[j], w)) break;
-            for (i = 0; i <= j; i++) { hj[i] = nrxi_vec_dot(n, t, basis[i], w); nrxi_vec_axpy(n, t, -hj[i], basis[i], w); }
+            for (i = 0; i <= j; i++) {
+                hj[i] = nrxi_vec_dot(n, t, basis[i], w);
+                nrxi_vec_axpy(n, t, -hj[i], basis[i], w);
+            }
             hj[j + 1] = nrxi_vec_norm(n, t, w);
             if (!nrxi_finite_f64(&hj[j + 1])) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
             r = hj[j + 1];
             if (r > 0.0) nrxi_vec_lin(n, t, 1.0 / r, w, 0.0, w, basis[j + 1]);
-            for (i = 0; i < j; i++) { double q = cs[i] * hj[i] + sn[i] * hj[i + 1]; hj[i + 1] = cs[i] * hj[i + 1] - sn[i] * hj[i]; hj[i] = q; }
+            for (i = 0; i < j; i++) {
+                double q = cs[i] * hj[i] + sn[i] * hj[i + 1];
+                hj[i + 1] = cs[i] * hj[i + 1] - sn[i] * hj[i];
+                hj[i] = q;
+            }
             hj[j] = nrxi_la_givens(hj[j], hj[j + 1], &cs[j], &sn[j]);
             g[j + 1] = -sn[j] * g[j];
             g[j] *= cs[j];
@@ -6687,7 +7116,8 @@ NRX_DEF nrx_status nrx_opt_gmres(const nrx_linop *A, const void *b, void *x, con
 }
 
 /* BiCGStab (van der Vorst 1992); restarted with the true residual on breakdown. */
-NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_bicgstab(
+    const nrx_linop *A, const void *b, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t n, k;
@@ -6702,7 +7132,12 @@ NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, 
     v = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n); z = nrxi_solver_vector(&s, n);
     if (nrxi_opt_krylov_residual(&s, A, b, x, r, &norm, &scale)) return nrxi_solver_end(&s);
     for (k = 1; k <= s.d.max_iter; k++) {
-        if (fresh) { nrxi_vec_copy(n, t, r, r0); nrxi_vec_copy(n, t, r, p); rho = nrxi_vec_dot(n, t, r, r); fresh = 0; }
+        if (fresh) {
+            nrxi_vec_copy(n, t, r, r0);
+            nrxi_vec_copy(n, t, r, p);
+            rho = nrxi_vec_dot(n, t, r, r);
+            fresh = 0;
+        }
         if (nrxi_solver_apply(&s, A, p, v)) break;
         next = nrxi_vec_dot(n, t, r0, v);
         if (!nrxi_finite_f64(&next)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
@@ -6721,7 +7156,8 @@ NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, 
         if (nrxi_solver_report(&s, k, s.info->residual)) break;
         if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
         next = nrxi_vec_dot(n, t, r0, r);
-        if (fabs(next) <= 1e-14 * norm * nrxi_vec_norm(n, t, r0) || omega == 0.0) { /* breakdown: start again from here */
+        /* breakdown: start again from here */
+        if (fabs(next) <= 1e-14 * norm * nrxi_vec_norm(n, t, r0) || omega == 0.0) {
             s.info->restarts++;
             if (nrxi_solver_apply(&s, A, x, r)) break;
             nrxi_vec_lin(n, t, 1.0, b, -1.0, r, r);
@@ -6737,7 +7173,12 @@ NRX_DEF nrx_status nrx_opt_bicgstab(const nrx_linop *A, const void *b, void *x, 
 
 /* ---- ADMM ---- */
 
-typedef struct nrxi_opt_admm { const nrx_linop *A, *K; size_t n, m; double rho; void *ax, *kx, *t; } nrxi_opt_admm;
+typedef struct nrxi_opt_admm {
+    const nrx_linop *A, *K;
+    size_t n, m;
+    double rho;
+    void *ax, *kx, *t;
+} nrxi_opt_admm;
 
 /* y = (A^T A + rho K^T K) x; non-zero: stop */
 NRXI_FN int nrxi_opt_admm_normal(nrxi_solver *s, nrxi_opt_admm *p, const void *x, void *y)
@@ -6752,7 +7193,8 @@ NRXI_FN int nrxi_opt_admm_normal(nrxi_solver *s, nrxi_opt_admm *p, const void *x
     return 0;
 }
 
-NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_linop *K,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     nrxi_opt_admm p;
@@ -6767,13 +7209,24 @@ NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_lin
     p.n = n = A ? A->cols : K ? K->cols : g->n;
     p.m = m = K ? K->rows : n;
     t = g->dtype;
-    if ((status = nrxi_solver_begin(&s, "nrx_opt_admm", t, desc, info)) != NRX_OK || (A && (status = nrxi_solver_check_linop(&s, A, 0, 1)) != NRX_OK)
-        || (K && (status = nrxi_solver_check_linop(&s, K, 0, 1)) != NRX_OK) || (status = nrxi_solver_check_functional(&s, g, m, 0, 1)) != NRX_OK) return status;
-    if (K && K->cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_admm: K has %zu columns, expected %zu", K->cols, n);
-    if ((status = nrxi_solver_room(&s, 6, n, 5, nrxi_opt_max_size(m, A ? A->rows : 0))) != NRX_OK) return status;
-    rhs = nrxi_solver_vector(&s, n); r = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); q = nrxi_solver_vector(&s, n);
+    if ((status = nrxi_solver_begin(&s, "nrx_opt_admm", t, desc, info)) != NRX_OK ||
+        (A && (status = nrxi_solver_check_linop(&s, A, 0, 1)) != NRX_OK) ||
+        (K && (status = nrxi_solver_check_linop(&s, K, 0, 1)) != NRX_OK) ||
+        (status = nrxi_solver_check_functional(&s, g, m, 0, 1)) != NRX_OK)
+        return status;
+    if (K && K->cols != n)
+        return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_admm: K has %zu columns, expected %zu", K->cols, n);
+    if ((status = nrxi_solver_room(&s, 6, n, 5, nrxi_opt_max_size(m, A ? A->rows : 0))) != NRX_OK)
+        return status;
+    rhs = nrxi_solver_vector(&s, n);
+    r = nrxi_solver_vector(&s, n);
+    d = nrxi_solver_vector(&s, n);
+    q = nrxi_solver_vector(&s, n);
     atb = nrxi_solver_vector(&s, n); p.t = nrxi_solver_vector(&s, n);
-    z = nrxi_solver_vector(&s, m); zo = nrxi_solver_vector(&s, m); u = nrxi_solver_vector(&s, m); kx = nrxi_solver_vector(&s, m);
+    z = nrxi_solver_vector(&s, m);
+    zo = nrxi_solver_vector(&s, m);
+    u = nrxi_solver_vector(&s, m);
+    kx = nrxi_solver_vector(&s, m);
     p.ax = nrxi_solver_vector(&s, nrxi_opt_max_size(m, A ? A->rows : 0));
     p.kx = zo; /* free while the normal operator runs */
     p.rho = s.d.step > 0.0 ? s.d.step : 1.0;
@@ -6826,7 +7279,8 @@ NRX_DEF nrx_status nrx_opt_admm(const nrx_linop *A, const void *b, const nrx_lin
         if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
         goal = 0.1 * (rp < rd ? rp : rd);
         if (goal < 4.0 * s.eps * nrxi_vec_norm(n, t, rhs)) goal = 4.0 * s.eps * nrxi_vec_norm(n, t, rhs);
-        if (k % 10 == 0 && k < 500 && (rp > 10.0 * rd || rd > 10.0 * rp)) { /* balance; u is scaled by 1/rho */
+        /* balance; u is scaled by 1/rho */
+        if (k % 10 == 0 && k < 500 && (rp > 10.0 * rd || rd > 10.0 * rp)) {
             double grow = rp > rd ? 2.0 : 0.5;
             p.rho *= grow;
             nrxi_vec_scale(m, t, 1.0 / grow, u);
@@ -6869,7 +7323,8 @@ NRXI_FN void nrxi_opt_line_eval(nrxi_opt_line *l, double a, double *phi, double 
 NRXI_FN int nrxi_opt_line_good(const nrxi_opt_line *l, double a, double phi, double slope, double c2)
 {
     if (phi <= l->phi0 + 1e-4 * a * l->slope0 && fabs(slope) <= -c2 * l->slope0) return 1;
-    return fabs(phi - l->phi0) <= 4.0 * l->s->eps * fabs(l->phi0) && slope >= 0.9 * l->slope0 && slope <= -0.8 * l->slope0 && fabs(slope) <= -c2 * l->slope0;
+    return fabs(phi - l->phi0) <= 4.0 * l->s->eps * fabs(l->phi0) && slope >= 0.9 * l->slope0 &&
+           slope <= -0.8 * l->slope0 && fabs(slope) <= -c2 * l->slope0;
 }
 
 /* Minimum of the cubic through two values and slopes, kept a tenth of the interval away from its ends. */
@@ -6890,7 +7345,8 @@ NRXI_FN double nrxi_opt_line_cubic(double a, double fa, double ga, double b, dou
     return m;
 }
 
-/* Nocedal and Wright, algorithms 3.5 and 3.6. 1: xt, gt, *phi hold an acceptable point at *step; 0: none found. */
+/* Nocedal and Wright, algorithms 3.5 and 3.6. 1: xt, gt, *phi hold an acceptable point at *step; 0: none
+   found. */
 NRXI_FN int nrxi_opt_line_search(nrxi_opt_line *l, double first, double c2, double *step, double *phi)
 {
     double lo = 0.0, flo = l->phi0, glo = l->slope0, hi = 0.0, fhi = 0.0, ghi = 0.0, a = first, g;
@@ -6901,9 +7357,27 @@ NRXI_FN int nrxi_opt_line_search(nrxi_opt_line *l, double first, double c2, doub
         if (l->failed) return 0;
         if (nrxi_opt_line_good(l, a, *phi, g, c2)) return 1;
         if (!bracketed) {
-            if (*phi > l->phi0 + 1e-4 * a * l->slope0 || (i > 0 && *phi >= flo)) { hi = a; fhi = *phi; ghi = g; bracketed = 1; }
-            else if (g >= 0.0) { hi = lo; fhi = flo; ghi = glo; lo = a; flo = *phi; glo = g; bracketed = 1; }
-            else { lo = a; flo = *phi; glo = g; a *= 2.5; if (!nrxi_finite_f64(&a)) return 0; continue; }
+            if (*phi > l->phi0 + 1e-4 * a * l->slope0 || (i > 0 && *phi >= flo)) {
+                hi = a;
+                fhi = *phi;
+                ghi = g;
+                bracketed = 1;
+            } else if (g >= 0.0) {
+                hi = lo;
+                fhi = flo;
+                ghi = glo;
+                lo = a;
+                flo = *phi;
+                glo = g;
+                bracketed = 1;
+            } else {
+                lo = a;
+                flo = *phi;
+                glo = g;
+                a *= 2.5;
+                if (!nrxi_finite_f64(&a)) return 0;
+                continue;
+            }
         } else if (*phi > l->phi0 + 1e-4 * a * l->slope0 || *phi >= flo) { hi = a; fhi = *phi; ghi = g; }
         else {
             if (g * (hi - lo) >= 0.0) { hi = lo; fhi = flo; ghi = glo; }
@@ -6912,19 +7386,23 @@ NRXI_FN int nrxi_opt_line_search(nrxi_opt_line *l, double first, double c2, doub
         if (fabs(hi - lo) <= 4.0 * l->s->eps * (fabs(lo) + fabs(hi))) break;
         a = nrxi_opt_line_cubic(lo, flo, glo, hi, fhi, ghi);
     }
-    if (lo > 0.0 && flo < l->phi0) { nrxi_opt_line_eval(l, lo, phi, &g); *step = lo; return !l->failed; } /* decreases, if not curved enough */
+    /* decreases, if not curved enough */
+    if (lo > 0.0 && flo < l->phi0) { nrxi_opt_line_eval(l, lo, phi, &g); *step = lo; return !l->failed; }
     return 0;
 }
 
-NRXI_FN nrx_status nrxi_opt_smooth_begin(nrxi_solver *s, const char *who, const nrx_functional *f, void *x, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_smooth_begin(nrxi_solver *s, const char *who, const nrx_functional *f, void *x,
+    size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrx_status status = nrxi_opt_need3(who, desc, f, x, x);
-    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, f->dtype, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(s, f, f->n, 1, 0)) != NRX_OK)
+    if (status != NRX_OK || (status = nrxi_solver_begin(s, who, f->dtype, desc, info)) != NRX_OK ||
+        (status = nrxi_solver_check_functional(s, f, f->n, 1, 0)) != NRX_OK)
         return status;
     return nrxi_solver_room(s, vectors, f->n, 0, 0);
 }
 
-/* What of the gradient counts under bounds: entries that would leave the box are zeroed in p. Returns its norm. */
+/* What of the gradient counts under bounds: entries that would leave the box are zeroed in p. Returns its
+   norm. */
 NRXI_FN double nrxi_opt_free_gradient(const nrxi_solver *s, size_t n, const void *x, const void *g, void *p)
 {
     size_t i;
@@ -6933,7 +7411,8 @@ NRXI_FN double nrxi_opt_free_gradient(const nrxi_solver *s, size_t n, const void
         for (i = 0; i < n; i++) {
             double xi = s->dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
             double gi = s->dtype == NRX_F32 ? (double)((const float *)g)[i] : ((const double *)g)[i];
-            if ((s->d.use_lower && xi <= s->d.lower && gi > 0.0) || (s->d.use_upper && xi >= s->d.upper && gi < 0.0)) {
+            if ((s->d.use_lower && xi <= s->d.lower && gi > 0.0) ||
+                (s->d.use_upper && xi >= s->d.upper && gi < 0.0)) {
                 if (s->dtype == NRX_F32) ((float *)p)[i] = 0.0f;
                 else ((double *)p)[i] = 0.0;
             }
@@ -6968,13 +7447,19 @@ NRXI_FN int nrxi_opt_line_projected(nrxi_opt_line *l, const void *g, double *ste
         nrxi_vec_lin(n, t, 1.0, l->xt, -1.0, l->x, l->gt);
         gain = nrxi_vec_dot(n, t, g, l->gt);
         if (nrxi_solver_eval(s, l->f, l->xt, phi, l->gt)) { l->failed = 1; return 0; }
-        if (nrxi_finite_f64(phi) && gain < 0.0 && *phi <= l->phi0 + 1e-4 * gain + 2.0 * s->eps * fabs(l->phi0)) { *step = a; return 1; }
+        if (nrxi_finite_f64(phi) && gain < 0.0 &&
+            *phi <= l->phi0 + 1e-4 * gain + 2.0 * s->eps * fabs(l->phi0)) {
+            *step = a;
+            return 1;
+        }
     }
     return 0;
 }
 
-/* L-BFGS (Nocedal 1980); under bounds a projected variant on the free variables (Bertsekas 1982). One body with nonlinear CG. */
-NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+/* L-BFGS (Nocedal 1980); under bounds a projected variant on the free variables (Bertsekas 1982). One body
+   with nonlinear CG. */
+NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_functional *f, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     nrxi_opt_line line;
@@ -6983,33 +7468,58 @@ NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_fun
     void *g, *d, *xt, *gt, *p, *S[64], *Y[64];
     double fx, gn, step, rho[64], alpha[64], phi = 0.0, gg = 0.0;
     nrx_status status;
-    if (m > 64) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: memory of %zu pairs, expected at most 64", who, m);
+    if (m > 64)
+        return nrxi_fail(
+            desc ? &desc->env : NULL, NRX_E_ARG, "%s: memory of %zu pairs, expected at most 64", who, m);
     status = nrxi_opt_smooth_begin(&s, who, f, x, 5 + (ncg ? 0 : 2 * m), desc, info);
     if (status != NRX_OK) return status;
     t = f->dtype;
-    g = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); p = nrxi_solver_vector(&s, n);
+    g = nrxi_solver_vector(&s, n);
+    d = nrxi_solver_vector(&s, n);
+    xt = nrxi_solver_vector(&s, n);
+    gt = nrxi_solver_vector(&s, n);
+    p = nrxi_solver_vector(&s, n);
     for (i = 0; !ncg && i < m; i++) { S[i] = nrxi_solver_vector(&s, n); Y[i] = nrxi_solver_vector(&s, n); }
     bounded = s.d.use_lower || s.d.use_upper;
     nrxi_vec_clamp(n, t, x, &s.d);
     if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
     s.info->objective = fx;
     gn = nrxi_opt_free_gradient(&s, n, x, g, p);
-    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) {
+        nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+        return nrxi_solver_end(&s);
+    }
     line.s = &s; line.f = f; line.x = x; line.d = d; line.xt = xt; line.gt = gt; line.failed = 0;
     nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
     for (k = 1; k <= s.d.max_iter + 1; k++) {
         double xn = nrxi_vec_norm(n, t, x), sy, yy;
         s.info->residual = gn / (xn > 1.0 ? xn : 1.0);
-        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL); break; }
+        if (s.info->residual <= s.d.tol) {
+            nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL);
+            break;
+        }
         if (k > s.d.max_iter) break;
         line.phi0 = fx;
         line.slope0 = nrxi_vec_dot(n, t, g, d);
-        if (!(line.slope0 < 0.0)) { nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); line.slope0 = -gn * gn; fresh = 1; have = 0; }
-        step = s.d.step > 0.0 ? s.d.step : fresh ? (1.0 / gn < 1.0 ? 1.0 / gn : 1.0) : ncg ? 2.0 * (phi != 0.0 ? 0.5 * gg / -line.slope0 : 0.5) : 1.0;
+        if (!(line.slope0 < 0.0)) {
+            nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d);
+            line.slope0 = -gn * gn;
+            fresh = 1;
+            have = 0;
+        }
+        step = s.d.step > 0.0 ? s.d.step
+               : fresh        ? (1.0 / gn < 1.0 ? 1.0 / gn : 1.0)
+               : ncg          ? 2.0 * (phi != 0.0 ? 0.5 * gg / -line.slope0 : 0.5)
+                              : 1.0;
         if (ncg && !fresh && !(step > 0.0 && step < 1e6)) step = 1.0;
-        if (!(bounded ? nrxi_opt_line_projected(&line, g, &step, &phi) : nrxi_opt_line_search(&line, step, ncg ? 0.1 : 0.9, &step, &phi))) {
+        if (!(bounded ? nrxi_opt_line_projected(&line, g, &step, &phi)
+                      : nrxi_opt_line_search(&line, step, ncg ? 0.1 : 0.9, &step, &phi))) {
             if (line.failed) break;
-            if (fresh) { nrxi_solver_stop(&s, s.info->residual < 1e3 * sqrt(s.eps) ? NRX_STOP_STALLED : NRX_STOP_LINESEARCH); break; }
+            if (fresh) {
+                nrxi_solver_stop(
+                    &s, s.info->residual < 1e3 * sqrt(s.eps) ? NRX_STOP_STALLED : NRX_STOP_LINESEARCH);
+                break;
+            }
             nrxi_vec_lin(n, t, -1.0, p, 0.0, p, d); /* forget everything, once */
             fresh = 1;
             have = 0;
@@ -7018,7 +7528,8 @@ NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_fun
         }
         s.info->step = step;
         if (ncg) { /* Polak-Ribiere+ */
-            double gamma = nrxi_vec_dot(n, t, gt, gt) - nrxi_vec_dot(n, t, gt, g), den = nrxi_vec_dot(n, t, g, g);
+            double gamma = nrxi_vec_dot(n, t, gt, gt) - nrxi_vec_dot(n, t, gt, g),
+                   den = nrxi_vec_dot(n, t, g, g);
             gg = -line.slope0 * step; /* what the last slope promised: scales the next first step */
             nrxi_vec_lin(n, t, -1.0, gt, gamma > 0.0 ? gamma / den : 0.0, d, d);
         } else { /* s = x+ - x, y = g+ - g; kept only when curved upwards */
@@ -7026,7 +7537,11 @@ NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_fun
             nrxi_vec_lin(n, t, 1.0, gt, -1.0, g, Y[head]);
             sy = nrxi_vec_dot(n, t, S[head], Y[head]);
             yy = nrxi_vec_dot(n, t, Y[head], Y[head]);
-            if (sy > 1e-10 * yy && sy > 0.0) { rho[head] = 1.0 / sy; head = (head + 1) % m; if (have < m) have++; }
+            if (sy > 1e-10 * yy && sy > 0.0) {
+                rho[head] = 1.0 / sy;
+                head = (head + 1) % m;
+                if (have < m) have++;
+            }
         }
         nrxi_vec_copy(n, t, xt, x);
         nrxi_vec_copy(n, t, gt, g);
@@ -7040,8 +7555,10 @@ NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_fun
                 alpha[j] = rho[j] * nrxi_vec_dot(n, t, S[j], d);
                 nrxi_vec_axpy(n, t, -alpha[j], Y[j], d);
             }
-            if (have) { size_t j = (head + m - 1) % m; nrxi_vec_scale(n, t, 1.0 / (rho[j] * nrxi_vec_dot(n, t, Y[j], Y[j])), d); }
-            else fresh = 1;
+            if (have) {
+                size_t j = (head + m - 1) % m;
+                nrxi_vec_scale(n, t, 1.0 / (rho[j] * nrxi_vec_dot(n, t, Y[j], Y[j])), d);
+            } else fresh = 1;
             for (i = have; i-- > 0;) {
                 size_t j = (head + m - 1 - i) % m;
                 nrxi_vec_axpy(n, t, alpha[j] - rho[j] * nrxi_vec_dot(n, t, Y[j], d), S[j], d);
@@ -7052,18 +7569,24 @@ NRXI_FN nrx_status nrxi_opt_quasi_newton(const char *who, int ncg, const nrx_fun
     }
     return nrxi_solver_end(&s);
 }
-NRX_DEF nrx_status nrx_opt_lbfgs(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_lbfgs(
+    const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     return nrxi_opt_quasi_newton("nrx_opt_lbfgs", 0, f, x, desc, info);
 }
-NRX_DEF nrx_status nrx_opt_ncg(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_ncg(
+    const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    if (desc && (desc->use_lower || desc->use_upper)) return nrxi_fail(&desc->env, NRX_E_UNSUPPORTED, "nrx_opt_ncg: bounds; use nrx_opt_lbfgs or nrx_opt_bb");
+    if (desc && (desc->use_lower || desc->use_upper))
+        return nrxi_fail(
+            &desc->env, NRX_E_UNSUPPORTED, "nrx_opt_ncg: bounds; use nrx_opt_lbfgs or nrx_opt_bb");
     return nrxi_opt_quasi_newton("nrx_opt_ncg", 1, f, x, desc, info);
 }
 
-/* Spectral projected gradient (Birgin, Martinez, Raydan 2000): Barzilai-Borwein steps, decrease against the worst of the last ten values. */
-NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+/* Spectral projected gradient (Birgin, Martinez, Raydan 2000): Barzilai-Borwein steps, decrease against
+   the worst of the last ten values. */
+NRX_DEF nrx_status nrx_opt_bb(
+    const nrx_functional *f, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t n = f ? f->n : 0, k, i;
@@ -7073,18 +7596,27 @@ NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_
     nrx_status status = nrxi_opt_smooth_begin(&s, "nrx_opt_bb", f, x, 4, desc, info);
     if (status != NRX_OK) return status;
     t = f->dtype;
-    g = nrxi_solver_vector(&s, n); xt = nrxi_solver_vector(&s, n); gt = nrxi_solver_vector(&s, n); d = nrxi_solver_vector(&s, n);
+    g = nrxi_solver_vector(&s, n);
+    xt = nrxi_solver_vector(&s, n);
+    gt = nrxi_solver_vector(&s, n);
+    d = nrxi_solver_vector(&s, n);
     nrxi_vec_clamp(n, t, x, &s.d);
     if (nrxi_solver_eval(&s, f, x, &fx, g)) return nrxi_solver_end(&s);
     gn = nrxi_opt_free_gradient(&s, n, x, g, d);
-    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); return nrxi_solver_end(&s); }
+    if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&gn)) {
+        nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+        return nrxi_solver_end(&s);
+    }
     for (i = 0; i < 10; i++) last[i] = fx;
     step = s.d.step > 0.0 ? s.d.step : gn > 0.0 ? 1.0 / gn : 1.0;
     for (k = 1; k <= s.d.max_iter + 1; k++) {
         double xn = nrxi_vec_norm(n, t, x), ss, sy;
         s.info->residual = gn / (xn > 1.0 ? xn : 1.0);
         s.info->objective = fx;
-        if (s.info->residual <= s.d.tol) { nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL); break; }
+        if (s.info->residual <= s.d.tol) {
+            nrxi_solver_stop(&s, k == 1 ? NRX_STOP_EXACT : NRX_STOP_TOL);
+            break;
+        }
         if (k > s.d.max_iter) break;
         nrxi_vec_lin(n, t, 1.0, x, -step, g, d);
         nrxi_vec_clamp(n, t, d, &s.d);
@@ -7094,7 +7626,9 @@ NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_
         for (a = 1.0, tries = 0; ; a *= 0.5, tries++) {
             nrxi_vec_lin(n, t, 1.0, x, a, d, xt);
             if (nrxi_solver_eval(&s, f, xt, &phi, gt)) break;
-            if ((nrxi_finite_f64(&phi) && phi <= worst + 1e-4 * a * gd + 2.0 * s.eps * fabs(worst)) || tries >= 50) break;
+            if ((nrxi_finite_f64(&phi) && phi <= worst + 1e-4 * a * gd + 2.0 * s.eps * fabs(worst)) ||
+                tries >= 50)
+                break;
         }
         if (s.info->stop) break;
         if (tries >= 50) { nrxi_solver_stop(&s, NRX_STOP_LINESEARCH); break; }
@@ -7115,7 +7649,8 @@ NRX_DEF nrx_status nrx_opt_bb(const nrx_functional *f, void *x, const nrx_solve_
 }
 
 /* Projected subgradient (Polyak 1969; Shor). */
-NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functional *g, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t n = f ? f->n : 0, k;
@@ -7125,7 +7660,10 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
     nrx_status status = nrxi_opt_smooth_begin(&s, "nrx_opt_subgradient", f, x, 2, desc, info);
     if (status != NRX_OK) return status;
     t = f->dtype;
-    if ((s.status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
+    if ((s.status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) {
+        nrxi_free(&s.d.env, s.memory);
+        return s.status;
+    }
     y = nrxi_solver_vector(&s, n);
     sub = nrxi_solver_vector(&s, n);
     nrxi_vec_copy(n, t, x, y);
@@ -7133,14 +7671,22 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
         if (k == 0) { if (g && nrxi_solver_prox(&s, g, 1.0, y, y)) break; nrxi_vec_clamp(n, t, y, &s.d); }
         if (nrxi_solver_eval(&s, f, y, &fx, sub)) break;
         norm = nrxi_vec_norm(n, t, sub);
-        if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&norm)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+        if (!nrxi_finite_f64(&fx) || !nrxi_finite_f64(&norm)) {
+            nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+            break;
+        }
         if (fx < best) { best = fx; nrxi_vec_copy(n, t, y, x); }
         s.info->objective = best;
         s.info->residual = s.d.use_target ? best - s.d.target : norm;
         if (k > 0 && nrxi_solver_report(&s, k, fx)) break;
         if (norm == 0.0) { nrxi_solver_stop(&s, k ? NRX_STOP_TOL : NRX_STOP_EXACT); break; }
-        if (s.d.use_target && best - s.d.target <= s.d.tol * (fabs(s.d.target) > 1.0 ? fabs(s.d.target) : 1.0)) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
-        step = s.d.use_target ? (fx - s.d.target) / norm : (s.d.step > 0.0 ? s.d.step : 1.0) / sqrt((double)(k + 1));
+        if (s.d.use_target &&
+            best - s.d.target <= s.d.tol * (fabs(s.d.target) > 1.0 ? fabs(s.d.target) : 1.0)) {
+            nrxi_solver_stop(&s, NRX_STOP_TOL);
+            break;
+        }
+        step = s.d.use_target ? (fx - s.d.target) / norm
+                              : (s.d.step > 0.0 ? s.d.step : 1.0) / sqrt((double)(k + 1));
         s.info->step = step;
         nrxi_vec_axpy(n, t, -step / norm, sub, y);
         if (g && nrxi_solver_prox(&s, g, step, y, y)) break;
@@ -7150,15 +7696,20 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
 }
 
 /* Levenberg-Marquardt with Nielsen's damping update (Madsen, Nielsen, Tingleff 2004). */
-NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t k, i, j, size;
     double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0;
     nrx_status status = nrxi_opt_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
-    if (status != NRX_OK || (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK) return status;
-    if (!nrxi_mul_ok(m, n, &size) || !nrxi_mul_ok(n, n, &i) || !nrxi_add_ok(size, 2 * i, &size) || size > (size_t)-1 / 64)
-        return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_levenberg: %zu residuals of %zu unknowns overflow", m, n);
+    if (status != NRX_OK ||
+        (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK)
+        return status;
+    if (!nrxi_mul_ok(m, n, &size) || !nrxi_mul_ok(n, n, &i) || !nrxi_add_ok(size, 2 * i, &size) ||
+        size > (size_t)-1 / 64)
+        return nrxi_fail(
+            &s.d.env, NRX_E_RANGE, "nrx_opt_levenberg: %zu residuals of %zu unknowns overflow", m, n);
     J = (double *)nrxi_alloc(&s.d.env, size + m + 3 * n, sizeof(double));
     if (!J) return nrxi_fail(&s.d.env, NRX_E_NOMEM, "nrx_opt_levenberg: no memory");
     s.memory = (unsigned char *)J;
@@ -7186,7 +7737,10 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
             for (j = 0; j < n; j++) { L[j * n + j] += mu; d[j] = -g[j]; }
             if (nrxi_cholesky(n, L, n) == NRX_OK && nrxi_cholesky_solve(n, L, n, d, 1) == NRX_OK) {
                 for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (mu * d[j] - g[j]); }
-                if (nrxi_vec_norm(n, NRX_F64, d) <= s.eps * nrxi_vec_norm(n, NRX_F64, x)) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+                if (nrxi_vec_norm(n, NRX_F64, d) <= s.eps * nrxi_vec_norm(n, NRX_F64, x)) {
+                    nrxi_solver_stop(&s, NRX_STOP_STALLED);
+                    break;
+                }
                 s.info->evals++;
                 if (nrxi_solver_called(&s, fn(user, xt, r, NULL), "the residual function")) break;
                 ft = 0.5 * nrxi_vec_dot(m, NRX_F64, r, r);
@@ -7216,14 +7770,18 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
 
 /* ---- fixed points and monotone inclusions ---- */
 
-NRXI_FN nrx_status nrxi_opt_map_begin(nrxi_solver *s, const char *who, int given, size_t n, int dtype, size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRXI_FN nrx_status nrxi_opt_map_begin(nrxi_solver *s, const char *who, int given, size_t n, int dtype,
+    size_t vectors, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
-    nrx_status status = given ? nrxi_solver_begin(s, who, dtype, desc, info) : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: the map or x is NULL", who);
+    nrx_status status = given
+                            ? nrxi_solver_begin(s, who, dtype, desc, info)
+                            : nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "%s: the map or x is NULL", who);
     return status == NRX_OK ? nrxi_solver_room(s, vectors, n, 0, 0) : status;
 }
 
 /* Halpern iteration with the optimal weights (Lieder 2021: residual <= 2 |x0 - x*| / (k+1)). */
-NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t k;
@@ -7248,18 +7806,25 @@ NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int
     return nrxi_solver_end(&s);
 }
 
-/* Anderson acceleration, type II (Walker and Ni 2011): the combination of the last residuals of least norm. */
-NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+/* Anderson acceleration, type II (Walker and Ni 2011): the combination of the last residuals of least
+   norm. */
+NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
+    const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t m = desc && desc->memory ? desc->memory : 5, k, i, j, have = 0, head = 0;
     void *tx, *f, *fo, *to, *DF[32], *DT[32];
     double r, best = HUGE_VAL, gram[32 * 32], rhs[32];
     nrx_status status;
-    if (m > 32) return nrxi_fail(desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_anderson: memory of %zu, expected at most 32", m);
+    if (m > 32)
+        return nrxi_fail(
+            desc ? &desc->env : NULL, NRX_E_ARG, "nrx_opt_anderson: memory of %zu, expected at most 32", m);
     status = nrxi_opt_map_begin(&s, "nrx_opt_anderson", map && x, n, dtype, 4 + 2 * m, desc, info);
     if (status != NRX_OK) return status;
-    tx = nrxi_solver_vector(&s, n); f = nrxi_solver_vector(&s, n); fo = nrxi_solver_vector(&s, n); to = nrxi_solver_vector(&s, n);
+    tx = nrxi_solver_vector(&s, n);
+    f = nrxi_solver_vector(&s, n);
+    fo = nrxi_solver_vector(&s, n);
+    to = nrxi_solver_vector(&s, n);
     for (i = 0; i < m; i++) { DF[i] = nrxi_solver_vector(&s, n); DT[i] = nrxi_solver_vector(&s, n); }
     for (k = 0; k <= s.d.max_iter; k++) {
         s.info->evals++;
@@ -7290,7 +7855,8 @@ NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, in
                 if (gram[i * have + i] > top) top = gram[i * have + i];
             }
             for (i = 0; i < have; i++) gram[i * have + i] += (dtype == NRX_F32 ? 1e-7 : 1e-13) * top + 1e-300;
-            if (nrxi_cholesky(have, gram, have) == NRX_OK && nrxi_cholesky_solve(have, gram, have, rhs, 1) == NRX_OK)
+            if (nrxi_cholesky(have, gram, have) == NRX_OK &&
+                nrxi_cholesky_solve(have, gram, have, rhs, 1) == NRX_OK)
                 for (i = 0; i < have; i++) nrxi_vec_axpy(n, dtype, -rhs[i], DT[i], x);
             else have = 0;
         }
@@ -7298,9 +7864,11 @@ NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, in
     return nrxi_solver_end(&s);
 }
 
-/* Sum of component differences F_i(u) - F_i(v) over a batch, or the full mean at u when v is NULL; t: workspace. */
-NRXI_FN int nrxi_opt_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void *user, size_t from, size_t count, size_t total, nrx_rng *rng, size_t n, const void *u,
-                        const void *v, void *t, void *sum, double weight)
+/* Sum of component differences F_i(u) - F_i(v) over a batch, or the full mean at u when v is NULL; t:
+   workspace. */
+NRXI_FN int nrxi_opt_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void *user, size_t from,
+    size_t count, size_t total, nrx_rng *rng, size_t n, const void *u, const void *v, void *t, void *sum,
+    double weight)
 {
     size_t q;
     for (q = 0; q < count; q++) {
@@ -7316,20 +7884,26 @@ NRXI_FN int nrxi_opt_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void
     return 0;
 }
 
-NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n, int dtype, double lip, const nrx_functional *g, void *x,
-                                      const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
+    int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     nrx_rng rng;
     size_t k, batch;
     void *x0, *old, *F, *t;
     double eta, r, root = sqrt((double)components), p;
-    nrx_status status = nrxi_opt_map_begin(&s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
+    nrx_status status = nrxi_opt_map_begin(
+        &s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
     if (status != NRX_OK) return status;
-    if (!(lip > 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_vr_halpern: Lipschitz constant %g, expected > 0", lip);
+    if (!(lip > 0.0))
+        s.status = nrxi_fail(
+            &s.d.env, NRX_E_ARG, "nrx_opt_vr_halpern: Lipschitz constant %g, expected > 0", lip);
     else s.status = nrxi_solver_check_functional(&s, g, n, 0, 1);
     if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
-    x0 = nrxi_solver_vector(&s, n); old = nrxi_solver_vector(&s, n); F = nrxi_solver_vector(&s, n); t = nrxi_solver_vector(&s, n);
+    x0 = nrxi_solver_vector(&s, n);
+    old = nrxi_solver_vector(&s, n);
+    F = nrxi_solver_vector(&s, n);
+    t = nrxi_solver_vector(&s, n);
     nrx_rng_seed(&rng, s.d.seed, 0);
     eta = s.d.step > 0.0 ? s.d.step : 0.25 / lip;
     batch = (size_t)ceil(root);
@@ -7339,8 +7913,12 @@ NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user
         p = (double)k <= root ? 4.0 / (double)(k + 5) : 4.0 / (root + 5.0);
         if (k == 0 || p >= 1.0 || nrx_rng_uniform(&rng) < p) {
             memset(F, 0, n * nrxi_dtype_size(dtype));
-            if (nrxi_opt_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F, 1.0 / (double)components)) break;
-        } else if (nrxi_opt_vr_sum(&s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch)) break;
+            if (nrxi_opt_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F,
+                    1.0 / (double)components))
+                break;
+        } else if (nrxi_opt_vr_sum(
+                       &s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch))
+            break;
         nrxi_vec_copy(n, dtype, x, old);
         nrxi_vec_lin(n, dtype, 1.0, x, -eta, F, t);
         if (g && nrxi_solver_prox(&s, g, eta, t, t)) break;
@@ -7356,7 +7934,8 @@ NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user
 
 /* ---- stochastic PDHG ---- */
 
-NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, size_t blocks,
+    const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     nrx_rng rng;
@@ -7369,15 +7948,25 @@ NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, si
     if (status != NRX_OK) return status;
     n = K[0].cols;
     t = K[0].dtype;
-    if ((status = nrxi_solver_begin(&s, "nrx_opt_spdhg", t, desc, info)) != NRX_OK || (status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK) return status;
+    if ((status = nrxi_solver_begin(&s, "nrx_opt_spdhg", t, desc, info)) != NRX_OK ||
+        (status = nrxi_solver_check_functional(&s, g, n, 0, 1)) != NRX_OK)
+        return status;
     for (i = 0; i < blocks; i++) {
-        if ((status = nrxi_solver_check_linop(&s, K + i, 0, 1)) != NRX_OK || (status = nrxi_solver_check_functional(&s, h + i, K[i].rows, 0, 1)) != NRX_OK) return status;
-        if (K[i].cols != n) return nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_spdhg: operator %zu has %zu columns, expected %zu", i, K[i].cols, n);
-        if (!nrxi_add_ok(rows, K[i].rows, &rows)) return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_spdhg: the rows overflow");
+        if ((status = nrxi_solver_check_linop(&s, K + i, 0, 1)) != NRX_OK ||
+            (status = nrxi_solver_check_functional(&s, h + i, K[i].rows, 0, 1)) != NRX_OK)
+            return status;
+        if (K[i].cols != n)
+            return nrxi_fail(&s.d.env, NRX_E_SHAPE,
+                "nrx_opt_spdhg: operator %zu has %zu columns, expected %zu", i, K[i].cols, n);
+        if (!nrxi_add_ok(rows, K[i].rows, &rows))
+            return nrxi_fail(&s.d.env, NRX_E_RANGE, "nrx_opt_spdhg: the rows overflow");
         most = nrxi_opt_max_size(most, K[i].rows);
     }
     if (blocks > (size_t)-1 / 64 || (status = nrxi_solver_room(&s, 4, n, 2, most)) != NRX_OK) return status;
-    z = nrxi_solver_vector(&s, n); zb = nrxi_solver_vector(&s, n); xo = nrxi_solver_vector(&s, n); dz = nrxi_solver_vector(&s, n);
+    z = nrxi_solver_vector(&s, n);
+    zb = nrxi_solver_vector(&s, n);
+    xo = nrxi_solver_vector(&s, n);
+    dz = nrxi_solver_vector(&s, n);
     v = nrxi_solver_vector(&s, most); w = nrxi_solver_vector(&s, most);
     y = (unsigned char *)nrxi_calloc(&s.d.env, rows + 1, 8);
     at = (size_t *)nrxi_alloc(&s.d.env, blocks, sizeof *at + sizeof *sigma);
@@ -7393,7 +7982,8 @@ NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, si
         if (!(norm > 0.0)) { if (nrxi_solver_power(&s, K + i, 30, dz, v, &norm)) break; norm *= 1.05; }
         if (!(norm > 0.0)) norm = 1.0;
         sigma[i] = 0.99 / (norm * s.d.ratio);
-        if (0.99 * p / norm * s.d.ratio < tau) tau = 0.99 * p / norm * s.d.ratio; /* tau sigma_i |K_i|^2 < p_i */
+        /* tau sigma_i |K_i|^2 < p_i */
+        if (0.99 * p / norm * s.d.ratio < tau) tau = 0.99 * p / norm * s.d.ratio;
     }
     nrx_rng_seed(&rng, s.d.seed, 0);
     for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
@@ -7415,7 +8005,11 @@ NRX_DEF nrx_status nrx_opt_spdhg(const nrx_linop *K, const nrx_functional *h, si
             nrxi_vec_axpy(n, t, 1.0, dz, z);
             nrxi_vec_lin(n, t, 1.0, z, 1.0 / p, dz, zb);
             norm = nrxi_vec_dist(n, t, x, xo);
-            if (!nrxi_finite_f64(&norm)) { nrxi_vec_copy(n, t, xo, x); nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            if (!nrxi_finite_f64(&norm)) {
+                nrxi_vec_copy(n, t, xo, x);
+                nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+                break;
+            }
             r += norm;
         }
         if (s.info->stop) break;
@@ -7443,9 +8037,10 @@ NRXI_FN double nrxi_opt_lse(size_t count, const double *c, size_t stride, const 
     return top + log(s);
 }
 
-/* Marginal errors of the plan of f, g: sum |P1 - r| + |P^T 1 - c|; P (may be NULL) and the row and column sums (may be NULL) are filled; *total = sum P. */
-NRXI_FN double nrxi_opt_transport_plan(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g, double *P, double *rows,
-                         double *cols, double *total)
+/* Marginal errors of the plan of f, g: sum |P1 - r| + |P^T 1 - c|; P (may be NULL) and the row and column
+   sums (may be NULL) are filled; *total = sum P. */
+NRXI_FN double nrxi_opt_transport_plan(size_t n, size_t m, const double *C, const double *r, const double *c,
+    double eps, const double *f, const double *g, double *P, double *rows, double *cols, double *total)
 {
     double err = 0.0;
     size_t i, j;
@@ -7467,29 +8062,46 @@ NRXI_FN double nrxi_opt_transport_plan(size_t n, size_t m, const double *C, cons
     return err;
 }
 
-NRXI_FN nrx_status nrxi_opt_sinkhorn_check(const char *who, nrxi_solver *s, size_t n, size_t m, const double *C, const double *r, const double *c, double eps, const double *f, const double *g)
+NRXI_FN nrx_status nrxi_opt_sinkhorn_check(const char *who, nrxi_solver *s, size_t n, size_t m,
+    const double *C, const double *r, const double *c, double eps, const double *f, const double *g)
 {
     size_t i, size;
     double a = 0.0, b = 0.0;
-    if (!C || !r || !c || !f || !g || n == 0 || m == 0) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: a NULL array or no points (%zu, %zu)", who, n, m);
-    if (!nrxi_mul_ok(n, m, &size) || size > (size_t)-1 / 64) return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: %zu x %zu points overflow", who, n, m);
-    if (!(eps > 0.0) || !nrxi_finite_f64(&eps)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: epsilon %g, expected > 0", who, eps);
-    if (!nrxi_all_finite(C, size, NRX_F64) || !nrxi_all_finite(f, n, NRX_F64) || !nrxi_all_finite(g, m, NRX_F64)) return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "%s: the cost or a potential is not finite", who);
-    for (i = 0; i < n; i++) { if (!(r[i] > 0.0)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal r[%zu] = %g, expected > 0", who, i, r[i]); a += r[i]; }
-    for (i = 0; i < m; i++) { if (!(c[i] > 0.0)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal c[%zu] = %g, expected > 0", who, i, c[i]); b += c[i]; }
-    if (!(fabs(a - b) <= 1e-9 * a)) return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginals sum to %g and %g", who, a, b);
+    if (!C || !r || !c || !f || !g || n == 0 || m == 0)
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: a NULL array or no points (%zu, %zu)", who, n, m);
+    if (!nrxi_mul_ok(n, m, &size) || size > (size_t)-1 / 64)
+        return nrxi_fail(&s->d.env, NRX_E_RANGE, "%s: %zu x %zu points overflow", who, n, m);
+    if (!(eps > 0.0) || !nrxi_finite_f64(&eps))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: epsilon %g, expected > 0", who, eps);
+    if (!nrxi_all_finite(C, size, NRX_F64) || !nrxi_all_finite(f, n, NRX_F64) ||
+        !nrxi_all_finite(g, m, NRX_F64))
+        return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "%s: the cost or a potential is not finite", who);
+    for (i = 0; i < n; i++) {
+        if (!(r[i] > 0.0))
+            return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal r[%zu] = %g, expected > 0", who, i, r[i]);
+        a += r[i];
+    }
+    for (i = 0; i < m; i++) {
+        if (!(c[i] > 0.0))
+            return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginal c[%zu] = %g, expected > 0", who, i, c[i]);
+        b += c[i];
+    }
+    if (!(fabs(a - b) <= 1e-9 * a))
+        return nrxi_fail(&s->d.env, NRX_E_ARG, "%s: marginals sum to %g and %g", who, a, b);
     return NRX_OK;
 }
 
 /* One sweep: rows, then columns; afterwards the columns fit exactly. */
-NRXI_FN void nrxi_opt_sinkhorn_sweep(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g)
+NRXI_FN void nrxi_opt_sinkhorn_sweep(
+    size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g)
 {
     size_t i, j;
     for (i = 0; i < n; i++) f[i] = eps * (log(r[i]) - nrxi_opt_lse(m, C + i * m, 1, g, eps));
     for (j = 0; j < m; j++) g[j] = eps * (log(c[j]) - nrxi_opt_lse(n, C + j, m, f, eps));
 }
 
-NRXI_FN double nrxi_opt_sinkhorn_dual(size_t n, size_t m, const double *r, const double *c, double eps, const double *f, const double *g, double total)
+NRXI_FN double nrxi_opt_sinkhorn_dual(size_t n, size_t m, const double *r, const double *c, double eps,
+    const double *f, const double *g, double total)
 {
     double v = 0.0, mass = 0.0;
     size_t i;
@@ -7498,14 +8110,17 @@ NRXI_FN double nrxi_opt_sinkhorn_dual(size_t n, size_t m, const double *r, const
     return v - eps * (total - mass);
 }
 
-NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g, double *P,
-                                    const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_sinkhorn(size_t n, size_t m, const double *C, const double *r, const double *c,
+    double eps, double *f, double *g, double *P, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t k;
     double total, *cols;
     nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn", NRX_F64, desc, info);
-    if (status != NRX_OK || (status = nrxi_opt_sinkhorn_check("nrx_opt_sinkhorn", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 1, m, 0, 0)) != NRX_OK) return status;
+    if (status != NRX_OK ||
+        (status = nrxi_opt_sinkhorn_check("nrx_opt_sinkhorn", &s, n, m, C, r, c, eps, f, g)) != NRX_OK ||
+        (status = nrxi_solver_room(&s, 1, m, 0, 0)) != NRX_OK)
+        return status;
     cols = (double *)nrxi_solver_vector(&s, m);
     for (k = 1; k <= s.d.max_iter; k++) {
         nrxi_opt_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
@@ -7536,7 +8151,8 @@ NRXI_FN double nrxi_opt_sparse_level(size_t count, const double *P, double keep)
 }
 
 /* out = H d with H = [diag(rows) P; P^T diag(cols)], P cut at level */
-NRXI_FN void nrxi_opt_sinkhorn_hessian(size_t n, size_t m, const double *P, double level, const double *rows, const double *cols, const double *d, double *out)
+NRXI_FN void nrxi_opt_sinkhorn_hessian(size_t n, size_t m, const double *P, double level, const double *rows,
+    const double *cols, const double *d, double *out)
 {
     size_t i, j;
     for (j = 0; j < m; j++) out[n + j] = cols[j] * d[n + j];
@@ -7549,31 +8165,52 @@ NRXI_FN void nrxi_opt_sinkhorn_hessian(size_t n, size_t m, const double *P, doub
     }
 }
 
-NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r, const double *c, double eps, double *f, double *g, double *P,
-                                           const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, const double *r,
+    const double *c, double eps, double *f, double *g, double *P, const nrx_solve_desc *desc,
+    nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t k, i, it, N = n + m, sweeps = desc && desc->memory ? desc->memory : 20;
-    double total, *rows, *cols, *plan, *grad, *d, *q, *res, *pre, *trial, dual, sparse = desc ? desc->ratio : 0.0;
+    double total, *rows, *cols, *plan, *grad, *d, *q, *res, *pre, *trial, dual,
+        sparse = desc ? desc->ratio : 0.0;
     nrx_status status = nrxi_solver_begin(&s, "nrx_opt_sinkhorn_newton", NRX_F64, desc, info);
-    if (status != NRX_OK || (status = nrxi_opt_sinkhorn_check("nrx_opt_sinkhorn_newton", &s, n, m, C, r, c, eps, f, g)) != NRX_OK || (status = nrxi_solver_room(&s, 8, N, 1, n * m)) != NRX_OK) return status;
+    if (status != NRX_OK ||
+        (status = nrxi_opt_sinkhorn_check("nrx_opt_sinkhorn_newton", &s, n, m, C, r, c, eps, f, g)) !=
+            NRX_OK ||
+        (status = nrxi_solver_room(&s, 8, N, 1, n * m)) != NRX_OK)
+        return status;
     rows = (double *)nrxi_solver_vector(&s, N); cols = rows + n;
-    grad = (double *)nrxi_solver_vector(&s, N); d = (double *)nrxi_solver_vector(&s, N); q = (double *)nrxi_solver_vector(&s, N);
-    res = (double *)nrxi_solver_vector(&s, N); pre = (double *)nrxi_solver_vector(&s, N); trial = (double *)nrxi_solver_vector(&s, N);
+    grad = (double *)nrxi_solver_vector(&s, N);
+    d = (double *)nrxi_solver_vector(&s, N);
+    q = (double *)nrxi_solver_vector(&s, N);
+    res = (double *)nrxi_solver_vector(&s, N);
+    pre = (double *)nrxi_solver_vector(&s, N);
+    trial = (double *)nrxi_solver_vector(&s, N);
     plan = (double *)nrxi_solver_vector(&s, n * m);
     for (k = 1; k <= s.d.max_iter; k++) {
         if (k <= sweeps) {
             nrxi_opt_sinkhorn_sweep(n, m, C, r, c, eps, f, g);
             s.info->residual = nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total);
         } else {
-            double level = sparse > 0.0 ? nrxi_opt_sparse_level(n * m, plan, sparse * (double)nrxi_opt_max_size(n, m)) : -1.0, rr = 0.0, dq, next, a, slope = 0.0, want;
+            double level = sparse > 0.0
+                               ? nrxi_opt_sparse_level(n * m, plan, sparse * (double)nrxi_opt_max_size(n, m))
+                               : -1.0,
+                   rr = 0.0, dq, next, a, slope = 0.0, want;
             s.info->restarts++;
             for (i = 0; i < n; i++) grad[i] = eps * (r[i] - rows[i]);
             for (i = 0; i < m; i++) grad[n + i] = eps * (c[i] - cols[i]);
-            for (next = 0.0, i = 0; i < N; i++) next += (i < n ? grad[i] : -grad[i]) / (double)N; /* rounding along the null vector */
+            /* rounding along the null vector */
+            for (next = 0.0, i = 0; i < N; i++) next += (i < n ? grad[i] : -grad[i]) / (double)N;
             for (i = 0; i < N; i++) grad[i] -= i < n ? next : -next;
-            /* H d = grad (scaled by eps), Jacobi-preconditioned CG; H is singular along (1, -1), to which grad is orthogonal */
-            for (i = 0; i < N; i++) { d[i] = 0.0; res[i] = grad[i]; pre[i] = res[i] / rows[i]; q[i] = 0.0; rr += res[i] * pre[i]; }
+            /* H d = grad (scaled by eps), Jacobi-preconditioned CG; H is singular along (1, -1), to which
+               grad is orthogonal */
+            for (i = 0; i < N; i++) {
+                d[i] = 0.0;
+                res[i] = grad[i];
+                pre[i] = res[i] / rows[i];
+                q[i] = 0.0;
+                rr += res[i] * pre[i];
+            }
             memcpy(trial, pre, N * sizeof *pre); /* search direction */
             want = 1e-24 * rr; /* |residual| 1e-12 of the gradient: Newton's quadratic tail needs it */
             for (it = 0; it < 20 * N && rr > want; it++) {
@@ -7598,13 +8235,18 @@ NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, 
                 for (i = 0; i < m; i++) trial[n + i] = g[i] + a * d[n + i];
                 err = nrxi_opt_transport_plan(n, m, C, r, c, eps, trial, trial + n, plan, rows, cols, &t2);
                 dual2 = nrxi_opt_sinkhorn_dual(n, m, r, c, eps, trial, trial + n, t2);
-                if (nrxi_finite_f64(&err) && (dual2 >= dual + 1e-4 * a * slope - 4.0 * s.eps * fabs(dual) || err < 0.5 * s.info->residual)) {
+                if (nrxi_finite_f64(&err) && (dual2 >= dual + 1e-4 * a * slope - 4.0 * s.eps * fabs(dual) ||
+                                                 err < 0.5 * s.info->residual)) {
                     total = t2;
                     s.info->residual = err;
                     break;
                 }
             }
-            if (it >= 60) { (void)nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total); nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
+            if (it >= 60) {
+                (void)nrxi_opt_transport_plan(n, m, C, r, c, eps, f, g, plan, rows, cols, &total);
+                nrxi_solver_stop(&s, NRX_STOP_STALLED);
+                break;
+            }
             memcpy(f, trial, n * sizeof *f);
             memcpy(g, trial + n, m * sizeof *g);
         }
@@ -7619,7 +8261,10 @@ NRX_DEF nrx_status nrx_opt_sinkhorn_newton(size_t n, size_t m, const double *C, 
 
 /* ==== proximal operators ==== */
 
-NRXI_FN double nrxi_opt_get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
+NRXI_FN double nrxi_opt_get(int dtype, const void *x, size_t i)
+{
+    return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+}
 NRXI_FN void nrxi_opt_put_value(int dtype, void *x, size_t i, double v)
 {
     if (dtype == NRX_F32) ((float *)x)[i] = (float)v;
@@ -7630,7 +8275,8 @@ NRXI_FN double nrxi_opt_soft(double v, double t) { return v > t ? v - t : v < -t
 /* y > 0 with y + log(y) = z, by Newton: the entropy's prox without overflow. */
 NRXI_FN double nrxi_opt_wright(double z)
 {
-    double y = z > 1.0 ? z - log(z) : exp(z < -700.0 ? -700.0 : z) / (1.0 + exp(z < -700.0 ? -700.0 : z)), step;
+    double y = z > 1.0 ? z - log(z) : exp(z < -700.0 ? -700.0 : z) / (1.0 + exp(z < -700.0 ? -700.0 : z)),
+           step;
     int i;
     if (z < -37.0) return exp(z);
     for (i = 0; i < 30; i++) {
@@ -7662,7 +8308,10 @@ NRXI_FN double nrxi_opt_reg_prox1(const nrx_opt_reg *r, double t, double v, doub
         if (m <= cbrt(54.0) / 4.0 * pow(2.0 * t, 2.0 / 3.0)) return 0.0;
         phi = acos(t / 4.0 * pow(m / 3.0, -1.5));
         return 2.0 / 3.0 * v * (1.0 + cos(2.0 / 3.0 * (NRX_PI - phi)));
-    case NRX_REG_MCP: return r->a > t / r->weight && m <= r->a * r->weight ? nrxi_opt_soft(v, t) * (r->a / (r->a - t / r->weight)) : v;
+    case NRX_REG_MCP:
+        return r->a > t / r->weight && m <= r->a * r->weight
+                   ? nrxi_opt_soft(v, t) * (r->a / (r->a - t / r->weight))
+                   : v;
     default: return v;
     }
 }
@@ -7674,49 +8323,77 @@ NRXI_FN double nrxi_opt_reg_value1(const nrx_opt_reg *r, double x, double d)
     case NRX_REG_L2_SQUARED: return 0.5 * (x - d) * (x - d);
     case NRX_REG_ELASTIC: return m + 0.5 * r->a * x * x;
     case NRX_REG_HUBER: return m <= r->a ? x * x / (2.0 * r->a) : m - 0.5 * r->a;
-    case NRX_REG_KL: return d > 0.0 ? (x > 0.0 ? x - d * log(x) + d * log(d) - d : HUGE_VAL) : x >= 0.0 ? x : HUGE_VAL;
+    case NRX_REG_KL:
+        return d > 0.0 ? (x > 0.0 ? x - d * log(x) + d * log(d) - d : HUGE_VAL) : x >= 0.0 ? x : HUGE_VAL;
     case NRX_REG_LOG: return x > 0.0 ? -log(x) : HUGE_VAL;
     case NRX_REG_ENTROPY: return x > 0.0 ? x * log(x) : x == 0.0 ? 0.0 : HUGE_VAL;
-    case NRX_REG_BOX: return x >= r->a - 1e-7 * fabs(r->a) && x <= r->b + 1e-7 * fabs(r->b) ? 0.0 : HUGE_VAL; /* a bound rounded to f32 is inside */
+    /* a bound rounded to f32 is inside */
+    case NRX_REG_BOX: return x >= r->a - 1e-7 * fabs(r->a) && x <= r->b + 1e-7 * fabs(r->b) ? 0.0 : HUGE_VAL;
     case NRX_REG_NONNEGATIVE: return x >= 0.0 ? 0.0 : HUGE_VAL;
     case NRX_REG_LINF_BALL: return m <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-6) ? 0.0 : HUGE_VAL;
     case NRX_REG_L0: return x != 0.0;
     case NRX_REG_L_HALF: return sqrt(m);
-    case NRX_REG_MCP: return m <= r->a * r->weight ? m - x * x / (2.0 * r->a * r->weight) : 0.5 * r->a * r->weight;
+    case NRX_REG_MCP:
+        return m <= r->a * r->weight ? m - x * x / (2.0 * r->a * r->weight) : 0.5 * r->a * r->weight;
     default: return 0.0;
     }
 }
 NRXI_FN int nrxi_opt_reg_separable(int kind)
 {
-    return kind == NRX_REG_L1 || kind == NRX_REG_L2_SQUARED || (kind >= NRX_REG_ELASTIC && kind <= NRX_REG_NONNEGATIVE) || kind == NRX_REG_LINF_BALL
-        || (kind >= NRX_REG_L0 && kind <= NRX_REG_MCP);
+    return kind == NRX_REG_L1 || kind == NRX_REG_L2_SQUARED ||
+           (kind >= NRX_REG_ELASTIC && kind <= NRX_REG_NONNEGATIVE) || kind == NRX_REG_LINF_BALL ||
+           (kind >= NRX_REG_L0 && kind <= NRX_REG_MCP);
 }
 
-/* theta with sum max(u - theta, 0) = radius for the absolute values (or values) u of x, by bisection to the last bit and one exact step. */
-NRXI_FN double nrxi_opt_simplex_level(int dtype, size_t n, const void *x, int absolute, double scale, double radius)
+/* theta with sum max(u - theta, 0) = radius for the absolute values (or values) u of x, by bisection to
+   the last bit and one exact step. */
+NRXI_FN double nrxi_opt_simplex_level(
+    int dtype, size_t n, const void *x, int absolute, double scale, double radius)
 {
     double lo, hi = -HUGE_VAL, s;
     size_t i, count;
     int it;
-    for (i = 0; i < n; i++) { s = scale * nrxi_opt_get(dtype, x, i); if (absolute) s = fabs(s); if (s > hi) hi = s; }
+    for (i = 0; i < n; i++) {
+        s = scale * nrxi_opt_get(dtype, x, i);
+        if (absolute) s = fabs(s);
+        if (s > hi) hi = s;
+    }
     lo = hi - radius;
     for (it = 0; it < 60 && lo < hi; it++) {
         double mid = 0.5 * (lo + hi), sum = 0.0;
-        for (i = 0; i < n; i++) { s = scale * nrxi_opt_get(dtype, x, i); if (absolute) s = fabs(s); if (s > mid) sum += s - mid; }
+        for (i = 0; i < n; i++) {
+            s = scale * nrxi_opt_get(dtype, x, i);
+            if (absolute) s = fabs(s);
+            if (s > mid) sum += s - mid;
+        }
         if (sum > radius) lo = mid; else hi = mid;
     }
-    for (s = 0.0, count = 0, i = 0; i < n; i++) { double u = scale * nrxi_opt_get(dtype, x, i); if (absolute) u = fabs(u); if (u > lo) { s += u; count++; } }
+    for (s = 0.0, count = 0, i = 0; i < n; i++) {
+        double u = scale * nrxi_opt_get(dtype, x, i);
+        if (absolute) u = fabs(u);
+        if (u > lo) {
+            s += u;
+            count++;
+        }
+    }
     return count ? (s - radius) / (double)count : lo;
 }
 
-/* Total variation of a line by dynamic programming: the derivative of each message is piecewise linear; its knots live in a deque (Johnson 2013). */
-NRXI_FN nrx_status nrxi_opt_tv_line(int dtype, size_t n, const void *y, double lambda, void *x, const nrx_env *env)
+/* Total variation of a line by dynamic programming: the derivative of each message is piecewise linear;
+   its knots live in a deque (Johnson 2013). */
+NRXI_FN nrx_status nrxi_opt_tv_line(
+    int dtype, size_t n, const void *y, double lambda, void *x, const nrx_env *env)
 {
     double *mem, *knot, *slope, *offset, *low, *high, a0, b0, a1, b1, beta;
     size_t k, l, r;
     if (n < 2 || !(lambda > 0.0)) { nrxi_vec_copy(n, dtype, y, x); return NRX_OK; }
-    if (n > (size_t)-1 / 128 || !(mem = (double *)nrxi_alloc(env, 8 * n + 8, sizeof(double)))) return NRX_E_NOMEM;
-    knot = mem; slope = knot + 2 * n + 2; offset = slope + 2 * n + 2; low = offset + 2 * n + 2; high = low + n;
+    if (n > (size_t)-1 / 128 || !(mem = (double *)nrxi_alloc(env, 8 * n + 8, sizeof(double))))
+        return NRX_E_NOMEM;
+    knot = mem;
+    slope = knot + 2 * n + 2;
+    offset = slope + 2 * n + 2;
+    low = offset + 2 * n + 2;
+    high = low + n;
     low[0] = nrxi_opt_get(dtype, y, 0) - lambda;
     high[0] = nrxi_opt_get(dtype, y, 0) + lambda;
     l = n; r = n + 1;
@@ -7733,7 +8410,10 @@ NRXI_FN nrx_status nrxi_opt_tv_line(int dtype, size_t n, const void *y, double l
             break;
         }
         for (i = l; i <= r && a0 * knot[i] + b0 <= -lambda; i++) { a0 += slope[i]; b0 += offset[i]; }
-        for (j = r + 1; j > i && a1 * knot[j - 1] + b1 >= lambda; j--) { a1 -= slope[j - 1]; b1 -= offset[j - 1]; }
+        for (j = r + 1; j > i && a1 * knot[j - 1] + b1 >= lambda; j--) {
+            a1 -= slope[j - 1];
+            b1 -= offset[j - 1];
+        }
         low[k] = (-lambda - b0) / a0;
         high[k] = (lambda - b1) / a1;
         l = i - 1;
@@ -7760,8 +8440,10 @@ NRXI_FN nrx_status nrxi_opt_reg_affine(const nrx_opt_reg *r, const void *v, void
     if (!gram) return NRX_E_NOMEM;
     res = gram + m * m;
     for (i = 0; i < m; i++) {
-        for (j = 0; j <= i; j++) gram[i * m + j] = nrxi_vec_dot(n, NRX_F64, r->matrix + i * n, r->matrix + j * n);
-        for (res[i] = -((const double *)r->data)[i], j = 0; j < n; j++) res[i] += r->matrix[i * n + j] * nrxi_opt_get(r->dtype, v, j);
+        for (j = 0; j <= i; j++)
+            gram[i * m + j] = nrxi_vec_dot(n, NRX_F64, r->matrix + i * n, r->matrix + j * n);
+        for (res[i] = -((const double *)r->data)[i], j = 0; j < n; j++)
+            res[i] += r->matrix[i * n + j] * nrxi_opt_get(r->dtype, v, j);
     }
     status = nrxi_cholesky(m, gram, m);
     if (status == NRX_OK) status = nrxi_cholesky_solve(m, gram, m, res, 1);
@@ -7778,8 +8460,17 @@ NRXI_FN nrx_status nrxi_opt_reg_affine(const nrx_opt_reg *r, const void *v, void
 /* Groups: `count` groups of `size` entries, entry q of group i at i*gs + q*qs. */
 NRXI_FN void nrxi_opt_reg_groups(const nrx_opt_reg *r, size_t *count, size_t *size, size_t *gs, size_t *qs)
 {
-    if (r->kind == NRX_REG_GROUP_PLANES) { *size = r->group ? r->group : 2; *count = r->n / *size; *gs = 1; *qs = *count; }
-    else { *size = r->group ? r->group : 1; *count = r->n / *size; *gs = *size; *qs = 1; }
+    if (r->kind == NRX_REG_GROUP_PLANES) {
+        *size = r->group ? r->group : 2;
+        *count = r->n / *size;
+        *gs = 1;
+        *qs = *count;
+    } else {
+        *size = r->group ? r->group : 1;
+        *count = r->n / *size;
+        *gs = *size;
+        *qs = 1;
+    }
 }
 
 NRXI_FN nrx_status nrxi_opt_reg_prox(void *user, double tau, const void *v, void *x)
@@ -7788,9 +8479,13 @@ NRXI_FN nrx_status nrxi_opt_reg_prox(void *user, double tau, const void *v, void
     double t = tau * r->weight, s, level;
     size_t i, q, count, size, gs, qs, n = r->n;
     int dt = r->dtype;
-    if (!(tau > 0.0) || n == 0) return nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: prox with tau %g on %zu entries", tau, n);
+    if (!(tau > 0.0) || n == 0)
+        return nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: prox with tau %g on %zu entries", tau, n);
     if (nrxi_opt_reg_separable(r->kind)) {
-        for (i = 0; i < n; i++) nrxi_opt_put_value(dt, x, i, nrxi_opt_reg_prox1(r, t, nrxi_opt_get(dt, v, i), r->data ? nrxi_opt_get(dt, r->data, i) : 0.0));
+        for (i = 0; i < n; i++)
+            nrxi_opt_put_value(dt, x, i,
+                nrxi_opt_reg_prox1(
+                    r, t, nrxi_opt_get(dt, v, i), r->data ? nrxi_opt_get(dt, r->data, i) : 0.0));
         return NRX_OK;
     }
     switch (r->kind) {
@@ -7801,21 +8496,31 @@ NRXI_FN nrx_status nrxi_opt_reg_prox(void *user, double tau, const void *v, void
     case NRX_REG_LINF: /* v - projection onto the l1 ball of radius t: clamp at the level */
         for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_opt_get(dt, v, i));
         level = s <= t ? 0.0 : nrxi_opt_simplex_level(dt, n, v, 1, 1.0, t);
-        for (i = 0; i < n; i++) { double u = nrxi_opt_get(dt, v, i); nrxi_opt_put_value(dt, x, i, u > level ? level : u < -level ? -level : u); }
+        for (i = 0; i < n; i++) {
+            double u = nrxi_opt_get(dt, v, i);
+            nrxi_opt_put_value(dt, x, i, u > level ? level : u < -level ? -level : u);
+        }
         return NRX_OK;
     case NRX_REG_GROUP_L1:
     case NRX_REG_GROUP_PLANES:
         nrxi_opt_reg_groups(r, &count, &size, &gs, &qs);
         for (i = 0; i < count; i++) {
-            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_opt_get(dt, v, i * gs + q * qs); s += u * u; }
+            for (s = 0.0, q = 0; q < size; q++) {
+                double u = nrxi_opt_get(dt, v, i * gs + q * qs);
+                s += u * u;
+            }
             s = sqrt(s);
             s = s > t ? 1.0 - t / s : 0.0;
-            for (q = 0; q < size; q++) nrxi_opt_put_value(dt, x, i * gs + q * qs, s * nrxi_opt_get(dt, v, i * gs + q * qs));
+            for (q = 0; q < size; q++)
+                nrxi_opt_put_value(dt, x, i * gs + q * qs, s * nrxi_opt_get(dt, v, i * gs + q * qs));
         }
         return NRX_OK;
     case NRX_REG_SIMPLEX:
         level = nrxi_opt_simplex_level(dt, n, v, 0, 1.0, r->a > 0.0 ? r->a : 1.0);
-        for (i = 0; i < n; i++) { s = nrxi_opt_get(dt, v, i) - level; nrxi_opt_put_value(dt, x, i, s > 0.0 ? s : 0.0); }
+        for (i = 0; i < n; i++) {
+            s = nrxi_opt_get(dt, v, i) - level;
+            nrxi_opt_put_value(dt, x, i, s > 0.0 ? s : 0.0);
+        }
         return NRX_OK;
     case NRX_REG_L1_BALL:
         for (s = 0.0, i = 0; i < n; i++) s += fabs(nrxi_opt_get(dt, v, i));
@@ -7833,7 +8538,8 @@ NRXI_FN nrx_status nrxi_opt_reg_prox(void *user, double tau, const void *v, void
     case NRX_REG_NUCLEAR: return nrx_opt_svt(dt, r->rows, r->cols, v, t, x, NULL, &r->env);
     case NRX_REG_RANK: {
         double *base, *sv, *u, *vt;
-        nrx_status status = nrxi_opt_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, v, &base, &sv, &u, &vt, &r->env);
+        nrx_status status = nrxi_opt_thin_svd(
+            "nrx_opt_functional", dt, r->rows, r->cols, v, &base, &sv, &u, &vt, &r->env);
         if (status != NRX_OK) return status;
         for (i = (size_t)(r->a > 0.0 ? r->a : 0.0); i < nrxi_opt_min_size(r->rows, r->cols); i++) sv[i] = 0.0;
         nrxi_opt_svd_rebuild(dt, r->rows, r->cols, sv, u, vt, base, x, &r->env);
@@ -7862,7 +8568,8 @@ NRXI_FN nrx_status nrxi_opt_reg_eval(void *user, const void *x, double *value, v
     int dt = r->dtype;
     if (grad) {
         if (r->kind != NRX_REG_L2_SQUARED && r->kind != NRX_REG_HUBER)
-            return nrxi_fail(&r->env, NRX_E_UNSUPPORTED, "nrx_opt_functional: kind %d has no gradient", r->kind);
+            return nrxi_fail(
+                &r->env, NRX_E_UNSUPPORTED, "nrx_opt_functional: kind %d has no gradient", r->kind);
         for (i = 0; i < n; i++) {
             s = nrxi_opt_get(dt, x, i);
             if (r->kind == NRX_REG_L2_SQUARED) s -= r->data ? nrxi_opt_get(dt, r->data, i) : 0.0;
@@ -7871,38 +8578,63 @@ NRXI_FN nrx_status nrxi_opt_reg_eval(void *user, const void *x, double *value, v
         }
     }
     if (!value) return NRX_OK;
-    if (nrxi_opt_reg_separable(r->kind)) for (i = 0; i < n; i++) sum += nrxi_opt_reg_value1(r, nrxi_opt_get(dt, x, i), r->data ? nrxi_opt_get(dt, r->data, i) : 0.0);
+    if (nrxi_opt_reg_separable(r->kind))
+        for (i = 0; i < n; i++)
+            sum += nrxi_opt_reg_value1(
+                r, nrxi_opt_get(dt, x, i), r->data ? nrxi_opt_get(dt, r->data, i) : 0.0);
     else switch (r->kind) {
     case NRX_REG_L2: sum = nrxi_vec_norm(n, dt, x); break;
-    case NRX_REG_LINF: for (i = 0; i < n; i++) { s = fabs(nrxi_opt_get(dt, x, i)); if (s > sum) sum = s; } break;
+    case NRX_REG_LINF:
+        for (i = 0; i < n; i++) {
+            s = fabs(nrxi_opt_get(dt, x, i));
+            if (s > sum) sum = s;
+        }
+        break;
     case NRX_REG_GROUP_L1:
     case NRX_REG_GROUP_PLANES:
         nrxi_opt_reg_groups(r, &count, &size, &gs, &qs);
         for (i = 0; i < count; i++) {
-            for (s = 0.0, q = 0; q < size; q++) { double u = nrxi_opt_get(dt, x, i * gs + q * qs); s += u * u; }
+            for (s = 0.0, q = 0; q < size; q++) {
+                double u = nrxi_opt_get(dt, x, i * gs + q * qs);
+                s += u * u;
+            }
             sum += sqrt(s);
         }
         break;
     case NRX_REG_SIMPLEX:
     case NRX_REG_L1_BALL:
-        for (s = 0.0, top = 0.0, i = 0; i < n; i++) { double u = nrxi_opt_get(dt, x, i); s += r->kind == NRX_REG_SIMPLEX ? u : fabs(u); if (u < top) top = u; }
-        q = r->kind == NRX_REG_SIMPLEX ? fabs(s - (r->a > 0.0 ? r->a : 1.0)) <= 1e-5 * s && top >= 0.0 : s <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5);
+        for (s = 0.0, top = 0.0, i = 0; i < n; i++) {
+            double u = nrxi_opt_get(dt, x, i);
+            s += r->kind == NRX_REG_SIMPLEX ? u : fabs(u);
+            if (u < top) top = u;
+        }
+        q = r->kind == NRX_REG_SIMPLEX ? fabs(s - (r->a > 0.0 ? r->a : 1.0)) <= 1e-5 * s && top >= 0.0
+                                       : s <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5);
         sum = q ? 0.0 : HUGE_VAL;
         break;
-    case NRX_REG_L2_BALL: sum = (r->data ? nrxi_vec_dist(n, dt, x, r->data) : nrxi_vec_norm(n, dt, x)) <= (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5) ? 0.0 : HUGE_VAL; break;
+    case NRX_REG_L2_BALL:
+        sum = (r->data ? nrxi_vec_dist(n, dt, x, r->data) : nrxi_vec_norm(n, dt, x)) <=
+                      (r->a > 0.0 ? r->a : 1.0) * (1.0 + 1e-5)
+                  ? 0.0
+                  : HUGE_VAL;
+        break;
     case NRX_REG_NUCLEAR: {
         double *base, *sv, *u, *vt;
-        nrx_status status = nrxi_opt_thin_svd("nrx_opt_functional", dt, r->rows, r->cols, x, &base, &sv, &u, &vt, &r->env);
+        nrx_status status = nrxi_opt_thin_svd(
+            "nrx_opt_functional", dt, r->rows, r->cols, x, &base, &sv, &u, &vt, &r->env);
         if (status != NRX_OK) return status;
         for (i = 0; i < nrxi_opt_min_size(r->rows, r->cols); i++) sum += sv[i];
         nrxi_free(&r->env, base);
         break;
     }
-    case NRX_REG_TV_1D: for (i = 0; i + 1 < n; i++) sum += fabs(nrxi_opt_get(dt, x, i + 1) - nrxi_opt_get(dt, x, i)); break;
+    case NRX_REG_TV_1D:
+        for (i = 0; i + 1 < n; i++) sum += fabs(nrxi_opt_get(dt, x, i + 1) - nrxi_opt_get(dt, x, i));
+        break;
     case NRX_REG_TV_2D:
         for (i = 0; i < r->rows; i++)
             for (q = 0; q < r->cols; q++) {
-                double c = nrxi_opt_get(dt, x, i * r->cols + q), dx = q + 1 < r->cols ? nrxi_opt_get(dt, x, i * r->cols + q + 1) - c : 0.0;
+                double c = nrxi_opt_get(dt, x, i * r->cols + q),
+                       dx = q + 1 < r->cols ? nrxi_opt_get(dt, x, i * r->cols + q + 1) - c : 0.0;
                 double dy = i + 1 < r->rows ? nrxi_opt_get(dt, x, (i + 1) * r->cols + q) - c : 0.0;
                 sum += sqrt(dx * dx + dy * dy);
             }
@@ -7919,18 +8651,28 @@ NRX_DEF nrx_functional nrx_opt_functional(nrx_opt_reg *r)
     int bad, matrix;
     if (!r) { (void)nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_functional: reg is NULL"); return f; }
     if (r->weight == 0.0) r->weight = 1.0;
-    if ((r->kind == NRX_REG_HUBER || r->kind == NRX_REG_MCP) && r->a == 0.0) r->a = r->kind == NRX_REG_MCP ? 3.0 : 1.0;
+    if ((r->kind == NRX_REG_HUBER || r->kind == NRX_REG_MCP) && r->a == 0.0)
+        r->a = r->kind == NRX_REG_MCP ? 3.0 : 1.0;
     matrix = r->kind == NRX_REG_NUCLEAR || r->kind == NRX_REG_RANK || r->kind == NRX_REG_TV_2D;
-    bad = r->kind < NRX_REG_L1 || r->kind > NRX_REG_GROUP_PLANES || (r->dtype != NRX_F32 && r->dtype != NRX_F64) || !(r->weight > 0.0) || (matrix && (r->cols == 0 || r->n / r->cols != r->rows || r->n % r->cols))
-       || (r->kind == NRX_REG_KL && !r->data) || (r->kind == NRX_REG_AFFINE && (!r->data || !r->matrix || r->rows > r->n || (r->n && r->rows > (size_t)-1 / 64 / r->n)))
-       || ((r->kind == NRX_REG_GROUP_L1 || r->kind == NRX_REG_GROUP_PLANES) && r->group > 0 && r->n % r->group);
+    bad = r->kind < NRX_REG_L1 || r->kind > NRX_REG_GROUP_PLANES ||
+          (r->dtype != NRX_F32 && r->dtype != NRX_F64) || !(r->weight > 0.0) ||
+          (matrix && (r->cols == 0 || r->n / r->cols != r->rows || r->n % r->cols)) ||
+          (r->kind == NRX_REG_KL && !r->data) ||
+          (r->kind == NRX_REG_AFFINE &&
+              (!r->data || !r->matrix || r->rows > r->n || (r->n && r->rows > (size_t)-1 / 64 / r->n))) ||
+          ((r->kind == NRX_REG_GROUP_L1 || r->kind == NRX_REG_GROUP_PLANES) && r->group > 0 &&
+              r->n % r->group);
     if (bad) {
-        (void)nrxi_fail(&r->env, NRX_E_ARG, "nrx_opt_functional: kind %d, dtype %d, n %zu, rows %zu, cols %zu, group %zu, weight %g: not a functional", r->kind, r->dtype, r->n,
-                        r->rows, r->cols, r->group, r->weight);
+        (void)nrxi_fail(&r->env, NRX_E_ARG,
+            "nrx_opt_functional: kind %d, dtype %d, n %zu, rows %zu, cols %zu, group %zu, weight %g: not a functional",
+            r->kind, r->dtype, r->n, r->rows, r->cols, r->group, r->weight);
         return f;
     }
     f.eval = nrxi_opt_reg_eval; f.prox = nrxi_opt_reg_prox; f.user = r; f.n = r->n; f.dtype = r->dtype;
-    f.convexity = r->kind == NRX_REG_MCP ? NRX_WEAKLY_CONVEX : r->kind == NRX_REG_L0 || r->kind == NRX_REG_L_HALF || r->kind == NRX_REG_RANK ? 0 : NRX_CONVEX;
+    f.convexity = r->kind == NRX_REG_MCP ? NRX_WEAKLY_CONVEX
+                  : r->kind == NRX_REG_L0 || r->kind == NRX_REG_L_HALF || r->kind == NRX_REG_RANK
+                      ? 0
+                      : NRX_CONVEX;
     if (r->kind == NRX_REG_L2_SQUARED) f.mu = f.lip = r->weight;
     if (r->kind == NRX_REG_HUBER) f.lip = r->weight / r->a;
     if (r->kind == NRX_REG_ELASTIC) f.mu = r->weight * r->a;
@@ -7938,11 +8680,14 @@ NRX_DEF nrx_functional nrx_opt_functional(nrx_opt_reg *r)
     return f;
 }
 
-NRX_DEF nrx_status nrx_opt_prox_conjugate(const nrx_functional *f, double sigma, const void *v, void *x, void *workspace)
+NRX_DEF nrx_status nrx_opt_prox_conjugate(
+    const nrx_functional *f, double sigma, const void *v, void *x, void *workspace)
 {
     void *p = workspace ? workspace : x;
     nrx_status status;
-    if (!f || !f->prox || !v || !x || !(sigma > 0.0) || (x == v && !workspace)) return nrxi_fail(NULL, NRX_E_ARG, "nrx_opt_prox_conjugate: needs a prox, sigma > 0 (%g), and a workspace when x is v", sigma);
+    if (!f || !f->prox || !v || !x || !(sigma > 0.0) || (x == v && !workspace))
+        return nrxi_fail(NULL, NRX_E_ARG,
+            "nrx_opt_prox_conjugate: needs a prox, sigma > 0 (%g), and a workspace when x is v", sigma);
     nrxi_vec_lin(f->n, f->dtype, 1.0 / sigma, v, 0.0, v, p);
     status = f->prox(f->user, 1.0 / sigma, p, p);
     if (status == NRX_OK) nrxi_vec_lin(f->n, f->dtype, 1.0, v, -sigma, p, x);
@@ -7952,24 +8697,27 @@ NRX_DEF nrx_status nrx_opt_prox_conjugate(const nrx_functional *f, double sigma,
 /* ---- total variation denoising ---- */
 
 /* >>> twin f64 */
-/* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward difference. last: no difference below. */
-NRXI_FN void nrxi_opt_tv_primal_f64(size_t w, const double *NRX_RESTRICT f, const double *NRX_RESTRICT qx, const double *NRX_RESTRICT qy,
-                                const double *NRX_RESTRICT above, double *NRX_RESTRICT u)
+/* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward
+   difference. last: no difference below. */
+NRXI_FN void nrxi_opt_tv_primal_f64(size_t w, const double *NRX_RESTRICT f, const double *NRX_RESTRICT qx,
+    const double *NRX_RESTRICT qy, const double *NRX_RESTRICT above, double *NRX_RESTRICT u)
 {
     size_t j;
     u[0] = f[0] + qx[0] + qy[0];
     for (j = 1; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j];
     if (above) for (j = 0; j < w; j++) u[j] -= above[j];
 }
-/* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below may be NULL (last row).
-   Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
-NRXI_FN nrxi_sum nrxi_opt_tv_dual_f64(size_t w, size_t from, const double *u, const double *below, double step, double lambda, double beta, double *NRX_RESTRICT px,
-                              double *NRX_RESTRICT py, double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
+/* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below
+   may be NULL (last row). Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
+NRXI_FN nrxi_sum nrxi_opt_tv_dual_f64(size_t w, size_t from, const double *u, const double *below,
+    double step, double lambda, double beta, double *NRX_RESTRICT px, double *NRX_RESTRICT py,
+    double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
 {
     nrxi_sum turn = 0.0;
     size_t j;
     for (j = from; j < w; j++) {
-        double a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (double)0, b = below ? qy[j] + step * (below[j] - u[j]) : (double)0;
+        double a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (double)0,
+               b = below ? qy[j] + step * (below[j] - u[j]) : (double)0;
         double n = sqrt(a * a + b * b), s = n > lambda ? lambda / n : (double)1;
         a *= s;
         b *= s;
@@ -7981,25 +8729,31 @@ NRXI_FN nrxi_sum nrxi_opt_tv_dual_f64(size_t w, size_t from, const double *u, co
     }
     return turn;
 }
-/* The same without momentum, for PDHG: q = projection of q + step grad u; each array is read and written once. */
-NRXI_FN void nrxi_opt_tv_ascend_f64(size_t w, size_t from, const double *u, const double *below, double step, double lambda,
-                                    double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
+/* The same without momentum, for PDHG: q = projection of q + step grad u; each array is read and written
+   once. */
+NRXI_FN void nrxi_opt_tv_ascend_f64(size_t w, size_t from, const double *u, const double *below, double step,
+    double lambda, double *NRX_RESTRICT qx, double *NRX_RESTRICT qy)
 {
     size_t j;
     for (j = from; j < w; j++) {
-        double a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (double)0, b = below ? qy[j] + step * (below[j] - u[j]) : (double)0;
+        double a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (double)0,
+               b = below ? qy[j] + step * (below[j] - u[j]) : (double)0;
         double n = sqrt(a * a + b * b), s = n > lambda ? lambda / n : (double)1;
         qx[j] = a * s;
         qy[j] = b * s;
     }
 }
-/* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p (minus the dual value). */
-NRXI_FN nrxi_sum nrxi_opt_tv_primal_value_f64(size_t w, const double *f, const double *u, const double *below, nrxi_sum lambda)
+/* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p
+   (minus the dual value). */
+NRXI_FN nrxi_sum nrxi_opt_tv_primal_value_f64(
+    size_t w, const double *f, const double *u, const double *below, nrxi_sum lambda)
 {
     nrxi_sum data = 0.0, tv = 0.0;
     size_t j;
     for (j = 0; j < w; j++) {
-        nrxi_sum e = (nrxi_sum)u[j] - (nrxi_sum)f[j], a = j + 1 < w ? (nrxi_sum)u[j + 1] - (nrxi_sum)u[j] : 0.0, b = below ? (nrxi_sum)below[j] - (nrxi_sum)u[j] : 0.0;
+        nrxi_sum e = (nrxi_sum)u[j] - (nrxi_sum)f[j],
+                 a = j + 1 < w ? (nrxi_sum)u[j + 1] - (nrxi_sum)u[j] : 0.0,
+                 b = below ? (nrxi_sum)below[j] - (nrxi_sum)u[j] : 0.0;
         data += 0.5 * e * e;
         tv += nrxi_adam_root(a * a + b * b);
     }
@@ -8013,7 +8767,8 @@ NRXI_FN nrxi_sum nrxi_opt_tv_dual_value_f64(size_t w, const double *f, const dou
     return s;
 }
 /* PDHG primal row: u+ = (u + tau (f + div p)) / (1 + tau), bar = u+ + theta (u+ - u). t holds f + div p. */
-NRXI_FN void nrxi_opt_tv_relax_f64(size_t w, const double *t, double tau, double theta, double *NRX_RESTRICT u, double *NRX_RESTRICT bar)
+NRXI_FN void nrxi_opt_tv_relax_f64(
+    size_t w, const double *t, double tau, double theta, double *NRX_RESTRICT u, double *NRX_RESTRICT bar)
 {
     const double s = (double)1 / ((double)1 + tau);
     size_t j;
@@ -8024,24 +8779,27 @@ NRXI_FN void nrxi_opt_tv_relax_f64(size_t w, const double *t, double tau, double
     }
 }
 /* === twin f32 */
-/* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward difference. last: no difference below. */
-NRXI_FN void nrxi_opt_tv_primal_f32(size_t w, const float *NRX_RESTRICT f, const float *NRX_RESTRICT qx, const float *NRX_RESTRICT qy,
-                                const float *NRX_RESTRICT above, float *NRX_RESTRICT u)
+/* Row i of u = f + div q; q above may be NULL (first row). div is minus the adjoint of the forward
+   difference. last: no difference below. */
+NRXI_FN void nrxi_opt_tv_primal_f32(size_t w, const float *NRX_RESTRICT f, const float *NRX_RESTRICT qx,
+    const float *NRX_RESTRICT qy, const float *NRX_RESTRICT above, float *NRX_RESTRICT u)
 {
     size_t j;
     u[0] = f[0] + qx[0] + qy[0];
     for (j = 1; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j];
     if (above) for (j = 0; j < w; j++) u[j] -= above[j];
 }
-/* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below may be NULL (last row).
-   Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
-NRXI_FN nrxi_sum nrxi_opt_tv_dual_f32(size_t w, size_t from, const float *u, const float *below, float step, float lambda, float beta, float *NRX_RESTRICT px,
-                              float *NRX_RESTRICT py, float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
+/* Row of p+ = projection onto |p| <= lambda of q + step grad u, then q = p+ + beta (p+ - p), p = p+. below
+   may be NULL (last row). Returns <q - p+, p+ - p>: positive when the momentum points uphill. */
+NRXI_FN nrxi_sum nrxi_opt_tv_dual_f32(size_t w, size_t from, const float *u, const float *below,
+    float step, float lambda, float beta, float *NRX_RESTRICT px, float *NRX_RESTRICT py,
+    float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
 {
     nrxi_sum turn = 0.0;
     size_t j;
     for (j = from; j < w; j++) {
-        float a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (float)0, b = below ? qy[j] + step * (below[j] - u[j]) : (float)0;
+        float a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (float)0,
+               b = below ? qy[j] + step * (below[j] - u[j]) : (float)0;
         float n = sqrtf(a * a + b * b), s = n > lambda ? lambda / n : (float)1;
         a *= s;
         b *= s;
@@ -8053,25 +8811,31 @@ NRXI_FN nrxi_sum nrxi_opt_tv_dual_f32(size_t w, size_t from, const float *u, con
     }
     return turn;
 }
-/* The same without momentum, for PDHG: q = projection of q + step grad u; each array is read and written once. */
-NRXI_FN void nrxi_opt_tv_ascend_f32(size_t w, size_t from, const float *u, const float *below, float step, float lambda,
-                                    float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
+/* The same without momentum, for PDHG: q = projection of q + step grad u; each array is read and written
+   once. */
+NRXI_FN void nrxi_opt_tv_ascend_f32(size_t w, size_t from, const float *u, const float *below, float step,
+    float lambda, float *NRX_RESTRICT qx, float *NRX_RESTRICT qy)
 {
     size_t j;
     for (j = from; j < w; j++) {
-        float a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (float)0, b = below ? qy[j] + step * (below[j] - u[j]) : (float)0;
+        float a = j + 1 < w ? qx[j] + step * (u[j + 1] - u[j]) : (float)0,
+               b = below ? qy[j] + step * (below[j] - u[j]) : (float)0;
         float n = sqrtf(a * a + b * b), s = n > lambda ? lambda / n : (float)1;
         qx[j] = a * s;
         qy[j] = b * s;
     }
 }
-/* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p (minus the dual value). */
-NRXI_FN nrxi_sum nrxi_opt_tv_primal_value_f32(size_t w, const float *f, const float *u, const float *below, nrxi_sum lambda)
+/* A row of 1/2 |u - f|^2 + lambda sum |grad u|, and of 1/2 |t - f|^2 + <f, t - f> with t = f + div p
+   (minus the dual value). */
+NRXI_FN nrxi_sum nrxi_opt_tv_primal_value_f32(
+    size_t w, const float *f, const float *u, const float *below, nrxi_sum lambda)
 {
     nrxi_sum data = 0.0, tv = 0.0;
     size_t j;
     for (j = 0; j < w; j++) {
-        nrxi_sum e = (nrxi_sum)u[j] - (nrxi_sum)f[j], a = j + 1 < w ? (nrxi_sum)u[j + 1] - (nrxi_sum)u[j] : 0.0, b = below ? (nrxi_sum)below[j] - (nrxi_sum)u[j] : 0.0;
+        nrxi_sum e = (nrxi_sum)u[j] - (nrxi_sum)f[j],
+                 a = j + 1 < w ? (nrxi_sum)u[j + 1] - (nrxi_sum)u[j] : 0.0,
+                 b = below ? (nrxi_sum)below[j] - (nrxi_sum)u[j] : 0.0;
         data += 0.5 * e * e;
         tv += nrxi_adam_root(a * a + b * b);
     }
@@ -8085,7 +8849,8 @@ NRXI_FN nrxi_sum nrxi_opt_tv_dual_value_f32(size_t w, const float *f, const floa
     return s;
 }
 /* PDHG primal row: u+ = (u + tau (f + div p)) / (1 + tau), bar = u+ + theta (u+ - u). t holds f + div p. */
-NRXI_FN void nrxi_opt_tv_relax_f32(size_t w, const float *t, float tau, float theta, float *NRX_RESTRICT u, float *NRX_RESTRICT bar)
+NRXI_FN void nrxi_opt_tv_relax_f32(
+    size_t w, const float *t, float tau, float theta, float *NRX_RESTRICT u, float *NRX_RESTRICT bar)
 {
     const float s = (float)1 / ((float)1 + tau);
     size_t j;
@@ -8098,15 +8863,19 @@ NRXI_FN void nrxi_opt_tv_relax_f32(size_t w, const float *t, float tau, float th
 /* <<< twin */
 
 #if defined(NRXI_X86)
-/* The f32 rows eight at a time; they leave the last entries (whose right neighbour is missing) to the plain loops. */
-NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_dual_avx2(double *turn, size_t w, const float *u, const float *below, float step, float lambda, float beta, float *px, float *py, float *qx, float *qy)
+/* The f32 rows eight at a time; they leave the last entries (whose right neighbour is missing) to the
+   plain loops. */
+NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_dual_avx2(double *turn, size_t w, const float *u, const float *below,
+    float step, float lambda, float beta, float *px, float *py, float *qx, float *qy)
 {
-    const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), be = _mm256_set1_ps(beta), one = _mm256_set1_ps(1.0f), tiny = _mm256_set1_ps(1e-30f);
+    const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), be = _mm256_set1_ps(beta),
+                 one = _mm256_set1_ps(1.0f), tiny = _mm256_set1_ps(1e-30f);
     __m256 sum = _mm256_setzero_ps();
     float lane[8];
     size_t j, i;
     for (j = 0; j + 9 <= w; j += 8) {
-        __m256 c = _mm256_loadu_ps(u + j), x = _mm256_loadu_ps(qx + j), y = _mm256_loadu_ps(qy + j), a, b, n, s, da, db;
+        __m256 c = _mm256_loadu_ps(u + j), x = _mm256_loadu_ps(qx + j), y = _mm256_loadu_ps(qy + j), a, b, n,
+               s, da, db;
         a = _mm256_fmadd_ps(st, _mm256_sub_ps(_mm256_loadu_ps(u + j + 1), c), x);
         b = _mm256_fmadd_ps(st, _mm256_sub_ps(_mm256_loadu_ps(below + j), c), y);
         n = _mm256_sqrt_ps(_mm256_fmadd_ps(a, a, _mm256_mul_ps(b, b)));
@@ -8125,9 +8894,11 @@ NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_dual_avx2(double *turn, size_t w, const flo
     for (i = 0; i < 8; i++) *turn += (double)lane[i];
     return j;
 }
-NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_ascend_avx2(size_t w, const float *u, const float *below, float step, float lambda, float *qx, float *qy)
+NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_ascend_avx2(
+    size_t w, const float *u, const float *below, float step, float lambda, float *qx, float *qy)
 {
-    const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), one = _mm256_set1_ps(1.0f), tiny = _mm256_set1_ps(1e-30f);
+    const __m256 st = _mm256_set1_ps(step), la = _mm256_set1_ps(lambda), one = _mm256_set1_ps(1.0f),
+                 tiny = _mm256_set1_ps(1e-30f);
     size_t j;
     for (j = 0; j + 9 <= w; j += 8) {
         __m256 c = _mm256_loadu_ps(u + j), a, b, s;
@@ -8140,24 +8911,29 @@ NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_ascend_avx2(size_t w, const float *u, const
     }
     return j;
 }
-NRXI_AVX2 NRXI_FN void nrxi_opt_tv_primal_avx2(size_t w, const float *f, const float *qx, const float *qy, const float *above, float *u)
+NRXI_AVX2 NRXI_FN void nrxi_opt_tv_primal_avx2(
+    size_t w, const float *f, const float *qx, const float *qy, const float *above, float *u)
 {
     size_t j = 1;
     u[0] = f[0] + qx[0] + qy[0] - (above ? above[0] : 0.0f);
     for (; j + 8 <= w; j += 8) {
-        __m256 v = _mm256_add_ps(_mm256_loadu_ps(f + j), _mm256_sub_ps(_mm256_loadu_ps(qx + j), _mm256_loadu_ps(qx + j - 1)));
+        __m256 v = _mm256_add_ps(
+            _mm256_loadu_ps(f + j), _mm256_sub_ps(_mm256_loadu_ps(qx + j), _mm256_loadu_ps(qx + j - 1)));
         v = _mm256_add_ps(v, _mm256_loadu_ps(qy + j));
         if (above) v = _mm256_sub_ps(v, _mm256_loadu_ps(above + j));
         _mm256_storeu_ps(u + j, v);
     }
     for (; j < w; j++) u[j] = f[j] + (qx[j] - qx[j - 1]) + qy[j] - (above ? above[j] : 0.0f);
 }
-NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_relax_avx2(size_t w, const float *t, float tau, float theta, float *u, float *bar)
+NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_relax_avx2(
+    size_t w, const float *t, float tau, float theta, float *u, float *bar)
 {
-    const __m256 ta = _mm256_set1_ps(tau), th = _mm256_set1_ps(theta), s = _mm256_set1_ps(1.0f / (1.0f + tau));
+    const __m256 ta = _mm256_set1_ps(tau), th = _mm256_set1_ps(theta),
+                 s = _mm256_set1_ps(1.0f / (1.0f + tau));
     size_t j;
     for (j = 0; j + 8 <= w; j += 8) {
-        __m256 old = _mm256_loadu_ps(u + j), v = _mm256_mul_ps(_mm256_fmadd_ps(ta, _mm256_loadu_ps(t + j), old), s);
+        __m256 old = _mm256_loadu_ps(u + j),
+               v = _mm256_mul_ps(_mm256_fmadd_ps(ta, _mm256_loadu_ps(t + j), old), s);
         _mm256_storeu_ps(u + j, v);
         _mm256_storeu_ps(bar + j, _mm256_fmadd_ps(th, _mm256_sub_ps(v, old), v));
     }
@@ -8165,31 +8941,48 @@ NRXI_AVX2 NRXI_FN size_t nrxi_opt_tv_relax_avx2(size_t w, const float *t, float 
 }
 #endif
 
-typedef struct nrxi_opt_tv { size_t h, w; int dtype; const unsigned char *f; unsigned char *p, *q, *rows; double lambda; } nrxi_opt_tv;
+typedef struct nrxi_opt_tv {
+    size_t h, w;
+    int dtype;
+    const unsigned char *f;
+    unsigned char *p, *q, *rows;
+    double lambda;
+} nrxi_opt_tv;
 
 NRXI_FN void nrxi_opt_tv_primal(const nrxi_opt_tv *t, const unsigned char *q, size_t i, void *u)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype);
-    const void *f = t->f + i * row, *qx = q + i * row, *qy = q + (t->h + i) * row, *above = i ? q + (t->h + i - 1) * row : NULL;
-    if (t->dtype == NRX_F64) nrxi_opt_tv_primal_f64(t->w, (const double *)f, (const double *)qx, (const double *)qy, (const double *)above, (double *)u);
+    const void *f = t->f + i * row, *qx = q + i * row, *qy = q + (t->h + i) * row,
+               *above = i ? q + (t->h + i - 1) * row : NULL;
+    if (t->dtype == NRX_F64)
+        nrxi_opt_tv_primal_f64(t->w, (const double *)f, (const double *)qx, (const double *)qy,
+            (const double *)above, (double *)u);
 #if defined(NRXI_X86)
-    else if (nrxi_cpu_avx2()) nrxi_opt_tv_primal_avx2(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
+    else if (nrxi_cpu_avx2())
+        nrxi_opt_tv_primal_avx2(
+            t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
 #endif
-    else nrxi_opt_tv_primal_f32(t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
+    else
+        nrxi_opt_tv_primal_f32(
+            t->w, (const float *)f, (const float *)qx, (const float *)qy, (const float *)above, (float *)u);
 }
-NRXI_FN double nrxi_opt_tv_dual(const nrxi_opt_tv *t, size_t i, const void *u, const void *below, double step, double beta)
+NRXI_FN double nrxi_opt_tv_dual(
+    const nrxi_opt_tv *t, size_t i, const void *u, const void *below, double step, double beta)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype), plane = t->h * row, from = 0;
     unsigned char *p = t->p + i * row, *q = t->q + i * row;
     void *px = p, *py = p + plane, *qx = q, *qy = q + plane;
     double turn = 0.0;
     if (t->dtype == NRX_F64)
-        return nrxi_opt_tv_dual_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, beta, (double *)px, (double *)py, (double *)qx, (double *)qy);
+        return nrxi_opt_tv_dual_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, beta,
+            (double *)px, (double *)py, (double *)qx, (double *)qy);
 #if defined(NRXI_X86)
     if (below && nrxi_cpu_avx2())
-        from = nrxi_opt_tv_dual_avx2(&turn, t->w, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+        from = nrxi_opt_tv_dual_avx2(&turn, t->w, (const float *)u, (const float *)below, (float)step,
+            (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
 #endif
-    return turn + nrxi_opt_tv_dual_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
+    return turn + nrxi_opt_tv_dual_f32(t->w, from, (const float *)u, (const float *)below, (float)step,
+                      (float)t->lambda, (float)beta, (float *)px, (float *)py, (float *)qx, (float *)qy);
 }
 
 NRXI_FN void nrxi_opt_tv_ascend(const nrxi_opt_tv *t, size_t i, const void *u, const void *below, double step)
@@ -8198,17 +8991,21 @@ NRXI_FN void nrxi_opt_tv_ascend(const nrxi_opt_tv *t, size_t i, const void *u, c
     unsigned char *q = t->q + i * row;
     void *qx = q, *qy = q + t->h * row;
     if (t->dtype == NRX_F64) {
-        nrxi_opt_tv_ascend_f64(t->w, 0, (const double *)u, (const double *)below, step, t->lambda, (double *)qx, (double *)qy);
+        nrxi_opt_tv_ascend_f64(
+            t->w, 0, (const double *)u, (const double *)below, step, t->lambda, (double *)qx, (double *)qy);
         return;
     }
 #if defined(NRXI_X86)
     if (below && nrxi_cpu_avx2())
-        from = nrxi_opt_tv_ascend_avx2(t->w, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float *)qx, (float *)qy);
+        from = nrxi_opt_tv_ascend_avx2(t->w, (const float *)u, (const float *)below, (float)step,
+            (float)t->lambda, (float *)qx, (float *)qy);
 #endif
-    nrxi_opt_tv_ascend_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda, (float *)qx, (float *)qy);
+    nrxi_opt_tv_ascend_f32(t->w, from, (const float *)u, (const float *)below, (float)step, (float)t->lambda,
+        (float *)qx, (float *)qy);
 }
 
-/* Dual FISTA iteration in one sweep: row i of u needs rows i, i-1 of q; row i-1 of the duals needs rows i-1, i of u. Returns the restart sum. */
+/* Dual FISTA iteration in one sweep: row i of u needs rows i, i-1 of q; row i-1 of the duals needs rows
+   i-1, i of u. Returns the restart sum. */
 NRXI_FN double nrxi_opt_tv_sweep(const nrxi_opt_tv *t, double step, double beta)
 {
     size_t row = (t->w * nrxi_dtype_size(t->dtype) + 63) & ~(size_t)63, i;
@@ -8226,14 +9023,21 @@ NRXI_FN void nrxi_opt_tv_relax(const nrxi_opt_tv *t, double tau, double theta, v
 {
     const void *r = t->rows;
     size_t j = 0;
-    if (t->dtype == NRX_F64) { nrxi_opt_tv_relax_f64(t->w, (const double *)r, tau, theta, (double *)u, (double *)bar); return; }
+    if (t->dtype == NRX_F64) {
+        nrxi_opt_tv_relax_f64(t->w, (const double *)r, tau, theta, (double *)u, (double *)bar);
+        return;
+    }
 #if defined(NRXI_X86)
-    if (nrxi_cpu_avx2()) j = nrxi_opt_tv_relax_avx2(t->w, (const float *)r, (float)tau, (float)theta, (float *)u, (float *)bar);
+    if (nrxi_cpu_avx2())
+        j = nrxi_opt_tv_relax_avx2(
+            t->w, (const float *)r, (float)tau, (float)theta, (float *)u, (float *)bar);
 #endif
-    nrxi_opt_tv_relax_f32(t->w - j, (const float *)r + j, (float)tau, (float)theta, (float *)u + j, (float *)bar + j);
+    nrxi_opt_tv_relax_f32(
+        t->w - j, (const float *)r + j, (float)tau, (float)theta, (float *)u + j, (float *)bar + j);
 }
 /* PDHG iteration in one sweep: duals of row i from bar (rows i, i+1), then u and bar of row i. */
-NRXI_FN void nrxi_opt_tv_pdhg(const nrxi_opt_tv *t, double tau, double sigma, double theta, unsigned char *u, unsigned char *bar)
+NRXI_FN void nrxi_opt_tv_pdhg(
+    const nrxi_opt_tv *t, double tau, double sigma, double theta, unsigned char *u, unsigned char *bar)
 {
     size_t row = t->w * nrxi_dtype_size(t->dtype), i;
     for (i = 0; i < t->h; i++) {
@@ -8249,13 +9053,16 @@ NRXI_FN double nrxi_opt_tv_gap(const nrxi_opt_tv *t, unsigned char *u, int own, 
     double primal = 0.0, minus_dual = 0.0;
     if (!own) for (i = 0; i < t->h; i++) nrxi_opt_tv_primal(t, t->p, i, u + i * row);
     for (i = 0; i < t->h; i++) {
-        const void *f = t->f + i * row, *ui = u + i * row, *below = i + 1 < t->h ? u + (i + 1) * row : NULL, *ti = ui;
+        const void *f = t->f + i * row, *ui = u + i * row, *below = i + 1 < t->h ? u + (i + 1) * row : NULL,
+                   *ti = ui;
         if (own) { nrxi_opt_tv_primal(t, t->p, i, t->rows); ti = t->rows; }
         if (t->dtype == NRX_F32) {
-            primal += nrxi_opt_tv_primal_value_f32(t->w, (const float *)f, (const float *)ui, (const float *)below, t->lambda);
+            primal += nrxi_opt_tv_primal_value_f32(
+                t->w, (const float *)f, (const float *)ui, (const float *)below, t->lambda);
             minus_dual += nrxi_opt_tv_dual_value_f32(t->w, (const float *)f, (const float *)ti);
         } else {
-            primal += nrxi_opt_tv_primal_value_f64(t->w, (const double *)f, (const double *)ui, (const double *)below, t->lambda);
+            primal += nrxi_opt_tv_primal_value_f64(
+                t->w, (const double *)f, (const double *)ui, (const double *)below, t->lambda);
             minus_dual += nrxi_opt_tv_dual_value_f64(t->w, (const double *)f, (const double *)ti);
         }
     }
@@ -8263,7 +9070,8 @@ NRXI_FN double nrxi_opt_tv_gap(const nrxi_opt_tv *t, unsigned char *u, int own, 
     return primal + minus_dual > 0.0 ? primal + minus_dual : 0.0;
 }
 
-NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda, void *u, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, const void *f, double lambda,
+    void *u, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     nrxi_opt_tv t;
@@ -8274,8 +9082,11 @@ NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, co
     nrx_status status = nrxi_solver_begin(&s, "nrx_opt_tv_denoise", dtype, desc, info);
     if (status != NRX_OK) return status;
     if (!f || !u || !(lambda >= 0.0) || !nrxi_mul_ok(height, width, &n) || n == 0)
-        return nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_tv_denoise: image %zux%zu, lambda %g: expected an image, a result and lambda >= 0", height, width, lambda);
-    if (!nrxi_all_finite(f, n, dtype)) return nrxi_fail(&s.d.env, NRX_E_NUMERIC, "nrx_opt_tv_denoise: the image is not finite");
+        return nrxi_fail(&s.d.env, NRX_E_ARG,
+            "nrx_opt_tv_denoise: image %zux%zu, lambda %g: expected an image, a result and lambda >= 0",
+            height, width, lambda);
+    if (!nrxi_all_finite(f, n, dtype))
+        return nrxi_fail(&s.d.env, NRX_E_NUMERIC, "nrx_opt_tv_denoise: the image is not finite");
     pdhg = s.d.method == NRX_SOLVE_GRADIENT;
     if ((status = nrxi_solver_room(&s, 8, n, 2, width)) != NRX_OK) return status;
     memset(&t, 0, sizeof t);
@@ -8307,9 +9118,16 @@ NRX_DEF nrx_status nrx_opt_tv_denoise(int dtype, size_t height, size_t width, co
             if (pdhg) memcpy(u, v, n * size);
             s.info->gap = nrxi_opt_tv_gap(&t, (unsigned char *)u, pdhg, &s.info->objective);
             s.info->residual = s.info->gap / (s.info->objective > 1e-300 ? s.info->objective : 1.0);
-            if (!nrxi_finite_f64(&s.info->gap)) { memcpy(u, keep, n * size); nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
+            if (!nrxi_finite_f64(&s.info->gap)) {
+                memcpy(u, keep, n * size);
+                nrxi_solver_stop(&s, NRX_STOP_NUMERIC);
+                break;
+            }
             if (nrxi_solver_report(&s, k, s.info->gap)) break;
-            if (s.info->gap <= s.d.tol * s.info->objective || s.info->gap == 0.0) { nrxi_solver_stop(&s, NRX_STOP_GAP); break; }
+            if (s.info->gap <= s.d.tol * s.info->objective || s.info->gap == 0.0) {
+                nrxi_solver_stop(&s, NRX_STOP_GAP);
+                break;
+            }
         }
     }
     return nrxi_solver_end(&s);
@@ -8333,19 +9151,29 @@ NRXI_FN int nrxi_opt_bilevel_called(nrxi_opt_bilevel *b, nrx_status s, const cha
     return 1;
 }
 
-/* |x - xhat(theta)| <= epsilon, certified by |grad h| <= mu epsilon: Nesterov's method for strongly convex functions. Non-zero: stop. */
+/* |x - xhat(theta)| <= epsilon, certified by |grad h| <= mu epsilon: Nesterov's method for strongly convex
+   functions. Non-zero: stop. */
 NRXI_FN int nrxi_opt_bilevel_lower(nrxi_opt_bilevel *b, const double *theta, double *x, double epsilon)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
     size_t n = pr->n, k;
-    double root = sqrt(pr->mu / pr->lip), beta = (1.0 - root) / (1.0 + root), norm, goal = pr->mu * epsilon, turn;
+    double root = sqrt(pr->mu / pr->lip), beta = (1.0 - root) / (1.0 + root), norm, goal = pr->mu * epsilon,
+           turn;
     size_t i;
     memcpy(b->y, x, n * sizeof *x);
     for (k = 0; k < 1000000; k++) {
-        if (nrxi_opt_bilevel_called(b, pr->lower_grad(pr->user, theta, b->y, b->g), "the lower gradient")) return 1;
+        if (nrxi_opt_bilevel_called(b, pr->lower_grad(pr->user, theta, b->y, b->g), "the lower gradient"))
+            return 1;
         norm = nrxi_vec_norm(n, NRX_F64, b->g);
-        if (!nrxi_finite_f64(&norm)) { b->info->stop = NRX_STOP_NUMERIC; b->status = nrxi_fail(b->env, NRX_E_NUMERIC, "nrx_opt_bilevel: the lower gradient is not finite"); return 1; }
-        if (norm <= goal || norm <= 1e-15 * pr->lip * nrxi_vec_norm(n, NRX_F64, b->y)) { memcpy(x, b->y, n * sizeof *x); return 0; }
+        if (!nrxi_finite_f64(&norm)) {
+            b->info->stop = NRX_STOP_NUMERIC;
+            b->status = nrxi_fail(b->env, NRX_E_NUMERIC, "nrx_opt_bilevel: the lower gradient is not finite");
+            return 1;
+        }
+        if (norm <= goal || norm <= 1e-15 * pr->lip * nrxi_vec_norm(n, NRX_F64, b->y)) {
+            memcpy(x, b->y, n * sizeof *x);
+            return 0;
+        }
         b->info->lower_iterations++;
         for (turn = 0.0, i = 0; i < n; i++) {
             b->x1[i] = b->y[i] - b->g[i] / pr->lip;
@@ -8363,12 +9191,14 @@ NRXI_FN int nrxi_opt_bilevel_cg(nrxi_opt_bilevel *b, const double *theta, const 
     const nrx_opt_bilevel_problem *pr = b->pr;
     size_t n = pr->n, k;
     double rr, old, dh;
-    if (nrxi_opt_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->q, b->hd), "the lower Hessian")) return 1;
+    if (nrxi_opt_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->q, b->hd), "the lower Hessian"))
+        return 1;
     nrxi_vec_lin(n, NRX_F64, 1.0, b->ug, -1.0, b->hd, b->r);
     memcpy(b->d, b->r, n * sizeof *b->d);
     rr = nrxi_vec_dot(n, NRX_F64, b->r, b->r);
     for (k = 0; k < 2000 && sqrt(rr) > delta; k++) {
-        if (nrxi_opt_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->d, b->hd), "the lower Hessian")) return 1;
+        if (nrxi_opt_bilevel_called(b, pr->lower_hess(pr->user, theta, x, b->d, b->hd), "the lower Hessian"))
+            return 1;
         dh = nrxi_vec_dot(n, NRX_F64, b->d, b->hd);
         if (!(dh > 0.0)) break;
         nrxi_vec_axpy(n, NRX_F64, rr / dh, b->d, b->q);
@@ -8382,7 +9212,8 @@ NRXI_FN int nrxi_opt_bilevel_cg(nrxi_opt_bilevel *b, const double *theta, const 
 }
 
 /* Hypergradient p = -B^T H^-1 grad g at x, and the bound of its error. ug holds grad g. Non-zero: stop. */
-NRXI_FN int nrxi_opt_bilevel_gradient(nrxi_opt_bilevel *b, int jacobian_free, const double *theta, const double *x, double epsilon, double delta, double *p, double *error)
+NRXI_FN int nrxi_opt_bilevel_gradient(nrxi_opt_bilevel *b, int jacobian_free, const double *theta,
+    const double *x, double epsilon, double delta, double *p, double *error)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
     double ug = nrxi_vec_norm(pr->n, NRX_F64, b->ug), bn = pr->cross_norm, qn;
@@ -8392,26 +9223,32 @@ NRXI_FN int nrxi_opt_bilevel_gradient(nrxi_opt_bilevel *b, int jacobian_free, co
     nrxi_vec_scale(pr->p, NRX_F64, -1.0, p);
     qn = nrxi_vec_norm(pr->n, NRX_F64, b->q);
     if (!(bn > 0.0)) bn = qn > 0.0 ? nrxi_vec_norm(pr->p, NRX_F64, p) / qn : 1.0;
-    *error = (bn * (pr->upper_lip > 0.0 ? pr->upper_lip : 1.0) / pr->mu + pr->hess_lip * ug * bn + pr->cross_lip * ug / pr->mu) * epsilon + bn / pr->mu * delta
-           + pr->cross_lip / pr->mu * epsilon * epsilon;
+    *error = (bn * (pr->upper_lip > 0.0 ? pr->upper_lip : 1.0) / pr->mu + pr->hess_lip * ug * bn +
+                 pr->cross_lip * ug / pr->mu) *
+                 epsilon +
+             bn / pr->mu * delta + pr->cross_lip / pr->mu * epsilon * epsilon;
     return 0;
 }
 
 /* One try of MAID's line search: theta - a p with its lower solution; 1 accepted, 0 not, -1 stop. */
-NRXI_FN int nrxi_opt_bilevel_try(nrxi_opt_bilevel *b, const double *theta, const double *p, double a, double epsilon, double g0, double slack0, double pn, double eta,
-                             const double *x, double *theta1, double *xt)
+NRXI_FN int nrxi_opt_bilevel_try(nrxi_opt_bilevel *b, const double *theta, const double *p, double a,
+    double epsilon, double g0, double slack0, double pn, double eta, const double *x, double *theta1,
+    double *xt)
 {
     const nrx_opt_bilevel_problem *pr = b->pr;
     double g1, lg = pr->upper_lip > 0.0 ? pr->upper_lip : 1.0, slack;
     nrxi_vec_lin(pr->p, NRX_F64, 1.0, theta, -a, p, theta1);
     memcpy(xt, x, pr->n * sizeof *xt);
     b->info->backtracks++;
-    if (nrxi_opt_bilevel_lower(b, theta1, xt, epsilon) || nrxi_opt_bilevel_called(b, pr->upper(pr->user, xt, &g1, b->r), "the upper function")) return -1;
+    if (nrxi_opt_bilevel_lower(b, theta1, xt, epsilon) ||
+        nrxi_opt_bilevel_called(b, pr->upper(pr->user, xt, &g1, b->r), "the upper function"))
+        return -1;
     slack = nrxi_vec_norm(pr->n, NRX_F64, b->r) * epsilon + 0.5 * lg * epsilon * epsilon;
     return g1 + slack - g0 + slack0 <= -a * eta * eta * pn * pn;
 }
 
-NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *theta, double *x, const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info)
+NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *theta, double *x,
+    const nrx_opt_bilevel_desc *desc, nrx_opt_bilevel_info *info)
 {
     nrx_opt_bilevel_desc d = NRX_ZERO;
     nrx_opt_bilevel_info own;
@@ -8423,9 +9260,12 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
     if (!info) info = &own;
     memset(info, 0, sizeof *info);
     memset(&b, 0, sizeof b);
-    if (!pr || !theta || !x || !pr->lower_grad || !pr->cross || !pr->upper || (d.method != NRX_BILEVEL_JACOBIAN_FREE && !pr->lower_hess) || !(pr->mu > 0.0) || !(pr->lip >= pr->mu)
-        || d.method < 0 || d.method > NRX_BILEVEL_JACOBIAN_FREE)
-        return nrxi_fail(&d.env, NRX_E_ARG, "nrx_opt_bilevel: needs a problem with its callbacks, 0 < mu (%g) <= lip (%g), a method (%d)", pr ? pr->mu : 0.0, pr ? pr->lip : 0.0, d.method);
+    if (!pr || !theta || !x || !pr->lower_grad || !pr->cross || !pr->upper ||
+        (d.method != NRX_BILEVEL_JACOBIAN_FREE && !pr->lower_hess) || !(pr->mu > 0.0) ||
+        !(pr->lip >= pr->mu) || d.method < 0 || d.method > NRX_BILEVEL_JACOBIAN_FREE)
+        return nrxi_fail(&d.env, NRX_E_ARG,
+            "nrx_opt_bilevel: needs a problem with its callbacks, 0 < mu (%g) <= lip (%g), a method (%d)",
+            pr ? pr->mu : 0.0, pr ? pr->lip : 0.0, d.method);
     maid = d.method == NRX_BILEVEL_MAID;
     if (d.max_iter == 0) d.max_iter = 100;
     if (d.tol == 0.0) d.tol = 1e-6;
@@ -8437,20 +9277,39 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
     if (d.shrink == 0.0) d.shrink = 0.5;
     if (d.grow == 0.0) d.grow = 1.05;
     n = pr->n; np = pr->p;
-    if (!nrxi_mul_ok(n, 9, &size) || !nrxi_add_ok(size, np, &size) || !nrxi_add_ok(size, np, &size) || size > (size_t)-1 / 16) return nrxi_fail(&d.env, NRX_E_RANGE, "nrx_opt_bilevel: %zu unknowns, %zu parameters overflow", n, np);
+    if (!nrxi_mul_ok(n, 9, &size) || !nrxi_add_ok(size, np, &size) || !nrxi_add_ok(size, np, &size) ||
+        size > (size_t)-1 / 16)
+        return nrxi_fail(
+            &d.env, NRX_E_RANGE, "nrx_opt_bilevel: %zu unknowns, %zu parameters overflow", n, np);
     mem = (double *)nrxi_calloc(&d.env, size + 1, sizeof *mem);
     if (!mem) return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_bilevel: no memory for %zu numbers", size);
     b.pr = pr; b.info = info; b.env = &d.env; b.status = NRX_OK;
-    b.x1 = mem; b.y = mem + n; b.g = mem + 2 * n; b.q = mem + 3 * n; b.r = mem + 4 * n; b.d = mem + 5 * n; b.hd = mem + 6 * n; b.ug = mem + 7 * n;
+    b.x1 = mem;
+    b.y = mem + n;
+    b.g = mem + 2 * n;
+    b.q = mem + 3 * n;
+    b.r = mem + 4 * n;
+    b.d = mem + 5 * n;
+    b.hd = mem + 6 * n;
+    b.ug = mem + 7 * n;
     xt = mem + 8 * n; p = mem + 9 * n; theta1 = p + np;
     for (k = 0; k <= d.max_iter && !info->stop; k++) {
         double slack;
         int ok = 0;
         for (j = 0; ; j++) { /* refine until the hypergradient is certified (MAID), at most to rounding */
-            if (nrxi_opt_bilevel_lower(&b, theta, x, d.epsilon) || nrxi_opt_bilevel_called(&b, pr->upper(pr->user, x, &info->value, b.ug), "the upper function")
-                || nrxi_opt_bilevel_gradient(&b, d.method == NRX_BILEVEL_JACOBIAN_FREE, theta, x, d.epsilon, d.delta, p, &error)) goto end;
+            if (nrxi_opt_bilevel_lower(&b, theta, x, d.epsilon) ||
+                nrxi_opt_bilevel_called(
+                    &b, pr->upper(pr->user, x, &info->value, b.ug), "the upper function") ||
+                nrxi_opt_bilevel_gradient(
+                    &b, d.method == NRX_BILEVEL_JACOBIAN_FREE, theta, x, d.epsilon, d.delta, p, &error))
+                goto end;
             pn = nrxi_vec_norm(np, NRX_F64, p);
-            if (!nrxi_finite_f64(&pn)) { info->stop = NRX_STOP_NUMERIC; b.status = nrxi_fail(&d.env, NRX_E_NUMERIC, "nrx_opt_bilevel: the hypergradient is not finite"); goto end; }
+            if (!nrxi_finite_f64(&pn)) {
+                info->stop = NRX_STOP_NUMERIC;
+                b.status = nrxi_fail(
+                    &d.env, NRX_E_NUMERIC, "nrx_opt_bilevel: the hypergradient is not finite");
+                goto end;
+            }
             if (!maid || error <= (1.0 - d.eta) * pn || pn + error <= d.tol || d.epsilon < 1e-14) break;
             d.epsilon *= d.shrink;
             d.delta *= d.shrink;
@@ -8459,13 +9318,18 @@ NRX_DEF nrx_status nrx_opt_bilevel(const nrx_opt_bilevel_problem *pr, double *th
         info->error = error;
         info->iterations = k;
         if (d.history && info->history_count < d.history_size) d.history[info->history_count++] = info->value;
-        if (k > 0 && nrxi_progress(&d.env, k, d.max_iter, info->value)) { info->stop = NRX_STOP_CANCELLED; b.status = NRX_E_CANCELLED; break; }
+        if (k > 0 && nrxi_progress(&d.env, k, d.max_iter, info->value)) {
+            info->stop = NRX_STOP_CANCELLED;
+            b.status = NRX_E_CANCELLED;
+            break;
+        }
         if (pn + (maid ? error : 0.0) <= d.tol) { info->stop = NRX_STOP_TOL; break; }
         if (k == d.max_iter) break;
         if (!maid) { nrxi_vec_axpy(np, NRX_F64, -d.step, p, theta); continue; }
         slack = nrxi_vec_norm(n, NRX_F64, b.ug) * d.epsilon;
         for (j = 0, a = d.step; j < 10 + failures; j++, a *= d.rho) {
-            ok = nrxi_opt_bilevel_try(&b, theta, p, a, d.epsilon, info->value, slack, pn, d.eta, x, theta1, xt);
+            ok = nrxi_opt_bilevel_try(
+                &b, theta, p, a, d.epsilon, info->value, slack, pn, d.eta, x, theta1, xt);
             if (ok < 0) goto end;
             if (ok) break;
         }
@@ -8496,7 +9360,10 @@ end:
 /* ==== data order ==== */
 
 /* Heap sort of idx by key ascending, ties by index: deterministic, no recursion. */
-NRXI_FN int nrxi_opt_order_less(const double *key, size_t a, size_t b) { return key[a] < key[b] || (key[a] == key[b] && a < b); }
+NRXI_FN int nrxi_opt_order_less(const double *key, size_t a, size_t b)
+{
+    return key[a] < key[b] || (key[a] == key[b] && a < b);
+}
 NRXI_FN void nrxi_opt_order_sort(size_t n, size_t *idx, const double *key)
 {
     size_t start = n / 2, end = n, root, child, t;
@@ -8515,7 +9382,11 @@ NRXI_FN void nrxi_opt_order_shuffle(size_t n, size_t *idx, uint64_t seed, uint64
     nrx_rng r;
     size_t i;
     nrx_rng_seed(&r, seed, epoch);
-    for (i = n; i > 1; i--) { size_t j = (size_t)nrx_rng_below(&r, (uint64_t)i), t = idx[i - 1]; idx[i - 1] = idx[j]; idx[j] = t; }
+    for (i = n; i > 1; i--) {
+        size_t j = (size_t)nrx_rng_below(&r, (uint64_t)i), t = idx[i - 1];
+        idx[i - 1] = idx[j];
+        idx[j] = t;
+    }
 }
 /* From ascending `from` to the policy's order in `to`. */
 NRXI_FN void nrxi_opt_order_policy(int policy, size_t n, const size_t *from, size_t *to)
@@ -8524,35 +9395,47 @@ NRXI_FN void nrxi_opt_order_policy(int policy, size_t n, const size_t *from, siz
     for (i = 0; i < n; i++) switch (policy) {
         case NRX_ORDER_HIGH_LOW: to[i] = from[n - 1 - i]; break;
         case NRX_ORDER_OSC_IN: to[i] = i % 2 ? from[n - 1 - i / 2] : from[i / 2]; break;
-        case NRX_ORDER_OSC_OUT: { size_t q = n - 1 - i; to[i] = q % 2 ? from[n - 1 - q / 2] : from[q / 2]; break; }
+        case NRX_ORDER_OSC_OUT: {
+            size_t q = n - 1 - i;
+            to[i] = q % 2 ? from[n - 1 - q / 2] : from[q / 2];
+            break;
+        }
         default: to[i] = from[i]; break;
     }
 }
 
-NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch, const double *scores, uint64_t seed, uint64_t epoch, size_t *order, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch, const double *scores,
+    uint64_t seed, uint64_t epoch, size_t *order, const nrx_env *env)
 {
     size_t i, j, at, batches, *idx, *by;
     double *mean;
-    if (!order || policy < 0 || policy > NRX_ORDER_OSC_OUT || attack < 0 || attack > NRX_ATTACK_REPLACE || batch == 0 || (policy != NRX_ORDER_UNIFORM && !scores))
-        return nrxi_fail(env, NRX_E_ARG, "nrx_opt_sample: policy %d, attack %d, batch %zu: expected NRX_ORDER_*, NRX_ATTACK_*, at least 1, and scores", policy, attack, batch);
+    if (!order || policy < 0 || policy > NRX_ORDER_OSC_OUT || attack < 0 || attack > NRX_ATTACK_REPLACE ||
+        batch == 0 || (policy != NRX_ORDER_UNIFORM && !scores))
+        return nrxi_fail(env, NRX_E_ARG,
+            "nrx_opt_sample: policy %d, attack %d, batch %zu: expected NRX_ORDER_*, NRX_ATTACK_*, at least 1, and scores",
+            policy, attack, batch);
     for (i = 0; i < n; i++) order[i] = i;
     nrxi_opt_order_shuffle(n, order, seed, epoch);
     if (policy == NRX_ORDER_UNIFORM || n == 0) return NRX_OK;
-    if (!nrxi_all_finite(scores, n, NRX_F64)) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_sample: a score is not finite");
-    if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_alloc(env, 2 * n, sizeof *idx + sizeof *mean))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_sample: no memory for %zu points", n);
+    if (!nrxi_all_finite(scores, n, NRX_F64))
+        return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_sample: a score is not finite");
+    if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_alloc(env, 2 * n, sizeof *idx + sizeof *mean)))
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_sample: no memory for %zu points", n);
     by = idx + n;
     mean = (double *)(void *)(by + n);
     if (attack == NRX_ATTACK_REORDER) {
         batches = (n + batch - 1) / batch;
         for (i = 0; i < batches; i++) {
             size_t last = (i + 1) * batch < n ? (i + 1) * batch : n;
-            for (mean[i] = 0.0, j = i * batch; j < last; j++) mean[i] += scores[order[j]] / (double)(last - i * batch);
+            for (mean[i] = 0.0, j = i * batch; j < last; j++)
+                mean[i] += scores[order[j]] / (double)(last - i * batch);
             idx[i] = i;
         }
         nrxi_opt_order_sort(batches, idx, mean);
         nrxi_opt_order_policy(policy, batches, idx, by);
         memcpy(idx, order, n * sizeof *idx);
-        for (at = 0, i = 0; i < batches; i++) for (j = by[i] * batch; j < n && j < (by[i] + 1) * batch; j++) order[at++] = idx[j];
+        for (at = 0, i = 0; i < batches; i++)
+            for (j = by[i] * batch; j < n && j < (by[i] + 1) * batch; j++) order[at++] = idx[j];
     } else {
         for (i = 0; i < n; i++) idx[i] = i;
         nrxi_opt_order_sort(n, idx, scores);
@@ -8563,13 +9446,17 @@ NRX_DEF nrx_status nrx_opt_sample(int policy, int attack, size_t n, size_t batch
     return NRX_OK;
 }
 
-NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gradients, const double *target, size_t count, size_t *picked, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gradients, const double *target,
+    size_t count, size_t *picked, const nrx_env *env)
 {
     double *sum;
     unsigned char *used;
     size_t i, j, k, total;
-    if (!gradients || !target || !picked || count > n || count == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_match_gradient: %zu of %zu points", count, n);
-    if (!nrxi_mul_ok(n, dim, &total) || total > (size_t)-1 / 16 || !(sum = (double *)nrxi_calloc(env, dim + n, sizeof *sum))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_match_gradient: no memory");
+    if (!gradients || !target || !picked || count > n || count == 0)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_opt_match_gradient: %zu of %zu points", count, n);
+    if (!nrxi_mul_ok(n, dim, &total) || total > (size_t)-1 / 16 ||
+        !(sum = (double *)nrxi_calloc(env, dim + n, sizeof *sum)))
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_match_gradient: no memory");
     used = (unsigned char *)(void *)(sum + dim);
     for (k = 0; k < count; k++) {
         double best = HUGE_VAL;
@@ -8577,7 +9464,10 @@ NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gr
         for (i = 0; i < n; i++) {
             double s = 0.0;
             if (used[i]) continue;
-            for (j = 0; j < dim; j++) { double e = (sum[j] + gradients[i * dim + j]) / (double)(k + 1) - target[j]; s += e * e; }
+            for (j = 0; j < dim; j++) {
+                double e = (sum[j] + gradients[i * dim + j]) / (double)(k + 1) - target[j];
+                s += e * e;
+            }
             if (s < best || pick == n) { best = s; pick = i; }
         }
         used[pick] = 1;
@@ -8588,10 +9478,12 @@ NRX_DEF nrx_status nrx_opt_match_gradient(size_t n, size_t dim, const double *gr
     return NRX_OK;
 }
 
-/* The statistics of a sequence of ranks 0 .. n-1 (each once): moments under random permutation are exact or to O(1/n). */
+/* The statistics of a sequence of ranks 0 .. n-1 (each once): moments under random permutation are exact
+   or to O(1/n). */
 NRXI_FN void nrxi_opt_audit_ranks(size_t n, size_t batch, const double *rank, nrx_opt_audit *a)
 {
-    double nn = (double)n, mid = 0.5 * (nn - 1.0), var = (nn * nn - 1.0) / 12.0, pos = 0.0, lag = 0.0, diff = 0.0, runs = 1.0, expect, z[5];
+    double nn = (double)n, mid = 0.5 * (nn - 1.0), var = (nn * nn - 1.0) / 12.0, pos = 0.0, lag = 0.0,
+           diff = 0.0, runs = 1.0, expect, z[5];
     size_t i, q;
     for (i = 0; i < n; i++) {
         double e = rank[i] - mid;
@@ -8605,7 +9497,8 @@ NRXI_FN void nrxi_opt_audit_ranks(size_t n, size_t batch, const double *rank, nr
     a->lag_z = (lag / (nn * var) + 1.0 / nn) * sqrt(nn);
     a->smooth_z = (diff / (nn * var) - 2.0) / sqrt(4.0 / nn);
     a->runs_z = (runs - (0.5 * nn + 1.0)) / sqrt(0.25 * (nn - 1.0));
-    if (batch > 1 && n / batch > 2) { /* sum over batches of (mean - mid)^2 / variance of a mean without replacement: about chi-square */
+    /* sum over batches of (mean - mid)^2 / variance of a mean without replacement: about chi-square */
+    if (batch > 1 && n / batch > 2) {
         size_t batches = n / batch;
         double one = var / (double)batch * (nn - (double)batch) / (nn - 1.0) * (nn / (nn - 1.0)), chi = 0.0;
         for (q = 0; q < batches; q++) {
@@ -8621,16 +9514,23 @@ NRXI_FN void nrxi_opt_audit_ranks(size_t n, size_t batch, const double *rank, nr
     for (q = 0; q < 5; q++) if (fabs(z[q]) > a->worst) a->worst = fabs(z[q]);
 }
 
-NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *order, const double *losses, const uint64_t *seed, uint64_t epoch, nrx_opt_audit *a, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *order, const double *losses,
+    const uint64_t *seed, uint64_t epoch, nrx_opt_audit *a, const nrx_env *env)
 {
     size_t i, *idx, *seen;
     double *rank;
-    if (!order || !a || n == 0) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_audit_order: no order or no points");
+    if (!order || !a || n == 0)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_opt_audit_order: no order or no points");
     memset(a, 0, sizeof *a);
     a->replay = -1;
-    if (losses && !nrxi_all_finite(losses, n, NRX_F64)) return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_audit_order: a loss is not finite");
-    for (i = 0; i < n; i++) if (order[i] >= n) return nrxi_fail(env, NRX_E_RANGE, "nrx_opt_audit_order: order[%zu] = %zu of %zu points", i, order[i], n);
-    if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_calloc(env, n, 2 * sizeof *idx + 2 * sizeof *rank))) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_audit_order: no memory for %zu points", n);
+    if (losses && !nrxi_all_finite(losses, n, NRX_F64))
+        return nrxi_fail(env, NRX_E_NUMERIC, "nrx_opt_audit_order: a loss is not finite");
+    for (i = 0; i < n; i++)
+        if (order[i] >= n)
+            return nrxi_fail(
+                env, NRX_E_RANGE, "nrx_opt_audit_order: order[%zu] = %zu of %zu points", i, order[i], n);
+    if (n > (size_t)-1 / 64 || !(idx = (size_t *)nrxi_calloc(env, n, 2 * sizeof *idx + 2 * sizeof *rank)))
+        return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_audit_order: no memory for %zu points", n);
     seen = idx + n;
     rank = (double *)(void *)(seen + n);
     for (i = 0; i < n; i++) seen[order[i]]++;
@@ -8653,27 +9553,50 @@ NRX_DEF nrx_status nrx_opt_audit_order(size_t n, size_t batch, const size_t *ord
 
 /* ==== operator factorization ==== */
 
-NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w, const double *row_weights, const double *col_weights, size_t k, void *a, void *b, const nrx_env *env)
+NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const void *w,
+    const double *row_weights, const double *col_weights, size_t k, void *a, void *b, const nrx_env *env)
 {
     size_t i, j, q, m = nrxi_opt_min_size(rows, cols);
     double *work, *base, *s, *u, *vt, dr, dc, top_r = 0.0, top_c = 0.0;
-    nrx_status status = nrxi_opt_matrix_check("nrx_opt_factorize", dtype, rows, cols, w, a && b ? a : NULL, env);
+    nrx_status status = nrxi_opt_matrix_check(
+        "nrx_opt_factorize", dtype, rows, cols, w, a && b ? a : NULL, env);
     if (status != NRX_OK) return status;
-    if (k == 0 || k > m) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: rank %zu of a %zux%zu matrix", k, rows, cols);
-    for (i = 0; row_weights && i < rows; i++) { if (!(row_weights[i] >= 0.0) || !nrxi_finite_f64(row_weights + i)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: row weight %zu is %g", i, row_weights[i]); if (row_weights[i] > top_r) top_r = row_weights[i]; }
-    for (j = 0; col_weights && j < cols; j++) { if (!(col_weights[j] >= 0.0) || !nrxi_finite_f64(col_weights + j)) return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: column weight %zu is %g", j, col_weights[j]); if (col_weights[j] > top_c) top_c = col_weights[j]; }
+    if (k == 0 || k > m)
+        return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: rank %zu of a %zux%zu matrix", k, rows, cols);
+    for (i = 0; row_weights && i < rows; i++) {
+        if (!(row_weights[i] >= 0.0) || !nrxi_finite_f64(row_weights + i))
+            return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: row weight %zu is %g", i, row_weights[i]);
+        if (row_weights[i] > top_r) top_r = row_weights[i];
+    }
+    for (j = 0; col_weights && j < cols; j++) {
+        if (!(col_weights[j] >= 0.0) || !nrxi_finite_f64(col_weights + j))
+            return nrxi_fail(env, NRX_E_ARG, "nrx_opt_factorize: column weight %zu is %g", j, col_weights[j]);
+        if (col_weights[j] > top_c) top_c = col_weights[j];
+    }
     work = (double *)nrxi_alloc(env, rows * cols + rows + cols, sizeof *work);
     if (!work) return nrxi_fail(env, NRX_E_NOMEM, "nrx_opt_factorize: no memory");
     nrxi_opt_to_f64(dtype, rows, cols, w, 0, 1.0, work);
     /* weights enter by their roots, floored at 1e-8 of the largest */
-    for (i = 0; i < rows; i++) { dr = row_weights ? sqrt(row_weights[i]) : 1.0; if (row_weights && dr < 1e-8 * sqrt(top_r)) dr = 1e-8 * sqrt(top_r); work[rows * cols + i] = dr > 0.0 ? dr : 1.0; }
-    for (j = 0; j < cols; j++) { dc = col_weights ? sqrt(col_weights[j]) : 1.0; if (col_weights && dc < 1e-8 * sqrt(top_c)) dc = 1e-8 * sqrt(top_c); work[rows * cols + rows + j] = dc > 0.0 ? dc : 1.0; }
-    for (i = 0; i < rows; i++) for (j = 0; j < cols; j++) work[i * cols + j] *= work[rows * cols + i] * work[rows * cols + rows + j];
+    for (i = 0; i < rows; i++) {
+        dr = row_weights ? sqrt(row_weights[i]) : 1.0;
+        if (row_weights && dr < 1e-8 * sqrt(top_r)) dr = 1e-8 * sqrt(top_r);
+        work[rows * cols + i] = dr > 0.0 ? dr : 1.0;
+    }
+    for (j = 0; j < cols; j++) {
+        dc = col_weights ? sqrt(col_weights[j]) : 1.0;
+        if (col_weights && dc < 1e-8 * sqrt(top_c)) dc = 1e-8 * sqrt(top_c);
+        work[rows * cols + rows + j] = dc > 0.0 ? dc : 1.0;
+    }
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < cols; j++) work[i * cols + j] *= work[rows * cols + i] * work[rows * cols + rows + j];
     status = nrxi_opt_thin_svd("nrx_opt_factorize", NRX_F64, rows, cols, work, &base, &s, &u, &vt, env);
     if (status == NRX_OK) {
         for (q = 0; q < k; q++) { /* balanced: sqrt of the singular value on either side */
-            for (i = 0; i < rows; i++) nrxi_opt_put_value(dtype, a, i * k + q, u[i * m + q] * sqrt(s[q]) / work[rows * cols + i]);
-            for (j = 0; j < cols; j++) nrxi_opt_put_value(dtype, b, q * cols + j, sqrt(s[q]) * vt[q * cols + j] / work[rows * cols + rows + j]);
+            for (i = 0; i < rows; i++)
+                nrxi_opt_put_value(dtype, a, i * k + q, u[i * m + q] * sqrt(s[q]) / work[rows * cols + i]);
+            for (j = 0; j < cols; j++)
+                nrxi_opt_put_value(
+                    dtype, b, q * cols + j, sqrt(s[q]) * vt[q * cols + j] / work[rows * cols + rows + j]);
         }
         nrxi_free(env, base);
     }
@@ -8681,7 +9604,8 @@ NRX_DEF nrx_status nrx_opt_factorize(int dtype, size_t rows, size_t cols, const 
     return status;
 }
 
-NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w, size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info)
+NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t cols, double tau, void *w,
+    size_t *rank, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     size_t n = loss ? loss->n : 0, k, i, full = nrxi_opt_min_size(rows, cols), left = full;
@@ -8689,9 +9613,12 @@ NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t 
     void *g, *old;
     nrx_status status = nrxi_opt_smooth_begin(&s, "nrx_opt_isvt", loss, w, 2, desc, info);
     if (status != NRX_OK) return status;
-    if (cols == 0 || n / cols != rows || n % cols || !(tau >= 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_SHAPE, "nrx_opt_isvt: loss of %zu entries, matrix %zux%zu, tau %g", n, rows, cols, tau);
+    if (cols == 0 || n / cols != rows || n % cols || !(tau >= 0.0))
+        s.status = nrxi_fail(&s.d.env, NRX_E_SHAPE,
+            "nrx_opt_isvt: loss of %zu entries, matrix %zux%zu, tau %g", n, rows, cols, tau);
     step = s.d.step > 0.0 ? s.d.step : loss->lip > 0.0 ? 0.99 / loss->lip : 0.0;
-    if (s.status == NRX_OK && !(step > 0.0)) s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_isvt: needs desc.step or the loss's lip");
+    if (s.status == NRX_OK && !(step > 0.0))
+        s.status = nrxi_fail(&s.d.env, NRX_E_ARG, "nrx_opt_isvt: needs desc.step or the loss's lip");
     if (s.status != NRX_OK) { nrxi_free(&s.d.env, s.memory); return s.status; }
     g = nrxi_solver_vector(&s, n);
     old = nrxi_solver_vector(&s, n);
@@ -8704,12 +9631,18 @@ NRX_DEF nrx_status nrx_opt_isvt(const nrx_functional *loss, size_t rows, size_t 
         s.status = nrxi_opt_thin_svd("nrx_opt_isvt", s.dtype, rows, cols, g, &base, &sv, &u, &vt, &s.d.env);
         if (s.status != NRX_OK) { s.info->stop = NRX_STOP_NUMERIC; break; }
         t = step * tau;
-        if (s.d.memory > 0) { /* soft rank: from full to memory, linearly; the threshold is the first value to go */
-            double part = (double)k / (double)s.d.max_iter, r = (double)full + part * ((double)s.d.memory - (double)full);
+        /* soft rank: from full to memory, linearly; the threshold is the first value to go */
+        if (s.d.memory > 0) {
+            double part = (double)k / (double)s.d.max_iter,
+                   r = (double)full + part * ((double)s.d.memory - (double)full);
             size_t want = (size_t)(r + 0.5);
             t = want < full ? sv[want] : 0.0;
         }
-        for (nuclear = 0.0, left = 0, i = 0; i < full; i++) { sv[i] = sv[i] > t ? sv[i] - t : 0.0; nuclear += sv[i]; left += sv[i] > 0.0; }
+        for (nuclear = 0.0, left = 0, i = 0; i < full; i++) {
+            sv[i] = sv[i] > t ? sv[i] - t : 0.0;
+            nuclear += sv[i];
+            left += sv[i] > 0.0;
+        }
         nrxi_opt_svd_rebuild(s.dtype, rows, cols, sv, u, vt, base, w, &s.d.env);
         nrxi_free(&s.d.env, base);
         move = nrxi_vec_dist(n, s.dtype, w, old) / step;
@@ -8728,11 +9661,10 @@ NRXI_IMPL_END
 
 /* ---- recent history ----
    0.1.0  first version
-
-   ---- licence: your choice of ----
-   MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
-   documentation files, to deal in the software without restriction, including without limitation the rights to use, copy,
-   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is", without warranty
-   of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other liability.
-   Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
-*/
+    ---- licence: your choice of ---- MIT-0. Permission is hereby granted, free of charge, to any person
+    obtaining a copy of this software and associated documentation files, to deal in the software without
+    restriction, including without limitation the rights to use, copy, modify, merge, publish, distribute,
+    sublicense and/or sell copies of it. The software is provided "as is", without warranty of any kind,
+    express or implied; in no event shall the authors be liable for any claim, damages or other liability.
+    Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
+ */

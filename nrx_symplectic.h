@@ -42,7 +42,8 @@
      evidence      nrx_sym_check: symplecticity, determinant, symmetry, reversibility and observed order of
                    any map
    WHAT IT DOES NOT
-     adaptive non-symplectic solvers (nrx_dynsys.h), dissipation other than by doubling or Langevin, collisions
+     adaptive non-symplectic solvers (nrx_dynsys.h), dissipation other than by doubling or Langevin,
+     collisions
 
    CONVENTIONS  z = [q_1 .. q_d, p_1 .. p_d]; q' = dH/dp, p' = -dH/dq. Trajectories are [time][2d], batches
      [2d][lanes], rows of learned maps [n][2d]. Everything is f64. Zero in a descriptor means the documented
@@ -450,8 +451,7 @@ extern "C" {
 /* Version of the implementation that was linked, "major.minor.patch". */
 NRX_DEF const char *nrx_sym_version(void);
 
-/* ==== Hamiltonian systems
-   ======================================================================================== */
+/* ==== Hamiltonian systems ==== */
 
 /* What H looks like. A method that needs more than the system promises refuses with NRX_E_UNSUPPORTED. */
 enum {
@@ -461,20 +461,18 @@ enum {
     NRX_SYM_NEWTON = 3      /* H = sum p_i^2 / (2 m_i) + V(t, q): dp is not called, `inverse_mass` is used */
 };
 
-/* A callback: g = dH/dq or dH/dp, d numbers. For separable systems dH/dq may not look at p, nor dH/dp at q. A
-   status other
-   than NRX_OK stops the integration at the last good state; so does a result that is not finite. */
+/* A callback: g = dH/dq or dH/dp, d numbers. For separable systems dH/dq may not look at p, nor dH/dp at
+   q. A status other than NRX_OK stops the integration at the last good state; so does a result that is not
+   finite. */
 typedef nrx_status (*nrx_sym_grad_fn)(void *user, double t, const double *q, const double *p, double *g);
 
 /* The closed inner loop of a small system, made by NRX_SYM_HOOK below; not meant to be called directly. */
 struct nrx_sym_scheme;
 typedef nrx_status (*nrx_sym_hook_fn)(void *user, const struct nrx_sym_scheme *scheme, double t0, double h,
-    size_t first,
-                                      size_t steps, size_t lanes, double *z, double *carry);
+    size_t first, size_t steps, size_t lanes, double *z, double *carry);
 
-/* N bodies under Newtonian attraction in `dim` = 2 or 3 dimensions: q = positions [body][dim], p = momenta m
-   v [body][dim].
-   H = sum p^2/(2m) - G sum_{i<j} m_i m_j / |q_i - q_j|. At most 1024 bodies; masses > 0. */
+/* N bodies under Newtonian attraction in `dim` = 2 or 3 dimensions: q = positions [body][dim], p = momenta
+   m v [body][dim]. H = sum p^2/(2m) - G sum_{i<j} m_i m_j / |q_i - q_j|. At most 1024 bodies; masses > 0. */
 typedef struct nrx_sym_nbody {
     size_t bodies;
     size_t dim;                /* 2 or 3; 0 = 3 */
@@ -512,16 +510,16 @@ NRX_DEF nrx_sym_system nrx_sym_double_pendulum(void);
 NRX_DEF nrx_sym_system nrx_sym_tao(void); /* d = 1, general: (q^2+1)(p^2+1)/2 (Tao 2016)                 */
 /* d = 1, separable, T not quadratic: sqrt(1+p^2) - cos q */
 NRX_DEF nrx_sym_system nrx_sym_relativistic_pendulum(void);
-/* d = 2: m x'' + damping x' + k x = 0 (m = k = 1) as H = (p1^2-p2^2)/2 + l/2 (q1-q2)(p1-p2) + (q1^2-q2^2)/2;
-   the physical
-   motion is on q1 = q2, p1 = -p2 (Bateman 1931, Galley 2013). `damping` points to l >= 0. */
+/* d = 2: m x'' + damping x' + k x = 0 (m = k = 1) as H = (p1^2-p2^2)/2 + l/2 (q1-q2)(p1-p2) +
+   (q1^2-q2^2)/2; the physical motion is on q1 = q2, p1 = -p2 (Bateman 1931, Galley 2013). `damping` points
+   to l >= 0. */
 NRX_DEF nrx_sym_system nrx_sym_damped_oscillator(const double *damping);
 /* d = 2: charge and mass 1 in the plane, uniform field B: |p - A|^2/2 + k|q|^2/2, A = B(-q2, q1)/2. field
    = {B, k}. */
 NRX_DEF nrx_sym_system nrx_sym_charged_particle(const double field[2]);
 /* d = 3: free rigid body in Euler angles q = (phi, theta, psi) (z-x-z) and conjugate momenta; general;
-   singular at
-   sin(theta) = 0. inertia = {I1, I2, I3} > 0. For the body-frame equations see nrx_sym_rigid_body_steps. */
+   singular at sin(theta) = 0. inertia = {I1, I2, I3} > 0. For the body-frame equations see
+   nrx_sym_rigid_body_steps. */
 NRX_DEF nrx_sym_system nrx_sym_rigid_body(const double inertia[3]);
 
 /* Fermi-Pasta-Ulam-Tsingou chain with fixed ends: sum p^2/2 + sum_i s_i^2/2 + alpha s_i^3/3 + beta
@@ -532,8 +530,8 @@ NRX_DEF nrx_status nrx_sym_fput(const nrx_sym_fput_chain *chain, nrx_sym_system 
 /* Newtonian N-body problem over `bodies` (kept by pointer). NRX_E_ARG for a bad count, dimension or mass. */
 NRX_DEF nrx_status nrx_sym_nbody_system(const nrx_sym_nbody *bodies, nrx_sym_system *system);
 /* Sun, Jupiter, Saturn, Uranus, Neptune, Pluto (Hairer, Lubich, Wanner, "Geometric Numerical Integration",
-   I.2.4): AU, days,
-   solar masses; z0 [36] starts with the Sun at rest in the origin. *bodies is filled and stays yours. */
+   I.2.4): AU, days, solar masses; z0 [36] starts with the Sun at rest in the origin. *bodies is filled and
+   stays yours. */
 NRX_DEF nrx_status nrx_sym_outer_solar_system(nrx_sym_nbody *bodies, nrx_sym_system *system, double z0[36]);
 /* Three equal masses in the plane on the figure-eight (Chenciner, Montgomery 2000); z0 [12]; period
    6.32591398292621. */
@@ -544,24 +542,19 @@ NRX_DEF nrx_status nrx_sym_energy(const nrx_sym_system *system, double t, const 
 /* The vector field (dH/dp, -dH/dq) of the system as a door; *system must outlive it. */
 NRX_DEF nrx_status nrx_sym_vfield(const nrx_sym_system *system, nrx_vfield *field);
 
-/* Free rigid body in the body frame: angular momentum m[3], attitude as unit quaternion (w, x, y, z) or NULL.
-   `steps`
-   symmetric compositions of three exact rotations (McLachlan 1993, Reich 1994), raised by the weights of
-   `compose`
-   (0 = order 2, or a composition method such as NRX_SYM_KAHAN_LI8). |m| is kept to round-off; no step size is
-   unstable. */
-NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3], double quaternion[4],
-    double h,
-                                            size_t steps, int compose);
-/* Boris' method for a charge (charge/mass 1) in fields: x[3], v[3] at the same time, `steps` steps x-half, v,
-   x-half.
-   field gives E(t, x) and B(t, x), [3] each. Volume preserving, not symplectic (Qin et al. 2013). */
+/* Free rigid body in the body frame: angular momentum m[3], attitude as unit quaternion (w, x, y, z) or
+   NULL. `steps` symmetric compositions of three exact rotations (McLachlan 1993, Reich 1994), raised by
+   the weights of `compose` (0 = order 2, or a composition method such as NRX_SYM_KAHAN_LI8). |m| is kept
+   to round-off; no step size is unstable. */
+NRX_DEF nrx_status nrx_sym_rigid_body_steps(
+    const double inertia[3], double m[3], double quaternion[4], double h, size_t steps, int compose);
+/* Boris' method for a charge (charge/mass 1) in fields: x[3], v[3] at the same time, `steps` steps x-half,
+   v, x-half. field gives E(t, x) and B(t, x), [3] each. Volume preserving, not symplectic (Qin et al.
+   2013). */
 NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const double *x, double *E, double *B),
-    void *user,
-                                 double t0, double h, size_t steps, double x[3], double v[3]);
+    void *user, double t0, double h, size_t steps, double x[3], double v[3]);
 
-/* ==== methods
-   ==================================================================================================== */
+/* ==== methods ==== */
 
 /* X(name, text). Splitting methods need a separable system; those marked RKN have their order for
    quadratic T only. */
@@ -621,8 +614,8 @@ enum {
 };
 
 /* The coefficients of a splitting method. One step is: drift a[0], kick b[0], drift a[1], ..., kick
-   b[stages-1],
-   drift a[stages] (times h); zero drifts cost nothing. c[i] = a[0] + .. + a[i] is the time of kick i. */
+   b[stages-1], drift a[stages] (times h); zero drifts cost nothing. c[i] = a[0] + .. + a[i] is the time of
+   kick i. */
 typedef struct nrx_sym_scheme {
     int stages;
     int order;                /* for quadratic T */
@@ -641,8 +634,7 @@ NRX_DEF int nrx_sym_method_order(const nrx_sym_system *system, int method, int c
 /* Coefficients of a splitting method. NRX_E_UNSUPPORTED for other methods. Cost: some hundred additions. */
 NRX_DEF nrx_status nrx_sym_scheme_get(int method, nrx_sym_scheme *scheme);
 
-/* ==== integration
-   ================================================================================================ */
+/* ==== integration ==== */
 
 enum { NRX_SYM_PLAIN = 0,
        /* updates of q and p by compensated sums (Kahan 1965): explicit and Gauss methods */
@@ -675,9 +667,8 @@ typedef struct nrx_sym_desc {
     int max_iterations;               /* implicit methods and constraints, per step; 0 = 50 */
     int corrector;                    /* Wisdom-Holman: order of the symplectic corrector, 0, 3, 5, 7, 11, 17 */
 
-    /* Output: the state after steps `every`, 2 every, ... (0 = never), as rows [2d] of `out` and/or through
-       `observe`; a
-       non-zero return stops. Looking does not change the trajectory by a bit. */
+    /* Output: the state after steps `every`, 2 every, ... (0 = never), as rows [2d] of `out` and/or
+       through `observe`; a non-zero return stops. Looking does not change the trajectory by a bit. */
     size_t every;
     double *out;
     size_t out_rows;                  /* capacity of out */
@@ -688,9 +679,8 @@ typedef struct nrx_sym_desc {
     const double *times;
     size_t times_count;
     double *dense;
-    /* Events: zeros of event(t, z) crossed upwards (+1), downwards (-1) or both (0), located to round-off by
-       fractional steps
-       and given to on_event with their number; a non-zero return stops. */
+    /* Events: zeros of event(t, z) crossed upwards (+1), downwards (-1) or both (0), located to round-off
+       by fractional steps and given to on_event with their number; a non-zero return stops. */
     double (*event)(void *user, double t, const double *z);
     int (*on_event)(void *user, size_t index, double t, const double *z);
     void *event_user;
@@ -730,58 +720,42 @@ NRX_DEF size_t nrx_sym_workspace_size(const nrx_sym_system *system, int method, 
 /* `steps` steps of size h (negative: backwards) from z [2d], in place. desc and info may be NULL.
    NRX_E_ARG: NULL, h zero or not finite, odd shapes; NRX_E_UNSUPPORTED: the method cannot do this system;
    NRX_E_NUMERIC: not finite, singular, or an implicit solve that does not converge; NRX_E_CANCELLED: by
-   progress.
-   On failure z is the last good state and info tells its time. Not finite input is refused. Thread-safe for
-   distinct z. */
+   progress. On failure z is the last good state and info tells its time. Not finite input is refused.
+   Thread-safe for distinct z. */
 NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, double *z, double h,
-    size_t steps,
-                                     const nrx_sym_desc *desc, nrx_sym_info *info);
+    size_t steps, const nrx_sym_desc *desc, nrx_sym_info *info);
 
 /* The same for `lanes` independent states at once, z [2d][lanes] (structure of arrays), splitting methods.
-   With a hook on the
-   system eight lanes or more go through SIMD registers; without one each lane is integrated by itself. Uses
-   desc->t0,
-   ->roundoff (plain only with a hook) and ->env (parallel over blocks of 64 lanes, progress). A lane that
-   leaves the finite
-   numbers spoils only itself: it is left there, and the status is NRX_E_NUMERIC. */
+   With a hook on the system eight lanes or more go through SIMD registers; without one each lane is
+   integrated by itself. Uses desc->t0, ->roundoff (plain only with a hook) and ->env (parallel over blocks
+   of 64 lanes, progress). A lane that leaves the finite numbers spoils only itself: it is left there, and
+   the status is NRX_E_NUMERIC. */
 NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int method, double *z, size_t lanes,
-    double h,
-                                           size_t steps, const nrx_sym_desc *desc);
+    double h, size_t steps, const nrx_sym_desc *desc);
 
 /* Gradient of a function L of the final state, by running the exact reverse of a splitting method: O(1)
-   memory in the number
-   of steps. On entry z [2d] is the final state and lambda [2d] = dL/dz there; on return z is the initial
-   state (to round-off;
-   to the bit with NRX_SYM_LATTICE, for the trajectory that was integrated so) and lambda = dL/dz0. Since M^T
-   = J M^-1 J^-1 the
-   adjoint is a tangent vector carried backwards. dtheta [ntheta] (or NULL) is increased by dL/dtheta for the
-   parameters
-   theta of H: `dparam` adds  d/dtheta ( u . grad H(t, z) )  for u [2d] to it. h and steps as in the forward
-   call. */
+   memory in the number of steps. On entry z [2d] is the final state and lambda [2d] = dL/dz there; on
+   return z is the initial state (to round-off; to the bit with NRX_SYM_LATTICE, for the trajectory that
+   was integrated so) and lambda = dL/dz0. Since M^T = J M^-1 J^-1 the adjoint is a tangent vector carried
+   backwards. dtheta [ntheta] (or NULL) is increased by dL/dtheta for the parameters theta of H: `dparam`
+   adds  d/dtheta ( u . grad H(t, z) )  for u [2d] to it. h and steps as in the forward call. */
 NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, double *z, double h,
     size_t steps, double *lambda,
-                                    nrx_status (*dparam)(void *user, double t, const double *z,
-                                        const double *u, double *dtheta),
-                                    double *dtheta, const nrx_sym_desc *desc);
+    nrx_status (*dparam)(void *user, double t, const double *z, const double *u, double *dtheta),
+    double *dtheta, const nrx_sym_desc *desc);
 
-/* Poincare section: up to `count` crossings of z[coordinate] = value in `direction` (+1, -1, 0 = both) within
-   max_steps steps.
-   rows [count][2d+1]: time and state. *found = how many; z ends at the last full step. Crossings are located
-   by fractional steps
-   of the same method, hence to its accuracy. */
+/* Poincare section: up to `count` crossings of z[coordinate] = value in `direction` (+1, -1, 0 = both)
+   within max_steps steps. rows [count][2d+1]: time and state. *found = how many; z ends at the last full
+   step. Crossings are located by fractional steps of the same method, hence to its accuracy. */
 NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, double *z, double h,
-    size_t max_steps,
-                                    size_t coordinate, double value, int direction, double *rows,
-                                        size_t count, size_t *found,
-                                    const nrx_sym_desc *desc);
+    size_t max_steps, size_t coordinate, double value, int direction, double *rows, size_t count,
+    size_t *found, const nrx_sym_desc *desc);
 
-/* MEGNO (Cincotta, Simo 2000) from one tangent vector drawn from `seed`: *megno = <Y>: 2 for regular orbits,
-   lambda t/2 for
-   chaotic ones; *lyapunov (or NULL) = the largest exponent. z [2d] in place. Splitting, midpoint and Gauss
-   methods. */
+/* MEGNO (Cincotta, Simo 2000) from one tangent vector drawn from `seed`: *megno = <Y>: 2 for regular
+   orbits, lambda t/2 for chaotic ones; *lyapunov (or NULL) = the largest exponent. z [2d] in place.
+   Splitting, midpoint and Gauss methods. */
 NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, double *z, double h, size_t steps,
-    uint64_t seed,
-                                 double *megno, double *lyapunov, const nrx_sym_desc *desc);
+    uint64_t seed, double *megno, double *lyapunov, const nrx_sym_desc *desc);
 
 /* Variable steps that keep the long-time behaviour. */
 enum {
@@ -797,22 +771,17 @@ typedef struct nrx_sym_adapt {
     void *user;
 } nrx_sym_adapt;
 /* `steps` steps with parameter eps from z in place; stops at the first step that passes t_end (if t_end >
-   t0). info->t is the
-   time reached. The logarithmic Hamiltonian needs NRX_SYM_SEPARABLE or better with an energy; method is then
-   ignored. */
+   t0). info->t is the time reached. The logarithmic Hamiltonian needs NRX_SYM_SEPARABLE or better with an
+   energy; method is then ignored. */
 NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int method,
-    const nrx_sym_adapt *adapt, double *z,
-                                              double eps, size_t steps, double t_end,
-                                                  const nrx_sym_desc *desc,
-                                              nrx_sym_info *info);
+    const nrx_sym_adapt *adapt, double *z, double eps, size_t steps, double t_end, const nrx_sym_desc *desc,
+    nrx_sym_info *info);
 
 /* One Kepler arc: r[dim], v[dim] moved by dt around a mass mu > 0 in the origin (universal variables; any
-   conic, dt of any sign).
-   NRX_E_NUMERIC if r = 0 or the solve breaks down; then r and v are unchanged. */
+   conic, dt of any sign). NRX_E_NUMERIC if r = 0 or the solve breaks down; then r and v are unchanged. */
 NRX_DEF nrx_status nrx_sym_kepler_arc(double mu, double dt, size_t dim, double *r, double *v);
 
-/* ==== self-check
-   ================================================================================================= */
+/* ==== self-check ==== */
 
 /* A one-parameter family of maps of R^n, n even = 2d, as z = [q, p]: y = map_h(x). x and y may be the
    same. */
@@ -849,15 +818,16 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
     nrx_sym_report *report);
 
 /* One step of a method as a map. `storage` must outlive it. For NRX_SYM_TAO the map is that of the doubled
-   space, n = 4d, as
-   [q, x, p, y]: there it is symplectic. */
-typedef struct nrx_sym_method_map_storage { nrx_sym_system system; nrx_sym_desc desc; int method;
-    } nrx_sym_method_map_storage;
+   space, n = 4d, as [q, x, p, y]: there it is symplectic. */
+typedef struct nrx_sym_method_map_storage {
+    nrx_sym_system system;
+    nrx_sym_desc desc;
+    int method;
+} nrx_sym_method_map_storage;
 NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, const nrx_sym_desc *desc,
-                                      nrx_sym_method_map_storage *storage, nrx_sym_map *map);
+    nrx_sym_method_map_storage *storage, nrx_sym_map *map);
 
-/* ==== learned flows
-   ============================================================================================== */
+/* ==== learned flows ==== */
 
 /* Kinds of learned maps psi_t: R^{2d} -> R^{2d}. All but the MLP are symplectic for every value of their
    parameters. */
@@ -918,9 +888,8 @@ NRX_DEF nrx_status nrx_sym_flow_inverse(nrx_sym_flow *flow, size_t n, const doub
 NRX_DEF nrx_status nrx_sym_flow_rate(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
     double *y, double *ydot);
 /* y = psi_t(x), w = D psi_t(x) v for n rows. */
-NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
-    const double *v,
-                                        double *y, double *w);
+NRX_DEF nrx_status nrx_sym_flow_tangent(
+    nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *v, double *y, double *w);
 /* M [2d][2d] = D psi_t(x) at one point. */
 NRX_DEF nrx_status nrx_sym_flow_jacobian(nrx_sym_flow *flow, double t, const double *x, double *M);
 /* Reverse mode: for u [n][2d] (= dL/dy) adds dL/dparameters to the gradients, and gives dL/dx (NULL = not
@@ -930,33 +899,26 @@ NRX_DEF nrx_status nrx_sym_flow_vjp(nrx_sym_flow *flow, size_t n, const double *
 /* Long times: psi(t, x) = psi_s o (psi_dt)^m, t = m dt + s, 0 <= s < dt, dt > 0 (the trained interval). x
    [2d], y [2d]. */
 NRX_DEF nrx_status nrx_sym_flow_advance(nrx_sym_flow *flow, double dt, double t, const double *x, double *y);
-/* The exact Hamiltonian behind a SympFlow, d/dt psi_t(x) = J grad Hhat(t, psi_t(x)), at points x: H [n] and,
-   if not NULL,
-   its gradient [n][2d]. For an HNN the learned H. Backward error analysis by composition; see the reference
-   of the kind. */
-NRX_DEF nrx_status nrx_sym_flow_hamiltonian(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
-    double *H,
-                                            double *grad);
+/* The exact Hamiltonian behind a SympFlow, d/dt psi_t(x) = J grad Hhat(t, psi_t(x)), at points x: H [n]
+   and, if not NULL, its gradient [n][2d]. For an HNN the learned H. Backward error analysis by
+   composition; see the reference of the kind. */
+NRX_DEF nrx_status nrx_sym_flow_hamiltonian(
+    nrx_sym_flow *flow, size_t n, const double *t, const double *x, double *H, double *grad);
 /* HNN: its Hamiltonian as a system, for any integrator for general H. The flow must outlive it. */
 NRX_DEF nrx_status nrx_sym_flow_system(nrx_sym_flow *flow, nrx_sym_system *system);
 /* The flow as a map for nrx_sym_check. */
 NRX_DEF nrx_status nrx_sym_flow_map(nrx_sym_flow *flow, nrx_sym_map *map);
 
-/* Losses over n rows; each adds its weighted gradient to the parameter gradients unless `weight` is 0 (then
-   only values).
-   Physics (SympFlow, MLP): *residual = mean over rows and 2d components of (J grad H(psi) - d/dt psi)^2 with
-   weights[0], and
-   *matching = mean of (Hhat(t, x) - H(x))^2, for the MLP mean of (H(x) - H(psi_t(x)))^2, with weights[1].
-   Needs a Hessian. */
+/* Losses over n rows; each adds its weighted gradient to the parameter gradients unless `weight` is 0
+   (then only values). Physics (SympFlow, MLP): *residual = mean over rows and 2d components of (J grad
+   H(psi) - d/dt psi)^2 with weights[0], and *matching = mean of (Hhat(t, x) - H(x))^2, for the MLP mean of
+   (H(x) - H(psi_t(x)))^2, with weights[1]. Needs a Hessian. */
 NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n,
-    const double *t,
-                                             const double *x, const double weights[2], double *residual,
-                                                 double *matching);
+    const double *t, const double *x, const double weights[2], double *residual, double *matching);
 /* Data: *loss = mean over rows and components of (psi_t(x) - y)^2. For an HNN y is the measured dz/dt at
    x. */
 NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
-    const double *y,
-                                          double weight, double *loss);
+    const double *y, double weight, double *loss);
 
 enum { NRX_SYM_LR_COSINE = 0, NRX_SYM_LR_CONSTANT = 1, NRX_SYM_LR_ONE_CYCLE = 2 };
 /* Training with Adam. With `system` alone: physics losses on fresh random points each step; with data:
@@ -989,49 +951,44 @@ typedef struct nrx_sym_train_info {
     double loss, residual, matching;   /* of the last step */
     double test; /* physics: residual of the kept parameters on the test points; data: loss on all rows */
     size_t best_step;
+    double test_matching;              /* physics: matching of the kept parameters on the test points */
 } nrx_sym_train_info;
-/* Trains in place; the parameters that did best on the test points, in the last 15 % of the steps
-   or during refinement, are kept. Adam alone stays where the noise of its batches leaves it; refinement gains
-   another factor. NRX_E_CANCELLED keeps the best so far;
-   a loss that is not finite stops with NRX_E_NUMERIC and the last good parameters. */
+/* Trains in place; the parameters that did best on the test points, in the last 15 % of the steps or
+   during refinement, are kept. Adam alone stays where the noise of its batches leaves it; refinement gains
+   another factor. NRX_E_CANCELLED keeps the best so far; a loss that is not finite stops with
+   NRX_E_NUMERIC and the last good parameters. */
 NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_desc *desc,
     nrx_sym_train_info *info);
 
-/* A-posteriori energy bound along psi(., x) to time T in steps of dt: |H(psi(T, x)) - H(x)| <= integral |grad
-   H . J grad(Hhat - H)|,
-   by composite Gauss quadrature with 4 * cells points per dt. *bound grows along the path; *error = the
-   actual difference. */
+/* A-posteriori energy bound along psi(., x) to time T in steps of dt: |H(psi(T, x)) - H(x)| <= integral
+   |grad H . J grad(Hhat - H)|, by composite Gauss quadrature with 4 * cells points per dt. *bound grows
+   along the path; *error = the actual difference. */
 NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt,
-    double T, size_t cells,
-                                             const double *x, double *bound, double *error);
+    double T, size_t cells, const double *x, double *bound, double *error);
 
 /* Files: .safetensors (F64; F32 is read too) with the keys of the parameter list and the descriptor in its
-   metadata. A flow read
-   from a file of parameters alone (say, saved from PyTorch) needs the descriptor, else NULL. Every byte is
-   checked. */
+   metadata. A flow read from a file of parameters alone (say, saved from PyTorch) needs the descriptor,
+   else NULL. Every byte is checked. */
 /* nrx_sym_bytes_free */
 NRX_DEF nrx_status nrx_sym_flow_save_memory(const nrx_sym_flow *flow, unsigned char **bytes, size_t *size);
 NRX_DEF void nrx_sym_bytes_free(const nrx_sym_flow *flow, unsigned char *bytes);
-NRX_DEF nrx_status nrx_sym_flow_load_memory(const unsigned char *bytes, size_t size,
-    const nrx_sym_flow_desc *desc,
-                                            nrx_sym_flow **flow);
+NRX_DEF nrx_status nrx_sym_flow_load_memory(
+    const unsigned char *bytes, size_t size, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow);
 #if !defined(NRX_NO_STDIO)
 NRX_DEF nrx_status nrx_sym_flow_save(const nrx_sym_flow *flow, const char *path);
 NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *desc, nrx_sym_flow **flow);
 #endif
 
-/* ==== inline hooks
-   =============================================================================================== */
+/* ==== inline hooks ==== */
 
-/* NRX_SYM_HOOK(name, d, gradient) makes, at file scope, a static function `name` for nrx_sym_system.hook: the
-   loops of all
-   splitting methods with your gradient inlined, for one trajectory and for batches. d is a constant from 1 to
-   8; `gradient` is
-   a nrx_sym_grad_fn, best `static inline`. For NRX_SYM_NEWTON with unit masses:
+/* NRX_SYM_HOOK(name, d, gradient) makes, at file scope, a static function `name` for nrx_sym_system.hook:
+   the loops of all splitting methods with your gradient inlined, for one trajectory and for batches. d is
+   a constant from 1 to 8; `gradient` is a nrx_sym_grad_fn, best `static inline`. For NRX_SYM_NEWTON with
+   unit masses:
        static inline nrx_status my_dq(void *user, double t, const double *q, const double *p, double *g) { ...
        }
-       NRX_SYM_HOOK(my_hook, 2, my_dq)      ...      system.dq = my_dq; system.hook = my_hook;                
-                */
+       NRX_SYM_HOOK(my_hook, 2, my_dq)      ...      system.dq = my_dq; system.hook = my_hook;
+ */
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
 #define NRXI_SYM_TEMPLATE __attribute__((always_inline, unused)) static inline
 #else
@@ -1080,10 +1037,8 @@ NRXI_SYM_TEMPLATE void nrxi_sym_hook_add(size_t d, int compensated, double f, co
 
 /* One trajectory; the state is left before the closing drift a[stages]. */
 NRXI_SYM_TEMPLATE nrx_status nrxi_sym_hook_one(size_t d, nrx_sym_grad_fn gradient, int compensated,
-    void *user,
-                                               const nrx_sym_scheme *s, double t0, double h, size_t first,
-                                                   size_t steps, double *z,
-                                               double *carry)
+    void *user, const nrx_sym_scheme *s, double t0, double h, size_t first, size_t steps, double *z,
+    double *carry)
 {
     double q[NRXI_SYM_HOOK_MAX], p[NRXI_SYM_HOOK_MAX], g[NRXI_SYM_HOOK_MAX], cq[NRXI_SYM_HOOK_MAX],
         cp[NRXI_SYM_HOOK_MAX];
@@ -1125,11 +1080,9 @@ done:
 }
 
 /* NRXI_SYM_LANES trajectories of z [2d][lanes] from lane l0 on, opening and closing drifts included; lanes
-   beyond the last are
-   copies of it and are not written back. */
+   beyond the last are copies of it and are not written back. */
 NRXI_SYM_TEMPLATE void nrxi_sym_hook_lanes(size_t d, nrx_sym_grad_fn gradient, void *user,
-    const nrx_sym_scheme *s, double t0,
-                                           double h, size_t steps, size_t lanes, size_t l0, double *z)
+    const nrx_sym_scheme *s, double t0, double h, size_t steps, size_t lanes, size_t l0, double *z)
 {
     double q[NRXI_SYM_HOOK_MAX][NRXI_SYM_LANES], p[NRXI_SYM_HOOK_MAX][NRXI_SYM_LANES];
     const double merged = s->a[0] + s->a[s->stages];
@@ -2787,10 +2740,9 @@ NRXI_FN nrx_status nrxi_sym_charge_hess(void *user, double t, const double *q, c
     return nrxi_sym_charge_dp(user, t, v, v + 2, w + 2);
 }
 
-/* Free rigid body in z-x-z Euler angles q = (phi, theta, psi): with a = (p_phi - p_psi cos theta)/sin theta
-   the body-frame
-   angular momentum is m1 = a sin psi + p_theta cos psi, m2 = a cos psi - p_theta sin psi, m3 = p_psi; H = sum
-   m_i^2/(2 I_i). */
+/* Free rigid body in z-x-z Euler angles q = (phi, theta, psi): with a = (p_phi - p_psi cos theta)/sin
+   theta the body-frame angular momentum is m1 = a sin psi + p_theta cos psi, m2 = a cos psi - p_theta sin
+   psi, m3 = p_psi; H = sum m_i^2/(2 I_i). */
 NRXI_FN void nrxi_sym_rigid_momentum(const double *q, const double *p, double *m, double *a, double *da)
 {
     const double s = sin(q[1]), c = cos(q[1]), sp = sin(q[2]), cp = cos(q[2]);
@@ -3023,10 +2975,9 @@ NRXI_FN void nrxi_sym_nbody_pairs(const nrx_sym_nbody *b, const double *q, doubl
 
 #if defined(NRXI_X86)
 
-/* The same for at most NRXI_SYM_BODIES_ROW bodies in 3 dimensions: for body i four of the bodies j > i at a
-   time, so that square
-   roots and divisions run side by side. Padding stands so far away that its forces are zero whatever its mass
-   of 0 leaves. */
+/* The same for at most NRXI_SYM_BODIES_ROW bodies in 3 dimensions: for body i four of the bodies j > i at
+   a time, so that square roots and divisions run side by side. Padding stands so far away that its forces
+   are zero whatever its mass of 0 leaves. */
 NRXI_AVX2 NRXI_FN void nrxi_sym_nbody_avx2(const nrx_sym_nbody *b, const double *q, double *acc)
 {
     enum { PAD = NRXI_SYM_BODIES_ROW + 4 };
@@ -3170,16 +3121,13 @@ NRX_DEF nrx_status nrx_sym_nbody_system(const nrx_sym_nbody *bodies, nrx_sym_sys
 NRX_DEF nrx_status nrx_sym_outer_solar_system(nrx_sym_nbody *bodies, nrx_sym_system *system, double z0[36])
 {
     static const double mass[6] = { 1.00000597682, 0.000954786104043, 0.000285583733151, 0.0000437273164546,
-        0.0000517759138449,
-                                    1.0 / 1.3e8 };
+        0.0000517759138449, 1.0 / 1.3e8 };
     static const double q[18] = { 0, 0, 0, -3.5023653, -3.8169847, -1.5507963, 9.0755314, -3.0458353,
-        -1.6483708,
-                                  8.3101420, -16.2901086, -7.2521278, 11.4707666, -25.7294829, -10.8169456,
-                                  -15.5387357, -25.2225594, -3.1902382 };
+        -1.6483708, 8.3101420, -16.2901086, -7.2521278, 11.4707666, -25.7294829, -10.8169456, -15.5387357,
+        -25.2225594, -3.1902382 };
     static const double v[18] = { 0, 0, 0, 0.00565429, -0.00412490, -0.00190589, 0.00168318, 0.00483525,
-        0.00192462,
-                                  0.00354178, 0.00137102, 0.00055029, 0.00288930, 0.00114527, 0.00039677,
-                                  0.00276725, -0.00170702, -0.00136504 };
+        0.00192462, 0.00354178, 0.00137102, 0.00055029, 0.00288930, 0.00114527, 0.00039677, 0.00276725,
+        -0.00170702, -0.00136504 };
     size_t i;
     if (!bodies || !system || !z0) return nrxi_fail(NULL, NRX_E_ARG,
         "nrx_sym_outer_solar_system: NULL argument");
@@ -3304,9 +3252,8 @@ NRXI_FN void nrxi_sym_rigid_turn(const double *inertia, double *m, double *Q, in
     }
 }
 
-NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3], double quaternion[4],
-    double h, size_t steps,
-                                            int compose)
+NRX_DEF nrx_status nrx_sym_rigid_body_steps(
+    const double inertia[3], double m[3], double quaternion[4], double h, size_t steps, int compose)
 {
     nrx_sym_scheme s;
     size_t n;
@@ -3334,8 +3281,7 @@ NRX_DEF nrx_status nrx_sym_rigid_body_steps(const double inertia[3], double m[3]
 }
 
 NRX_DEF nrx_status nrx_sym_boris(void (*field)(void *user, double t, const double *x, double *E, double *B),
-    void *user, double t0,
-                                 double h, size_t steps, double x[3], double v[3])
+    void *user, double t0, double h, size_t steps, double x[3], double v[3])
 {
     double E[3] = { 0, 0, 0 }, B[3] = { 0, 0, 0 };
     size_t n;
@@ -3445,8 +3391,7 @@ NRXI_FN void nrxi_sym_compose(nrx_sym_scheme *s, int n, int order, const double 
 }
 
 /* Coefficients: Ruth 1983; Forest, Ruth 1990; Yoshida 1990; Suzuki 1990; McLachlan, Atela 1992; McLachlan
-   1995; Kahan, Li 1997;
-   Omelyan, Mryglod, Folk 2002; Blanes, Moan 2002; Sofroniou, Spaletta 2005. */
+   1995; Kahan, Li 1997; Omelyan, Mryglod, Folk 2002; Blanes, Moan 2002; Sofroniou, Spaletta 2005. */
 NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
 {
     static const double none[1] = { 0.0 };
@@ -3508,11 +3453,9 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
         nrxi_sym_bab(s, 6, 4, 4, a, b); break; }
     case NRX_SYM_MCLACHLAN_ATELA5: {
         static const double a[5] = { 0.33983962583911, -0.088601336903027329, 0.5858564768259621188,
-            -0.603039356536491888,
-                                     0.3235807965546976394 };
+            -0.603039356536491888, 0.3235807965546976394 };
         static const double b[5] = { 0.1193900292875672758, 0.6989273703824752308, -0.1713123582716007754,
-            0.401269502251353448,
-                                     0.010705081848235984 };
+            0.401269502251353448, 0.010705081848235984 };
         nrxi_sym_ba(s, 6, 5, 3, a, b); break; }
     case NRX_SYM_YOSHIDA6: {
         static const double w[3] = { 0.78451361047755726381949763, 0.23557321335935813368479318,
@@ -3520,8 +3463,7 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
         nrxi_sym_compose(s, 7, 6, w); break; }
     case NRX_SYM_KAHAN_LI6: {
         static const double w[4] = { 0.39216144400731413927925056, 0.33259913678935943859974864,
-            -0.70624617255763935980996482,
-                                     0.08221359629355080023149045 };
+            -0.70624617255763935980996482, 0.08221359629355080023149045 };
         nrxi_sym_compose(s, 9, 6, w); break; }
     case NRX_SYM_MCLACHLAN_SS9: {
         static const double w[4] = { 0.1867, 0.55549702371247839916, 0.12946694891347535806,
@@ -3537,55 +3479,42 @@ NRXI_FN nrx_status nrxi_sym_scheme_find(int method, nrx_sym_scheme *s)
         static const double a[5] = { 0.123229775946271, 0.290553797799558, -0.127049212625417,
             -0.246331761062075, 0.357208872795928 };
         static const double b[5] = { 0.0414649985182624, 0.198128671918067, -0.0400061921041533,
-            0.0752539843015807,
-                                     -0.0115113874206879 };
+            0.0752539843015807, -0.0115113874206879 };
         nrxi_sym_bab(s, 11, 6, 4, a, b); break; }
     case NRX_SYM_SRKN14A: {
         static const double a[7] = { 0.0378593198406116, 0.102635633102435, -0.0258678882665587,
-            0.314241403071447,
-                                     -0.130144459517415, 0.106417700369543, -0.00879424312851058 };
+            0.314241403071447, -0.130144459517415, 0.106417700369543, -0.00879424312851058 };
         static const double b[6] = { 0.09171915262446165, 0.183983170005006, -0.05653436583288827,
-            0.004914688774712854,
-                                     0.143761127168358, 0.328567693746804 };
+            0.004914688774712854, 0.143761127168358, 0.328567693746804 };
         nrxi_sym_aba(s, 14, 6, 4, a, b); break; }
     case NRX_SYM_YOSHIDA8: {
         static const double w[7] = { 0.74167036435061295345, -0.40910082580003159400, 0.19075471029623837995,
-                                     -0.57386247111608226666, 0.29906418130365592384, 0.33462491824529818378,
-                                     0.31529309239676659663 };
+            -0.57386247111608226666, 0.29906418130365592384, 0.33462491824529818378, 0.31529309239676659663 };
         nrxi_sym_compose(s, 15, 8, w); break; }
     case NRX_SYM_KAHAN_LI8: {
         static const double w[8] = { 0.13020248308889008087881763, 0.56116298177510838456196441,
-            -0.38947496264484728640807860,
-                                     0.15884190655515560089621075, -0.39590389413323757733623154,
-                                         0.18453964097831570709183254,
-                                     0.25837438768632204729397911, 0.29501172360931029887096624 };
+            -0.38947496264484728640807860, 0.15884190655515560089621075, -0.39590389413323757733623154,
+            0.18453964097831570709183254, 0.25837438768632204729397911, 0.29501172360931029887096624 };
         nrxi_sym_compose(s, 17, 8, w); break; }
     case NRX_SYM_MCLACHLAN_SS17: {
         static const double w[8] = { 0.12886597938144329897, 0.5815140871052509624, -0.41017537146985013753,
-            0.1851469357165877327,
-                                     -0.40955234342085141934, 0.14440594108001204106, 0.27833550039367965131,
-                                     0.31495668391629485789 };
+            0.1851469357165877327, -0.40955234342085141934, 0.14440594108001204106, 0.27833550039367965131,
+            0.31495668391629485789 };
         nrxi_sym_compose(s, 17, 8, w); break; }
     case NRX_SYM_SOFRONIOU_SPALETTA10: {
         static const double w[17] = { 0.07879572252168641926390768, 0.31309610341510852776481247,
-            0.02791838323507806610952027,
-                                      -0.22959284159390709415121340, 0.13096206107716486317465686,
-                                          -0.26973340565451071434460973,
-                                      0.07497334315589143566613711, 0.11199342399981020488957508,
-                                          0.36613344954622675119314812,
-                                      -0.39910563013603589787862981, 0.10308739852747107731580277,
-                                          0.41143087395589023782070412,
-                                      -0.00486636058313526176219566, -0.39203335370863990644808194,
-                                          0.05194250296244964703718290,
-                                      0.05066509075992449633587434, 0.04967437063972987905456880 };
+            0.02791838323507806610952027, -0.22959284159390709415121340, 0.13096206107716486317465686,
+            -0.26973340565451071434460973, 0.07497334315589143566613711, 0.11199342399981020488957508,
+            0.36613344954622675119314812, -0.39910563013603589787862981, 0.10308739852747107731580277,
+            0.41143087395589023782070412, -0.00486636058313526176219566, -0.39203335370863990644808194,
+            0.05194250296244964703718290, 0.05066509075992449633587434, 0.04967437063972987905456880 };
         nrxi_sym_compose(s, 35, 10, w); break; }
     case NRX_SYM_SABA2: {   /* Laskar, Robutel 2001: for H_A + eps H_B */
         static const double a[1] = { 0.2113248654051871177454256 };
         nrxi_sym_aba(s, 2, 2, 2, a, none); break; }
     case NRX_SYM_SABA1064: { /* Blanes et al. 2013 */
         static const double a[4] = { 0.03809449742241219545697532, 0.1452987161169137492940201,
-            0.2076276957255412507162056,
-                                     0.4359097036515261592231549 };
+            0.2076276957255412507162056, 0.4359097036515261592231549 };
         static const double b[3] = { 0.09585888083707521061077150, 0.2044461531429987806805078,
             0.2170703479789911017143385 };
         nrxi_sym_aba(s, 8, 4, 4, a, b); break; }
@@ -3608,11 +3537,9 @@ NRX_DEF nrx_status nrx_sym_scheme_get(int method, nrx_sym_scheme *scheme)
     return NRX_OK;
 }
 
-/* ---- the stepper behind every integration ----
-   A run holds the problem and an internal state y (positions, momenta, low-order parts, tangents, ... as the
-   family of the method
-   wants it). `begin` makes y from z, `steps` moves it, `end` gives z without disturbing y: a look does not
-   change the orbit, and
+/* ---- the stepper behind every integration ---- A run holds the problem and an internal state y
+   (positions, momenta, low-order parts, tangents, ... as the family of the method wants it). `begin` makes
+   y from z, `steps` moves it, `end` gives z without disturbing y: a look does not change the orbit, and
    copying y back is enough to repeat the last steps one by one when something went wrong. */
 
 typedef struct nrxi_sym_run nrxi_sym_run;
@@ -3643,8 +3570,10 @@ struct nrxi_sym_run {
 
 /* ---- splitting methods; y = q, p, [carry q, carry p] or [lattice], tangents ---- */
 
-NRXI_FN double *nrxi_sym_tangents(const nrxi_sym_run *run) { return run->y + (run->roundoff ? 4 : 2) * run->d;
-    }
+NRXI_FN double *nrxi_sym_tangents(const nrxi_sym_run *run)
+{
+    return run->y + (run->roundoff ? 4 : 2) * run->d;
+}
 
 /* x[j] += dx on the lattice of spacing `unit`; the integer stands in the bytes of *k. */
 NRXI_FN nrx_status nrxi_sym_lattice_add(double unit, double dx, double *x, double *k)
@@ -3660,8 +3589,10 @@ NRXI_FN nrx_status nrxi_sym_lattice_add(double unit, double dx, double *x, doubl
     return NRX_OK;
 }
 
-NRXI_FN double nrxi_sym_lattice_unit(const nrxi_sym_run *run) { return run->desc->lattice > 0.0 ?
-    run->desc->lattice : 3.5527136788005009e-15; }
+NRXI_FN double nrxi_sym_lattice_unit(const nrxi_sym_run *run)
+{
+    return run->desc->lattice > 0.0 ? run->desc->lattice : 3.5527136788005009e-15;
+}
 
 NRXI_FN nrx_status nrxi_sym_lattice_set(const nrxi_sym_run *run, double *y)
 {
@@ -3783,19 +3714,26 @@ NRXI_SYM_TEMPLATE nrx_status nrxi_sym_split_loop(nrxi_sym_run *run, int compensa
     run->done += steps;
     return NRX_OK;
 }
-NRXI_FN nrx_status nrxi_sym_split_plain(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 0,
-    0, steps); }
-NRXI_FN nrx_status nrxi_sym_split_comp(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 1,
-    0, steps); }
-NRXI_FN nrx_status nrxi_sym_split_plain_m(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run,
-    0, 1, steps); }
-NRXI_FN nrx_status nrxi_sym_split_comp_m(nrxi_sym_run *run, size_t steps) { return nrxi_sym_split_loop(run, 1,
-    1, steps); }
+NRXI_FN nrx_status nrxi_sym_split_plain(nrxi_sym_run *run, size_t steps)
+{
+    return nrxi_sym_split_loop(run, 0, 0, steps);
+}
+NRXI_FN nrx_status nrxi_sym_split_comp(nrxi_sym_run *run, size_t steps)
+{
+    return nrxi_sym_split_loop(run, 1, 0, steps);
+}
+NRXI_FN nrx_status nrxi_sym_split_plain_m(nrxi_sym_run *run, size_t steps)
+{
+    return nrxi_sym_split_loop(run, 0, 1, steps);
+}
+NRXI_FN nrx_status nrxi_sym_split_comp_m(nrxi_sym_run *run, size_t steps)
+{
+    return nrxi_sym_split_loop(run, 1, 1, steps);
+}
 NRXI_FN nrx_status nrxi_sym_split_hook(nrxi_sym_run *run, size_t steps)
 {
     nrx_status status = run->sys->hook(run->sys->user, &run->scheme, run->t0, run->h, run->done, steps, 0,
-        run->y,
-                                       run->roundoff == NRX_SYM_COMPENSATED ? run->y + 2 * run->d : NULL);
+        run->y, run->roundoff == NRX_SYM_COMPENSATED ? run->y + 2 * run->d : NULL);
     run->done += steps;
     return status;
 }
@@ -3842,7 +3780,7 @@ NRXI_FN nrx_status nrxi_sym_split_end(nrxi_sym_run *run, double *z)
     memcpy(copy, run->y, run->ny * sizeof *copy);
     if (run->done && a != 0.0)
         status = nrxi_sym_move(run, 0, run->t0 + (double)run->done * run->h, a * run->h, copy,
-                               copy + (run->roundoff ? 4 : 2) * run->d, run->work);
+            copy + (run->roundoff ? 4 : 2) * run->d, run->work);
     if (status == NRX_OK) nrxi_sym_state_out(run, copy, z);
     return status;
 }
@@ -3915,8 +3853,10 @@ NRXI_FN void nrxi_sym_tableau(nrxi_sym_run *run)
         }
 }
 
-NRXI_FN double *nrxi_sym_irk_slopes(const nrxi_sym_run *run) { return nrxi_sym_tangents(run) + 2 * run->d *
-    run->desc->tangents; }
+NRXI_FN double *nrxi_sym_irk_slopes(const nrxi_sym_run *run)
+{
+    return nrxi_sym_tangents(run) + 2 * run->d * run->desc->tangents;
+}
 
 /* Z = y + h sum_j A_ij K_j (q rows by A, p rows by B) */
 NRXI_FN void nrxi_sym_irk_stage(const nrxi_sym_run *run, int i, double h, const double *base, const double *K,
@@ -3958,9 +3898,8 @@ NRXI_FN nrx_status nrxi_sym_irk_matrix(nrxi_sym_run *run, double t, double h, co
     return nrxi_sym_lu(N, M, run->piv);
 }
 
-/* The slopes K of one step by fixed point or simplified Newton, iterated to the level of round-off: a looser
-   stop would let the
-   energy drift (Hairer, McLachlan, Razakarivony 2008). */
+/* The slopes K of one step by fixed point or simplified Newton, iterated to the level of round-off: a
+   looser stop would let the energy drift (Hairer, McLachlan, Razakarivony 2008). */
 NRXI_FN nrx_status nrxi_sym_irk_solve(nrxi_sym_run *run, double t, double h, double *K, int newton)
 {
     const size_t d = run->d, n = 2 * d, s = (size_t)run->stages;
@@ -4086,8 +4025,7 @@ NRXI_FN nrx_status nrxi_sym_irk_steps(nrxi_sym_run *run, size_t steps)
         double at = 0.0;
         for (i = 0; i < run->scheme.weights; i++) {
             nrx_status status = nrxi_sym_irk_step(run, run->t0 + ((double)run->done + at) * run->h,
-                run->scheme.w[i] * run->h,
-                                                  run->done > 0 && run->scheme.weights == 1);
+                run->scheme.w[i] * run->h, run->done > 0 && run->scheme.weights == 1);
             if (status != NRX_OK) return status;
             at += run->scheme.w[i];
         }
@@ -4180,10 +4118,9 @@ NRXI_FN nrx_status nrxi_sym_tao_steps(nrxi_sym_run *run, size_t steps)
     return NRX_OK;
 }
 
-/* Symmetric projection (Jayawardana, Ohsawa, arXiv 2111.10915): start the copies at z + mu and z - mu so that
-   after the step and
-   a second shift by the same mu they coincide again; mu by simplified Newton to round-off. Symplectic in (q,
-   p). */
+/* Symmetric projection (Jayawardana, Ohsawa, arXiv 2111.10915): start the copies at z + mu and z - mu so
+   that after the step and a second shift by the same mu they coincide again; mu by simplified Newton to
+   round-off. Symplectic in (q, p). */
 NRXI_FN nrx_status nrxi_sym_semi_steps(nrxi_sym_run *run, size_t steps)
 {
     const size_t d = run->d, n = 2 * d;
@@ -4424,11 +4361,10 @@ NRXI_FN nrx_status nrxi_sym_wh_corrector(nrxi_sym_run *run, double h, int invers
     static const double b5[2] = { 0.041500993379666445833, -0.0083001986759332891665 };
     static const double b7[3] = { 0.05396439909312749872, -0.01827092324670213148, 0.002492681142692210578 };
     static const double b11[5] = { 0.072593394748842738674, -0.038121613681288650509, 0.012309078592019946318,
-                                   -0.0023487215292295354188, 0.00020361579647854651302 };
+        -0.0023487215292295354188, 0.00020361579647854651302 };
     static const double b17[8] = { 0.093056103771425958592, -0.065192863576377893658, 0.032422198864713580294,
-                                   -0.012071760822342291062, 0.0033132577069380655656,
-                                       -0.00063599983075817658984,
-                                   0.000076436355227935738363, -0.0000043347415473373580190 };
+        -0.012071760822342291062, 0.0033132577069380655656, -0.00063599983075817658984,
+        0.000076436355227935738363, -0.0000043347415473373580190 };
     const int K = (run->corrector - 1) / 2;
     const double *table = K == 1 ? b3 : K == 2 ? b5 : K == 3 ? b7 : K == 5 ? b11 : b17, unit = sqrt(7.0 / 40.0) * h;
     int i, j;
@@ -4678,12 +4614,16 @@ NRXI_FN nrx_status nrxi_sym_single_steps(nrxi_sym_run *run, size_t steps)
 
 /* ---- planning a run ---- */
 
-NRXI_FN int nrxi_sym_is_splitting(int method) { return method >= NRX_SYM_VERLET &&
-    method <= NRX_SYM_SOFRONIOU_SPALETTA10; }
+NRXI_FN int nrxi_sym_is_splitting(int method)
+{
+    return method >= NRX_SYM_VERLET && method <= NRX_SYM_SOFRONIOU_SPALETTA10;
+}
 NRXI_FN int nrxi_sym_is_gauss(int method) { return method >= NRX_SYM_MIDPOINT && method <= NRX_SYM_GAUSS8; }
 NRXI_FN int nrxi_sym_is_irk(int method) { return method >= NRX_SYM_MIDPOINT && method <= NRX_SYM_LOBATTO6; }
-NRXI_FN int nrxi_sym_is_wh(int method) { return method >= NRX_SYM_WISDOM_HOLMAN && method <= NRX_SYM_SABA1064;
-    }
+NRXI_FN int nrxi_sym_is_wh(int method)
+{
+    return method >= NRX_SYM_WISDOM_HOLMAN && method <= NRX_SYM_SABA1064;
+}
 
 /* Can `method` do this system at all? NULL, or the reason why not. */
 NRXI_FN const char *nrxi_sym_objection(const nrx_sym_system *s, int method, const nrx_sym_desc *desc)
@@ -4732,8 +4672,7 @@ NRX_DEF int nrx_sym_method_order(const nrx_sym_system *system, int method, int c
 }
 
 NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, int method,
-    const nrx_sym_desc *desc, size_t *total,
-                                 const char *who)
+    const nrx_sym_desc *desc, size_t *total, const char *who)
 {
     const nrx_env *env = &desc->env;
     const char *why;
@@ -4780,8 +4719,7 @@ NRXI_FN nrx_status nrxi_sym_plan(nrxi_sym_run *run, const nrx_sym_system *sys, i
         if (!composable || nrxi_sym_scheme_find(desc->compose, &run->scheme) != NRX_OK ||
             run->scheme.weights == 0)
             return nrxi_fail(env, NRX_E_UNSUPPORTED, "%s: %s cannot be composed with method %d", who,
-                nrx_sym_method_name(method),
-                             desc->compose);
+                nrx_sym_method_name(method), desc->compose);
     } else if (nrxi_sym_scheme_find(method, &run->scheme) != NRX_OK) {
         (void)nrxi_sym_scheme_find(NRX_SYM_VERLET, &run->scheme);   /* the weight 1 */
     }
@@ -4876,8 +4814,10 @@ typedef struct nrxi_sym_job {
     int stop;
 } nrxi_sym_job;
 
-NRXI_FN double nrxi_sym_job_time(const nrxi_sym_job *job, size_t step) { return job->desc->t0 + (double)step *
-    job->run.h; }
+NRXI_FN double nrxi_sym_job_time(const nrxi_sym_job *job, size_t step)
+{
+    return job->desc->t0 + (double)step * job->run.h;
+}
 
 NRXI_FN void nrxi_sym_note_energy(nrxi_sym_job *job, double t, const double *z)
 {
@@ -5021,8 +4961,7 @@ NRXI_FN nrx_status nrxi_sym_drive(nrxi_sym_job *job, double *z, size_t steps)
 }
 
 NRXI_FN nrx_status nrxi_sym_size(nrxi_sym_job *job, const nrx_sym_system *system, int method,
-    const nrx_sym_desc *desc, size_t *total,
-                                 const char *who)
+    const nrx_sym_desc *desc, size_t *total, const char *who)
 {
     size_t part = 0;
     nrx_status status = nrxi_sym_plan(&job->run, system, method, desc, total, who);
@@ -5047,8 +4986,7 @@ NRX_DEF size_t nrx_sym_workspace_size(const nrx_sym_system *system, int method, 
 }
 
 NRX_DEF nrx_status nrx_sym_integrate(const nrx_sym_system *system, int method, double *z, double h,
-    size_t steps,
-                                     const nrx_sym_desc *desc, nrx_sym_info *info)
+    size_t steps, const nrx_sym_desc *desc, nrx_sym_info *info)
 {
     const nrx_sym_desc none = NRX_ZERO;
     nrx_sym_info unseen;
@@ -5147,8 +5085,7 @@ NRXI_FN void nrxi_sym_batch_job(void *arg, size_t chunk)
 }
 
 NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int method, double *z, size_t lanes,
-    double h,
-                                           size_t steps, const nrx_sym_desc *desc)
+    double h, size_t steps, const nrx_sym_desc *desc)
 {
     const nrx_sym_desc none = NRX_ZERO;
     nrxi_sym_batch b;
@@ -5194,9 +5131,8 @@ NRX_DEF nrx_status nrx_sym_integrate_batch(const nrx_sym_system *system, int met
 
 NRX_DEF nrx_status nrx_sym_gradient(const nrx_sym_system *system, int method, double *z, double h,
     size_t steps, double *lambda,
-                                    nrx_status (*dparam)(void *user, double t, const double *z,
-                                        const double *u, double *dtheta),
-                                    double *dtheta, const nrx_sym_desc *desc)
+    nrx_status (*dparam)(void *user, double t, const double *z, const double *u, double *dtheta),
+    double *dtheta, const nrx_sym_desc *desc)
 {
     nrx_sym_desc one = NRX_ZERO;
     nrxi_sym_run run;
@@ -5283,10 +5219,8 @@ NRXI_FN int nrxi_sym_section_hit(void *user, size_t index, double t, const doubl
 }
 
 NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, double *z, double h,
-    size_t max_steps,
-                                    size_t coordinate, double value, int direction, double *rows,
-                                        size_t count, size_t *found,
-                                    const nrx_sym_desc *desc)
+    size_t max_steps, size_t coordinate, double value, int direction, double *rows, size_t count,
+    size_t *found, const nrx_sym_desc *desc)
 {
     nrx_sym_desc use = NRX_ZERO;
     nrxi_sym_section s;
@@ -5313,8 +5247,7 @@ NRX_DEF nrx_status nrx_sym_poincare(const nrx_sym_system *system, int method, do
 /* ---- MEGNO ---- */
 
 NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, double *z, double h, size_t steps,
-    uint64_t seed,
-                                 double *megno, double *lyapunov, const nrx_sym_desc *desc)
+    uint64_t seed, double *megno, double *lyapunov, const nrx_sym_desc *desc)
 {
     nrx_sym_desc use = NRX_ZERO;
     nrxi_sym_run run;
@@ -5376,8 +5309,7 @@ NRX_DEF nrx_status nrx_sym_megno(const nrx_sym_system *system, int method, doubl
 
 /* G = -(grad sigma . f) / sigma, the change of 1/sigma per unit of the fictive time */
 NRXI_FN nrx_status nrxi_sym_density(const nrx_sym_system *s, const nrx_sym_adapt *adapt, double t,
-    const double *z, double *work,
-                                    double *sigma, double *G)
+    const double *z, double *work, double *sigma, double *G)
 {
     const size_t n = 2 * s->d;
     double *grad = work, *f = work + n;
@@ -5428,10 +5360,8 @@ NRXI_FN nrx_status nrxi_sym_log_step(const nrx_sym_system *s, double E0, double 
 }
 
 NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int method,
-    const nrx_sym_adapt *adapt, double *z,
-                                              double eps, size_t steps, double t_end,
-                                                  const nrx_sym_desc *desc,
-                                              nrx_sym_info *info)
+    const nrx_sym_adapt *adapt, double *z, double eps, size_t steps, double t_end, const nrx_sym_desc *desc,
+    nrx_sym_info *info)
 {
     const nrx_sym_adapt kepler = NRX_ZERO;
     nrx_sym_desc use = NRX_ZERO;
@@ -5513,14 +5443,13 @@ NRX_DEF nrx_status nrx_sym_integrate_adaptive(const nrx_sym_system *system, int 
     nrxi_free(&use.env, memory);
     return status == NRX_OK ? status
                             : nrxi_fail(&use.env, status,
-                                "nrx_sym_integrate_adaptive: stopped at step %zu, t = %g", info->steps, t);
+                                  "nrx_sym_integrate_adaptive: stopped at step %zu, t = %g", info->steps, t);
 }
 
 /* ---- self-check ---- */
 
 /* Columns of M by central differences, extrapolated (Ridders 1982): per entry the tableau value with the
-   smallest error estimate.
-   table [8][n] scratch + y [2n]. */
+   smallest error estimate. table [8][n] scratch + y [2n]. */
 NRXI_FN nrx_status nrxi_sym_map_column(const nrx_sym_map *map, double h, const double *x, size_t col,
     double *M, double *scratch)
 {
@@ -5588,8 +5517,7 @@ NRXI_FN nrx_status nrxi_sym_map_run(const nrx_sym_map *map, double h, size_t ste
 
 /* Observed order: slope between successive halvings, the last that is not yet round-off. */
 NRXI_FN nrx_status nrxi_sym_map_order(const nrx_sym_map *map, const double *x, double h, double span,
-    int halvings,
-                                      const double *exact, double *y, nrx_sym_report *r)
+    int halvings, const double *exact, double *y, nrx_sym_report *r)
 {
     const size_t n = map->n;
     size_t steps = (size_t)(span / h + 0.5), i;
@@ -5676,8 +5604,10 @@ NRX_DEF nrx_status nrx_sym_check(const nrx_sym_map *map, const double *x, const 
     }
     if (status == NRX_OK && desc->halvings >= 0)
         status = nrxi_sym_map_order(map, x, h, desc->span != 0.0 ? desc->span : 10.0 * h,
-                                    desc->halvings == 0 ? 3 : desc->halvings > 5 ? 5 : desc->halvings,
-                                        desc->exact, y, &r);
+            desc->halvings == 0  ? 3
+            : desc->halvings > 5 ? 5
+                                 : desc->halvings,
+            desc->exact, y, &r);
     nrxi_free(&desc->env, memory);
     if (status != NRX_OK) return nrxi_fail(&desc->env, status, "nrx_sym_check: the map failed: %s",
         nrx_status_string(status));
@@ -5731,7 +5661,7 @@ NRXI_FN nrx_status nrxi_sym_method_tangent(void *user, double h, const double *x
 }
 
 NRX_DEF nrx_status nrx_sym_method_map(const nrx_sym_system *system, int method, const nrx_sym_desc *desc,
-                                      nrx_sym_method_map_storage *storage, nrx_sym_map *map)
+    nrx_sym_method_map_storage *storage, nrx_sym_map *map)
 {
     const nrx_sym_desc none = NRX_ZERO;
     nrxi_sym_run run;
@@ -5775,8 +5705,7 @@ enum { NRXI_SYM_STEP = 1 };
 
 /* y [rows][8] = bias (or 0) + W x, W_ij = W[i rs + j cs]: rs, cs choose W or its transpose. */
 NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, size_t rs, size_t cs,
-    const double *bias,
-                                   const double *x, double *y)
+    const double *bias, const double *x, double *y)
 {
     size_t i, j;
 #if defined(NRXI_SYM_VEC)
@@ -5968,14 +5897,12 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x,
     }
 }
 
-/* Reverse mode of S = lambda . grad F(x) + mu . F''(x) xd (mu and xd NULL: the first term only). Written as
-   one forward sweep of
-   jets - value, derivative m along mu, x along xd, and c = lambda-derivative + mixed second derivative - and
-   its adjoint:
-   xb = dS/dx, xdb = dS/dxd, parameter gradients added to f->grad. */
+/* Reverse mode of S = lambda . grad F(x) + mu . F''(x) xd (mu and xd NULL: the first term only). Written
+   as one forward sweep of jets - value, derivative m along mu, x along xd, and c = lambda-derivative +
+   mixed second derivative - and its adjoint: xb = dS/dx, xdb = dS/dxd, parameter gradients added to
+   f->grad. */
 NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double *x, const double *xd,
-    const double *lambda,
-                                            const double *mu, double *xb, double *xdb)
+    const double *lambda, const double *mu, double *xb, double *xdb)
 {
     nrxi_sym_pot_at at;
     const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
@@ -6068,12 +5995,10 @@ NRXI_AVX2 NRXI_FN void nrxi_sym_grad_2(const nrxi_sym_pot *f, const double *x, c
     double *gd, double *V)
 { nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
 NRXI_AVX512 NRXI_FN void nrxi_sym_reverse_512(const nrxi_sym_pot *f, const double *x, const double *xd,
-    const double *lambda,
-                                              const double *mu, double *xb, double *xdb)
+    const double *lambda, const double *mu, double *xb, double *xdb)
 { nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
 NRXI_AVX2 NRXI_FN void nrxi_sym_reverse_2(const nrxi_sym_pot *f, const double *x, const double *xd,
-    const double *lambda,
-                                          const double *mu, double *xb, double *xdb)
+    const double *lambda, const double *mu, double *xb, double *xdb)
 { nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
 #endif
 NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
@@ -6086,8 +6011,7 @@ NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const 
     nrxi_sym_pot_grad(f, x, xd, g, gd, V);
 }
 NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const double *xd,
-    const double *lambda, const double *mu,
-                                 double *xb, double *xdb)
+    const double *lambda, const double *mu, double *xb, double *xdb)
 {
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) { nrxi_sym_reverse_512(f, x, xd, lambda, mu, xb, xdb); return; }
@@ -6369,11 +6293,9 @@ NRXI_FN void nrxi_sym_join(size_t d, const double *x, const double *t, double fa
 }
 
 /* Potential layer: dst += sign (grad F(t, src) - grad F(0, src)); with `dots` also the directional
-   derivative, time moving at
-   rate `td`. rate [8] (or NULL) += dF/dt(t, src) before. */
+   derivative, time moving at rate `td`. rate [8] (or NULL) += dF/dt(t, src) before. */
 NRXI_FN void nrxi_sym_pot_layer(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction,
-    const double *t, double td, int dots,
-                                double *s, double *rate)
+    const double *t, double td, int dots, double *s, double *rate)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
     const double sign = (layer->side ? 1.0 : -1.0) * direction;
@@ -6393,12 +6315,10 @@ NRXI_FN void nrxi_sym_pot_layer(nrx_sym_flow *f, const nrxi_sym_layer *layer, do
     if (dots) for (k = 0; k < D; k++) dst[2 * D + k] += sign * (gd[k] - gd0[k]);
 }
 
-/* Reverse of the above at the layer's input s: bar = adjoints of its output become those of its input. hbar:
-   weight of dF/dt
-   for Hamiltonian matching (direction -1). */
+/* Reverse of the above at the layer's input s: bar = adjoints of its output become those of its input.
+   hbar: weight of dF/dt for Hamiltonian matching (direction -1). */
 NRXI_FN void nrxi_sym_pot_layer_back(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction,
-    const double *t, int dots,
-                                     const double *s, double *bar, const double *hbar, int gradients)
+    const double *t, int dots, const double *s, double *bar, const double *hbar, int gradients)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE, W = (2 * d + 1) * NRXI_SYM_TILE;
     const double sign = (layer->side ? 1.0 : -1.0) * direction;
@@ -6550,8 +6470,7 @@ NRXI_FN void nrxi_sym_henon(nrx_sym_flow *f, const nrxi_sym_layer *layer, int in
 
 /* Any layer, forward (direction 1) or undone (-1). td: rate of time for the dots. */
 NRXI_FN void nrxi_sym_layer_run(nrx_sym_flow *f, const nrxi_sym_layer *layer, double direction,
-    const double *t, double td, int dots,
-                                double *s, double *rate)
+    const double *t, double td, int dots, double *s, double *rate)
 {
     const size_t d = f->desc.d, D = d * NRXI_SYM_TILE;
     int i;
@@ -6697,9 +6616,8 @@ NRXI_FN nrx_status nrxi_sym_generate_back(nrx_sym_flow *f, const double *t, cons
 
 /* ---- MLP baseline x + tanh(t) N(x, t) ---- */
 
-/* One sweep at s (q, p, dots): with `back` NULL the state moves forward; else `back` [4d] are adjoints of y,
-   ydot that become those
-   of x, and the parameter gradients grow. Time moves at rate td. */
+/* One sweep at s (q, p, dots): with `back` NULL the state moves forward; else `back` [4d] are adjoints of
+   y, ydot that become those of x, and the parameter gradients grow. Time moves at rate td. */
 NRXI_FN void nrxi_sym_mlp(nrx_sym_flow *f, const double *t, double td, int dots, double *s, double *back)
 {
     const size_t n = 2 * f->desc.d, H = f->desc.width, in = n + 1, P = NRXI_SYM_TILE, T = H * P;
@@ -6827,8 +6745,7 @@ NRXI_FN nrx_status nrxi_sym_tile_back(nrx_sym_flow *f, const double *t, int dots
 }
 
 /* Hhat [8] at s: the layers are undone from the last on; each adds the time derivative of its primitive at
-   the point it sees.
-   States after each undoing stay in f->state (the one before layer m at m + 1). */
+   the point it sees. States after each undoing stay in f->state (the one before layer m at m + 1). */
 NRXI_FN void nrxi_sym_tile_hamiltonian(nrx_sym_flow *f, const double *t, double *s, double *H)
 {
     const size_t S = 2 * f->desc.d * NRXI_SYM_TILE, stride = 2 * S;
@@ -6876,9 +6793,8 @@ NRX_DEF nrx_status nrx_sym_flow_eval(nrx_sym_flow *flow, size_t n, const double 
 NRXI_FN nrx_status nrxi_sym_hnn_rows(nrx_sym_flow *f, size_t n, const double *t, const double *x,
     const double *v, double *y, double *w);
 
-NRX_DEF nrx_status nrx_sym_flow_tangent(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
-    const double *v, double *y,
-                                        double *w)
+NRX_DEF nrx_status nrx_sym_flow_tangent(
+    nrx_sym_flow *flow, size_t n, const double *t, const double *x, const double *v, double *y, double *w)
 {
     size_t first, m;
     nrx_status status = nrxi_sym_flow_args(flow, n, t, x, y, "nrx_sym_flow_tangent");
@@ -7185,9 +7101,7 @@ NRXI_FN nrx_status nrxi_sym_tile_residual(nrx_sym_flow *f, const nrx_sym_system 
 }
 
 NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_system *system, size_t n,
-    const double *t,
-                                             const double *x, const double weights[2], double *residual,
-                                                 double *matching)
+    const double *t, const double *x, const double weights[2], double *residual, double *matching)
 {
     const double wr = weights ? weights[0] : 0.0, wm = weights ? weights[1] : 0.0;
     double sum_r = 0.0, sum_m = 0.0;
@@ -7262,8 +7176,7 @@ NRX_DEF nrx_status nrx_sym_flow_loss_physics(nrx_sym_flow *flow, const nrx_sym_s
 }
 
 NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const double *t, const double *x,
-    const double *y,
-                                          double weight, double *loss)
+    const double *y, double weight, double *loss)
 {
     double sum = 0.0, c;
     size_t first, m, d, l, j;
@@ -7310,8 +7223,7 @@ NRX_DEF nrx_status nrx_sym_flow_loss_data(nrx_sym_flow *flow, size_t n, const do
 }
 
 NRX_DEF nrx_status nrx_sym_flow_energy_bound(nrx_sym_flow *flow, const nrx_sym_system *system, double dt,
-    double T, size_t cells,
-                                             const double *x, double *bound, double *error)
+    double T, size_t cells, const double *x, double *bound, double *error)
 {
     static const double node[4] = { 0.06943184420297371239, 0.33000947820757186760, 0.66999052179242813240,
         0.93056815579702628761 };
@@ -7484,8 +7396,10 @@ NRXI_FN nrx_status nrxi_sym_fixed_loss(nrxi_sym_trainer *r, double *loss)
     return status;
 }
 
-typedef struct nrxi_sym_lbfgs { double *s, *y, *x0, *g0, *p, rho[NRXI_SYM_MEMORY], alpha[NRXI_SYM_MEMORY];
-    size_t n, used, next; } nrxi_sym_lbfgs;
+typedef struct nrxi_sym_lbfgs {
+    double *s, *y, *x0, *g0, *p, rho[NRXI_SYM_MEMORY], alpha[NRXI_SYM_MEMORY];
+    size_t n, used, next;
+} nrxi_sym_lbfgs;
 
 /* p = -(inverse Hessian estimate) g by the two-loop recursion */
 NRXI_FN void nrxi_sym_lbfgs_direction(nrxi_sym_lbfgs *b, const double *g)
@@ -7647,6 +7561,9 @@ NRX_DEF nrx_status nrx_sym_flow_train(nrx_sym_flow *flow, const nrx_sym_train_de
         status = nrxi_sym_train_loop(&r, steps, steps + desc->refine, &adam, peak, info);
         nrxi_adam_drop(&adam);
         if (status == NRX_OK && desc->refine) status = nrxi_sym_refine(&r, steps, steps + desc->refine, info);
+        if (!desc->x)
+            (void)nrx_sym_flow_loss_physics(
+                flow, desc->system, r.tests, r.test_t, r.test_x, NULL, NULL, &info->test_matching);
     }
     nrxi_free(&desc->env, memory);
     if (status != NRX_OK) return nrxi_fail(&desc->env, status,
@@ -8012,12 +7929,8 @@ NRX_DEF nrx_status nrx_sym_flow_load(const char *path, const nrx_sym_flow_desc *
 NRXI_IMPL_END
 #endif /* NRX_SYMPLECTIC_IMPL_DONE_ */
 
-/* Recent history
-   0.1.0  first version
-
-   Licence
-   This is free and unencumbered software released into the public domain (Unlicense), or, at your choice,
-   under MIT-0: anyone may
-   use, copy, modify, publish and sell it for any purpose, without conditions. It comes without warranty of
-   any kind.
-*/
+/* Recent history 0.1.0  first version
+    Licence This is free and unencumbered software released into the public domain (Unlicense), or, at your
+   choice, under MIT-0: anyone may use, copy, modify, publish and sell it for any purpose, without
+   conditions. It comes without warranty of any kind.
+ */

@@ -1906,9 +1906,9 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 1730340071
+#define NRXI_GEMM_VERSION 1195651057
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
-   is a swap of strides. A register tile of mr x nr entries of C is summed over at most NRXI_GEMM_KC terms by
+   is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
    are fed in one of four ways:
      direct  A is read in place, B in place or through one panel on the stack: small and medium problems
@@ -1931,7 +1931,8 @@ NRXI_VFUNCTIONS(double, f64)
 #endif
 
 enum {
-    NRXI_GEMM_KC = 256,          /* terms per pass over a tile: one pass of a B panel stays in the L1 cache */
+    NRXI_GEMM_KC = 256,          /* direct: terms per pass over a tile; its panel of B is on the stack */
+    NRXI_GEMM_PACK_KC = 512,     /* packed: terms per pass; panels of B come from the L2 cache */
     NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
     NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
     NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
@@ -2116,6 +2117,20 @@ NRXI_FN size_t nrxi_gemm_turn_f64(size_t k, const double *x, size_t xs, double *
 }
 #endif
 
+/* Asks for `rows` rows of one tile's bytes, `step` bytes apart, before they are needed. */
+NRXI_FN void nrxi_gemm_prefetch(const void *at, size_t rows, size_t step)
+{
+#if defined(NRXI_VEC)
+    const char *p = (const char *)at;
+    for (; rows > 0; rows--, p += step) {
+        __builtin_prefetch(p, 0, 2);
+        __builtin_prefetch(p + NRXI_GEMM_ROW_BYTES / 2, 0, 2);
+    }
+#else
+    (void)at; (void)rows; (void)step;
+#endif
+}
+
 /* >>> twin f64 */
 /* The tile in plain C: four rows of 32 bytes (one of them wide enough for every element type). */
 NRXI_FN void nrxi_gemm_tile_c_f64(size_t k, const double *a, size_t ars, size_t acs, const double *b,
@@ -2234,7 +2249,7 @@ NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t c
                                  const double *a, size_t step, size_t ars, size_t acs, const double *b,
                                  size_t brs, double beta, double *c)
 {
-    double rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    double rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
         size_t few, height;
@@ -2302,6 +2317,8 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
             for (j = 0; j < count; j += g->nr) {
                 const double *b = g->b + p * g->brs + j0 + j;
                 size_t brs = g->brs;
+                if (far_away && i == 0 && g->k - p >= 2 * kc && count - j >= g->nr)
+                    nrxi_gemm_prefetch(b + kc * brs, kc, brs * sizeof *b);
                 if (count - j < g->nr) {
                     nrxi_gemm_pack_f64(kc, count - j, g->nr, b, 1, brs, wide);
                     b = wide;
@@ -2438,7 +2455,7 @@ NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx
             down = (g->rows + g->mc - 1) / g->mc;
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
-                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_PACK_KC);
                 g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
                 nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f64, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f64, g);
@@ -2453,7 +2470,7 @@ NRXI_FN size_t nrxi_gemm_work_f64(size_t m, size_t n, size_t k)
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (double)m * (double)k * sizeof(double) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(double)) *
-           nrxi_gemm_min(k, NRXI_GEMM_KC);
+           nrxi_gemm_min(k, NRXI_GEMM_PACK_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -2678,7 +2695,7 @@ NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t c
                                  const float *a, size_t step, size_t ars, size_t acs, const float *b,
                                  size_t brs, float beta, float *c)
 {
-    float rest[NRXI_GEMM_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    float rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
         size_t few, height;
@@ -2746,6 +2763,8 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
             for (j = 0; j < count; j += g->nr) {
                 const float *b = g->b + p * g->brs + j0 + j;
                 size_t brs = g->brs;
+                if (far_away && i == 0 && g->k - p >= 2 * kc && count - j >= g->nr)
+                    nrxi_gemm_prefetch(b + kc * brs, kc, brs * sizeof *b);
                 if (count - j < g->nr) {
                     nrxi_gemm_pack_f32(kc, count - j, g->nr, b, 1, brs, wide);
                     b = wide;
@@ -2882,7 +2901,7 @@ NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_
             down = (g->rows + g->mc - 1) / g->mc;
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
-                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_KC);
+                g->kc = nrxi_gemm_min(g->k - g->p0, NRXI_GEMM_PACK_KC);
                 g->pa = g->acs == 1 && g->m <= 1536 ? NULL : work + nrxi_gemm_round(g->cols, g->nr) * g->kc;
                 nrxi_parallel(env, (g->pa ? down : 0) + across, nrxi_gemm_pack_job_f32, g);
                 nrxi_parallel(env, down * across, nrxi_gemm_block_job_f32, g);
@@ -2897,7 +2916,7 @@ NRXI_FN size_t nrxi_gemm_work_f32(size_t m, size_t n, size_t k)
     size_t rows = nrxi_gemm_min(m, NRXI_GEMM_SUPER), cols = nrxi_gemm_min(n, NRXI_GEMM_SUPER);
     if (n < 192 || m < 32 || (float)m * (float)k * sizeof(float) < 4e6) return 0;
     return (rows + NRXI_GEMM_MR + cols + NRXI_GEMM_ROW_BYTES / sizeof(float)) *
-           nrxi_gemm_min(k, NRXI_GEMM_KC);
+           nrxi_gemm_min(k, NRXI_GEMM_PACK_KC);
 }
 
 /* C = beta C; beta 0 never reads C. */
@@ -3005,7 +3024,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 1730340071
+#elif NRXI_GEMM_VERSION != 1195651057
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */

@@ -129,3 +129,29 @@ whole(True)
 show("CRR ", ridge(0.0))
 show("WCRR", ridge(1.0))
 show("ICNN of the study", icnn2())
+
+
+def lar():
+    """The local critic: valid 3 x 3 convolutions with SiLU, mean over the image continued by the reach of a patch."""
+    torch.set_default_dtype(torch.float32)
+    net = torch.nn.Sequential()
+    widths = [1, 2, 3, 2, 2, 2, 2, 1]
+    for k in range(7):
+        net.add_module(str(2 * k), torch.nn.Conv2d(widths[k], widths[k + 1], 3))
+    with torch.no_grad():
+        for k in range(7):
+            for j, q in enumerate((net[k].weight, net[k].bias)):
+                q.copy_(((((torch.arange(q.numel()) * 7 + (2 * k + j) * 3) % 16).float() - 7.5) / 5).reshape(q.shape))
+    torch.set_default_dtype(torch.float64)
+    net = net.double()
+
+    def f(x):
+        x = F.pad(x, (14, 14, 14, 14), mode="replicate")
+        for k in range(7):
+            x = net[k](x)
+            x = F.silu(x) if k < 6 else x
+        return x.mean()
+    return f
+
+
+show("LAR ", lar())

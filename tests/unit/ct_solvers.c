@@ -369,6 +369,16 @@ static void choices(void)
             }
             CHECK(fabs(log(lambda / 0.01) / log(2000) * 8 - corner) < 1.01);
         }
+        if (rule == NRX_CT_HELD_OUT) { /* weights of one change nothing; the other rules refuse them */
+            double *w = doubles(p.m), same = 0;
+            nrx_ct_solver weighted = base;
+            for (i = 0; i < p.m; i++) w[i] = 1;
+            weighted.weights = w;
+            CHECK(nrx_ct_choose_lambda(&p.g, p.b, NULL, &weighted, &how, &same) == NRX_OK && same == lambda);
+            how.rule = NRX_CT_GCV;
+            CHECK(nrx_ct_choose_lambda(&p.g, p.b, NULL, &weighted, &how, &same) == NRX_E_UNSUPPORTED);
+            free(w);
+        }
         if (SHOW) printf("rule %d: lambda %.3f, error %.4f (best %.4f)\n", rule, lambda, e, best);
     }
     drop(&p);

@@ -1,6 +1,9 @@
 /* Koopman operators and learned surrogates: exact linear cases, residuals, gradients against differences, reservoirs, measures, eml trees, collapse.
    SPDX-License-Identifier: MIT-0 OR Unlicense
-   run: alloc */
+   run: alloc threads */
+#if defined(NRX_TEST_THREADS)
+#define NRX_TEST_POOL
+#endif
 #include "nrx_test.h"
 #define NRX_DYNSYS_IMPLEMENTATION
 #include "nrx_dynsys.h"
@@ -264,6 +267,21 @@ static void lanes(void)
     CHECK(nrx_dyn_plrnn(5000, 3, x[0], &d, &m) == NRX_E_ARG);
 }
 
+#if defined(NRX_TEST_THREADS)
+/* The same parameters for any number of workers. */
+static void workers(void)
+{
+    nrx_dyn_plrnn_desc d = NRX_ZERO;
+    nrx_dyn_rnn *m;
+    int pool;
+    d.batches = 60; d.hidden = 20; d.sequence = 30; d.alpha = 0.2; d.batch = 27;
+    NRX_TEST_POOL_ENV(d.env, pool);
+    CHECK(nrx_dyn_plrnn(5000, 3, x[0], &d, &m) == NRX_OK);
+    nrx_test_checksum("plrnn", m->params, m->np * sizeof(double));
+    nrx_dyn_rnn_free(m);
+}
+#endif
+
 int main(void)
 {
 #if defined(NRX_TEST_ALLOC)
@@ -280,6 +298,11 @@ int main(void)
     NRX_TEST_EACH_ALLOC(d.env, heap, nrx_dyn_plrnn(500, 3, x[0], &d, &m), nrx_dyn_rnn_free(m));
     NRX_TEST_EACH_ALLOC(q.env, heap, nrx_dyn_reservoir_train(500, 3, x[0], &q, &r), nrx_dyn_reservoir_free(&r));
     NRX_TEST_EACH_ALLOC(k.env, heap, nrx_dyn_dmd(50, 3, x[0], NULL, &k, &s), nrx_dyn_spectrum_free(&s));
+    return nrx_test_end();
+#elif defined(NRX_TEST_THREADS)
+    (void)koopman; (void)recurrent; (void)surrogates; (void)trees; (void)collapse; (void)skill; (void)lanes;
+    lorenz(10000, 0.025);
+    workers();
     return nrx_test_end();
 #else
     koopman();

@@ -99,6 +99,62 @@ static unsigned char *patched(const unsigned char *bytes, size_t n, const char *
     return p;
 }
 
+/* A local critic under the names of the published files: seven convolutions of a sequence, no graph in the metadata. */
+static void critic_file(void)
+{
+    static const size_t widths[8] = {1, 2, 3, 2, 2, 2, 2, 1};
+    nrx_net *net = NULL, *back = NULL;
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net_conv_desc d = NRX_ZERO;
+    nrx_net_checkpoint *c = NULL;
+    nrx_param list[14];
+    unsigned char *bytes, *p;
+    size_t size, k, i;
+    int z = 0;
+    CHECK(nrx_net_create(&nd, &net) == NRX_OK);
+    for (k = 0; k < 7; k++) {
+        char name[40];
+        sprintf(name, "regularizer.cnn.convnet.%d", (int)(2 * k));
+        d.name = name; d.channels = widths[k + 1];
+        z = nrx_net_conv2d(net, z, &d);
+    }
+    CHECK(nrx_net_params(net, list, 14) == 14);
+    for (k = 0; k < 14; k++) for (i = 0; i < list[k].rows * list[k].cols; i++)
+        ((float *)list[k].value)[i] = ((float)((i * 7 + k * 3) % 16) - 7.5f) / 5;
+    CHECK(nrx_net_save_bytes(net, NULL, 0, &bytes, &size) == NRX_OK);
+    p = patched(bytes, size, "nrx_graph", "no_graph_");
+    CHECK(nrx_net_checkpoint_read(p, size, NULL, &c) == NRX_OK && nrx_net_load_checkpoint(c, NULL, &back) == NRX_OK);
+    if (back) against(back, 1.2032282654923934, 0.06621294435247475, -0.21763224098536235, 0.05193765175089502);
+    nrx_net_checkpoint_free(c);
+    nrx_net_free(back);
+    free(p);
+    nrx_net_free_bytes(net, bytes);
+    nrx_net_free(net);
+}
+
+/* Folding batch norms changes nothing but the number of layers that have statistics. */
+static void folding(void)
+{
+    nrx_net_cnn_desc d = NRX_ZERO;
+    nrx_net_plan_desc pd = NRX_ZERO;
+    nrx_net_plan *p;
+    nrx_net *net;
+    float x[63], before[63], after[63];
+    size_t i;
+    d.channels = 4; d.layers = 5; d.norm = 2;
+    CHECK(nrx_net_dncnn(&d, &net) == NRX_OK);
+    for (i = 0; i < nrx_net_param_count(net); i++) nrx_net_weights(net)[i] = 0.1f + 0.05f * (float)(i * 5 % 13); /* statistics too */
+    for (i = 0; i < 63; i++) x[i] = (float)(i * 5 % 9) / 9.0f;
+    pd.height = 7; pd.width = 9;
+    CHECK(nrx_net_plan_create(net, &pd, &p) == NRX_OK && nrx_net_forward(p, x, before) == NRX_OK);
+    nrx_net_plan_free(p);
+    CHECK(nrx_net_fold(net) == 3 && nrx_net_fold(net) == 0);
+    CHECK(nrx_net_plan_create(net, &pd, &p) == NRX_OK && nrx_net_forward(p, x, after) == NRX_OK);
+    for (i = 0; i < 63; i++) CHECK_NEAR(after[i], before[i], 2e-5 * fabs((double)before[i]) + 1e-6);
+    nrx_net_plan_free(p);
+    nrx_net_free(net);
+}
+
 static void refusals(void)
 {
     nrx_env env = quiet();
@@ -249,10 +305,12 @@ int main(void)
     static const double y1[2] = {0.15780498312132168, 0.15795550156294239}, g1[3] = {-0.00019118637646993046, 0.003963859811093026, -0.0007184160172571759},
         l1[2] = {-0.4168122892741592, 26.33749300487371}, p1[3] = {0.9371844659373005, -0.05359532880784134, 5.594210527637686};
     pytorch_files();
+    critic_file();
+    folding();
     refusals();
     whole(0, y0, g0, l0, p0);
     whole(1, y1, g1, l1, p1);
 #endif
-    (void)read_all; (void)pytorch_files; (void)refusals; (void)whole;
+    (void)read_all; (void)critic_file; (void)folding; (void)pytorch_files; (void)refusals; (void)whole;
     return nrx_test_end();
 }

@@ -337,7 +337,10 @@ static void networks(void)
     d.filter_bank = 0;
     CHECK(nrx_net_icnn(&d, &n) == NRX_OK); finish(n, "smooth icnn", 2, 9, 11, 1, 5e-3, 0);
     CHECK(nrx_net_iwcnn(&d, &n) == NRX_OK); finish(n, "iwcnn", 2, 9, 11, 1, 5e-3, 0);
-    CHECK(nrx_net_idcnn(&d, &n) == NRX_OK); finish(n, "idcnn", 2, 9, 11, 1, 5e-3, 0);
+    /* two softplus networks share a large constant, and their difference in f32 is mostly rounding: ELU has none (the tape test takes softplus) */
+    d.activation = 0;
+    CHECK(nrx_net_idcnn(&d, &n) == NRX_OK); finish(n, "idcnn", 2, 9, 11, 1, 5e-3, 2);
+    d.activation = NRX_NET_SOFTPLUS;
     r.filters = 5;
     CHECK(nrx_net_crr(&r, &n) == NRX_OK); finish(n, "crr", 2, 9, 11, 0.01, 1e-2, 2);
     c.channels = 4; c.scales = 2; c.layers = 1; c.norm = 1; c.activation = NRX_NET_SILU; c.blocks = 1;

@@ -253,6 +253,7 @@ static void training(void)
     t.system = &osc; t.steps = 150; t.batch = 64; t.lr = 2e-2; t.refine = 60; t.refine_points = 128; t.matching = 1.0; t.test_points = 64;
     CHECK(nrx_sym_flow_train(f, &t, &info) == NRX_OK);
     CHECK(info.test < 5e-3 && info.steps > 150);
+    CHECK(info.test_matching > 0.0 && info.test_matching < 0.05);
     CHECK(nrx_sym_flow_energy_bound(f, &osc, 1.0, 7.5, 8, x0, &bound, &error) == NRX_OK);
     CHECK(error <= bound && bound < 1.0);
     for (i = 0; i < 128; i++) {
