@@ -1041,6 +1041,7 @@ typedef struct nrx_net_refit_desc {
     const nrx_linop *A;      /* the new operator: other pixel size, dose, views */
     size_t count;            /* slices with known truth; ten are plenty for two numbers */
     const float *data, *truth; /* [count][A->rows], [count][height*width] */
+    const float *start;      /* [count][height*width], where each reconstruction starts; NULL = zeros */
     size_t height, width;
     double weight, scale;    /* where the search starts; 0 = what the network has, else 1 */
     double span;             /* half width of the first coarse search, in powers of two; 0 = 4 */
@@ -3851,6 +3852,7 @@ NRXI_FN void nrxi_net_act(int kind, double pa, double pb, size_t n, const float 
         break;
     case NRX_NET_GELU: {
         float phi[NRXI_NET_ACT_CHUNK];
+        phi[0] = 0; /* as s[0] above */
         for (i = 0; i < n; i++) s[i] = t[i] * 0.70710678118654752f;
         nrxi_verf_f32(n, s, s);
         for (i = 0; i < n; i++) { s[i] = 0.5f * (1 + s[i]); phi[i] = -0.5f * t[i] * t[i]; }
@@ -8566,8 +8568,10 @@ NRXI_FN nrx_status nrxi_net_refit_try(nrxi_net_refit *q, const double *at, doubl
     s = nrx_net_functional_rescale(&q->R, pow(2, at[0]), pow(2, at[1]));
     for (i = 0; s == NRX_OK && i < q->d->count; i++) {
         nrx_solve_info si;
-        float *x = q->x + i * n; /* starts at the last minimiser */
+        float *x = q->x + i * n;
         const float *t = q->d->truth + i * n;
+        if (q->d->start) memcpy(x, q->d->start + i * n, n * sizeof *x); /* the same for every pair: no path enters */
+        else memset(x, 0, n * sizeof *x);
         s = nrxi_net_minimise(A, q->d->data + i * A->rows, &q->R, x, &q->recon, &si);
         for (k = 0; k < n; k++) sum += ((double)x[k] - (double)t[k]) * ((double)x[k] - (double)t[k]);
     }
