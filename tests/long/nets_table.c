@@ -307,7 +307,8 @@ static void train_critic(int m, size_t s, double rate, nrx_net **net)
     nrx_net_icnn_desc d = NRX_ZERO, image;
     nrx_net_unrolled_desc u = NRX_ZERO;
     nrx_net_train_desc t = NRX_ZERO;
-    d.layers = 2; d.channels = 8; d.seed = s; d.activation = NRX_NET_SMOOTH_RELU; d.activation_a = 0.05;
+    /* zero-mean filters on x: without them, on 3 validation images, ACR ended 1.3 to 2 dB below its best iterate */
+    d.layers = 2; d.channels = 8; d.seed = s; d.zero_mean = 1; d.activation = NRX_NET_SMOOTH_RELU; d.activation_a = 0.05;
     d.unconstrained = m == M_AR;
     d.quadratic = m == M_AR ? 0 : 1e-4;
     d.filter_bank = m == M_ACR ? 1 : 0;
