@@ -893,7 +893,7 @@ NRX_DEF nrx_status nrx_ct_image_decode(const void *bytes, size_t size, int dtype
 /* Raw little-endian numbers after `offset` bytes, kind one of "u8 u16 i16 f32 f64". */
 NRX_DEF nrx_status nrx_ct_raw_load(const char *path, const char *kind, size_t offset, size_t count, int dtype, void **data, const nrx_env *env);
 
-/* Writes data[pages][rows][cols]; the ending chooses: .npy, .tif (float), .mha (float), .pgm (first page, lo .. hi mapped to 0 .. 65535), .raw (f32). */
+/* Writes data[pages][rows][cols]; the ending chooses: .npy (one page: two axes), .tif (float), .mha (float), .pgm (first page, lo .. hi mapped to 0 .. 65535), .raw (f32). */
 NRX_DEF nrx_status nrx_ct_image_save(const char *path, int dtype, const void *data, const size_t shape[3], const double spacing[3], double lo, double hi,
                                      const nrx_env *env);
 
@@ -9290,7 +9290,7 @@ NRX_DEF nrx_status nrx_ct_image_save(const char *path, int dtype, const void *da
     length = strlen(path);
     for (k = 0; k < 5 && (length < 4 || strcmp(path + length - 4, endings[k]) != 0); k++) { }
     switch (k) {
-    case 0: return nrxi_npy_save(path, dtype, data, shape, 3, env);
+    case 0: return shape[0] == 1 ? nrxi_npy_save(path, dtype, data, shape + 1, 2, env) : nrxi_npy_save(path, dtype, data, shape, 3, env);
     case 1: return nrxi_ct_tiff_save(path, dtype, data, shape, env);
     case 2: return nrxi_ct_meta_save(path, dtype, data, shape, spacing, env);
     case 3: return nrxi_ct_pgm_save(path, dtype, data, shape, lo, hi, env);

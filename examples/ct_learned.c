@@ -407,14 +407,15 @@ static int draw_convergence(const options *opt, const char *name, const char *ti
 
 static nrx_status save_arrays(const options *opt, const char *prefix, const result *results, size_t rows, size_t cols)
 {
-    size_t shape[2];
+    size_t shape[3];
     char path[1200];
     int m;
-    shape[0] = rows;
-    shape[1] = cols;
+    shape[0] = 1;
+    shape[1] = rows;
+    shape[2] = cols;
     for (m = 0; m < METHODS; m++) {
         snprintf(path, sizeof path, "%s/%s%s.npy", opt->out, prefix, file_name[m]);
-        if (nrxi_npy_save(path, NRX_F32, results[m].image, shape, 2, NULL) != NRX_OK) return NRX_E_IO;
+        if (nrx_ct_image_save(path, NRX_F32, results[m].image, shape, NULL, 0, 0, NULL) != NRX_OK) return NRX_E_IO;
     }
     return NRX_OK;
 }

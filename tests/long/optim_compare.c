@@ -1,11 +1,11 @@
-/* Optimizers on a second job, fixed before the first run and not changed since: a student network learns a teacher network.
+/* SPDX-License-Identifier: MIT-0 OR Unlicense
+   Optimizers on a second job, fixed before the first run and not changed since: a student network learns a teacher network.
    Teacher 32-32-8 (tanh, normal weights over sqrt(fan-in)), inputs normal, targets with noise of 0.1; student 32-64-64-8 (tanh), mean
    squared error, 2048 points to learn from and 2048 others to judge by, batches of 64, 400 steps, warm-up 10 then cosine. Every optimizer has
    the grid of rates 3^-6 .. 3^1; the rate with the least final training loss on seed 100 is run with seeds 1, 2, 3. AdamW at 0.01 takes
    the biases inside the matrix kinds. Printed: mean and standard deviation of the loss on the points to judge by (floor: 0.01), and of the
    training loss. No picture, no bound: it reports.
-   cc -O2 -I. tests/long/optim_compare.c -o compare -lm && ./compare
-   SPDX-License-Identifier: MIT-0 OR Unlicense */
+   cc -O2 -I. tests/long/optim_compare.c -o compare -lm && ./compare */
 #define NRX_OPTIM_IMPLEMENTATION
 #include "nrx_optim.h"
 #include <stdio.h>
