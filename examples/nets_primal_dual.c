@@ -1,11 +1,8 @@
-/* cc -O2 examples/nets_ct_training.c -o nets_ct_training -lm && ./nets_ct_training
+/* cc -O2 examples/nets_primal_dual.c -o nets_primal_dual -lm && ./nets_primal_dual
    SPDX-License-Identifier: MIT-0 OR Unlicense
-   Three ways to learn a sparse-view reconstruction from generated phantoms. An input-convex and a weakly convex network are trained as critics that
-   tell phantoms from filtered back projections (their weight found on two validation scans by nrx_net_refit), and learned primal-dual is trained
-   end to end with the projector inside the network, with validation and early stop. One new phantom is reconstructed by all. Writes
-   nets_ct_training.png.
-// expect: ICNN: convex
-// expect: IWCNN: weakly convex
+   Learned primal-dual for sparse-view tomography: the projector is a layer of the network, which is trained end to end on generated phantoms, with
+   validation and early stop. A new phantom is reconstructed and compared with filtered back projection. Writes nets_primal_dual.png.
+// expect: learned primal-dual: smallest validation error
 // expect: learned primal-dual .*dB
 */
 #define NRX_VERBOSE
@@ -15,7 +12,7 @@
 #include "nrx_nets.h"
 #include "draw.h"
 
-enum { N = 32, AREA = N * N, VIEWS = 16, BINS = 47, DATA = VIEWS * BINS, FIT = 2 };
+enum { N = 32, AREA = N * N, VIEWS = 16, BINS = 47, DATA = VIEWS * BINS };
 static nrx_ct_geometry geometry;
 static nrx_linop raw, op, inverse; /* the projector, the same with norm one, and filtered back projection of that one's data */
 static double unit;
@@ -58,16 +55,6 @@ static nrx_status scan(nrx_rng *rng, float *truth, float *data)
     return s;
 }
 
-/* For critics: clean image and its back projection. For primal-dual: clean image and data. */
-static nrx_status critic_pairs(void *user, nrx_rng *rng, size_t n, float *clean, float *noisy)
-{
-    float data[DATA];
-    size_t i;
-    nrx_status s = NRX_OK;
-    (void)user;
-    for (i = 0; s == NRX_OK && i < n; i++) { s = scan(rng, clean + i * AREA, data); if (s == NRX_OK) s = fbp(NULL, data, noisy + i * AREA); }
-    return s;
-}
 static nrx_status data_pairs(void *user, nrx_rng *rng, size_t n, float *clean, float *noisy)
 {
     size_t i;
@@ -87,10 +74,9 @@ static double psnr(const float *a, const float *b)
 
 int main(void)
 {
-    static const char *const names[5] = {"truth", "FBP", "ICNN", "IWCNN", "learned primal-dual"};
-    static float out[5][AREA], data[DATA], fit_truth[FIT * AREA], fit_data[FIT * DATA];
+    static const char *const names[3] = {"truth", "FBP", "learned primal-dual"};
+    static float out[3][AREA], data[DATA];
     nrx_net *net = NULL;
-    nrx_net_icnn_desc d = NRX_ZERO;
     nrx_net_unrolled_desc u = NRX_ZERO;
     nrx_net_train_desc t = NRX_ZERO;
     nrx_net_train_info info;
@@ -100,59 +86,34 @@ int main(void)
     nrx_rng rng;
     double norm, upper;
     draw_canvas c;
-    int m, i;
+    int m;
     geometry = nrx_ct_parallel(N, N, VIEWS, BINS);
     if (nrx_ct_linop(&geometry, &raw) != NRX_OK || nrx_ct_norm(&geometry, 30, &norm, &upper) != NRX_OK) return 1;
     unit = 1 / upper;
     op.apply = apply; op.adjoint = adjoint; op.rows = DATA; op.cols = AREA; op.dtype = NRX_F32; op.norm = 1;
     inverse.apply = fbp; inverse.adjoint = no_adjoint; inverse.rows = AREA; inverse.cols = DATA; inverse.dtype = NRX_F32;
     nrx_rng_seed(&rng, 77, 1);
-    for (i = 0; i < FIT; i++) if (scan(&rng, fit_truth + i * AREA, fit_data + i * DATA) != NRX_OK) return 1;
     if (scan(&rng, out[0], data) != NRX_OK || fbp(NULL, data, out[1]) != NRX_OK) return 1;
-    t.height = t.width = N; t.batch = 2; t.seed = 5; t.rate = 1e-3; t.beta1 = 0.5;
-    for (m = 2; m < 4; m++) { /* adversarial regularizers */
-        nrx_net_report proof;
-        nrx_net_refit_desc rd = NRX_ZERO;
-        nrx_net_refit_info ri;
-        nrx_net_recon_desc cd = NRX_ZERO;
-        nrx_functional f;
-        d.layers = 2; d.channels = 8; d.sum = 1; d.quadratic = 1e-3; d.activation = NRX_NET_SMOOTH_RELU; d.activation_a = 0.05; d.seed = 3;
-        if ((m == 2 ? nrx_net_icnn(&d, &net) : nrx_net_iwcnn(&d, &net)) != NRX_OK) return 1;
-        t.loss = NRX_NET_LOSS_CRITIC; t.steps = 600; t.two_sided = m == 2; t.data.pairs = critic_pairs;
-        if (nrx_net_train(net, &t, &info) != NRX_OK || nrx_net_certify(net, N, N, &proof) != NRX_OK) return 1;
-        printf("%s: %s\n", names[m], proof.convexity == NRX_CONVEX ? "convex" : proof.convexity == NRX_WEAKLY_CONVEX ? "weakly convex" : proof.text);
-        printf("%s: critic's gap R(clean) - R(back projection) %.3f\n", names[m], info.ratio);
-        rd.A = &op; rd.count = FIT; rd.data = fit_data; rd.truth = fit_truth; rd.height = rd.width = N; rd.nonnegative = 1; rd.max_iter = 40; rd.accuracy = 1; rd.span = 3;
-        if (nrx_net_noise_weight(&op, FIT, fit_truth, fit_data, NULL, &rd.weight) != NRX_OK) return 1; /* where the search starts */
-        if (nrx_net_refit(net, &rd, &ri) != NRX_OK || nrx_net_functional(net, N, N, NULL, &f) != NRX_OK) return 1;
-        cd.nonnegative = 1; cd.max_iter = 150; cd.tol = 1e-4;
-        memcpy(out[m], out[1], sizeof out[m]); /* from the back projection */
-        if (nrx_net_reconstruct(&op, data, &f, out[m], &cd, NULL) != NRX_OK) return 1;
-        printf("%s: weight %.3g (from the noise alone %.3g), scale %.3g\n", names[m], ri.weight, rd.weight, ri.scale);
-        nrx_net_functional_free(&f);
-        nrx_net_free(net);
-    }
     u.op = &op; u.inverse = &inverse; u.height = u.width = N; u.data_height = VIEWS; u.data_width = BINS; u.iterations = 3; u.channels = 10; u.memory = 3;
     if (nrx_net_lpd(&u, &net) != NRX_OK) return 1;
-    memset(&t, 0, sizeof t);
     validation.pairs = data_pairs;
     t.predict = NRX_NET_PREDICT_OUTPUT; t.data.pairs = data_pairs; t.height = VIEWS; t.width = BINS; t.steps = 500; t.batch = 2; t.clip = 1; t.seed = 6;
     t.validation = &validation; t.validate_every = 50; t.patience = 4;
     if (nrx_net_train(net, &t, &info) != NRX_OK) return 1;
     printf("learned primal-dual: smallest validation error %.2g after %lu of %lu steps%s\n", info.best, (unsigned long)info.best_step, (unsigned long)info.steps, info.early ? ", stopped early" : "");
     pd.height = VIEWS; pd.width = BINS;
-    if (nrx_net_plan_create(net, &pd, &plan) != NRX_OK || nrx_net_forward(plan, data, out[4]) != NRX_OK) return 1;
+    if (nrx_net_plan_create(net, &pd, &plan) != NRX_OK || nrx_net_forward(plan, data, out[2]) != NRX_OK) return 1;
     nrx_net_plan_free(plan);
     nrx_net_free(net);
-    c = draw_new(10 + 5 * (4 * N + 10), 4 * N + 40, 0xffffff);
-    for (m = 0; m < 5; m++) {
+    c = draw_new(10 + 3 * (4 * N + 10), 4 * N + 40, 0xffffff);
+    for (m = 0; m < 3; m++) {
         char text[64];
-        sprintf(text, m ? "%s %.1f dB" : "%s", m == 4 ? "LPD" : names[m], psnr(out[m], out[0]));
+        sprintf(text, m ? "%s %.1f dB" : "%s", m == 2 ? "LPD" : names[m], psnr(out[m], out[0]));
         if (m) printf("%s %.2f dB\n", names[m], psnr(out[m], out[0]));
         draw_text(&c, 10 + m * (4 * N + 10), 10, 1, 0, text);
         draw_image(&c, 10 + m * (4 * N + 10), 30, 4, out[m], N, N, 0, 1, DRAW_GRAY);
     }
-    if (!draw_save(&c, "nets_ct_training.png")) return 1;
+    if (!draw_save(&c, "nets_primal_dual.png")) return 1;
     draw_free(&c);
     nrx_ct_linop_free(&raw);
     return 0;
