@@ -7,9 +7,9 @@
 */
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
-#include "nrx_ct.h"
+#include "../nrx_ct.h"
 #define NRX_NETS_IMPLEMENTATION
-#include "nrx_nets.h"
+#include "../nrx_nets.h"
 #include "draw.h"
 
 enum { N = 32, AREA = N * N, VIEWS = 16, BINS = 47, DATA = VIEWS * BINS };
