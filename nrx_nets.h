@@ -5672,6 +5672,17 @@ NRXI_FN void nrxi_net_join(char *to, size_t size, const char *prefix, const char
     *t.at = 0;
 }
 
+/* number + suffix, as in "12.weight". */
+NRXI_FN void nrxi_net_numbered(char *to, size_t size, size_t number, const char *suffix)
+{
+    nrxi_text t;
+    t.at = to;
+    t.end = to + size - 1;
+    nrxi_put_unsigned(&t, number);
+    nrxi_put_string(&t, suffix);
+    *t.at = 0;
+}
+
 /* A new node, or NULL after an error. */
 NRXI_FN nrxi_net_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name,
     const char *base)
@@ -10754,8 +10765,7 @@ NRXI_FN nrx_status nrxi_net_load_acr(const nrx_net_checkpoint *c, const char *pr
 }
 
 /* The local critic (LAR): valid 3 x 3 convolutions at the even numbers of a sequence, SiLU between them, the
-   mean over
-   all positions of the image continued by the reach of one patch. */
+   mean over all positions of the image continued by the reach of one patch. */
 NRXI_FN nrx_status nrxi_net_load_lar(const nrx_net_checkpoint *c, const char *prefix, nrx_net **net)
 {
     nrx_net_desc nd = NRX_ZERO;
@@ -10766,20 +10776,16 @@ NRXI_FN nrx_status nrxi_net_load_lar(const nrx_net_checkpoint *c, const char *pr
     if (s != NRX_OK) return s;
     for (k = 0; k < 400; k += 2) {
         char key[32];
-        nrxi_net_join(key, sizeof key, "", "", k);
-        if (k == 0) strcpy(key, "0");
-        strcat(key, ".weight");
+        nrxi_net_numbered(key, sizeof key, k, ".weight");
         if (!nrxi_net_key(c, prefix, key)) break;
         count++;
     }
     for (k = 0; s == NRX_OK && k < count; k++) {
         char key[32], name[24];
         const nrx_net_weight *w, *b;
-        nrxi_net_join(key, sizeof key, "", "", 2 * k);
-        if (k == 0) strcpy(key, "0");
-        strcat(key, ".weight");
+        nrxi_net_numbered(key, sizeof key, 2 * k, ".weight");
         w = nrxi_net_expect(c, prefix, key, 0, 4, &s);
-        strcpy(strchr(key, '.'), ".bias");
+        nrxi_net_numbered(key, sizeof key, 2 * k, ".bias");
         b = s == NRX_OK ? nrxi_net_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
         if (s != NRX_OK) break;
         nrxi_net_name(name, sizeof name, NULL, "conv", k + 1);

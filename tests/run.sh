@@ -313,7 +313,7 @@ cat >> "$tmp/unit.sh" <<'E'
 file=$1
 shift
 include="-I$root -I$root/tests -I$root/tests/unit"
-if grep -qi 'nrxi_' "$file" || grep -Eq '^ *# *define NRX_(MALLOC|LOG|NO_|USE_|STATIC|DEF|MAX)' "$file"; then
+if grep -qi 'nrxi_\|the implementation is in this unit' "$file" || grep -Eq '^ *# *define NRX_(MALLOC|LOG|NO_|USE_|STATIC|DEF|MAX)' "$file"; then
     "$@" $include "$file" -o t -lm -lpthread
     exit
 fi
