@@ -1,6 +1,8 @@
 /* Beam hardening: the cup in a water disc scanned with a polychromatic beam, and its correction by a polynomial.
    cc -O2 examples/ct_beam_hardening.c -o ct_beam_hardening -lm && ./ct_beam_hardening
    SPDX-License-Identifier: MIT-0 OR Unlicense */
+// expect: raw +: .*cup 6\.[0-9] %
+// expect: corrected: .*cup [0-3]\.[0-9] %
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
 #include "../nrx_ct.h"

@@ -1,6 +1,7 @@
 /* Cone beam: exact projections of a three-dimensional head, FDK reconstruction, three sections.
    cc -O2 examples/ct_cone_fdk.c -o ct_cone_fdk -lm && ./ct_cone_fdk
    SPDX-License-Identifier: MIT-0 OR Unlicense */
+// expect: FDK of 96.3 voxels from 180 views: 31\.[0-9]+ dB, 29\.[0-9]+ dB
 #define NRX_VERBOSE
 #define NRX_CT_IMPLEMENTATION
 #include "../nrx_ct.h"

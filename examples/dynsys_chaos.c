@@ -8,7 +8,7 @@
 #define NRX_DYNSYS_IMPLEMENTATION
 #include "../nrx_dynsys.h"
 #include "draw.h"
-// expect: Lorenz63 .* 0\.[89]
+// expect: Lorenz +2\.0[0-9]+ +0\.[89]
 // expect: [0-9]+ of [0-9]+ largest exponents within
 // expect: 1\.0000 .* residual [0-9.]+e-1[3-6]
 // expect: Gaussian .* closed form

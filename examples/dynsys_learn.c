@@ -6,8 +6,8 @@
    truth gives. The almost-linear network is a symbolic code as well: each state lies in one of its linear regions. Then the skill
    table of a next-generation reservoir over eight systems, with and without noise in its training. Writes dynsys_learn.png. */
 // expect: floor, truth against truth: D_stsp 0\.[01]
-// expect: clipped PLRNN .* test D_stsp 0\.[0-4]
-// expect: AL-RNN .* test D_stsp 0\.[0-4]
+// expect: clipped PLRNN, .* test D_stsp 0\.[0-4]
+// expect: AL-RNN, .* test D_stsp 0\.[0-4]
 // expect: wrote dynsys_learn.png
 #define NRX_VERBOSE
 #define NRX_DYNSYS_IMPLEMENTATION

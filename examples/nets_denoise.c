@@ -3,8 +3,8 @@
    A convex and a weakly convex ridge regularizer are trained by score matching in seconds, certified, and used to denoise an image with steps taken
    from the certificate. Then the certificate of a healthy input-convex network, and of the same one with a hidden weight of -1e-7. Writes
    nets_denoise.png.
-// expect: CRR .*convex, gradient Lipschitz
-// expect: WCRR .*weakly convex
+// expect: ^CRR: .*; convex, gradient Lipschitz
+// expect: ^WCRR: .*weakly convex
 // expect: broken: .*wz1.*-1e-0?7
 */
 #define NRX_VERBOSE
