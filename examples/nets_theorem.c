@@ -9,7 +9,7 @@
 // expect: ACR: .*falls
 // expect: ACNCR: .*lambda rho .*: falls
 // expect: linear PnP: .*falls
-// expect: primal-dual: settles .*the control does not settle
+// expect: primal-dual: settles, .*the control does not settle
 */
 #define NRX_VERBOSE
 #define NRX_NETS_IMPLEMENTATION
