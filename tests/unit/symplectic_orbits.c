@@ -1,6 +1,6 @@
 /* Reference orbits, conservation, symplecticity, refusals of nrx_symplectic.h.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
-/* run: alloc fp */
+/* run: alloc */
 #include "../nrx_test.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"

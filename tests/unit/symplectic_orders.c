@@ -1,6 +1,5 @@
 /* Observed orders, coefficients, reference orbits, symplecticity and reversibility of the classical integrators.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
-/* run: fp */
 #include "../nrx_test.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT-0 OR Unlicense
-   run: alloc fp arch reproducible
+   run: alloc arch reproducible
    Fourier transforms against the sum by definition; every kernel path; plans, strides, axes, norms; errors. */
 #include "../nrx_test.h"
 #define NRX_TENSOR_IMPLEMENTATION
