@@ -1502,7 +1502,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 3173273367
+#define NRXI_MATH_VERSION 482701616
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
    vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
    and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
@@ -1518,8 +1518,9 @@ NRXI_IMPL_BEGIN
 enum { NRXI_LANES = 16 };
 
 /* a value rounded to its type, also where the machine computes with more (constants that must be exact are
-   cast for the same reason) */
-#if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+   cast for the same reason) and where -ffast-math would fold x + c - c */
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) ||                                               \
+    (defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2))
 NRXI_FN float nrxi_round_f32(float x) { volatile float y = x; return y; }
 NRXI_FN double nrxi_round_f64(double x) { volatile double y = x; return y; }
 #else
@@ -2066,7 +2067,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 3173273367
+#elif NRXI_MATH_VERSION != 482701616
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */

@@ -1,6 +1,7 @@
 /* Operators against stored values of numpy and PyTorch (tests/ref/tensor_ref.py says how they were made), in both precisions;
    and what the stored values do not cover: constructors, i64, NaN rules, files, printing, random tensors.
-   SPDX-License-Identifier: MIT-0 OR Unlicense */
+   SPDX-License-Identifier: MIT-0 OR Unlicense
+   run: fp */
 #include "nrx_test.h"
 #define NRX_TENSOR_IMPLEMENTATION
 #include "nrx_tensor.h"
