@@ -13,16 +13,17 @@
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 all_groups="blocks compile docs unit sanitize alloc threads fp reproducible fuzz arch examples"
-quick=0 long=0 groups="" only=""
+quick=0 long=0 groups="" only="" whole=""
 for arg; do
     case $arg in
     --quick) quick=1 ;;
     --long) long=1 ;;
     */*) only="$only $arg"; case " $groups " in *" ${arg%%/*} "*) ;; *) groups="$groups ${arg%%/*}" ;; esac ;;
     -*) sed -n '4,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
-    *) case " $all_groups long " in *" $arg "*) groups="$groups $arg" ;; *) echo "run.sh: no group '$arg' (groups: $all_groups)" >&2; exit 2 ;; esac ;;
+    *) case " $all_groups long " in *" $arg "*) groups="$groups $arg" whole="$whole $arg/" ;; *) echo "run.sh: no group '$arg' (groups: $all_groups)" >&2; exit 2 ;; esac ;;
     esac
 done
+[ -n "$only" ] && only="$only$whole" # a whole group beside single cases keeps all of its own
 if [ -z "$groups" ]; then
     groups=$all_groups
     [ $quick = 1 ] && groups="blocks compile docs unit"
