@@ -5580,8 +5580,7 @@ NRXI_FN size_t nrxi_opt_gemm_most(size_t m, size_t n)
 /* Doubles of workspace of nrxi_opt_qdwh for m >= n. */
 NRXI_FN size_t nrxi_opt_qdwh_work(size_t m, size_t n)
 {
-    return 2 * (m + n) * n + m * n + 2 * n * n + n + nrxi_qr_work(m + n, n) + nrxi_opt_gemm_most(m + n, n) +
-           64;
+    return 2 * (m + n) * n + m * n + 2 * n * n + n + nrxi_opt_gemm_most(m + n, n) + 64;
 }
 
 /* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after
@@ -5644,21 +5643,96 @@ NRXI_FN double nrxi_opt_qdwh_lower(size_t n, const double *gram, double *z, doub
     return nrxi_finite_f64(&norm) && norm < 1e12 ? 0.25 / sqrt(norm) : 1e-17;
 }
 
-/* y (m x n) = Q1 Q2^T for [rc X; I] = [Q1; Q2] R by Householder reflections: for any rc. k, q: (m + n) x
-   n. */
-NRXI_FN nrx_status nrxi_opt_qdwh_householder(size_t m, size_t n, const double *x, double rc, double *y,
-    double *k, double *q, double *tau, double *qrw, double *work, const nrx_env *env)
+/* L^-1 in place, L lower triangular with its zeros stored, in halves. t: (n/2 + 4)^2. */
+NRXI_FN void nrxi_opt_lower_inverse(size_t n, double *l, size_t ldl, double *t, double *work, const nrx_env *env)
 {
-    size_t i, j;
-    nrx_status status;
-    for (i = 0; i < m * n; i++) k[i] = rc * x[i];
-    memset(k + m * n, 0, n * n * sizeof *k);
-    for (j = 0; j < n; j++) k[(m + j) * n + j] = 1.0;
-    if ((status = nrxi_qr(m + n, n, k, n, tau, qrw)) != NRX_OK ||
-        (status = nrxi_qr_q(m + n, n, k, n, tau, n, q, n, qrw)) != NRX_OK)
-        return status;
-    nrxi_gemm_f64(0, 1, m, n, n, 1.0, q, n, q + m * n, n, 0.0, y, n, work, env);
-    return NRX_OK;
+    size_t h = (n / 2 + 7) / 8 * 8, m = n - h, i, j, k;
+    double *l21 = l + h * ldl;
+    if (n <= 32) {
+        for (i = 0; i < n; i++) { /* row i from the rows above, which are done */
+            double *row = l + i * ldl, f = 1.0 / row[i];
+            double old[32];
+            for (k = 0; k < i; k++) { old[k] = row[k]; row[k] = 0.0; }
+            for (k = 0; k < i; k++)
+                for (j = 0; j <= k; j++) row[j] -= old[k] * l[k * ldl + j];
+            for (j = 0; j < i; j++) row[j] *= f;
+            row[i] = f;
+        }
+        return;
+    }
+    nrxi_opt_lower_inverse(h, l, ldl, t, work, env);
+    nrxi_opt_lower_inverse(m, l21 + h, ldl, t, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, h, h, -1.0, l21, ldl, l, ldl, 0.0, t, h, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_A_LOWER, 0, 0, m, h, m, 1.0, l21 + h, ldl, t, h, 0.0, l21, ldl, work, env);
+}
+
+enum { NRXI_OPT_PANEL = 32 };
+
+/* w = T^T (lower, zeros stored) from the lower triangle of V^T V in w, for the reflections I - V T V^T: T^-1
+   is the upper triangle of V^T V with half its diagonal (Puglisi 1992; Joffrain et al. 2006). */
+NRXI_FN void nrxi_opt_reflections(size_t n, double *w, size_t ldw, double *t, double *work, const nrx_env *env)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        w[i * ldw + i] *= 0.5;
+        memset(w + i * ldw + i + 1, 0, (n - i - 1) * sizeof *w);
+    }
+    nrxi_opt_lower_inverse(n, w, ldw, t, work, env);
+}
+
+/* y (m x n) = Q1 Q2^T for [rc X; I] = [Q1; Q2] R by Householder reflections, for any rc. Reflection j lives in
+   rows j to m + j of the stack, R is never needed, and all but the panels is products of triangles: with V =
+   [V1; V2] and B = T V1_top^T, Q1 = E - V1 B and Q2 = -V2 B. v: n x (m + n), the columns of the stack as
+   rows; z: n x n; q: (m + n) x n. */
+NRXI_FN void nrxi_opt_qdwh_householder(size_t m, size_t n, const double *x, double rc, double *y, double *v,
+    double *z, double *q, double *work, const nrx_env *env)
+{
+    enum { LL = NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER | NRXI_GEMM_B_LOWER };
+    double small[NRXI_OPT_PANEL * NRXI_OPT_PANEL], t[NRXI_OPT_PANEL * NRXI_OPT_PANEL], *q1 = q + n * n, *at;
+    size_t ld = m + n, i, j, k, b, len;
+    nrxi_la_transpose(m, n, x, n, v, ld);
+    for (i = 0; i < n; i++) {
+        for (j = 0; j < m; j++) v[i * ld + j] *= rc;
+        memset(v + i * ld + m, 0, n * sizeof *v);
+        v[i * ld + m + i] = 1.0;
+    }
+    for (i = 0; i < n; i += b) {
+        b = nrxi_opt_min_size(NRXI_OPT_PANEL, n - i);
+        for (j = i; j < i + b; j++) {
+            double *vj = v + j * ld + j, size, f;
+            len = m + 1; /* rows j to m + j */
+            size = sqrt(nrxi_la_dot(len, vj, vj));
+            f = 1.0 / (vj[0] + (vj[0] < 0.0 ? -size : size));
+            for (k = 1; k < len; k++) vj[k] *= f;
+            vj[0] = 1.0;
+            memset(v + j * ld, 0, j * sizeof *v);
+            f = -2.0 / nrxi_la_dot(len, vj, vj);
+            for (k = j + 1; k < i + b; k++)
+                nrxi_la_axpy(len, f * nrxi_la_dot(len, vj, v + k * ld + j), vj, v + k * ld + j);
+        }
+        at = v + i * ld + i;
+        k = n - i - b;
+        if (k == 0) break;
+        len = m + b;
+        nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 1, b, b, len, 1.0, at, ld, at, ld, 0.0, small, b, work, env);
+        nrxi_opt_reflections(b, small, b, t, work, env);
+        nrxi_gemm_f64(0, 1, k, b, len, 1.0, at + b * ld, ld, at, ld, 0.0, q, b, work, env);
+        nrxi_gemm_f64(0, 1, k, b, b, 1.0, q, b, small, b, 0.0, q1, b, work, env);
+        nrxi_gemm_f64(0, 0, k, len, b, -1.0, q1, b, at, ld, 1.0, at + b * ld, ld, work, env);
+    }
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_UPPER | NRXI_GEMM_B_LOWER, 0, 1, n, n, m, 1.0, v, ld, v,
+        ld, 0.0, q, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER | NRXI_GEMM_B_UPPER, 0, 1, n, n, n, 1.0, v + m, ld,
+        v + m, ld, 1.0, q, n, work, env);
+    nrxi_opt_reflections(n, q, n, q1, work, env);
+    memset(z, 0, n * n * sizeof *z);
+    nrxi_gemm_part_f64(LL, 1, 0, n, n, n, 1.0, v, ld, q, n, 0.0, z, n, work, env); /* z = B^T */
+    memset(q, 0, n * n * sizeof *q);
+    nrxi_gemm_part_f64(LL, 0, 0, n, n, n, -1.0, z, n, v + m, ld, 0.0, q, n, work, env); /* q = Q2^T */
+    nrxi_gemm_part_f64(NRXI_GEMM_A_LOWER | NRXI_GEMM_B_UPPER, 1, 1, m, n, n, -1.0, v, ld, z, n, 0.0, q1, n,
+        work, env);
+    for (i = 0; i < n; i++) q1[i * n + i] += 1.0;
+    nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, n, n, 1.0, q1, n, q, n, 0.0, y, n, work, env);
 }
 
 /* The same by products (Cholesky QR with a second pass: Yamamoto et al. 2015): with Z = I + rc^2 X^T X = L
@@ -5699,8 +5773,7 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
     nrx_opt_polar_info *info, double *work, const nrx_env *env)
 {
     double *k = work, *q = k + (m + n) * n, *y = q + (m + n) * n, *z = y + m * n, *gram = z + n * n,
-           *tau = gram + n * n, *qrw = tau + n;
-    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower, a, b, c, e;
+           *v = gram + n * n, *gw = v + n, l = d->lower, a, b, c, e;
     /* the polish squares what is left */
     const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 3e-9;
     double *result = x, *swap;
@@ -5716,12 +5789,13 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
             if (!d->no_polish) (void)nrxi_opt_polar_polish(m, n, x, k, q, gram, gw, env);
             break;
         }
-        nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, x, n, x, n, 0.0, gram, n, gw, env);
+        if (!(l > 0.0 && l < 1e-6)) /* then c > 1e8, and the Gram matrix is of no use */
+            nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, x, n, x, n, 0.0, gram, n, gw, env);
         if (!(l > 0.0)) { /* nothing is known: scale by a sharper bound of |X|_2, then find l */
-            e = nrxi_opt_symmetric_bound(n, gram, tau) * (1.0 + 8.0 * eps);
+            e = nrxi_opt_symmetric_bound(n, gram, v) * (1.0 + 8.0 * eps);
             for (i = 0; i < m * n; i++) x[i] *= 1.0 / sqrt(e);
             for (i = 0; i < n * n; i++) gram[i] *= 1.0 / e;
-            l = nrxi_opt_qdwh_lower(n, gram, z, q, k, tau, gw, env);
+            l = nrxi_opt_qdwh_lower(n, gram, z, q, k, v, gw, env);
         }
         if (!(l < 1.0)) l = 1.0;
         for (e = 0.0, i = 0; l > 0.9 && i < n; i++)
@@ -5739,9 +5813,7 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
                 const double rc = sqrt(c);
                 status = c < 1e8 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env)
                                  : NRX_E_NUMERIC;
-                if (status != NRX_OK)
-                    status = nrxi_opt_qdwh_householder(m, n, x, rc, y, k, q, tau, qrw, gw, env);
-                if (status != NRX_OK) return status;
+                if (status != NRX_OK) nrxi_opt_qdwh_householder(m, n, x, rc, y, k, z, q, gw, env);
                 for (i = 0; i < m * n; i++) y[i] = b / c * x[i] + (a - b / c) / rc * y[i];
                 info->qr_steps++;
             } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
@@ -5808,14 +5880,14 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
     status = nrxi_opt_matrix_check("nrx_opt_polar", dtype, rows, cols, a, u, &d.env);
     if (status != NRX_OK || rows * cols == 0) return status;
     work_size = nrxi_opt_qdwh_work(m, n);
-    x = (double *)nrxi_alloc(&d.env, 2 * m * n + (h ? cols * cols : 0) + work_size, sizeof(double));
+    x = (double *)nrxi_alloc(&d.env, m * n + (h ? m * n + cols * cols : 0) + work_size, sizeof(double));
     if (!x)
         return nrxi_fail(&d.env, NRX_E_NOMEM, "nrx_opt_polar: no memory for a matrix of %zux%zu", rows, cols);
     copy = x + m * n;
-    hh = copy + m * n;
+    hh = copy + (h ? m * n : 0);
     work = hh + (h ? cols * cols : 0);
     nrxi_opt_to_f64(dtype, rows, cols, a, trans, 1.0, x);
-    memcpy(copy, x, m * n * sizeof *x);
+    if (h) memcpy(copy, x, m * n * sizeof *x);
     bound = nrxi_opt_two_norm_bound(m, n, x, work);
     if (bound > 0.0) {
         nrxi_opt_divide(m * n, x, bound);
