@@ -3293,16 +3293,16 @@ NRXI_FN void nrxi_ct_run_order(nrxi_ct_run *r, double lines)
 /* Parallel rays: all share b and w, and a grows by a constant. */
 NRXI_FN void nrxi_ct_run_parallel(const nrx_ct_geometry *g, const nrxi_ct_grid *q, const nrxi_ct_frame *f, size_t first, nrxi_ct_run *r)
 {
-    double p[3], d[3], a0, a1, b, w;
+    double p[3], d[3], a0, a1, b, w, far = g->bins > 1 ? (double)(g->bins - 1) : 1; /* the last bin: rounding does not grow along the row */
     size_t k;
     r->n = g->bins - first < NRXI_CT_RUN ? g->bins - first : NRXI_CT_RUN;
     nrxi_ct_ray(f, 0, f->mid_v, p, d);
     r->by_columns = nrxi_ct_goes_by_columns(q, d);
     nrxi_ct_line_coefficients(q, p, d, r->by_columns, &a0, &b, &w);
-    nrxi_ct_ray(f, 1, f->mid_v, p, d);
+    nrxi_ct_ray(f, far, f->mid_v, p, d);
     nrxi_ct_line_coefficients(q, p, d, r->by_columns, &a1, &b, &w);
     for (k = 0; k < r->n; k++) {
-        r->a[k] = a0 + (double)(first + k) * (a1 - a0);
+        r->a[k] = a0 + (double)(first + k) * ((a1 - a0) / far);
         r->b[k] = b;
         r->w[k] = w;
     }
@@ -3356,12 +3356,11 @@ NRXI_FN void nrxi_ct_run_flat(const nrxi_ct_grid *q, const double p[3], const do
 /* Rays from a point: as many bins as go along the same axis in the same sense. */
 NRXI_FN void nrxi_ct_run_divergent(const nrx_ct_geometry *g, const nrxi_ct_grid *q, const nrxi_ct_frame *f, size_t first, nrxi_ct_run *r)
 {
-    double p[3], d[3], d0[3], du[3];
+    const double *du = f->v.u; /* from bin to bin, unless the detector is curved */
+    double p[3], d[3], d0[3];
     int sign;
     size_t j, k;
     nrxi_ct_ray(f, (double)first, f->mid_v, p, d0);
-    nrxi_ct_ray(f, (double)first + 1, f->mid_v, p, d);
-    for (k = 0; k < 3; k++) du[k] = d[k] - d0[k];
     memcpy(d, d0, sizeof d);
     r->by_columns = nrxi_ct_goes_by_columns(q, d0);
     sign = d0[!r->by_columns] > 0;
