@@ -4236,33 +4236,61 @@ NRXI_FN nrx_status nrxi_sym_arc_solve(nrxi_sym_arc *a)
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_sym_arc_move(double mu, double h, size_t dim, double *r, double *v)
+/* The constants of the arc from (r, v) that lasts h. */
+NRXI_FN nrx_status nrxi_sym_arc_from(nrxi_sym_arc *a, double mu, double h, size_t dim, const double *r,
+    const double *v)
 {
-    nrxi_sym_arc a;
-    double v2 = 0.0, r1, slope, f, g, fd, gd;
+    double v2 = 0.0;
     size_t k;
-    a.r0 = 0.0; a.eta = 0.0; a.mu = mu; a.h = h;
-    for (k = 0; k < dim; k++) { a.r0 += r[k] * r[k]; a.eta += r[k] * v[k]; v2 += v[k] * v[k]; }
-    a.r0 = sqrt(a.r0);
-    if (!(a.r0 > 0.0) || !nrxi_finite_f64(&a.r0) || !nrxi_finite_f64(&v2)) return NRX_E_NUMERIC;
-    a.beta = 2.0 * mu / a.r0 - v2;
-    a.zeta = mu - a.beta * a.r0;
-    if (a.beta > 0.0) {   /* whole revolutions change nothing */
-        const double period = 2.0 * NRX_PI * mu / (a.beta * sqrt(a.beta));
-        if (fabs(a.h) > period) a.h = fmod(a.h, period);
-    }
-    if (a.h == 0.0) return NRX_OK;
-    if (nrxi_sym_arc_solve(&a) != NRX_OK) return NRX_E_NUMERIC;
-    r1 = slope = a.r0 + a.eta * a.G1 + a.zeta * a.G2;
+    a->r0 = 0.0; a->eta = 0.0; a->mu = mu; a->h = h;
+    for (k = 0; k < dim; k++) { a->r0 += r[k] * r[k]; a->eta += r[k] * v[k]; v2 += v[k] * v[k]; }
+    a->r0 = sqrt(a->r0);
+    if (!(a->r0 > 0.0) || !nrxi_finite_f64(&a->r0) || !nrxi_finite_f64(&v2)) return NRX_E_NUMERIC;
+    a->beta = 2.0 * mu / a->r0 - v2;
+    a->zeta = mu - a->beta * a->r0;
+    return NRX_OK;
+}
+
+/* To the end of a solved arc. */
+NRXI_FN nrx_status nrxi_sym_arc_go(const nrxi_sym_arc *a, size_t dim, double *r, double *v)
+{
+    const double mu = a->mu, r1 = a->r0 + a->eta * a->G1 + a->zeta * a->G2;
+    const double f = -mu * a->G2 / a->r0, g = a->h - mu * a->G3, fd = -mu * a->G1 / (a->r0 * r1),
+                 gd = -mu * a->G2 / r1;
+    size_t k;
     if (!(r1 > 0.0)) return NRX_E_NUMERIC;
-    f = -mu * a.G2 / a.r0; g = a.h - mu * a.G3; fd = -mu * a.G1 / (a.r0 * r1); gd = -mu * a.G2 / r1;
     for (k = 0; k < dim; k++) {
         const double x = r[k], u = v[k];
         r[k] += f * x + g * u;
         v[k] += fd * x + gd * u;
     }
-    (void)slope;
     return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_sym_arc_move(double mu, double h, size_t dim, double *r, double *v)
+{
+    nrxi_sym_arc a;
+    if (nrxi_sym_arc_from(&a, mu, h, dim, r, v) != NRX_OK) return NRX_E_NUMERIC;
+    if (a.beta > 0.0) {   /* whole revolutions change nothing */
+        const double period = 2.0 * NRX_PI * mu / (a.beta * sqrt(a.beta));
+        if (fabs(a.h) > period) a.h = fmod(a.h, period);
+    }
+    while (a.beta < 0.0) {
+        /* Along a hyperbola the G grow like exp(sqrt(-beta) X), and on the way in nearly all of it cancels:
+           pieces of X = 2 / sqrt(-beta) until the end is nearer. */
+        double slope, piece;
+        a.h = 0.0;
+        piece = nrxi_sym_arc_f(&a, (h > 0.0 ? 2.0 : -2.0) / sqrt(-a.beta), &slope);
+        a.h = h;
+        if (!(fabs(piece) < fabs(h))) break;
+        a.h = piece;
+        h -= piece;
+        if (nrxi_sym_arc_go(&a, dim, r, v) != NRX_OK || nrxi_sym_arc_from(&a, mu, h, dim, r, v) != NRX_OK)
+            return NRX_E_NUMERIC;
+    }
+    if (a.h == 0.0) return NRX_OK;
+    if (nrxi_sym_arc_solve(&a) != NRX_OK) return NRX_E_NUMERIC;
+    return nrxi_sym_arc_go(&a, dim, r, v);
 }
 
 NRX_DEF nrx_status nrx_sym_kepler_arc(double mu, double dt, size_t dim, double *r, double *v)

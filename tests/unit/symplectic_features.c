@@ -539,7 +539,8 @@ static void bad_input(void)
         CHECK(nrx_sym_kepler_arc(1.0, 40.0, 2, r2, v2) == NRX_OK);      /* hyperbola: v^2 > 2 */
         CHECK_NEAR(0.5 * (v2[0] * v2[0] + v2[1] * v2[1]) - 1 / hypot(r2[0], r2[1]), 0.5 * 1.7 * 1.7 - 1, 1e-14);
         CHECK(nrx_sym_kepler_arc(1.0, -40.0, 2, r2, v2) == NRX_OK);
-        CHECK_NEAR(r2[0], 1.0, 1e-12); CHECK_NEAR(v2[1], 1.7, 1e-12);
+        /* by conditioning: out there r = 37 and t = 40 are rounded to 4e-15 */
+        CHECK_NEAR(r2[0], 1.0, 1e-13); CHECK_NEAR(r2[1], 0.0, 1e-13); CHECK_NEAR(v2[0], 0.0, 1e-13); CHECK_NEAR(v2[1], 1.7, 1e-13);
     }
     {
         double m[2] = { 1, -1 };
