@@ -2471,7 +2471,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 /* <<< nrx gemm (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 3193551026
+#define NRXI_LINALG_VERSION 2784268824
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
    Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
    state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
@@ -3435,6 +3435,8 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
+NRXI_GLUE_BEGIN /* its loops are short and branchy: as fast so */
+
 /* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
    real Schur form ---- */
 
@@ -3711,7 +3713,8 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 3193551026
+NRXI_GLUE_END
+#elif NRXI_LINALG_VERSION != 2784268824
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */

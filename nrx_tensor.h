@@ -4255,7 +4255,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 3193551026
+#define NRXI_LINALG_VERSION 2784268824
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
    Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
    state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
@@ -5219,6 +5219,8 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
+NRXI_GLUE_BEGIN /* its loops are short and branchy: as fast so */
+
 /* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
    real Schur form ---- */
 
@@ -5495,7 +5497,8 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 3193551026
+NRXI_GLUE_END
+#elif NRXI_LINALG_VERSION != 2784268824
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
@@ -8001,17 +8004,14 @@ NRXI_FN void nrxi_t_map_run(nrx_scope *s, nrxi_t_map *m)
 
 NRXI_GLUE_END
 
-/* The loop of the kernels below: E uses u and v, and is stored to y. Blocks of eight become vector code. */
-#define NRXI_T_LOOP2(T, E)                                                                      \
-    for (; i + 8 <= n; i += 8)                                                                \
+/* The loop of the kernels below, over a multiple of eight values (eight at a time become vector code): E uses
+   u and v, and is stored to y. */
+#define NRXI_T_LOOP2(T, E)                                                                    \
+    for (; i < n; i += 8)                                                                     \
         for (j = 0; j < 8; j++) {                                                             \
             T u = a[i + j], v = b[i + j];                                                     \
             y[i + j] = (T)(E);                                                                \
         }                                                                                     \
-    for (; i < n; i++) {                                                                      \
-        T u = a[i], v = b[i];                                                                 \
-        y[i] = (T)(E);                                                                        \
-    }                                                                                         \
     break;
 
 enum {
@@ -8033,50 +8033,54 @@ enum {
 };
 
 /* One loop an operation: operands that are strided or broadcast are first gathered in blocks that stay in
- * cache. */
-#define NRXI_T_BINARY_KERNEL(T, NAME, POW, ATAN2)                                               \
+   cache, as is a last piece that is no multiple of eight (with the loop running over what is in the buffer
+   behind it). */
+#define NRXI_T_BINARY_KERNEL(T, NAME, POW, ATAN2)                                             \
 NRXI_FN void NAME##_block(int kind, T slope, size_t n, const T *a, const T *b,                \
                           T *NRX_RESTRICT y)                                                  \
 {                                                                                             \
     size_t i = 0, j;                                                                          \
     switch (kind) {                                                                           \
-    case NRXI_T_ADD: NRXI_T_LOOP2(T, u + v)                                                       \
-    case NRXI_T_SUB: NRXI_T_LOOP2(T, u - v)                                                       \
-    case NRXI_T_MUL: NRXI_T_LOOP2(T, u * v)                                                       \
-    case NRXI_T_DIV: NRXI_T_LOOP2(T, u / v)                                                       \
+    case NRXI_T_ADD: NRXI_T_LOOP2(T, u + v)                                                   \
+    case NRXI_T_SUB: NRXI_T_LOOP2(T, u - v)                                                   \
+    case NRXI_T_MUL: NRXI_T_LOOP2(T, u * v)                                                   \
+    case NRXI_T_DIV: NRXI_T_LOOP2(T, u / v)                                                   \
     case NRXI_T_POW: for (; i < n; i++) y[i] = POW(a[i], b[i]); break;                        \
     case NRXI_T_ATAN2: for (; i < n; i++) y[i] = ATAN2(a[i], b[i]); break;                    \
-    case NRXI_T_MAX: NRXI_T_LOOP2(T, u > v || u != u ? u : v)                                     \
-    case NRXI_T_MIN: NRXI_T_LOOP2(T, u < v || u != u ? u : v)                                     \
-    case NRXI_T_EQ: NRXI_T_LOOP2(T, u == v ? 1 : 0)                                               \
-    case NRXI_T_NE: NRXI_T_LOOP2(T, u != v ? 1 : 0)                                               \
-    case NRXI_T_LT: NRXI_T_LOOP2(T, u < v ? 1 : 0)                                                \
-    case NRXI_T_LE: NRXI_T_LOOP2(T, u <= v ? 1 : 0)                                               \
-    case NRXI_T_GT: NRXI_T_LOOP2(T, u > v ? 1 : 0)                                                \
-    case NRXI_T_GE: NRXI_T_LOOP2(T, u >= v ? 1 : 0)                                               \
-    case NRXI_T_GATE: NRXI_T_LOOP2(T, v > 0 ? u : slope * u)                                      \
+    case NRXI_T_MAX: NRXI_T_LOOP2(T, u > v || u != u ? u : v)                                 \
+    case NRXI_T_MIN: NRXI_T_LOOP2(T, u < v || u != u ? u : v)                                 \
+    case NRXI_T_EQ: NRXI_T_LOOP2(T, u == v ? 1 : 0)                                           \
+    case NRXI_T_NE: NRXI_T_LOOP2(T, u != v ? 1 : 0)                                           \
+    case NRXI_T_LT: NRXI_T_LOOP2(T, u < v ? 1 : 0)                                            \
+    case NRXI_T_LE: NRXI_T_LOOP2(T, u <= v ? 1 : 0)                                           \
+    case NRXI_T_GT: NRXI_T_LOOP2(T, u > v ? 1 : 0)                                            \
+    case NRXI_T_GE: NRXI_T_LOOP2(T, u >= v ? 1 : 0)                                           \
+    case NRXI_T_GATE: NRXI_T_LOOP2(T, v > 0 ? u : slope * u)                                  \
     default: break;                                                                           \
     }                                                                                         \
 }                                                                                             \
 NRXI_FN const T *NAME##_gather(const T *x, ptrdiff_t stride, size_t n, T *to)                 \
 {                                                                                             \
     size_t i;                                                                                 \
-    if (stride == 1) return x;                                                                \
+    if (stride == 1 && n % 8 == 0) return x;                                                  \
     for (i = 0; i < n; i++) to[i] = x[(ptrdiff_t)i * stride];                                 \
+    for (; i % 8; i++) to[i] = to[n - 1];                                                     \
     return to;                                                                                \
 }                                                                                             \
-NRXI_FN void NAME(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)  \
+NRXI_FN void NAME(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)\
 {                                                                                             \
-    T *y = (T *)(void *)p[0], block[2][512];                                                  \
+    T *y = (T *)(void *)p[0], block[2][512], last[512];                                       \
     const T *a = (const T *)(const void *)p[1], *b = (const T *)(const void *)p[2];           \
     size_t i, len;                                                                            \
     for (i = 0; i < n; i += len) {                                                            \
         const T *u = block[0], *v = block[1];                                                 \
         len = n - i < 512 ? n - i : 512;                                                      \
         /* a broadcast value is gathered once */                                              \
-        if (i == 0 || st[1]) u = NAME##_gather(a + (ptrdiff_t)i * st[1], st[1], len, block[0]); \
-        if (i == 0 || st[2]) v = NAME##_gather(b + (ptrdiff_t)i * st[2], st[2], len, block[1]); \
-        NAME##_block(m->kind, (T)m->c[0], len, u, v, y + i);                                  \
+        if (i == 0 || st[1]) u = NAME##_gather(a + (ptrdiff_t)i * st[1], st[1], len, block[0]);\
+        if (i == 0 || st[2]) v = NAME##_gather(b + (ptrdiff_t)i * st[2], st[2], len, block[1]);\
+        if (len % 8 == 0) { NAME##_block(m->kind, (T)m->c[0], len, u, v, y + i); continue; }  \
+        NAME##_block(m->kind, (T)m->c[0], (len + 7) / 8 * 8, u, v, last);                     \
+        memcpy(y + i, last, len * sizeof *y);                                                 \
     }                                                                                         \
 }
 NRXI_T_BINARY_KERNEL(float, nrxi_t_binary_f32, powf, atan2f)
@@ -9329,17 +9333,13 @@ static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_
 #undef NRXI_T_X_
 
 NRXI_GLUE_END
-/* At most 256 contiguous values, x and y apart. */
+/* At most 256 contiguous values, a multiple of eight, x and y apart. */
 #define NRXI_T_MAP1(E)                                                                                       \
-    for (; i + 8 <= n; i += 8)                                                                               \
+    for (; i < n; i += 8)                                                                                    \
         for (j = 0; j < 8; j++) {                                                                            \
             T u = x[i + j];                                                                                  \
             y[i + j] = (T)(E);                                                                               \
         }                                                                                                    \
-    for (; i < n; i++) {                                                                                     \
-        T u = x[i];                                                                                          \
-        y[i] = (T)(E);                                                                                       \
-    }                                                                                                        \
     break;
 #define NRXI_T_MAP2(E) for (i = 0; i < n; i++) { T u = x[i], v = t[i]; y[i] = (T)(E); } break;
 #define NRXI_T_UNARY_KERNEL(TYPE, S, F)                                                                      \
@@ -9355,9 +9355,9 @@ NRXI_GLUE_END
         case NRXI_T_U_affine: NRXI_T_MAP1(c0 *u + c1)                                                        \
         case NRXI_T_U_abs: NRXI_T_MAP1(F(fabs)(u))                                                           \
         case NRXI_T_U_sign: NRXI_T_MAP1(u > 0 ? 1 : u < 0 ? -1 : u)                                          \
-        case NRXI_T_U_floor: NRXI_T_MAP1(F(floor)(u))                                                        \
-        case NRXI_T_U_ceil: NRXI_T_MAP1(F(ceil)(u))                                                          \
-        case NRXI_T_U_round: NRXI_T_MAP1(F(rint)(u))                                                         \
+        case NRXI_T_U_floor: call = F(floor); break;                                                         \
+        case NRXI_T_U_ceil: call = F(ceil); break;                                                           \
+        case NRXI_T_U_round: call = F(rint); break;                                                          \
         case NRXI_T_U_square: NRXI_T_MAP1(u *u)                                                              \
         case NRXI_T_U_sqrt: NRXI_T_MAP1(F(sqrt)(u))                                                          \
         case NRXI_T_U_rsqrt: NRXI_T_MAP1(1 / F(sqrt)(u))                                                     \
@@ -9393,16 +9393,22 @@ NRXI_GLUE_END
         if (call) for (; i < n; i++) y[i] = call(x[i]);                                                      \
     }                                                                                                        \
     NRXI_FN void nrxi_t_unary_map_##S(const nrxi_t_map *m, size_t n, unsigned char *const *p,                \
-                                    const ptrdiff_t *st)                                                     \
+                                      const ptrdiff_t *st)                                                   \
     {                                                                                                        \
-        TYPE *y = (TYPE *)(void *)p[0], gathered[256];                                                       \
-        const TYPE *x = (const TYPE *)(const void *)p[1];                                                    \
+        TYPE *y = (TYPE *)(void *)p[0], gathered[256], last[256];                                            \
+        const TYPE *x = (const TYPE *)(const void *)p[1], *from;                                             \
         size_t i, k, len;                                                                                    \
         for (i = 0; i < n; i += len) {                                                                       \
             len = n - i < 256 ? n - i : 256;                                                                 \
-            if (st[1] != 1)                                                                                  \
+            from = x + i;                                                                                    \
+            if (st[1] != 1 || len % 8) {                                                                     \
                 for (k = 0; k < len; k++) gathered[k] = x[(ptrdiff_t)(i + k) * st[1]];                       \
-            nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], len, st[1] == 1 ? x + i : gathered, y + i);          \
+                for (; k % 8; k++) gathered[k] = gathered[len - 1];                                          \
+                from = gathered;                                                                             \
+            }                                                                                                \
+            if (len % 8 == 0) { nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], len, from, y + i); continue; }   \
+            nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], (len + 7) / 8 * 8, from, last);                      \
+            memcpy(y + i, last, len * sizeof *y);                                                            \
         }                                                                                                    \
     }
 #define NRXI_T_SAME_NAME(name) name
