@@ -93,7 +93,7 @@
 #endif
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
-#define NRX_CORE_VERSION 2048975794
+#define NRX_CORE_VERSION 2602423043
 /* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
 #include <math.h>
 #include <stddef.h>
@@ -155,6 +155,17 @@
 #if !defined(NRXI_IMPL_BEGIN)
 #define NRXI_IMPL_BEGIN
 #define NRXI_IMPL_END
+#endif
+
+/* Around bookkeeping: checks, errors, recording, files, whatever has no loop that counts. gcc takes half the
+   time for it at -O1, and a header is compiled more often than it is written. Loops stay outside. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__) &&                \
+    !defined(__OPTIMIZE_SIZE__)
+#define NRXI_GLUE_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"O1\")")
+#define NRXI_GLUE_END _Pragma("GCC pop_options")
+#else
+#define NRXI_GLUE_BEGIN
+#define NRXI_GLUE_END
 #endif
 
 /* SIMD by GCC vector extensions: NRXI_VEC says they may be used, NRXI_X86 that wider x86 sets may be chosen at run time.
@@ -413,7 +424,7 @@ NRX_INLINE double nrx_rng_normal(nrx_rng *r)
 }
 
 NRXI_IMPL_END
-#elif NRX_CORE_VERSION != 2048975794
+#elif NRX_CORE_VERSION != 2602423043
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
@@ -1502,7 +1513,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 482701616
+#define NRXI_MATH_VERSION 1556494856
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
    vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
    and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
@@ -2029,11 +2040,21 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #else
 #define NRXI_FUSED 0
 #endif
+/* one by one: without SIMD, and on x86 without AVX2 */
+#define NRXI_VSCALAR(name, lane, elem, F, MEND)                         \
+    NRXI_FN void name(size_t n, const elem *x, elem *y)                 \
+    {                                                                   \
+        for (; n > 0; n--, x++, y++) {                                  \
+            elem in = *x;                                               \
+            *y = lane(in, 0);                                           \
+            MEND(F, 1, &in, y)                                          \
+        }                                                               \
+    }
 #if defined(NRXI_X86)
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
     NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_VSCALAR(nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, MEND)                                \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
     {                                                                                                        \
         if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
@@ -2044,15 +2065,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
-    {                                                                   \
-        for (; n > 0; n--, x++, y++) {                                  \
-            elem in = *x;                                               \
-            *y = nrxi_##fn##_lane_##F(in, 0);                           \
-            MEND(F, 1, &in, y)                                          \
-        }                                                               \
-    }
+#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VSCALAR(nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, MEND)
 #endif
 #define NRXI_VFUNCTIONS(elem, F)                        \
     NRXI_VFUNCTION(exp, elem, F, NRXI_MEND_NONE)        \
@@ -2067,13 +2080,13 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 482701616
+#elif NRXI_MATH_VERSION != 1556494856
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3881349734
+#define NRXI_FILES_VERSION 1209518921
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
    Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
    it, so that any input gives a status and one line. Arrays come out in C order as
@@ -2094,6 +2107,8 @@ NRXI_VFUNCTIONS(double, f64)
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
+
+NRXI_GLUE_BEGIN
 
 enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
 
@@ -2735,7 +2750,8 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3881349734
+NRXI_GLUE_END
+#elif NRXI_FILES_VERSION != 1209518921
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */

@@ -84,7 +84,7 @@
 #define NRX_SYMPLECTIC_H
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
-#define NRX_CORE_VERSION 2048975794
+#define NRX_CORE_VERSION 2602423043
 /* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
 #include <math.h>
 #include <stddef.h>
@@ -146,6 +146,17 @@
 #if !defined(NRXI_IMPL_BEGIN)
 #define NRXI_IMPL_BEGIN
 #define NRXI_IMPL_END
+#endif
+
+/* Around bookkeeping: checks, errors, recording, files, whatever has no loop that counts. gcc takes half the
+   time for it at -O1, and a header is compiled more often than it is written. Loops stay outside. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__) &&                \
+    !defined(__OPTIMIZE_SIZE__)
+#define NRXI_GLUE_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"O1\")")
+#define NRXI_GLUE_END _Pragma("GCC pop_options")
+#else
+#define NRXI_GLUE_BEGIN
+#define NRXI_GLUE_END
 #endif
 
 /* SIMD by GCC vector extensions: NRXI_VEC says they may be used, NRXI_X86 that wider x86 sets may be chosen at run time.
@@ -404,7 +415,7 @@ NRX_INLINE double nrx_rng_normal(nrx_rng *r)
 }
 
 NRXI_IMPL_END
-#elif NRX_CORE_VERSION != 2048975794
+#elif NRX_CORE_VERSION != 2602423043
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
@@ -1419,7 +1430,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 482701616
+#define NRXI_MATH_VERSION 1556494856
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
    vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
    and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
@@ -1946,11 +1957,21 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #else
 #define NRXI_FUSED 0
 #endif
+/* one by one: without SIMD, and on x86 without AVX2 */
+#define NRXI_VSCALAR(name, lane, elem, F, MEND)                         \
+    NRXI_FN void name(size_t n, const elem *x, elem *y)                 \
+    {                                                                   \
+        for (; n > 0; n--, x++, y++) {                                  \
+            elem in = *x;                                               \
+            *y = lane(in, 0);                                           \
+            MEND(F, 1, &in, y)                                          \
+        }                                                               \
+    }
 #if defined(NRXI_X86)
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
     NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_VSCALAR(nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, MEND)                                \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
     {                                                                                                        \
         if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
@@ -1961,15 +1982,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
-    {                                                                   \
-        for (; n > 0; n--, x++, y++) {                                  \
-            elem in = *x;                                               \
-            *y = nrxi_##fn##_lane_##F(in, 0);                           \
-            MEND(F, 1, &in, y)                                          \
-        }                                                               \
-    }
+#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VSCALAR(nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, MEND)
 #endif
 #define NRXI_VFUNCTIONS(elem, F)                        \
     NRXI_VFUNCTION(exp, elem, F, NRXI_MEND_NONE)        \
@@ -1984,7 +1997,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 482701616
+#elif NRXI_MATH_VERSION != 1556494856
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
