@@ -46,7 +46,7 @@
 #define NRX_CT_H
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
-#define NRX_CORE_VERSION 2048975794
+#define NRX_CORE_VERSION 2602423043
 /* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
 #include <math.h>
 #include <stddef.h>
@@ -108,6 +108,17 @@
 #if !defined(NRXI_IMPL_BEGIN)
 #define NRXI_IMPL_BEGIN
 #define NRXI_IMPL_END
+#endif
+
+/* Around bookkeeping: checks, errors, recording, files, whatever has no loop that counts. gcc takes half the
+   time for it at -O1, and a header is compiled more often than it is written. Loops stay outside. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__) &&                \
+    !defined(__OPTIMIZE_SIZE__)
+#define NRXI_GLUE_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"O1\")")
+#define NRXI_GLUE_END _Pragma("GCC pop_options")
+#else
+#define NRXI_GLUE_BEGIN
+#define NRXI_GLUE_END
 #endif
 
 /* SIMD by GCC vector extensions: NRXI_VEC says they may be used, NRXI_X86 that wider x86 sets may be chosen at run time.
@@ -366,7 +377,7 @@ NRX_INLINE double nrx_rng_normal(nrx_rng *r)
 }
 
 NRXI_IMPL_END
-#elif NRX_CORE_VERSION != 2048975794
+#elif NRX_CORE_VERSION != 2602423043
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
@@ -2107,7 +2118,7 @@ NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const n
 /* <<< nrx solve (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3881349734
+#define NRXI_FILES_VERSION 1209518921
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
    Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
    it, so that any input gives a status and one line. Arrays come out in C order as
@@ -2128,6 +2139,8 @@ NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const n
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
+
+NRXI_GLUE_BEGIN
 
 enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
 
@@ -2769,7 +2782,8 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3881349734
+NRXI_GLUE_END
+#elif NRXI_FILES_VERSION != 1209518921
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -3293,16 +3307,16 @@ NRXI_FN void nrxi_ct_run_order(nrxi_ct_run *r, double lines)
 /* Parallel rays: all share b and w, and a grows by a constant. */
 NRXI_FN void nrxi_ct_run_parallel(const nrx_ct_geometry *g, const nrxi_ct_grid *q, const nrxi_ct_frame *f, size_t first, nrxi_ct_run *r)
 {
-    double p[3], d[3], a0, a1, b, w;
+    double p[3], d[3], a0, a1, b, w, far = g->bins > 1 ? (double)(g->bins - 1) : 1; /* the last bin: rounding does not grow along the row */
     size_t k;
     r->n = g->bins - first < NRXI_CT_RUN ? g->bins - first : NRXI_CT_RUN;
     nrxi_ct_ray(f, 0, f->mid_v, p, d);
     r->by_columns = nrxi_ct_goes_by_columns(q, d);
     nrxi_ct_line_coefficients(q, p, d, r->by_columns, &a0, &b, &w);
-    nrxi_ct_ray(f, 1, f->mid_v, p, d);
+    nrxi_ct_ray(f, far, f->mid_v, p, d);
     nrxi_ct_line_coefficients(q, p, d, r->by_columns, &a1, &b, &w);
     for (k = 0; k < r->n; k++) {
-        r->a[k] = a0 + (double)(first + k) * (a1 - a0);
+        r->a[k] = a0 + (double)(first + k) * ((a1 - a0) / far);
         r->b[k] = b;
         r->w[k] = w;
     }
@@ -3356,12 +3370,11 @@ NRXI_FN void nrxi_ct_run_flat(const nrxi_ct_grid *q, const double p[3], const do
 /* Rays from a point: as many bins as go along the same axis in the same sense. */
 NRXI_FN void nrxi_ct_run_divergent(const nrx_ct_geometry *g, const nrxi_ct_grid *q, const nrxi_ct_frame *f, size_t first, nrxi_ct_run *r)
 {
-    double p[3], d[3], d0[3], du[3];
+    const double *du = f->v.u; /* from bin to bin, unless the detector is curved */
+    double p[3], d[3], d0[3];
     int sign;
     size_t j, k;
     nrxi_ct_ray(f, (double)first, f->mid_v, p, d0);
-    nrxi_ct_ray(f, (double)first + 1, f->mid_v, p, d);
-    for (k = 0; k < 3; k++) du[k] = d[k] - d0[k];
     memcpy(d, d0, sizeof d);
     r->by_columns = nrxi_ct_goes_by_columns(q, d0);
     sign = d0[!r->by_columns] > 0;

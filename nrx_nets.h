@@ -93,7 +93,7 @@
 #endif
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
-#define NRX_CORE_VERSION 2048975794
+#define NRX_CORE_VERSION 2602423043
 /* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
 #include <math.h>
 #include <stddef.h>
@@ -155,6 +155,17 @@
 #if !defined(NRXI_IMPL_BEGIN)
 #define NRXI_IMPL_BEGIN
 #define NRXI_IMPL_END
+#endif
+
+/* Around bookkeeping: checks, errors, recording, files, whatever has no loop that counts. gcc takes half the
+   time for it at -O1, and a header is compiled more often than it is written. Loops stay outside. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__) &&                \
+    !defined(__OPTIMIZE_SIZE__)
+#define NRXI_GLUE_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"O1\")")
+#define NRXI_GLUE_END _Pragma("GCC pop_options")
+#else
+#define NRXI_GLUE_BEGIN
+#define NRXI_GLUE_END
 #endif
 
 /* SIMD by GCC vector extensions: NRXI_VEC says they may be used, NRXI_X86 that wider x86 sets may be chosen at run time.
@@ -413,7 +424,7 @@ NRX_INLINE double nrx_rng_normal(nrx_rng *r)
 }
 
 NRXI_IMPL_END
-#elif NRX_CORE_VERSION != 2048975794
+#elif NRX_CORE_VERSION != 2602423043
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
@@ -1203,9 +1214,9 @@ typedef struct nrx_net_load_desc {
 } nrx_net_load_desc;
 
 /* A network from a checkpoint: one written by nrx_net_save comes back with its graph; else the architecture
-   is recognised by its keys (CRR/WCRR, ICNN, IDCNN, LAR of johertrich/LearnedRegularizers; ACR of
-   Subhadip-1/data_driven_convex_regularization), parametrizations and the operator scaling (alpha, scale)
-   included. Wrong shapes, missing keys and non-finite weights are refused by name. */
+   is recognised by its keys (CRR/WCRR, ICNN, IDCNN, LAR, TDV, NETT of johertrich/LearnedRegularizers; ACR
+   of Subhadip-1/data_driven_convex_regularization), parametrizations and the operator scaling (alpha, scale)
+   included. TDV needs image sides that are multiples of 2^(scales - 1), as published of 4. Wrong shapes, missing keys and non-finite weights are refused by name. */
 NRX_DEF nrx_status nrx_net_load_checkpoint(const nrx_net_checkpoint *checkpoint,
     const nrx_net_load_desc *desc, nrx_net **net);
 /* Fills the parameters of an existing network by name from a checkpoint; all must be there, in their shapes.
@@ -1502,7 +1513,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 482701616
+#define NRXI_MATH_VERSION 1556494856
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
    vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
    and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
@@ -2029,11 +2040,21 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #else
 #define NRXI_FUSED 0
 #endif
+/* one by one: without SIMD, and on x86 without AVX2 */
+#define NRXI_VSCALAR(name, lane, elem, F, MEND)                         \
+    NRXI_FN void name(size_t n, const elem *x, elem *y)                 \
+    {                                                                   \
+        for (; n > 0; n--, x++, y++) {                                  \
+            elem in = *x;                                               \
+            *y = lane(in, 0);                                           \
+            MEND(F, 1, &in, y)                                          \
+        }                                                               \
+    }
 #if defined(NRXI_X86)
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
     NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_VSCALAR(nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, MEND)                                \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
     {                                                                                                        \
         if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
@@ -2044,15 +2065,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
-    {                                                                   \
-        for (; n > 0; n--, x++, y++) {                                  \
-            elem in = *x;                                               \
-            *y = nrxi_##fn##_lane_##F(in, 0);                           \
-            MEND(F, 1, &in, y)                                          \
-        }                                                               \
-    }
+#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VSCALAR(nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, MEND)
 #endif
 #define NRXI_VFUNCTIONS(elem, F)                        \
     NRXI_VFUNCTION(exp, elem, F, NRXI_MEND_NONE)        \
@@ -2067,13 +2080,13 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 482701616
+#elif NRXI_MATH_VERSION != 1556494856
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3881349734
+#define NRXI_FILES_VERSION 1209518921
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
    Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
    it, so that any input gives a status and one line. Arrays come out in C order as
@@ -2094,6 +2107,8 @@ NRXI_VFUNCTIONS(double, f64)
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
+
+NRXI_GLUE_BEGIN
 
 enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
 
@@ -2735,7 +2750,8 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3881349734
+NRXI_GLUE_END
+#elif NRXI_FILES_VERSION != 1209518921
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
@@ -5673,17 +5689,6 @@ NRXI_FN void nrxi_net_join(char *to, size_t size, const char *prefix, const char
     *t.at = 0;
 }
 
-/* number + suffix, as in "12.weight". */
-NRXI_FN void nrxi_net_numbered(char *to, size_t size, size_t number, const char *suffix)
-{
-    nrxi_text t;
-    t.at = to;
-    t.end = to + size - 1;
-    nrxi_put_unsigned(&t, number);
-    nrxi_put_string(&t, suffix);
-    *t.at = 0;
-}
-
 /* A new node, or NULL after an error. */
 NRXI_FN nrxi_net_layer *nrxi_net_node(nrx_net *net, int kind, int a, int b, int inputs, const char *name,
     const char *base)
@@ -7829,13 +7834,16 @@ NRX_DEF nrx_status nrx_net_tdv(const nrx_net_cnn_desc *desc, nrx_net **net)
         for (i = 0; i < d.scales; i++) {
             x = nrxi_net_res_block(n, x, d.channels, &d);
             skip[i] = x;
-            if (i + 1 < d.scales) x = nrxi_net_conv_plain(n, x, d.channels, 3, 2, d.padding, 0, NULL);
+            if (i + 1 == d.scales) break;
+            x = nrxi_net_conv_plain(n, x, d.channels, 3, 2, d.padding, 0, NULL);
+            if (b) x = nrx_net_add(n, skip[i + 1], x, 1, 1); /* features of all scales pass from block to block */
         }
         for (i = d.scales - 1; i-- > 0;) {
             nrx_net_conv_desc u = NRX_ZERO;
             u.channels = d.channels; u.stride = 2; u.pad = 1; u.output_padding = 1; u.no_bias = 1;
             x = nrxi_net_res_block(n, nrx_net_add(n, nrx_net_conv_transpose2d(n, x, &u), skip[i], 1, 1),
                 d.channels, &d);
+            skip[i] = x;
         }
     }
     x = nrx_net_sqnorm(n, nrxi_net_conv_plain(n, x, 1, 1, 1, d.padding, 0, "w"));
@@ -10573,6 +10581,22 @@ NRXI_FN const nrx_net_weight *nrxi_net_expect(const nrx_net_checkpoint *c, const
     return w;
 }
 
+/* The same for the key `before`, number, `after`; NULL when an earlier one failed. Without s it is only looked
+   for. */
+NRXI_FN const nrx_net_weight *nrxi_net_expect_at(const nrx_net_checkpoint *c, const char *prefix,
+    const char *before, size_t number, const char *after, size_t count, int ndim, nrx_status *s)
+{
+    char key[96];
+    nrxi_text t;
+    t.at = key; t.end = key + sizeof key - 1;
+    nrxi_put_string(&t, before);
+    nrxi_put_unsigned(&t, number);
+    nrxi_put_string(&t, after);
+    *t.at = 0;
+    if (!s) return nrxi_net_key(c, prefix, key);
+    return *s == NRX_OK ? nrxi_net_expect(c, prefix, key, count, ndim, s) : NULL;
+}
+
 /* A convolution node from a checkpoint's kernel [co][ci][k][k]. */
 NRXI_FN int nrxi_net_load_conv(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *bias,
     int padding, int weights, const char *name)
@@ -10730,30 +10754,20 @@ NRXI_FN nrx_status nrxi_net_load_acr(const nrx_net_checkpoint *c, const char *pr
     size_t k;
     int z = -1;
     if (s != NRX_OK) return s;
-    for (k = 0; s == NRX_OK && k < 200; k++) {
-        char key[48], name[24];
-        const nrx_net_weight *w, *b;
+    for (k = 0; k < 200 && nrxi_net_expect_at(c, prefix, "wx.", k, ".weight", 0, 4, NULL); k++) {
+        char name[24];
+        const nrx_net_weight *w = nrxi_net_expect_at(c, prefix, "wx.", k, ".weight", 0, 4, &s);
+        const nrx_net_weight *b = nrxi_net_expect_at(c, prefix, "wx.", k, ".bias", w ? w->shape[0] : 0, 1, &s);
         int v;
-        nrxi_text t;
-        t.at = key; t.end = key + sizeof key - 1;
-        nrxi_put_string(&t, "wx."); nrxi_put_unsigned(&t, k); nrxi_put_string(&t, ".weight"); *t.at = 0;
-        if (!nrxi_net_key(c, prefix, key)) break;
-        w = nrxi_net_expect(c, prefix, key, 0, 4, &s);
-        t.at = key;
-        nrxi_put_string(&t, "wx."); nrxi_put_unsigned(&t, k); nrxi_put_string(&t, ".bias"); *t.at = 0;
-        b = s == NRX_OK ? nrxi_net_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
-        if (s != NRX_OK) break;
         nrxi_net_name(name, sizeof name, NULL, "wx", k);
-        v = nrxi_net_load_conv(n, 0, w, b, padding, NRX_NET_W_FREE, name);
+        v = s == NRX_OK ? nrxi_net_load_conv(n, 0, w, b, padding, NRX_NET_W_FREE, name) : -1;
         if (k > 0) {
-            t.at = key;
-            nrxi_put_string(&t, "wz."); nrxi_put_unsigned(&t, k - 1); nrxi_put_string(&t, ".weight");
-                *t.at = 0;
-            w = nrxi_net_expect(c, prefix, key, 0, 4, &s);
+            w = nrxi_net_expect_at(c, prefix, "wz.", k - 1, ".weight", 0, 4, &s);
             nrxi_net_name(name, sizeof name, NULL, "wz", k);
             z = s == NRX_OK ? nrxi_net_load_conv(n, z, w, NULL, padding, NRX_NET_W_NONNEGATIVE, name) : -1;
-            z = nrx_net_add(n, z, v, 1, 1);
+            z = s == NRX_OK ? nrx_net_add(n, z, v, 1, 1) : -1;
         } else z = v;
+        if (s != NRX_OK) break;
         z = nrx_net_activation(n, z, NRX_NET_LEAKY_RELU, 0.2, 0);
     }
     if (s == NRX_OK) {
@@ -10775,19 +10789,11 @@ NRXI_FN nrx_status nrxi_net_load_lar(const nrx_net_checkpoint *c, const char *pr
     size_t k, count = 0;
     int z = 0;
     if (s != NRX_OK) return s;
-    for (k = 0; k < 400; k += 2) {
-        char key[32];
-        nrxi_net_numbered(key, sizeof key, k, ".weight");
-        if (!nrxi_net_key(c, prefix, key)) break;
-        count++;
-    }
-    for (k = 0; s == NRX_OK && k < count; k++) {
-        char key[32], name[24];
-        const nrx_net_weight *w, *b;
-        nrxi_net_numbered(key, sizeof key, 2 * k, ".weight");
-        w = nrxi_net_expect(c, prefix, key, 0, 4, &s);
-        nrxi_net_numbered(key, sizeof key, 2 * k, ".bias");
-        b = s == NRX_OK ? nrxi_net_expect(c, prefix, key, w->shape[0], 1, &s) : NULL;
+    while (count < 200 && nrxi_net_expect_at(c, prefix, "", 2 * count, ".weight", 0, 4, NULL)) count++;
+    for (k = 0; k < count; k++) {
+        char name[24];
+        const nrx_net_weight *w = nrxi_net_expect_at(c, prefix, "", 2 * k, ".weight", 0, 4, &s);
+        const nrx_net_weight *b = nrxi_net_expect_at(c, prefix, "", 2 * k, ".bias", w ? w->shape[0] : 0, 1, &s);
         if (s != NRX_OK) break;
         nrxi_net_name(name, sizeof name, NULL, "conv", k + 1);
         z = nrxi_net_load_conv(n, z, w, b, k ? NRX_NET_PAD_VALID : NRX_NET_PAD_REPLICATE, NRX_NET_W_FREE,
@@ -10799,6 +10805,170 @@ NRXI_FN nrx_status nrxi_net_load_lar(const nrx_net_checkpoint *c, const char *pr
     }
     if (s != NRX_OK) { nrx_net_free(n); return s; }
     return nrxi_net_done(n, nrx_net_mean(n, z), "lar", net);
+}
+
+/* How many keys begin with `prefix`, the operator scaling left aside. */
+NRXI_FN size_t nrxi_net_keys_below(const nrx_net_checkpoint *c, const char *prefix)
+{
+    size_t i, n = 0;
+    for (i = 0; i < c->count; i++)
+        n += strncmp(c->item[i].name, prefix, strlen(prefix)) == 0 && strcmp(c->item[i].name, "alpha") != 0
+            && strcmp(c->item[i].name, "scale") != 0;
+    return n;
+}
+
+/* NETT: bK.0 and bK.2 (K = 1, 2, ...), 3 x 3 with CELU(10) after each, and a last convolution; |N(x)|^2. */
+NRXI_FN nrx_status nrxi_net_load_nett(const nrx_net_checkpoint *c, const char *prefix, int padding,
+    nrx_net **net)
+{
+    static const char *const weight[2] = {".0.weight", ".2.weight"}, *const bias[2] = {".0.bias", ".2.bias"};
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrx_net_create((nd.env = c->env, &nd), &n);
+    const nrx_net_weight *w, *b;
+    size_t k;
+    int x = 0, half;
+    if (s != NRX_OK) return s;
+    for (k = 1; s == NRX_OK && nrxi_net_expect_at(c, prefix, "b", k, weight[0], 0, 4, NULL); k++)
+        for (half = 0; half < 2; half++) {
+            w = nrxi_net_expect_at(c, prefix, "b", k, weight[half], 0, 4, &s);
+            b = nrxi_net_expect_at(c, prefix, "b", k, bias[half], w ? w->shape[0] : 0, 1, &s);
+            if (s == NRX_OK) x = nrx_net_activation(n, nrxi_net_load_conv(n, x, w, b, padding, NRX_NET_W_FREE,
+                NULL), NRX_NET_CELU, 10, 0);
+        }
+    if (s == NRX_OK && nrxi_net_keys_below(c, prefix) > 4 * k - 2) s = nrxi_fail(&c->env, NRX_E_FORMAT,
+        "nrx_net_load: key '%sb%zu.0.weight' is missing: there are more keys than for %zu blocks", prefix, k,
+            k - 1);
+    w = s == NRX_OK ? nrxi_net_expect(c, prefix, "final.weight", 0, 4, &s) : NULL;
+    b = s == NRX_OK ? nrxi_net_expect(c, prefix, "final.bias", w->shape[0], 1, &s) : NULL;
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    return nrxi_net_done(n, nrx_net_sqnorm(n, nrxi_net_load_conv(n, x, w, b, padding, NRX_NET_W_FREE,
+        "final")), "nett", net);
+}
+
+/* A convolution of stride 2 by the kernel of a checkpoint smoothed by a second one, or its transpose. */
+NRXI_FN int nrxi_net_load_smoothed(nrx_net *n, int input, const nrx_net_weight *w, const nrx_net_weight *blur,
+    int transpose)
+{
+    nrx_net_conv_desc d = NRX_ZERO;
+    size_t k = w->shape[2], b = 1, size, f, y, x, u, v;
+    float *to;
+    int node;
+    if (input < 0) return -1;
+    while (b * b < blur->count) b++;
+    size = k + b - 1;
+    if (w->shape[3] != k || b * b != blur->count || size > 64 || size % 2 == 0
+        || w->shape[transpose ? 0 : 1] != n->layer[input].channels)
+        return NRXI_NET_BUILD_FAIL(n, NRX_E_SHAPE,
+            "nrx_net_load: key '%s' is no kernel for %zu input channels and %zu numbers of smoothing", w->name,
+                n->layer[input].channels, blur->count);
+    d.channels = w->shape[transpose ? 1 : 0]; d.kernel = size; d.stride = 2; d.no_bias = 1; d.init = 1;
+    d.output_padding = (size_t)transpose;
+    node = transpose ? nrx_net_conv_transpose2d(n, input, &d) : nrx_net_conv2d(n, input, &d);
+    if (node < 0) return -1;
+    to = n->theta + n->param[n->layer[node].param[0]].offset;
+    memset(to, 0, w->shape[0] * w->shape[1] * size * size * sizeof *to);
+    for (f = 0; f < w->shape[0] * w->shape[1]; f++)
+        for (y = 0; y < k; y++) for (x = 0; x < k; x++)
+            for (u = 0; u < b; u++) for (v = 0; v < b; v++) /* correlation with blur, zeros around */
+                to[(f * size + y + b - 1 - u) * size + x + b - 1 - v] += w->data[(f * k + y) * k + x]
+                    * blur->data[u * b + v];
+    return node;
+}
+
+/* A kernel of a total deep variation: key mb.<block>.<part><scale><suffix>. */
+NRXI_FN const nrx_net_weight *nrxi_net_tdv_key(const nrx_net_checkpoint *c, const char *prefix, size_t block,
+    const char *part, size_t scale, const char *suffix, nrx_status *s)
+{
+    char before[48];
+    nrxi_text t;
+    t.at = before; t.end = before + sizeof before - 1;
+    nrxi_put_string(&t, "mb."); nrxi_put_unsigned(&t, block); nrxi_put_string(&t, part);
+    *t.at = 0;
+    return nrxi_net_expect_at(c, prefix, before, scale, suffix, 0, 4, s);
+}
+
+/* Its smoothed convolution from scale i to i + 1, or back. */
+NRXI_FN int nrxi_net_tdv_step(const nrx_net_checkpoint *c, const char *prefix, size_t block, size_t i, int up,
+    nrx_net *n, int x, nrx_status *s)
+{
+    const char *part = up ? ".conv_up." : ".conv_down.";
+    const nrx_net_weight *w = nrxi_net_tdv_key(c, prefix, block, part, i, ".weight", s);
+    const nrx_net_weight *blur = nrxi_net_tdv_key(c, prefix, block, part, i, ".blur", s);
+    return *s == NRX_OK ? nrxi_net_load_smoothed(n, x, w, blur, up) : -1;
+}
+
+/* x + conv2(softplus(conv1(x)) - log 2) */
+NRXI_FN int nrxi_net_tdv_micro(const nrx_net_checkpoint *c, const char *prefix, size_t block, size_t scale,
+    int second, nrx_net *n, int x, nrx_status *s)
+{
+    const nrx_net_weight *w1 = nrxi_net_tdv_key(c, prefix, block, ".mb.", scale, second ? ".1.conv1.weight"
+        : ".0.conv1.weight", s);
+    const nrx_net_weight *w2 = nrxi_net_tdv_key(c, prefix, block, ".mb.", scale, second ? ".1.conv2.weight"
+        : ".0.conv2.weight", s);
+    int y;
+    if (*s != NRX_OK) return -1;
+    y = nrxi_net_load_conv(n, x, w1, NULL, NRX_NET_PAD_ZERO, NRX_NET_W_FREE, NULL);
+    y = nrx_net_activation(n, y, NRX_NET_SOFTPLUS0, 0, 0);
+    return nrx_net_add(n, x, nrxi_net_load_conv(n, y, w2, NULL, NRX_NET_PAD_ZERO, NRX_NET_W_FREE, NULL), 1, 1);
+}
+
+/* The filters of K1: mean taken off, norm at most one. */
+NRXI_FN void nrxi_net_tdv_filters(float *w, size_t filters, size_t size)
+{
+    size_t f, i;
+    for (f = 0; f < filters; f++, w += size) {
+        double mean = 0, norm = 0;
+        for (i = 0; i < size; i++) mean += (double)w[i] / (double)size;
+        for (i = 0; i < size; i++) norm += ((double)w[i] - mean) * ((double)w[i] - mean);
+        norm = norm > 1 ? sqrt(norm) : 1;
+        for (i = 0; i < size; i++) w[i] = (float)(((double)w[i] - mean) / norm);
+    }
+}
+
+/* Total deep variation: K1, macro-blocks over scales whose features pass from block to block, KN; the sum of
+   squares over twice the number of features. Image sides must be multiples of 2^(scales - 1). */
+NRXI_FN nrx_status nrxi_net_load_tdv(const nrx_net_checkpoint *c, const char *prefix, nrx_net **net)
+{
+    enum { MOST = 12 };
+    nrx_net_desc nd = NRX_ZERO;
+    nrx_net *n;
+    nrx_status s = nrx_net_create((nd.env = c->env, &nd), &n);
+    const nrx_net_weight *w;
+    size_t scales = 0, b, i;
+    int x[MOST], y;
+    if (s != NRX_OK) return s;
+    while (scales < MOST && nrxi_net_tdv_key(c, prefix, 0, ".mb.", scales, ".0.conv1.weight", NULL)) {
+        x[scales++] = -1;
+    }
+    w = nrxi_net_expect(c, prefix, "K1.weight", 0, 4, &s);
+    if (s == NRX_OK && scales == 0) s = nrxi_fail(&c->env, NRX_E_FORMAT,
+        "nrx_net_load: key '%smb.0.mb.0.0.conv1.weight' is missing", prefix);
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    x[0] = nrxi_net_load_conv(n, 0, w, NULL, NRX_NET_PAD_ZERO, NRX_NET_W_FREE, "K1");
+    if (x[0] >= 0) nrxi_net_tdv_filters(n->theta + n->param[n->layer[x[0]].param[0]].offset, w->shape[0],
+        w->count / w->shape[0]);
+    for (b = 0; b == 0 || (s == NRX_OK && nrxi_net_tdv_key(c, prefix, b, ".mb.", 0, ".0.conv1.weight", NULL)); b++) {
+        for (i = 0; s == NRX_OK && i < scales; i++) {
+            x[i] = nrxi_net_tdv_micro(c, prefix, b, i, 0, n, x[i], &s);
+            if (i + 1 == scales) break;
+            y = nrxi_net_tdv_step(c, prefix, b, i, 0, n, x[i], &s);
+            x[i + 1] = b && s == NRX_OK ? nrx_net_add(n, x[i + 1], y, 1, 1) : y;
+        }
+        for (i = scales - 1; s == NRX_OK && i-- > 0;) {
+            y = nrxi_net_tdv_step(c, prefix, b, i, 1, n, x[i + 1], &s);
+            if (s == NRX_OK) x[i] = nrxi_net_tdv_micro(c, prefix, b, i, 1, n, nrx_net_add(n, x[i], y, 1, 1), &s);
+        }
+    }
+    if (s == NRX_OK && nrxi_net_keys_below(c, prefix) > 2 + b * (8 * scales - 6)) s = nrxi_fail(&c->env,
+        NRX_E_FORMAT, "nrx_net_load: key '%smb.%zu.mb.0.0.conv1.weight' or '%smb.0.mb.%zu.0.conv1.weight' is"
+            " missing: there are more keys than for %zu blocks of %zu scales", prefix, b, prefix, scales, b,
+            scales);
+    w = s == NRX_OK ? nrxi_net_expect(c, prefix, "KN.weight", 0, 4, &s) : NULL;
+    if (s != NRX_OK) { nrx_net_free(n); return s; }
+    y = nrxi_net_load_conv(n, x[0], w, NULL, NRX_NET_PAD_ZERO, NRX_NET_W_FREE, "KN");
+    return nrxi_net_done(n, nrx_net_scale(n, nrx_net_sqnorm(n, y), y < 0 ? 1 : 0.5
+        / (double)n->layer[x[0]].channels), "tdv", net);
 }
 
 NRXI_FN nrx_status nrxi_net_load_any(const nrx_net_checkpoint *c, const nrx_net_load_desc *d,
@@ -10844,7 +11014,8 @@ NRXI_FN nrx_status nrxi_net_load_any(const nrx_net_checkpoint *c, const nrx_net_
     else if (nrxi_net_key_prefix(c, "convnet.12.weight", prefix)) {
         strcat(prefix, "convnet.");
         s = nrxi_net_load_lar(c, prefix, &n);
-    }
+    } else if (nrxi_net_key_prefix(c, "K1.weight", prefix)) s = nrxi_net_load_tdv(c, prefix, &n);
+    else if (nrxi_net_key_prefix(c, "b1.0.weight", prefix)) s = nrxi_net_load_nett(c, prefix, d->padding, &n);
     else return nrxi_fail(&c->env, NRX_E_UNSUPPORTED,
         "nrx_net_load: none of the known architectures (first key '%s' of %zu); build the graph and use nrx_net_load_weights", c->count ? c->item[0].name : "", c->count);
     if (s != NRX_OK) return s;

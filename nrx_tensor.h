@@ -56,7 +56,7 @@
 #define NRX_TENSOR_H
 /* >>> nrx core (declarations) */
 #ifndef NRX_CORE_VERSION
-#define NRX_CORE_VERSION 2048975794
+#define NRX_CORE_VERSION 2602423043
 /* Carried by every nrx header, identical to the byte. Linkage, status codes, the four doors, environment, random numbers. */
 #include <math.h>
 #include <stddef.h>
@@ -118,6 +118,17 @@
 #if !defined(NRXI_IMPL_BEGIN)
 #define NRXI_IMPL_BEGIN
 #define NRXI_IMPL_END
+#endif
+
+/* Around bookkeeping: checks, errors, recording, files, whatever has no loop that counts. gcc takes half the
+   time for it at -O1, and a header is compiled more often than it is written. Loops stay outside. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && defined(__OPTIMIZE__) &&                \
+    !defined(__OPTIMIZE_SIZE__)
+#define NRXI_GLUE_BEGIN _Pragma("GCC push_options") _Pragma("GCC optimize(\"O1\")")
+#define NRXI_GLUE_END _Pragma("GCC pop_options")
+#else
+#define NRXI_GLUE_BEGIN
+#define NRXI_GLUE_END
 #endif
 
 /* SIMD by GCC vector extensions: NRXI_VEC says they may be used, NRXI_X86 that wider x86 sets may be chosen at run time.
@@ -376,7 +387,7 @@ NRX_INLINE double nrx_rng_normal(nrx_rng *r)
 }
 
 NRXI_IMPL_END
-#elif NRX_CORE_VERSION != 2048975794
+#elif NRX_CORE_VERSION != 2602423043
 #error "nrx: headers with different versions of the core block are mixed in one translation unit"
 #endif
 /* <<< nrx core (declarations) */
@@ -1336,7 +1347,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx math (implementation) */
 #ifndef NRXI_MATH_VERSION
-#define NRXI_MATH_VERSION 482701616
+#define NRXI_MATH_VERSION 1556494856
 /* Elementary functions on arrays. Each is one branch-free scalar function ("lane") that compilers
    vectorise: a loop over a fixed number of lanes is compiled for the plain target, for AVX2 and for AVX-512,
    and chosen at run time. Choices are made by masks on the bits, which keeps the loops free of branches.
@@ -1863,11 +1874,21 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #else
 #define NRXI_FUSED 0
 #endif
+/* one by one: without SIMD, and on x86 without AVX2 */
+#define NRXI_VSCALAR(name, lane, elem, F, MEND)                         \
+    NRXI_FN void name(size_t n, const elem *x, elem *y)                 \
+    {                                                                   \
+        for (; n > 0; n--, x++, y++) {                                  \
+            elem in = *x;                                               \
+            *y = lane(in, 0);                                           \
+            MEND(F, 1, &in, y)                                          \
+        }                                                               \
+    }
 #if defined(NRXI_X86)
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(NRXI_AVX512, nrxi_v##fn##_avx512_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                 \
     NRXI_VBODY(NRXI_AVX2, nrxi_v##fn##_avx2_##F, nrxi_##fn##_lane_##F, elem, F, 1, MEND)                     \
-    NRXI_VBODY(, nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)                    \
+    NRXI_VSCALAR(nrxi_v##fn##_plain_##F, nrxi_##fn##_lane_##F, elem, F, MEND)                                \
     NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)                                          \
     {                                                                                                        \
         if (nrxi_cpu_avx512()) nrxi_v##fn##_avx512_##F(n, x, y);                                             \
@@ -1878,15 +1899,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
 #define NRXI_VFUNCTION(fn, elem, F, MEND)                                                                    \
     NRXI_VBODY(, nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, NRXI_FUSED, MEND)
 #else
-#define NRXI_VFUNCTION(fn, elem, F, MEND)                               \
-    NRXI_FN void nrxi_v##fn##_##F(size_t n, const elem *x, elem *y)     \
-    {                                                                   \
-        for (; n > 0; n--, x++, y++) {                                  \
-            elem in = *x;                                               \
-            *y = nrxi_##fn##_lane_##F(in, 0);                           \
-            MEND(F, 1, &in, y)                                          \
-        }                                                               \
-    }
+#define NRXI_VFUNCTION(fn, elem, F, MEND) NRXI_VSCALAR(nrxi_v##fn##_##F, nrxi_##fn##_lane_##F, elem, F, MEND)
 #endif
 #define NRXI_VFUNCTIONS(elem, F)                        \
     NRXI_VFUNCTION(exp, elem, F, NRXI_MEND_NONE)        \
@@ -1901,7 +1914,7 @@ NRXI_FN void nrxi_trig_mend_f32(size_t n, const float *x, float *y, uint64_t tur
     NRXI_VFUNCTION(cos, elem, F, NRXI_MEND_COS)
 NRXI_VFUNCTIONS(float, f32)
 NRXI_VFUNCTIONS(double, f64)
-#elif NRXI_MATH_VERSION != 482701616
+#elif NRXI_MATH_VERSION != 1556494856
 #error "nrx: headers with different versions of the math block are mixed in one translation unit"
 #endif
 /* <<< nrx math (implementation) */
@@ -3177,7 +3190,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
 /* <<< nrx gemm (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 2303472750
+#define NRXI_FFT_VERSION 1304485476
 /* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
    X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
    once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
@@ -3556,7 +3569,7 @@ NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_REST
                                double *NRX_RESTRICT yi){ NRXI_FFT_LAST(double, double, double, 1,
                                                                        NRXI_FFT_LOAD1) }
 
-#if NRXI_FFT_VEC
+#if NRXI_FFT_VEC && !NRXI_FFT_X86
 NRXI_FN void nrxi_fft_pass_vec_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
                                    const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
                                    double *NRX_RESTRICT yr, double *NRX_RESTRICT yi){
@@ -3640,13 +3653,12 @@ NRXI_FN size_t nrxi_fft_work_f64(const nrxi_fft_f64 *p) { return nrxi_fft_column
 NRXI_FN void nrxi_fft_one_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
                                    const double *x, size_t gap, double *y)
 {
-#if NRXI_FFT_VEC
 #if NRXI_FFT_X86
     if (s >= NRXI_FFT_VF64 && nrxi_cpu_avx2()) {
         nrxi_fft_pass_avx2_f64(r, m, s, w, root, x, x + gap, y, y + gap);
         return;
     }
-#endif
+#elif NRXI_FFT_VEC
     if (s >= NRXI_FFT_VF64) { nrxi_fft_pass_vec_f64(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f64(r, m, s, w, root, x, x + gap, y, y + gap);
@@ -3982,7 +3994,7 @@ NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRI
                                float *NRX_RESTRICT yi){ NRXI_FFT_LAST(float, float, float, 1,
                                                                        NRXI_FFT_LOAD1) }
 
-#if NRXI_FFT_VEC
+#if NRXI_FFT_VEC && !NRXI_FFT_X86
 NRXI_FN void nrxi_fft_pass_vec_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
                                    const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
                                    float *NRX_RESTRICT yr, float *NRX_RESTRICT yi){
@@ -4066,13 +4078,12 @@ NRXI_FN size_t nrxi_fft_work_f32(const nrxi_fft_f32 *p) { return nrxi_fft_column
 NRXI_FN void nrxi_fft_one_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
                                    const float *x, size_t gap, float *y)
 {
-#if NRXI_FFT_VEC
 #if NRXI_FFT_X86
     if (s >= NRXI_FFT_VF32 && nrxi_cpu_avx2()) {
         nrxi_fft_pass_avx2_f32(r, m, s, w, root, x, x + gap, y, y + gap);
         return;
     }
-#endif
+#elif NRXI_FFT_VEC
     if (s >= NRXI_FFT_VF32) { nrxi_fft_pass_vec_f32(r, m, s, w, root, x, x + gap, y, y + gap); return; }
 #endif
     nrxi_fft_pass_f32(r, m, s, w, root, x, x + gap, y, y + gap);
@@ -4384,13 +4395,13 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 2303472750
+#elif NRXI_FFT_VERSION != 1304485476
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */
 /* >>> nrx linalg (implementation) */
 #ifndef NRXI_LINALG_VERSION
-#define NRXI_LINALG_VERSION 3193551026
+#define NRXI_LINALG_VERSION 2784268824
 /* Dense linear algebra in f64 on plain row-major arrays: element (i, j) of a is a[i*lda + j], lda >= columns.
    Right-hand sides b are rows x nrhs, contiguous. Needs the core block only. No function allocates or keeps
    state; `work` is at least the number of doubles given by nrxi_qr_work(m, n), nrxi_qr_pivot_work(m, n),
@@ -5354,6 +5365,8 @@ NRXI_FN nrx_status nrxi_svd(size_t m, size_t n, double *a, size_t lda, double *s
     return NRX_OK;
 }
 
+NRXI_GLUE_BEGIN /* its loops are short and branchy: as fast so */
+
 /* ---- general eigenproblem: balancing, Hessenberg form, Francis double-shift QR, back-substitution in the
    real Schur form ---- */
 
@@ -5630,13 +5643,14 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
     for (i = 0; i < 2 * n; i++) w[i] /= f;
     return NRX_OK;
 }
-#elif NRXI_LINALG_VERSION != 3193551026
+NRXI_GLUE_END
+#elif NRXI_LINALG_VERSION != 2784268824
 #error "nrx: headers with different versions of the linalg block are mixed in one translation unit"
 #endif
 /* <<< nrx linalg (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 3881349734
+#define NRXI_FILES_VERSION 1209518921
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
    Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
    it, so that any input gives a status and one line. Arrays come out in C order as
@@ -5657,6 +5671,8 @@ NRXI_FN nrx_status nrxi_eig(size_t n, double *a, size_t lda, double *w, double *
 #ifndef NRX_NO_STDIO
 #include <stdio.h>
 #endif
+
+NRXI_GLUE_BEGIN
 
 enum { NRXI_NPY_NDIM = 8, NRXI_NPY_HEAD = 320 };
 
@@ -6298,13 +6314,16 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     *n = total;
     return NRX_OK;
 }
-#elif NRXI_FILES_VERSION != 3881349734
+NRXI_GLUE_END
+#elif NRXI_FILES_VERSION != 1209518921
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
 NRXI_IMPL_END
 
 NRXI_IMPL_BEGIN
+
+NRXI_GLUE_BEGIN
 
 /* ==== kernels on raw arrays: math and gemm ==== */
 
@@ -6468,6 +6487,8 @@ NRXI_T_VPUBLIC_F32(erf)
 NRXI_T_VPUBLIC_F32(sin)
 NRXI_T_VPUBLIC_F32(cos)
 /* <<< twin */
+
+NRXI_GLUE_END
 
 /* ==== kernels on raw arrays: fft, linalg, files ==== */
 
@@ -6920,6 +6941,8 @@ NRX_DEF nrx_status nrx_irfft_f32(size_t n, const float *in, float *out)
     return nrxi_t_fft_once(NRX_F32, 1, 1, n, in, out);
 }
 /* <<< twin */
+
+NRXI_GLUE_BEGIN
 
 /* -- linear algebra: every function copies its input to f64, runs the block on it and copies the results out
    -- */
@@ -8125,17 +8148,16 @@ NRXI_FN void nrxi_t_map_run(nrx_scope *s, nrxi_t_map *m)
     else nrxi_parallel(&s->env, (m->total - 1) / NRXI_T_CHUNK + 1, nrxi_t_map_chunk, m);
 }
 
-/* The loop of the kernels below: E uses u and v, and is stored to y. Blocks of eight become vector code. */
-#define NRXI_T_LOOP2(T, E)                                                                      \
-    for (; i + 8 <= n; i += 8)                                                                \
+NRXI_GLUE_END
+
+/* The loop of the kernels below, over a multiple of eight values (eight at a time become vector code): E uses
+   u and v, and is stored to y. */
+#define NRXI_T_LOOP2(T, E)                                                                    \
+    for (; i < n; i += 8)                                                                     \
         for (j = 0; j < 8; j++) {                                                             \
             T u = a[i + j], v = b[i + j];                                                     \
             y[i + j] = (T)(E);                                                                \
         }                                                                                     \
-    for (; i < n; i++) {                                                                      \
-        T u = a[i], v = b[i];                                                                 \
-        y[i] = (T)(E);                                                                        \
-    }                                                                                         \
     break;
 
 enum {
@@ -8157,50 +8179,54 @@ enum {
 };
 
 /* One loop an operation: operands that are strided or broadcast are first gathered in blocks that stay in
- * cache. */
-#define NRXI_T_BINARY_KERNEL(T, NAME, POW, ATAN2)                                               \
+   cache, as is a last piece that is no multiple of eight (with the loop running over what is in the buffer
+   behind it). */
+#define NRXI_T_BINARY_KERNEL(T, NAME, POW, ATAN2)                                             \
 NRXI_FN void NAME##_block(int kind, T slope, size_t n, const T *a, const T *b,                \
                           T *NRX_RESTRICT y)                                                  \
 {                                                                                             \
     size_t i = 0, j;                                                                          \
     switch (kind) {                                                                           \
-    case NRXI_T_ADD: NRXI_T_LOOP2(T, u + v)                                                       \
-    case NRXI_T_SUB: NRXI_T_LOOP2(T, u - v)                                                       \
-    case NRXI_T_MUL: NRXI_T_LOOP2(T, u * v)                                                       \
-    case NRXI_T_DIV: NRXI_T_LOOP2(T, u / v)                                                       \
-    case NRXI_T_POW: NRXI_T_LOOP2(T, POW(u, v))                                                   \
-    case NRXI_T_ATAN2: NRXI_T_LOOP2(T, ATAN2(u, v))                                               \
-    case NRXI_T_MAX: NRXI_T_LOOP2(T, u > v || u != u ? u : v)                                     \
-    case NRXI_T_MIN: NRXI_T_LOOP2(T, u < v || u != u ? u : v)                                     \
-    case NRXI_T_EQ: NRXI_T_LOOP2(T, u == v ? 1 : 0)                                               \
-    case NRXI_T_NE: NRXI_T_LOOP2(T, u != v ? 1 : 0)                                               \
-    case NRXI_T_LT: NRXI_T_LOOP2(T, u < v ? 1 : 0)                                                \
-    case NRXI_T_LE: NRXI_T_LOOP2(T, u <= v ? 1 : 0)                                               \
-    case NRXI_T_GT: NRXI_T_LOOP2(T, u > v ? 1 : 0)                                                \
-    case NRXI_T_GE: NRXI_T_LOOP2(T, u >= v ? 1 : 0)                                               \
-    case NRXI_T_GATE: NRXI_T_LOOP2(T, v > 0 ? u : slope * u)                                      \
+    case NRXI_T_ADD: NRXI_T_LOOP2(T, u + v)                                                   \
+    case NRXI_T_SUB: NRXI_T_LOOP2(T, u - v)                                                   \
+    case NRXI_T_MUL: NRXI_T_LOOP2(T, u * v)                                                   \
+    case NRXI_T_DIV: NRXI_T_LOOP2(T, u / v)                                                   \
+    case NRXI_T_POW: for (; i < n; i++) y[i] = POW(a[i], b[i]); break;                        \
+    case NRXI_T_ATAN2: for (; i < n; i++) y[i] = ATAN2(a[i], b[i]); break;                    \
+    case NRXI_T_MAX: NRXI_T_LOOP2(T, u > v || u != u ? u : v)                                 \
+    case NRXI_T_MIN: NRXI_T_LOOP2(T, u < v || u != u ? u : v)                                 \
+    case NRXI_T_EQ: NRXI_T_LOOP2(T, u == v ? 1 : 0)                                           \
+    case NRXI_T_NE: NRXI_T_LOOP2(T, u != v ? 1 : 0)                                           \
+    case NRXI_T_LT: NRXI_T_LOOP2(T, u < v ? 1 : 0)                                            \
+    case NRXI_T_LE: NRXI_T_LOOP2(T, u <= v ? 1 : 0)                                           \
+    case NRXI_T_GT: NRXI_T_LOOP2(T, u > v ? 1 : 0)                                            \
+    case NRXI_T_GE: NRXI_T_LOOP2(T, u >= v ? 1 : 0)                                           \
+    case NRXI_T_GATE: NRXI_T_LOOP2(T, v > 0 ? u : slope * u)                                  \
     default: break;                                                                           \
     }                                                                                         \
 }                                                                                             \
 NRXI_FN const T *NAME##_gather(const T *x, ptrdiff_t stride, size_t n, T *to)                 \
 {                                                                                             \
     size_t i;                                                                                 \
-    if (stride == 1) return x;                                                                \
+    if (stride == 1 && n % 8 == 0) return x;                                                  \
     for (i = 0; i < n; i++) to[i] = x[(ptrdiff_t)i * stride];                                 \
+    for (; i % 8; i++) to[i] = to[n - 1];                                                     \
     return to;                                                                                \
 }                                                                                             \
-NRXI_FN void NAME(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)  \
+NRXI_FN void NAME(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)\
 {                                                                                             \
-    T *y = (T *)(void *)p[0], block[2][512];                                                  \
+    T *y = (T *)(void *)p[0], block[2][512], last[512];                                       \
     const T *a = (const T *)(const void *)p[1], *b = (const T *)(const void *)p[2];           \
     size_t i, len;                                                                            \
     for (i = 0; i < n; i += len) {                                                            \
         const T *u = block[0], *v = block[1];                                                 \
         len = n - i < 512 ? n - i : 512;                                                      \
         /* a broadcast value is gathered once */                                              \
-        if (i == 0 || st[1]) u = NAME##_gather(a + (ptrdiff_t)i * st[1], st[1], len, block[0]); \
-        if (i == 0 || st[2]) v = NAME##_gather(b + (ptrdiff_t)i * st[2], st[2], len, block[1]); \
-        NAME##_block(m->kind, (T)m->c[0], len, u, v, y + i);                                  \
+        if (i == 0 || st[1]) u = NAME##_gather(a + (ptrdiff_t)i * st[1], st[1], len, block[0]);\
+        if (i == 0 || st[2]) v = NAME##_gather(b + (ptrdiff_t)i * st[2], st[2], len, block[1]);\
+        if (len % 8 == 0) { NAME##_block(m->kind, (T)m->c[0], len, u, v, y + i); continue; }  \
+        NAME##_block(m->kind, (T)m->c[0], (len + 7) / 8 * 8, u, v, last);                     \
+        memcpy(y + i, last, len * sizeof *y);                                                 \
     }                                                                                         \
 }
 NRXI_T_BINARY_KERNEL(float, nrxi_t_binary_f32, powf, atan2f)
@@ -8271,6 +8297,8 @@ NRXI_FN void nrxi_t_copy_kernel(const nrxi_t_map *m, size_t n, unsigned char *co
     default: NRXI_T_CAST_LOOP(int64_t, int64_t)
     }
 }
+
+NRXI_GLUE_BEGIN
 
 /* y = x with conversion and broadcasting; y strided. */
 NRXI_FN void nrxi_t_copy_into(nrx_tensor *y, const nrx_tensor *x)
@@ -9317,6 +9345,7 @@ NRXI_FN nrx_tensor *nrxi_t_gate(nrx_tensor *g, nrx_tensor *x,
 
 /* where */
 
+NRXI_GLUE_END
 NRXI_FN void nrxi_t_where_kernel(const nrxi_t_map *m, size_t n, unsigned char *const *p, const ptrdiff_t *st)
 {
     size_t i, size = m->size[0];
@@ -9331,6 +9360,7 @@ NRXI_FN void nrxi_t_where_kernel(const nrxi_t_map *m, size_t n, unsigned char *c
                size);
     }
 }
+NRXI_GLUE_BEGIN
 NRXI_FN void nrxi_t_b_where(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     nrx_tensor *mask = NRXI_T_IN(y, 0), *zero = nrx_t_scalar(y->scope, y->dtype, 0);
@@ -9448,17 +9478,14 @@ static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_
                                         {"nrx_t_elu", nrxi_t_b_unary, 1}};
 #undef NRXI_T_X_
 
-/* At most 256 contiguous values, x and y apart. */
+NRXI_GLUE_END
+/* At most 256 contiguous values, a multiple of eight, x and y apart. */
 #define NRXI_T_MAP1(E)                                                                                       \
-    for (; i + 8 <= n; i += 8)                                                                               \
+    for (; i < n; i += 8)                                                                                    \
         for (j = 0; j < 8; j++) {                                                                            \
             T u = x[i + j];                                                                                  \
             y[i + j] = (T)(E);                                                                               \
         }                                                                                                    \
-    for (; i < n; i++) {                                                                                     \
-        T u = x[i];                                                                                          \
-        y[i] = (T)(E);                                                                                       \
-    }                                                                                                        \
     break;
 #define NRXI_T_MAP2(E) for (i = 0; i < n; i++) { T u = x[i], v = t[i]; y[i] = (T)(E); } break;
 #define NRXI_T_UNARY_KERNEL(TYPE, S, F)                                                                      \
@@ -9468,15 +9495,15 @@ static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_
         typedef TYPE T;                                                                                      \
         size_t i = 0, j;                                                                                     \
         const T c0 = (T)a0, c1 = (T)a1;                                                                      \
-        T t[256];                                                                                            \
+        T t[256], (*call)(T) = NULL;                                                                         \
         switch (kind) {                                                                                      \
         case NRXI_T_U_neg: NRXI_T_MAP1(-u)                                                                   \
         case NRXI_T_U_affine: NRXI_T_MAP1(c0 *u + c1)                                                        \
         case NRXI_T_U_abs: NRXI_T_MAP1(F(fabs)(u))                                                           \
         case NRXI_T_U_sign: NRXI_T_MAP1(u > 0 ? 1 : u < 0 ? -1 : u)                                          \
-        case NRXI_T_U_floor: NRXI_T_MAP1(F(floor)(u))                                                        \
-        case NRXI_T_U_ceil: NRXI_T_MAP1(F(ceil)(u))                                                          \
-        case NRXI_T_U_round: NRXI_T_MAP1(F(rint)(u))                                                         \
+        case NRXI_T_U_floor: call = F(floor); break;                                                         \
+        case NRXI_T_U_ceil: call = F(ceil); break;                                                           \
+        case NRXI_T_U_round: call = F(rint); break;                                                          \
         case NRXI_T_U_square: NRXI_T_MAP1(u *u)                                                              \
         case NRXI_T_U_sqrt: NRXI_T_MAP1(F(sqrt)(u))                                                          \
         case NRXI_T_U_rsqrt: NRXI_T_MAP1(1 / F(sqrt)(u))                                                     \
@@ -9494,13 +9521,13 @@ static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_
         case NRXI_T_U_sigmoid: nrxi_vsigmoid_##S(n, x, y); break;                                            \
         case NRXI_T_U_softplus: nrxi_vsoftplus_##S(n, x, y); break;                                          \
         case NRXI_T_U_erf: nrxi_verf_##S(n, x, y); break;                                                    \
-        case NRXI_T_U_tan: NRXI_T_MAP1(F(tan)(u))                                                            \
-        case NRXI_T_U_asin: NRXI_T_MAP1(F(asin)(u))                                                          \
-        case NRXI_T_U_acos: NRXI_T_MAP1(F(acos)(u))                                                          \
-        case NRXI_T_U_atan: NRXI_T_MAP1(F(atan)(u))                                                          \
-        case NRXI_T_U_sinh: NRXI_T_MAP1(F(sinh)(u))                                                          \
-        case NRXI_T_U_cosh: NRXI_T_MAP1(F(cosh)(u))                                                          \
-        case NRXI_T_U_pow: NRXI_T_MAP1(F(pow)(u, c0))                                                        \
+        case NRXI_T_U_tan: call = F(tan); break;                                                             \
+        case NRXI_T_U_asin: call = F(asin); break;                                                           \
+        case NRXI_T_U_acos: call = F(acos); break;                                                           \
+        case NRXI_T_U_atan: call = F(atan); break;                                                           \
+        case NRXI_T_U_sinh: call = F(sinh); break;                                                           \
+        case NRXI_T_U_cosh: call = F(cosh); break;                                                           \
+        case NRXI_T_U_pow: for (; i < n; i++) y[i] = F(pow)(x[i], c0); break;                                \
         case NRXI_T_U_elu: nrxi_vexpm1_##S(n, x, t); NRXI_T_MAP2(u > 0 ? u : c0 * v)                         \
         case NRXI_T_U_silu: nrxi_vsigmoid_##S(n, x, t); NRXI_T_MAP2(u *v)                                    \
         case NRXI_T_U_gelu:                                                                                  \
@@ -9509,18 +9536,25 @@ static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_
             NRXI_T_MAP2((T)0.5 * u * (1 + v))                                                                \
         default: break;                                                                                      \
         }                                                                                                    \
+        if (call) for (; i < n; i++) y[i] = call(x[i]);                                                      \
     }                                                                                                        \
     NRXI_FN void nrxi_t_unary_map_##S(const nrxi_t_map *m, size_t n, unsigned char *const *p,                \
-                                    const ptrdiff_t *st)                                                     \
+                                      const ptrdiff_t *st)                                                   \
     {                                                                                                        \
-        TYPE *y = (TYPE *)(void *)p[0], gathered[256];                                                       \
-        const TYPE *x = (const TYPE *)(const void *)p[1];                                                    \
+        TYPE *y = (TYPE *)(void *)p[0], gathered[256], last[256];                                            \
+        const TYPE *x = (const TYPE *)(const void *)p[1], *from;                                             \
         size_t i, k, len;                                                                                    \
         for (i = 0; i < n; i += len) {                                                                       \
             len = n - i < 256 ? n - i : 256;                                                                 \
-            if (st[1] != 1)                                                                                  \
+            from = x + i;                                                                                    \
+            if (st[1] != 1 || len % 8) {                                                                     \
                 for (k = 0; k < len; k++) gathered[k] = x[(ptrdiff_t)(i + k) * st[1]];                       \
-            nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], len, st[1] == 1 ? x + i : gathered, y + i);          \
+                for (; k % 8; k++) gathered[k] = gathered[len - 1];                                          \
+                from = gathered;                                                                             \
+            }                                                                                                \
+            if (len % 8 == 0) { nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], len, from, y + i); continue; }   \
+            nrxi_t_unary_##S(m->kind, m->c[0], m->c[1], (len + 7) / 8 * 8, from, last);                      \
+            memcpy(y + i, last, len * sizeof *y);                                                            \
         }                                                                                                    \
     }
 #define NRXI_T_SAME_NAME(name) name
@@ -9528,6 +9562,7 @@ static const nrxi_t_op nrxi_t_op_unary[] = {NRXI_T_UNARY_LIST(NRXI_T_X_){"nrx_t_
 NRXI_T_UNARY_KERNEL(float, f32, NRXI_T_FLOAT_NAME)
 NRXI_T_UNARY_KERNEL(double, f64, NRXI_T_SAME_NAME)
 
+NRXI_GLUE_BEGIN
 NRXI_FN nrx_tensor *nrxi_t_unary(int kind, nrx_tensor *x, double c0, double c1)
 {
     const nrxi_t_op *op = &nrxi_t_op_unary[kind];
@@ -9612,6 +9647,8 @@ NRXI_FN nrx_tensor *nrxi_t_triangle(const char *name, nrx_tensor *x, ptrdiff_t k
 }
 NRX_DEF nrx_tensor *nrx_t_tril(nrx_tensor *x, ptrdiff_t k) { return nrxi_t_triangle("nrx_t_tril", x, k, 0); }
 NRX_DEF nrx_tensor *nrx_t_triu(nrx_tensor *x, ptrdiff_t k) { return nrxi_t_triangle("nrx_t_triu", x, k, 1); }
+
+NRXI_GLUE_END
 
 /* -- sums. Outputs are independent: each is a sum over `run` (inner) times `outer` reduced positions. f32
    adds up in f64; f64 in blocks of 128 folded pairwise, and runs are joined with a compensation. -- */
@@ -9747,6 +9784,7 @@ NRXI_FN void nrxi_t_sum_chunk(void *arg, size_t chunk)
     }
 }
 
+NRXI_GLUE_BEGIN
 NRXI_FN void nrxi_t_b_sum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
 {
     nrx_shape full = nrx_t_shape(NRXI_T_IN(y, 0)), kept = full;
@@ -9893,6 +9931,8 @@ NRX_DEF nrx_tensor *nrx_t_norm(nrx_tensor *x, unsigned axes, int keepdim)
     return nrx_t_end(x->scope, nrx_t_mul(mask, nrx_t_sqrt(nrx_t_where(mask, q, one))));
 }
 
+NRXI_GLUE_END
+
 /* -- largest, smallest, order -- */
 
 /* a before b in ascending order with NaN last; ties by position elsewhere. */
@@ -9932,6 +9972,7 @@ NRXI_FN nrx_tensor *nrxi_t_arg(const char *name, nrx_tensor *x, int axis, int la
 NRX_DEF nrx_tensor *nrx_t_argmax(nrx_tensor *x, int axis) { return nrxi_t_arg("nrx_t_argmax", x, axis, 1); }
 NRX_DEF nrx_tensor *nrx_t_argmin(nrx_tensor *x, int axis) { return nrxi_t_arg("nrx_t_argmin", x, axis, 0); }
 
+NRXI_GLUE_BEGIN
 NRXI_FN nrx_tensor *nrxi_t_extreme(const char *name, nrx_tensor *x, unsigned axes, int keepdim, int largest)
 {
     nrx_scope *s = nrxi_t_enter1(name, x, NRXI_T_FLOAT);
@@ -9959,6 +10000,7 @@ NRX_DEF nrx_tensor *nrx_t_min(nrx_tensor *x, unsigned axes, int keepdim)
     return nrxi_t_extreme("nrx_t_min", x, axes, keepdim, 0);
 }
 
+NRXI_GLUE_END
 /* Stable merge sort of positions 0 .. n-1 by key; work: n positions. */
 NRXI_FN void nrxi_t_argsort(size_t n, const double *key, int descending, int64_t *index, int64_t *work)
 {
@@ -10002,6 +10044,7 @@ NRX_DEF nrx_tensor *nrx_t_argsort(nrx_tensor *x, int axis, int descending)
                      (int64_t *)work->data);
     return nrx_t_end(s, nrx_t_transpose(y, axis, -1));
 }
+NRXI_GLUE_BEGIN
 NRX_DEF nrx_tensor *nrx_t_sort(nrx_tensor *x, int axis, int descending)
 {
     nrx_tensor *y;
@@ -10036,6 +10079,7 @@ NRXI_FN void nrxi_t_b_cumsum(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx)
     gx[0] = nrx_t_flip(nrx_t_cumsum(nrx_t_flip(g, 1u << axis), axis), 1u << axis);
 }
 static const nrxi_t_op nrxi_t_op_cumsum = { "nrx_t_cumsum", nrxi_t_b_cumsum, 0 };
+NRXI_GLUE_END
 NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis)
 {
     nrx_scope *s = nrxi_t_enter1("nrx_t_cumsum", x, NRXI_T_FLOAT);
@@ -10075,6 +10119,7 @@ NRX_DEF nrx_tensor *nrx_t_cumsum(nrx_tensor *x, int axis)
         sum = nrxi_t_sum_##S(n, b, 1);                                                          \
         for (k = 0; k < n; k++) b[k] = (T)((double)b[k] / sum);                               \
     }
+NRXI_GLUE_BEGIN
 NRXI_FN void nrxi_t_b_softmax(nrx_tensor *y, nrx_tensor *g, nrx_tensor **gx) /* y (g - sum(y g)) */
 {
     nrx_tensor *q = nrx_t_mul(y, g);
@@ -10762,6 +10807,8 @@ NRX_DEF nrx_tensor *nrx_t_einsum(const char *spec, nrx_tensor *const *x, size_t 
     return nrx_t_end(s, a.x);
 }
 
+NRXI_GLUE_END
+
 /* -- convolution. Three maps, each linear in both operands and each other's derivatives:
       F  y  = correlation of x with w        X  x' = adjoint of F in x, applied to g        W  w' = adjoint of
    F in w, applied to x, g F and X run one kernel: the input is copied once into a zero-padded buffer (split
@@ -11274,6 +11321,7 @@ NRXI_FN void nrxi_t_conv_weights(const nrxi_t_conv_geo *g, const nrxi_t_conv_buf
 }
 
 static const size_t nrxi_t_one3[3] = {1, 1, 1};
+NRXI_GLUE_BEGIN
 NRXI_FN nrx_shape nrxi_t_conv_shape(size_t n, size_t c, const size_t *spatial, int nd)
 {
     nrx_shape s = nrx_s2(n, c);
@@ -11483,6 +11531,8 @@ NRXI_T_CONV_PUBLIC(conv_transpose1d, 1, 1)
 NRXI_T_CONV_PUBLIC(conv_transpose2d, 2, 1)
 NRXI_T_CONV_PUBLIC(conv_transpose3d, 3, 1)
 
+NRXI_GLUE_END
+
 /* -- images -- */
 
 NRX_DEF nrx_tensor *nrx_t_avg_pool2d(nrx_tensor *x, size_t kernel, size_t stride, size_t padding)
@@ -11649,6 +11699,8 @@ NRX_DEF nrx_tensor *nrx_t_grid_sample(nrx_tensor *x, nrx_tensor *grid, int borde
     }
     return nrx_t_end(s, nrx_t_reshape(y, nrx_s4(x->shape[0], x->shape[1], grid->shape[1], grid->shape[2])));
 }
+
+NRXI_GLUE_BEGIN
 
 /* -- Fourier transforms -- */
 
@@ -13282,6 +13334,7 @@ NRX_DEF nrx_status nrx_t_save_npz(const char *path, const char *const *members, 
 }
 #endif
 
+NRXI_GLUE_END
 NRXI_IMPL_END
 #endif /* implementation */
 

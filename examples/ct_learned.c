@@ -56,9 +56,11 @@ enum { FBP, TV, CRR, WCRR, LPD, METHODS };
 static const char *const method_name[METHODS] = {"FBP", "TV", "CRR", "WCRR", "LPD"};
 static const char *const file_name[METHODS] = {"fbp", "tv", "crr", "wcrr", "lpd"};
 
+#define ALL_VIEWS ((size_t)-1)
+
 typedef struct {
     const char *sinogram, *geometry, *out, *weights;
-    size_t views;
+    size_t views; /* to reconstruct from; 0: a quarter of what there is */
     uint64_t seed;
 } options;
 
@@ -68,7 +70,7 @@ static int usage(void)
          "  without files: simulates a sparse-view and a limited-angle scan and reconstructs them\n"
          "  SINOGRAM.npy   line integrals [view][bin], any NumPy number type\n"
          "  GEOMETRY.geom  lines `key = value`: geometry, detector_count, detector_pitch, angles, image_size, pixel_size, ...\n"
-         "  --views N      reconstruct from N of the views (default: a quarter), the others judge; N = all: every tenth view judges\n"
+         "  --views N      reconstruct from N of the views (default: a quarter), the others judge; --views all: every tenth view is held back to judge\n"
          "  --weights FILE a regularizer to use instead of the shipped CRR or WCRR, or other weights of LPD\n"
          "  --out DIR      where pictures and fbp.npy, tv.npy, crr.npy, wcrr.npy, lpd.npy go (default: here)\n"
          "  --seed S       of the simulated scans (default 1)");
@@ -542,7 +544,7 @@ static nrx_status load_sinogram(const char *path, const nrx_ct_geometry *g, void
 /* keep[i] = 1: view i reconstructs; the others judge. With all views asked for every tenth is held back all the same. */
 static nrx_status split_views(const options *opt, const nrx_ct_geometry *g, unsigned char *keep)
 {
-    size_t views = opt->views ? opt->views : (g->views + 3) / 4, i;
+    size_t views = opt->views == ALL_VIEWS ? g->views : opt->views ? opt->views : (g->views + 3) / 4, i;
     if (views > g->views || views < 5)
         return refuse(NRX_E_ARG, "--views %d: the scan has %d views and at least 5 are needed", (int)views, (int)g->views);
     for (i = 0; i < g->views; i++) keep[i] = views == g->views && i % 10 != 5;
@@ -629,9 +631,10 @@ static int parse(int argc, char **argv, options *opt)
             i++;
             if (a[2] == 'o') opt->out = next;
             else if (a[2] == 'w') opt->weights = next;
+            else if (a[2] == 'v' && !strcmp(next, "all")) opt->views = ALL_VIEWS;
             else {
                 long v = strtol(next, &end, 10);
-                if (*end || end == next || v < (a[2] == 'v')) { fprintf(stderr, "ct_learned: %s needs a whole number, not '%s'\n", a, next); return 2; }
+                if (*end || end == next || v < (a[2] == 'v')) { fprintf(stderr, "ct_learned: %s needs a whole number%s, not '%s'\n", a, a[2] == 'v' ? " or 'all'" : "", next); return 2; }
                 if (a[2] == 'v') opt->views = (size_t)v;
                 else opt->seed = (uint64_t)v;
             }

@@ -155,3 +155,78 @@ def lar():
 
 
 show("LAR ", lar())
+
+
+def numbers(shapes):
+    """Tensors filled by the formula of the test, in the order of its list."""
+    d = {}
+    for k, (name, shape) in enumerate(shapes):
+        i = torch.arange(math.prod(shape))
+        d[name] = ((((i * 7 + k * 3) % 16).float() - 7.5) / 32).double().reshape(shape)
+    return d
+
+
+def wide(name, f):
+    x = ((torch.arange(96) * 5 % 9).float() / 9).double().reshape(1, 1, 8, 12).requires_grad_()
+    v = f(x)
+    g, = torch.autograd.grad(v, x)
+    g = g.flatten()
+    print(name, v.item(), [g[i].item() for i in (0, 10, 41, 95)])
+
+
+def tdv(features, blocks, scales):
+    """Total deep variation as in the study: half the sum of squares over the number of features."""
+    shapes = [("K1.weight", (features, 1, 3, 3))]
+    c = (features, features, 3, 3)
+    for b in range(blocks):
+        for s in range(scales):
+            for m in range(2 if s + 1 < scales else 1):
+                shapes += [(f"mb.{b}.mb.{s}.{m}.conv{i}.weight", c) for i in (1, 2)]
+        for s in range(scales - 1):
+            for way in ("down", "up"):
+                shapes += [(f"mb.{b}.conv_{way}.{s}.weight", c), (f"mb.{b}.conv_{way}.{s}.blur", (1, 1, 5, 5))]
+    d = numbers(shapes + [("KN.weight", (1, features, 1, 1))])
+    k1 = d["K1.weight"] - d["K1.weight"].mean(dim=(1, 2, 3), keepdim=True)
+    k1 = k1 / k1.square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1)
+
+    def micro(x, b, s, m):
+        a = F.softplus(F.conv2d(x, d[f"mb.{b}.mb.{s}.{m}.conv1.weight"], padding=1)) - math.log(2)
+        return x + F.conv2d(a, d[f"mb.{b}.mb.{s}.{m}.conv2.weight"], padding=1)
+
+    def smooth(b, way, s):
+        w = d[f"mb.{b}.conv_{way}.{s}.weight"]
+        return F.conv2d(w.reshape(-1, 1, 3, 3), d[f"mb.{b}.conv_{way}.{s}.blur"], padding=4).reshape(*w.shape[:2], 7, 7)
+
+    def f(x):
+        level = [F.conv2d(x, k1, padding=1)] + [0.0] * (scales - 1)
+        for b in range(blocks):
+            for s in range(scales):
+                level[s] = micro(level[s], b, s, 0)
+                if s + 1 < scales:
+                    level[s + 1] = level[s + 1] + F.conv2d(level[s], smooth(b, "down", s), stride=2, padding=3)
+            for s in reversed(range(scales - 1)):
+                up = F.conv_transpose2d(level[s + 1], smooth(b, "up", s), stride=2, padding=3, output_padding=1)
+                level[s] = micro(level[s] + up, b, s, 1)
+        return F.conv2d(level[0], d["KN.weight"]).square().sum() / (2 * features)
+    return f
+
+
+def nett(features, blocks):
+    shapes, inputs = [], 1
+    for k in range(1, blocks + 1):
+        for half in (0, 2):
+            shapes += [(f"b{k}.{half}.weight", (features, inputs, 3, 3)), (f"b{k}.{half}.bias", (features,))]
+            inputs = features
+    d = numbers(shapes + [("final.weight", (1, features, 1, 1)), ("final.bias", (1,))])
+
+    def f(x):
+        for k in range(1, blocks + 1):
+            for half in (0, 2):
+                x = F.celu(F.conv2d(x, d[f"b{k}.{half}.weight"], d[f"b{k}.{half}.bias"], padding=1), 10)
+        return F.conv2d(x, d["final.weight"], d["final.bias"]).square().sum()
+    return f
+
+
+torch.set_default_dtype(torch.float64)
+wide("TDV ", tdv(2, 2, 3))
+wide("NETT", nett(3, 2))

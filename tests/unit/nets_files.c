@@ -132,6 +132,125 @@ static void critic_file(void)
     nrx_net_free(net);
 }
 
+/* A safetensors file written here: tensors `name[d,d,d,d]` filled by a formula; skip >= 0 leaves that one out. Free the bytes. */
+typedef struct { char name[48]; int ndim; size_t shape[4]; } entry;
+static unsigned char *tensors_file(const entry *e, int count, int skip, size_t *size)
+{
+    char *header = (char *)malloc((size_t)count * 160 + 16);
+    unsigned char *bytes;
+    size_t total = 0, n = 0, i, h, room;
+    int k, d;
+    n += (size_t)sprintf(header, "{");
+    for (k = 0; k < count; k++) {
+        size_t numbers = 1;
+        if (k == skip) continue;
+        n += (size_t)sprintf(header + n, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[", n > 1 ? "," : "", e[k].name);
+        for (d = 0; d < e[k].ndim; d++) {
+            numbers *= e[k].shape[d];
+            n += (size_t)sprintf(header + n, "%s%d", d ? "," : "", (int)e[k].shape[d]);
+        }
+        n += (size_t)sprintf(header + n, "],\"data_offsets\":[%d,%d]}", (int)total, (int)(total + 4 * numbers));
+        total += 4 * numbers;
+    }
+    n += (size_t)sprintf(header + n, "}");
+    room = (n + 7) / 8 * 8;
+    bytes = (unsigned char *)calloc(8 + room + total, 1);
+    memset(bytes + 8, ' ', room);
+    memcpy(bytes + 8, header, n);
+    for (h = 0; h < 8; h++) bytes[h] = (unsigned char)(room >> 8 * h & 255);
+    for (k = 0, n = 8 + room; k < count; k++) {
+        size_t numbers = 1;
+        if (k == skip) continue;
+        for (d = 0; d < e[k].ndim; d++) numbers *= e[k].shape[d];
+        for (i = 0; i < numbers; i++, n += 4) {
+            float v = formula(i, (size_t)k);
+            uint32_t u;
+            memcpy(&u, &v, 4);
+            for (h = 0; h < 4; h++) bytes[n + h] = (unsigned char)(u >> 8 * h & 255);
+        }
+    }
+    *size = n;
+    free(header);
+    return bytes;
+}
+
+static entry *tensor(entry *to, const char *name, size_t a, size_t b, size_t h, size_t w)
+{
+    strcpy(to->name, name);
+    to->ndim = b ? 4 : 1;
+    to->shape[0] = a; to->shape[1] = b; to->shape[2] = h; to->shape[3] = w;
+    return to + 1;
+}
+
+static int tdv_list(entry *e)
+{
+    entry *to = tensor(e, "K1.weight", 2, 1, 3, 3);
+    char name[48];
+    int b, s, m, i;
+    for (b = 0; b < 2; b++) {
+        for (s = 0; s < 3; s++)
+            for (m = 0; m < (s < 2 ? 2 : 1); m++)
+                for (i = 1; i <= 2; i++) { sprintf(name, "mb.%d.mb.%d.%d.conv%d.weight", b, s, m, i); to = tensor(to, name, 2, 2, 3, 3); }
+        for (s = 0; s < 2; s++)
+            for (m = 0; m < 2; m++) {
+                sprintf(name, "mb.%d.conv_%s.%d.weight", b, m ? "up" : "down", s); to = tensor(to, name, 2, 2, 3, 3);
+                sprintf(name, "mb.%d.conv_%s.%d.blur", b, m ? "up" : "down", s); to = tensor(to, name, 1, 1, 5, 5);
+            }
+    }
+    return (int)(tensor(to, "KN.weight", 1, 2, 1, 1) - e);
+}
+
+static int nett_list(entry *e)
+{
+    entry *to = e;
+    char name[48];
+    int k, half;
+    for (k = 1; k <= 2; k++)
+        for (half = 0; half <= 2; half += 2) {
+            sprintf(name, "b%d.%d.weight", k, half); to = tensor(to, name, 3, k == 1 && half == 0 ? 1 : 3, 3, 3);
+            sprintf(name, "b%d.%d.bias", k, half); to = tensor(to, name, 3, 0, 0, 0);
+        }
+    to = tensor(to, "final.weight", 1, 3, 1, 1);
+    return (int)(tensor(to, "final.bias", 1, 0, 0, 0) - e);
+}
+
+/* Total deep variation and NETT under the names of the published files against PyTorch; any one key missing is refused by its name. */
+static void study_files(const entry *e, int count, const double expected[5])
+{
+    static const size_t at[4] = {0, 10, 41, 95};
+    nrx_env env = quiet();
+    nrx_net_load_desc d = NRX_ZERO;
+    nrx_net_checkpoint *c = NULL;
+    nrx_net *net = NULL;
+    nrx_functional f;
+    float x[96], g[96];
+    double v;
+    size_t size, i;
+    int skip;
+    unsigned char *bytes;
+    d.env = env;
+    for (skip = -1; skip < count; skip++) {
+        bytes = tensors_file(e, count, skip, &size);
+        CHECK(nrx_net_checkpoint_read(bytes, size, &env, &c) == NRX_OK);
+        free(bytes);
+        if (skip >= 0) {
+            nrx_status s = nrx_net_load_checkpoint(c, &d, &net);
+            if (strcmp(e[skip].name, "K1.weight") == 0 || strcmp(e[skip].name, "b1.0.weight") == 0) CHECK(s == NRX_E_UNSUPPORTED);
+            else CHECK(s == NRX_E_FORMAT && strstr(lines.last, e[skip].name));
+            nrx_net_checkpoint_free(c);
+            continue;
+        }
+        CHECK(nrx_net_load_checkpoint(c, &d, &net) == NRX_OK);
+        nrx_net_checkpoint_free(c);
+        for (i = 0; i < 96; i++) x[i] = (float)(i * 5 % 9) / 9.0f;
+        CHECK(nrx_net_functional(net, 8, 12, NULL, &f) == NRX_OK && f.eval(f.user, x, &v, g) == NRX_OK);
+        CHECK_REL(v, expected[0], 3e-6);
+        for (i = 0; i < 4; i++) CHECK_NEAR(g[at[i]], expected[1 + i], 3e-6 * fabs(expected[1 + i]) + 1e-6 * fabs(expected[0]));
+        nrx_net_functional_free(&f);
+        nrx_net_free(net);
+    }
+}
+
 /* Folding batch norms changes nothing but the number of layers that have statistics. */
 static void folding(void)
 {
@@ -304,13 +423,20 @@ int main(void)
         l0[2] = {-1.269746060537242, 28.934660545206356}, p0[3] = {0.9060216816193281, 0.04215862248225294, 5.327331809283469};
     static const double y1[2] = {0.15780498312132168, 0.15795550156294239}, g1[3] = {-0.00019118637646993046, 0.003963859811093026, -0.0007184160172571759},
         l1[2] = {-0.4168122892741592, 26.33749300487371}, p1[3] = {0.9371844659373005, -0.05359532880784134, 5.594210527637686};
+    static const double tdv[5] = {0.14349711049801722, -0.002056667937477656, 0.024144173724989355, 0.025610022436396825, -0.0014223995538590272};
+    static const double nett[5] = {1.8039741236236682, 0.0018669221425097362, 0.00497564447586423, -0.00017679165003180695, 0.001307009597798338};
+    static entry list[40];
+    int count = tdv_list(list);
     pytorch_files();
     critic_file();
+    study_files(list, count, tdv);
+    count = nett_list(list);
+    study_files(list, count, nett);
     folding();
     refusals();
     whole(0, y0, g0, l0, p0);
     whole(1, y1, g1, l1, p1);
 #endif
-    (void)read_all; (void)critic_file; (void)folding; (void)pytorch_files; (void)refusals; (void)whole;
+    (void)read_all; (void)critic_file; (void)study_files; (void)tdv_list; (void)nett_list; (void)folding; (void)pytorch_files; (void)refusals; (void)whole;
     return nrx_test_end();
 }

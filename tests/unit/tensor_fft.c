@@ -134,12 +134,13 @@ static void paths(void)
     for (i = 0; i < sizeof radix / sizeof *radix; i++)
         for (j = 0; j < sizeof columns / sizeof *columns; j++) {
             nrxi_fft_pass_f64(radix[i], 3, columns[j], w, root, x, x + N, y, y + N);
+            nrxi_fft_pass_f32(radix[i], 3, columns[j], wf, rf, xf, xf + N, yf, yf + N);
+#if !NRXI_FFT_X86
             nrxi_fft_pass_vec_f64(radix[i], 3, columns[j], w, root, x, x + N, z, z + N);
             for (k = 0; k < 2 * N; k++) if (k % N < radix[i] * 3 * columns[j]) worst = fmax(worst, fabs(y[k] - z[k]));
-            nrxi_fft_pass_f32(radix[i], 3, columns[j], wf, rf, xf, xf + N, yf, yf + N);
             nrxi_fft_pass_vec_f32(radix[i], 3, columns[j], wf, rf, xf, xf + N, zf, zf + N);
             for (k = 0; k < 2 * N; k++) if (k % N < radix[i] * 3 * columns[j]) worst32 = fmaxf(worst32, fabsf(yf[k] - zf[k]));
-#if NRXI_FFT_X86
+#else
             if (!nrxi_cpu_avx2()) continue;
             memset(z, 0, 16 * N);
             memset(zf, 0, 8 * N);
