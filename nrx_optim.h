@@ -889,8 +889,10 @@ NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int
 NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
     const nrx_solve_desc *desc, nrx_solve_info *info);
 /* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: variance-reduced Halpern (Cai, Alacaoglu,
-   Diakonikolas 2023, algorithm 1). component(user, i, x, fx) gives F_i(x); lip = L; g by prox, may be
-   NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the estimated F. */
+   Diakonikolas 2023, algorithm 1): weight 2/(k+4), step 1/(4 L), ceil(sqrt m) of the m components a step,
+   all of them with probability 4/(k+5), but not below 4/(sqrt m + 5). component(user, i, x, fx) gives
+   F_i(x); lip = L; g by prox, may be NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the
+   estimated F. */
 typedef nrx_status (*nrx_opt_component_fn)(void *user, size_t i, const void *x, void *fx);
 NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
     int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
