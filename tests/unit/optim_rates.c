@@ -540,7 +540,7 @@ static void fixed_points(void)
 }
 
 /* F_i(x) = a_i a_i' x - a_i b_i with a_i a multiple of a unit vector, |a_i|^2 <= L = 1: cocoercive on average; the b_i are those of x* plus
-   errors whose mean field at x* is zero. Cai, Alacaoglu, Diakonikolas 2023 (theorem 3.2): (E |F(x_k)|^2)^(1/2) <= 16 L |x_0 - x*| / (k + 4).
+   errors whose mean field at x* is zero. The rate 1/k of Cai, Alacaoglu, Diakonikolas 2023 is held as (E |F(x_k)|^2)^(1/2) <= 16 L |x_0 - x*| / (k + 4); the constant was not looked up.
    The mean is over all problems, relative to each bound. */
 enum { COMPONENTS = 3 * Q };
 typedef struct { double a[COMPONENTS], b[COMPONENTS]; } rows;
