@@ -1,15 +1,17 @@
 /* Observed orders, coefficients, reference orbits, symplecticity and reversibility of the classical integrators.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #include "../nrx_test.h"
+#include <float.h>
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
 
 /* Kepler from pericentre, exact by Newton on Kepler's equation in long double */
 static void kepler_exact(long double e, double t, double *z)
 {
-    long double E = t, s, c, k = sqrtl(1.0L - e * e);
+    const long double turns = floorl((long double)t / (2.0L * acosl(-1.0L)) + 0.5L), M = t - turns * 2.0L * acosl(-1.0L);
+    long double E = M < 0.0L ? -acosl(-1.0L) : acosl(-1.0L), s, c, k = sqrtl(1.0L - e * e);      /* from there Newton is monotone */
     int i;
-    for (i = 0; i < 100; i++) E -= (E - e * sinl(E) - t) / (1.0L - e * cosl(E));
+    for (i = 0; i < 100; i++) E -= (E - e * sinl(E) - M) / (1.0L - e * cosl(E));
     s = sinl(E); c = cosl(E);
     z[0] = (double)(c - e); z[1] = (double)(k * s);
     z[2] = (double)(-s / (1.0L - e * c)); z[3] = (double)(k * c / (1.0L - e * c));
@@ -214,8 +216,28 @@ static void reduced_orders(void)
     CHECK(seen == 4);
 }
 
+/* Kepler arcs from pericentre, forwards and backwards, to what rounding allows: the start gives the period to 3 eps / (1 - e), so the
+   time at the end is known to that times t, and there the velocity changes at up to 1 / (1 - e)^2 */
+static void arcs(void)
+{
+    static const double ecc[5] = { 0.0, 0.2, 0.6, 0.9, 0.97 };
+    nrx_test_rng rng = { 5 };
+    int i, k, j;
+    for (i = 0; i < 5; i++)
+        for (k = 0; k < 2000; k++) {
+            const double e = ecc[i], t = nrx_test_signed(&rng) * pow(10.0, 2.0 - 5.0 * nrx_test_uniform(&rng));
+            const double tol = 4.0 * DBL_EPSILON * (1.0 + 3.0 * fabs(t) / (1.0 - e)) / ((1.0 - e) * (1.0 - e));
+            double r[2], v[2], want[4];
+            r[0] = 1.0 - e; r[1] = 0.0; v[0] = 0.0; v[1] = sqrt((1.0 + e) / (1.0 - e));
+            kepler_exact(e, t, want);
+            CHECK(nrx_sym_kepler_arc(1.0, t, 2, r, v) == NRX_OK);
+            for (j = 0; j < 2; j++) { CHECK_NEAR(r[j], want[j], tol); CHECK_NEAR(v[j], want[2 + j], tol); }
+        }
+}
+
 int main(void)
 {
+    arcs();
     reference_table();
     reduced_orders();
     observed_orders();
