@@ -4187,10 +4187,10 @@ NRXI_FN void nrxi_sym_stumpff(double z, double *c0, double *c1, double *c2, doub
         k++;
         if (k > 520) break;
     }
-    v = (1.0 / 6.0) * (1.0 - z / 20.0 * (1.0 - z / 42.0 * (1.0 - z / 72.0 *
-        (1.0 - z / 110.0 * (1.0 - z / 156.0)))));
-    u = 0.5 * (1.0 - z / 12.0 * (1.0 - z / 30.0 * (1.0 - z / 56.0 *
-        (1.0 - z / 90.0 * (1.0 - z / 132.0 * (1.0 - z / 182.0))))));
+    v = 1.0 / 6.0 - z * (1.0 / 120.0 - z * (1.0 / 5040.0 - z * (1.0 / 362880.0 - z * (1.0 / 39916800.0 -
+        z * (1.0 / 6227020800.0)))));
+    u = 0.5 - z * (1.0 / 24.0 - z * (1.0 / 720.0 - z * (1.0 / 40320.0 - z * (1.0 / 3628800.0 -
+        z * (1.0 / 479001600.0 - z * (1.0 / 87178291200.0))))));
     *c3 = v; *c2 = u; *c1 = 1.0 - z * v; *c0 = 1.0 - z * u;
     for (; k > 0; k--) {
         *c3 = 0.25 * (*c2 + *c0 * *c3);
@@ -4200,36 +4200,49 @@ NRXI_FN void nrxi_sym_stumpff(double z, double *c0, double *c1, double *c2, doub
     }
 }
 
-typedef struct nrxi_sym_arc { double r0, beta, eta, zeta, mu, h, G1, G2, G3; } nrxi_sym_arc;
+typedef struct nrxi_sym_arc { double r0, beta, eta, zeta, mu, h, G0, G1, G2, G3; } nrxi_sym_arc;
 
 /* f(X) = r0 X + eta G2 + zeta G3 - h and r(X) = f' */
 NRXI_FN double nrxi_sym_arc_f(nrxi_sym_arc *a, double X, double *slope)
 {
     double c0, c1, c2, c3;
     nrxi_sym_stumpff(a->beta * X * X, &c0, &c1, &c2, &c3);
-    a->G1 = X * c1; a->G2 = X * X * c2; a->G3 = X * X * X * c3;
+    a->G0 = c0; a->G1 = X * c1; a->G2 = X * X * c2; a->G3 = X * X * X * c3;
     *slope = a->r0 + a->eta * a->G1 + a->zeta * a->G2;
     return a->r0 * X + a->eta * a->G2 + a->zeta * a->G3 - a->h;
 }
 
-/* Solves f(X) = 0: Newton from the second-order guess; f is monotone, so a bracket by doubling and
-   bisection always ends. */
+/* The last step: G(X - e) by its Taylor series, true to rounding for steps that arc_solve finds small. */
+NRXI_FN void nrxi_sym_arc_shift(nrxi_sym_arc *a, double e)
+{
+    const double G1 = a->G1 - e * (a->G0 + 0.5 * e * a->beta * a->G1);
+    const double G2 = a->G2 - e * (a->G1 - 0.5 * e * a->G0);
+    a->G3 -= e * (a->G2 - 0.5 * e * a->G1);
+    a->G1 = G1; a->G2 = G2;
+}
+
+/* Solves f(X) = 0: Halley from the second-order guess, whose next error is of third order in the step, so
+   the evaluation that would only confirm it is saved; f is monotone, so a bracket by doubling and bisection
+   always ends. */
 NRXI_FN nrx_status nrxi_sym_arc_solve(nrxi_sym_arc *a)
 {
-    double X, lo, hi, f, r, last = 0.0, before = 0.0, step;
+    double X, lo, hi, f, r, step;
     int i;
     X = a->h / a->r0 * (1.0 - 0.5 * a->h * a->eta / (a->r0 * a->r0));
     if (!nrxi_finite_f64(&X)) return NRX_E_NUMERIC;
     for (i = 0; i < 20; i++) {
+        double bend;
         f = nrxi_sym_arc_f(a, X, &r);
         if (!(r > 0.0)) break;
         step = f / r;
+        bend = 0.5 * step * (a->eta * a->G0 + a->zeta * a->G1) / r;
+        if (fabs(step) <= 1e-6 * fabs(X) && fabs(bend) <= 1e-6 && fabs(a->zeta) * step * step <= 1e-11 * r &&
+            fabs(a->beta) * step * step <= 1e-11) {
+            nrxi_sym_arc_shift(a, step * (1.0 + bend));
+            return NRX_OK;
+        }
         if (i > 3 && fabs(step) > 0.5 * fabs(X)) break;
-        before = last;
-        last = X;
-        X -= step;
-        if (X == last || X == before) { (void)nrxi_sym_arc_f(a, X, &r); return NRX_OK; }
-        if (fabs(step) <= 4e-16 * fabs(X)) { (void)nrxi_sym_arc_f(a, X, &r); return NRX_OK; }
+        X -= fabs(bend) < 0.5 ? step / (1.0 - bend) : step;
     }
     lo = hi = 0.0;
     step = a->h / a->r0;
@@ -4286,7 +4299,8 @@ NRXI_FN nrx_status nrxi_sym_arc_move(double mu, double h, size_t dim, double *r,
     if (nrxi_sym_arc_from(&a, mu, h, dim, r, v) != NRX_OK) return NRX_E_NUMERIC;
     if (a.beta > 0.0) {   /* whole revolutions change nothing */
         const double period = 2.0 * NRX_PI * mu / (a.beta * sqrt(a.beta));
-        if (fabs(a.h) > period) a.h = fmod(a.h, period);
+        if (fabs(a.h) > 0.5 * period) a.h = fmod(a.h, period);
+        if (fabs(a.h) > 0.5 * period) a.h += a.h > 0.0 ? -period : period;
     }
     while (a.beta < 0.0) {
         /* Along a hyperbola the G grow like exp(sqrt(-beta) X), and on the way in nearly all of it cancels:

@@ -1,15 +1,17 @@
 /* Observed orders, coefficients, reference orbits, symplecticity and reversibility of the classical integrators.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #include "../nrx_test.h"
+#include <float.h>
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
 
 /* Kepler from pericentre, exact by Newton on Kepler's equation in long double */
 static void kepler_exact(long double e, double t, double *z)
 {
-    long double E = t, s, c, k = sqrtl(1.0L - e * e);
+    const long double turns = floorl((long double)t / (2.0L * acosl(-1.0L)) + 0.5L), M = t - turns * 2.0L * acosl(-1.0L);
+    long double E = M < 0.0L ? -acosl(-1.0L) : acosl(-1.0L), s, c, k = sqrtl(1.0L - e * e);      /* from there Newton is monotone */
     int i;
-    for (i = 0; i < 100; i++) E -= (E - e * sinl(E) - t) / (1.0L - e * cosl(E));
+    for (i = 0; i < 100; i++) E -= (E - e * sinl(E) - M) / (1.0L - e * cosl(E));
     s = sinl(E); c = cosl(E);
     z[0] = (double)(c - e); z[1] = (double)(k * s);
     z[2] = (double)(-s / (1.0L - e * c)); z[3] = (double)(k * c / (1.0L - e * c));
@@ -122,7 +124,7 @@ static void observed_orders(void)
             const double top = order <= 4 ? 2e-6 : order <= 6 ? 4e-7 : 1.6e-8;
             double e[8];
             size_t N = order == 1 ? 2000 : order == 2 ? 1000 : 40; 
-            if (order == 10) continue;                             /* order_ten */
+            if (order == 10) continue;                             /* high_order */
             if (which && order == 8) continue;                     /* too good here to be measured in double */
             z0 = start[high];
             int k, seen = 0;
@@ -151,15 +153,16 @@ static void observed_orders(void)
     }
 }
 
-/* Order 10: two halvings are a factor of 2^20 in the error, all that there is between 1e-6 and 1e-12. There the step must already be
+/* Orders 8 and 10. At order 10 two halvings are a factor of 2^20 in the error, all that there is between 1e-6 and 1e-12. There the step must already be
    asymptotic, so the orbits are long (the error grows like T, and the step that gives 1e-6 shrinks) and far from singularities:
    regular orbits of Henon-Heiles at E = 1/24. Steps are powers of two: coefficient times step rounds nothing, an error that would grow
    like T as well. One orbit's error may change its sign on the way, so 16 orbits of the energy surface are taken together. */
 enum { ORBITS = 16 };
-static void order_ten(void)
+static void high_order(int method, int order, double T, size_t N)
 {
     static double ref[ORBITS][4 * TIMES];
-    const double T = 1400.0, E = 1.0 / 24.0;      /* h = 1, 1/2, 1/4 */
+    const double E = 1.0 / 24.0;
+    const size_t fine = (size_t)(20.0 * T);
     nrx_sym_system hh = nrx_sym_henon_heiles();
     double start[ORBITS][4], e[3];
     size_t i, j;
@@ -174,18 +177,18 @@ static void order_ten(void)
             CHECK(nrx_sym_energy(&hh, 0, z, &H) == NRX_OK);
             if (H > E) hi = 0.5 * (lo + hi); else lo = 0.5 * (lo + hi);
         }
-        d.roundoff = NRX_SYM_COMPENSATED; d.out = ref[i]; d.out_rows = TIMES; d.every = 28000 / TIMES;
-        CHECK(nrx_sym_integrate(&hh, NRX_SYM_GAUSS8, z, 0.05, 28000, &d, NULL) == NRX_OK);
+        d.roundoff = NRX_SYM_COMPENSATED; d.out = ref[i]; d.out_rows = TIMES; d.every = fine / TIMES;
+        CHECK(nrx_sym_integrate(&hh, NRX_SYM_GAUSS8, z, 0.05, fine, &d, NULL) == NRX_OK);
     }
     for (k = 0; k < 3; k++) {
         for (e[k] = 0.0, i = 0; i < ORBITS; i++)
-            e[k] += pow(rms_error(&hh, NRX_SYM_SOFRONIOU_SPALETTA10, NRX_SYM_COMPENSATED, start[i], ref[i], T, (size_t)1400 << k), 2.0) / ORBITS;
+            e[k] += pow(rms_error(&hh, method, NRX_SYM_COMPENSATED, start[i], ref[i], T, N << k), 2.0) / ORBITS;
         e[k] = sqrt(e[k]);
     }
-    if (getenv("VERBOSE")) printf("order 10: observed %.3f %.3f, errors %.2e to %.2e\n", log(e[0] / e[1]) / log(2.0), log(e[1] / e[2]) / log(2.0), e[0], e[2]);
+    if (getenv("VERBOSE")) printf("%s: observed %.3f %.3f, errors %.2e to %.2e\n", nrx_sym_method_name(method), log(e[0] / e[1]) / log(2.0), log(e[1] / e[2]) / log(2.0), e[0], e[2]);
     CHECK(e[0] <= 1e-6 && e[2] >= 5e-13);
-    order_is("order 10, first halving", log(e[0] / e[1]) / log(2.0), 10.0);
-    order_is("order 10, second halving", log(e[1] / e[2]) / log(2.0), 10.0);
+    order_is(nrx_sym_method_name(method), log(e[0] / e[1]) / log(2.0), order);
+    order_is(nrx_sym_method_name(method), log(e[1] / e[2]) / log(2.0), order);
 }
 
 /* the reduced order that nrx_sym_scheme states for general T: a system that claims a quadratic T but has another one */
@@ -214,11 +217,34 @@ static void reduced_orders(void)
     CHECK(seen == 4);
 }
 
+/* Kepler arcs from pericentre, forwards and backwards, to what rounding allows: the start gives the period to 3 eps / (1 - e), so the
+   time at the end is known to that times t, and there the velocity changes at up to 1 / (1 - e)^2 */
+static void arcs(void)
+{
+    static const double ecc[5] = { 0.0, 0.2, 0.6, 0.9, 0.97 };
+    nrx_test_rng rng = { 5 };
+    int i, k, j;
+    for (i = 0; i < 5; i++)
+        for (k = 0; k < 2000; k++) {
+            const double e = ecc[i], t = nrx_test_signed(&rng) * pow(10.0, 2.0 - 5.0 * nrx_test_uniform(&rng));
+            const double tol = 4.0 * DBL_EPSILON * (1.0 + 3.0 * fabs(t) / (1.0 - e)) / ((1.0 - e) * (1.0 - e));
+            double r[2], v[2], want[4];
+            r[0] = 1.0 - e; r[1] = 0.0; v[0] = 0.0; v[1] = sqrt((1.0 + e) / (1.0 - e));
+            kepler_exact(e, t, want);
+            CHECK(nrx_sym_kepler_arc(1.0, t, 2, r, v) == NRX_OK);
+            for (j = 0; j < 2; j++) { CHECK_NEAR(r[j], want[j], tol); CHECK_NEAR(v[j], want[2 + j], tol); }
+        }
+}
+
 int main(void)
 {
+    arcs();
     reference_table();
     reduced_orders();
     observed_orders();
-    order_ten();
+    high_order(NRX_SYM_YOSHIDA8, 8, 60.0, 120);                       /* h = 1/2, 1/4, 1/8 */
+    high_order(NRX_SYM_KAHAN_LI8, 8, 60.0, 120);
+    high_order(NRX_SYM_MCLACHLAN_SS17, 8, 60.0, 120);
+    high_order(NRX_SYM_SOFRONIOU_SPALETTA10, 10, 1400.0, 1400);       /* h = 1, 1/2, 1/4 */
     return nrx_test_end();
 }
