@@ -1525,24 +1525,69 @@ static void nrxi_dyn_lu_solve(size_t n, const double *a, const size_t *piv, doub
   for (i = n; i-- > 0;) b[i] = (b[i] - nrxi_dyn_dot(n - i - 1, a + i * n + i + 1, b + i + 1)) / a[i * n + i];
 }
 
+/* A hot body that is instantiated for several constant n and instruction sets. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
+#define NRXI_DYN_HOT NRXI_UNUSED static inline __attribute__((always_inline))
+#else
+#define NRXI_DYN_HOT NRX_INLINE
+#endif
+
+/* Applies the reflector in column j to the columns after it, a few at a time: for matrices with short rows. */
+NRXI_DYN_HOT void nrxi_dyn_reflect(size_t m, size_t n, size_t j, double tau, double *a)
+{
+  size_t i, k = j + 1;
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0
+  for (; k + 4 <= n; k += 4) {
+    nrxi_f64x4 s = *(const nrxi_f64x4u *)(a + j * n + k), z;
+    memset(&z, 0, sizeof z);
+    for (i = j + 1; i + 1 < m; i += 2) {
+      s += *(const nrxi_f64x4u *)(a + i * n + k) * a[i * n + j];
+      z += *(const nrxi_f64x4u *)(a + i * n + n + k) * a[i * n + n + j];
+    }
+    if (i < m) s += *(const nrxi_f64x4u *)(a + i * n + k) * a[i * n + j];
+    s = (s + z) * -tau;
+    *(nrxi_f64x4u *)(a + j * n + k) += s;
+    for (i = j + 1; i < m; i++) *(nrxi_f64x4u *)(a + i * n + k) += s * a[i * n + j];
+  }
+#endif
+  for (; k < n; k++) {
+    double s = a[j * n + k];
+    for (i = j + 1; i < m; i++) s += a[i * n + j] * a[i * n + k];
+    s *= -tau;
+    a[j * n + k] += s;
+    for (i = j + 1; i < m; i++) a[i * n + k] += s * a[i * n + j];
+  }
+}
+
 /* R into the upper triangle of a [m][n]; reflectors below it with their leading entries in tau's first half:
  * v0, then 2 / v.v; tau [2 n], w [n]. */
-static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double *w)
+NRXI_DYN_HOT nrx_status nrxi_dyn_qr_body(size_t m, size_t n, double *a, double *tau, double *w)
 {
   size_t i, j, k = m < n ? m : n;
   if (!nrxi_all_finite(a, m * n, NRX_F64)) return NRX_E_NUMERIC;
   for (j = 0; j < k; j++) {
-    double big = 0, s = 0, v0, beta;
-    for (i = j; i < m; i++) { double v = fabs(a[i * n + j]); if (v > big) big = v; }
+    double big = 1, s = 0, z = 0, v0, beta;
+    for (i = j; i + 1 < m; i += 2) { s += a[i * n + j] * a[i * n + j]; z += a[i * n + n + j] * a[i * n + n + j]; }
+    if (i < m) s += a[i * n + j] * a[i * n + j];
+    s += z;
+    if (!(s > 1e-280 && s < 1e280)) { /* squares that overflow or vanish: scaled */
+      for (big = 0, i = j; i < m; i++) { double v = fabs(a[i * n + j]); if (v > big) big = v; }
+      for (s = 0, i = j; i < m && big > 0; i++) { double v = a[i * n + j] / big; s += v * v; }
+    }
     tau[2 * j] = tau[2 * j + 1] = 0;
     if (big == 0) continue;
-    for (i = j; i < m; i++) { double v = a[i * n + j] / big; s += v * v; }
     beta = a[j * n + j] > 0 ? -big * sqrt(s) : big * sqrt(s);
     v0 = a[j * n + j] - beta;
-    /* v = (1, ...) */
-    for (s = 1, i = j + 1; i < m; i++) { a[i * n + j] /= v0; s += a[i * n + j] * a[i * n + j]; }
+    s = -beta / v0; /* half the square of v = (1, ...) */
+    z = big == 1 ? 1 / v0 : 0;
+    for (i = j + 1; i < m; i++) a[i * n + j] = z != 0 ? a[i * n + j] * z : a[i * n + j] / v0;
     tau[2 * j] = v0;
-    tau[2 * j + 1] = 2 / s;
+    tau[2 * j + 1] = 1 / s;
+    if (n <= 16) {
+      nrxi_dyn_reflect(m, n, j, 1 / s, a);
+      a[j * n + j] = beta;
+      continue;
+    }
     memcpy(w, a + j * n + j + 1, (n - j - 1) * sizeof(double));
     for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, a[i * n + j], a + i * n + j + 1, w);
     nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1], w, a + j * n + j + 1);
@@ -1551,6 +1596,18 @@ static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double
     a[j * n + j] = beta;
   }
   return NRX_OK;
+}
+
+#if defined(NRXI_X86)
+NRXI_AVX2 static nrx_status nrxi_dyn_qr_avx2(size_t m, size_t n, double *a, double *tau, double *w) {
+  return nrxi_dyn_qr_body(m, n, a, tau, w); }
+#endif
+static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double *w)
+{
+#if defined(NRXI_X86)
+  if (nrxi_cpu_avx2()) return nrxi_dyn_qr_avx2(m, n, a, tau, w);
+#endif
+  return nrxi_dyn_qr_body(m, n, a, tau, w);
 }
 
 /* c [m][cols] <- Q c (or Q^T c) with k reflectors of a [m][n]; w [cols]. */
@@ -2245,12 +2302,6 @@ NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const d
 
 typedef nrx_status (*nrxi_dyn_rhs)(void *user, double t, const double *y, double *dydt);
 
-/* A hot body that is instantiated for several constant n and instruction sets. */
-#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
-#define NRXI_DYN_HOT NRXI_UNUSED static inline __attribute__((always_inline))
-#else
-#define NRXI_DYN_HOT NRX_INLINE
-#endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && __GNUC__ >= 8
 #define NRXI_DYN_UNROLL _Pragma("GCC unroll 4")
 #else
@@ -6002,7 +6053,7 @@ NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, doubl
 /* -- Gram matrix of column blocks: G += F^T F, upper triangle, F [q][ld] with n rows used (a multiple of 4,
  * zero padded) -- */
 
-#define NRXI_DYN_ROWS 64 /* a block of 64 columns stays in the first-level cache */
+#define NRXI_DYN_ROWS 256 /* a block of 64 columns stays in the second-level cache, its sums are rarely stored */
 
 NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t ld, double *G)
 {
@@ -6012,24 +6063,29 @@ NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t
       size_t mi = q - i < 4 ? q - i : 4, mj = q - j < 4 ? q - j : 4;
 #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
                                                      compile */
-      if (mi == 4 && mj == 4) {
-        const double *x = F + i * ld, *y = F + j * ld;
+      { /* at the edges the last column stands in for those that are not there */
+        const double *x = F + i * ld, *xb = F + (i + (mi > 1)) * ld, *xc = F + (i + (mi > 2 ? 2 : mi - 1)) * ld,
+            *xd = F + (i + mi - 1) * ld, *y = F + j * ld, *yb = F + (j + (mj > 1)) * ld,
+            *yc = F + (j + (mj > 2 ? 2 : mj - 1)) * ld, *yd = F + (j + mj - 1) * ld;
         nrxi_f64x4 s[16];
         memset(s, 0, sizeof s);
         for (r = 0; r < n; r += 4) {
-          nrxi_f64x4 x0 = *(const nrxi_f64x4u *)(x + r), x1 = *(const nrxi_f64x4u *)(x + ld + r),
-                               x2 = *(const nrxi_f64x4u *)(x + 2 * ld + r),
-                                   x3 = *(const nrxi_f64x4u *)(x + 3 * ld + r), v;
+          nrxi_f64x4 x0 = *(const nrxi_f64x4u *)(x + r), x1 = *(const nrxi_f64x4u *)(xb + r),
+              x2 = *(const nrxi_f64x4u *)(xc + r), x3 = *(const nrxi_f64x4u *)(xd + r), v;
           v = *(const nrxi_f64x4u *)(y + r);
           s[0] += x0 * v; s[4] += x1 * v; s[8] += x2 * v; s[12] += x3 * v;
-          v = *(const nrxi_f64x4u *)(y + ld + r);
+          v = *(const nrxi_f64x4u *)(yb + r);
           s[1] += x0 * v; s[5] += x1 * v; s[9] += x2 * v; s[13] += x3 * v;
-          v = *(const nrxi_f64x4u *)(y + 2 * ld + r);
+          v = *(const nrxi_f64x4u *)(yc + r);
           s[2] += x0 * v; s[6] += x1 * v; s[10] += x2 * v; s[14] += x3 * v;
-          v = *(const nrxi_f64x4u *)(y + 3 * ld + r);
+          v = *(const nrxi_f64x4u *)(yd + r);
           s[3] += x0 * v; s[7] += x1 * v; s[11] += x2 * v; s[15] += x3 * v;
         }
-        for (a = 0; a < 16; a++) G[(i + a / 4) * q + j + a % 4] += (s[a][0] + s[a][1]) + (s[a][2] + s[a][3]);
+        for (a = 0; a < mi; a++)
+          for (b = 0; b < mj; b++) {
+            nrxi_f64x4 v = s[4 * a + b];
+            G[(i + a) * q + j + b] += (v[0] + v[1]) + (v[2] + v[3]);
+          }
         continue;
       }
 #endif
@@ -6857,8 +6913,8 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   size_t n = data->d, inputs = n + data->n_controls, i, j, tr, first, total;
   nrxi_dyn_problem P;
   nrx_dyn_model *m = NULL;
-  double *mem = NULL, *dx, *smooth, *alt = NULL, weak_noise = 0.0;
-  int weak = d->weak_auto || d->weak_half;
+  double *mem = NULL, *dx, *smooth, *alt = NULL, weak_noise = 0.0, share = 1.0 / (double)data->n;
+  int weak = d->weak_auto || d->weak_half, whole;
   nrx_status st;
   memset(&P, 0, sizeof P);
   *out = NULL;
@@ -6927,13 +6983,16 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     }
     first += len;
   }
+  total = data->n * n; /* no row is missing: not each is looked at again */
+  whole = !weak && !data->n_controls && nrxi_all_finite(dx, total, NRX_F64)
+      && nrxi_all_finite(smooth, total, NRX_F64);
   for (i = 0; i < data->n; i++) { /* inputs, and the compacted usable rows */
     double *in = P.in + P.rows * inputs;
-    int ok = weak || nrxi_dyn_row_ok(n, dx + i * n);
+    int ok = weak || whole || nrxi_dyn_row_ok(n, dx + i * n);
     if (weak) in = P.in + i * inputs;
     memcpy(in, smooth + i * n, n * sizeof(double));
     for (j = 0; j < data->n_controls; j++) in[n + j] = data->controls[i * data->n_controls + j];
-    ok = ok && nrxi_dyn_row_ok(inputs, in);
+    ok = ok && (whole || nrxi_dyn_row_ok(inputs, in));
     if (weak || !ok) continue;
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
@@ -6944,7 +7003,7 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
                                  round-off */
       double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0
           : y - alt[P.rows * n + j];
-      P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
+      P.floor[j] += (e * e + 1e-23 * y * y) * share;
     }
     P.rows++;
   }
