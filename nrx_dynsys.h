@@ -421,11 +421,11 @@ typedef struct nrx_dyn_event {
 
 typedef struct nrx_dyn_solve_desc {
   double rtol, atol;     /* relative and absolute tolerance; 0 = 1e-8 and 1e-10; a negative value means
-                            zero */
+            zero */
   const double *atols;   /* one absolute tolerance per component [n], or NULL */
   int method;            /* NRX_DYN_DP5 ... */
   double step;           /* RK4: the fixed step (0 = a thousandth of the span); others: first step (0 =
-                            chosen) */
+            chosen) */
   double max_step;       /* 0 = unlimited */
   size_t max_steps;      /* 0 = 10^9 */
   nrx_dyn_event *events; /* [n_events] or NULL */
@@ -456,14 +456,14 @@ typedef struct nrx_dyn_solve_info {
  *   #define NRX_DYNSYS_IMPLEMENTATION
  *   #include "nrx_dynsys.h" */
 NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t nt, const double *t, double *y,
-                                 const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
+            const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
 
 /* The same solver a step at a time, for loops of your own. `t_end` only gives the direction and bounds the
  * last step; nrx_dyn_solver_step advances by one accepted step, nrx_dyn_solver_at evaluates the dense output
  * inside that step. */
 typedef struct nrx_dyn_solver nrx_dyn_solver;
 NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const double *y0, double t_end,
-                                         const nrx_dyn_solve_desc *desc, nrx_dyn_solver **out);
+            const nrx_dyn_solve_desc *desc, nrx_dyn_solver **out);
 NRX_DEF nrx_status nrx_dyn_solver_step(nrx_dyn_solver *s);
 NRX_DEF double nrx_dyn_solver_time(const nrx_dyn_solver *s);
 NRX_DEF const double *nrx_dyn_solver_state(const nrx_dyn_solver *s);
@@ -489,7 +489,7 @@ typedef struct nrx_dyn_delay {
 } nrx_dyn_delay;
 NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t,
     double *y,
-                                       const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
+            const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
 
 /* Stochastic equations dy = f dt + g dW (Ito) with diagonal noise: g(user, t, y, out[n]); dg gives d g_i / d
  * y_i and may be NULL (a difference of g then replaces it). Euler-Maruyama (strong order 1/2) or Milstein
@@ -503,23 +503,23 @@ typedef struct nrx_dyn_noise {
 } nrx_dyn_noise;
 NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method,
     uint64_t seed,
-                                     const double *y0, size_t nt, const double *t, size_t substeps,
-                                         double *y);
+            const double *y0, size_t nt, const double *t, size_t substeps,
+            double *y);
 
 /* Exponential time differencing, fourth-order Runge-Kutta (Cox & Matthews 2002; coefficients by contour
  * means, Kassam & Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214) for v' = L v + N(t, v) with diagonal real L
  * [n] and complex v [n][2]. Writes the state after every `every` steps, out [count][n][2]; v is advanced in
  * place. */
 NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
-                                  nrx_status (*nonlinear)(void *user, double t, const double *v, double *nv),
-                                      void *user,
-                                  double t0, double h, size_t count, size_t every, double *v, double *out);
+            nrx_status (*nonlinear)(void *user, double t, const double *v, double *nv),
+            void *user,
+            double t0, double h, size_t count, size_t every, double *v, double *out);
 
 /* Kuramoto-Sivashinsky u_t = -u u_x - u_xx - u_xxxx, period `length`, n grid points (even), ETDRK4 with
  * two-thirds dealiasing. u0 [n]; out [count][n] real fields, one every `every` steps of h. */
 NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h,
     size_t count,
-                                                size_t every, double *out, const nrx_env *env);
+            size_t every, double *out, const nrx_env *env);
 
 /* Variational equations: a field of size n + n k whose state is (y, Q) with Q [n][k] tangent columns, Q' =
  * J(t, y) Q. Without f->jac the product is a central difference along each column. `buf` needs n n + 4 n
@@ -543,11 +543,11 @@ typedef struct nrx_dyn_parametric {
   size_t n, np;
 } nrx_dyn_parametric;
 NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p, const double *y0, size_t nt,
-                                   const double *t, size_t substeps,
-                                   nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
-                                       double *grad),
-                                   void *loss_user, double *value, double *grad_y0, double *grad_p,
-                                       const nrx_env *env);
+            const double *t, size_t substeps,
+            nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
+            double *grad),
+            void *loss_user, double *value, double *grad_y0, double *grad_p,
+            const nrx_env *env);
 
 /* ======================================== 2. the catalogue ================ */
 
@@ -599,7 +599,7 @@ typedef struct nrx_dyn_lyapunov_desc {
   size_t trajectories, blocks; /* 0 = 1 and 20 blocks per trajectory */
   uint64_t seed;
   double *running;             /* NULL or [running_rows][k]: estimates of the first trajectory along the
-                                  way */
+            way */
   size_t running_rows;
   nrx_env env;
 } nrx_dyn_lyapunov_desc;
@@ -617,7 +617,7 @@ typedef struct nrx_dyn_lyapunov_info {
  * QR: a few steps of n + n k equations. Progress reports time done. */
 NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc,
     double *exponents,
-                                    double *errors, nrx_dyn_lyapunov_info *info);
+            double *errors, nrx_dyn_lyapunov_info *info);
 
 /* Kaplan-Yorke dimension of a spectrum in any order; n when the sum is not negative, 0 when no exponent is
  * positive or zero. */
@@ -628,8 +628,8 @@ NRX_DEF double nrx_dyn_kaplan_yorke(size_t n, const double *exponents);
  * NULL, exponents [n] or NULL. */
 NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt,
     size_t before, size_t count,
-                                     size_t after, double *vectors, double *states, double *exponents,
-                                         const nrx_env *env);
+            size_t after, double *vectors, double *states, double *exponents,
+            const nrx_env *env);
 
 /* Smallest angle (radians) between the span of the first k columns and the span of the rest of V [n][n]. */
 NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V);
@@ -640,7 +640,7 @@ NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V);
  * line to the linear part with nrx_dyn_slope. O(N^2). */
 NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler,
     double eps, size_t kmax,
-                                      double *S);
+            double *S);
 
 /* Least-squares slope of y [n] over x [n]; intercept may be NULL. */
 NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double *intercept);
@@ -664,17 +664,17 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
  * number found. */
 NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi,
     size_t tries,
-                                        uint64_t seed, size_t max, double *points, double *eigenvalues,
-                                            int *stable, size_t *count);
+            uint64_t seed, size_t max, double *points, double *eigenvalues,
+            int *stable, size_t *count);
 
 /* Orbit diagram: for each of np parameter values (written to *param before the run) `keep` values of
  * component `which` after `skip` iterates (maps) or successive maxima of that component (flows). out
  * [np][keep], NaN where the orbit escaped or settled. */
 NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param,
     size_t np,
-                                         const double *values, size_t which, size_t skip, size_t keep,
-                                             double *out,
-                                         const nrx_env *env);
+            const double *values, size_t which, size_t skip, size_t keep,
+            double *out,
+            const nrx_env *env);
 
 /* Recurrence quantification of points [n][d] at radius eps, `theiler` diagonals excluded, lines of at least
  * lmin. O(N^2) time, O(N) memory. */
@@ -683,7 +683,7 @@ typedef struct nrx_dyn_recurrence {
 } nrx_dyn_recurrence;
 NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler,
     size_t lmin,
-                                       nrx_dyn_recurrence *out);
+            nrx_dyn_recurrence *out);
 
 /* Delay embedding: out [n - (m-1) lag][m], row i = x_i, x_{i+lag}, ... */
 NRX_DEF nrx_status nrx_dyn_embed(size_t n, const double *x, size_t m, size_t lag, double *out);
@@ -730,7 +730,7 @@ typedef struct nrx_dyn_function {
 } nrx_dyn_function;
 typedef struct nrx_dyn_library {
   int degree;            /* polynomial degree; 0 = chosen: 2, raised to 5 while the data reject the fit; -1 =
-                            no polynomials */
+            no polynomials */
   int no_bias;           /* leave out the constant */
   int pure_powers;       /* no products of different variables */
   int interactions_only; /* no powers of one variable */
@@ -749,14 +749,14 @@ NRX_DEF nrx_status nrx_dyn_library_name(const nrx_dyn_library *lib, size_t d, si
 
 /* Derivatives of sampled data. */
 enum { NRX_DYN_FINITE_DIFFERENCE = 0, /* central, order `order` (2), Fornberg weights, one-sided at the ends,
-                                         any spacing */
+            any spacing */
        NRX_DYN_SAVITZKY_GOLAY = 1,    /* local polynomial of `degree` (3) over `window` (11) samples, its own
-                                         derivative */
+            derivative */
        NRX_DYN_SMOOTHED = 2,          /* Savitzky-Golay smoothing, then central differences of order 2 */
        NRX_DYN_SPLINE = 3,            /* cubic smoothing spline, `alpha` = smoothing (0 = by generalised
-                                         cross-validation) */
+            cross-validation) */
        NRX_DYN_TV = 4 };              /* total-variation regularised (Chartrand 2011), weight `alpha`, equally
-                                         spaced */
+            spaced */
 typedef struct nrx_dyn_derivative_desc {
   int method;
   size_t order, window, degree;
@@ -766,16 +766,16 @@ typedef struct nrx_dyn_derivative_desc {
 /* dx [n][d]; smooth [n][d] or NULL gets the smoothed states (methods 1, 2, 3; else a copy). One trajectory;
  * rows that cannot be had (missing neighbours) are NaN. */
 NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, double dt, const double *x,
-                                      const nrx_dyn_derivative_desc *desc, double *dx, double *smooth);
+            const nrx_dyn_derivative_desc *desc, double *dx, double *smooth);
 
 /* Optimisers. */
 enum { NRX_DYN_STLSQ = 0,  /* sequentially thresholded ridge regression; threshold .1, alpha .05, 20 sweeps */
        NRX_DYN_SR3 = 1,    /* relaxed regularised regression (Zheng et al. 2019); lambda, nu, prox;
-                              constraints if given */
+            constraints if given */
        NRX_DYN_SSR = 2,    /* backward elimination; the best by AICc */
        NRX_DYN_FROLS = 3,  /* forward orthogonal least squares; the best by BIC */
        NRX_DYN_TRAPPING = 4 }; /* SR3 with energy-preserving quadratic terms (Kaptanoglu et al. 2021); degree
-                                  2, d >= 2 */
+            2, d >= 2 */
 enum { NRX_DYN_L0 = 0, NRX_DYN_L1 = 1, NRX_DYN_L2 = 2 };
 enum { NRX_DYN_CONTINUOUS = 0, NRX_DYN_DISCRETE = 1 };
 
@@ -790,7 +790,7 @@ typedef struct nrx_dyn_sindy_desc {
   int prox;                  /* SR3: NRX_DYN_L0, L1, L2 */
   int max_iterations;        /* 0 = 20 (SR3: 200) */
   int normalize;             /* scale columns to unit 2-norm first; the threshold then acts on scaled
-                                coefficients */
+            coefficients */
   int biased;                /* keep the regularised coefficients (default: least squares on the support) */
   /* weak form: on when weak_half > 0 or weak_auto */
   int weak_auto;             /* choose half-width and stride from the data's time scale */
@@ -798,7 +798,7 @@ typedef struct nrx_dyn_sindy_desc {
   size_t weak_stride;        /* distance of their centres; 0 = a tenth of weak_half, at least 1 */
   int weak_power;            /* (1 - s^2)^power; 0 = 8 */
   int weak_gls;              /* 1 = generalised least squares with the covariance of white state noise;
-                                default: ordinary */
+            default: ordinary */
   /* ensemble: bootstrap of rows (or weak rows), median of coefficients, terms kept at inclusion >= 0.6 */
   size_t ensemble;           /* number of models; 0 = none */
   double inclusion;          /* 0 = 0.6 */
@@ -852,15 +852,15 @@ NRX_DEF nrx_status nrx_dyn_model_field(const nrx_dyn_model *m, nrx_vfield *out);
  * samples; rows [nt][4] get non-zeros, validation R^2, AICc, BIC; *best is the index of least AICc. */
 NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt,
     const double *thresholds,
-                                      double *rows, size_t *best);
+            double *rows, size_t *best);
 
 /* PDE-FIND (Rudy et al. 2017) on u [nt][nx]: u_t from u^j times space derivatives up to `order` (j <= power),
  * periodic or not, STRidge on unit-norm columns. Terms in the order 1, u, u^2, .., u_1, u u_1, ...; coef
  * [(power+1)(order+1)]; the names are "u^j u_11". */
 NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic,
     size_t power,
-                                    size_t order, double threshold, double *coef, double *r2,
-                                        const nrx_env *env);
+            size_t order, double threshold, double *coef, double *r2,
+            const nrx_env *env);
 
 /* Streaming least squares for data of any length: only the triangular factor R of [Theta Y] is kept, (p +
  * d)^2 numbers. */
@@ -872,7 +872,7 @@ typedef struct nrx_dyn_stream {
 NRX_DEF nrx_status nrx_dyn_stream_create(nrx_dyn_stream *s, size_t cols, const nrx_env *env);
 NRX_DEF nrx_status nrx_dyn_stream_push(nrx_dyn_stream *s, size_t rows, const double *a); /* a [rows][cols] */
 NRX_DEF nrx_status nrx_dyn_stream_finish(nrx_dyn_stream *s); /* s->R [cols][cols] upper triangular is ready;
-                                                                more may be pushed */
+            more may be pushed */
 NRX_DEF void nrx_dyn_stream_free(nrx_dyn_stream *s);
 
 /* ======================================== 5. can this system be discovered? ================ */
@@ -888,23 +888,23 @@ NRX_DEF void nrx_dyn_stream_free(nrx_dyn_stream *s);
  * undecided at this noise. */
 enum { NRX_DYN_UNDECIDED = 0,     /* the noise hides whether terms vanish */
        NRX_DYN_OBSTRUCTED = 1,    /* combinations vanish: first integrals or constraints were found, other
-                                     fields fit equally well */
+            fields fit equally well */
        NRX_DYN_UNIQUE = 2,        /* unique within the library */
        NRX_DYN_ANALYTIC = 3 };    /* unique in the library, and dimension > d - 1: the sufficient criterion
-                                     for analytic fields holds */
+            for analytic fields holds */
 
 #define NRX_DYN_AUDIT_DEGREES 12
 
 typedef struct nrx_dyn_audit_desc {
   nrx_dyn_library library;   /* degree 0 = 3; with a pure polynomial library every degree up to it is
-                                reported */
+            reported */
   double noise;              /* relative to each state's standard deviation: > 0 known, 0 = estimated from the
-                                data's roughness, < 0 = clean */
+            data's roughness, < 0 = clean */
   double tolerance;          /* clean data: 0 = 1e-8 */
   int centre_orbits;         /* several trajectories: subtract each one's mean first; null vectors are then
-                                first integrals by value */
+            first integrals by value */
   const nrx_vfield *field;   /* known or fitted field: gives exponents and Kaplan-Yorke dimension; NULL = from
-                                the data */
+            the data */
   const double *lo, *hi;     /* [d] domain for coverage; NULL = the data's box */
   nrx_env env;
 } nrx_dyn_audit_desc;
@@ -920,16 +920,16 @@ typedef struct nrx_dyn_audit_degree {
 typedef struct nrx_dyn_audit_report {
   int verdict, degrees, integral_degree;
   nrx_dyn_audit_degree degree[NRX_DYN_AUDIT_DEGREES]; /* [degrees]: polynomial degree 1, 2, ...; a mixed
-                                                         library has one entry */
+            library has one entry */
   size_t d, samples;
   double noise;                     /* used; 0 = clean */
   double exponent, exponent_error;  /* largest Lyapunov exponent per unit time */
   double dimension, dimension_error;/* Kaplan-Yorke with a field, else correlation dimension */
   double coverage, largest_hole;    /* occupied share of boxes (10 per axis, at most 10^6), widest hole
-                                       relative to the box */
+            relative to the box */
   size_t n_integrals, n_terms;
   double *integral;                 /* [n_integrals][n_terms] vanishing combinations in raw coordinates,
-                                       library order */
+            library order */
   size_t free_parameters;           /* dimension of the set of fields that fit equally well */
   double *experiment;               /* [d] an initial state that would separate them, or NULL */
   char *text;                       /* the report in plain language */
@@ -953,8 +953,8 @@ NRX_DEF void nrx_dyn_auditor_free(nrx_dyn_auditor *a);
  * constant), ratio = s_min / s_1; either may be NULL. */
 NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi,
     int degree, size_t points,
-                                           uint64_t seed, size_t max, double *integrals, size_t *null,
-                                               double *ratio);
+            uint64_t seed, size_t max, double *integrals, size_t *null,
+            double *ratio);
 
 /* Standard deviation of the noise of sampled states [n][d] (equally spaced), in their units, from the roughness
  * of their differences: an upper bound for smooth data; sd [d]. */
@@ -969,7 +969,7 @@ typedef struct nrx_dyn_spectrum {
   size_t n, r;          /* rows of the modes; eigenvalues, by decreasing modulus */
   double *eigenvalues;  /* [r][2] of one sampling step */
   double *modes;        /* [n][r][2] DMD modes; EDMD: coefficients of the eigenfunctions over the
-                           dictionary */
+            dictionary */
   double *amplitudes;   /* [r][2] of the first snapshot (DMD) */
   double *residuals;    /* [r] relative */
   double *A, *E;        /* [r][r] compressed operator and residual factor, for nrx_dyn_pseudospectrum */
@@ -993,7 +993,7 @@ NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double
  * alpha [r][2] holds the start and the result, modes [n][r][2] the b_j, error the relative residual. */
 NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r,
     double *alpha, double *modes,
-                                         double *error, const nrx_env *env);
+            double *error, const nrx_env *env);
 /* HAVOK (Brunton et al. 2017): v' = A v + B v_r from the first r singular vectors of the Hankel matrix of x;
  * A [r-1][r-1], B [r-1]; s [r]. */
 NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A,
@@ -1039,12 +1039,12 @@ typedef struct nrx_dyn_plrnn_desc {
   size_t batches;       /* total gradient steps; 0 = 5000 */
   double rate, rate_end;/* 0 = 1e-3 and 1e-5 */
   double alpha;         /* forcing strength; 0 = adaptive: 1 - 1 / (geometric mean of |J| along the data),
-                           smoothed; ignored with tau */
+            smoothed; ignored with tau */
   size_t tau;           /* > 0: sparse forcing (the ALRNN default is 16) */
   double noise;         /* added to the training observations, in deviations */
   double decay;         /* weight penalty */
   const double *validation; /* [n_validation][N] another trajectory, in the units of x: the parameters whose
-                               free run has the least */
+            free run has the least */
   size_t n_validation;  /* D_stsp against it are kept; 0 = the last ones are kept */
   size_t checks;        /* how often that is looked at; 0 = 50 times */
   uint64_t seed;
@@ -1106,8 +1106,8 @@ NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r);
  * of them. */
 NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden,
     size_t window, size_t steps, double rate,
-                                      uint64_t seed, int fresh, double *params, double *loss,
-                                          const nrx_env *env);
+            uint64_t seed, int fresh, double *params, double *loss,
+            const nrx_env *env);
 typedef struct nrx_dyn_mlp { size_t n, hidden; const double *params; } nrx_dyn_mlp;
 NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out); /* hidden <= 1024 */
 
@@ -1161,7 +1161,7 @@ NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, dou
  * receives the postfix tree, error its misfit. */
 NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves,
     double tolerance, char *text, size_t size,
-                                      double *error, const nrx_env *env);
+            double *error, const nrx_env *env);
 
 /* ======================================== 9. model collapse ================ */
 
@@ -1184,7 +1184,7 @@ enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLL
     NRX_DYN_COLLAPSE_VAE = 3 };
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs,
     uint64_t seed, double *variance,
-                                    double *mean, double *expected, const nrx_env *env);
+            double *mean, double *expected, const nrx_env *env);
 
 #ifdef __cplusplus
 }
@@ -1471,7 +1471,7 @@ static void nrxi_dyn_axpy(size_t n, double a, const double *NRX_RESTRICT x, doub
 {
   size_t i = 0;
 #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
-                                                     compile */
+            compile */
   for (; i + 4 <= n; i += 4) *(nrxi_f64x4u *)(y + i) += a * *(const nrxi_f64x4u *)(x + i);
 #endif
   for (; i < n; i++) y[i] += a * x[i];
@@ -1536,24 +1536,72 @@ static void nrxi_dyn_lu_solve(size_t n, const double *a, const size_t *piv, doub
   for (i = n; i-- > 0;) b[i] = (b[i] - nrxi_dyn_dot(n - i - 1, a + i * n + i + 1, b + i + 1)) / a[i * n + i];
 }
 
+/* A hot body that is instantiated for several constant n and instruction sets. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
+#define NRXI_DYN_HOT NRXI_UNUSED static inline __attribute__((always_inline))
+#else
+#define NRXI_DYN_HOT NRX_INLINE
+#endif
+
+/* Applies the reflector in column j to the columns after it, a few at a time: for short rows. */
+NRXI_DYN_HOT void nrxi_dyn_reflect(size_t m, size_t n, size_t j, double tau, double *a)
+{
+  size_t i, k = j + 1;
+#if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0
+  for (; k + 4 <= n; k += 4) {
+    nrxi_f64x4 s = *(const nrxi_f64x4u *)(a + j * n + k), z;
+    memset(&z, 0, sizeof z);
+    for (i = j + 1; i + 1 < m; i += 2) {
+      s += *(const nrxi_f64x4u *)(a + i * n + k) * a[i * n + j];
+      z += *(const nrxi_f64x4u *)(a + i * n + n + k) * a[i * n + n + j];
+    }
+    if (i < m) s += *(const nrxi_f64x4u *)(a + i * n + k) * a[i * n + j];
+    s = (s + z) * -tau;
+    *(nrxi_f64x4u *)(a + j * n + k) += s;
+    for (i = j + 1; i < m; i++) *(nrxi_f64x4u *)(a + i * n + k) += s * a[i * n + j];
+  }
+#endif
+  for (; k < n; k++) {
+    double s = a[j * n + k];
+    for (i = j + 1; i < m; i++) s += a[i * n + j] * a[i * n + k];
+    s *= -tau;
+    a[j * n + k] += s;
+    for (i = j + 1; i < m; i++) a[i * n + k] += s * a[i * n + j];
+  }
+}
+
 /* R into the upper triangle of a [m][n]; reflectors below it with their leading entries in tau's first half:
  * v0, then 2 / v.v; tau [2 n], w [n]. */
-static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double *w)
+NRXI_DYN_HOT nrx_status nrxi_dyn_qr_body(size_t m, size_t n, double *a, double *tau, double *w)
 {
   size_t i, j, k = m < n ? m : n;
   if (!nrxi_all_finite(a, m * n, NRX_F64)) return NRX_E_NUMERIC;
   for (j = 0; j < k; j++) {
-    double big = 0, s = 0, v0, beta;
-    for (i = j; i < m; i++) { double v = fabs(a[i * n + j]); if (v > big) big = v; }
+    double big = 1, s = 0, z = 0, v0, beta;
+    for (i = j; i + 1 < m; i += 2) {
+      s += a[i * n + j] * a[i * n + j];
+      z += a[i * n + n + j] * a[i * n + n + j];
+    }
+    if (i < m) s += a[i * n + j] * a[i * n + j];
+    s += z;
+    if (!(s > 1e-280 && s < 1e280)) { /* squares that overflow or vanish: scaled */
+      for (big = 0, i = j; i < m; i++) { double v = fabs(a[i * n + j]); if (v > big) big = v; }
+      for (s = 0, i = j; i < m && big > 0; i++) { double v = a[i * n + j] / big; s += v * v; }
+    }
     tau[2 * j] = tau[2 * j + 1] = 0;
     if (big == 0) continue;
-    for (i = j; i < m; i++) { double v = a[i * n + j] / big; s += v * v; }
     beta = a[j * n + j] > 0 ? -big * sqrt(s) : big * sqrt(s);
     v0 = a[j * n + j] - beta;
-    /* v = (1, ...) */
-    for (s = 1, i = j + 1; i < m; i++) { a[i * n + j] /= v0; s += a[i * n + j] * a[i * n + j]; }
+    s = -beta / v0; /* half the square of v = (1, ...) */
+    z = big == 1 ? 1 / v0 : 0;
+    for (i = j + 1; i < m; i++) a[i * n + j] = z != 0 ? a[i * n + j] * z : a[i * n + j] / v0;
     tau[2 * j] = v0;
-    tau[2 * j + 1] = 2 / s;
+    tau[2 * j + 1] = 1 / s;
+    if (n <= 16) {
+      nrxi_dyn_reflect(m, n, j, 1 / s, a);
+      a[j * n + j] = beta;
+      continue;
+    }
     memcpy(w, a + j * n + j + 1, (n - j - 1) * sizeof(double));
     for (i = j + 1; i < m; i++) nrxi_dyn_axpy(n - j - 1, a[i * n + j], a + i * n + j + 1, w);
     nrxi_dyn_axpy(n - j - 1, -tau[2 * j + 1], w, a + j * n + j + 1);
@@ -1562,6 +1610,18 @@ static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double
     a[j * n + j] = beta;
   }
   return NRX_OK;
+}
+
+#if defined(NRXI_X86)
+NRXI_AVX2 static nrx_status nrxi_dyn_qr_avx2(size_t m, size_t n, double *a, double *tau, double *w) {
+  return nrxi_dyn_qr_body(m, n, a, tau, w); }
+#endif
+static nrx_status nrxi_dyn_qr(size_t m, size_t n, double *a, double *tau, double *w)
+{
+#if defined(NRXI_X86)
+  if (nrxi_cpu_avx2()) return nrxi_dyn_qr_avx2(m, n, a, tau, w);
+#endif
+  return nrxi_dyn_qr_body(m, n, a, tau, w);
 }
 
 /* c [m][cols] <- Q c (or Q^T c) with k reflectors of a [m][n]; w [cols]. */
@@ -2058,7 +2118,7 @@ struct nrx_dyn_solver {
   nrx_dyn_solve_info info;
   size_t n;
   double dir, t, told, tend, h, hlag;  /* h > 0 is the next step, hlag the one after it (0 = h); dir the
-                                          sign */
+            sign */
   double tseg, hseg;                   /* RK4: start of the run of equal steps */
   size_t iseg;
   double *y, *yold, *ynew, *tmp, *k[16], *dense;
@@ -2207,7 +2267,7 @@ NRX_DEF double nrx_dyn_solver_time(const nrx_dyn_solver *s) { return s ? s->t : 
 NRX_DEF const double *nrx_dyn_solver_state(const nrx_dyn_solver *s) { return s ? s->y : NULL; }
 
 NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const double *y0, double t_end,
-                                         const nrx_dyn_solve_desc *desc, nrx_dyn_solver **out)
+            const nrx_dyn_solve_desc *desc, nrx_dyn_solver **out)
 {
   static const double order[5] = {4, 4, 7, 3, 4};
   nrx_dyn_solve_desc d = NRX_ZERO;
@@ -2256,12 +2316,6 @@ NRX_DEF nrx_status nrx_dyn_solver_create(const nrx_vfield *f, double t0, const d
 
 typedef nrx_status (*nrxi_dyn_rhs)(void *user, double t, const double *y, double *dydt);
 
-/* A hot body that is instantiated for several constant n and instruction sets. */
-#if (defined(__GNUC__) || defined(__clang__)) && !defined(__TINYC__)
-#define NRXI_DYN_HOT NRXI_UNUSED static inline __attribute__((always_inline))
-#else
-#define NRXI_DYN_HOT NRX_INLINE
-#endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && __GNUC__ >= 8
 #define NRXI_DYN_UNROLL _Pragma("GCC unroll 4")
 #else
@@ -2298,7 +2352,7 @@ NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t
       h = tn - t;
       tried++;
 #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
-                                                     compile; a loop would cost a tenth of the step */
+            compile; a loop would cost a tenth of the step */
       *(nrxi_f64x4u *)a = *(const nrxi_f64x4u *)tab->a * h;
       *(nrxi_f64x4u *)(a + 4) = *(const nrxi_f64x4u *)(tab->a + 4) * h;
       *(nrxi_f64x4u *)(a + 8) = *(const nrxi_f64x4u *)(tab->a + 8) * h;
@@ -2381,7 +2435,8 @@ NRXI_DYN_HOT nrx_status nrxi_dyn_rk7_body(nrx_dyn_solver *s, double stop, size_t
 #if defined(NRX_DYN_INLINE_FIELD)
 #define NRXI_DYN_RK7_INLINED(s, stop, budget) \
   (s)->d.method == NRX_DYN_DP5 && (s)->f.f == NRX_DYN_INLINE_FIELD && (s)->n == (NRX_DYN_INLINE_SIZE) \
-      && !(s)->d.atols ? nrxi_dyn_rk7_body(s, stop, budget, NRX_DYN_INLINE_SIZE, 0, NULL, NRX_DYN_INLINE_FIELD) :
+      && !(s)->d.atols \
+      ? nrxi_dyn_rk7_body(s, stop, budget, NRX_DYN_INLINE_SIZE, 0, NULL, NRX_DYN_INLINE_FIELD) :
 #else
 #define NRXI_DYN_RK7_INLINED(s, stop, budget)
 #endif
@@ -2444,23 +2499,23 @@ static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * ((a[26] * k0[i] + a[27] * k3[i]) + (a[28] * k4[i] + a[29] * k5[i])
         + (a[30] * k6[i] + a[31] * k7[i])
-                           + a[32] * k8[i]);
+            + a[32] * k8[i]);
   if ((st = f(u, t + c[9] * h, w, s->k[9])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * ((a[33] * k0[i] + a[34] * k3[i]) + (a[35] * k4[i] + a[36] * k5[i])
         + (a[37] * k6[i] + a[38] * k7[i])
-                           + (a[39] * k8[i] + a[40] * k9[i]));
+            + (a[39] * k8[i] + a[40] * k9[i]));
   if ((st = f(u, t + c[10] * h, w, s->k[10])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * ((a[41] * k0[i] + a[42] * k3[i]) + (a[43] * k4[i] + a[44] * k5[i])
         + (a[45] * k6[i] + a[46] * k7[i])
-                           + (a[47] * k8[i] + a[48] * k9[i]) + a[49] * k10[i]);
+            + (a[47] * k8[i] + a[48] * k9[i]) + a[49] * k10[i]);
   if ((st = f(u, t + h, w, s->k[11])) != NRX_OK) return st;
   for (i = 0; i < n; i++) {
     double sc, p, q;
     v[i] = y[i] + h * ((b[0] * k0[i] + b[1] * k5[i]) + (b[2] * k6[i] + b[3] * k7[i])
         + (b[4] * k8[i] + b[5] * k9[i])
-                           + (b[6] * k10[i] + b[7] * k11[i]));
+            + (b[6] * k10[i] + b[7] * k11[i]));
     sc = 1.0 / nrxi_dyn_tol(s, i, y[i], v[i]);
     p = ((e[0] * k0[i] + e[1] * k5[i]) + (e[2] * k6[i] + e[3] * k7[i]) + (e[4] * k8[i] + e[5] * k9[i])
              + (e[6] * k10[i] + e[7] * k11[i])) * sc;
@@ -2886,15 +2941,15 @@ static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * (a[0] * k0[i] + a[1] * k[6][i] + a[2] * k[7][i] + a[3] * k[8][i] + a[4] * k[9][i] + a[5]
         * k[10][i]
-                           + a[6] * k[11][i] + a[7] * k12[i]);
+            + a[6] * k[11][i] + a[7] * k12[i]);
   if ((st = nrxi_dyn_eval(s, s->told + c[13] * h, w, k[13])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * (a[8] * k0[i] + a[9] * k[5][i] + a[10] * k[6][i] + a[11] * k[7][i] + a[12] * k[10][i]
-                           + a[13] * k[11][i] + a[14] * k12[i] + a[15] * k[13][i]);
+            + a[13] * k[11][i] + a[14] * k12[i] + a[15] * k[13][i]);
   if ((st = nrxi_dyn_eval(s, s->told + c[14] * h, w, k[14])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * (a[16] * k0[i] + a[17] * k[5][i] + a[18] * k[6][i] + a[19] * k[7][i] + a[20] * k[8][i]
-                           + a[21] * k12[i] + a[22] * k[13][i] + a[23] * k[14][i]);
+            + a[21] * k12[i] + a[22] * k[13][i] + a[23] * k[14][i]);
   if ((st = nrxi_dyn_eval(s, s->told + c[15] * h, w, k[15])) != NRX_OK) return st;
   for (i = 0; i < n; i++) {
     double dy = s->y[i] - y[i];
@@ -3052,7 +3107,7 @@ static nrx_status nrxi_dyn_events(nrx_dyn_solver *s, double *g, double *w, int *
 }
 
 NRX_DEF nrx_status nrx_dyn_solve(const nrx_vfield *f, const double *y0, size_t nt, const double *t, double *y,
-                                 const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
+            const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
 {
   nrx_dyn_solve_desc d = NRX_ZERO;
   nrx_dyn_solver *s = NULL;
@@ -3158,7 +3213,7 @@ NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size
 
 NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method,
     uint64_t seed,
-                                     const double *y0, size_t nt, const double *t, size_t substeps, double *y)
+            const double *y0, size_t nt, const double *t, size_t substeps, double *y)
 {
   double *w;
   size_t i, j, k, n;
@@ -3315,7 +3370,7 @@ static size_t nrxi_dyn_breaks(const nrx_dyn_delay *q, double t0, double tend, do
 
 NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t,
     double *y,
-                                       const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
+            const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
 {
   nrx_dyn_solve_desc d = NRX_ZERO;
   nrx_dyn_solver *s = NULL;
@@ -3370,7 +3425,7 @@ NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0,
     if (st == NRX_OK) st = nrxi_dyn_past_push(&w, s, longest);
     if (st != NRX_OK) break;
     if (s->t == s->tend && s->t < t[nt - 1]) { /* the derivative may jump here: evaluate afresh, keep the step
-                                                  size */
+            size */
       st = nrxi_dyn_eval(s, s->t, s->y, s->k[0]);
       if (st != NRX_OK) break;
       s->h = nrxi_dyn_max(s->h, keep);
@@ -3601,11 +3656,11 @@ static nrx_status nrxi_dyn_rk4_stages(const nrx_dyn_parametric *f, const double 
 }
 
 NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p, const double *y0, size_t nt,
-                                   const double *t, size_t substeps,
-                                   nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
-                                       double *grad),
-                                   void *loss_user, double *value, double *grad_y0, double *grad_p,
-                                       const nrx_env *env)
+            const double *t, size_t substeps,
+            nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
+            double *grad),
+            void *loss_user, double *value, double *grad_y0, double *grad_p,
+            const nrx_env *env)
 {
   double *mem, *path, *k, *Y, *ak, *lam, *g;
   size_t n, i, j, m, l, total;
@@ -4665,8 +4720,8 @@ done:
 
 NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt,
     size_t before, size_t count,
-                                     size_t after, double *vectors, double *states, double *exponents,
-                                         const nrx_env *env)
+            size_t after, double *vectors, double *states, double *exponents,
+            const nrx_env *env)
 {
   size_t n, i, j, l, m, size, step, total = count + after;
   double *mem, *Rs, *r, *C, *growth;
@@ -4826,8 +4881,8 @@ NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_
     }
     for (k = 0; k <= kmax; k++) {
       double v = eps > 0 ? (near_count ? local[k] / (double)near_count : 0.0)
-                               : best < used ? sqrt(nrxi_dyn_dist2(m, E + (i + k) * m, E + (best + k) * m))
-                                   : 0.0;
+            : best < used ? sqrt(nrxi_dyn_dist2(m, E + (i + k) * m, E + (best + k) * m))
+            : 0.0;
       if (v > 0) { sum[k] += log(v); hits[k]++; }
     }
   }
@@ -5010,9 +5065,9 @@ static double nrxi_dyn_maximum(void *user, double t, const double *y)
 
 NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param,
     size_t np,
-                                         const double *values, size_t which, size_t skip, size_t keep,
-                                             double *out,
-                                         const nrx_env *env)
+            const double *values, size_t which, size_t skip, size_t keep,
+            double *out,
+            const nrx_env *env)
 {
   size_t i, j, n, total;
   double *mem, nothing = HUGE_VAL - HUGE_VAL, speed;
@@ -5063,7 +5118,7 @@ NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const do
 
 NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler,
     size_t lmin,
-                                       nrx_dyn_recurrence *out)
+            nrx_dyn_recurrence *out)
 {
   size_t i, k, run, points = 0, lined = 0, lines = 0, longest = 0, vlined = 0, vlines = 0, *hist;
   double e2 = eps * eps, cells = 0;
@@ -5265,7 +5320,7 @@ NRX_DEF nrx_status nrx_dyn_surrogate(int kind, size_t n, const double *x, uint64
   nrxi_dyn_sort(n, sorted);
   if (kind == NRX_DYN_FT) nrxi_dyn_random_phases(&plan, n, out, c, work, &rng);
   else if (kind == NRX_DYN_AAFT) { /* Gaussian noise in the rank order of x, phases shuffled, ranks mapped
-                                      back */
+            back */
     memcpy(old, x, n * sizeof(double));
     for (i = 0; i < n; i++) out[i] = nrx_rng_normal(&rng);
     nrxi_dyn_sort(n, out);
@@ -5456,7 +5511,7 @@ static nrx_status nrxi_dyn_terms_make(nrxi_dyn_terms *w, const nrx_dyn_library *
       for (v = 0; v < d; v++, at++) { w->parent[at] = -1; w->var[at] = (int)v; w->degree[at] = 1; }
     else
       for (i = from; i < to; i++) { /* append a variable not before (or only equal to, or only after) the last
-                                       one */
+            one */
         size_t last = (size_t)w->var[i], first = lib->interactions_only ? last + 1 : last;
         for (v = first; v < d && (!lib->pure_powers || v == last); v++, at++) {
           w->parent[at] = (int)i;
@@ -5499,7 +5554,7 @@ static void nrxi_dyn_terms_eval(const nrxi_dyn_terms *w, size_t n, const double 
       const double *NRX_RESTRICT a = F + (size_t)w->parent[j] * ld;
       const double *NRX_RESTRICT b = F + ((lib->no_bias ? 0 : 1) + (size_t)w->var[j]) * ld;
 #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
-                                                     compile */
+            compile */
       for (r = 0; r + 4 <= n; r += 4) *(nrxi_f64x4u *)(f + r) = *(const nrxi_f64x4u *)(a + r)
           * *(const nrxi_f64x4u *)(b + r);
       for (; r < n; r++) f[r] = a[r] * b[r];
@@ -5792,7 +5847,7 @@ static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt
     size_t first = i < half ? 0 : i + window - half > n ? n - window : i - half, offset = i - first;
     int ok = 1;
     if (t || offset != last) { /* weights = rows 0 and 1 of the pseudo-inverse of the scaled Vandermonde
-                                  matrix */
+            matrix */
       double scale = t ? t[first + window - 1] - t[first] : (double)window * dt;
       for (k = 0; k < window; k++) {
         double s = t ? (t[first + k] - t[i]) / scale : ((double)k - (double)offset) * dt / scale, v = 1.0;
@@ -5873,7 +5928,7 @@ static double nrxi_dyn_spline(size_t n, const double *h, const double *y, double
   }
   for (i = 0; slope && i < n; i++)
     slope[i] = i + 1 < n ? (fit[i + 1] - fit[i]) / h[i] - h[i] * (2 * g[i] + g[i + 1]) / 6
-                             : (fit[i] - fit[i - 1]) / h[i - 1] + h[i - 1] * (2 * g[i] + g[i - 1]) / 6;
+            : (fit[i] - fit[i - 1]) / h[i - 1] + h[i - 1] * (2 * g[i] + g[i - 1]) / 6;
   trace *= lambda; /* trace of I - hat */
   return trace > 0 ? (double)n * rss / (trace * trace) : HUGE_VAL;
 }
@@ -6013,7 +6068,7 @@ NRX_DEF nrx_status nrx_dyn_derivative(size_t n, size_t d, const double *t, doubl
 /* -- Gram matrix of column blocks: G += F^T F, upper triangle, F [q][ld] with n rows used (a multiple of 4,
  * zero padded) -- */
 
-#define NRXI_DYN_ROWS 64 /* a block of 64 columns stays in the first-level cache */
+#define NRXI_DYN_ROWS 256 /* 64 columns stay in the second-level cache, sums are rarely stored */
 
 NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t ld, double *G)
 {
@@ -6022,25 +6077,31 @@ NRXI_DYN_HOT void nrxi_dyn_gram_body(size_t q, size_t n, const double *F, size_t
     for (j = i; j < q; j += 4) {
       size_t mi = q - i < 4 ? q - i : 4, mj = q - j < 4 ? q - j : 4;
 #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
-                                                     compile */
-      if (mi == 4 && mj == 4) {
-        const double *x = F + i * ld, *y = F + j * ld;
+            compile */
+      { /* at the edges the last column stands in for those that are not there */
+        const double *x = F + i * ld, *xb = F + (i + (mi > 1)) * ld,
+            *xc = F + (i + (mi > 2 ? 2 : mi - 1)) * ld,
+            *xd = F + (i + mi - 1) * ld, *y = F + j * ld, *yb = F + (j + (mj > 1)) * ld,
+            *yc = F + (j + (mj > 2 ? 2 : mj - 1)) * ld, *yd = F + (j + mj - 1) * ld;
         nrxi_f64x4 s[16];
         memset(s, 0, sizeof s);
         for (r = 0; r < n; r += 4) {
-          nrxi_f64x4 x0 = *(const nrxi_f64x4u *)(x + r), x1 = *(const nrxi_f64x4u *)(x + ld + r),
-                               x2 = *(const nrxi_f64x4u *)(x + 2 * ld + r),
-                                   x3 = *(const nrxi_f64x4u *)(x + 3 * ld + r), v;
+          nrxi_f64x4 x0 = *(const nrxi_f64x4u *)(x + r), x1 = *(const nrxi_f64x4u *)(xb + r),
+              x2 = *(const nrxi_f64x4u *)(xc + r), x3 = *(const nrxi_f64x4u *)(xd + r), v;
           v = *(const nrxi_f64x4u *)(y + r);
           s[0] += x0 * v; s[4] += x1 * v; s[8] += x2 * v; s[12] += x3 * v;
-          v = *(const nrxi_f64x4u *)(y + ld + r);
+          v = *(const nrxi_f64x4u *)(yb + r);
           s[1] += x0 * v; s[5] += x1 * v; s[9] += x2 * v; s[13] += x3 * v;
-          v = *(const nrxi_f64x4u *)(y + 2 * ld + r);
+          v = *(const nrxi_f64x4u *)(yc + r);
           s[2] += x0 * v; s[6] += x1 * v; s[10] += x2 * v; s[14] += x3 * v;
-          v = *(const nrxi_f64x4u *)(y + 3 * ld + r);
+          v = *(const nrxi_f64x4u *)(yd + r);
           s[3] += x0 * v; s[7] += x1 * v; s[11] += x2 * v; s[15] += x3 * v;
         }
-        for (a = 0; a < 16; a++) G[(i + a / 4) * q + j + a % 4] += (s[a][0] + s[a][1]) + (s[a][2] + s[a][3]);
+        for (a = 0; a < mi; a++)
+          for (b = 0; b < mj; b++) {
+            nrxi_f64x4 v = s[4 * a + b];
+            G[(i + a) * q + j + b] += (v[0] + v[1]) + (v[2] + v[3]);
+          }
         continue;
       }
 #endif
@@ -6083,7 +6144,7 @@ typedef struct nrxi_dyn_problem {
   double *coef;                /* [n][p] */
   unsigned char *keep;         /* [n][p] */
   double inflate;              /* > 0: terms below 3 standard errors times this are dropped (correlated weak
-                                  rows) */
+            rows) */
   double *floor;               /* [n] mean square error of the targets themselves, as far as known */
   size_t sweeps;
 } nrxi_dyn_problem;
@@ -6449,7 +6510,7 @@ static nrx_status nrxi_dyn_ssr(nrxi_dyn_problem *P, const double *norm)
             : nrxi_dyn_aicc(sse + P->floor[y] * n, n, (double)m);
       }
       if (st == NRX_OK && (score < best || score == -HUGE_VAL)) { /* as good as the data themselves: the
-                                                                     smaller model wins */
+            smaller model wins */
         best = score;
         memset(P->keep + y * P->p, 0, P->p);
         memset(P->coef + y * P->p, 0, P->p * sizeof(double));
@@ -6754,7 +6815,7 @@ static nrx_status nrxi_dyn_finish_model(nrxi_dyn_problem *P, nrx_dyn_model *m, c
   P->terms.need = (unsigned char *)nrxi_calloc(env, p, 1);
   if (!P->terms.need) { nrxi_free(env, chosen); return NRX_E_NOMEM; }
   for (i = 0; i < count; i++) { /* from here on only the support, its factors and the variables are
-                                   evaluated */
+            evaluated */
     int k = (int)chosen[i];
     for (; k >= 0; k = (size_t)k < P->terms.n_poly ? P->terms.parent[k] : -1) P->terms.need[k] = 1;
   }
@@ -6868,8 +6929,8 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
   size_t n = data->d, inputs = n + data->n_controls, i, j, tr, first, total;
   nrxi_dyn_problem P;
   nrx_dyn_model *m = NULL;
-  double *mem = NULL, *dx, *smooth, *alt = NULL, weak_noise = 0.0;
-  int weak = d->weak_auto || d->weak_half;
+  double *mem = NULL, *dx, *smooth, *alt = NULL, weak_noise = 0.0, share = 1.0 / (double)data->n;
+  int weak = d->weak_auto || d->weak_half, whole;
   nrx_status st;
   memset(&P, 0, sizeof P);
   *out = NULL;
@@ -6938,13 +6999,16 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     }
     first += len;
   }
+  total = data->n * n; /* no row is missing: not each is looked at again */
+  whole = !weak && !data->n_controls && nrxi_all_finite(dx, total, NRX_F64)
+      && nrxi_all_finite(smooth, total, NRX_F64);
   for (i = 0; i < data->n; i++) { /* inputs, and the compacted usable rows */
     double *in = P.in + P.rows * inputs;
-    int ok = weak || nrxi_dyn_row_ok(n, dx + i * n);
+    int ok = weak || whole || nrxi_dyn_row_ok(n, dx + i * n);
     if (weak) in = P.in + i * inputs;
     memcpy(in, smooth + i * n, n * sizeof(double));
     for (j = 0; j < data->n_controls; j++) in[n + j] = data->controls[i * data->n_controls + j];
-    ok = ok && nrxi_dyn_row_ok(inputs, in);
+    ok = ok && (whole || nrxi_dyn_row_ok(inputs, in));
     if (weak || !ok) continue;
     memcpy(P.target + P.rows * n, dx + i * n, n * sizeof(double));
     memcpy(alt + P.rows * n, alt + i * n, n * sizeof(double));
@@ -6952,10 +7016,10 @@ static nrx_status nrxi_dyn_sindy_once(const nrx_dyn_data *data, const nrx_dyn_si
     if (data->dxdt || d->time == NRX_DYN_DISCRETE || !nrxi_dyn_row_ok(n, alt + P.rows * n))
       memcpy(alt + P.rows * n, dx + i * n, n * sizeof(double));
     for (j = 0; j < n; j++) { /* known error of the targets: the two differences' disagreement, else
-                                 round-off */
+            round-off */
       double y = P.target[P.rows * n + j], e = data->dxdt || d->time == NRX_DYN_DISCRETE ? 0.0
           : y - alt[P.rows * n + j];
-      P.floor[j] += (e * e + 1e-23 * y * y) / (double)data->n;
+      P.floor[j] += (e * e + 1e-23 * y * y) * share;
     }
     P.rows++;
   }
@@ -7020,7 +7084,7 @@ NRX_DEF nrx_status nrx_dyn_sindy(const nrx_dyn_data *data, const nrx_dyn_sindy_d
     return nrxi_fail(&d.env, NRX_E_ARG, "nrx_dyn_sindy: unknown optimizer %d or time %d", d.optimizer,
         d.time);
   if ((d.weak_auto || d.weak_half) && d.alpha == 0) d.alpha = -1; /* integrals are small numbers: a ridge in
-                                                                     absolute units would rule them */
+            absolute units would rule them */
   if (d.library.degree != 0) return nrxi_dyn_sindy_once(data, &d, out);
   for (degree = 2; degree <= 5; degree++) { /* raise the degree while the data reject the fit */
     nrx_dyn_model *next = NULL;
@@ -7296,7 +7360,7 @@ NRX_DEF nrx_status nrx_dyn_noise_level(size_t n, size_t d, const double *x, doub
   for (j = 0; j < d; j++) {
     sd[j] = HUGE_VAL;
     for (order = 2; order <= 10; order += 2) { /* the difference with the least implied noise has the least
-                                                  signal in it */
+            signal in it */
       double c[11], s = 0.0, norm = 0.0, count = 0;
       c[0] = 1.0;
       for (k = 1; k <= order; k++) c[k] = -c[k - 1] * (double)(order + 1 - k) / (double)k;
@@ -7407,7 +7471,7 @@ NRX_DEF nrx_status nrx_dyn_auditor_push(nrx_dyn_auditor *a, size_t n, const doub
     for (r = 0; r < m; r++) for (k = 0; k < p; k++) a->row[r * p + k] = a->F[k * NRXI_DYN_ROWS + r];
     st = nrx_dyn_stream_push(&a->theta, m, a->row);
     for (j = 0; j < d && a->d.noise > 0 && st == NRX_OK; j++) { /* what the noise of state j does to each
-                                                                   term */
+            term */
       double h = 1e-5 * nrxi_dyn_max(1e-3, a->affine ? 1.0 : a->noise[j] / a->d.noise),
           *G = a->F + p * NRXI_DYN_ROWS;
       for (r = 0; r < m; r++) a->x[r * d + j] += h;
@@ -7533,7 +7597,7 @@ static nrx_status nrxi_dyn_sparse_nulls(nrx_dyn_auditor *a, size_t p, size_t k, 
   R = mem; W = R + p * p; B = W + p * p; c = B + p * p; work = c + p;
   memset(barred, 0, p * sizeof(size_t));
   memset(B, 0, p * p * sizeof(double)); /* column k: raw monomial k in standardised ones, x = shift + scale
-                                           z */
+            z */
   B[0] = 1.0;
   for (j = 1; j < p; j++) {
     int parent = a->terms.parent[j] < 0 ? 0 : a->terms.parent[j], v = a->terms.var[j], up;
@@ -7621,7 +7685,7 @@ static nrx_status nrxi_dyn_audit_degree_of(nrx_dyn_auditor *a, size_t p, nrx_dyn
       }
   }
   if (noisy && st == NRX_OK) { /* singular values of W R^-1: the largest belong to the directions the noise
-                                  explains */
+            explains */
     for (i = 0; i < p; i++)
       for (j = 0; j < p; j++) {
         double v = i <= j ? W[i * P + j] : 0.0, d = R[j * P + j];
@@ -7999,7 +8063,7 @@ NRX_DEF nrx_status nrx_dyn_audit(const nrx_dyn_data *data, const nrx_dyn_audit_d
     a->noise[data->d + j] = sqrt(v);
   }
   if (st == NRX_OK && d.centre_orbits && data->lengths) { /* terms less their mean on each orbit, without the
-                                                             constant */
+            constant */
     size_t p = a->terms.p, k;
     double *T = (double *)nrxi_alloc(&d.env, data->n * p, sizeof(double));
     nrx_dyn_library lib = a->d.library;
@@ -8056,8 +8120,8 @@ done:
 
 NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi,
     int degree, size_t points,
-                                           uint64_t seed, size_t max, double *integrals, size_t *null,
-                                               double *ratio)
+            uint64_t seed, size_t max, double *integrals, size_t *null,
+            double *ratio)
 {
   nrx_dyn_library lib = NRX_ZERO;
   nrxi_dyn_terms w;
@@ -8161,7 +8225,7 @@ static nrx_status nrxi_dyn_spectrum_solve(nrx_dyn_spectrum *s, double *V)
       s->eigenvalues[2 * i] = w[2 * o];
       s->eigenvalues[2 * i + 1] = w[2 * o + 1];
       for (k = 0, j = 1; j < r; j++) /* phase: the largest component is real and positive, so conjugate pairs
-                                        are conjugate */
+            are conjugate */
         if (hypot(v[2 * (j * r + o)], v[2 * (j * r + o) + 1]) > 1.0001
             * hypot(v[2 * (k * r + o)], v[2 * (k * r + o) + 1])) k = j;
       pr = v[2 * (k * r + o)]; pi = v[2 * (k * r + o) + 1]; res = hypot(pr, pi); pr /= res; pi /= res;
@@ -8269,7 +8333,7 @@ NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double
       out->A[i * r + j] = v;
     }
   for (j = 0; j < r; j++) /* residual factor: what of B lies outside the span of the modes; its norm stands in
-                             E's diagonal */
+            E's diagonal */
     for (i = 0; i < N; i++) {
       double v = B[i * r + j];
       for (l = 0; l < r; l++) v -= Vt[l * N + i] * out->A[l * r + j];
@@ -8334,7 +8398,7 @@ static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, con
 
 NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r,
     double *alpha, double *modes,
-                                         double *error, const nrx_env *env)
+            double *error, const nrx_env *env)
 {
   size_t K = 2 * r, L = 2 * m * n, i, j, total;
   double *mem, *P, *res, *J, *col, *try_alpha, *step, *H, sum, next, norm = 0, lambda = 1.0;
@@ -8351,7 +8415,7 @@ NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, co
   st = nrxi_dyn_opt_residual(m, n, t, x, r, alpha, P, modes, res, &sum, col, env);
   for (it = 0; it < 60 && st == NRX_OK; it++) {
     for (j = 0; j < K && st == NRX_OK; j++) { /* variable projection: the residual as a function of alpha
-                                                 alone */
+            alone */
       double h = 1e-7 * nrxi_dyn_max(1.0, fabs(alpha[j]));
       memcpy(try_alpha, alpha, K * sizeof(double));
       try_alpha[j] += h;
@@ -8625,7 +8689,7 @@ NRX_DEF nrx_status nrx_dyn_pseudospectrum(const nrx_dyn_spectrum *s, size_t nz, 
   if (!m) return nrxi_dyn_oom(&s->env, "nrx_dyn_pseudospectrum");
   a = m; sv = a + 2 * R * R;
   for (t = 0; t < nz && st == NRX_OK; t++) { /* smallest singular value of [E; A - z], complex as 2 x 2 real
-                                                blocks */
+            blocks */
     memset(a, 0, 2 * R * R * sizeof(double));
     for (i = 0; i < r; i++)
       for (j = 0; j < r; j++) {
@@ -8661,7 +8725,7 @@ static void nrxi_dyn_radam(size_t n, double *p, const double *g, double *m, doub
  * below is straight and no lane sees another. Without vector extensions a lane is one double; the sums have
  * the same order. */
 #if defined(NRXI_VEC) && __FLT_EVAL_METHOD__ == 0 /* with excess precision vector times scalar does not
-                                                     compile */
+            compile */
 typedef nrxi_f64x8u nrxi_dyn_lane;
 enum { NRXI_DYN_LANES = 8 };
 #define NRXI_DYN_IF(c, z) ((nrxi_dyn_lane)((nrxi_i64x8u)(z) & (nrxi_i64x8u)((c) > 0.0))) /* c > 0 ? z : 0 */
@@ -8708,7 +8772,7 @@ static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, 
 /* The same step on lanes. u [U]: W2 z, or phi(z) for ALRNN. */
 NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v,
     const nrxi_dyn_lane *z,
-                                       nrxi_dyn_lane *u, nrxi_dyn_lane *next)
+            nrxi_dyn_lane *u, nrxi_dyn_lane *next)
 {
   size_t i, k;
   if (kind == NRX_DYN_ALRNN) {
@@ -8746,8 +8810,8 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_
  * parameters) grow. */
 NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v,
     nrxi_dyn_lane *d,
-                                       const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g,
-                                           nrxi_dyn_lane *gz)
+            const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g,
+            nrxi_dyn_lane *gz)
 {
   nrxi_dyn_lane *dW1 = d + M, *dW2 = dW1 + (kind == NRX_DYN_ALRNN ? M * M : M * H);
   nrxi_dyn_lane *dh1 = dW2 + (kind == NRX_DYN_ALRNN ? 0 : M * H), *dh2 = dh1 + M;
@@ -8793,7 +8857,7 @@ static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T)
  * x. */
 NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
     size_t count,
-                                       double alpha, size_t tau, double *losses, double *grad, double *work)
+            double alpha, size_t tau, double *losses, double *grad, double *work)
 {
   size_t M = m->M, N = m->N, U = m->kind == NRX_DYN_ALRNN ? M : m->H, t, i, j, l;
   nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
@@ -8839,29 +8903,29 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const dou
 }
 static void nrxi_dyn_lanes_plain(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
     size_t count,
-                                 double alpha, size_t tau, double *losses, double *grad, double *work)
+            double alpha, size_t tau, double *losses, double *grad, double *work)
 {
   nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 #if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
 NRXI_AVX2 static void nrxi_dyn_lanes_avx2(const nrx_dyn_rnn *m, size_t T, const double *x,
     const size_t *start, size_t count,
-                                          double alpha, size_t tau, double *losses, double *grad,
-                                              double *work)
+            double alpha, size_t tau, double *losses, double *grad,
+            double *work)
 {
   nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 NRXI_AVX512 static void nrxi_dyn_lanes_avx512(const nrx_dyn_rnn *m, size_t T, const double *x,
     const size_t *start,
-                                              size_t count, double alpha, size_t tau, double *losses,
-                                                  double *grad, double *work)
+            size_t count, double alpha, size_t tau, double *losses,
+            double *grad, double *work)
 {
   nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
 }
 #endif
 static void nrxi_dyn_lanes_run(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
     size_t count,
-                               double alpha, size_t tau, double *losses, double *grad, double *work)
+            double alpha, size_t tau, double *losses, double *grad, double *work)
 {
 #if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
   if (nrxi_cpu_avx512()) { nrxi_dyn_lanes_avx512(m, T, x, start, count, alpha, tau, losses, grad, work);
@@ -9232,7 +9296,7 @@ NRX_DEF nrx_status nrx_dyn_symbols(size_t n, const uint64_t *code, size_t max, u
   if (!q) return nrxi_dyn_oom(NULL, "nrx_dyn_symbols");
   for (i = 0; i < *k; i++) q[i] = 1;
   for (it = 0; it < 500; it++) { /* spectral radius of (0/1 matrix + 1), a shift that keeps cycles from
-                                    oscillating */
+            oscillating */
     double s = 0;
     for (i = 0; i < *k; i++) {
       double a = q[i];
@@ -9328,7 +9392,7 @@ NRX_DEF nrx_status nrx_dyn_reservoir_train(size_t n, size_t N, const double *x,
   Z = w; f = Z + n * N; G = f + F; state = G + F * F + F * N; scratch = state + U;
   nrx_rng_seed(&rng, d.seed, 0);
   for (j = 0; j < N; j++) { /* the echo state network sees standardised data, the polynomial one only scaled
-                               by one factor */
+            by one factor */
     double m = 0, v = 0;
     for (i = 0; i < n; i++) m += x[i * N + j] / (double)n;
     for (i = 0; i < n; i++) v += (x[i * N + j] - m) * (x[i * N + j] - m) / (double)n;
@@ -9691,7 +9755,7 @@ NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_de
   for (k = 0; k < q.starts && st == NRX_OK; k++) {
     const double *past = x + k * q.count * d, *truth = past + q.train * d;
     nrx_status one = q.forecast ? q.forecast(q.user, dt, q.train, d, past, q.count, f)
-                                : nrxi_dyn_skill_next(&q.env, dt, q.train, d, past, q.count, f);
+            : nrxi_dyn_skill_next(&q.env, dt, q.train, d, past, q.count, f);
     if (one == NRX_E_NOMEM) st = one;
     if (one != NRX_OK || !nrxi_all_finite(f, q.count * d, NRX_F64)) { valid[k] = 0; smape[k] = 200;
       out->failed++; continue; }
@@ -9904,7 +9968,7 @@ NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations
   /* variance of the fit over that of its samples */
   grow = kind == NRX_DYN_COLLAPSE_KDE ? 1 + 1.06 * 1.06 * pow(n, -0.4) : 1;
   for (g = 0; g <= generations; g++) { /* V = E variance, U = E mean^2: law of total variance, original and
-                                          model samples mixed */
+            model samples mixed */
     double B = g ? kappa * truth + (1 - kappa) * grow * V : truth, k = g ? 1 - kappa : 0;
     V = (1 - 1 / n) * B + (k - k * k) * U;
     U = B / n + k * k * U;
@@ -9920,7 +9984,7 @@ NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations
     for (g = 0; g <= generations; g++) {
       double h = 1.06 * sqrt(p.var) * pow(n, -0.2), u;
       for (i = 0; i < samples; i++) { /* sample the current model; generation 0 and the kept share come from
-                                         the truth */
+            the truth */
         int first = g == 0 || i < old, c = nrx_rng_uniform(&rng) < (first ? 0.5 : p.w) ? 0 : 1;
         double e = nrx_rng_normal(&rng), f;
         if (kind == NRX_DYN_COLLAPSE_MIXTURE) z[i] = first ? (c ? 2 : -2) + 0.5 * e : p.mu[c] + p.s[c] * e;
