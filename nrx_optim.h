@@ -1347,7 +1347,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3220515470
+#define NRXI_GEMM_VERSION 3488390786
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -1390,7 +1390,17 @@ enum {
 
 #define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
 
+/* What may be skipped: see nrxi_gemm_part_f64. */
+enum {
+    NRXI_GEMM_LOWER = 1,
+    NRXI_GEMM_A_LOWER = 2,
+    NRXI_GEMM_A_UPPER = 4,
+    NRXI_GEMM_B_LOWER = 8,
+    NRXI_GEMM_B_UPPER = 16
+};
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_gemm_max(size_t a, size_t b) { return a > b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
 {
@@ -1633,6 +1643,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
+    int part;                      /* what is known to be zero or not wanted: NRXI_GEMM_LOWER ... */
     double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -1713,31 +1724,61 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
-   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
-   of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
-                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
-                                 size_t brs, double beta, double *c)
+/* The terms of a tile at row i and column j that are not known to be zero: from *lo < k, less than *hi (which
+   may be *lo or less: then there are none, but the tile is still to be scaled, in the pass of *lo). */
+NRXI_FN void nrxi_gemm_terms_f64(const nrxi_gemm_call_f64 *g, size_t i, size_t j, size_t *lo, size_t *hi)
+{
+    *lo = 0;
+    *hi = g->k;
+    if ((g->part & NRXI_GEMM_A_UPPER)) *lo = i;
+    if ((g->part & NRXI_GEMM_B_LOWER) && j > *lo) *lo = j;
+    *lo = nrxi_gemm_min(*lo, g->k - 1);
+    if ((g->part & NRXI_GEMM_A_LOWER)) *hi = nrxi_gemm_min(*hi, i + g->mr);
+    if ((g->part & NRXI_GEMM_B_UPPER)) *hi = nrxi_gemm_min(*hi, j + g->nr);
+}
+
+/* One panel of B (cols columns from j, readable as far as the tile is wide) against m rows of A from row i0,
+   k terms from p0: row i starts at a + (i - i0) * step; with step ars A is read in place, else it is in
+   panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t i0, size_t m, size_t j, size_t cols,
+                                 size_t p0, size_t k, const double *a, size_t step, size_t ars, size_t acs,
+                                 const double *b, size_t brs, double *c)
 {
     double rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    size_t i, rows;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
-        size_t few, height;
+        const double *pa = a, *pb = b;
+        size_t few, height, narrow, width, wide = cols, terms = k, lo = 0, hi;
         rows = nrxi_gemm_min(m - i, g->mr);
+        if (g->part) {
+            if ((g->part & NRXI_GEMM_LOWER)) { /* right of the diagonal nothing is wanted */
+                if (i0 + i + rows <= j) continue;
+                if (i0 + i + rows <= j + g->nh) wide = nrxi_gemm_min(cols, g->nh);
+            }
+            nrxi_gemm_terms_f64(g, i0 + i, j, &lo, &hi);
+            hi = nrxi_gemm_min(hi, p0 + k);
+            terms = nrxi_gemm_max(lo, p0);
+            if (lo >= p0 + k || (hi <= terms && lo < p0)) continue;
+            pa += (terms - p0) * acs;
+            pb += (terms - p0) * brs;
+            terms = hi > terms ? hi - terms : 0;
+        }
         few = rows <= g->mh;
         height = few ? g->mh : g->mr;
-        if (rows == height && cols == width) {
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+        narrow = wide <= g->nh;
+        width = narrow ? g->nh : g->nr;
+        if (rows == height && wide == width) {
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, lo < p0 ? (double)1 : g->beta,
+                                      c, g->crs);
             continue;
         }
         if (rows == height || step != ars)
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, 0, t, width);
         else {
-            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
-            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+            nrxi_gemm_pack_f64(terms, rows, height, pa, ars, acs, rest);
+            g->tile[few + 2 * narrow](terms, rest, 1, height, pb, brs, g->alpha, 0, t, width);
         }
-        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
+        nrxi_gemm_merge_f64(g, rows, wide, t, width, lo < p0 ? (double)1 : g->beta, c);
     }
 }
 
@@ -1748,12 +1789,14 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
            j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
-           brs;
-    for (; j < end; j += g->nr)
-        for (p = 0; p < g->k; p += kc) {
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, last, kc,
+           cols, brs;
+    for (; j < end; j += g->nr) {
+        p = (g->part & NRXI_GEMM_B_LOWER) ? nrxi_gemm_min(j, g->k - 1) : 0;
+        last = (g->part & NRXI_GEMM_B_UPPER) ? nrxi_gemm_min(g->k, j + g->nr) : g->k;
+        for (; p < last; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
-            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            kc = nrxi_gemm_min(last - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
             if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
@@ -1761,9 +1804,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
-                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, i, rows, j, cols, p, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars,
+                                g->acs, b, brs, g->c + i * g->crs + j);
         }
+    }
 }
 
 #if defined(NRXI_VEC)
@@ -1933,17 +1977,11 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
-    double beta = g->p0 ? (double)1 : g->beta;
     for (; j < j1; j += g->nr) {
-        const double *b = g->pb + j * g->kc;
-        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa)
-            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
-                                g->mr, b, g->nr, beta, c);
-        else
-            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
-                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
-                                g->nr, beta, c);
+        const double *a = g->pa ? g->pa + i0 * g->kc : g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs;
+        nrxi_gemm_sweep_f64(g, g->i0 + i0, i1 - i0, g->j0 + j, nrxi_gemm_min(j1 - j, g->nr), g->p0, g->kc, a,
+                            g->pa ? g->kc : g->ars, g->pa ? 1 : g->ars, g->pa ? g->mr : g->acs,
+                            g->pb + j * g->kc, g->nr, g->c + (g->i0 + i0) * g->crs + g->j0 + j);
     }
 }
 
@@ -2003,7 +2041,7 @@ NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m
 NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
 {
     size_t across, down;
-    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (!g->part && nrxi_gemm_skinny_f64(g, env)) return;
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
@@ -2020,10 +2058,17 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
 
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
    never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
-   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
-                           double *work, const nrx_env *env)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments.
+   part: sum of
+     NRXI_GEMM_LOWER    of C only the entries on and below the diagonal are wanted; what the others hold
+                        afterwards is not specified
+     NRXI_GEMM_A_LOWER  op(A)[i][p] = 0 for p > i (stored as zeros); A_UPPER for p < i
+     NRXI_GEMM_B_LOWER  op(B)[p][j] = 0 for j > p (stored as zeros); B_UPPER for j < p
+   Whole tiles of zeros or of no interest are skipped: nearly half the work of a large product. A_UPPER does
+   not go with B_UPPER. */
+NRXI_FN void nrxi_gemm_part_f64(int part, int ta, int tb, size_t m, size_t n, size_t k, double alpha,
+                                const double *a, size_t lda, const double *b, size_t ldb, double beta,
+                                double *c, size_t ldc, double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
@@ -2036,7 +2081,40 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     }
 #endif
     nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    g.part = part;
     nrxi_gemm_run_f64(&g, work, env);
+}
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f64(0, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, env);
+}
+
+/* The upper triangle of C from the lower one, by blocks through a buffer (columns of C share cache sets). */
+NRXI_FN void nrxi_gemm_mirror_f64(size_t n, double *c, size_t ldc)
+{
+    double t[16 * 16];
+    size_t i, j, rows, row, col;
+    for (i = 0; i < n; i += 16) {
+        rows = nrxi_gemm_min(n - i, 16);
+        for (j = 0; j < i; j += 16) {
+            nrxi_gemm_pack_f64(16, rows, 16, c + i * ldc + j, ldc, 1, t);
+            for (row = 0; row < 16; row++)
+                for (col = 0; col < rows; col++) c[(j + row) * ldc + i + col] = t[row * 16 + col];
+        }
+        for (row = 1; row < rows; row++)
+            for (col = 0; col < row; col++) c[(i + col) * ldc + i + row] = c[(i + row) * ldc + i + col];
+    }
+}
+
+/* A product known to be symmetric: C = alpha A A^T + beta C (A n x k), or A^T A (A k x n) when ta; beta 0
+   never reads C, else its lower triangle is read. */
+NRXI_FN void nrxi_gemm_symmetric_f64(int ta, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                                     double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, ta, !ta, n, n, k, alpha, a, lda, a, lda, beta, c, ldc, work, env);
+    nrxi_gemm_mirror_f64(n, c, ldc);
 }
 
 /* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
@@ -2118,6 +2196,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
+    int part;                      /* what is known to be zero or not wanted: NRXI_GEMM_LOWER ... */
     float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -2198,31 +2277,61 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
-   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
-   of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
-                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
-                                 size_t brs, float beta, float *c)
+/* The terms of a tile at row i and column j that are not known to be zero: from *lo < k, less than *hi (which
+   may be *lo or less: then there are none, but the tile is still to be scaled, in the pass of *lo). */
+NRXI_FN void nrxi_gemm_terms_f32(const nrxi_gemm_call_f32 *g, size_t i, size_t j, size_t *lo, size_t *hi)
+{
+    *lo = 0;
+    *hi = g->k;
+    if ((g->part & NRXI_GEMM_A_UPPER)) *lo = i;
+    if ((g->part & NRXI_GEMM_B_LOWER) && j > *lo) *lo = j;
+    *lo = nrxi_gemm_min(*lo, g->k - 1);
+    if ((g->part & NRXI_GEMM_A_LOWER)) *hi = nrxi_gemm_min(*hi, i + g->mr);
+    if ((g->part & NRXI_GEMM_B_UPPER)) *hi = nrxi_gemm_min(*hi, j + g->nr);
+}
+
+/* One panel of B (cols columns from j, readable as far as the tile is wide) against m rows of A from row i0,
+   k terms from p0: row i starts at a + (i - i0) * step; with step ars A is read in place, else it is in
+   panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t i0, size_t m, size_t j, size_t cols,
+                                 size_t p0, size_t k, const float *a, size_t step, size_t ars, size_t acs,
+                                 const float *b, size_t brs, float *c)
 {
     float rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    size_t i, rows;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
-        size_t few, height;
+        const float *pa = a, *pb = b;
+        size_t few, height, narrow, width, wide = cols, terms = k, lo = 0, hi;
         rows = nrxi_gemm_min(m - i, g->mr);
+        if (g->part) {
+            if ((g->part & NRXI_GEMM_LOWER)) { /* right of the diagonal nothing is wanted */
+                if (i0 + i + rows <= j) continue;
+                if (i0 + i + rows <= j + g->nh) wide = nrxi_gemm_min(cols, g->nh);
+            }
+            nrxi_gemm_terms_f32(g, i0 + i, j, &lo, &hi);
+            hi = nrxi_gemm_min(hi, p0 + k);
+            terms = nrxi_gemm_max(lo, p0);
+            if (lo >= p0 + k || (hi <= terms && lo < p0)) continue;
+            pa += (terms - p0) * acs;
+            pb += (terms - p0) * brs;
+            terms = hi > terms ? hi - terms : 0;
+        }
         few = rows <= g->mh;
         height = few ? g->mh : g->mr;
-        if (rows == height && cols == width) {
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+        narrow = wide <= g->nh;
+        width = narrow ? g->nh : g->nr;
+        if (rows == height && wide == width) {
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, lo < p0 ? (float)1 : g->beta,
+                                      c, g->crs);
             continue;
         }
         if (rows == height || step != ars)
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, 0, t, width);
         else {
-            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
-            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+            nrxi_gemm_pack_f32(terms, rows, height, pa, ars, acs, rest);
+            g->tile[few + 2 * narrow](terms, rest, 1, height, pb, brs, g->alpha, 0, t, width);
         }
-        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
+        nrxi_gemm_merge_f32(g, rows, wide, t, width, lo < p0 ? (float)1 : g->beta, c);
     }
 }
 
@@ -2233,12 +2342,14 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
            j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
-           brs;
-    for (; j < end; j += g->nr)
-        for (p = 0; p < g->k; p += kc) {
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, last, kc,
+           cols, brs;
+    for (; j < end; j += g->nr) {
+        p = (g->part & NRXI_GEMM_B_LOWER) ? nrxi_gemm_min(j, g->k - 1) : 0;
+        last = (g->part & NRXI_GEMM_B_UPPER) ? nrxi_gemm_min(g->k, j + g->nr) : g->k;
+        for (; p < last; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
-            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            kc = nrxi_gemm_min(last - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
             if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
@@ -2246,9 +2357,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
-                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, i, rows, j, cols, p, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars,
+                                g->acs, b, brs, g->c + i * g->crs + j);
         }
+    }
 }
 
 #if defined(NRXI_VEC)
@@ -2418,17 +2530,11 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
-    float beta = g->p0 ? (float)1 : g->beta;
     for (; j < j1; j += g->nr) {
-        const float *b = g->pb + j * g->kc;
-        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa)
-            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
-                                g->mr, b, g->nr, beta, c);
-        else
-            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
-                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
-                                g->nr, beta, c);
+        const float *a = g->pa ? g->pa + i0 * g->kc : g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs;
+        nrxi_gemm_sweep_f32(g, g->i0 + i0, i1 - i0, g->j0 + j, nrxi_gemm_min(j1 - j, g->nr), g->p0, g->kc, a,
+                            g->pa ? g->kc : g->ars, g->pa ? 1 : g->ars, g->pa ? g->mr : g->acs,
+                            g->pb + j * g->kc, g->nr, g->c + (g->i0 + i0) * g->crs + g->j0 + j);
     }
 }
 
@@ -2488,7 +2594,7 @@ NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m
 NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
 {
     size_t across, down;
-    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (!g->part && nrxi_gemm_skinny_f32(g, env)) return;
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
@@ -2505,10 +2611,17 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
 
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
    never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
-   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
-                           float *work, const nrx_env *env)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments.
+   part: sum of
+     NRXI_GEMM_LOWER    of C only the entries on and below the diagonal are wanted; what the others hold
+                        afterwards is not specified
+     NRXI_GEMM_A_LOWER  op(A)[i][p] = 0 for p > i (stored as zeros); A_UPPER for p < i
+     NRXI_GEMM_B_LOWER  op(B)[p][j] = 0 for j > p (stored as zeros); B_UPPER for j < p
+   Whole tiles of zeros or of no interest are skipped: nearly half the work of a large product. A_UPPER does
+   not go with B_UPPER. */
+NRXI_FN void nrxi_gemm_part_f32(int part, int ta, int tb, size_t m, size_t n, size_t k, float alpha,
+                                const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                                float *c, size_t ldc, float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
@@ -2521,7 +2634,40 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     }
 #endif
     nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    g.part = part;
     nrxi_gemm_run_f32(&g, work, env);
+}
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f32(0, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, env);
+}
+
+/* The upper triangle of C from the lower one, by blocks through a buffer (columns of C share cache sets). */
+NRXI_FN void nrxi_gemm_mirror_f32(size_t n, float *c, size_t ldc)
+{
+    float t[16 * 16];
+    size_t i, j, rows, row, col;
+    for (i = 0; i < n; i += 16) {
+        rows = nrxi_gemm_min(n - i, 16);
+        for (j = 0; j < i; j += 16) {
+            nrxi_gemm_pack_f32(16, rows, 16, c + i * ldc + j, ldc, 1, t);
+            for (row = 0; row < 16; row++)
+                for (col = 0; col < rows; col++) c[(j + row) * ldc + i + col] = t[row * 16 + col];
+        }
+        for (row = 1; row < rows; row++)
+            for (col = 0; col < row; col++) c[(i + col) * ldc + i + row] = c[(i + row) * ldc + i + col];
+    }
+}
+
+/* A product known to be symmetric: C = alpha A A^T + beta C (A n x k), or A^T A (A k x n) when ta; beta 0
+   never reads C, else its lower triangle is read. */
+NRXI_FN void nrxi_gemm_symmetric_f32(int ta, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                                     float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f32(NRXI_GEMM_LOWER, ta, !ta, n, n, k, alpha, a, lda, a, lda, beta, c, ldc, work, env);
+    nrxi_gemm_mirror_f32(n, c, ldc);
 }
 
 /* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
@@ -2568,7 +2714,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3220515470
+#elif NRXI_GEMM_VERSION != 3488390786
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
@@ -5256,33 +5402,6 @@ NRXI_FN double nrxi_opt_frobenius(int dtype, size_t n, const void *a)
 }
 
 /* >>> twin f64 */
-/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
-NRXI_FN void nrxi_opt_syrk_part_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c,
-    size_t ldc, double *work, const nrx_env *env)
-{
-    size_t h = (n / 2 + 47) / 48 * 48;
-    if (n < 160) { nrxi_gemm_f64(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
-    nrxi_opt_syrk_part_f64(ta, h, k, a, lda, c, ldc, work, env);
-    nrxi_opt_syrk_part_f64(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
-    nrxi_gemm_f64(
-        ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
-}
-NRXI_FN void nrxi_opt_mirror_f64(size_t n, double *c, size_t ldc)
-{
-    size_t i, j, i0, j0;
-    for (i0 = 0; i0 < n; i0 += 32)
-        for (j0 = 0; j0 <= i0; j0 += 32)
-            for (i = i0; i < n && i < i0 + 32; i++)
-                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
-}
-/* C = A A^T or A^T A, whole: about half the work of a product. */
-NRXI_FN void nrxi_opt_syrk_f64(int ta, size_t n, size_t k, const double *a, size_t lda, double *c, size_t ldc,
-    double *work, const nrx_env *env)
-{
-    nrxi_opt_syrk_part_f64(ta, n, k, a, lda, c, ldc, work, env);
-    nrxi_opt_mirror_f64(n, c, ldc);
-}
-
 /* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A
    instead, which keeps the factor positive semidefinite. next: rows*cols; gram, poly: k*k; work: the
    gemm's. */
@@ -5291,28 +5410,29 @@ NRXI_FN void nrxi_opt_quintic_f64(size_t rows, size_t cols, double *x, const dou
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
     int tall = rows > cols;
+    double *from = x, *to = next;
     for (t = 0; t < steps; t++, coef += 3) {
         const double a = (double)coef[0], b = (double)coef[1], c = (double)coef[2];
-        nrxi_opt_syrk_f64(tall, k, other, x, cols, gram, k, work, env);
-        if (kaon)
+        nrxi_gemm_symmetric_f64(tall, k, other, 1, from, cols, 0, gram, k, work, env);
+        if (kaon) {
             for (i = 0; i < k; i++) {
                 for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
                 gram[i * k + i] += (double)1;
             }
-        nrxi_opt_syrk_part_f64(0, k, k, gram, k, poly, k, work, env);
-        for (i = 0; i < k; i++) {
-            double *row = poly + i * k;
-            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
-            else {
-                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
-                row[i] += a;
-            }
+            nrxi_gemm_symmetric_f64(0, k, k, a, gram, k, 0, poly, k, work, env);
+        } else {
+            memcpy(poly, gram, k * k * sizeof *poly);
+            nrxi_gemm_part_f64(
+                NRXI_GEMM_LOWER, 0, 0, k, k, k, c, gram, k, gram, k, b, poly, k, work, env);
+            for (i = 0; i < k; i++) poly[i * k + i] += a;
+            nrxi_gemm_mirror_f64(k, poly, k);
         }
-        nrxi_opt_mirror_f64(k, poly, k);
-        if (tall) nrxi_gemm_f64(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
-        else nrxi_gemm_f64(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
-        memcpy(x, next, rows * cols * sizeof *x);
+        if (tall) nrxi_gemm_f64(0, 0, rows, cols, k, 1, from, cols, poly, k, 0, to, cols, work, env);
+        else nrxi_gemm_f64(0, 0, rows, cols, k, 1, poly, k, from, cols, 0, to, cols, work, env);
+        to = from;
+        from = from == x ? next : x;
     }
+    if (from != x) memcpy(x, from, rows * cols * sizeof *x);
 }
 /* Elements of workspace for nrxi_opt_orth_f64. */
 NRXI_FN size_t nrxi_opt_orth_work_f64(size_t rows, size_t cols)
@@ -5335,33 +5455,6 @@ NRXI_FN void nrxi_opt_orth_f64(size_t rows, size_t cols, const double *g, nrxi_s
         nrxi_opt_quintic_f64(rows, cols, x, coef, steps, kaon, work, gram, poly, poly + k * k, env);
 }
 /* === twin f32 */
-/* The lower triangle (and diagonal blocks) of C = A A^T, A n x k, or A^T A, A k x n (ta). */
-NRXI_FN void nrxi_opt_syrk_part_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c,
-    size_t ldc, float *work, const nrx_env *env)
-{
-    size_t h = (n / 2 + 47) / 48 * 48;
-    if (n < 160) { nrxi_gemm_f32(ta, !ta, n, n, k, 1, a, lda, a, lda, 0, c, ldc, work, env); return; }
-    nrxi_opt_syrk_part_f32(ta, h, k, a, lda, c, ldc, work, env);
-    nrxi_opt_syrk_part_f32(ta, n - h, k, ta ? a + h : a + h * lda, lda, c + h * ldc + h, ldc, work, env);
-    nrxi_gemm_f32(
-        ta, !ta, n - h, h, k, 1, ta ? a + h : a + h * lda, lda, a, lda, 0, c + h * ldc, ldc, work, env);
-}
-NRXI_FN void nrxi_opt_mirror_f32(size_t n, float *c, size_t ldc)
-{
-    size_t i, j, i0, j0;
-    for (i0 = 0; i0 < n; i0 += 32)
-        for (j0 = 0; j0 <= i0; j0 += 32)
-            for (i = i0; i < n && i < i0 + 32; i++)
-                for (j = j0; j < i && j < j0 + 32; j++) c[j * ldc + i] = c[i * ldc + j];
-}
-/* C = A A^T or A^T A, whole: about half the work of a product. */
-NRXI_FN void nrxi_opt_syrk_f32(int ta, size_t n, size_t k, const float *a, size_t lda, float *c, size_t ldc,
-    float *work, const nrx_env *env)
-{
-    nrxi_opt_syrk_part_f32(ta, n, k, a, lda, c, ldc, work, env);
-    nrxi_opt_mirror_f32(n, c, ldc);
-}
-
 /* x (rows x cols, in place): steps of x (a I + b A + c A^2), A = x^T x or x x^T. Kaon squares I - A
    instead, which keeps the factor positive semidefinite. next: rows*cols; gram, poly: k*k; work: the
    gemm's. */
@@ -5370,28 +5463,29 @@ NRXI_FN void nrxi_opt_quintic_f32(size_t rows, size_t cols, float *x, const floa
 {
     size_t k = rows < cols ? rows : cols, other = rows < cols ? cols : rows, t, i, j;
     int tall = rows > cols;
+    float *from = x, *to = next;
     for (t = 0; t < steps; t++, coef += 3) {
         const float a = (float)coef[0], b = (float)coef[1], c = (float)coef[2];
-        nrxi_opt_syrk_f32(tall, k, other, x, cols, gram, k, work, env);
-        if (kaon)
+        nrxi_gemm_symmetric_f32(tall, k, other, 1, from, cols, 0, gram, k, work, env);
+        if (kaon) {
             for (i = 0; i < k; i++) {
                 for (j = 0; j < k; j++) gram[i * k + j] = -gram[i * k + j];
                 gram[i * k + i] += (float)1;
             }
-        nrxi_opt_syrk_part_f32(0, k, k, gram, k, poly, k, work, env);
-        for (i = 0; i < k; i++) {
-            float *row = poly + i * k;
-            if (kaon) for (j = 0; j <= i; j++) row[j] *= a;
-            else {
-                for (j = 0; j <= i; j++) row[j] = c * row[j] + b * gram[i * k + j];
-                row[i] += a;
-            }
+            nrxi_gemm_symmetric_f32(0, k, k, a, gram, k, 0, poly, k, work, env);
+        } else {
+            memcpy(poly, gram, k * k * sizeof *poly);
+            nrxi_gemm_part_f32(
+                NRXI_GEMM_LOWER, 0, 0, k, k, k, c, gram, k, gram, k, b, poly, k, work, env);
+            for (i = 0; i < k; i++) poly[i * k + i] += a;
+            nrxi_gemm_mirror_f32(k, poly, k);
         }
-        nrxi_opt_mirror_f32(k, poly, k);
-        if (tall) nrxi_gemm_f32(0, 0, rows, cols, k, 1, x, cols, poly, k, 0, next, cols, work, env);
-        else nrxi_gemm_f32(0, 0, rows, cols, k, 1, poly, k, x, cols, 0, next, cols, work, env);
-        memcpy(x, next, rows * cols * sizeof *x);
+        if (tall) nrxi_gemm_f32(0, 0, rows, cols, k, 1, from, cols, poly, k, 0, to, cols, work, env);
+        else nrxi_gemm_f32(0, 0, rows, cols, k, 1, poly, k, from, cols, 0, to, cols, work, env);
+        to = from;
+        from = from == x ? next : x;
     }
+    if (from != x) memcpy(x, from, rows * cols * sizeof *x);
 }
 /* Elements of workspace for nrxi_opt_orth_f32. */
 NRXI_FN size_t nrxi_opt_orth_work_f32(size_t rows, size_t cols)
@@ -5559,26 +5653,6 @@ NRXI_FN void nrxi_opt_qdwh_coefficients(double *l, double *a, double *b, double 
     *l = next < 1.0 ? next : 1.0;
 }
 
-/* Products with triangles go by strips of this many rows or columns, so that most of the zeros are never
-   touched. */
-enum { NRXI_OPT_STRIP = 96 };
-
-/* C = beta C + alpha A W^T (trans) or alpha A W; A, C m x n, W lower triangular n x n with its zeros
-   written out. */
-NRXI_FN void nrxi_opt_times_lower(int trans, size_t m, size_t n, double alpha, const double *a, size_t lda,
-    const double *w, size_t ldw, double beta, double *c, size_t ldc, double *work, const nrx_env *env)
-{
-    size_t j, b;
-    for (j = 0; j < n; j += b) {
-        b = nrxi_opt_min_size(NRXI_OPT_STRIP, n - j);
-        if (trans)
-            nrxi_gemm_f64(0, 1, m, b, j + b, alpha, a, lda, w + j * ldw, ldw, beta, c + j, ldc, work, env);
-        else
-            nrxi_gemm_f64(
-                0, 0, m, b, n - j, alpha, a + j, lda, w + j * ldw + j, ldw, beta, c + j, ldc, work, env);
-    }
-}
-
 /* W = L^-1 (zeros above the diagonal) for A = L L^T, of which the lower triangle is read; A is
    overwritten. In halves, so that nearly everything is products: L21 = A21 W11^T, A22 -= L21 L21^T, W21 =
    -W22 L21 W11. t: (n/2 + 4)^2. Meant for matrices of moderate condition, or where what comes out is
@@ -5586,7 +5660,7 @@ NRXI_FN void nrxi_opt_times_lower(int trans, size_t m, size_t n, double alpha, c
 NRXI_FN nrx_status nrxi_opt_cholesky_inverse(
     size_t n, double *a, size_t lda, double *w, size_t ldw, double *t, double *work, const nrx_env *env)
 {
-    size_t h = (n / 2 + 7) / 8 * 8, m = n - h, i, j, k, b;
+    size_t h = (n / 2 + 7) / 8 * 8, m = n - h, i, j, k;
     double *a21 = a + h * lda, *w21 = w + h * ldw;
     nrx_status status;
     if (n <= 32) {
@@ -5602,19 +5676,13 @@ NRXI_FN nrx_status nrxi_opt_cholesky_inverse(
         return NRX_OK;
     }
     if ((status = nrxi_opt_cholesky_inverse(h, a, lda, w, ldw, t, work, env)) != NRX_OK) return status;
-    nrxi_opt_times_lower(1, m, h, 1.0, a21, lda, w, ldw, 0.0, t, h, work, env);
-    for (i = 0; i < m; i += b) {
-        b = nrxi_opt_min_size(NRXI_OPT_STRIP, m - i);
-        nrxi_gemm_f64(0, 1, b, i + b, h, -1.0, t + i * h, h, t, h, 1.0, a21 + i * lda + h, lda, work, env);
-    }
-    nrxi_opt_times_lower(0, m, h, 1.0, t, h, w, ldw, 0.0, a21, lda, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_UPPER, 0, 1, m, h, h, 1.0, a21, lda, w, ldw, 0.0, t, h, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 1, m, m, h, -1.0, t, h, t, h, 1.0, a21 + h, lda, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, h, h, 1.0, t, h, w, ldw, 0.0, a21, lda, work, env);
     if ((status = nrxi_opt_cholesky_inverse(m, a21 + h, lda, w21 + h, ldw, t, work, env)) != NRX_OK)
         return status;
-    for (i = 0; i < m; i += b) {
-        b = nrxi_opt_min_size(NRXI_OPT_STRIP, m - i);
-        nrxi_gemm_f64(
-            0, 0, b, h, i + b, -1.0, w21 + i * ldw + h, ldw, a21, lda, 0.0, w21 + i * ldw, ldw, work, env);
-    }
+    nrxi_gemm_part_f64(
+        NRXI_GEMM_A_LOWER, 0, 0, m, h, m, -1.0, w21 + h, ldw, a21, lda, 0.0, w21, ldw, work, env);
     for (i = 0; i < h; i++) memset(w + i * ldw + h, 0, m * sizeof *w);
     return NRX_OK;
 }
@@ -5636,24 +5704,39 @@ NRXI_FN size_t nrxi_opt_qdwh_work(size_t m, size_t n)
 /* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after
    Ozaki et al. 2012). Returns |I - X^T X|_F as it was before: the step is right when that is below 1e-8. */
 NRXI_FN double nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram,
-    double *other, double *work, const nrx_env *env)
+    double *work, const nrx_env *env)
 {
-    size_t i, j, j0;
+    size_t i;
     for (i = 0; i < m * n; i++) {
         high[i] = (double)(int32_t)(x[i] * 67108864.0) * (1.0 / 67108864.0);      /* |x| <= 1 */
         low[i] = x[i] - high[i];
     }
-    nrxi_opt_syrk_f64(1, n, m, high, n, gram, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -0.5, high, n, high, n, 0.0, gram, n, work, env);
+    for (i = 0; i < n; i++) gram[i * n + i] += 0.5;
     for (i = 0; i < m * n; i++) high[i] += 0.5 * low[i];
-    nrxi_gemm_f64(1, 0, n, n, m, 1.0, high, n, low, n, 0.0, other, n, work, env);
-    for (j0 = 0; j0 < n; j0 += 32)
-        for (i = 0; i < n; i++)
-            for (j = j0; j < n && j < j0 + 32; j++)
-                gram[i * n + j] = 0.5 *
-                                  (((i == j) - gram[i * n + j]) - (other[i * n + j] + other[j * n + i]));
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -0.5, high, n, low, n, 1.0, gram, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -0.5, low, n, high, n, 1.0, gram, n, work, env);
+    nrxi_gemm_mirror_f64(n, gram, n);
     memcpy(high, x, m * n * sizeof *x);
     nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
     return 2.0 * nrxi_vec_norm(n * n, NRX_F64, gram);
+}
+
+/* An upper bound of |G|_2, G symmetric (lower triangle): the smaller of |G|_inf and |G|_F. v: n. */
+NRXI_FN double nrxi_opt_symmetric_bound(size_t n, const double *g, double *v)
+{
+    double sum = 0.0, most = 0.0;
+    size_t i, j;
+    memset(v, 0, n * sizeof *v);
+    for (i = 0; i < n; i++) {
+        const double *row = g + i * n;
+        sum += row[i] * row[i] + 2.0 * nrxi_la_dot(i, row, row);
+        v[i] += fabs(row[i]);
+        for (j = 0; j < i; j++) { v[i] += fabs(row[j]); v[j] += fabs(row[j]); }
+    }
+    for (i = 0; i < n; i++) if (v[i] > most) most = v[i];
+    sum = sqrt(sum);
+    return sum < most ? sum : most;
 }
 
 /* A lower bound of sigma_min(X), |X|_2 <= 1, when X is conditioned well enough for its Gram matrix to
@@ -5696,48 +5779,47 @@ NRXI_FN nrx_status nrxi_opt_qdwh_householder(size_t m, size_t n, const double *x
 }
 
 /* The same by products (Cholesky QR with a second pass: Yamamoto et al. 2015): with Z = I + rc^2 X^T X = L
-   L^T and W = L^-1, Q1 = rc X W^T and Q2 = W^T are orthonormal but for E = Q1^T Q1 + Q2^T Q2 - I, and Q1
-   (I + E)^-1 Q2^T is what is wanted. NRX_E_NUMERIC when E is not small: then the condition was too bad.
-   gram: X^T X (lower triangle); q1, s: m x n; z, w, e: n x n; s may not overlap e. */
+   L^T and W = L^-1, Q1 = rc X W^T and Q2 = W^T are orthonormal but for E = Q1^T Q1 + Q2^T Q2 - I. Upper
+   triangular U with U + U^T = E gives (I + U)^T (I + U) = I + E but for E^2: Q1 (I - U) and Q2 (I - U) are
+   taken. NRX_E_NUMERIC when E^2 is no rounding: then the condition was too bad. gram: X^T X (lower
+   triangle); q1, s: m x n; z, w, e: n x n; s may not overlap e. */
 NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, const double *gram, double rc,
     double *y, double *q1, double *z, double *w, double *e, double *work, const nrx_env *env)
 {
-    double size, left;
-    size_t i, b;
+    double size;
+    size_t i, j;
     for (i = 0; i < n * n; i++) z[i] = rc * rc * gram[i];
     for (i = 0; i < n; i++) z[i * n + i] += 1.0;
     if (nrxi_opt_cholesky_inverse(n, z, n, w, n, e, work, env) != NRX_OK) return NRX_E_NUMERIC;
-    nrxi_opt_times_lower(1, m, n, rc, x, n, w, n, 0.0, q1, n, work, env);
-    nrxi_opt_syrk_part_f64(1, n, m, q1, n, e, n, work, env);
-    for (i = 0; i < n; i += b) {
-        b = nrxi_opt_min_size(NRXI_OPT_STRIP, n - i);
-        nrxi_gemm_f64(0, 1, b, i + b, i + b, 1.0, w + i * n, n, w, n, 1.0, e + i * n, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_UPPER, 0, 1, m, n, n, rc, x, n, w, n, 0.0, y, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, y, n, y, n, 0.0, e, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER | NRXI_GEMM_B_UPPER, 0, 1, n, n, n, 1.0, w, n, w,
+        n, 1.0, e, n, work, env);
+    for (i = 0; i < n; i++) { /* e <- U^T */
+        e[i * n + i] = 0.5 * (e[i * n + i] - 1.0);
+        for (j = i + 1; j < n; j++) e[i * n + j] = 0.0;
     }
-    for (i = 0; i < n; i++) e[i * n + i] -= 1.0;
-    nrxi_opt_mirror_f64(n, e, n);
     size = nrxi_vec_norm(n * n, NRX_F64, e);
-    if (!(size < 1e-2)) return NRX_E_NUMERIC;
-    /* z = (I + E)^-1 W by its series: W - E W + ... */
-    nrxi_opt_times_lower(0, n, n, -1.0, e, n, w, n, 0.0, z, n, work, env);
-    for (i = 0; i < n * n; i++) z[i] += w[i];
-    for (left = size * size; left > 1e-17; left *= size) {
-        memcpy(y, w, n * n * sizeof *y);
-        nrxi_gemm_f64(0, 0, n, n, n, -1.0, e, n, z, n, 1.0, y, n, work, env);
-        memcpy(z, y, n * n * sizeof *z);
-    }
-    nrxi_gemm_f64(0, 0, m, n, n, 1.0, q1, n, z, n, 0.0, y, n, work, env);
+    if (!(size < 2e-9)) return NRX_E_NUMERIC;
+    memcpy(z, w, n * n * sizeof *z); /* z = (I - U)^T W, q1 = Q1 (I - U), y = q1 z */
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER | NRXI_GEMM_B_LOWER, 0, 0, n, n, n, -1.0, e, n, w,
+        n, 1.0, z, n, work, env);
+    memcpy(q1, y, m * n * sizeof *q1);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_UPPER, 0, 1, m, n, n, -1.0, y, n, e, n, 1.0, q1, n, work, env);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, n, n, 1.0, q1, n, z, n, 0.0, y, n, work, env);
     return NRX_OK;
 }
 
-/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
+/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. An iteration near the end,
+   where |I - X^T X| = e is so small that its square is left to the polish, is X (3 I - X^T X) / 2. */
 NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d,
     nrx_opt_polar_info *info, double *work, const nrx_env *env)
 {
     double *k = work, *q = k + (m + n) * n, *y = q + (m + n) * n, *z = y + m * n, *gram = z + n * n,
            *tau = gram + n * n, *qrw = tau + n;
-    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower, a, b, c;
+    double *gw = qrw + nrxi_qr_work(m + n, n), l = d->lower, a, b, c, e;
     /* the polish squares what is left */
-    const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 1e-9;
+    const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 3e-9;
     double *result = x, *swap;
     size_t i;
     nrx_status status;
@@ -5745,31 +5827,48 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
         if (fabs(1.0 - l) <= close && info->iterations > 0) {
             if (d->no_polish && info->change <= cbrt(5.0 * eps)) break;
             /* else l was no lower bound: go on */
-            if (!d->no_polish && nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env) <= 1e-7) break;
+            if (!d->no_polish && nrxi_opt_polar_polish(m, n, x, k, q, gram, gw, env) <= 1e-7) break;
         }
         if (info->iterations == d->max_iter) {
-            if (!d->no_polish) (void)nrxi_opt_polar_polish(m, n, x, k, q, z, gram, gw, env);
+            if (!d->no_polish) (void)nrxi_opt_polar_polish(m, n, x, k, q, gram, gw, env);
             break;
         }
-        nrxi_opt_syrk_part_f64(1, n, m, x, n, gram, n, gw, env);
-        if (!(l > 0.0)) l = nrxi_opt_qdwh_lower(n, gram, z, q, k, tau, gw, env);
+        nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, x, n, x, n, 0.0, gram, n, gw, env);
+        if (!(l > 0.0)) { /* nothing is known: scale by a sharper bound of |X|_2, then find l */
+            e = nrxi_opt_symmetric_bound(n, gram, tau) * (1.0 + 8.0 * eps);
+            for (i = 0; i < m * n; i++) x[i] *= 1.0 / sqrt(e);
+            for (i = 0; i < n * n; i++) gram[i] *= 1.0 / e;
+            l = nrxi_opt_qdwh_lower(n, gram, z, q, k, tau, gw, env);
+        }
         if (!(l < 1.0)) l = 1.0;
-        nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
-        if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
-            const double rc = sqrt(c);
-            status = c < 1e11 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env)
-                              : NRX_E_NUMERIC;
-            if (status != NRX_OK) status = nrxi_opt_qdwh_householder(m, n, x, rc, y, k, q, tau, qrw, gw, env);
-            if (status != NRX_OK) return status;
-            for (i = 0; i < m * n; i++) y[i] = b / c * x[i] + (a - b / c) / rc * y[i];
-            info->qr_steps++;
-        } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
-            for (i = 0; i < n * n; i++) z[i] = c * gram[i];
-            for (i = 0; i < n; i++) z[i * n + i] += 1.0;
-            if ((status = nrxi_opt_cholesky_inverse(n, z, n, q, n, k, gw, env)) != NRX_OK) return status;
-            nrxi_opt_times_lower(1, m, n, 1.0, x, n, q, n, 0.0, k, n, gw, env);
-            memcpy(y, x, m * n * sizeof *x);
-            nrxi_opt_times_lower(0, m, n, a - b / c, k, n, q, n, b / c, y, n, gw, env);
+        for (e = 0.0, i = 0; l > 0.9 && i < n; i++)
+            e += 2.0 * nrxi_la_dot(i, gram + i * n, gram + i * n) +
+                 (1.0 - gram[i * n + i]) * (1.0 - gram[i * n + i]);
+        if (!d->no_polish && l > 0.9 && e <= 64e-10) {
+            for (i = 0; i < n * n; i++) gram[i] *= -0.5;
+            for (i = 0; i < n; i++) gram[i * n + i] += 1.5;
+            nrxi_gemm_mirror_f64(n, gram, n);
+            nrxi_gemm_f64(0, 0, m, n, n, 1.0, x, n, gram, n, 0.0, y, n, gw, env);
+            l = 1.0 - 0.375 * e;
+        } else {
+            nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
+            if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
+                const double rc = sqrt(c);
+                status = c < 1e8 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env)
+                                 : NRX_E_NUMERIC;
+                if (status != NRX_OK)
+                    status = nrxi_opt_qdwh_householder(m, n, x, rc, y, k, q, tau, qrw, gw, env);
+                if (status != NRX_OK) return status;
+                for (i = 0; i < m * n; i++) y[i] = b / c * x[i] + (a - b / c) / rc * y[i];
+                info->qr_steps++;
+            } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
+                for (i = 0; i < n * n; i++) z[i] = c * gram[i];
+                for (i = 0; i < n; i++) z[i * n + i] += 1.0;
+                if ((status = nrxi_opt_cholesky_inverse(n, z, n, q, n, k, gw, env)) != NRX_OK) return status;
+                nrxi_gemm_part_f64(NRXI_GEMM_B_UPPER, 0, 1, m, n, n, 1.0, x, n, q, n, 0.0, k, n, gw, env);
+                memcpy(y, x, m * n * sizeof *x);
+                nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, n, n, a - b / c, k, n, q, n, b / c, y, n, gw, env);
+            }
         }
         info->iterations++;
         info->change = nrxi_vec_dist(m * n, NRX_F64, x, y);
@@ -5781,19 +5880,21 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
 }
 
 /* Power of two times an upper bound of |A|_2: the smaller of |A|_F and sqrt(|A|_1 |A|_inf); 0 for zero. m
-   x n in f64. */
-NRXI_FN double nrxi_opt_two_norm_bound(size_t m, size_t n, const double *a)
+   x n in f64; v: n. */
+NRXI_FN double nrxi_opt_two_norm_bound(size_t m, size_t n, const double *a, double *v)
 {
     double f = nrxi_la_scale(nrxi_la_max(m * n, a, 1)), one = 0.0, inf = 0.0, s, fro;
     size_t i, j;
+    memset(v, 0, n * sizeof *v);
     for (i = 0; i < m; i++) {
-        for (j = 0, s = 0.0; j < n; j++) s += fabs(a[i * n + j] * f);
+        for (j = 0, s = 0.0; j < n; j++) {
+            const double t = fabs(a[i * n + j] * f);
+            s += t;
+            v[j] += t;
+        }
         if (s > inf) inf = s;
     }
-    for (j = 0; j < n; j++) {
-        for (i = 0, s = 0.0; i < m; i++) s += fabs(a[i * n + j] * f);
-        if (s > one) one = s;
-    }
+    for (j = 0; j < n; j++) if (v[j] > one) one = v[j];
     fro = nrxi_opt_frobenius(NRX_F64, m * n, a);
     s = sqrt(one * inf) / f;
     return fro < s ? fro : s;
@@ -5832,7 +5933,7 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
     work = hh + (h ? cols * cols : 0);
     nrxi_opt_to_f64(dtype, rows, cols, a, trans, 1.0, x);
     memcpy(copy, x, m * n * sizeof *x);
-    bound = nrxi_opt_two_norm_bound(m, n, x);
+    bound = nrxi_opt_two_norm_bound(m, n, x, work);
     if (bound > 0.0) {
         nrxi_opt_divide(m * n, x, bound);
         status = nrxi_opt_qdwh(m, n, x, &d, info, work, &d.env);
@@ -6076,18 +6177,15 @@ NRXI_FN nrx_status nrxi_opt_freon_resolvent(size_t k, const double *l, double ga
         if ((status = nrxi_qr(2 * k, k, stack, k, tau, qrw)) != NRX_OK ||
             (status = nrxi_qr_q(2 * k, k, stack, k, tau, k, q, k, qrw)) != NRX_OK)
             return status;
-        nrxi_opt_syrk_f64(0, k, k, q + k * k, k, v, k, gw, env);
+        nrxi_gemm_symmetric_f64(0, k, k, 1.0, q + k * k, k, 0.0, v, k, gw, env);
         return NRX_OK;
     }
-    nrxi_opt_syrk_f64(0, k, k, l, k, stack, k, gw, env);
-    for (i = 0; i < k * k; i++) stack[i] *= gamma;
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 1, k, k, k, gamma, l, k, l, k, 0.0, stack, k, gw, env);
     for (i = 0; i < k; i++) stack[i * k + i] += 1.0;
     if ((status = nrxi_opt_cholesky_inverse(k, stack, k, q, k, q + k * k, gw, env)) != NRX_OK) return status;
-    for (i = 0; i < k; i += j) { /* V = W^T W */
-        j = nrxi_opt_min_size(NRXI_OPT_STRIP, k - i);
-        nrxi_gemm_f64(1, 0, j, i + j, k - i, 1.0, q + i * k + i, k, q + i * k, k, 0.0, v + i * k, k, gw, env);
-    }
-    nrxi_opt_mirror_f64(k, v, k);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_UPPER | NRXI_GEMM_B_LOWER, 1, 0, k, k, k, 1.0, q, k, q,
+        k, 0.0, v, k, gw, env); /* V = W^T W */
+    nrxi_gemm_mirror_f64(k, v, k);
     return NRX_OK;
 }
 
@@ -6710,8 +6808,8 @@ NRXI_FN nrx_status nrxi_opt_soap(nrx_opt *o, const nrx_param *p, const nrxi_opt_
     int pass;
     nrx_status status;
     nrxi_opt_to_f64(p->dtype, r, c, g, 0, gscale, gd);
-    nrxi_gemm_f64(0, 1, r, r, c, 1.0 - d->beta2, gd, c, gd, c, d->beta2, l, r, gw, &d->env);
-    nrxi_gemm_f64(1, 0, c, c, r, 1.0 - d->beta2, gd, c, gd, c, d->beta2, rr, c, gw, &d->env);
+    nrxi_gemm_symmetric_f64(0, r, c, 1.0 - d->beta2, gd, c, d->beta2, l, r, gw, &d->env);
+    nrxi_gemm_symmetric_f64(1, c, r, 1.0 - d->beta2, gd, c, d->beta2, rr, c, gw, &d->env);
     if ((o->steps - 1) % d->refresh == 0) {
         memcpy(ql, l, r * r * sizeof *l);
         memcpy(qr, rr, c * c * sizeof *l);

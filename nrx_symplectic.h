@@ -4249,33 +4249,61 @@ NRXI_FN nrx_status nrxi_sym_arc_solve(nrxi_sym_arc *a)
     return NRX_OK;
 }
 
-NRXI_FN nrx_status nrxi_sym_arc_move(double mu, double h, size_t dim, double *r, double *v)
+/* The constants of the arc from (r, v) that lasts h. */
+NRXI_FN nrx_status nrxi_sym_arc_from(nrxi_sym_arc *a, double mu, double h, size_t dim, const double *r,
+    const double *v)
 {
-    nrxi_sym_arc a;
-    double v2 = 0.0, r1, slope, f, g, fd, gd;
+    double v2 = 0.0;
     size_t k;
-    a.r0 = 0.0; a.eta = 0.0; a.mu = mu; a.h = h;
-    for (k = 0; k < dim; k++) { a.r0 += r[k] * r[k]; a.eta += r[k] * v[k]; v2 += v[k] * v[k]; }
-    a.r0 = sqrt(a.r0);
-    if (!(a.r0 > 0.0) || !nrxi_finite_f64(&a.r0) || !nrxi_finite_f64(&v2)) return NRX_E_NUMERIC;
-    a.beta = 2.0 * mu / a.r0 - v2;
-    a.zeta = mu - a.beta * a.r0;
-    if (a.beta > 0.0) {   /* whole revolutions change nothing */
-        const double period = 2.0 * NRX_PI * mu / (a.beta * sqrt(a.beta));
-        if (fabs(a.h) > period) a.h = fmod(a.h, period);
-    }
-    if (a.h == 0.0) return NRX_OK;
-    if (nrxi_sym_arc_solve(&a) != NRX_OK) return NRX_E_NUMERIC;
-    r1 = slope = a.r0 + a.eta * a.G1 + a.zeta * a.G2;
+    a->r0 = 0.0; a->eta = 0.0; a->mu = mu; a->h = h;
+    for (k = 0; k < dim; k++) { a->r0 += r[k] * r[k]; a->eta += r[k] * v[k]; v2 += v[k] * v[k]; }
+    a->r0 = sqrt(a->r0);
+    if (!(a->r0 > 0.0) || !nrxi_finite_f64(&a->r0) || !nrxi_finite_f64(&v2)) return NRX_E_NUMERIC;
+    a->beta = 2.0 * mu / a->r0 - v2;
+    a->zeta = mu - a->beta * a->r0;
+    return NRX_OK;
+}
+
+/* To the end of a solved arc. */
+NRXI_FN nrx_status nrxi_sym_arc_go(const nrxi_sym_arc *a, size_t dim, double *r, double *v)
+{
+    const double mu = a->mu, r1 = a->r0 + a->eta * a->G1 + a->zeta * a->G2;
+    const double f = -mu * a->G2 / a->r0, g = a->h - mu * a->G3, fd = -mu * a->G1 / (a->r0 * r1),
+                 gd = -mu * a->G2 / r1;
+    size_t k;
     if (!(r1 > 0.0)) return NRX_E_NUMERIC;
-    f = -mu * a.G2 / a.r0; g = a.h - mu * a.G3; fd = -mu * a.G1 / (a.r0 * r1); gd = -mu * a.G2 / r1;
     for (k = 0; k < dim; k++) {
         const double x = r[k], u = v[k];
         r[k] += f * x + g * u;
         v[k] += fd * x + gd * u;
     }
-    (void)slope;
     return NRX_OK;
+}
+
+NRXI_FN nrx_status nrxi_sym_arc_move(double mu, double h, size_t dim, double *r, double *v)
+{
+    nrxi_sym_arc a;
+    if (nrxi_sym_arc_from(&a, mu, h, dim, r, v) != NRX_OK) return NRX_E_NUMERIC;
+    if (a.beta > 0.0) {   /* whole revolutions change nothing */
+        const double period = 2.0 * NRX_PI * mu / (a.beta * sqrt(a.beta));
+        if (fabs(a.h) > period) a.h = fmod(a.h, period);
+    }
+    while (a.beta < 0.0) {
+        /* Along a hyperbola the G grow like exp(sqrt(-beta) X), and on the way in nearly all of it cancels:
+           pieces of X = 2 / sqrt(-beta) until the end is nearer. */
+        double slope, piece;
+        a.h = 0.0;
+        piece = nrxi_sym_arc_f(&a, (h > 0.0 ? 2.0 : -2.0) / sqrt(-a.beta), &slope);
+        a.h = h;
+        if (!(fabs(piece) < fabs(h))) break;
+        a.h = piece;
+        h -= piece;
+        if (nrxi_sym_arc_go(&a, dim, r, v) != NRX_OK || nrxi_sym_arc_from(&a, mu, h, dim, r, v) != NRX_OK)
+            return NRX_E_NUMERIC;
+    }
+    if (a.h == 0.0) return NRX_OK;
+    if (nrxi_sym_arc_solve(&a) != NRX_OK) return NRX_E_NUMERIC;
+    return nrxi_sym_arc_go(&a, dim, r, v);
 }
 
 NRX_DEF nrx_status nrx_sym_kepler_arc(double mu, double dt, size_t dim, double *r, double *v)
@@ -5718,7 +5746,7 @@ enum { NRXI_SYM_STEP = 1 };
 #define NRXI_SYM_EACH(rows) for (k = 0; k < (rows) * NRXI_SYM_TILE; k += NRXI_SYM_STEP)
 
 /* y [rows][8] = bias (or 0) + W x, W_ij = W[i rs + j cs]: rs, cs choose W or its transpose. */
-NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, size_t rs, size_t cs,
+NRXI_SYM_TEMPLATE void nrxi_sym_mv_in(size_t rows, size_t cols, const double *W, size_t rs, size_t cs,
     const double *bias, const double *x, double *y)
 {
     size_t i, j;
@@ -5764,7 +5792,7 @@ NRXI_SYM_TEMPLATE void nrxi_sym_mv(size_t rows, size_t cols, const double *W, si
 }
 
 /* g_ij += sum over k < terms and lanes of u_k[i] x_k[j]; entries of u and x may not be NULL. */
-NRXI_SYM_TEMPLATE void nrxi_sym_outer(size_t rows, size_t cols, int terms, const double *const *u,
+NRXI_SYM_TEMPLATE void nrxi_sym_outer_in(size_t rows, size_t cols, int terms, const double *const *u,
     const double *const *x, double *g)
 {
     size_t i, j;
@@ -5800,7 +5828,7 @@ NRXI_SYM_TEMPLATE void nrxi_sym_lane_sums(size_t rows, const double *u, double *
 }
 
 /* a = sigma(z) and its first three derivatives, n numbers each */
-NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z, double *a, double *s1,
+NRXI_SYM_TEMPLATE void nrxi_sym_activate_in(int kind, size_t rows, const double *z, double *a, double *s1,
     double *s2, double *s3)
 {
     const size_t n = rows * NRXI_SYM_TILE;
@@ -5847,6 +5875,37 @@ NRXI_SYM_TEMPLATE void nrxi_sym_activate(int kind, size_t rows, const double *z,
     }
 }
 
+/* One copy of each for whoever calls them plainly; the templates below are given `wide`: 1 takes them
+   inline, into a function for one processor, 0 calls that copy (thirty inlined ones took the compiler
+   seconds). */
+NRXI_FN void nrxi_sym_mv(size_t rows, size_t cols, const double *W, size_t rs, size_t cs, const double *bias,
+    const double *x, double *y)
+{ nrxi_sym_mv_in(rows, cols, W, rs, cs, bias, x, y); }
+NRXI_FN void nrxi_sym_outer(size_t rows, size_t cols, int terms, const double *const *u,
+    const double *const *x, double *g)
+{ nrxi_sym_outer_in(rows, cols, terms, u, x, g); }
+NRXI_FN void nrxi_sym_activate(int kind, size_t rows, const double *z, double *a, double *s1, double *s2,
+    double *s3)
+{ nrxi_sym_activate_in(kind, rows, z, a, s1, s2, s3); }
+NRXI_SYM_TEMPLATE void nrxi_sym_mv_as(int wide, size_t rows, size_t cols, const double *W, size_t rs,
+    size_t cs, const double *bias, const double *x, double *y)
+{
+    if (wide) nrxi_sym_mv_in(rows, cols, W, rs, cs, bias, x, y);
+    else nrxi_sym_mv(rows, cols, W, rs, cs, bias, x, y);
+}
+NRXI_SYM_TEMPLATE void nrxi_sym_outer_as(int wide, size_t rows, size_t cols, int terms,
+    const double *const *u, const double *const *x, double *g)
+{
+    if (wide) nrxi_sym_outer_in(rows, cols, terms, u, x, g);
+    else nrxi_sym_outer(rows, cols, terms, u, x, g);
+}
+NRXI_SYM_TEMPLATE void nrxi_sym_activate_as(int wide, int kind, size_t rows, const double *z, double *a,
+    double *s1, double *s2, double *s3)
+{
+    if (wide) nrxi_sym_activate_in(kind, rows, z, a, s1, s2, s3);
+    else nrxi_sym_activate(kind, rows, z, a, s1, s2, s3);
+}
+
 /* ---- a scalar MLP potential F: R^n -> R, two hidden layers: F = w3 . sigma(W2 sigma(W1 x + b1) + b2) +
    b3 ---- */
 
@@ -5865,7 +5924,8 @@ typedef struct nrxi_sym_pot_at {       /* what evaluation leaves in the scratch 
     double *z, *a, *s1, *s2, *s3, *c, *t1, *t2, *t3, *u, *r, *free;
 } nrxi_sym_pot_at;
 
-NRXI_SYM_TEMPLATE void nrxi_sym_pot_forward(const nrxi_sym_pot *f, const double *x, nrxi_sym_pot_at *at)
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_forward(int wide, const nrxi_sym_pot *f, const double *x,
+    nrxi_sym_pot_at *at)
 {
     const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
     at->W1 = f->value; at->b1 = at->W1 + H * n; at->W2 = at->b1 + H; at->b2 = at->W2 + H * H;
@@ -5874,20 +5934,20 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_forward(const nrxi_sym_pot *f, const double 
         at->c = at->s3 + T;
     at->t1 = at->c + T; at->t2 = at->t1 + T; at->t3 = at->t2 + T; at->u = at->t3 + T; at->r = at->u + T;
         at->free = at->r + T;
-    nrxi_sym_mv(H, n, at->W1, n, 1, at->b1, x, at->z);
-    nrxi_sym_activate(f->act, H, at->z, at->a, at->s1, at->s2, at->s3);
-    nrxi_sym_mv(H, H, at->W2, H, 1, at->b2, at->a, at->z);
-    nrxi_sym_activate(f->act, H, at->z, at->c, at->t1, at->t2, at->t3);
+    nrxi_sym_mv_as(wide, H, n, at->W1, n, 1, at->b1, x, at->z);
+    nrxi_sym_activate_as(wide, f->act, H, at->z, at->a, at->s1, at->s2, at->s3);
+    nrxi_sym_mv_as(wide, H, H, at->W2, H, 1, at->b2, at->a, at->z);
+    nrxi_sym_activate_as(wide, f->act, H, at->z, at->c, at->t1, at->t2, at->t3);
 }
 
 /* g [n] = grad F(x); with xd also gd = F''(x) xd; V [8] (or NULL) the values. */
-NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
-    double *gd, double *V)
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(int wide, const nrxi_sym_pot *f, const double *x, const double *xd,
+    double *g, double *gd, double *V)
 {
     nrxi_sym_pot_at at;
     const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
     size_t k;
-    nrxi_sym_pot_forward(f, x, &at);
+    nrxi_sym_pot_forward(wide, f, x, &at);
     if (V) {
         size_t l, i;
         for (l = 0; l < NRXI_SYM_TILE; l++) V[l] = at.w3[H];
@@ -5895,19 +5955,19 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x,
             l++) V[l] += at.w3[i] * at.c[i * NRXI_SYM_TILE + l];
     }
     NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = at.w3[k / NRXI_SYM_TILE] * NRXI_SYM_V(at.t1);
-    nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.u, at.r);
+    nrxi_sym_mv_as(wide, H, H, at.W2, 1, H, NULL, at.u, at.r);
     NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(at.r);
-    nrxi_sym_mv(n, H, at.W1, 1, n, NULL, at.u, g);
+    nrxi_sym_mv_as(wide, n, H, at.W1, 1, n, NULL, at.u, g);
     if (xd) {
         double *zx = at.free, *ax = zx + T, *rx = ax + T;
-        nrxi_sym_mv(H, n, at.W1, n, 1, NULL, xd, zx);
+        nrxi_sym_mv_as(wide, H, n, at.W1, n, 1, NULL, xd, zx);
         NRXI_SYM_EACH(H) NRXI_SYM_V(ax) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(zx);
-        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ax, at.u);
+        nrxi_sym_mv_as(wide, H, H, at.W2, H, 1, NULL, ax, at.u);
         NRXI_SYM_EACH(H) NRXI_SYM_V(at.u) = at.w3[k / NRXI_SYM_TILE] * (NRXI_SYM_V(at.t2) * NRXI_SYM_V(at.u));
-        nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.u, rx);
+        nrxi_sym_mv_as(wide, H, H, at.W2, 1, H, NULL, at.u, rx);
         NRXI_SYM_EACH(H) NRXI_SYM_V(rx) = NRXI_SYM_V(at.s2) * NRXI_SYM_V(zx) * NRXI_SYM_V(at.r) +
             NRXI_SYM_V(at.s1) * NRXI_SYM_V(rx);
-        nrxi_sym_mv(n, H, at.W1, 1, n, NULL, rx, gd);
+        nrxi_sym_mv_as(wide, n, H, at.W1, 1, n, NULL, rx, gd);
     }
 }
 
@@ -5915,30 +5975,30 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_grad(const nrxi_sym_pot *f, const double *x,
    as one forward sweep of jets - value, derivative m along mu, x along xd, and c = lambda-derivative +
    mixed second derivative - and its adjoint: xb = dS/dx, xdb = dS/dxd, parameter gradients added to
    f->grad. */
-NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double *x, const double *xd,
-    const double *lambda, const double *mu, double *xb, double *xdb)
+NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(int wide, const nrxi_sym_pot *f, const double *x,
+    const double *xd, const double *lambda, const double *mu, double *xb, double *xdb)
 {
     nrxi_sym_pot_at at;
     const size_t n = f->n, H = f->H, T = H * NRXI_SYM_TILE;
     double *zc, *zm, *zx, *ac, *am, *ax, *yc, *ym, *yx, *b0, *bc, *bm;
     const double *us[4], *xs[4];
     size_t k;
-    nrxi_sym_pot_forward(f, x, &at);
+    nrxi_sym_pot_forward(wide, f, x, &at);
     zc = at.free; ac = zc + T; yc = ac + T; bc = yc + T; zm = bc + T; am = zm + T; ym = am + T; zx = ym + T;
         ax = zx + T; yx = ax + T;
     bm = yx + T; b0 = at.u;
-    nrxi_sym_mv(H, n, at.W1, n, 1, NULL, lambda, zc);
+    nrxi_sym_mv_as(wide, H, n, at.W1, n, 1, NULL, lambda, zc);
     if (mu) {
-        nrxi_sym_mv(H, n, at.W1, n, 1, NULL, mu, zm);
-        nrxi_sym_mv(H, n, at.W1, n, 1, NULL, xd, zx);
+        nrxi_sym_mv_as(wide, H, n, at.W1, n, 1, NULL, mu, zm);
+        nrxi_sym_mv_as(wide, H, n, at.W1, n, 1, NULL, xd, zx);
         NRXI_SYM_EACH(H) {
             const nrxi_sym_v s1 = NRXI_SYM_V(at.s1), m = NRXI_SYM_V(zm), v = NRXI_SYM_V(zx);
             NRXI_SYM_V(am) = s1 * m; NRXI_SYM_V(ax) = s1 * v;
             NRXI_SYM_V(ac) = s1 * NRXI_SYM_V(zc) + NRXI_SYM_V(at.s2) * m * v;
         }
-        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, am, ym);
-        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ax, yx);
-        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ac, yc);
+        nrxi_sym_mv_as(wide, H, H, at.W2, H, 1, NULL, am, ym);
+        nrxi_sym_mv_as(wide, H, H, at.W2, H, 1, NULL, ax, yx);
+        nrxi_sym_mv_as(wide, H, H, at.W2, H, 1, NULL, ac, yc);
         /* c^c = t1 y^c + t2 y^m y^x; its adjoint is w3. at.z, yc, ym, yx become the adjoints of y, y^c,
            y^m, y^x. */
         NRXI_SYM_EACH(H) {
@@ -5951,7 +6011,7 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
         }
     } else {
         NRXI_SYM_EACH(H) NRXI_SYM_V(ac) = NRXI_SYM_V(at.s1) * NRXI_SYM_V(zc);
-        nrxi_sym_mv(H, H, at.W2, H, 1, NULL, ac, yc);
+        nrxi_sym_mv_as(wide, H, H, at.W2, H, 1, NULL, ac, yc);
         NRXI_SYM_EACH(H) {
             const double w3 = at.w3[k / NRXI_SYM_TILE];
             const nrxi_sym_v t1 = NRXI_SYM_V(at.t1), c = NRXI_SYM_V(yc);
@@ -5960,19 +6020,19 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
             NRXI_SYM_V(yc) = w3 * t1;
         }
     }
-    nrxi_sym_mv(H, H, at.W2, 1, H, NULL, at.z, b0);
-    nrxi_sym_mv(H, H, at.W2, 1, H, NULL, yc, bc);
+    nrxi_sym_mv_as(wide, H, H, at.W2, 1, H, NULL, at.z, b0);
+    nrxi_sym_mv_as(wide, H, H, at.W2, 1, H, NULL, yc, bc);
     us[0] = at.z; xs[0] = at.a; us[1] = yc; xs[1] = ac; us[2] = ym; xs[2] = am; us[3] = yx; xs[3] = ax;
     if (f->grad) {
         double *gW2 = f->grad + H * n + H, *gb2 = gW2 + H * H;
-        nrxi_sym_outer(H, H, mu ? 4 : 2, us, xs, gW2);
+        nrxi_sym_outer_as(wide, H, H, mu ? 4 : 2, us, xs, gW2);
         nrxi_sym_lane_sums(H, at.z, gb2);
         nrxi_sym_lane_sums(H, at.c, gb2 + H);
     }
     if (mu) {
         double *bx = at.c;
-        nrxi_sym_mv(H, H, at.W2, 1, H, NULL, ym, bm);
-        nrxi_sym_mv(H, H, at.W2, 1, H, NULL, yx, bx);
+        nrxi_sym_mv_as(wide, H, H, at.W2, 1, H, NULL, ym, bm);
+        nrxi_sym_mv_as(wide, H, H, at.W2, 1, H, NULL, yx, bx);
         NRXI_SYM_EACH(H) {     /* b0, bc, bm, bx become the adjoints of z, z^c, z^m, z^x */
             const nrxi_sym_v s1 = NRXI_SYM_V(at.s1), s2 = NRXI_SYM_V(at.s2), zmv = NRXI_SYM_V(zm),
                 zxv = NRXI_SYM_V(zx);
@@ -5983,7 +6043,7 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
             NRXI_SYM_V(bm) = s1 * m + s2 * zxv * c;
             NRXI_SYM_V(bx) = s1 * v + s2 * zmv * c;
         }
-        nrxi_sym_mv(n, H, at.W1, 1, n, NULL, bx, xdb);
+        nrxi_sym_mv_as(wide, n, H, at.W1, 1, n, NULL, bx, xdb);
         us[3] = bx; xs[3] = xd; us[2] = bm; xs[2] = mu;
     } else {
         NRXI_SYM_EACH(H) {
@@ -5992,10 +6052,10 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
             NRXI_SYM_V(bc) = NRXI_SYM_V(at.s1) * c;
         }
     }
-    nrxi_sym_mv(n, H, at.W1, 1, n, NULL, b0, xb);
+    nrxi_sym_mv_as(wide, n, H, at.W1, 1, n, NULL, b0, xb);
     if (f->grad) {
         us[0] = b0; xs[0] = x; us[1] = bc; xs[1] = lambda;
-        nrxi_sym_outer(H, n, mu ? 4 : 2, us, xs, f->grad);
+        nrxi_sym_outer_as(wide, H, n, mu ? 4 : 2, us, xs, f->grad);
         nrxi_sym_lane_sums(H, b0, f->grad + H * n);
     }
 }
@@ -6004,16 +6064,16 @@ NRXI_SYM_TEMPLATE void nrxi_sym_pot_reverse(const nrxi_sym_pot *f, const double 
 #if defined(NRXI_X86)
 NRXI_AVX512 NRXI_FN void nrxi_sym_grad_512(const nrxi_sym_pot *f, const double *x, const double *xd,
     double *g, double *gd, double *V)
-{ nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
+{ nrxi_sym_pot_grad(1, f, x, xd, g, gd, V); }
 NRXI_AVX2 NRXI_FN void nrxi_sym_grad_2(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
     double *gd, double *V)
-{ nrxi_sym_pot_grad(f, x, xd, g, gd, V); }
+{ nrxi_sym_pot_grad(1, f, x, xd, g, gd, V); }
 NRXI_AVX512 NRXI_FN void nrxi_sym_reverse_512(const nrxi_sym_pot *f, const double *x, const double *xd,
     const double *lambda, const double *mu, double *xb, double *xdb)
-{ nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
+{ nrxi_sym_pot_reverse(1, f, x, xd, lambda, mu, xb, xdb); }
 NRXI_AVX2 NRXI_FN void nrxi_sym_reverse_2(const nrxi_sym_pot *f, const double *x, const double *xd,
     const double *lambda, const double *mu, double *xb, double *xdb)
-{ nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb); }
+{ nrxi_sym_pot_reverse(1, f, x, xd, lambda, mu, xb, xdb); }
 #endif
 NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const double *xd, double *g,
     double *gd, double *V)
@@ -6022,7 +6082,7 @@ NRXI_FN void nrxi_sym_gradient_of(const nrxi_sym_pot *f, const double *x, const 
     if (nrxi_cpu_avx512()) { nrxi_sym_grad_512(f, x, xd, g, gd, V); return; }
     if (nrxi_cpu_avx2()) { nrxi_sym_grad_2(f, x, xd, g, gd, V); return; }
 #endif
-    nrxi_sym_pot_grad(f, x, xd, g, gd, V);
+    nrxi_sym_pot_grad(0, f, x, xd, g, gd, V);
 }
 NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const double *xd,
     const double *lambda, const double *mu, double *xb, double *xdb)
@@ -6031,7 +6091,7 @@ NRXI_FN void nrxi_sym_reverse_of(const nrxi_sym_pot *f, const double *x, const d
     if (nrxi_cpu_avx512()) { nrxi_sym_reverse_512(f, x, xd, lambda, mu, xb, xdb); return; }
     if (nrxi_cpu_avx2()) { nrxi_sym_reverse_2(f, x, xd, lambda, mu, xb, xdb); return; }
 #endif
-    nrxi_sym_pot_reverse(f, x, xd, lambda, mu, xb, xdb);
+    nrxi_sym_pot_reverse(0, f, x, xd, lambda, mu, xb, xdb);
 }
 
 /* ---- the flow object ---- */

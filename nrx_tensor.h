@@ -1920,7 +1920,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3220515470
+#define NRXI_GEMM_VERSION 3488390786
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -1963,7 +1963,17 @@ enum {
 
 #define NRXI_GEMM_CUT 1e6 /* multiplications from which a product is cut into chunks */
 
+/* What may be skipped: see nrxi_gemm_part_f64. */
+enum {
+    NRXI_GEMM_LOWER = 1,
+    NRXI_GEMM_A_LOWER = 2,
+    NRXI_GEMM_A_UPPER = 4,
+    NRXI_GEMM_B_LOWER = 8,
+    NRXI_GEMM_B_UPPER = 16
+};
+
 NRXI_FN size_t nrxi_gemm_min(size_t a, size_t b) { return a < b ? a : b; }
+NRXI_FN size_t nrxi_gemm_max(size_t a, size_t b) { return a > b ? a : b; }
 NRXI_FN size_t nrxi_gemm_round(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 NRXI_FN int nrxi_gemm_fits_int(size_t a, size_t b, size_t c)
 {
@@ -2206,6 +2216,7 @@ typedef struct nrxi_gemm_call_f64 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
+    int part;                      /* what is known to be zero or not wanted: NRXI_GEMM_LOWER ... */
     double *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -2286,31 +2297,61 @@ NRXI_FN void nrxi_gemm_merge_f64(const nrxi_gemm_call_f64 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
-   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
-   of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t m, size_t cols, size_t k,
-                                 const double *a, size_t step, size_t ars, size_t acs, const double *b,
-                                 size_t brs, double beta, double *c)
+/* The terms of a tile at row i and column j that are not known to be zero: from *lo < k, less than *hi (which
+   may be *lo or less: then there are none, but the tile is still to be scaled, in the pass of *lo). */
+NRXI_FN void nrxi_gemm_terms_f64(const nrxi_gemm_call_f64 *g, size_t i, size_t j, size_t *lo, size_t *hi)
+{
+    *lo = 0;
+    *hi = g->k;
+    if ((g->part & NRXI_GEMM_A_UPPER)) *lo = i;
+    if ((g->part & NRXI_GEMM_B_LOWER) && j > *lo) *lo = j;
+    *lo = nrxi_gemm_min(*lo, g->k - 1);
+    if ((g->part & NRXI_GEMM_A_LOWER)) *hi = nrxi_gemm_min(*hi, i + g->mr);
+    if ((g->part & NRXI_GEMM_B_UPPER)) *hi = nrxi_gemm_min(*hi, j + g->nr);
+}
+
+/* One panel of B (cols columns from j, readable as far as the tile is wide) against m rows of A from row i0,
+   k terms from p0: row i starts at a + (i - i0) * step; with step ars A is read in place, else it is in
+   panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f64(const nrxi_gemm_call_f64 *g, size_t i0, size_t m, size_t j, size_t cols,
+                                 size_t p0, size_t k, const double *a, size_t step, size_t ars, size_t acs,
+                                 const double *b, size_t brs, double *c)
 {
     double rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    size_t i, rows;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
-        size_t few, height;
+        const double *pa = a, *pb = b;
+        size_t few, height, narrow, width, wide = cols, terms = k, lo = 0, hi;
         rows = nrxi_gemm_min(m - i, g->mr);
+        if (g->part) {
+            if ((g->part & NRXI_GEMM_LOWER)) { /* right of the diagonal nothing is wanted */
+                if (i0 + i + rows <= j) continue;
+                if (i0 + i + rows <= j + g->nh) wide = nrxi_gemm_min(cols, g->nh);
+            }
+            nrxi_gemm_terms_f64(g, i0 + i, j, &lo, &hi);
+            hi = nrxi_gemm_min(hi, p0 + k);
+            terms = nrxi_gemm_max(lo, p0);
+            if (lo >= p0 + k || (hi <= terms && lo < p0)) continue;
+            pa += (terms - p0) * acs;
+            pb += (terms - p0) * brs;
+            terms = hi > terms ? hi - terms : 0;
+        }
         few = rows <= g->mh;
         height = few ? g->mh : g->mr;
-        if (rows == height && cols == width) {
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+        narrow = wide <= g->nh;
+        width = narrow ? g->nh : g->nr;
+        if (rows == height && wide == width) {
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, lo < p0 ? (double)1 : g->beta,
+                                      c, g->crs);
             continue;
         }
         if (rows == height || step != ars)
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, 0, t, width);
         else {
-            nrxi_gemm_pack_f64(k, rows, height, a, ars, acs, rest);
-            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+            nrxi_gemm_pack_f64(terms, rows, height, pa, ars, acs, rest);
+            g->tile[few + 2 * narrow](terms, rest, 1, height, pb, brs, g->alpha, 0, t, width);
         }
-        nrxi_gemm_merge_f64(g, rows, cols, t, width, beta, c);
+        nrxi_gemm_merge_f64(g, rows, wide, t, width, lo < p0 ? (double)1 : g->beta, c);
     }
 }
 
@@ -2321,12 +2362,14 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
     double panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
     size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
            j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
-           brs;
-    for (; j < end; j += g->nr)
-        for (p = 0; p < g->k; p += kc) {
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, last, kc,
+           cols, brs;
+    for (; j < end; j += g->nr) {
+        p = (g->part & NRXI_GEMM_B_LOWER) ? nrxi_gemm_min(j, g->k - 1) : 0;
+        last = (g->part & NRXI_GEMM_B_UPPER) ? nrxi_gemm_min(g->k, j + g->nr) : g->k;
+        for (; p < last; p += kc) {
             const double *b = g->b + p * g->brs + j * g->bcs;
-            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            kc = nrxi_gemm_min(last - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
             if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
@@ -2334,9 +2377,10 @@ NRXI_FN void nrxi_gemm_direct_job_f64(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f64(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
-                                brs, p ? (double)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f64(g, i, rows, j, cols, p, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars,
+                                g->acs, b, brs, g->c + i * g->crs + j);
         }
+    }
 }
 
 #if defined(NRXI_VEC)
@@ -2506,17 +2550,11 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
-    double beta = g->p0 ? (double)1 : g->beta;
     for (; j < j1; j += g->nr) {
-        const double *b = g->pb + j * g->kc;
-        double *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa)
-            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
-                                g->mr, b, g->nr, beta, c);
-        else
-            nrxi_gemm_sweep_f64(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
-                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
-                                g->nr, beta, c);
+        const double *a = g->pa ? g->pa + i0 * g->kc : g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs;
+        nrxi_gemm_sweep_f64(g, g->i0 + i0, i1 - i0, g->j0 + j, nrxi_gemm_min(j1 - j, g->nr), g->p0, g->kc, a,
+                            g->pa ? g->kc : g->ars, g->pa ? 1 : g->ars, g->pa ? g->mr : g->acs,
+                            g->pb + j * g->kc, g->nr, g->c + (g->i0 + i0) * g->crs + g->j0 + j);
     }
 }
 
@@ -2576,7 +2614,7 @@ NRXI_FN void nrxi_gemm_setup_f64(nrxi_gemm_call_f64 *g, int ta, int tb, size_t m
 NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
 {
     size_t across, down;
-    if (nrxi_gemm_skinny_f64(g, env)) return;
+    if (!g->part && nrxi_gemm_skinny_f64(g, env)) return;
     if (work && nrxi_gemm_work_f64(g->m, g->n, g->k)) { nrxi_gemm_packed_f64(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
@@ -2593,10 +2631,17 @@ NRXI_FN void nrxi_gemm_run_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_en
 
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
    never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f64(m, n, k)
-   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
-                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
-                           double *work, const nrx_env *env)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments.
+   part: sum of
+     NRXI_GEMM_LOWER    of C only the entries on and below the diagonal are wanted; what the others hold
+                        afterwards is not specified
+     NRXI_GEMM_A_LOWER  op(A)[i][p] = 0 for p > i (stored as zeros); A_UPPER for p < i
+     NRXI_GEMM_B_LOWER  op(B)[p][j] = 0 for j > p (stored as zeros); B_UPPER for j < p
+   Whole tiles of zeros or of no interest are skipped: nearly half the work of a large product. A_UPPER does
+   not go with B_UPPER. */
+NRXI_FN void nrxi_gemm_part_f64(int part, int ta, int tb, size_t m, size_t n, size_t k, double alpha,
+                                const double *a, size_t lda, const double *b, size_t ldb, double beta,
+                                double *c, size_t ldc, double *work, const nrx_env *env)
 {
     nrxi_gemm_call_f64 g;
     if (m == 0 || n == 0) return;
@@ -2609,7 +2654,40 @@ NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double 
     }
 #endif
     nrxi_gemm_setup_f64(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    g.part = part;
     nrxi_gemm_run_f64(&g, work, env);
+}
+NRXI_FN void nrxi_gemm_f64(int ta, int tb, size_t m, size_t n, size_t k, double alpha, const double *a,
+                           size_t lda, const double *b, size_t ldb, double beta, double *c, size_t ldc,
+                           double *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f64(0, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, env);
+}
+
+/* The upper triangle of C from the lower one, by blocks through a buffer (columns of C share cache sets). */
+NRXI_FN void nrxi_gemm_mirror_f64(size_t n, double *c, size_t ldc)
+{
+    double t[16 * 16];
+    size_t i, j, rows, row, col;
+    for (i = 0; i < n; i += 16) {
+        rows = nrxi_gemm_min(n - i, 16);
+        for (j = 0; j < i; j += 16) {
+            nrxi_gemm_pack_f64(16, rows, 16, c + i * ldc + j, ldc, 1, t);
+            for (row = 0; row < 16; row++)
+                for (col = 0; col < rows; col++) c[(j + row) * ldc + i + col] = t[row * 16 + col];
+        }
+        for (row = 1; row < rows; row++)
+            for (col = 0; col < row; col++) c[(i + col) * ldc + i + row] = c[(i + row) * ldc + i + col];
+    }
+}
+
+/* A product known to be symmetric: C = alpha A A^T + beta C (A n x k), or A^T A (A k x n) when ta; beta 0
+   never reads C, else its lower triangle is read. */
+NRXI_FN void nrxi_gemm_symmetric_f64(int ta, size_t n, size_t k, double alpha, const double *a, size_t lda,
+                                     double beta, double *c, size_t ldc, double *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, ta, !ta, n, n, k, alpha, a, lda, a, lda, beta, c, ldc, work, env);
+    nrxi_gemm_mirror_f64(n, c, ldc);
 }
 
 /* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
@@ -2691,6 +2769,7 @@ typedef struct nrxi_gemm_call_f32 {
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
+    int part;                      /* what is known to be zero or not wanted: NRXI_GEMM_LOWER ... */
     float *pa, *pb;               /* packed: panels of A (NULL: A is read in place) and of B, for kc terms */
     size_t i0, rows, j0, cols;     /* packed: the part of C at hand */
     size_t p0, kc, mc, nc;
@@ -2771,31 +2850,61 @@ NRXI_FN void nrxi_gemm_merge_f32(const nrxi_gemm_call_f32 *g, size_t rows, size_
         }
 }
 
-/* One panel of B (cols columns, readable as far as the tile is wide) against m rows of A: row i starts at a +
-   i*step; with step ars A is read in place, else it is in panels, padded with zeros. A tile that sticks out
-   of C goes through a buffer. */
-NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t m, size_t cols, size_t k,
-                                 const float *a, size_t step, size_t ars, size_t acs, const float *b,
-                                 size_t brs, float beta, float *c)
+/* The terms of a tile at row i and column j that are not known to be zero: from *lo < k, less than *hi (which
+   may be *lo or less: then there are none, but the tile is still to be scaled, in the pass of *lo). */
+NRXI_FN void nrxi_gemm_terms_f32(const nrxi_gemm_call_f32 *g, size_t i, size_t j, size_t *lo, size_t *hi)
+{
+    *lo = 0;
+    *hi = g->k;
+    if ((g->part & NRXI_GEMM_A_UPPER)) *lo = i;
+    if ((g->part & NRXI_GEMM_B_LOWER) && j > *lo) *lo = j;
+    *lo = nrxi_gemm_min(*lo, g->k - 1);
+    if ((g->part & NRXI_GEMM_A_LOWER)) *hi = nrxi_gemm_min(*hi, i + g->mr);
+    if ((g->part & NRXI_GEMM_B_UPPER)) *hi = nrxi_gemm_min(*hi, j + g->nr);
+}
+
+/* One panel of B (cols columns from j, readable as far as the tile is wide) against m rows of A from row i0,
+   k terms from p0: row i starts at a + (i - i0) * step; with step ars A is read in place, else it is in
+   panels, padded with zeros. A tile that sticks out of C goes through a buffer. */
+NRXI_FN void nrxi_gemm_sweep_f32(const nrxi_gemm_call_f32 *g, size_t i0, size_t m, size_t j, size_t cols,
+                                 size_t p0, size_t k, const float *a, size_t step, size_t ars, size_t acs,
+                                 const float *b, size_t brs, float *c)
 {
     float rest[NRXI_GEMM_PACK_KC * NRXI_GEMM_MR], t[NRXI_GEMM_MR * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t i, rows, narrow = cols <= g->nh, width = narrow ? g->nh : g->nr;
+    size_t i, rows;
     for (i = 0; i < m; i += g->mr, a += g->mr * step, c += g->mr * g->crs) {
-        size_t few, height;
+        const float *pa = a, *pb = b;
+        size_t few, height, narrow, width, wide = cols, terms = k, lo = 0, hi;
         rows = nrxi_gemm_min(m - i, g->mr);
+        if (g->part) {
+            if ((g->part & NRXI_GEMM_LOWER)) { /* right of the diagonal nothing is wanted */
+                if (i0 + i + rows <= j) continue;
+                if (i0 + i + rows <= j + g->nh) wide = nrxi_gemm_min(cols, g->nh);
+            }
+            nrxi_gemm_terms_f32(g, i0 + i, j, &lo, &hi);
+            hi = nrxi_gemm_min(hi, p0 + k);
+            terms = nrxi_gemm_max(lo, p0);
+            if (lo >= p0 + k || (hi <= terms && lo < p0)) continue;
+            pa += (terms - p0) * acs;
+            pb += (terms - p0) * brs;
+            terms = hi > terms ? hi - terms : 0;
+        }
         few = rows <= g->mh;
         height = few ? g->mh : g->mr;
-        if (rows == height && cols == width) {
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, beta, c, g->crs);
+        narrow = wide <= g->nh;
+        width = narrow ? g->nh : g->nr;
+        if (rows == height && wide == width) {
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, lo < p0 ? (float)1 : g->beta,
+                                      c, g->crs);
             continue;
         }
         if (rows == height || step != ars)
-            g->tile[few + 2 * narrow](k, a, ars, acs, b, brs, g->alpha, 0, t, width);
+            g->tile[few + 2 * narrow](terms, pa, ars, acs, pb, brs, g->alpha, 0, t, width);
         else {
-            nrxi_gemm_pack_f32(k, rows, height, a, ars, acs, rest);
-            g->tile[few + 2 * narrow](k, rest, 1, height, b, brs, g->alpha, 0, t, width);
+            nrxi_gemm_pack_f32(terms, rows, height, pa, ars, acs, rest);
+            g->tile[few + 2 * narrow](terms, rest, 1, height, pb, brs, g->alpha, 0, t, width);
         }
-        nrxi_gemm_merge_f32(g, rows, cols, t, width, beta, c);
+        nrxi_gemm_merge_f32(g, rows, wide, t, width, lo < p0 ? (float)1 : g->beta, c);
     }
 }
 
@@ -2806,12 +2915,14 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
     float panel[NRXI_GEMM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
     size_t across = (g->n + g->width - 1) / g->width, i = chunk / across * g->height,
            j = chunk % across * g->width;
-    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, kc, cols,
-           brs;
-    for (; j < end; j += g->nr)
-        for (p = 0; p < g->k; p += kc) {
+    size_t rows = nrxi_gemm_min(g->m - i, g->height), end = nrxi_gemm_min(g->n, j + g->width), p, last, kc,
+           cols, brs;
+    for (; j < end; j += g->nr) {
+        p = (g->part & NRXI_GEMM_B_LOWER) ? nrxi_gemm_min(j, g->k - 1) : 0;
+        last = (g->part & NRXI_GEMM_B_UPPER) ? nrxi_gemm_min(g->k, j + g->nr) : g->k;
+        for (; p < last; p += kc) {
             const float *b = g->b + p * g->brs + j * g->bcs;
-            kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_KC);
+            kc = nrxi_gemm_min(last - p, NRXI_GEMM_KC);
             cols = nrxi_gemm_min(end - j, g->nr);
             brs = g->brs;
             if (g->bcs != 1 || (cols != g->nr && cols != g->nh) || rows > 16 * g->mr) {
@@ -2819,9 +2930,10 @@ NRXI_FN void nrxi_gemm_direct_job_f32(void *arg, size_t chunk)
                 b = panel;
                 brs = g->nr;
             }
-            nrxi_gemm_sweep_f32(g, rows, cols, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars, g->acs, b,
-                                brs, p ? (float)1 : g->beta, g->c + i * g->crs + j);
+            nrxi_gemm_sweep_f32(g, i, rows, j, cols, p, kc, g->a + i * g->ars + p * g->acs, g->ars, g->ars,
+                                g->acs, b, brs, g->c + i * g->crs + j);
         }
+    }
 }
 
 #if defined(NRXI_VEC)
@@ -2991,17 +3103,11 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     size_t across = (g->cols + g->nc - 1) / g->nc, i0 = chunk / across * g->mc, j = chunk % across * g->nc;
     size_t i1 = nrxi_gemm_min(g->rows, i0 + g->mc), j1 = nrxi_gemm_min(g->cols, j + g->nc);
-    float beta = g->p0 ? (float)1 : g->beta;
     for (; j < j1; j += g->nr) {
-        const float *b = g->pb + j * g->kc;
-        float *c = g->c + (g->i0 + i0) * g->crs + g->j0 + j;
-        if (g->pa)
-            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc, g->pa + i0 * g->kc, g->kc, 1,
-                                g->mr, b, g->nr, beta, c);
-        else
-            nrxi_gemm_sweep_f32(g, i1 - i0, nrxi_gemm_min(j1 - j, g->nr), g->kc,
-                                g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs, g->ars, g->ars, g->acs, b,
-                                g->nr, beta, c);
+        const float *a = g->pa ? g->pa + i0 * g->kc : g->a + (g->i0 + i0) * g->ars + g->p0 * g->acs;
+        nrxi_gemm_sweep_f32(g, g->i0 + i0, i1 - i0, g->j0 + j, nrxi_gemm_min(j1 - j, g->nr), g->p0, g->kc, a,
+                            g->pa ? g->kc : g->ars, g->pa ? 1 : g->ars, g->pa ? g->mr : g->acs,
+                            g->pb + j * g->kc, g->nr, g->c + (g->i0 + i0) * g->crs + g->j0 + j);
     }
 }
 
@@ -3061,7 +3167,7 @@ NRXI_FN void nrxi_gemm_setup_f32(nrxi_gemm_call_f32 *g, int ta, int tb, size_t m
 NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
 {
     size_t across, down;
-    if (nrxi_gemm_skinny_f32(g, env)) return;
+    if (!g->part && nrxi_gemm_skinny_f32(g, env)) return;
     if (work && nrxi_gemm_work_f32(g->m, g->n, g->k)) { nrxi_gemm_packed_f32(g, work, env); return; }
     g->width = g->n;
     g->height = g->m;
@@ -3078,10 +3184,17 @@ NRXI_FN void nrxi_gemm_run_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env
 
 /* C (m x n, rows ldc apart) = alpha op(A) op(B) + beta C; ta, tb non-zero: A is stored k x m, B n x k. Beta 0
    never reads C, alpha 0 never A or B. C must not overlap A or B. `work`: nrxi_gemm_work_f32(m, n, k)
-   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments. */
-NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
-                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
-                           float *work, const nrx_env *env)
+   elements, or NULL for the direct way. env NULL = the defaults. The caller has checked the arguments.
+   part: sum of
+     NRXI_GEMM_LOWER    of C only the entries on and below the diagonal are wanted; what the others hold
+                        afterwards is not specified
+     NRXI_GEMM_A_LOWER  op(A)[i][p] = 0 for p > i (stored as zeros); A_UPPER for p < i
+     NRXI_GEMM_B_LOWER  op(B)[p][j] = 0 for j > p (stored as zeros); B_UPPER for j < p
+   Whole tiles of zeros or of no interest are skipped: nearly half the work of a large product. A_UPPER does
+   not go with B_UPPER. */
+NRXI_FN void nrxi_gemm_part_f32(int part, int ta, int tb, size_t m, size_t n, size_t k, float alpha,
+                                const float *a, size_t lda, const float *b, size_t ldb, float beta,
+                                float *c, size_t ldc, float *work, const nrx_env *env)
 {
     nrxi_gemm_call_f32 g;
     if (m == 0 || n == 0) return;
@@ -3094,7 +3207,40 @@ NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float a
     }
 #endif
     nrxi_gemm_setup_f32(&g, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    g.part = part;
     nrxi_gemm_run_f32(&g, work, env);
+}
+NRXI_FN void nrxi_gemm_f32(int ta, int tb, size_t m, size_t n, size_t k, float alpha, const float *a,
+                           size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc,
+                           float *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f32(0, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, work, env);
+}
+
+/* The upper triangle of C from the lower one, by blocks through a buffer (columns of C share cache sets). */
+NRXI_FN void nrxi_gemm_mirror_f32(size_t n, float *c, size_t ldc)
+{
+    float t[16 * 16];
+    size_t i, j, rows, row, col;
+    for (i = 0; i < n; i += 16) {
+        rows = nrxi_gemm_min(n - i, 16);
+        for (j = 0; j < i; j += 16) {
+            nrxi_gemm_pack_f32(16, rows, 16, c + i * ldc + j, ldc, 1, t);
+            for (row = 0; row < 16; row++)
+                for (col = 0; col < rows; col++) c[(j + row) * ldc + i + col] = t[row * 16 + col];
+        }
+        for (row = 1; row < rows; row++)
+            for (col = 0; col < row; col++) c[(i + col) * ldc + i + row] = c[(i + row) * ldc + i + col];
+    }
+}
+
+/* A product known to be symmetric: C = alpha A A^T + beta C (A n x k), or A^T A (A k x n) when ta; beta 0
+   never reads C, else its lower triangle is read. */
+NRXI_FN void nrxi_gemm_symmetric_f32(int ta, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                                     float beta, float *c, size_t ldc, float *work, const nrx_env *env)
+{
+    nrxi_gemm_part_f32(NRXI_GEMM_LOWER, ta, !ta, n, n, k, alpha, a, lda, a, lda, beta, c, ldc, work, env);
+    nrxi_gemm_mirror_f32(n, c, ldc);
 }
 
 /* The same for `batch` products whose matrices lie sa, sb, sc elements apart (sa or sb 0: one matrix for
@@ -3141,13 +3287,13 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3220515470
+#elif NRXI_GEMM_VERSION != 3488390786
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
 /* >>> nrx fft (implementation) */
 #ifndef NRXI_FFT_VERSION
-#define NRXI_FFT_VERSION 1304485476
+#define NRXI_FFT_VERSION 3279848146
 /* Discrete Fourier transforms of any length, f32 and f64, complex (interleaved) and real:
    X_k = sum_j x_j exp(-2 pi i j k / n); the inverse has the other sign and is not normalised. A plan is made
    once (it allocates) and may then be used by any number of threads at a time. Running does not allocate:
@@ -3516,10 +3662,12 @@ typedef struct nrxi_fft_f64 {
     nrx_env env;
 } nrxi_fft_f64;
 
+NRXI_GLUE_BEGIN /* straight-line arithmetic: as fast so */
 NRXI_FN void nrxi_fft_pass_f64(size_t r, size_t m, size_t s, const double *w, const double *root,
                                const double *NRX_RESTRICT xr, const double *NRX_RESTRICT xi,
                                double *NRX_RESTRICT yr,
                                double *NRX_RESTRICT yi){ NRXI_FFT_BODIES(double, double, double, 1) }
+NRXI_GLUE_END
 
 NRXI_FN void nrxi_fft_last_f64(size_t m, const double *w, const double *NRX_RESTRICT xr,
                                const double *NRX_RESTRICT xi, double *NRX_RESTRICT yr,
@@ -3941,10 +4089,12 @@ typedef struct nrxi_fft_f32 {
     nrx_env env;
 } nrxi_fft_f32;
 
+NRXI_GLUE_BEGIN /* straight-line arithmetic: as fast so */
 NRXI_FN void nrxi_fft_pass_f32(size_t r, size_t m, size_t s, const float *w, const float *root,
                                const float *NRX_RESTRICT xr, const float *NRX_RESTRICT xi,
                                float *NRX_RESTRICT yr,
                                float *NRX_RESTRICT yi){ NRXI_FFT_BODIES(float, float, float, 1) }
+NRXI_GLUE_END
 
 NRXI_FN void nrxi_fft_last_f32(size_t m, const float *w, const float *NRX_RESTRICT xr,
                                const float *NRX_RESTRICT xi, float *NRX_RESTRICT yr,
@@ -4352,7 +4502,7 @@ NRXI_FN nrx_status nrxi_fft_plan_f32(nrxi_fft_f32 *p, size_t n, const nrx_env *e
     return nrxi_fail(env, status, "nrx fft: no memory for a plan of length %zu", n);
 }
 /* <<< twin */
-#elif NRXI_FFT_VERSION != 1304485476
+#elif NRXI_FFT_VERSION != 3279848146
 #error "nrx: headers with different versions of the fft block are mixed in one translation unit"
 #endif
 /* <<< nrx fft (implementation) */

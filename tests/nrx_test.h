@@ -226,3 +226,67 @@ NRX_TEST_FN void nrx_test_log(void *user, nrx_status status, const char *line)
     s->last[sizeof s->last - 1] = 0;
 }
 #endif
+
+#if defined(NRX_TEST_DENSE) && defined(NRX_CORE_VERSION) && !defined(NRX_TEST_DENSE_)
+#define NRX_TEST_DENSE_
+/* Define NRX_TEST_DENSE to have: a dense matrix as an operator and the l1 norm as a functional, in either precision. */
+typedef struct { size_t rows, cols; int dtype; const double *a; int calls, fail_at; } dense;
+
+NRX_TEST_FN double get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
+NRX_TEST_FN void put(int dtype, void *x, size_t i, double v)
+{
+    if (dtype == NRX_F32) ((float *)x)[i] = (float)v;
+    else ((double *)x)[i] = v;
+}
+NRX_TEST_FN nrx_status dense_apply(void *user, const void *x, void *y)
+{
+    dense *d = (dense *)user;
+    size_t i, j;
+    if (d->fail_at && ++d->calls >= d->fail_at) return NRX_E_IO;
+    for (i = 0; i < d->rows; i++) {
+        double s = 0;
+        for (j = 0; j < d->cols; j++) s += d->a[i * d->cols + j] * get(d->dtype, x, j);
+        put(d->dtype, y, i, s);
+    }
+    return NRX_OK;
+}
+NRX_TEST_FN nrx_status dense_adjoint(void *user, const void *y, void *x)
+{
+    dense *d = (dense *)user;
+    size_t i, j;
+    for (j = 0; j < d->cols; j++) {
+        double s = 0;
+        for (i = 0; i < d->rows; i++) s += d->a[i * d->cols + j] * get(d->dtype, y, i);
+        put(d->dtype, x, j, s);
+    }
+    return NRX_OK;
+}
+NRX_TEST_FN nrx_linop dense_op(dense *d, size_t rows, size_t cols, int dtype, const double *a)
+{
+    nrx_linop op = NRX_ZERO;
+    memset(d, 0, sizeof *d);
+    d->rows = rows; d->cols = cols; d->dtype = dtype; d->a = a;
+    op.apply = dense_apply; op.adjoint = dense_adjoint; op.user = d; op.rows = rows; op.cols = cols; op.dtype = dtype;
+    return op;
+}
+
+typedef struct { size_t n; int dtype; double weight; const double *b; } plain; /* weight |x|_1 */
+NRX_TEST_FN nrx_status l1_eval(void *user, const void *x, double *value, void *grad)
+{
+    plain *p = (plain *)user;
+    size_t i;
+    (void)grad;
+    for (*value = 0, i = 0; i < p->n; i++) *value += p->weight * fabs(get(p->dtype, x, i));
+    return NRX_OK;
+}
+NRX_TEST_FN nrx_status l1_prox(void *user, double tau, const void *v, void *x)
+{
+    plain *p = (plain *)user;
+    size_t i;
+    for (i = 0; i < p->n; i++) {
+        double u = get(p->dtype, v, i), m = fabs(u) - tau * p->weight;
+        put(p->dtype, x, i, m > 0 ? (u > 0 ? m : -m) : 0);
+    }
+    return NRX_OK;
+}
+#endif

@@ -34,12 +34,22 @@ int main(int argc, char **argv)
     steps("adamw_1M", NRX_OPT_ADAMW, 0);
     BENCH("muon_ns5_256", nrx_opt_newton_schulz(NRX_F32, 256, 256, g, w, NULL));
     BENCH("muon_ns5_1024", nrx_opt_newton_schulz(NRX_F32, 1024, 1024, g, w, NULL));
-    if (bench_wanted("qdwh_512")) { /* per iteration (polish included in the total), and the product it is measured by */
+    if (bench_wanted("qdwh_512")) { /* with and without the last step, the polish, beside the product they are measured by */
         double *work = (double *)malloc(sizeof(double) * (nrxi_gemm_work_f64(512, 512, 512) + 1)), *c = (double *)malloc(sizeof(double) * 512 * 512);
+        nrx_opt_polar_desc plain = NRX_ZERO;
+        nrx_opt_polar_info rough;
+        plain.no_polish = 1;
         if (nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, NULL, &info) != NRX_OK) return 1;
-        printf("# qdwh_512 takes %d iterations, %d by QR\n", (int)info.iterations, (int)info.qr_steps);
-        BENCH("qdwh_512", nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, NULL, &info));
+        if (nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, &plain, &rough) != NRX_OK) return 1;
+        printf("# qdwh_512: %d iterations, %d by QR, and the polish; without it %d, %d by QR\n", (int)info.iterations, (int)info.qr_steps,
+               (int)rough.iterations, (int)rough.qr_steps);
         BENCH("qdwh_512_gemm", nrxi_gemm_f64(0, 0, 512, 512, 512, 1, a, 512, u, 512, 0, c, 512, work, NULL));
+        BENCH("qdwh_512", nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, NULL, &info));
+        BENCH("qdwh_512_no_polish", nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, &plain, &rough));
+        plain.no_polish = 0; plain.lower = 1e-16;
+        if (nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, &plain, &rough) != NRX_OK) return 1;
+        printf("# qdwh_512_hard, as for a condition of 1e16: %d iterations, %d by QR, and the polish\n", (int)rough.iterations, (int)rough.qr_steps);
+        BENCH("qdwh_512_hard", nrx_opt_polar(NRX_F64, 512, 512, a, u, NULL, &plain, &rough));
         free(work);
         free(c);
     }

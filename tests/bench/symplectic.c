@@ -1,21 +1,24 @@
 /* Workloads of nrx_symplectic.h: prints "name seconds", best of several runs.
    SPDX-License-Identifier: MIT-0 OR Unlicense
-   cc -O2 -I. -Itests tests/bench/symplectic.c -lm */
+   cc -O2 -I. tests/bench/symplectic.c -lm */
+#include "bench.h"
 #define NRX_SYMPLECTIC_IMPLEMENTATION
 #include "nrx_symplectic.h"
-#include "nrx_test.h"
 
-static double best(int runs, void (*job)(void *), void *arg)
+/* prints the best of `runs` times, divided by `parts` */
+static void best(const char *name, int runs, void (*job)(void *), void *arg, double parts)
 {
     double least = 1e30;
     int i;
+    if (!bench_wanted(name)) return;
     for (i = 0; i < runs; i++) {
-        double t = nrx_test_seconds();
+        double t = bench_now();
         job(arg);
-        t = nrx_test_seconds() - t;
+        t = bench_now() - t;
         if (t < least) least = t;
     }
-    return least;
+    printf("%s %.4g\n", name, least / parts);
+    fflush(stdout);
 }
 
 typedef struct { nrx_sym_system sys; nrx_sym_desc desc; int method; size_t d, steps, lanes; double h, z0[64]; } work_t;
@@ -107,58 +110,59 @@ static void nine_bodies(nrx_sym_nbody *b, nrx_sym_system *s, double *z)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     work_t w;
     nrx_sym_nbody bodies;
+    BENCH_MAIN(argc, argv);
     memset(&w, 0, sizeof w);
     w.sys = nrx_sym_henon_heiles();
     w.z0[0] = 0.1; w.z0[3] = 0.5;
     w.h = 0.01; w.method = NRX_SYM_VERLET; w.steps = 1000000;
-    printf("sym_verlet_henonheiles_hand_1e6 %.6f\n", best(7, hand_verlet, &w));
-    printf("sym_verlet_henonheiles_hook_1e6 %.6f\n", best(7, run, &w));
+    best("sym_verlet_henonheiles_hand_1e6", 7, hand_verlet, &w, 1);
+    best("sym_verlet_henonheiles_hook_1e6", 7, run, &w, 1);
     w.sys.hook = NULL; w.sys.dq = user_hh;
-    printf("sym_verlet_henonheiles_1e6 %.6f\n", best(7, run, &w));
+    best("sym_verlet_henonheiles_1e6", 7, run, &w, 1);
     w.method = NRX_SYM_KAHAN_LI8; w.steps = 100000;
-    printf("sym_kahanli8_henonheiles_1e5 %.6f\n", best(7, run, &w));
+    best("sym_kahanli8_henonheiles_1e5", 7, run, &w, 1);
     w.desc.roundoff = NRX_SYM_COMPENSATED;
-    printf("sym_kahanli8_henonheiles_compensated_1e5 %.6f\n", best(7, run, &w));
+    best("sym_kahanli8_henonheiles_compensated_1e5", 7, run, &w, 1);
     w.sys = nrx_sym_henon_heiles();
-    printf("sym_kahanli8_henonheiles_hook_compensated_1e5 %.6f\n", best(7, run, &w));
+    best("sym_kahanli8_henonheiles_hook_compensated_1e5", 7, run, &w, 1);
     w.desc.roundoff = 0;
-    printf("sym_kahanli8_henonheiles_hook_1e5 %.6f\n", best(7, run, &w));
+    best("sym_kahanli8_henonheiles_hook_1e5", 7, run, &w, 1);
     w.method = NRX_SYM_VERLET; w.steps = 1000000; w.lanes = 8;
-    printf("sym_verlet_henonheiles_batch8_8e6 %.6f\n", best(5, run_batch, &w));
+    best("sym_verlet_henonheiles_batch8_8e6", 5, run_batch, &w, 1);
     w.lanes = 64; w.steps = 100000;
-    printf("sym_verlet_henonheiles_batch64_6.4e6 %.6f\n", best(5, run_batch, &w));
+    best("sym_verlet_henonheiles_batch64_6.4e6", 5, run_batch, &w, 1);
 
     memset(&w, 0, sizeof w);
     w.sys = nrx_sym_kepler();
     w.z0[0] = 0.4; w.z0[3] = 2.0;
     w.h = 1e-3; w.method = NRX_SYM_SRKN6B; w.steps = 1000000;
-    printf("sym_srkn_kepler_1e6 %.6f\n", best(5, run, &w));
+    best("sym_srkn_kepler_1e6", 5, run, &w, 1);
     w.method = NRX_SYM_SB3A5;
-    printf("sym_sb3a5_kepler_1e6 %.6f\n", best(5, run, &w));
+    best("sym_sb3a5_kepler_1e6", 5, run, &w, 1);
 
     memset(&w, 0, sizeof w);
     (void)nrx_sym_outer_solar_system(&bodies, &w.sys, w.z0);
     w.h = 10.0; w.method = NRX_SYM_VERLET; w.steps = 1000000;
-    printf("sym_nbody6_leapfrog_1e6 %.6f\n", best(3, run, &w));
+    best("sym_nbody6_leapfrog_1e6", 3, run, &w, 1);
     w.method = NRX_SYM_WISDOM_HOLMAN;
     w.h = 10.0;
-    printf("sym_nbody6_wh_1e6 %.6f\n", best(3, run, &w));
+    best("sym_nbody6_wh_1e6", 3, run, &w, 1);
     nine_bodies(&bodies, &w.sys, w.z0);
     w.h = 3.0;
     w.steps = 300000;
-    printf("sym_nbody9_wh_3e5 %.6f\n", best(3, run, &w));
+    best("sym_nbody9_wh_3e5", 3, run, &w, 1);
     w.method = NRX_SYM_VERLET;
-    printf("sym_nbody9_leapfrog_3e5 %.6f\n", best(3, run, &w));
+    best("sym_nbody9_leapfrog_3e5", 3, run, &w, 1);
 
     memset(&w, 0, sizeof w);
     w.sys = nrx_sym_oscillator();
     w.steps = 20;
-    printf("sym_sympflow_train_step_L3H10_700 %.6f\n", best(5, train, &w) / 20);
+    best("sym_sympflow_train_step_L3H10_700", 5, train, &w, 20);
     w.steps = 10;
-    printf("sym_sympflow_eval_d2_L3H10_1024 %.6f\n", best(5, evaluate, &w) / 10);
+    best("sym_sympflow_eval_d2_L3H10_1024", 5, evaluate, &w, 10);
     return 0;
 }

@@ -8,6 +8,32 @@
 size_t nrx_fuzz_seed(int i, uint8_t *buf, size_t capacity);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Arrays of the given names and shapes (0 ends a shape), all of the same numbers, as an .npz file. */
+static size_t archive(const char *const *name, const size_t (*shape)[4], size_t count, uint8_t *buf)
+{
+    static float v[80];
+    nrx_npz_item item[20];
+    unsigned char *bytes;
+    size_t i, n = 0;
+    for (i = 0; i < 80; i++) v[i] = (float)(i * 7 % 16) / 16 - 0.5f;
+    for (i = 0; i < count; i++) {
+        item[i].name = name[i]; item[i].dtype = NRX_F32; item[i].data = v; item[i].shape = shape[i];
+        item[i].ndim = shape[i][1] ? 4 : 1;
+    }
+    if (nrxi_npz_encode(item, count, &bytes, &n, NULL) != NRX_OK) return 0;
+    memcpy(buf, bytes, n);
+    nrxi_free(NULL, bytes);
+    return n;
+}
+
+static const char *const nett[6] = {"b1.0.weight", "b1.0.bias", "b1.2.weight", "b1.2.bias", "final.weight", "final.bias"};
+static const size_t nett_shape[6][4] = {{2, 1, 3, 3}, {2, 0, 0, 0}, {2, 2, 3, 3}, {2, 0, 0, 0}, {1, 2, 1, 1}, {1, 0, 0, 0}};
+static const char *const tdv[12] = {"K1.weight", "mb.0.mb.0.0.conv1.weight", "mb.0.mb.0.0.conv2.weight", "mb.0.mb.0.1.conv1.weight",
+    "mb.0.mb.0.1.conv2.weight", "mb.0.mb.1.0.conv1.weight", "mb.0.mb.1.0.conv2.weight", "mb.0.conv_down.0.weight", "mb.0.conv_down.0.blur",
+    "mb.0.conv_up.0.weight", "mb.0.conv_up.0.blur", "KN.weight"};
+static const size_t tdv_shape[12][4] = {{2, 1, 3, 3}, {2, 2, 3, 3}, {2, 2, 3, 3}, {2, 2, 3, 3}, {2, 2, 3, 3}, {2, 2, 3, 3}, {2, 2, 3, 3},
+    {2, 2, 3, 3}, {1, 1, 5, 5}, {2, 2, 3, 3}, {1, 1, 5, 5}, {1, 2, 1, 1}};
+
 size_t nrx_fuzz_seed(int i, uint8_t *buf, size_t capacity)
 {
     size_t n = 0;
@@ -37,6 +63,8 @@ size_t nrx_fuzz_seed(int i, uint8_t *buf, size_t capacity)
         if (nrxi_npz_encode(&item, 1, &bytes, &n, NULL) == NRX_OK) { memcpy(buf, bytes, n); nrxi_free(NULL, bytes); }
         break;
     }
+    case 6: n = archive(nett, nett_shape, 6, buf); break;
+    case 7: n = archive(tdv, tdv_shape, 12, buf); break;
     default: break;
     }
     return n;

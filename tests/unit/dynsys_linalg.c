@@ -1,7 +1,21 @@
 /* The small linear algebra and FFT of nrx_dynsys.h against the shared blocks in nrx_tensor.h, which share no code with them: singular
    values (graded ones to high relative accuracy), least squares, symmetric and general eigenvalues, transforms of every kind of length.
+   And the inlined field of the solver against the same field through its pointer.
    SPDX-License-Identifier: MIT-0 OR Unlicense */
 #include "nrx_test.h"
+#include "nrx_dynsys.h"
+
+static int from_pointer; /* by which way was the field called last? */
+static nrx_status twin(void *user, double t, const double *y, double *d)
+{
+    (void)user; (void)t;
+    d[0] = 10 * (y[1] - y[0]); d[1] = y[0] * (28 - y[2]) - y[1]; d[2] = y[0] * y[1] - 8.0 / 3 * y[2];
+    return NRX_OK;
+}
+static nrx_status inlined(void *user, double t, const double *y, double *d) { from_pointer = 0; return twin(user, t, y, d); }
+static nrx_status pointed(void *user, double t, const double *y, double *d) { from_pointer = 1; return twin(user, t, y, d); }
+#define NRX_DYN_INLINE_FIELD inlined
+#define NRX_DYN_INLINE_SIZE 3
 #define NRX_DYNSYS_IMPLEMENTATION
 #include "nrx_dynsys.h"
 #define NRX_TENSOR_IMPLEMENTATION
@@ -101,8 +115,32 @@ static void transforms(void)
     }
 }
 
+/* The same steps and the same states, forward and backward, with one or several tolerances, stepwise and with dense output. */
+static void inlined_field(void)
+{
+    static const double many[3] = {1e-10, 1e-10, 1e-10};
+    int k;
+    for (k = 0; k < 4; k++) {
+        nrx_vfield f = {inlined, NULL, NULL, 3}, g = {pointed, NULL, NULL, 3};
+        nrx_dyn_solve_desc d = NRX_ZERO;
+        nrx_dyn_solve_info a, b;
+        double y0[3] = {1, 1, 1}, t[4] = {0, 0.77, 1.5, 5}, y[12], z[12];
+        size_t i;
+        d.rtol = d.atol = 1e-10;
+        if (k == 1) d.atols = many;
+        if (k == 2) for (i = 0; i < 4; i++) t[i] = -0.1 * t[i];
+        if (k == 3) d.max_steps = 100;
+        CHECK(nrx_dyn_solve(&f, y0, 4, t, y, &d, &a) == NRX_OK && from_pointer == 0);
+        CHECK(nrx_dyn_solve(&g, y0, 4, t, z, &d, &b) == NRX_OK && from_pointer == 1);
+        CHECK(a.rows == b.rows && a.evaluations > 100 && a.stop == b.stop);
+        CHECK_NEAR((double)a.evaluations, (double)b.evaluations, 12); /* the compiler may fuse what it inlines */
+        for (i = 0; i < 3 * a.rows; i++) CHECK_NEAR(y[i], z[i], 1e-9);
+    }
+}
+
 int main(void)
 {
+    inlined_field();
     singular();
     eigen();
     transforms();

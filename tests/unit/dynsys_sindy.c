@@ -119,6 +119,27 @@ static void recovery(void)
     nrx_dyn_model_to_c(m, "f", text, sizeof text);
     CHECK(strstr(text, "void f(const double *x, double *dxdt)") != NULL && strstr(text, "*x[0]*x[2]") != NULL);
     nrx_dyn_model_free(m);
+    memset(&d, 0, sizeof d); /* its example of SR3 */
+    d.library.degree = 2; d.optimizer = NRX_DYN_SR3; d.lambda = 0.1; d.nu = 1;
+    CHECK(nrx_dyn_sindy(&q, &d, &m) == NRX_OK);
+    (void)worst_coefficient(m, &ok);
+    CHECK(ok);
+    nrx_dyn_model_free(m);
+    { /* its first example: x = 3 e^(-2t), y = e^t / 2, 100 points on [0, 1] */
+        static double z[100][2];
+        nrx_dyn_data first;
+        int i;
+        for (i = 0; i < 100; i++) { z[i][0] = 3 * exp(-2.0 * i / 99); z[i][1] = 0.5 * exp(i / 99.0); }
+        memset(&first, 0, sizeof first);
+        first.n = 100; first.d = 2; first.x = z[0]; first.dt = 1.0 / 99;
+        memset(&d, 0, sizeof d);
+        d.library.degree = 3; d.threshold = 0.2;
+        CHECK(nrx_dyn_sindy(&first, &d, &m) == NRX_OK);
+        nrx_dyn_model_print(m, 3, 0, text, sizeof text);
+        if (strcmp(text, "(x0)' = -2.000 x0\n(x1)' = 1.000 x1\n") != 0) printf("%s", text);
+        CHECK(strcmp(text, "(x0)' = -2.000 x0\n(x1)' = 1.000 x1\n") == 0);
+        nrx_dyn_model_free(m);
+    }
     q.dxdt = dx[0]; /* exact derivatives */
     for (o = 0; o <= 4; o++) {
         memset(&d, 0, sizeof d);

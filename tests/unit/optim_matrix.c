@@ -79,6 +79,71 @@ static void construction(void)
     CHECK_NEAR(t64[7], -0.591941391941392, 1e-14);
 }
 
+/* Products of which only a triangle is wanted, or with triangular factors, against sums in long double: all entries of small ones, some
+   of those large enough for panels in the workspace. What is not wanted may hold anything, but not outside C. */
+static void parts_of(size_t m, size_t n, size_t k, int part, int ta, int tb, double beta, nrx_rng *r)
+{
+    size_t work = nrxi_gemm_work_f64(m, n, k), i, j, p, lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 2, ldc = n + 1, all = m * n;
+    double *a = (double *)calloc(m * k + 3 * (m + k), sizeof *a), *b = (double *)calloc(n * k + 2 * (n + k), sizeof *b);
+    double *c = (double *)malloc(m * ldc * sizeof *c), *old = (double *)malloc(m * ldc * sizeof *c), *w = (double *)malloc((work + 1) * sizeof *w);
+    for (i = 0; i < m; i++)
+        for (p = 0; p < k; p++)
+            if (!((part & NRXI_GEMM_A_LOWER) && p > i) && !((part & NRXI_GEMM_A_UPPER) && p < i)) a[ta ? p * lda + i : i * lda + p] = nrx_rng_normal(r);
+    for (p = 0; p < k; p++)
+        for (j = 0; j < n; j++)
+            if (!((part & NRXI_GEMM_B_LOWER) && j > p) && !((part & NRXI_GEMM_B_UPPER) && j < p)) b[tb ? j * ldb + p : p * ldb + j] = nrx_rng_normal(r);
+    for (i = 0; i < m * ldc; i++) c[i] = old[i] = beta == 0 ? nan("") : nrx_rng_normal(r);
+    nrxi_gemm_part_f64(part, ta, tb, m, n, k, 0.7, a, lda, b, ldb, beta, c, ldc, work ? w : NULL, NULL);
+    for (p = 0; p < (all > 2000 ? 400 : all); p++) {
+        long double s = 0, size = 1e-30L, t;
+        size_t q;
+        i = all > 2000 ? nrx_rng_below(r, (uint32_t)m) : p / n;
+        j = all > 2000 ? nrx_rng_below(r, (uint32_t)n) : p % n;
+        if ((part & NRXI_GEMM_LOWER) && j > i) continue;
+        for (q = 0; q < k; q++) {
+            t = 0.7L * a[ta ? q * lda + i : i * lda + q] * b[tb ? j * ldb + q : q * ldb + j];
+            s += t;
+            size += fabsl(t);
+        }
+        if (beta != 0) { s += (long double)beta * old[i * ldc + j]; size += fabsl((long double)beta * old[i * ldc + j]); }
+        CHECK(fabsl(c[i * ldc + j] - s) <= (double)(k + 4) * 1.2e-16L * size);
+    }
+    for (i = 0; i < m; i++) CHECK(memcmp(c + i * ldc + n, old + i * ldc + n, sizeof *c) == 0);
+    free(a); free(b); free(c); free(old); free(w);
+}
+static void parts(void)
+{
+    static const int kinds[] = {NRXI_GEMM_LOWER, NRXI_GEMM_A_LOWER, NRXI_GEMM_A_UPPER, NRXI_GEMM_B_LOWER, NRXI_GEMM_B_UPPER, NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER,
+                                NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER | NRXI_GEMM_B_LOWER, NRXI_GEMM_LOWER | NRXI_GEMM_A_LOWER | NRXI_GEMM_B_UPPER,
+                                NRXI_GEMM_LOWER | NRXI_GEMM_A_UPPER | NRXI_GEMM_B_LOWER, NRXI_GEMM_A_UPPER | NRXI_GEMM_B_LOWER, NRXI_GEMM_A_LOWER | NRXI_GEMM_B_LOWER};
+    static const size_t shape[][3] = {{1, 1, 1}, {7, 5, 9}, {16, 16, 16}, {33, 31, 47}, {40, 70, 20}, {65, 66, 64}, {130, 97, 300}, {200, 210, 2600}};
+    nrx_rng r;
+    size_t i, s;
+    int t;
+    nrx_rng_seed(&r, 11, 0);
+    for (s = 0; s < sizeof shape / sizeof *shape; s++)
+        for (i = 0; i < sizeof kinds / sizeof *kinds; i++)
+            for (t = 0; t < (s < 7 ? 4 : 1); t++)
+                parts_of(shape[s][0], shape[s][1], shape[s][2], kinds[i], t & 1, t < 2, (i + s + (size_t)t) % 3 == 0 ? 0.0 : -0.3, &r);
+    {
+        static float a[70 * 90], c[70 * 70];             /* symmetric, f32 and f64, either side */
+        static double a64[70 * 90], c64[70 * 70], want64;
+        for (i = 0; i < 70 * 90; i++) a64[i] = a[i] = (float)nrx_rng_normal(&r);
+        for (t = 0; t < 2; t++) {
+            size_t n = t ? 70 : 67, k = t ? 90 : 33, ld = t ? 70 : 33, j, p;
+            nrxi_gemm_symmetric_f32(t, n, k, 1.0f, a, ld, 0.0f, c, n, NULL, NULL);
+            nrxi_gemm_symmetric_f64(t, n, k, 1.0, a64, ld, 0.0, c64, n, NULL, NULL);
+            for (i = 0; i < n; i++)
+                for (j = 0; j < n; j++) {
+                    for (want64 = 0, p = 0; p < k; p++) want64 += a64[t ? p * ld + i : i * ld + p] * a64[t ? p * ld + j : j * ld + p];
+                    CHECK_NEAR(c64[i * n + j], want64, 1e-12);
+                    CHECK_NEAR(c[i * n + j], want64, 1e-4);
+                    CHECK(c64[i * n + j] == c64[j * n + i] && c[i * n + j] == c[j * n + i]);
+                }
+        }
+    }
+}
+
 static void qdwh(void)
 {
     static const double table[3][6] = {{1e-4, 1169.608803312376, 341411.6337947959, 342580.2425981082, 0.11656190369043176, 0},
@@ -476,6 +541,7 @@ int main(void)
     allocations();
 #else
     construction();
+    parts();
     qdwh();
     newton_schulz();
     coefficients();

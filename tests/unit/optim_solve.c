@@ -1,52 +1,11 @@
 /* The solve block: Krylov methods, gradient methods, PDHG on problems with known answers; both precisions, errors, cancelling.
    SPDX-License-Identifier: MIT-0 OR Unlicense
    run: alloc */
+#define NRX_TEST_DENSE
 #include "nrx_test.h"
 #define NRX_OPTIM_IMPLEMENTATION
 #include "nrx_optim.h"
 #include "nrx_test.h"
-
-/* ---- a dense matrix as an operator, in either precision ---- */
-
-typedef struct { size_t rows, cols; int dtype; const double *a; int calls, fail_at; } dense;
-
-static double get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
-static void put(int dtype, void *x, size_t i, double v)
-{
-    if (dtype == NRX_F32) ((float *)x)[i] = (float)v;
-    else ((double *)x)[i] = v;
-}
-static nrx_status dense_apply(void *user, const void *x, void *y)
-{
-    dense *d = (dense *)user;
-    size_t i, j;
-    if (d->fail_at && ++d->calls >= d->fail_at) return NRX_E_IO;
-    for (i = 0; i < d->rows; i++) {
-        double s = 0;
-        for (j = 0; j < d->cols; j++) s += d->a[i * d->cols + j] * get(d->dtype, x, j);
-        put(d->dtype, y, i, s);
-    }
-    return NRX_OK;
-}
-static nrx_status dense_adjoint(void *user, const void *y, void *x)
-{
-    dense *d = (dense *)user;
-    size_t i, j;
-    for (j = 0; j < d->cols; j++) {
-        double s = 0;
-        for (i = 0; i < d->rows; i++) s += d->a[i * d->cols + j] * get(d->dtype, y, i);
-        put(d->dtype, x, j, s);
-    }
-    return NRX_OK;
-}
-static nrx_linop dense_op(dense *d, size_t rows, size_t cols, int dtype, const double *a)
-{
-    nrx_linop op = NRX_ZERO;
-    memset(d, 0, sizeof *d);
-    d->rows = rows; d->cols = cols; d->dtype = dtype; d->a = a;
-    op.apply = dense_apply; op.adjoint = dense_adjoint; op.user = d; op.rows = rows; op.cols = cols; op.dtype = dtype;
-    return op;
-}
 
 /* Oracle: Gaussian elimination with partial pivoting. */
 static void gauss(size_t n, double *a, double *b)
@@ -151,27 +110,6 @@ static void least_squares(int dtype)
 }
 
 /* ---- functionals ---- */
-
-typedef struct { size_t n; int dtype; double weight; } plain;
-
-static nrx_status l1_eval(void *user, const void *x, double *value, void *grad)
-{
-    plain *p = (plain *)user;
-    size_t i;
-    (void)grad;
-    for (*value = 0, i = 0; i < p->n; i++) *value += p->weight * fabs(get(p->dtype, x, i));
-    return NRX_OK;
-}
-static nrx_status l1_prox(void *user, double tau, const void *v, void *x)
-{
-    plain *p = (plain *)user;
-    size_t i;
-    for (i = 0; i < p->n; i++) {
-        double u = get(p->dtype, v, i), m = fabs(u) - tau * p->weight;
-        put(p->dtype, x, i, m > 0 ? (u > 0 ? m : -m) : 0);
-    }
-    return NRX_OK;
-}
 
 /* mean log(1 + exp(-y x^T w)) + 0.05 |w|^2 on twenty points */
 static nrx_status logistic_eval(void *user, const void *x, double *value, void *grad)

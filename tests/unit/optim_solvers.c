@@ -1,47 +1,11 @@
 /* The solvers of nrx_optim.h beyond the solve block: tabulated problems, rates, f32, bad input.
    SPDX-License-Identifier: MIT-0 OR Unlicense
    run: alloc */
+#define NRX_TEST_DENSE
 #include "nrx_test.h"
 #define NRX_OPTIM_IMPLEMENTATION
 #include "nrx_optim.h"
 #include "nrx_test.h"
-
-static double get(int dtype, const void *x, size_t i) { return dtype == NRX_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i]; }
-static void put(int dtype, void *x, size_t i, double v)
-{
-    if (dtype == NRX_F32) ((float *)x)[i] = (float)v;
-    else ((double *)x)[i] = v;
-}
-typedef struct { size_t rows, cols; int dtype; const double *a; } dense;
-static nrx_status dense_apply(void *user, const void *x, void *y)
-{
-    dense *d = (dense *)user;
-    size_t i, j;
-    for (i = 0; i < d->rows; i++) {
-        double s = 0;
-        for (j = 0; j < d->cols; j++) s += d->a[i * d->cols + j] * get(d->dtype, x, j);
-        put(d->dtype, y, i, s);
-    }
-    return NRX_OK;
-}
-static nrx_status dense_adjoint(void *user, const void *y, void *x)
-{
-    dense *d = (dense *)user;
-    size_t i, j;
-    for (j = 0; j < d->cols; j++) {
-        double s = 0;
-        for (i = 0; i < d->rows; i++) s += d->a[i * d->cols + j] * get(d->dtype, y, i);
-        put(d->dtype, x, j, s);
-    }
-    return NRX_OK;
-}
-static nrx_linop dense_op(dense *d, size_t rows, size_t cols, int dtype, const double *a)
-{
-    nrx_linop op = NRX_ZERO;
-    d->rows = rows; d->cols = cols; d->dtype = dtype; d->a = a;
-    op.apply = dense_apply; op.adjoint = dense_adjoint; op.user = d; op.rows = rows; op.cols = cols; op.dtype = dtype;
-    return op;
-}
 
 /* x known, b = A x: symmetric indefinite for MINRES, unsymmetric for the others. */
 static void krylov(int dtype)
@@ -356,26 +320,8 @@ static void subgradients(void)
     }
 }
 
+
 /* Lasso three ways: ADMM, FISTA and stochastic PDHG agree; f32 too. */
-typedef struct { size_t n; int dtype; double weight; const double *b; } plain;
-static nrx_status l1_eval(void *user, const void *x, double *value, void *grad)
-{
-    plain *p = (plain *)user;
-    size_t i;
-    (void)grad;
-    for (*value = 0, i = 0; i < p->n; i++) *value += p->weight * fabs(get(p->dtype, x, i));
-    return NRX_OK;
-}
-static nrx_status l1_prox(void *user, double tau, const void *v, void *x)
-{
-    plain *p = (plain *)user;
-    size_t i;
-    for (i = 0; i < p->n; i++) {
-        double u = get(p->dtype, v, i), m = fabs(u) - tau * p->weight;
-        put(p->dtype, x, i, m > 0 ? (u > 0 ? m : -m) : 0);
-    }
-    return NRX_OK;
-}
 static nrx_status half_eval(void *user, const void *x, double *value, void *grad)
 {
     plain *p = (plain *)user;

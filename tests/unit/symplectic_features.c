@@ -101,18 +101,27 @@ static void invariants(void)
     z[0] = 1; z[1] = 0.3;
     CHECK(nrx_sym_integrate(&osc, NRX_SYM_VERLET, z, 2.01, 100000, NULL, &info) == NRX_E_NUMERIC);
     CHECK(nrxi_all_finite(z, 2, NRX_F64) && info.steps > 100 && info.steps < 100000);
-    /* compensated against plain, the reference's Kahan-Li 8 set-up: 1e5 steps of 0.01 */
+    /* Compensated against plain: Kahan-Li 8, 1e5 steps of 0.01 from 16 momenta on the surface E = 0.13 through q = (0.1, 0).
+       What round-off does to the energy of one plain orbit is a random walk, so only its mean over orbits has a bound: 1.7e6 kicks
+       and drifts each round coordinates of 0.25 to 0.5, standard deviation 2^-54/sqrt(3) times |grad H| = 0.5: 1.05e-14 at the end;
+       the square of the farthest point of a walk is 1.83 times that of its end: 1.4e-14. */
     {
-        double e[2];
-        int i;
-        for (i = 0; i < 2; i++) {
-            nrx_sym_desc d = NRX_ZERO;
-            double a[4] = { 0.1, 0, 0, 0.5 };
-            d.roundoff = i; d.every = 10;
-            CHECK(nrx_sym_integrate(&hh, NRX_SYM_KAHAN_LI8, a, 0.01, 100000, &d, &info) == NRX_OK);
-            e[i] = info.max_energy_error;
-        }
-        CHECK(e[0] < 3e-14 && e[1] < 2.3e-16 && e[1] < e[0] / 5);
+        double mean[2] = { 0, 0 }, worst = 0;
+        int i, k;
+        for (i = 0; i < 2; i++)
+            for (k = 0; k < 16; k++) {
+                const double angle = NRX_PI * k / 8;
+                nrx_sym_desc d = NRX_ZERO;
+                double a[4] = { 0.1, 0, 0, 0 };
+                a[2] = 0.5 * cos(angle); a[3] = 0.5 * sin(angle);
+                d.roundoff = i; d.every = 10;
+                CHECK(nrx_sym_integrate(&hh, NRX_SYM_KAHAN_LI8, a, 0.01, 100000, &d, &info) == NRX_OK);
+                mean[i] += info.max_energy_error * info.max_energy_error / 16;
+                if (i && info.max_energy_error > worst) worst = info.max_energy_error;
+            }
+        if (getenv("VERBOSE")) printf("energy, 16 orbits: plain rms %.3g, compensated rms %.3g, worst %.3g\n", sqrt(mean[0]), sqrt(mean[1]), worst);
+        CHECK(sqrt(mean[0]) < 2 * 1.4e-14);
+        CHECK(worst < 2.3e-16 && sqrt(mean[1]) < sqrt(mean[0]) / 5);
     }
     {   /* carry: two calls with it keep the precision of one */
         double a[4] = { 0.1, 0, 0, 0.5 }, b[4] = { 0.1, 0, 0, 0.5 }, carry[4] = { 0 };
@@ -530,7 +539,8 @@ static void bad_input(void)
         CHECK(nrx_sym_kepler_arc(1.0, 40.0, 2, r2, v2) == NRX_OK);      /* hyperbola: v^2 > 2 */
         CHECK_NEAR(0.5 * (v2[0] * v2[0] + v2[1] * v2[1]) - 1 / hypot(r2[0], r2[1]), 0.5 * 1.7 * 1.7 - 1, 1e-14);
         CHECK(nrx_sym_kepler_arc(1.0, -40.0, 2, r2, v2) == NRX_OK);
-        CHECK_NEAR(r2[0], 1.0, 1e-12); CHECK_NEAR(v2[1], 1.7, 1e-12);
+        /* by conditioning: out there r = 37 and t = 40 are rounded to 4e-15 */
+        CHECK_NEAR(r2[0], 1.0, 1e-13); CHECK_NEAR(r2[1], 0.0, 1e-13); CHECK_NEAR(v2[0], 0.0, 1e-13); CHECK_NEAR(v2[1], 1.7, 1e-13);
     }
     {
         double m[2] = { 1, -1 };

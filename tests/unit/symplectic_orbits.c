@@ -133,11 +133,12 @@ static void solar_system(void)
     }
 }
 
-/* correctors: with planets so light that the square of their mass is lost in rounding, what is left is the corrector's own power of
-   the step, n + 1 (Wisdom, Holman, Touma 1996) */
+/* correctors: what is left to first order in the planets' mass m is the corrector's own power of the step, n + 1 (Wisdom, Holman,
+   Touma 1996). Relative to the energy, the second order is m h^2/60 or so and round-off some 5e-15: at m = 1e-6 the least error that
+   is looked at, 3e-13, stands fifty times above both; at 1e-7 round-off was 15 % of it. */
 static void correctors(void)
 {
-    static const double mass[3] = { 1.0, 1e-7, 2e-7 };
+    static const double mass[3] = { 1.0, 1e-6, 2e-6 };
     static const int order[4] = { 0, 3, 5, 7 };
     static const double largest[4] = { 0.25, 0.25, 0.5, 1.0 };      /* periods are 5.9 and 15: twenty steps and fewer */
     nrx_sym_nbody b;
