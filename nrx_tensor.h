@@ -9638,8 +9638,8 @@ NRXI_GLUE_END
         case NRXI_T_U_elu: nrxi_vexpm1_##S(n, x, t); NRXI_T_MAP2(u > 0 ? u : c0 * v)                         \
         case NRXI_T_U_silu: nrxi_vsigmoid_##S(n, x, t); NRXI_T_MAP2(u *v)                                    \
         case NRXI_T_U_gelu:                                                                                  \
-            for (i = 0; i < n; i++) t[i] = x[i] * (T)0.70710678118654752;                                    \
-            nrxi_verf_##S(n, t, t);                                                                          \
+            for (i = 0; i < n; i++) y[i] = x[i] * (T)0.70710678118654752;                                    \
+            nrxi_verf_##S(n, y, t);                                                                          \
             NRXI_T_MAP2((T)0.5 * u * (1 + v))                                                                \
         default: break;                                                                                      \
         }                                                                                                    \
