@@ -8446,13 +8446,13 @@ NRX_DEF nrx_tensor *nrx_t_empty(nrx_scope *s, int dtype, nrx_shape shape)
     return t;
 }
 
-NRXI_FN void nrxi_t_store_value(const nrx_tensor *x, ptrdiff_t offset, double v)
+NRX_INLINE void nrxi_t_store_value(const nrx_tensor *x, ptrdiff_t offset, double v)
 {
     if (x->dtype == NRX_F32) ((float *)x->data)[offset] = (float)v;
     else if (x->dtype == NRX_F64) ((double *)x->data)[offset] = v;
     else ((int64_t *)x->data)[offset] = nrxi_t_to_i64(v);
 }
-NRXI_FN double nrxi_t_load_value(const nrx_tensor *x, ptrdiff_t offset)
+NRX_INLINE double nrxi_t_load_value(const nrx_tensor *x, ptrdiff_t offset)
 {
     return x->dtype == NRX_F32   ? (double)((const float *)x->data)[offset]
            : x->dtype == NRX_F64 ? ((const double *)x->data)[offset]
@@ -8468,8 +8468,15 @@ NRX_DEF nrx_tensor *nrx_t_zeros(nrx_scope *s, int dtype, nrx_shape shape)
 NRX_DEF nrx_tensor *nrx_t_full(nrx_scope *s, int dtype, nrx_shape shape, double value)
 {
     nrx_tensor *t = nrx_t_empty(s, dtype, shape);
-    size_t i;
-    if (t) for (i = 0; i < t->size; i++) nrxi_t_store_value(t, (ptrdiff_t)i, value);
+    size_t done, more, z;
+    if (!t || t->size == 0) return t;
+    nrxi_t_store_value(t, 0, value);
+    z = nrxi_dtype_size(dtype);
+    for (done = 1; done < t->size; done += more) { /* what is there is copied behind itself */
+        more = done < 2048 ? done : 2048;
+        if (more > t->size - done) more = t->size - done;
+        memcpy((unsigned char *)t->data + done * z, t->data, more * z);
+    }
     return t;
 }
 NRX_DEF nrx_tensor *nrx_t_ones(nrx_scope *s, int dtype, nrx_shape shape)
