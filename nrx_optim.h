@@ -1349,7 +1349,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 2320814848
+#define NRXI_GEMM_VERSION 3488390786
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -1382,6 +1382,7 @@ enum {
     NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
     NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
     NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
+    NRXI_GEMM_LINE_BYTES = 32768, /* stream by lines: bytes of sums kept at a time */
     NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
     NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
     NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
@@ -1421,6 +1422,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
+#define NRXI_GEMM_ROWS16(X, S)                                                                               \
+    NRXI_GEMM_ROWS8(X, S) X(8, S) X(9, S) X(10, S) X(11, S) X(12, S) X(13, S) X(14, S) X(15, S)
 #define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
 #define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
 #define NRXI_GEMM_STEP1(r, S)                                  \
@@ -1484,6 +1487,24 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
     }
 #define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
 #define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
+/* A tile of one vector of columns; a: panel of `rows`. While line p of B is used, the one at next + p*brs is
+   fetched. */
+#define NRXI_GEMM_LINE(name, target, elem, vec, ROWS, rows, S)                                               \
+    target NRXI_FN void name(size_t k, const elem *a, const elem *b, size_t brs, const elem *next,           \
+                             elem alpha, elem beta, elem *c, size_t ldc)                                     \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { ars = 1 };                                                                                    \
+        const v zero = {0}, scale = NRXI_GEMM_SPLAT_##S(alpha), keep = NRXI_GEMM_SPLAT_##S(beta);            \
+        ROWS(NRXI_GEMM_INIT1, S)                                                                             \
+        for (; k > 0; k--, a += rows, b += brs, next += brs) {                                               \
+            const v b0 = *(const vu *)b;                                                                     \
+            __builtin_prefetch(next, 0, 2);                                                                  \
+            ROWS(NRXI_GEMM_STEP1, S)                                                                         \
+        }                                                                                                    \
+        ROWS(NRXI_GEMM_STORE1, S)                                                                            \
+    }
 #define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
     NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
     NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
@@ -1536,6 +1557,10 @@ NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEM
               F32X16)
 NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
               F64X8)
+NRXI_GEMM_LINE(nrxi_gemm_line8_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, 8, F32X16)
+NRXI_GEMM_LINE(nrxi_gemm_line16_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS16, 16, F32X16)
+NRXI_GEMM_LINE(nrxi_gemm_line8_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, 8, F64X8)
+NRXI_GEMM_LINE(nrxi_gemm_line16_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS16, 16, F64X8)
 #endif
 
 enum { NRXI_GEMM_TURN_F32 = 4, NRXI_GEMM_TURN_F64 = 2 }; /* entries in 16 bytes */
@@ -1615,6 +1640,8 @@ typedef struct nrxi_gemm_call_f64 {
     double alpha, beta;
     nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
+    void (*line[2])(size_t k, const double *a, const double *b, size_t brs, const double *next, double alpha,
+                    double beta, double *c, size_t ldc); /* 8 and 16 rows; or NULL */
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
@@ -1633,12 +1660,15 @@ typedef struct nrxi_gemm_call_f64 {
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
     g->dot = NULL;
+    g->line[0] = g->line[1] = NULL;
 #if defined(NRXI_VEC)
     g->mr = 6;
     g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
         NRXI_GEMM_TAKE(avx512, f64)
+        g->line[0] = nrxi_gemm_line8_f64;
+        g->line[1] = nrxi_gemm_line16_f64;
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
@@ -1819,6 +1849,34 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
+/* The same with all rows of C in registers: every line of B is used once, and called for four lines ahead
+   in its row (the last four of a range: in the rows to come). */
+NRXI_FN void nrxi_gemm_line_job_f64(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
+    double t[NRXI_GEMM_LINE_BYTES / sizeof(double)], few[NRXI_GEMM_STREAM_KC * 16],
+        wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
+    size_t rows = g->m > 8 ? 16 : 8, lanes = g->nh, ahead = 4 * lanes, j0 = chunk * g->width, j, p, kc;
+    size_t count = nrxi_gemm_min(g->n - j0, g->width);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_STREAM_KC);
+        nrxi_gemm_pack_f64(kc, g->m, rows, g->a + p * g->acs, g->ars, g->acs, few);
+        for (j = 0; j < count; j += lanes) {
+            const double *b = g->b + p * g->brs + j0 + j, *next = b;
+            size_t brs = g->brs;
+            if (j + ahead < count) next = b + ahead;
+            else if (count > ahead && g->k - p >= 2 * kc) next = b + kc * brs - (count - ahead);
+            if (count - j < lanes) {
+                nrxi_gemm_pack_f64(kc, count - j, lanes, b, 1, brs, wide);
+                next = b = wide;
+                brs = lanes;
+            }
+            g->line[rows == 16](kc, few, b, brs, next, g->alpha, p ? (double)1 : (double)0, t + j, g->width);
+        }
+    }
+    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
 /* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
    rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
@@ -1865,6 +1923,11 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
         o.crs = g->ccs; o.ccs = g->crs;
     }
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
+    if (o.bcs == 1 && o.line[0] && o.m > 4) {
+        o.width = NRXI_GEMM_LINE_BYTES / sizeof(double) / (o.m > 8 ? 16 : 8);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_line_job_f64, &o);
+        return 1;
+    }
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
@@ -1872,6 +1935,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
+    if (g->m > g->n && o.m > 4 && o.m <= o.nr) return 0; /* one pass of the direct way reads A as well */
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
     nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
@@ -2129,6 +2193,8 @@ typedef struct nrxi_gemm_call_f32 {
     float alpha, beta;
     nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
     void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
+    void (*line[2])(size_t k, const float *a, const float *b, size_t brs, const float *next, float alpha,
+                    float beta, float *c, size_t ldc); /* 8 and 16 rows; or NULL */
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
@@ -2147,12 +2213,15 @@ typedef struct nrxi_gemm_call_f32 {
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
     g->dot = NULL;
+    g->line[0] = g->line[1] = NULL;
 #if defined(NRXI_VEC)
     g->mr = 6;
     g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
         NRXI_GEMM_TAKE(avx512, f32)
+        g->line[0] = nrxi_gemm_line8_f32;
+        g->line[1] = nrxi_gemm_line16_f32;
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
@@ -2333,6 +2402,34 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
+/* The same with all rows of C in registers: every line of B is used once, and called for four lines ahead
+   in its row (the last four of a range: in the rows to come). */
+NRXI_FN void nrxi_gemm_line_job_f32(void *arg, size_t chunk)
+{
+    const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
+    float t[NRXI_GEMM_LINE_BYTES / sizeof(float)], few[NRXI_GEMM_STREAM_KC * 16],
+        wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
+    size_t rows = g->m > 8 ? 16 : 8, lanes = g->nh, ahead = 4 * lanes, j0 = chunk * g->width, j, p, kc;
+    size_t count = nrxi_gemm_min(g->n - j0, g->width);
+    for (p = 0; p < g->k; p += kc) {
+        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_STREAM_KC);
+        nrxi_gemm_pack_f32(kc, g->m, rows, g->a + p * g->acs, g->ars, g->acs, few);
+        for (j = 0; j < count; j += lanes) {
+            const float *b = g->b + p * g->brs + j0 + j, *next = b;
+            size_t brs = g->brs;
+            if (j + ahead < count) next = b + ahead;
+            else if (count > ahead && g->k - p >= 2 * kc) next = b + kc * brs - (count - ahead);
+            if (count - j < lanes) {
+                nrxi_gemm_pack_f32(kc, count - j, lanes, b, 1, brs, wide);
+                next = b = wide;
+                brs = lanes;
+            }
+            g->line[rows == 16](kc, few, b, brs, next, g->alpha, p ? (float)1 : (float)0, t + j, g->width);
+        }
+    }
+    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+}
+
 /* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
    rows of A at a time. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
@@ -2379,6 +2476,11 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
         o.crs = g->ccs; o.ccs = g->crs;
     }
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
+    if (o.bcs == 1 && o.line[0] && o.m > 4) {
+        o.width = NRXI_GEMM_LINE_BYTES / sizeof(float) / (o.m > 8 ? 16 : 8);
+        nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_line_job_f32, &o);
+        return 1;
+    }
     if (o.bcs == 1) {
         size_t rows = nrxi_gemm_round(o.m, o.m <= o.mh ? o.mh : o.mr);
         o.width = NRXI_GEMM_STREAM_SUMS / rows / o.nr * o.nr;
@@ -2386,6 +2488,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
+    if (g->m > g->n && o.m > 4 && o.m <= o.nr) return 0; /* one pass of the direct way reads A as well */
     o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
     nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
@@ -2613,7 +2716,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 2320814848
+#elif NRXI_GEMM_VERSION != 3488390786
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
