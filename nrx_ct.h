@@ -1169,7 +1169,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx solve (implementation) */
 #ifndef NRXI_SOLVE_VERSION
-#define NRXI_SOLVE_VERSION 668024902
+#define NRXI_SOLVE_VERSION 3993297318
 /* Iterative solvers over nrx_linop and nrx_functional. One body serves both precisions: vectors are void pointers, and the few
    vector primitives choose by dtype. Scalars are f64 throughout. Needs the core block only. `who` names the public caller in
    messages. A solver may return NRX_E_CANCELLED, NRX_E_NUMERIC or the status of a failed callback; x is then its last good iterate.
@@ -1560,7 +1560,7 @@ NRXI_FN nrx_status nrxi_solve_cgls(const char *who, const nrx_linop *a, const vo
     size_t n = a->cols, m = a->rows, k;
     int t = a->dtype;
     void *r, *q, *g, *p;
-    double gg, old, qq, scale, d2;
+    double gg, old, pp, qq, rr, scale, d2, norm2 = 0.0;
     nrx_status status = nrxi_solver_begin(&s, who, t, d, info);
     if (status != NRX_OK || (status = nrxi_solver_check_linop(&s, a, 0, 1)) != NRX_OK || (status = nrxi_solver_room(&s, 2, n, 2, m)) != NRX_OK)
         return status;
@@ -1585,7 +1585,8 @@ NRXI_FN nrx_status nrxi_solve_cgls(const char *who, const nrx_linop *a, const vo
     else s.info->residual = sqrt(gg) / scale;
     for (k = 1; k <= s.d.max_iter && !s.info->stop; k++) {
         if (nrxi_solver_apply(&s, a, p, q)) break;
-        qq = nrxi_vec_dot(m, t, q, q) + d2 * nrxi_vec_dot(n, t, p, p);
+        pp = nrxi_vec_dot(n, t, p, p);
+        qq = nrxi_vec_dot(m, t, q, q) + d2 * pp;
         if (!nrxi_finite_f64(&qq)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
         if (qq <= 0.0) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
         nrxi_vec_axpy(n, t, gg / qq, p, x);
@@ -1596,8 +1597,13 @@ NRXI_FN nrx_status nrxi_solve_cgls(const char *who, const nrx_linop *a, const vo
         gg = nrxi_vec_dot(n, t, g, g);
         s.info->residual = sqrt(gg) / scale;
         if (nrxi_solver_report(&s, k, s.info->residual)) break;
-        if (s.d.discrepancy > 0.0 && nrxi_vec_norm(m, t, r) <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
+        rr = nrxi_vec_dot(m, t, r, r);
+        if (s.d.discrepancy > 0.0 && sqrt(rr) <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
         if (s.info->residual <= s.d.tol || gg == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        /* what is left of the gradient is rounding: further directions would be made of it, and lead away from x */
+        if (qq > norm2 * pp) norm2 = qq / pp;
+        if (d2 > 0.0) rr += d2 * nrxi_vec_dot(n, t, x, x);
+        if (gg <= s.eps * s.eps * norm2 * rr) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; }
         nrxi_vec_lin(n, t, 1.0, g, gg / old, p, p);
     }
     s.info->objective = 0.5 * nrxi_vec_dot(m, t, r, r) + 0.5 * d2 * nrxi_vec_dot(n, t, x, x);
@@ -1681,6 +1687,7 @@ NRXI_FN nrx_status nrxi_solve_lsqr(const char *who, const nrx_linop *a, const vo
         if (nrxi_solver_report(&s, k, rnorm)) break;
         if (s.d.discrepancy > 0.0 && rnorm <= s.d.discrepancy) { nrxi_solver_stop(&s, NRX_STOP_DISCREPANCY); break; }
         if (test2 <= s.d.tol || rnorm <= s.d.tol * bnorm || alpha == 0.0 || beta == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        if (test2 <= s.eps) { nrxi_solver_stop(&s, NRX_STOP_STALLED); break; } /* as in CGLS */
         if (sqrt(anorm2 * ddnorm) > 0.1 / s.eps) { nrxi_solver_stop(&s, NRX_STOP_CONDITION); break; }
     }
     return nrxi_solver_end(&s);
@@ -2112,7 +2119,7 @@ NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const n
     }
     return nrxi_solver_end(&s);
 }
-#elif NRXI_SOLVE_VERSION != 668024902
+#elif NRXI_SOLVE_VERSION != 3993297318
 #error "nrx: headers with different versions of the solve block are mixed in one translation unit"
 #endif
 /* <<< nrx solve (implementation) */
