@@ -2125,7 +2125,7 @@ NRXI_FN nrx_status nrxi_solve_pdhg(const char *who, const nrx_linop *op, const n
 /* <<< nrx solve (implementation) */
 /* >>> nrx files (implementation) */
 #ifndef NRXI_FILES_VERSION
-#define NRXI_FILES_VERSION 1209518921
+#define NRXI_FILES_VERSION 1664771424
 /* .npy (versions 1 to 3, either byte order, C or Fortran order) and stored .npz, from paths and from memory.
    Formats: numpy.lib.format; zip by PKWARE's APPNOTE. Every access is checked against the size of what holds
    it, so that any input gives a status and one line. Arrays come out in C order as
@@ -2561,7 +2561,8 @@ NRXI_FN nrx_status nrxi_file_write(const char *path, const void *head, size_t he
     FILE *f = path ? fopen(path, "wb") : NULL;
     int ok;
     if (!f) return nrxi_fail(env, NRX_E_IO, "nrx file write: '%s' cannot be opened for writing", path);
-    ok = fwrite(head, 1, head_size, f) == head_size && (n == 0 || fwrite(bytes, 1, n, f) == n);
+    ok = (head_size == 0 || fwrite(head, 1, head_size, f) == head_size) &&
+         (n == 0 || fwrite(bytes, 1, n, f) == n);
     if (fclose(f) != 0) ok = 0;
     if (ok) return NRX_OK;
     (void)remove(path);
@@ -2790,7 +2791,7 @@ NRXI_FN nrx_status nrxi_npz_encode(const nrx_npz_item *items, size_t count, unsi
     return NRX_OK;
 }
 NRXI_GLUE_END
-#elif NRXI_FILES_VERSION != 1209518921
+#elif NRXI_FILES_VERSION != 1664771424
 #error "nrx: headers with different versions of the files block are mixed in one translation unit"
 #endif
 /* <<< nrx files (implementation) */
