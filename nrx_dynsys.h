@@ -651,6 +651,35 @@ NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double 
 NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, size_t theiler, size_t nr,
     const double *r, double *C);
 
+/* Correlation dimension extrapolated to radius zero, for attractors whose measure is so uneven that the plain
+ * slope of log C over log r creeps towards its limit (Sprott & Rowlands, Int. J. Bifurcation Chaos 11 (2001)
+ * 1865). Where a map folds quadratically its density rises like an inverse square root, the square of which is
+ * just not integrable: C(r) = A r^D (B - ln r), exactly so to first order for the logistic map at r = 4. The
+ * local slopes over half octaves of r are fitted by D - 1 / (B - ln r) + E r, where B = infinity is a plain power
+ * law and E r the first order of an edge; weights and errors by the jackknife over 16 blocks of time (pairs share
+ * points), the error of D widened by the root of misfit. Neighbours by a grid, one per two octaves, with as many
+ * reference points as `budget` allows: 1e6 points take seconds. Noise shows as slopes towards d: set r_min above. */
+typedef struct nrx_dyn_dimension_desc {
+  size_t theiler;      /* pairs at most this many samples apart are left out */
+  double r_max, r_min; /* radii; 0 = a tenth of the spread (root of the summed variances), as far as pairs go */
+  double budget;       /* distances to evaluate per grid; 0 = 3e8 */
+  nrx_env env;
+} nrx_dyn_dimension_desc;
+
+typedef struct nrx_dyn_dimension_info {
+  double dimension, error;           /* D and its standard error */
+  double plain, plain_error;         /* weighted mean slope over the same radii */
+  double log_term;                   /* 1 / (B - ln r_max), 0 for a power law, at most 0.5 */
+  double misfit;                     /* chi square per degree of freedom */
+  size_t bins;                       /* half octaves used; radius[i] is the upper end of the i-th */
+  double radius[48], slope[48], slope_error[48];
+} nrx_dyn_dimension_info;
+
+/* Points x [n][d] in order of time, n >= 1000; desc may be NULL. NRX_E_NUMERIC when fewer than 6 half octaves
+ * have enough pairs. */
+NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const double *x,
+    const nrx_dyn_dimension_desc *desc, nrx_dyn_dimension_info *info);
+
 /* Occupied cubes of side L / 2^k, k = 1 .. levels, L the largest extent; counts [levels]. d * levels <=
  * 60. */
 NRX_DEF nrx_status nrx_dyn_box_counts(size_t n, size_t d, const double *x, size_t levels, size_t *counts);
@@ -4921,6 +4950,258 @@ NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, 
     }
   for (k = 0; k < nr; k++) C[k] = (k ? C[k - 1] : 0.0) + C[k] / pairs;
   return NRX_OK;
+}
+
+/* Pairs by block of time (16 x 16) and half octave below R (0 .. 3; 4 is the rest). The grid lies over at most
+ * three axes, cells sorted with the last axis fastest, so that three neighbours there are one run. Each axis has
+ * `bits` of a key with the sample's number in the bits below; cell numbers 1 .. 2^bits - 2 leave room for +- 1. */
+enum { NRXI_DYN_BLOCKS = 16, NRXI_DYN_HALVES = 5, NRXI_DYN_SLOPES = 48, NRXI_DYN_FEWEST = 8 };
+typedef struct nrxi_dyn_grid {
+  size_t n, d, axes, axis[3], bits, cells;
+  double lo[3], extent[3];
+  uint64_t *key;                  /* sorted; then the cells' keys */
+  size_t *start, *time;           /* [cells + 1], [n] sample numbers in order of cells */
+  double *z;                      /* [n][d] in that order */
+} nrxi_dyn_grid;
+
+static void nrxi_dyn_grid_fill(nrxi_dyn_grid *g, const double *x, double R)
+{
+  size_t i, j, shift = 64 - g->axes * g->bits;
+  double cells = (double)(((uint64_t)1 << g->bits) - 2);
+  for (i = 0; i < g->n; i++) {
+    uint64_t v = 0;
+    for (j = 0; j < g->axes; j++) {
+      double side = nrxi_dyn_max(R, g->extent[j] / cells * 1.000001);
+      v = v << g->bits | (1 + (uint64_t)((x[i * g->d + g->axis[j]] - g->lo[j]) / side));
+    }
+    g->key[i] = v << shift | i;
+  }
+  nrxi_dyn_sort_u64(g->n, g->key);
+  for (g->cells = 0, i = 0; i < g->n; i++) {
+    uint64_t v = g->key[i] >> shift;
+    g->time[i] = (size_t)(g->key[i] & (((uint64_t)1 << shift) - 1));
+    memcpy(g->z + i * g->d, x + g->time[i] * g->d, g->d * sizeof(double));
+    if (i == 0 || v != g->key[g->cells - 1]) { g->key[g->cells] = v; g->start[g->cells++] = i; }
+  }
+  g->start[g->cells] = g->n;
+}
+
+/* Points of the run of neighbour cells around cell c in row `row` of 3^(axes - 1): [*from, *to). */
+static void nrxi_dyn_grid_run(const nrxi_dyn_grid *g, size_t c, size_t row, size_t *from, size_t *to)
+{
+  uint64_t v = g->key[c], one = 1;
+  size_t j, end[2], k;
+  for (j = 1; j < g->axes; j++, row /= 3) v = v + ((uint64_t)(row % 3) << j * g->bits) - (one << j * g->bits);
+  for (k = 0; k < 2; k++) { /* first cell at or above v - 1, first above v + 1 */
+    size_t lo = 0, hi = g->cells;
+    uint64_t want = k ? v + 2 : v - 1;
+    while (lo < hi) {
+      size_t mid = (lo + hi) / 2;
+      if (g->key[mid] < want) lo = mid + 1;
+      else hi = mid;
+    }
+    end[k] = lo;
+  }
+  *from = g->start[end[0]]; *to = g->start[end[1]];
+}
+
+static void nrxi_dyn_grid_count(const nrxi_dyn_grid *g, double R, size_t theiler, double budget, double *count)
+{
+  size_t rows = g->axes == 1 ? 1 : g->axes == 2 ? 3 : 9, c, row, i, j, k, from, to, stride, d = g->d;
+  size_t block = (g->n + NRXI_DYN_BLOCKS - 1) / NRXI_DYN_BLOCKS;
+  double work = 0, scale = 1 / (R * R);
+  for (c = 0; c < g->cells; c++)
+    for (row = 0; row < rows; row++) {
+      nrxi_dyn_grid_run(g, c, row, &from, &to);
+      work += (double)(to - from) * (double)(g->start[c + 1] - g->start[c]);
+    }
+  stride = 1 + (size_t)(work / budget);
+  memset(count, 0, NRXI_DYN_BLOCKS * NRXI_DYN_BLOCKS * NRXI_DYN_HALVES * sizeof(double));
+  for (c = 0; c < g->cells; c++) {
+    size_t first = (g->start[c] + stride - 1) / stride * stride;
+    for (row = 0; first < g->start[c + 1] && row < rows; row++) {
+      nrxi_dyn_grid_run(g, c, row, &from, &to);
+      for (i = first; i < g->start[c + 1]; i += stride) {
+        const double *p = g->z + i * d;
+        double *mine = count + g->time[i] / block * (NRXI_DYN_BLOCKS * NRXI_DYN_HALVES);
+        for (j = from; j < to; j++) {
+          const double *q = g->z + j * d;
+          double d2 = 0;
+          uint64_t bits;
+          for (k = 0; k < d; k++) d2 += (p[k] - q[k]) * (p[k] - q[k]);
+          d2 *= scale;
+          if (d2 >= 1 || (g->time[i] > g->time[j] ? g->time[i] - g->time[j] : g->time[j] - g->time[i]) <= theiler)
+            continue;
+          memcpy(&bits, &d2, sizeof bits); /* the exponent of the square counts half octaves */
+          k = (size_t)(1022 - (bits >> 52));
+          mine[g->time[j] / block * NRXI_DYN_HALVES + (k < 4 ? k : 4)] += 1;
+        }
+      }
+    }
+  }
+}
+
+/* Slopes nu [bins] with weights w = D - (mean over the half octave of 1 / (1/u + ln(r_max / r))) + E r: weighted
+ * least squares in D and E for each u of a fine grid. terms: 3 all, 2 without u, 1 D alone. Returns chi square. */
+static double nrxi_dyn_dimension_fit(size_t bins, const double *nu, const double *w, int terms, double *D,
+    double *u_best)
+{
+  const double half = 0.5 * 0.69314718055994530942;
+  double best = HUGE_VAL;
+  size_t i, step;
+  for (step = 0; step <= (terms == 3 ? 1000 : 0); step++) {
+    double u = 0.5 * (double)step / 1000, s = 0, sh = 0, shh = 0, sy = 0, shy = 0, chi = 0, det, a, b;
+    double y[NRXI_DYN_SLOPES], h[NRXI_DYN_SLOPES];
+    for (i = 0; i < bins; i++) {
+      double t = half * (double)i;
+      h[i] = terms > 1 ? exp(-t) : 0;
+      y[i] = nu[i] + log((1 + u * (t + half)) / (1 + u * t)) / half;
+      s += w[i]; sh += w[i] * h[i]; shh += w[i] * h[i] * h[i]; sy += w[i] * y[i]; shy += w[i] * h[i] * y[i];
+    }
+    det = s * shh - sh * sh;
+    b = terms > 1 ? (s * shy - sh * sy) / det : 0;
+    a = (sy - b * sh) / s;
+    for (i = 0; i < bins; i++) chi += w[i] * (y[i] - a - b * h[i]) * (y[i] - a - b * h[i]);
+    if (chi < best) { best = chi; *D = a; *u_best = u; }
+  }
+  return best;
+}
+
+/* Local slopes of one grid's four half octaves, all blocks (leave = BLOCKS) or all but one. */
+static void nrxi_dyn_dimension_slopes(const double *count, size_t leave, double *nu, double *pairs)
+{
+  size_t a, b, k;
+  double sum[NRXI_DYN_HALVES] = {0, 0, 0, 0, 0}, below;
+  for (a = 0; a < NRXI_DYN_BLOCKS; a++)
+    for (b = 0; b < NRXI_DYN_BLOCKS; b++)
+      for (k = 0; k < NRXI_DYN_HALVES && a != leave && b != leave; k++)
+        sum[k] += count[(a * NRXI_DYN_BLOCKS + b) * NRXI_DYN_HALVES + k];
+  for (below = sum[4], k = 4; k-- > 0; below += sum[k]) {
+    nu[k] = below > 0 ? log((below + sum[k]) / below) / (0.5 * 0.69314718055994530942) : 0.0;
+    pairs[k] = below;
+  }
+}
+
+/* Chooses the radii, fits, and takes the jackknife. var [bins]: squared errors of the slopes nu [B + 1][], whose
+ * last row has all blocks. Leaves w in var. */
+static void nrxi_dyn_dimension_estimate(double (*nu)[NRXI_DYN_SLOPES], size_t B, double *var,
+    nrx_dyn_dimension_info *info)
+{
+  size_t b, i, k, m = info->bins, from;
+  double w[NRXI_DYN_SLOPES], D, u, lo = 0, hi = 1;
+  int terms;
+  for (from = 0;; from++) { /* a fit that holds, from the widest range of radii on */
+    for (i = from; i < m; i++) w[i] = 1 / var[i];
+    info->misfit = nrxi_dyn_dimension_fit(m - from, nu[B] + from, w + from, 3, &D, &u) / (double)(m - from - 3);
+    if (info->misfit <= 1.5) break;
+    if (m - from == NRXI_DYN_FEWEST || from == 4) { from = 0; break; }
+  }
+  for (i = 0; i < m; i++) w[i] = 1 / var[i];
+  for (k = 0; k < 50 && from == 0; k++) { /* none holds, as on a Cantor set: the variance of the scatter beside var */
+    double mid = 0.5 * (lo + hi), chi;
+    for (i = 0; i < m; i++) w[i] = 1 / (var[i] + (k ? mid : 0));
+    chi = nrxi_dyn_dimension_fit(m, nu[B], w, 3, &D, &u) / (double)(m - 3);
+    if (k == 0) info->misfit = chi;
+    if (k == 0 && chi <= 1.5) break;
+    if (chi > 1) lo = mid;
+    else hi = mid;
+  }
+  for (i = from; i < m; i++) {
+    info->radius[i - from] = info->radius[i];
+    info->slope[i - from] = info->slope[i];
+    info->slope_error[i - from] = info->slope_error[i];
+    w[i - from] = w[i];
+    for (b = 0; b <= B; b++) nu[b][i - from] = nu[b][i];
+  }
+  info->bins = m -= from;
+  nrxi_dyn_dimension_fit(m, nu[B], w, 1, &info->plain, &u);
+  hi = nrxi_dyn_dimension_fit(m, nu[B], w, 2, &D, &u);
+  terms = hi - nrxi_dyn_dimension_fit(m, nu[B], w, 3, &info->dimension, &info->log_term) > 4 ? 3 : 2;
+  if (terms == 2) { info->dimension = D; info->log_term = 0; } /* no logarithm beyond two standard errors */
+  for (k = 0; k < 2; k++) { /* errors: k = 1 of the plain slope */
+    double blocks = 0, bins = 0, center = k ? info->plain : info->dimension;
+    for (b = 0; b < B; b++) {
+      nrxi_dyn_dimension_fit(m, nu[b], w, k ? 1 : terms, &D, &u);
+      blocks += (D - center) * (D - center) * (double)(B - 1) / (double)B;
+    }
+    for (i = 0; i < m && lo > 0; i++) { /* scatter: one half octave left out */
+      double keep = w[i];
+      w[i] = 0;
+      nrxi_dyn_dimension_fit(m, nu[B], w, k ? 1 : terms, &D, &u);
+      w[i] = keep;
+      bins += (D - center) * (D - center) * (double)(m - 1) / (double)m;
+    }
+    if (k) info->plain_error = sqrt(blocks + bins);
+    else info->error = sqrt(blocks + bins);
+  }
+}
+
+NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const double *x,
+    const nrx_dyn_dimension_desc *desc, nrx_dyn_dimension_info *info)
+{
+  enum { B = NRXI_DYN_BLOCKS, S = NRXI_DYN_SLOPES };
+  nrx_dyn_dimension_desc o = NRX_ZERO;
+  nrxi_dyn_grid g;
+  double nu[B + 1][S], w[S], pairs[S], spread = 0, R, mean, *count = NULL;
+  size_t i, j, k, b, bits;
+  int enough = 1;
+  nrx_status st = NRX_E_NOMEM;
+  if (desc) o = *desc;
+  if (!x || !info || n < 1000 || d == 0 || o.theiler > n / 2 || !nrxi_all_finite(x, n * d, NRX_F64)
+      || !(o.r_max >= 0 && o.r_min >= 0))
+    return nrxi_fail(&o.env, NRX_E_ARG,
+        "nrx_dyn_correlation_dimension: needs 1000 finite points, theiler at most half of them");
+  memset(&g, 0, sizeof g);
+  memset(info, 0, sizeof *info);
+  g.n = n; g.d = d;
+  for (j = 0; j < d; j++) { /* the spread; the three widest axes carry the grid */
+    double lo = x[j], hi = lo, m = 0, v = 0;
+    for (i = 0; i < n; i++) { double e = x[i * d + j] - x[j]; m += e; v += e * e;
+      lo = nrxi_dyn_min(lo, x[i * d + j]); hi = nrxi_dyn_max(hi, x[i * d + j]); }
+    m /= (double)n;
+    spread += v / (double)n - m * m;
+    for (k = g.axes; k > 0 && g.extent[k - 1] < hi - lo; k--)
+      if (k < 3) { g.extent[k] = g.extent[k - 1]; g.lo[k] = g.lo[k - 1]; g.axis[k] = g.axis[k - 1]; }
+    if (k < 3) { g.extent[k] = hi - lo; g.lo[k] = lo; g.axis[k] = j; g.axes += g.axes < 3; }
+  }
+  R = o.r_max > 0 ? o.r_max : 0.1 * sqrt(spread);
+  if (!(R > 0) || !nrxi_finite_f64(&R))
+    return nrxi_fail(&o.env, NRX_E_NUMERIC, "nrx_dyn_correlation_dimension: constant data");
+  for (bits = 1; n >> bits; bits++) { }
+  g.bits = (64 - bits) / g.axes < 30 ? (64 - bits) / g.axes : 30;
+  g.key = (uint64_t *)nrxi_alloc(&o.env, n, sizeof(uint64_t));
+  g.start = (size_t *)nrxi_alloc(&o.env, n + 1, sizeof(size_t));
+  g.time = (size_t *)nrxi_alloc(&o.env, n, sizeof(size_t));
+  g.z = (double *)nrxi_alloc(&o.env, n * d, sizeof(double));
+  count = (double *)nrxi_alloc(&o.env, B * B * NRXI_DYN_HALVES, sizeof(double));
+  if (!g.key || !g.start || !g.time || !g.z || !count) goto done;
+  for (k = 0; k + 4 <= S && enough; k += 4, R *= 0.25) { /* two octaves at a time */
+    nrxi_dyn_grid_fill(&g, x, R);
+    nrxi_dyn_grid_count(&g, R, o.theiler, o.budget > 0 ? o.budget : 3e8, count);
+    for (b = 0; b <= B; b++) nrxi_dyn_dimension_slopes(count, b, nu[b] + k, pairs + k);
+    for (i = k; i < k + 4 && enough; i++) {
+      for (mean = 0, b = 0; b < B; b++) mean += nu[b][i] / B;
+      for (w[i] = 0, b = 0; b < B; b++) w[i] += (nu[b][i] - mean) * (nu[b][i] - mean) * (B - 1) / B;
+      info->radius[i] = R * pow(2, -0.5 * (double)(i - k));
+      info->slope[i] = nu[B][i];
+      info->slope_error[i] = sqrt(w[i]);
+      if (pairs[i] < 1000 || !(w[i] > 0 && w[i] < 0.01) || info->radius[i] < o.r_min) enough = 0;
+      else info->bins++;
+    }
+    if (nrxi_progress(&o.env, info->bins, S, R)) { st = NRX_E_CANCELLED; goto done; }
+  }
+  st = NRX_E_NUMERIC;
+  if (info->bins < NRXI_DYN_FEWEST) {
+    nrxi_fail(&o.env, st, "nrx_dyn_correlation_dimension: %zu half octaves have enough pairs, needs %d",
+        info->bins, NRXI_DYN_FEWEST);
+    goto done;
+  }
+  st = NRX_OK;
+  nrxi_dyn_dimension_estimate(nu, B, w, info);
+done:
+  nrxi_free(&o.env, g.key); nrxi_free(&o.env, g.start); nrxi_free(&o.env, g.time); nrxi_free(&o.env, g.z);
+  nrxi_free(&o.env, count);
+  return st == NRX_E_NOMEM ? nrxi_dyn_oom(&o.env, "nrx_dyn_correlation_dimension") : st;
 }
 
 NRX_DEF nrx_status nrx_dyn_box_counts(size_t n, size_t d, const double *x, size_t levels, size_t *counts)
