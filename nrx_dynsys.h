@@ -488,8 +488,7 @@ typedef struct nrx_dyn_delay {
   const double *tau;
 } nrx_dyn_delay;
 NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t,
-    double *y,
-            const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
+    double *y, const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info);
 
 /* Stochastic equations dy = f dt + g dW (Ito) with diagonal noise: g(user, t, y, out[n]); dg gives d g_i / d
  * y_i and may be NULL (a difference of g then replaces it). Euler-Maruyama (strong order 1/2) or Milstein
@@ -502,24 +501,20 @@ typedef struct nrx_dyn_noise {
   void *user;
 } nrx_dyn_noise;
 NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method,
-    uint64_t seed,
-            const double *y0, size_t nt, const double *t, size_t substeps,
-            double *y);
+    uint64_t seed, const double *y0, size_t nt, const double *t, size_t substeps, double *y);
 
 /* Exponential time differencing, fourth-order Runge-Kutta (Cox & Matthews 2002; coefficients by contour
  * means, Kassam & Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214) for v' = L v + N(t, v) with diagonal real L
  * [n] and complex v [n][2]. Writes the state after every `every` steps, out [count][n][2]; v is advanced in
  * place. */
-NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L,
-            nrx_status (*nonlinear)(void *user, double t, const double *v, double *nv),
-            void *user,
-            double t0, double h, size_t count, size_t every, double *v, double *out);
+NRX_DEF nrx_status nrx_dyn_etdrk4(size_t n, const double *L, nrx_status (*nonlinear)(void *user, double t,
+    const double *v, double *nv), void *user, double t0, double h, size_t count, size_t every, double *v,
+    double *out);
 
 /* Kuramoto-Sivashinsky u_t = -u u_x - u_xx - u_xxxx, period `length`, n grid points (even), ETDRK4 with
  * two-thirds dealiasing. u0 [n]; out [count][n] real fields, one every `every` steps of h. */
 NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h,
-    size_t count,
-            size_t every, double *out, const nrx_env *env);
+    size_t count, size_t every, double *out, const nrx_env *env);
 
 /* Variational equations: a field of size n + n k whose state is (y, Q) with Q [n][k] tangent columns, Q' =
  * J(t, y) Q. Without f->jac the product is a central difference along each column. `buf` needs n n + 4 n
@@ -543,11 +538,8 @@ typedef struct nrx_dyn_parametric {
   size_t n, np;
 } nrx_dyn_parametric;
 NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p, const double *y0, size_t nt,
-            const double *t, size_t substeps,
-            nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
-            double *grad),
-            void *loss_user, double *value, double *grad_y0, double *grad_p,
-            const nrx_env *env);
+    const double *t, size_t substeps, nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
+    double *grad), void *loss_user, double *value, double *grad_y0, double *grad_p, const nrx_env *env);
 
 /* ======================================== 2. the catalogue ================ */
 
@@ -616,8 +608,7 @@ typedef struct nrx_dyn_lyapunov_info {
 /* exponents [k] descending, errors [k] or NULL, info or NULL. NRX_E_NUMERIC when the orbit escapes. Cost per
  * QR: a few steps of n + n k equations. Progress reports time done. */
 NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc,
-    double *exponents,
-            double *errors, nrx_dyn_lyapunov_info *info);
+    double *exponents, double *errors, nrx_dyn_lyapunov_info *info);
 
 /* Kaplan-Yorke dimension of a spectrum in any order; n when the sum is not negative, 0 when no exponent is
  * positive or zero. */
@@ -627,9 +618,8 @@ NRX_DEF double nrx_dyn_kaplan_yorke(size_t n, const double *exponents);
  * intervals of length dt, then backward. vectors [count][n][n] (columns, unit length), states [count][n] or
  * NULL, exponents [n] or NULL. */
 NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt,
-    size_t before, size_t count,
-            size_t after, double *vectors, double *states, double *exponents,
-            const nrx_env *env);
+    size_t before, size_t count, size_t after, double *vectors, double *states, double *exponents,
+    const nrx_env *env);
 
 /* Smallest angle (radians) between the span of the first k columns and the span of the rest of V [n][n]. */
 NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V);
@@ -639,8 +629,7 @@ NRX_DEF double nrx_dyn_splitting_angle(size_t n, size_t k, const double *V);
  * (Rosenstein et al. 1993); eps > 0: all neighbours within eps, logarithm of the mean (Kantz 1994). Fit a
  * line to the linear part with nrx_dyn_slope. O(N^2). */
 NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler,
-    double eps, size_t kmax,
-            double *S);
+    double eps, size_t kmax, double *S);
 
 /* Least-squares slope of y [n] over x [n]; intercept may be NULL. */
 NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double *intercept);
@@ -651,31 +640,32 @@ NRX_DEF double nrx_dyn_slope(size_t n, const double *x, const double *y, double 
 NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, size_t theiler, size_t nr,
     const double *r, double *C);
 
-/* Correlation dimension extrapolated to radius zero, for attractors whose measure is so uneven that the plain
- * slope of log C over log r creeps towards its limit (Sprott & Rowlands, Int. J. Bifurcation Chaos 11 (2001)
- * 1865). Where a map folds quadratically its density rises like an inverse square root, the square of which is
- * just not integrable: C(r) = A r^D (B - ln r), exactly so to first order for the logistic map at r = 4. The
- * local slopes over half octaves of r are fitted by D - 1 / (B - ln r) + E r, where B = infinity is a plain power
- * law and E r the first order of an edge; weights and errors by the jackknife over 16 blocks of time (pairs share
- * points), the error of D widened by the root of misfit. Neighbours by a grid, one per two octaves, with as many
- * reference points as `budget` allows: 1e6 points take seconds. Noise shows as slopes towards d: set r_min above. */
+/* Correlation dimension extrapolated to radius zero, for measures so uneven that the slope of log C over
+ * log r creeps to its limit (Sprott & Rowlands, Int. J. Bifurcation Chaos 11 (2001) 1865). A quadratic fold
+ * leaves a density like an inverse square root, whose square just fails to be integrable: C(r) = A r^D
+ * (B - ln r), to first order exact for the logistic map at r = 4. The slopes of half octaves of r are fitted
+ * by D - 1 / (B - ln r) + E r: E r is the first order of an edge, the logarithm stays if it lowers chi square
+ * by 4 (too few points do not show it: see `other`). Weights and errors by the jackknife over 16 blocks of time; if not even radii below r_max / 4 fit
+ * (misfit above 1.5: lacunar sets), the variance of the scatter is added. Other powers bias it (density
+ * x^-1/3: 1.05 for 1). Grids for each two octaves: 1e6 points take seconds. Noise shows as slopes near d. */
 typedef struct nrx_dyn_dimension_desc {
   size_t theiler;      /* pairs at most this many samples apart are left out */
-  double r_max, r_min; /* radii; 0 = a tenth of the spread (root of the summed variances), as far as pairs go */
+  double r_max, r_min; /* 0 = a tenth of the spread (root of the summed variances); as far as pairs go */
   double budget;       /* distances to evaluate per grid; 0 = 3e8 */
   nrx_env env;
 } nrx_dyn_dimension_desc;
 
 typedef struct nrx_dyn_dimension_info {
   double dimension, error;           /* D and its standard error */
+  double other;                      /* D of the fit not chosen, with or without the logarithm */
   double plain, plain_error;         /* weighted mean slope over the same radii */
-  double log_term;                   /* 1 / (B - ln r_max), 0 for a power law, at most 0.5 */
-  double misfit;                     /* chi square per degree of freedom */
+  double log_term;                   /* 1 / (B - ln r_max), 0 without logarithm, at most 0.5 */
+  double misfit;                     /* chi square per degree of freedom, scatter not added */
   size_t bins;                       /* half octaves used; radius[i] is the upper end of the i-th */
   double radius[48], slope[48], slope_error[48];
 } nrx_dyn_dimension_info;
 
-/* Points x [n][d] in order of time, n >= 1000; desc may be NULL. NRX_E_NUMERIC when fewer than 6 half octaves
+/* Points x [n][d] in order of time, n >= 1000; desc may be NULL. NRX_E_NUMERIC when fewer than 8 half octaves
  * have enough pairs. */
 NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const double *x,
     const nrx_dyn_dimension_desc *desc, nrx_dyn_dimension_info *info);
@@ -692,18 +682,13 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
  * points [max][n], eigenvalues [max][n][2] or NULL, stable[max] (1 = attracting) or NULL; *count is the
  * number found. */
 NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi,
-    size_t tries,
-            uint64_t seed, size_t max, double *points, double *eigenvalues,
-            int *stable, size_t *count);
+    size_t tries, uint64_t seed, size_t max, double *points, double *eigenvalues, int *stable, size_t *count);
 
 /* Orbit diagram: for each of np parameter values (written to *param before the run) `keep` values of
  * component `which` after `skip` iterates (maps) or successive maxima of that component (flows). out
  * [np][keep], NaN where the orbit escaped or settled. */
 NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param,
-    size_t np,
-            const double *values, size_t which, size_t skip, size_t keep,
-            double *out,
-            const nrx_env *env);
+    size_t np, const double *values, size_t which, size_t skip, size_t keep, double *out, const nrx_env *env);
 
 /* Recurrence quantification of points [n][d] at radius eps, `theiler` diagonals excluded, lines of at least
  * lmin. O(N^2) time, O(N) memory. */
@@ -711,8 +696,7 @@ typedef struct nrx_dyn_recurrence {
   double rate, determinism, mean_line, longest_line, entropy, laminarity, trapping_time, divergence;
 } nrx_dyn_recurrence;
 NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler,
-    size_t lmin,
-            nrx_dyn_recurrence *out);
+    size_t lmin, nrx_dyn_recurrence *out);
 
 /* Delay embedding: out [n - (m-1) lag][m], row i = x_i, x_{i+lag}, ... */
 NRX_DEF nrx_status nrx_dyn_embed(size_t n, const double *x, size_t m, size_t lag, double *out);
@@ -880,16 +864,13 @@ NRX_DEF nrx_status nrx_dyn_model_field(const nrx_dyn_model *m, nrx_vfield *out);
 /* Choose the threshold: for each of nt thresholds the model is fitted on all but the last fifth of the
  * samples; rows [nt][4] get non-zeros, validation R^2, AICc, BIC; *best is the index of least AICc. */
 NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt,
-    const double *thresholds,
-            double *rows, size_t *best);
+    const double *thresholds, double *rows, size_t *best);
 
 /* PDE-FIND (Rudy et al. 2017) on u [nt][nx]: u_t from u^j times space derivatives up to `order` (j <= power),
  * periodic or not, STRidge on unit-norm columns. Terms in the order 1, u, u^2, .., u_1, u u_1, ...; coef
  * [(power+1)(order+1)]; the names are "u^j u_11". */
 NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic,
-    size_t power,
-            size_t order, double threshold, double *coef, double *r2,
-            const nrx_env *env);
+    size_t power, size_t order, double threshold, double *coef, double *r2, const nrx_env *env);
 
 /* Streaming least squares for data of any length: only the triangular factor R of [Theta Y] is kept, (p +
  * d)^2 numbers. */
@@ -981,9 +962,7 @@ NRX_DEF void nrx_dyn_auditor_free(nrx_dyn_auditor *a);
  * random states of the box lo .. hi. *null is its dimension, integrals [max][p-1] (library order without the
  * constant), ratio = s_min / s_1; either may be NULL. */
 NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi,
-    int degree, size_t points,
-            uint64_t seed, size_t max, double *integrals, size_t *null,
-            double *ratio);
+    int degree, size_t points, uint64_t seed, size_t max, double *integrals, size_t *null, double *ratio);
 
 /* Standard deviation of the noise of sampled states [n][d] (equally spaced), in their units, from the roughness
  * of their differences: an upper bound for smooth data; sd [d]. */
@@ -1021,8 +1000,7 @@ NRX_DEF nrx_status nrx_dyn_dmd(size_t m, size_t n, const double *x, const double
 /* Optimised DMD (Askham & Kutz 2018): x(t_i) = sum_j b_j exp(alpha_j t_i), any times, by variable projection;
  * alpha [r][2] holds the start and the result, modes [n][r][2] the b_j, error the relative residual. */
 NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r,
-    double *alpha, double *modes,
-            double *error, const nrx_env *env);
+    double *alpha, double *modes, double *error, const nrx_env *env);
 /* HAVOK (Brunton et al. 2017): v' = A v + B v_r from the first r singular vectors of the Hankel matrix of x;
  * A [r-1][r-1], B [r-1]; s [r]. */
 NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t delays, size_t r, double *A,
@@ -1134,9 +1112,8 @@ NRX_DEF void nrx_dyn_reservoir_free(nrx_dyn_reservoir *r);
  * shooting) with RAdam; params [hidden (2 N + 1) + N] start at random when `fresh`. nrx_dyn_mlp makes a field
  * of them. */
 NRX_DEF nrx_status nrx_dyn_neural_ode(size_t n, size_t N, const double *x, double dt, size_t hidden,
-    size_t window, size_t steps, double rate,
-            uint64_t seed, int fresh, double *params, double *loss,
-            const nrx_env *env);
+    size_t window, size_t steps, double rate, uint64_t seed, int fresh, double *params, double *loss,
+    const nrx_env *env);
 typedef struct nrx_dyn_mlp { size_t n, hidden; const double *params; } nrx_dyn_mlp;
 NRX_DEF nrx_status nrx_dyn_mlp_field(const nrx_dyn_mlp *m, nrx_vfield *out); /* hidden <= 1024 */
 
@@ -1189,8 +1166,7 @@ NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, dou
  * the first within `tolerance` (relative root mean square) or the best found. x [n][d] (d <= 3), text
  * receives the postfix tree, error its misfit. */
 NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves,
-    double tolerance, char *text, size_t size,
-            double *error, const nrx_env *env);
+    double tolerance, char *text, size_t size, double *error, const nrx_env *env);
 
 /* ======================================== 9. model collapse ================ */
 
@@ -1212,8 +1188,7 @@ NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const
 enum { NRX_DYN_COLLAPSE_GAUSSIAN = 0, NRX_DYN_COLLAPSE_MIXTURE = 1, NRX_DYN_COLLAPSE_KDE = 2,
     NRX_DYN_COLLAPSE_VAE = 3 };
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs,
-    uint64_t seed, double *variance,
-            double *mean, double *expected, const nrx_env *env);
+    uint64_t seed, double *variance, double *mean, double *expected, const nrx_env *env);
 
 #ifdef __cplusplus
 }
@@ -2210,8 +2185,7 @@ static nrx_status nrxi_dyn_first_step(nrx_dyn_solver *s, double order)
 }
 
 static size_t nrxi_dyn_check_desc(const nrx_vfield *f, const double *y0, const nrx_dyn_solve_desc *d,
-    const char *who,
-                 nrx_status *st)
+    const char *who, nrx_status *st)
 {
   const nrx_env *env = &d->env;
   size_t i;
@@ -2232,8 +2206,7 @@ static size_t nrxi_dyn_check_desc(const nrx_vfield *f, const double *y0, const n
     || !nrxi_finite_f64(&d->max_step) || d->step < 0 || d->max_step < 0
         || (d->rtol < 0 && d->atol < 0 && !d->atols)) {
     (void)nrxi_fail(env, NRX_E_ARG,
-        "%s: tolerances and steps must be finite, steps not negative, one tolerance positive",
-            who);
+        "%s: tolerances and steps must be finite, steps not negative, one tolerance positive", who);
     return 0;
   }
   for (i = 0; d->atols && i < f->n; i++)
@@ -2484,9 +2457,11 @@ static nrx_status nrxi_dyn_rk7_run(nrx_dyn_solver *s, double stop, size_t budget
   nrx_status st;
 #if defined(NRXI_X86)
   if (nrxi_cpu_avx2()) st = nrxi_dyn_rk7_avx2(s, stop, budget);
-  else
+  else /* rare: no special cases */
+    st = nrxi_dyn_rk7_body(s, stop, budget, s->n, s->d.method == NRX_DYN_TSIT5, s->d.atols, s->f.f);
+#else
+  st = NRXI_DYN_RK7_PICK(s, stop, budget);
 #endif
-    st = NRXI_DYN_RK7_PICK(s, stop, budget);
   if (st == NRX_E_RANGE)
     return nrxi_fail(&s->d.env, NRX_E_NUMERIC, "nrx_dyn_solver_step: step size too small at t = %g", s->t);
   return st;
@@ -2526,25 +2501,21 @@ static nrx_status nrxi_dyn_dop853_try(nrx_dyn_solver *s, double h, double *err2)
         + (a[24] * k6[i] + a[25] * k7[i]));
   if ((st = f(u, t + c[8] * h, w, s->k[8])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[26] * k0[i] + a[27] * k3[i]) + (a[28] * k4[i] + a[29] * k5[i])
-        + (a[30] * k6[i] + a[31] * k7[i])
-            + a[32] * k8[i]);
+    w[i] = y[i] + h * ((a[26] * k0[i] + a[27] * k3[i]) + (a[28] * k4[i] + a[29] * k5[i]) + (a[30] * k6[i]
+        + a[31] * k7[i]) + a[32] * k8[i]);
   if ((st = f(u, t + c[9] * h, w, s->k[9])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[33] * k0[i] + a[34] * k3[i]) + (a[35] * k4[i] + a[36] * k5[i])
-        + (a[37] * k6[i] + a[38] * k7[i])
-            + (a[39] * k8[i] + a[40] * k9[i]));
+    w[i] = y[i] + h * ((a[33] * k0[i] + a[34] * k3[i]) + (a[35] * k4[i] + a[36] * k5[i]) + (a[37] * k6[i]
+        + a[38] * k7[i]) + (a[39] * k8[i] + a[40] * k9[i]));
   if ((st = f(u, t + c[10] * h, w, s->k[10])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
-    w[i] = y[i] + h * ((a[41] * k0[i] + a[42] * k3[i]) + (a[43] * k4[i] + a[44] * k5[i])
-        + (a[45] * k6[i] + a[46] * k7[i])
-            + (a[47] * k8[i] + a[48] * k9[i]) + a[49] * k10[i]);
+    w[i] = y[i] + h * ((a[41] * k0[i] + a[42] * k3[i]) + (a[43] * k4[i] + a[44] * k5[i]) + (a[45] * k6[i]
+        + a[46] * k7[i]) + (a[47] * k8[i] + a[48] * k9[i]) + a[49] * k10[i]);
   if ((st = f(u, t + h, w, s->k[11])) != NRX_OK) return st;
   for (i = 0; i < n; i++) {
     double sc, p, q;
-    v[i] = y[i] + h * ((b[0] * k0[i] + b[1] * k5[i]) + (b[2] * k6[i] + b[3] * k7[i])
-        + (b[4] * k8[i] + b[5] * k9[i])
-            + (b[6] * k10[i] + b[7] * k11[i]));
+    v[i] = y[i] + h * ((b[0] * k0[i] + b[1] * k5[i]) + (b[2] * k6[i] + b[3] * k7[i]) + (b[4] * k8[i] + b[5]
+        * k9[i]) + (b[6] * k10[i] + b[7] * k11[i]));
     sc = 1.0 / nrxi_dyn_tol(s, i, y[i], v[i]);
     p = ((e[0] * k0[i] + e[1] * k5[i]) + (e[2] * k6[i] + e[3] * k7[i]) + (e[4] * k8[i] + e[5] * k9[i])
              + (e[6] * k10[i] + e[7] * k11[i])) * sc;
@@ -2655,8 +2626,7 @@ static void nrxi_dyn_clu_solve(size_t n, const double *a, const size_t *piv, dou
 
 /* Jacobian [n][n] by the field, else by forward differences; w is n scratch, f0 = f(t, y). */
 static nrx_status nrxi_dyn_jacobian(const nrx_vfield *f, double t, const double *y, const double *f0,
-    double *w, double *fw,
-                  double *J)
+    double *w, double *fw, double *J)
 {
   size_t i, j, n = f->n;
   if (f->jac) {
@@ -2969,8 +2939,7 @@ static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
   nrx_status st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * (a[0] * k0[i] + a[1] * k[6][i] + a[2] * k[7][i] + a[3] * k[8][i] + a[4] * k[9][i] + a[5]
-        * k[10][i]
-            + a[6] * k[11][i] + a[7] * k12[i]);
+        * k[10][i] + a[6] * k[11][i] + a[7] * k12[i]);
   if ((st = nrxi_dyn_eval(s, s->told + c[13] * h, w, k[13])) != NRX_OK) return st;
   for (i = 0; i < n; i++)
     w[i] = y[i] + h * (a[8] * k0[i] + a[9] * k[5][i] + a[10] * k[6][i] + a[11] * k[7][i] + a[12] * k[10][i]
@@ -2988,9 +2957,8 @@ static nrx_status nrxi_dyn_dop853_prepare(nrx_dyn_solver *s)
     for (m = 0; m < 4; m++) {
       const double *r = d + 12 * m;
       D[(3 + m) * n + i] = h * (r[0] * k0[i] + r[1] * k[5][i] + r[2] * k[6][i] + r[3] * k[7][i] + r[4]
-          * k[8][i]
-                   + r[5] * k[9][i] + r[6] * k[10][i] + r[7] * k[11][i] + r[8] * k12[i] + r[9] * k[13][i]
-                   + r[10] * k[14][i] + r[11] * k[15][i]);
+          * k[8][i] + r[5] * k[9][i] + r[6] * k[10][i] + r[7] * k[11][i] + r[8] * k12[i] + r[9] * k[13][i]
+          + r[10] * k[14][i] + r[11] * k[15][i]);
     }
   }
   return NRX_OK;
@@ -3060,9 +3028,8 @@ static nrx_status nrxi_dyn_dense_at(nrx_dyn_solver *s, double t, double *y)
     break;
   case NRX_DYN_DOP853:
     for (i = 0; i < n; i++)
-      y[i] = s->yold[i] + x * (D[i] + z
-          * (D[n + i] + x * (D[2 * n + i] + z * (D[3 * n + i] + x * (D[4 * n + i]
-                   + z * (D[5 * n + i] + x * D[6 * n + i]))))));
+      y[i] = s->yold[i] + x * (D[i] + z * (D[n + i] + x * (D[2 * n + i] + z * (D[3 * n + i] + x * (D[4 * n
+          + i] + z * (D[5 * n + i] + x * D[6 * n + i]))))));
     break;
   case NRX_DYN_RADAU5: nrxi_dyn_radau_dense(s, x, y); break;
   default:
@@ -3241,8 +3208,7 @@ NRX_DEF nrx_status nrx_dyn_iterate(const nrx_vfield *map, const double *y0, size
 /* -- stochastic equations -- */
 
 NRX_DEF nrx_status nrx_dyn_solve_sde(const nrx_vfield *f, const nrx_dyn_noise *noise, int method,
-    uint64_t seed,
-            const double *y0, size_t nt, const double *t, size_t substeps, double *y)
+    uint64_t seed, const double *y0, size_t nt, const double *t, size_t substeps, double *y)
 {
   double *w;
   size_t i, j, k, n;
@@ -3398,8 +3364,7 @@ static size_t nrxi_dyn_breaks(const nrx_dyn_delay *q, double t0, double tend, do
 }
 
 NRX_DEF nrx_status nrx_dyn_solve_delay(const nrx_dyn_delay *f, const double *y0, size_t nt, const double *t,
-    double *y,
-            const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
+    double *y, const nrx_dyn_solve_desc *desc, nrx_dyn_solve_info *info)
 {
   nrx_dyn_solve_desc d = NRX_ZERO;
   nrx_dyn_solver *s = NULL;
@@ -3574,8 +3539,7 @@ static nrx_status nrxi_dyn_ks_n(void *user, double t, const double *v, double *n
 }
 
 NRX_DEF nrx_status nrx_dyn_kuramoto_sivashinsky(size_t n, double length, const double *u0, double h,
-    size_t count,
-                        size_t every, double *out, const nrx_env *env)
+    size_t count, size_t every, double *out, const nrx_env *env)
 {
   nrxi_dyn_ks q;
   double *mem, *L, *v, *modes;
@@ -3685,11 +3649,8 @@ static nrx_status nrxi_dyn_rk4_stages(const nrx_dyn_parametric *f, const double 
 }
 
 NRX_DEF nrx_status nrx_dyn_adjoint(const nrx_dyn_parametric *f, const double *p, const double *y0, size_t nt,
-            const double *t, size_t substeps,
-            nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
-            double *grad),
-            void *loss_user, double *value, double *grad_y0, double *grad_p,
-            const nrx_env *env)
+    const double *t, size_t substeps, nrx_status (*loss)(void *user, size_t i, const double *y, double *value,
+    double *grad), void *loss_user, double *value, double *grad_y0, double *grad_p, const nrx_env *env)
 {
   double *mem, *path, *k, *Y, *ak, *lam, *g;
   size_t n, i, j, m, l, total;
@@ -3769,11 +3730,15 @@ static double nrxi_dyn_sign(double a) { return a > 0 ? 1.0 : -1.0; }
     const double *in, double *J) \
   { const double *k_ = (const double *)user; names (void)t; (void)k_; (void)memset(J, 0, n * n * sizeof *J); \
     __VA_ARGS__ return NRX_OK; }
+#define NRXI_DYN_FJ(id, n, states, m, params, field, jacobian) \
+  NRXI_DYN_F(id, NRXI_DYN_S##n states NRXI_DYN_K##m params, field) \
+  NRXI_DYN_J(id, n, NRXI_DYN_S##n states NRXI_DYN_K##m params, jacobian)
 #define NRXI_DYN_V(name, from) const double name = from; (void)name;
 #define NRXI_DYN_S1(a) NRXI_DYN_V(a, in[0])
 #define NRXI_DYN_S2(a, b) NRXI_DYN_S1(a) NRXI_DYN_V(b, in[1])
 #define NRXI_DYN_S3(a, b, c) NRXI_DYN_S2(a, b) NRXI_DYN_V(c, in[2])
 #define NRXI_DYN_S4(a, b, c, d) NRXI_DYN_S3(a, b, c) NRXI_DYN_V(d, in[3])
+#define NRXI_DYN_K0()
 #define NRXI_DYN_K1(a) NRXI_DYN_V(a, k_[0])
 #define NRXI_DYN_K2(a, b) NRXI_DYN_K1(a) NRXI_DYN_V(b, k_[1])
 #define NRXI_DYN_K3(a, b, c) NRXI_DYN_K2(a, b) NRXI_DYN_V(c, k_[2])
@@ -3783,254 +3748,198 @@ static double nrxi_dyn_sign(double a) { return a > 0 ? 1.0 : -1.0; }
 #define NRXI_DYN_K8(a, b, c, d, e, f, g, h) NRXI_DYN_K6(a, b, c, d, e, f) NRXI_DYN_V(g, k_[6]) \
   NRXI_DYN_V(h, k_[7])
 
-NRXI_DYN_F(Lorenz, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
-  out[0] = sigma*(y - x); out[1] = x*(rho - z) - y; out[2] = x*y - beta*z;)
-NRXI_DYN_J(Lorenz, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(beta, rho, sigma),
+NRXI_DYN_FJ(Lorenz, 3, (x, y, z), 3, (beta, rho, sigma),
+  out[0] = sigma*(y - x); out[1] = x*(rho - z) - y; out[2] = x*y - beta*z;,
   J[0] = -sigma; J[1] = sigma; J[3] = rho - z; J[4] = -1.0; J[5] = -x; J[6] = y; J[7] = x; J[8] = -beta;)
-NRXI_DYN_F(Rossler, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = -y - z; out[1] = x + a*y; out[2] = b + z*(x - c);)
-NRXI_DYN_J(Rossler, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(Rossler, 3, (x, y, z), 3, (a, b, c),
+  out[0] = -y - z; out[1] = x + a*y; out[2] = b + z*(x - c);,
   J[1] = -1.0; J[2] = -1.0; J[3] = 1.0; J[4] = a; J[6] = z; J[8] = -c + x;)
-NRXI_DYN_F(Lorenz84, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
-  out[0] = -a*x - y*y - z*z + a*f; out[1] = -y + x*y - b*x*z + g; out[2] = -z + b*x*y + x*z;)
-NRXI_DYN_J(Lorenz84, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
+NRXI_DYN_FJ(Lorenz84, 3, (x, y, z), 4, (a, b, f, g),
+  out[0] = -a*x - y*y - z*z + a*f; out[1] = -y + x*y - b*x*z + g; out[2] = -z + b*x*y + x*z;,
   J[0] = -a; J[1] = -2.0*y; J[2] = -2.0*z; J[3] = -b*z + y; J[4] = x - 1.0; J[5] = -b*x; J[6] = b*y + z;
   J[7] = b*x; J[8] = x - 1.0;)
-NRXI_DYN_F(Thomas, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = -a*x + b*sin(y); out[1] = -a*y + b*sin(z); out[2] = -a*z + b*sin(x);)
-NRXI_DYN_J(Thomas, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(Thomas, 3, (x, y, z), 2, (a, b),
+  out[0] = -a*x + b*sin(y); out[1] = -a*y + b*sin(z); out[2] = -a*z + b*sin(x);,
   J[0] = -a; J[1] = b*cos(y); J[4] = -a; J[5] = b*cos(z); J[6] = b*cos(x); J[8] = -a;)
-NRXI_DYN_F(Halvorsen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = -a*x - b*(y + z) - y*y; out[1] = -a*y - b*(z + x) - z*z; out[2] = -a*z - b*(x + y) - x*x;)
-NRXI_DYN_J(Halvorsen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(Halvorsen, 3, (x, y, z), 2, (a, b),
+  out[0] = -a*x - b*(y + z) - y*y; out[1] = -a*y - b*(z + x) - z*z; out[2] = -a*z - b*(x + y) - x*x;,
   J[0] = -a; J[1] = -b - 2.0*y; J[2] = -b; J[3] = -b; J[4] = -a; J[5] = -b - 2.0*z; J[6] = -b - 2.0*x;
   J[7] = -b; J[8] = -a;)
-NRXI_DYN_F(Chen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = a*(y - x); out[1] = (c - a)*x - x*z + c*y; out[2] = x*y - b*z;)
-NRXI_DYN_J(Chen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(Chen, 3, (x, y, z), 3, (a, b, c),
+  out[0] = a*(y - x); out[1] = (c - a)*x - x*z + c*y; out[2] = x*y - b*z;,
   J[0] = -a; J[1] = a; J[3] = -a + c - z; J[4] = c; J[5] = -x; J[6] = y; J[7] = x; J[8] = -b;)
-NRXI_DYN_F(ChenLee, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = a*x - y*z; out[1] = b*y + x*z; out[2] = c*z + x*y/3.0;)
-NRXI_DYN_J(ChenLee, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(ChenLee, 3, (x, y, z), 3, (a, b, c),
+  out[0] = a*x - y*z; out[1] = b*y + x*z; out[2] = c*z + x*y/3.0;,
   J[0] = a; J[1] = -z; J[2] = -y; J[3] = z; J[4] = b; J[5] = x; J[6] = 0.3333333333333333*y;
   J[7] = 0.3333333333333333*x; J[8] = c;)
-NRXI_DYN_F(LuChen, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = a*(y - x); out[1] = -x*z + c*y; out[2] = x*y - b*z;)
-NRXI_DYN_J(LuChen, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(LuChen, 3, (x, y, z), 3, (a, b, c),
+  out[0] = a*(y - x); out[1] = -x*z + c*y; out[2] = x*y - b*z;,
   J[0] = -a; J[1] = a; J[3] = -z; J[4] = c; J[5] = -x; J[6] = y; J[7] = x; J[8] = -b;)
-NRXI_DYN_F(Chua, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(alpha, beta, m0, m1),
+NRXI_DYN_FJ(Chua, 3, (x, y, z), 4, (alpha, beta, m0, m1),
   out[0] = alpha*(y - x - m1*x - 0.5*(m0 - m1)*(fabs(x + 1.0) - fabs(x - 1.0))); out[1] = x - y + z;
-  out[2] = -beta*y;)
-NRXI_DYN_J(Chua, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(alpha, beta, m0, m1),
+  out[2] = -beta*y;,
   J[0] = alpha*(-m1 - (0.5*m0 - 0.5*m1)*(-nrxi_dyn_sign(x - 1.0) + nrxi_dyn_sign(x + 1.0)) - 1.0);
   J[1] = alpha; J[3] = 1.0; J[4] = -1.0; J[5] = 1.0; J[7] = -beta;)
-NRXI_DYN_F(Dadras, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(c, e, o, p, r),
-  out[0] = y - p*x + o*y*z; out[1] = r*y - x*z + z; out[2] = c*x*y - e*z;)
-NRXI_DYN_J(Dadras, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(c, e, o, p, r),
+NRXI_DYN_FJ(Dadras, 3, (x, y, z), 5, (c, e, o, p, r),
+  out[0] = y - p*x + o*y*z; out[1] = r*y - x*z + z; out[2] = c*x*y - e*z;,
   J[0] = -p; J[1] = o*z + 1.0; J[2] = o*y; J[3] = -z; J[4] = r; J[5] = 1.0 - x; J[6] = c*y; J[7] = c*x;
   J[8] = -e;)
-NRXI_DYN_F(Duffing, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(alpha, beta, delta, gamma, omega),
-  out[0] = y; out[1] = -delta*y - beta*x - alpha*x*x*x + gamma*cos(z); out[2] = omega;)
-NRXI_DYN_J(Duffing, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K5(alpha, beta, delta, gamma, omega),
+NRXI_DYN_FJ(Duffing, 3, (x, y, z), 5, (alpha, beta, delta, gamma, omega),
+  out[0] = y; out[1] = -delta*y - beta*x - alpha*x*x*x + gamma*cos(z); out[2] = omega;,
   J[1] = 1.0; J[3] = -3.0*alpha*(x*x) - beta; J[4] = -delta; J[5] = -gamma*sin(z);)
-NRXI_DYN_F(ForcedVanDerPol, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, mu, w),
-  out[0] = y; out[1] = mu*(1.0 - x*x)*y - x + a*sin(z); out[2] = w;)
-NRXI_DYN_J(ForcedVanDerPol, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, mu, w),
+NRXI_DYN_FJ(ForcedVanDerPol, 3, (x, y, z), 3, (a, mu, w),
+  out[0] = y; out[1] = mu*(1.0 - x*x)*y - x + a*sin(z); out[2] = w;,
   J[1] = 1.0; J[3] = -2.0*mu*x*y - 1.0; J[4] = mu*(1.0 - (x*x)); J[5] = a*cos(z);)
-NRXI_DYN_F(ForcedFitzHughNagumo, NRXI_DYN_S3(v, w, z) NRXI_DYN_K6(a, b, curr, f, gamma, omega),
-  out[0] = v - v*v*v/3.0 - w + curr + f*sin(z); out[1] = gamma*(v + a - b*w); out[2] = omega;)
-NRXI_DYN_J(ForcedFitzHughNagumo, 3, NRXI_DYN_S3(v, w, z) NRXI_DYN_K6(a, b, curr, f, gamma, omega),
+NRXI_DYN_FJ(ForcedFitzHughNagumo, 3, (v, w, z), 6, (a, b, curr, f, gamma, omega),
+  out[0] = v - v*v*v/3.0 - w + curr + f*sin(z); out[1] = gamma*(v + a - b*w); out[2] = omega;,
   J[0] = 1.0 - 1.0*(v*v); J[1] = -1.0; J[2] = f*cos(z); J[3] = gamma; J[4] = -b*gamma;)
-NRXI_DYN_F(HenonHeiles, NRXI_DYN_S4(x, y, px, py) NRXI_DYN_K1(lam),
-  out[0] = px; out[1] = py; out[2] = -x - 2.0*lam*x*y; out[3] = -y - lam*x*x + lam*y*y;)
-NRXI_DYN_J(HenonHeiles, 4, NRXI_DYN_S4(x, y, px, py) NRXI_DYN_K1(lam),
+NRXI_DYN_FJ(HenonHeiles, 4, (x, y, px, py), 1, (lam),
+  out[0] = px; out[1] = py; out[2] = -x - 2.0*lam*x*y; out[3] = -y - lam*x*x + lam*y*y;,
   J[2] = 1.0; J[7] = 1.0; J[8] = -2.0*lam*y - 1.0; J[9] = -2.0*lam*x; J[12] = -2.0*lam*x;
   J[13] = 2.0*lam*y - 1.0;)
-NRXI_DYN_F(NoseHoover, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = y; out[1] = -x + y*z; out[2] = a - y*y;)
-NRXI_DYN_J(NoseHoover, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(NoseHoover, 3, (x, y, z), 1, (a),
+  out[0] = y; out[1] = -x + y*z; out[2] = a - y*y;,
   J[1] = 1.0; J[3] = -1.0; J[4] = z; J[5] = y; J[7] = -2.0*y;)
-NRXI_DYN_F(HastingsPowell, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a1, a2, b1, b2, d1, d2),
+NRXI_DYN_FJ(HastingsPowell, 3, (x, y, z), 6, (a1, a2, b1, b2, d1, d2),
   out[0] = x*(1.0 - x) - a1*x*y/(1.0 + b1*x); out[1] = a1*x*y/(1.0 + b1*x) - a2*y*z/(1.0 + b2*y) - d1*y;
-  out[2] = a2*y*z/(1.0 + b2*y) - d2*z;)
-NRXI_DYN_J(HastingsPowell, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a1, a2, b1, b2, d1, d2),
+  out[2] = a2*y*z/(1.0 + b2*y) - d2*z;,
   J[0] = a1*b1*x*y/((b1*x + 1.0)*(b1*x + 1.0)) - a1*y/(b1*x + 1.0) - 2.0*x + 1.0; J[1] = -a1*x/(b1*x + 1.0);
   J[3] = -a1*b1*x*y/((b1*x + 1.0)*(b1*x + 1.0)) + a1*y/(b1*x + 1.0);
   J[4] = a1*x/(b1*x + 1.0) + a2*b2*y*z/((b2*y + 1.0)*(b2*y + 1.0)) - a2*z/(b2*y + 1.0) - d1;
   J[5] = -a2*y/(b2*y + 1.0); J[7] = -a2*b2*y*z/((b2*y + 1.0)*(b2*y + 1.0)) + a2*z/(b2*y + 1.0);
   J[8] = a2*y/(b2*y + 1.0) - d2;)
-NRXI_DYN_F(RabinovichFabrikant, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, g),
-  out[0] = y*(z - 1.0 + x*x) + g*x; out[1] = x*(3.0*z + 1.0 - x*x) + g*y; out[2] = -2.0*z*(a + x*y);)
-NRXI_DYN_J(RabinovichFabrikant, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, g),
+NRXI_DYN_FJ(RabinovichFabrikant, 3, (x, y, z), 2, (a, g),
+  out[0] = y*(z - 1.0 + x*x) + g*x; out[1] = x*(3.0*z + 1.0 - x*x) + g*y; out[2] = -2.0*z*(a + x*y);,
   J[0] = g + 2.0*x*y; J[1] = (x*x) + z - 1.0; J[2] = y; J[3] = -3.0*(x*x) + 3.0*z + 1.0; J[4] = g;
   J[5] = 3.0*x; J[6] = -2.0*y*z; J[7] = -2.0*x*z; J[8] = -2.0*a - 2.0*x*y;)
-NRXI_DYN_F(Rucklidge, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = -a*x + b*y - y*z; out[1] = x; out[2] = -z + y*y;)
-NRXI_DYN_J(Rucklidge, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(Rucklidge, 3, (x, y, z), 2, (a, b),
+  out[0] = -a*x + b*y - y*z; out[1] = x; out[2] = -z + y*y;,
   J[0] = -a; J[1] = b - z; J[2] = -y; J[3] = 1.0; J[7] = 2.0*y; J[8] = -1.0;)
-NRXI_DYN_F(Aizawa, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, c, d, e, f),
+NRXI_DYN_FJ(Aizawa, 3, (x, y, z), 6, (a, b, c, d, e, f),
   out[0] = (z - b)*x - d*y; out[1] = d*x + (z - b)*y;
-  out[2] = c + a*z - z*z*z/3.0 - x*x - y*y - e*z*(x*x + y*y) + f*z*x*x*x;)
-NRXI_DYN_J(Aizawa, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, c, d, e, f),
+  out[2] = c + a*z - z*z*z/3.0 - x*x - y*y - e*z*(x*x + y*y) + f*z*x*x*x;,
   J[0] = -b + z; J[1] = -d; J[2] = x; J[3] = d; J[4] = -b + z; J[5] = y;
   J[6] = -2.0*e*x*z + 3.0*f*(x*x)*z - 2.0*x; J[7] = -2.0*e*y*z - 2.0*y;
   J[8] = a - e*((x*x) + (y*y)) + f*(x*x*x) - 1.0*(z*z);)
-NRXI_DYN_F(Arneodo, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, c, d),
-  out[0] = y; out[1] = z; out[2] = -a*x - b*y - c*z + d*x*x*x;)
-NRXI_DYN_J(Arneodo, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, c, d),
+NRXI_DYN_FJ(Arneodo, 3, (x, y, z), 4, (a, b, c, d),
+  out[0] = y; out[1] = z; out[2] = -a*x - b*y - c*z + d*x*x*x;,
   J[1] = 1.0; J[5] = 1.0; J[6] = -a + 3.0*d*(x*x); J[7] = -b; J[8] = -c;)
-NRXI_DYN_F(GenesioTesi, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = y; out[1] = z; out[2] = -c*x - b*y - a*z + x*x;)
-NRXI_DYN_J(GenesioTesi, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(GenesioTesi, 3, (x, y, z), 3, (a, b, c),
+  out[0] = y; out[1] = z; out[2] = -c*x - b*y - a*z + x*x;,
   J[1] = 1.0; J[5] = 1.0; J[6] = -c + 2.0*x; J[7] = -b; J[8] = -a;)
-NRXI_DYN_F(Hadley, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
-  out[0] = -y*y - z*z - a*x + a*f; out[1] = x*y - b*x*z - y + g; out[2] = b*x*y + x*z - z;)
-NRXI_DYN_J(Hadley, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K4(a, b, f, g),
+NRXI_DYN_FJ(Hadley, 3, (x, y, z), 4, (a, b, f, g),
+  out[0] = -y*y - z*z - a*x + a*f; out[1] = x*y - b*x*z - y + g; out[2] = b*x*y + x*z - z;,
   J[0] = -a; J[1] = -2.0*y; J[2] = -2.0*z; J[3] = -b*z + y; J[4] = x - 1.0; J[5] = -b*x; J[6] = b*y + z;
   J[7] = b*x; J[8] = x - 1.0;)
-NRXI_DYN_F(RikitakeDynamo, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, mu),
-  out[0] = -mu*x + y*z; out[1] = -mu*y - a*x + x*z; out[2] = 1.0 - x*y;)
-NRXI_DYN_J(RikitakeDynamo, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, mu),
+NRXI_DYN_FJ(RikitakeDynamo, 3, (x, y, z), 2, (a, mu),
+  out[0] = -mu*x + y*z; out[1] = -mu*y - a*x + x*z; out[2] = 1.0 - x*y;,
   J[0] = -mu; J[1] = z; J[2] = y; J[3] = -a + z; J[4] = -mu; J[5] = x; J[6] = -y; J[7] = -x;)
-NRXI_DYN_F(ShimizuMorioka, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = y; out[1] = x - a*y - x*z; out[2] = -b*z + x*x;)
-NRXI_DYN_J(ShimizuMorioka, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(ShimizuMorioka, 3, (x, y, z), 2, (a, b),
+  out[0] = y; out[1] = x - a*y - x*z; out[2] = -b*z + x*x;,
   J[1] = 1.0; J[3] = 1.0 - z; J[4] = -a; J[5] = -x; J[6] = 2.0*x; J[8] = -b;)
-NRXI_DYN_F(NewtonLeipnik, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = -a*x + y + 10.0*y*z; out[1] = -x - 0.4*y + 5.0*x*z; out[2] = b*z - 5.0*x*y;)
-NRXI_DYN_J(NewtonLeipnik, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(NewtonLeipnik, 3, (x, y, z), 2, (a, b),
+  out[0] = -a*x + y + 10.0*y*z; out[1] = -x - 0.4*y + 5.0*x*z; out[2] = b*z - 5.0*x*y;,
   J[0] = -a; J[1] = 10.0*z + 1.0; J[2] = 10.0*y; J[3] = 5.0*z - 1.0; J[4] = -0.4; J[5] = 5.0*x;
   J[6] = -5.0*y; J[7] = -5.0*x; J[8] = b;)
-NRXI_DYN_F(BurkeShaw, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(e, n),
-  out[0] = -n*(x + y); out[1] = y - n*x*z; out[2] = n*x*y + e;)
-NRXI_DYN_J(BurkeShaw, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(e, n),
+NRXI_DYN_FJ(BurkeShaw, 3, (x, y, z), 2, (e, n),
+  out[0] = -n*(x + y); out[1] = y - n*x*z; out[2] = n*x*y + e;,
   J[0] = -n; J[1] = -n; J[3] = -n*z; J[4] = 1.0; J[5] = -n*x; J[6] = n*y; J[7] = n*x;)
-NRXI_DYN_F(MooreSpiegel, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, eps),
-  out[0] = y; out[1] = a*z; out[2] = -z + eps*y - y*x*x - b*x;)
-NRXI_DYN_J(MooreSpiegel, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, eps),
+NRXI_DYN_FJ(MooreSpiegel, 3, (x, y, z), 3, (a, b, eps),
+  out[0] = y; out[1] = a*z; out[2] = -z + eps*y - y*x*x - b*x;,
   J[1] = 1.0; J[5] = a; J[6] = -b - 2.0*x*y; J[7] = eps - (x*x); J[8] = -1.0;)
-NRXI_DYN_F(Finance, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = (1.0/b - a)*x + z + x*y; out[1] = -b*y - x*x; out[2] = -x - c*z;)
-NRXI_DYN_J(Finance, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(Finance, 3, (x, y, z), 3, (a, b, c),
+  out[0] = (1.0/b - a)*x + z + x*y; out[1] = -b*y - x*x; out[2] = -x - c*z;,
   J[0] = -a + y + 1.0/b; J[1] = x; J[2] = 1.0; J[3] = -2.0*x; J[4] = -b; J[6] = -1.0; J[8] = -c;)
-NRXI_DYN_F(VallisElNino, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(b, c, p),
-  out[0] = b*y - c*(x + p); out[1] = -y + x*z; out[2] = -z - x*y + 1.0;)
-NRXI_DYN_J(VallisElNino, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(b, c, p),
+NRXI_DYN_FJ(VallisElNino, 3, (x, y, z), 3, (b, c, p),
+  out[0] = b*y - c*(x + p); out[1] = -y + x*z; out[2] = -z - x*y + 1.0;,
   J[0] = -c; J[1] = b; J[3] = z; J[4] = -1.0; J[5] = x; J[6] = -y; J[7] = -x; J[8] = -1.0;)
-NRXI_DYN_F(WangSun, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, d, e, f, q),
-  out[0] = a*x + q*y*z; out[1] = b*x + d*y - x*z; out[2] = e*z + f*x*y;)
-NRXI_DYN_J(WangSun, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K6(a, b, d, e, f, q),
+NRXI_DYN_FJ(WangSun, 3, (x, y, z), 6, (a, b, d, e, f, q),
+  out[0] = a*x + q*y*z; out[1] = b*x + d*y - x*z; out[2] = e*z + f*x*y;,
   J[0] = a; J[1] = q*z; J[2] = q*y; J[3] = b - z; J[4] = d; J[5] = -x; J[6] = f*y; J[7] = f*x; J[8] = e;)
-NRXI_DYN_F(Sakarya, NRXI_DYN_S3(x, y, z) NRXI_DYN_K8(a, b, c, h, p, q, r, s),
-  out[0] = a*x + h*y + s*y*z; out[1] = -b*y - p*x + q*x*z; out[2] = c*z - r*x*y;)
-NRXI_DYN_J(Sakarya, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K8(a, b, c, h, p, q, r, s),
+NRXI_DYN_FJ(Sakarya, 3, (x, y, z), 8, (a, b, c, h, p, q, r, s),
+  out[0] = a*x + h*y + s*y*z; out[1] = -b*y - p*x + q*x*z; out[2] = c*z - r*x*y;,
   J[0] = a; J[1] = h + s*z; J[2] = s*y; J[3] = -p + q*z; J[4] = -b; J[5] = q*x; J[6] = -r*y; J[7] = -r*x;
   J[8] = c;)
-NRXI_DYN_F(ArnoldBeltramiChildress, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = a*sin(z) + c*cos(y); out[1] = b*sin(x) + a*cos(z); out[2] = c*sin(y) + b*cos(x);)
-NRXI_DYN_J(ArnoldBeltramiChildress, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(ArnoldBeltramiChildress, 3, (x, y, z), 3, (a, b, c),
+  out[0] = a*sin(z) + c*cos(y); out[1] = b*sin(x) + a*cos(z); out[2] = c*sin(y) + b*cos(x);,
   J[1] = -c*sin(y); J[2] = a*cos(z); J[3] = b*cos(x); J[5] = -a*sin(z); J[6] = -b*sin(x); J[7] = c*cos(y);)
-NRXI_DYN_F(LorenzStenflo, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
-  out[0] = a*(y - x) + d*w; out[1] = x*(c - z) - y; out[2] = x*y - b*z; out[3] = -x - a*w;)
-NRXI_DYN_J(LorenzStenflo, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
+NRXI_DYN_FJ(LorenzStenflo, 4, (x, y, z, w), 4, (a, b, c, d),
+  out[0] = a*(y - x) + d*w; out[1] = x*(c - z) - y; out[2] = x*y - b*z; out[3] = -x - a*w;,
   J[0] = -a; J[1] = a; J[3] = d; J[4] = c - z; J[5] = -1.0; J[6] = -x; J[8] = y; J[9] = x; J[10] = -b;
   J[12] = -1.0; J[15] = -a;)
-NRXI_DYN_F(HyperRossler, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
-  out[0] = -y - z; out[1] = x + a*y + w; out[2] = b + x*z; out[3] = -c*z + d*w;)
-NRXI_DYN_J(HyperRossler, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
+NRXI_DYN_FJ(HyperRossler, 4, (x, y, z, w), 4, (a, b, c, d),
+  out[0] = -y - z; out[1] = x + a*y + w; out[2] = b + x*z; out[3] = -c*z + d*w;,
   J[1] = -1.0; J[2] = -1.0; J[4] = 1.0; J[5] = a; J[7] = 1.0; J[8] = z; J[10] = x; J[14] = -c; J[15] = d;)
-NRXI_DYN_F(HyperLorenz, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
-  out[0] = a*(y - x) + w; out[1] = c*x - x*z - y; out[2] = x*y - b*z; out[3] = d*w - x*z;)
-NRXI_DYN_J(HyperLorenz, 4, NRXI_DYN_S4(x, y, z, w) NRXI_DYN_K4(a, b, c, d),
+NRXI_DYN_FJ(HyperLorenz, 4, (x, y, z, w), 4, (a, b, c, d),
+  out[0] = a*(y - x) + w; out[1] = c*x - x*z - y; out[2] = x*y - b*z; out[3] = d*w - x*z;,
   J[0] = -a; J[1] = a; J[3] = 1.0; J[4] = c - z; J[5] = -1.0; J[6] = -x; J[8] = y; J[9] = x; J[10] = -b;
   J[12] = -z; J[14] = -x; J[15] = d;)
-NRXI_DYN_F(NuclearQuadrupole, NRXI_DYN_S4(q1, q2, p1, p2) NRXI_DYN_K3(a, b, d),
+NRXI_DYN_FJ(NuclearQuadrupole, 4, (q1, q2, p1, p2), 3, (a, b, d),
   out[0] = a*p1; out[1] = a*p2;
   out[2] = -a*q1 + 2.1213203435596424*b*(q1*q1 - q2*q2) - d*q1*(q1*q1 + q2*q2);
-  out[3] = -a*q2 - 4.2426406871192848*b*q1*q2 - d*q2*(q1*q1 + q2*q2);)
-NRXI_DYN_J(NuclearQuadrupole, 4, NRXI_DYN_S4(q1, q2, p1, p2) NRXI_DYN_K3(a, b, d),
+  out[3] = -a*q2 - 4.2426406871192848*b*q1*q2 - d*q2*(q1*q1 + q2*q2);,
   J[2] = a; J[7] = a; J[8] = -a + 4.242640687119285*b*q1 - 2.0*d*(q1*q1) - d*((q1*q1) + (q2*q2));
   J[9] = -4.242640687119285*b*q2 - 2.0*d*q1*q2; J[12] = -4.242640687119285*b*q2 - 2.0*d*q1*q2;
   J[13] = -a - 4.242640687119285*b*q1 - 2.0*d*(q2*q2) - d*((q1*q1) + (q2*q2));)
-NRXI_DYN_F(SprottA, NRXI_DYN_S3(x, y, z),
-  out[0] = y; out[1] = -x + y*z; out[2] = 1.0 - y*y;)
-NRXI_DYN_J(SprottA, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottA, 3, (x, y, z), 0, (),
+  out[0] = y; out[1] = -x + y*z; out[2] = 1.0 - y*y;,
   J[1] = 1.0; J[3] = -1.0; J[4] = z; J[5] = y; J[7] = -2.0*y;)
-NRXI_DYN_F(SprottB, NRXI_DYN_S3(x, y, z),
-  out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*y;)
-NRXI_DYN_J(SprottB, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottB, 3, (x, y, z), 0, (),
+  out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*y;,
   J[1] = z; J[2] = y; J[3] = 1.0; J[4] = -1.0; J[6] = -y; J[7] = -x;)
-NRXI_DYN_F(SprottC, NRXI_DYN_S3(x, y, z),
-  out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*x;)
-NRXI_DYN_J(SprottC, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottC, 3, (x, y, z), 0, (),
+  out[0] = y*z; out[1] = x - y; out[2] = 1.0 - x*x;,
   J[1] = z; J[2] = y; J[3] = 1.0; J[4] = -1.0; J[6] = -2.0*x;)
-NRXI_DYN_F(SprottD, NRXI_DYN_S3(x, y, z),
-  out[0] = -y; out[1] = x + z; out[2] = x*z + 3.0*y*y;)
-NRXI_DYN_J(SprottD, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottD, 3, (x, y, z), 0, (),
+  out[0] = -y; out[1] = x + z; out[2] = x*z + 3.0*y*y;,
   J[1] = -1.0; J[3] = 1.0; J[5] = 1.0; J[6] = z; J[7] = 6.0*y; J[8] = x;)
-NRXI_DYN_F(SprottE, NRXI_DYN_S3(x, y, z),
-  out[0] = y*z; out[1] = x*x - y; out[2] = 1.0 - 4.0*x;)
-NRXI_DYN_J(SprottE, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottE, 3, (x, y, z), 0, (),
+  out[0] = y*z; out[1] = x*x - y; out[2] = 1.0 - 4.0*x;,
   J[1] = z; J[2] = y; J[3] = 2.0*x; J[4] = -1.0; J[6] = -4.0;)
-NRXI_DYN_F(SprottF, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = y + z; out[1] = -x + a*y; out[2] = x*x - z;)
-NRXI_DYN_J(SprottF, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottF, 3, (x, y, z), 1, (a),
+  out[0] = y + z; out[1] = -x + a*y; out[2] = x*x - z;,
   J[1] = 1.0; J[2] = 1.0; J[3] = -1.0; J[4] = a; J[6] = 2.0*x; J[8] = -1.0;)
-NRXI_DYN_F(SprottG, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = a*x + z; out[1] = x*z - y; out[2] = -x + y;)
-NRXI_DYN_J(SprottG, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottG, 3, (x, y, z), 1, (a),
+  out[0] = a*x + z; out[1] = x*z - y; out[2] = -x + y;,
   J[0] = a; J[2] = 1.0; J[3] = z; J[4] = -1.0; J[5] = x; J[6] = -1.0; J[7] = 1.0;)
-NRXI_DYN_F(SprottH, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = -y + z*z; out[1] = x + a*y; out[2] = x - z;)
-NRXI_DYN_J(SprottH, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottH, 3, (x, y, z), 1, (a),
+  out[0] = -y + z*z; out[1] = x + a*y; out[2] = x - z;,
   J[1] = -1.0; J[2] = 2.0*z; J[3] = 1.0; J[4] = a; J[6] = 1.0; J[8] = -1.0;)
-NRXI_DYN_F(SprottI, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = -a*y; out[1] = x + z; out[2] = x + y*y - z;)
-NRXI_DYN_J(SprottI, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottI, 3, (x, y, z), 1, (a),
+  out[0] = -a*y; out[1] = x + z; out[2] = x + y*y - z;,
   J[1] = -a; J[3] = 1.0; J[5] = 1.0; J[6] = 1.0; J[7] = 2.0*y; J[8] = -1.0;)
-NRXI_DYN_F(SprottJ, NRXI_DYN_S3(x, y, z),
-  out[0] = 2.0*z; out[1] = -2.0*y + z; out[2] = -x + y + y*y;)
-NRXI_DYN_J(SprottJ, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottJ, 3, (x, y, z), 0, (),
+  out[0] = 2.0*z; out[1] = -2.0*y + z; out[2] = -x + y + y*y;,
   J[2] = 2.0; J[4] = -2.0; J[5] = 1.0; J[6] = -1.0; J[7] = 2.0*y + 1.0;)
-NRXI_DYN_F(SprottK, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = x*y - z; out[1] = x - y; out[2] = x + a*z;)
-NRXI_DYN_J(SprottK, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottK, 3, (x, y, z), 1, (a),
+  out[0] = x*y - z; out[1] = x - y; out[2] = x + a*z;,
   J[0] = y; J[1] = x; J[2] = -1.0; J[3] = 1.0; J[4] = -1.0; J[6] = 1.0; J[8] = a;)
-NRXI_DYN_F(SprottL, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = y + b*z; out[1] = a*x*x - y; out[2] = 1.0 - x;)
-NRXI_DYN_J(SprottL, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(SprottL, 3, (x, y, z), 2, (a, b),
+  out[0] = y + b*z; out[1] = a*x*x - y; out[2] = 1.0 - x;,
   J[1] = 1.0; J[2] = b; J[3] = 2.0*a*x; J[4] = -1.0; J[6] = -1.0;)
-NRXI_DYN_F(SprottM, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = -z; out[1] = -x*x - y; out[2] = a + a*x + y;)
-NRXI_DYN_J(SprottM, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottM, 3, (x, y, z), 1, (a),
+  out[0] = -z; out[1] = -x*x - y; out[2] = a + a*x + y;,
   J[2] = -1.0; J[3] = -2.0*x; J[4] = -1.0; J[6] = a; J[7] = 1.0;)
-NRXI_DYN_F(SprottN, NRXI_DYN_S3(x, y, z),
-  out[0] = -2.0*y; out[1] = x + z*z; out[2] = 1.0 + y - 2.0*z;)
-NRXI_DYN_J(SprottN, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottN, 3, (x, y, z), 0, (),
+  out[0] = -2.0*y; out[1] = x + z*z; out[2] = 1.0 + y - 2.0*z;,
   J[1] = -2.0; J[3] = 1.0; J[5] = 2.0*z; J[7] = 1.0; J[8] = -2.0;)
-NRXI_DYN_F(SprottO, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = y; out[1] = x - z; out[2] = x + x*z + a*y;)
-NRXI_DYN_J(SprottO, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottO, 3, (x, y, z), 1, (a),
+  out[0] = y; out[1] = x - z; out[2] = x + x*z + a*y;,
   J[1] = 1.0; J[3] = 1.0; J[5] = -1.0; J[6] = z + 1.0; J[7] = a; J[8] = x;)
-NRXI_DYN_F(SprottP, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
-  out[0] = a*y + z; out[1] = -x + y*y; out[2] = x + y;)
-NRXI_DYN_J(SprottP, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(a),
+NRXI_DYN_FJ(SprottP, 3, (x, y, z), 1, (a),
+  out[0] = a*y + z; out[1] = -x + y*y; out[2] = x + y;,
   J[1] = a; J[2] = 1.0; J[3] = -1.0; J[4] = 2.0*y; J[6] = 1.0; J[7] = 1.0;)
-NRXI_DYN_F(SprottQ, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = -z; out[1] = x - y; out[2] = a*x + y*y + b*z;)
-NRXI_DYN_J(SprottQ, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(SprottQ, 3, (x, y, z), 2, (a, b),
+  out[0] = -z; out[1] = x - y; out[2] = a*x + y*y + b*z;,
   J[2] = -1.0; J[3] = 1.0; J[4] = -1.0; J[6] = a; J[7] = 2.0*y; J[8] = b;)
-NRXI_DYN_F(SprottR, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
-  out[0] = a - y; out[1] = b + z; out[2] = x*y - z;)
-NRXI_DYN_J(SprottR, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(SprottR, 3, (x, y, z), 2, (a, b),
+  out[0] = a - y; out[1] = b + z; out[2] = x*y - z;,
   J[1] = -1.0; J[5] = 1.0; J[6] = y; J[7] = x; J[8] = -1.0;)
-NRXI_DYN_F(SprottS, NRXI_DYN_S3(x, y, z),
-  out[0] = -x - 4.0*y; out[1] = x + z*z; out[2] = 1.0 + x;)
-NRXI_DYN_J(SprottS, 3, NRXI_DYN_S3(x, y, z),
+NRXI_DYN_FJ(SprottS, 3, (x, y, z), 0, (),
+  out[0] = -x - 4.0*y; out[1] = x + z*z; out[2] = 1.0 + x;,
   J[0] = -1.0; J[1] = -4.0; J[3] = 1.0; J[5] = 2.0*z; J[6] = 1.0;)
-NRXI_DYN_F(SprottJerk, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(mu),
-  out[0] = y; out[1] = z; out[2] = -x + y*y - mu*z;)
-NRXI_DYN_J(SprottJerk, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K1(mu),
+NRXI_DYN_FJ(SprottJerk, 3, (x, y, z), 1, (mu),
+  out[0] = y; out[1] = z; out[2] = -x + y*y - mu*z;,
   J[1] = 1.0; J[5] = 1.0; J[6] = -1.0; J[7] = 2.0*y; J[8] = -mu;)
 NRXI_DYN_F(DoublePendulum, NRXI_DYN_S4(a, b, p, q) NRXI_DYN_K1(g),
   const double c = cos(a - b), s = sin(a - b), D = 1.0 + s*s, h1 = p*q*s/D;
@@ -4051,79 +3960,63 @@ NRXI_DYN_J(DoublePendulum, 4, NRXI_DYN_S4(a, b, p, q) NRXI_DYN_K1(g),
   J[0] = v11; J[1] = -v11; J[2] = v4; J[3] = v13; J[4] = v16; J[5] = -v16; J[6] = v13; J[7] = v17;
   J[8] = -2.0*g*cos(a) - v25; J[9] = v25; J[10] = -v26; J[11] = -v27; J[12] = v25; J[13] = -g*cos(b) - v25;
   J[14] = v26; J[15] = v27;)
-NRXI_DYN_F(HarmonicOscillator, NRXI_DYN_S2(x, v) NRXI_DYN_K1(omega),
-  out[0] = v; out[1] = -omega*omega*x;)
-NRXI_DYN_J(HarmonicOscillator, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(omega),
+NRXI_DYN_FJ(HarmonicOscillator, 2, (x, v), 1, (omega),
+  out[0] = v; out[1] = -omega*omega*x;,
   J[1] = 1.0; J[2] = -(omega*omega);)
-NRXI_DYN_F(DampedOscillator, NRXI_DYN_S2(x, v) NRXI_DYN_K1(gamma),
-  out[0] = v; out[1] = -gamma*v - x;)
-NRXI_DYN_J(DampedOscillator, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(gamma),
+NRXI_DYN_FJ(DampedOscillator, 2, (x, v), 1, (gamma),
+  out[0] = v; out[1] = -gamma*v - x;,
   J[1] = 1.0; J[2] = -1.0; J[3] = -gamma;)
-NRXI_DYN_F(Pendulum, NRXI_DYN_S2(x, v),
-  out[0] = v; out[1] = -sin(x);)
-NRXI_DYN_J(Pendulum, 2, NRXI_DYN_S2(x, v),
+NRXI_DYN_FJ(Pendulum, 2, (x, v), 0, (),
+  out[0] = v; out[1] = -sin(x);,
   J[1] = 1.0; J[2] = -cos(x);)
-NRXI_DYN_F(LotkaVolterra, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
-  out[0] = x*(a - b*y); out[1] = y*(c*x - d);)
-NRXI_DYN_J(LotkaVolterra, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
+NRXI_DYN_FJ(LotkaVolterra, 2, (x, y), 4, (a, b, c, d),
+  out[0] = x*(a - b*y); out[1] = y*(c*x - d);,
   J[0] = a - b*y; J[1] = -b*x; J[2] = c*y; J[3] = c*x - d;)
-NRXI_DYN_F(VanDerPol, NRXI_DYN_S2(x, v) NRXI_DYN_K1(mu),
-  out[0] = v; out[1] = mu*(1.0 - x*x)*v - x;)
-NRXI_DYN_J(VanDerPol, 2, NRXI_DYN_S2(x, v) NRXI_DYN_K1(mu),
+NRXI_DYN_FJ(VanDerPol, 2, (x, v), 1, (mu),
+  out[0] = v; out[1] = mu*(1.0 - x*x)*v - x;,
   J[1] = 1.0; J[2] = -2.0*mu*v*x - 1.0; J[3] = mu*(1.0 - (x*x));)
-NRXI_DYN_F(RigidBody, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
-  out[0] = (b - c)/(b*c)*y*z; out[1] = (c - a)/(c*a)*z*x; out[2] = (a - b)/(a*b)*x*y;)
-NRXI_DYN_J(RigidBody, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(a, b, c),
+NRXI_DYN_FJ(RigidBody, 3, (x, y, z), 3, (a, b, c),
+  out[0] = (b - c)/(b*c)*y*z; out[1] = (c - a)/(c*a)*z*x; out[2] = (a - b)/(a*b)*x*y;,
   J[1] = z*(b - c)/(b*c); J[2] = y*(b - c)/(b*c); J[3] = z*(-a + c)/(a*c); J[5] = x*(-a + c)/(a*c);
   J[6] = y*(a - b)/(a*b); J[7] = x*(a - b)/(a*b);)
-NRXI_DYN_F(Kepler, NRXI_DYN_S4(x, y, px, py),
+NRXI_DYN_FJ(Kepler, 4, (x, y, px, py), 0, (),
   out[0] = px; out[1] = py; out[2] = -x/((x*x + y*y)*sqrt(x*x + y*y));
-  out[3] = -y/((x*x + y*y)*sqrt(x*x + y*y));)
-NRXI_DYN_J(Kepler, 4, NRXI_DYN_S4(x, y, px, py),
+  out[3] = -y/((x*x + y*y)*sqrt(x*x + y*y));,
   J[2] = 1.0; J[7] = 1.0; J[8] = 3.0*(x*x)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);
   J[9] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0); J[12] = 3.0*x*y/pow((x*x) + (y*y), 5.0/2.0);
   J[13] = 3.0*(y*y)/pow((x*x) + (y*y), 5.0/2.0) - 1.0/pow((x*x) + (y*y), 3.0/2.0);)
-NRXI_DYN_F(Brusselator, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
-  out[0] = a + x*x*y - (b + 1.0)*x; out[1] = b*x - x*x*y;)
-NRXI_DYN_J(Brusselator, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(Brusselator, 2, (x, y), 2, (a, b),
+  out[0] = a + x*x*y - (b + 1.0)*x; out[1] = b*x - x*x*y;,
   J[0] = -b + 2.0*x*y - 1.0; J[1] = (x*x); J[2] = b - 2.0*x*y; J[3] = -(x*x);)
-NRXI_DYN_F(Robertson, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(k1, k2, k3),
-  out[0] = -k1*x + k3*y*z; out[1] = k1*x - k3*y*z - k2*y*y; out[2] = k2*y*y;)
-NRXI_DYN_J(Robertson, 3, NRXI_DYN_S3(x, y, z) NRXI_DYN_K3(k1, k2, k3),
+NRXI_DYN_FJ(Robertson, 3, (x, y, z), 3, (k1, k2, k3),
+  out[0] = -k1*x + k3*y*z; out[1] = k1*x - k3*y*z - k2*y*y; out[2] = k2*y*y;,
   J[0] = -k1; J[1] = k3*z; J[2] = k3*y; J[3] = k1; J[4] = -2.0*k2*y - k3*z; J[5] = -k3*y; J[7] = 2.0*k2*y;)
-NRXI_DYN_F(Henon, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
-  out[0] = 1.0 - a*x*x + y; out[1] = b*x;)
-NRXI_DYN_J(Henon, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(Henon, 2, (x, y), 2, (a, b),
+  out[0] = 1.0 - a*x*x + y; out[1] = b*x;,
   J[0] = -2.0*a*x; J[1] = 1.0; J[2] = b;)
-NRXI_DYN_F(Logistic, NRXI_DYN_S1(x) NRXI_DYN_K1(r),
-  out[0] = r*x*(1.0 - x);)
-NRXI_DYN_J(Logistic, 1, NRXI_DYN_S1(x) NRXI_DYN_K1(r),
+NRXI_DYN_FJ(Logistic, 1, (x), 1, (r),
+  out[0] = r*x*(1.0 - x);,
   J[0] = -r*x + r*(1.0 - x);)
-NRXI_DYN_F(Ikeda, NRXI_DYN_S2(x, y) NRXI_DYN_K1(u),
+NRXI_DYN_FJ(Ikeda, 2, (x, y), 1, (u),
   out[0] = 1.0 + u*(x*cos(0.4 - 6.0/(1.0 + x*x + y*y)) - y*sin(0.4 - 6.0/(1.0 + x*x + y*y)));
-  out[1] = u*(x*sin(0.4 - 6.0/(1.0 + x*x + y*y)) + y*cos(0.4 - 6.0/(1.0 + x*x + y*y)));)
-NRXI_DYN_J(Ikeda, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K1(u),
+  out[1] = u*(x*sin(0.4 - 6.0/(1.0 + x*x + y*y)) + y*cos(0.4 - 6.0/(1.0 + x*x + y*y)));,
   const double v0 = (x*x); const double v1 = (y*y); const double v2 = v0 + v1 + 1.0;
   const double v3 = 0.4 - 6.0/v2; const double v4 = cos(v3); const double v5 = 12.0/(v2*v2);
   const double v6 = v5*x*y; const double v7 = v4*v6; const double v8 = sin(v3); const double v9 = v0*v5;
   const double v10 = v6*v8; const double v11 = v1*v5; J[0] = u*(v4 - v7 - v8*v9);
   J[1] = u*(-v10 - v11*v4 - v8); J[2] = u*(-v10 + v4*v9 + v8); J[3] = u*(-v11*v8 + v4 + v7);)
-NRXI_DYN_F(Lozi, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
-  out[0] = 1.0 - a*fabs(x) + y; out[1] = b*x;)
-NRXI_DYN_J(Lozi, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K2(a, b),
+NRXI_DYN_FJ(Lozi, 2, (x, y), 2, (a, b),
+  out[0] = 1.0 - a*fabs(x) + y; out[1] = b*x;,
   J[0] = -a*nrxi_dyn_sign(x); J[1] = 1.0; J[2] = b;)
-NRXI_DYN_F(Chirikov, NRXI_DYN_S2(x, p) NRXI_DYN_K1(k),
+NRXI_DYN_FJ(Chirikov, 2, (x, p), 1, (k),
   out[0] = nrxi_dyn_wrap(x + p + k*sin(x), 6.283185307179586);
-  out[1] = nrxi_dyn_wrap(p + k*sin(x), 6.283185307179586);)
-NRXI_DYN_J(Chirikov, 2, NRXI_DYN_S2(x, p) NRXI_DYN_K1(k),
+  out[1] = nrxi_dyn_wrap(p + k*sin(x), 6.283185307179586);,
   J[0] = k*cos(x) + 1.0; J[1] = 1.0; J[2] = k*cos(x); J[3] = 1.0;)
-NRXI_DYN_F(CatMap, NRXI_DYN_S2(x, y),
-  out[0] = nrxi_dyn_wrap(x + y, 1.0); out[1] = nrxi_dyn_wrap(x + 2.0*y, 1.0);)
-NRXI_DYN_J(CatMap, 2, NRXI_DYN_S2(x, y),
+NRXI_DYN_FJ(CatMap, 2, (x, y), 0, (),
+  out[0] = nrxi_dyn_wrap(x + y, 1.0); out[1] = nrxi_dyn_wrap(x + 2.0*y, 1.0);,
   J[0] = 1.0; J[1] = 1.0; J[2] = 1.0; J[3] = 2.0;)
-NRXI_DYN_F(Tinkerbell, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
-  out[0] = x*x - y*y + a*x + b*y; out[1] = 2.0*x*y + c*x + d*y;)
-NRXI_DYN_J(Tinkerbell, 2, NRXI_DYN_S2(x, y) NRXI_DYN_K4(a, b, c, d),
+NRXI_DYN_FJ(Tinkerbell, 2, (x, y), 4, (a, b, c, d),
+  out[0] = x*x - y*y + a*x + b*y; out[1] = 2.0*x*y + c*x + d*y;,
   J[0] = a + 2.0*x; J[1] = b - 2.0*y; J[2] = c + 2.0*y; J[3] = d + 2.0*x;)
 /* Lorenz-96: params {F, n}. */
 static const char nrxi_dyn_eq_Lorenz96[] = "out[i] = (x[i+1] - x[i-2])*x[i-1] - x[i] + F;";
@@ -4152,56 +4045,50 @@ static nrx_status nrxi_dyn_j_Lorenz96(void *user, double t, const double *x, dou
 }
 
 static const double nrxi_dyn_values[] = {
-  2.667, 28.0, 10.0, -9.78693, -15.0385, 20.534, 0.904, 0.0, -14.6, 0.2, 0.2, 5.7, 6.51344, 0.477201,
-  0.341643, 0.0726, 0.0, -5.4, 1.32, 7.91, 4.83, 4.194, 1.92648, -0.134021, -1.72147, 0.428, 0.0, -2.67,
-  1.85, 10.0, 2.19944, 2.36342, 3.2202, 0.497, 0.0, -6.05, 1.4, 4.0, -8.68074, -2.47414, 0.0707758, 0.681,
-  0.0, -4.88, 35.0, 3.0, 28.0, 3.26897, 5.29905, 19.4353, 2.03, 0.0, -12.0, 5.0, -10.0, -0.38, 0.171771,
-  0.103605, 6.25539, 0.142, 0.0, -5.52, 36.0, 3.0, 18.0, 10.9565, 9.88131, 22.6767, 0.314, 0.0, -21.3,
-  15.6, 28.0, -1.14286, -0.71429, 1.12624, -0.113865, -0.783244, 0.431, -0.000626, -4.23, 2.0, 9.0, 2.7,
-  3.0, 1.7, 1.02841, -3.53487, -0.720816, 0.371, 0.0, -10.7, 1.0, -1.0, 0.1, 0.35, 1.4, -1.16354,
-  -0.509237, 0.0, 0.131, 0.0, -0.231, 1.2, 8.53, 0.63, -1.5205, 0.196402, 687.391, 0.0, -0.0144, -13.2,
-  0.7, 0.8, 0.965, 0.400823, 0.08, 0.0436508, -1.21553, -0.0464709, 0.0, 0.0, 0.0, -0.877, 1.0, -0.297073,
-  -0.00313675, 0.425489, 0.0719055, 0.0, 0.0, 0.0, 0.0, 1.5, -1.97586, 0.246475, 0.790243, 0.00468, 0.0,
-  -0.00456, 5.0, 0.1, 3.0, 2.0, 0.4, 0.01, 0.73207, 0.175493, 9.90147, 0.00681, 0.0, -0.464, 1.1, 0.87,
-  -1.82073, 0.834409, 0.207825, 0.19, 0.0, -0.65, 2.0, 6.7, 1.92572, 3.19238, 5.78297, 0.192, 0.0, -3.19,
-  0.95, 0.7, 0.6, 3.5, 0.25, 0.1, -0.784502, -0.628877, -0.176203, 0.0961, 0.0, -0.333, -5.5, 4.5, 1.0,
-  -1.0, -2.75157, 0.190798, 3.47036, 0.207, 0.0, -1.21, 0.44, 1.1, 1.0, -0.0537726, -0.261626, 0.335016,
-  0.102, 0.0, -0.542, 0.2, 4.0, 9.0, 1.0, 1.36644, 0.930915, 0.642834, 0.206, 0.0, -0.368, 1.0, 1.0,
-  -0.779156, -0.630224, 2.6712, 0.127, 0.0, -2.13, 0.85, 0.5, 0.0168387, 0.0348938, 0.353468, 0.0355, 0.0,
-  -1.39, 0.4, 0.175, 0.294308, 0.106495, 0.290811, 0.143, 0.0, -0.768, 13.0, 10.0, -0.791532, 0.652445,
-  0.225178, 2.32, 0.0, -11.3, 10.0, 4.0, 9.0, -3.47333, 19.667, -3.82625, 0.162, 0.0, -1.16, 0.001, 0.2,
-  1.1, -0.516647, -3.95687, 0.00128936, 0.0895, 0.0, -0.632, 102.0, 3.0, 0.0, -6.99286, 0.0232543,
-  -0.165818, 0.554, 0.0, -5.55, 0.2, -0.01, -0.4, -1.0, -1.0, 1.0, -0.547708, 0.738765, -0.00492845,
-  0.0639, 0.0, -1.26, -1.0, 1.0, 1.0, 1.0, 1.0, 0.4, 0.3, 1.0, -2.8976, 3.8878, 3.07465, 0.264, 0.0,
-  -1.26, 1.73205, 1.41421, 1.0, 147.913, -1762.81, -647.376, 0.0668, 0.0, -0.0667, 2.0, 0.7, 26.0, 1.5,
-  4.23344, 9.08971, 21.8666, -1.40807, 0.383, 0.0, -2.69, -3.39, 0.25, 3.0, 0.5, 0.05, -93.6677, 15.5078,
-  0.032087, 43.7928, 0.113, 0.0218, 0.0, -25.6, 10.0, 2.667, 28.0, 1.1, -9.18607, -0.674457, 16.4405,
-  -145.024, 0.254, 0.0976, 0.0, -12.9, 1.0, 0.55, 0.4, -0.855912, 1.48078, -0.850753, 1.63576, 0.284, 0.0,
-  0.0, -0.284, 1.54132, 1.4308, -1.52555, 0.0, 0.0, 0.0, 1.68783, 1.48481, -0.537066, 0.21, 0.0, -1.21,
-  -0.471998, -0.271981, 1.94182, 0.165, 0.0, -1.17, -1.33969, -0.212383, 0.329822, 0.101, 0.0, -1.32,
-  0.617376, 0.665993, -1.6575, 0.0777, 0.0, -1.08, 0.5, -0.989413, -1.41917, 0.857972, 0.118, 0.0, -0.618,
-  0.4, -0.771825, -0.747566, 1.30733, 0.0337, 0.0, -0.634, 0.5, -1.36004, 0.625854, -1.27882, 0.116, 0.0,
-  -0.616, 0.2, -0.0600994, -0.495584, 0.023159, 0.0128, 0.0, -1.01, 4.47869, 2.29774, 6.58471, 0.079, 0.0,
-  -2.08, 0.3, -1.3165, -1.543, 0.664053, 0.0381, 0.0, -0.891, 0.9, 3.9, 4.36116, 13.7056, -2.68357,
-  0.0612, 0.0, -1.06, 1.7, 1.60244, -1.59832, -2.62364, 0.0437, 0.0, -1.04, -8.32587, 7.30337, 3.27989,
-  0.0747, 0.0, -2.07, 2.7, 0.205495, 0.022793, 0.936369, 0.0488, 0.0, -0.319, 2.7, 0.834207, 0.149158,
-  0.440286, 0.0858, 0.0, -0.481, 3.1, 0.5, 2.9781, -0.0652607, -2.80313, 0.11, 0.0, -0.61, 0.9, 0.4,
-  -1.69149, -1.97837, 1.98078, 0.0615, 0.0, -1.06, 0.126357, 0.122607, 1.22154, 0.185, 0.0, -1.18, 2.017,
-  -0.541061, 0.593832, 0.451272, 0.0552, 0.0, -2.07, 2.6666666666666665, 28.0, 10.0, -8.0, 8.0, 27.0,
-  0.9056, 0.0, -14.5723, 4.0, 45.92, 16.0, -8.0, 8.0, 27.0, 1.5014, 0.0, -22.5015, 0.15, 0.2, 10.0, 1.0,
-  1.0, 1.0, 0.0883, 0.0, -9.799, 0.18, 1.0, 0.1, 1.1, 2.1, 0.0352, 0.0, -0.5752, 1.0, 0.0, 5.0, 0.0,
-  0.0154, 0.0, -0.0154, 1.0, -1.0, 0.3, 0.5, 1.2, 0.5, 0.0, 0.0, 0.1055, 0.0, -0.4055, 1.0, -1.0, 0.25,
-  0.4, 1.0, 0.5, 0.0, 0.0, 0.1578, 0.0, -0.4078, 1.0, 0.0, 0.05, 7.5, 1.0, 2.5, 0.0, 0.0, 0.1038, 0.0,
-  -0.1538, 1.0, 0.0, -0.15, 0.474605099003371, 0.0, 0.0319, 0.0, 0.0, -0.0319, 1.0, 0.0, -0.25,
-  0.510310363079829, 0.0, 0.1316, 0.0, 0.0, -0.1316, 0.25, 3.0, 0.5, 0.05, -20.0, 0.0, 0.0, 15.0, 0.111,
-  0.021, 0.0, -24.8, 2.017, -0.9, 0.0, 0.5, 0.0553, 0.0, -2.0723, 9.81, 2.0, 2.5, 0.0, 0.0, 1.46, 0.0,
-  0.0, -1.46, 1.0, 1.0, 0.0, 0.0, 0.0, 0.1, 1.0, 0.0, -0.05, -0.05, 2.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0,
-  1.0, 2.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, -1.06, 1.0, 2.0, 3.0, 1.0, 0.3, 0.5, 0.0, 0.0, 0.0, 0.4,
-  0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 1.5, 3.0, 0.04, 30000000.0, 10000.0, 1.0, 0.0, 0.0, 8.0,
-  5.0, 8.01, 8.0, 8.0, 8.0, 8.0, 0.471, 0.0, -0.518, -1.31, -3.642, 1.4, 0.3, 0.1, 0.1, 0.4192, -1.6232,
-  4.0, 0.3, 0.6931471805599453, 0.9, 0.1, 0.1, 0.5077, -0.7184, 1.7, 0.5, 0.1, 0.1, 0.4701, -1.1633, 1.0,
-  0.1, 0.1, 0.111, -0.111, 0.1234, 0.5678, 0.9624236501192069, -0.9624236501192069, 0.9, -0.6013, 2.0,
-  0.5, -0.72, -0.64
+  2.667, 28, 10, -9.78693, -15.0385, 20.534, 0.904, 0, -14.6, 0.2, 0.2, 5.7, 6.51344, 0.477201, 0.341643,
+  0.0726, 0, -5.4, 1.32, 7.91, 4.83, 4.194, 1.92648, -0.134021, -1.72147, 0.428, 0, -2.67, 1.85, 10,
+  2.19944, 2.36342, 3.2202, 0.497, 0, -6.05, 1.4, 4, -8.68074, -2.47414, 0.0707758, 0.681, 0, -4.88, 35, 3,
+  28, 3.26897, 5.29905, 19.4353, 2.03, 0, -12, 5, -10, -0.38, 0.171771, 0.103605, 6.25539, 0.142, 0, -5.52,
+  36, 3, 18, 10.9565, 9.88131, 22.6767, 0.314, 0, -21.3, 15.6, 28, -1.14286, -0.71429, 1.12624, -0.113865,
+  -0.783244, 0.431, -0.000626, -4.23, 2, 9, 2.7, 3, 1.7, 1.02841, -3.53487, -0.720816, 0.371, 0, -10.7, 1,
+  -1, 0.1, 0.35, 1.4, -1.16354, -0.509237, 0, 0.131, 0, -0.231, 1.2, 8.53, 0.63, -1.5205, 0.196402,
+  687.391, 0, -0.0144, -13.2, 0.7, 0.8, 0.965, 0.400823, 0.08, 0.0436508, -1.21553, -0.0464709, 0, 0, 0,
+  -0.877, 1, -0.297073, -0.00313675, 0.425489, 0.0719055, 0, 0, 0, 0, 1.5, -1.97586, 0.246475, 0.790243,
+  0.00468, 0, -0.00456, 5, 0.1, 3, 2, 0.4, 0.01, 0.73207, 0.175493, 9.90147, 0.00681, 0, -0.464, 1.1, 0.87,
+  -1.82073, 0.834409, 0.207825, 0.19, 0, -0.65, 2, 6.7, 1.92572, 3.19238, 5.78297, 0.192, 0, -3.19, 0.95,
+  0.7, 0.6, 3.5, 0.25, 0.1, -0.784502, -0.628877, -0.176203, 0.0961, 0, -0.333, -5.5, 4.5, 1, -1, -2.75157,
+  0.190798, 3.47036, 0.207, 0, -1.21, 0.44, 1.1, 1, -0.0537726, -0.261626, 0.335016, 0.102, 0, -0.542, 0.2,
+  4, 9, 1, 1.36644, 0.930915, 0.642834, 0.206, 0, -0.368, 1, 1, -0.779156, -0.630224, 2.6712, 0.127, 0,
+  -2.13, 0.85, 0.5, 0.0168387, 0.0348938, 0.353468, 0.0355, 0, -1.39, 0.4, 0.175, 0.294308, 0.106495,
+  0.290811, 0.143, 0, -0.768, 13, 10, -0.791532, 0.652445, 0.225178, 2.32, 0, -11.3, 10, 4, 9, -3.47333,
+  19.667, -3.82625, 0.162, 0, -1.16, 0.001, 0.2, 1.1, -0.516647, -3.95687, 0.00128936, 0.0895, 0, -0.632,
+  102, 3, 0, -6.99286, 0.0232543, -0.165818, 0.554, 0, -5.55, 0.2, -0.01, -0.4, -1, -1, 1, -0.547708,
+  0.738765, -0.00492845, 0.0639, 0, -1.26, -1, 1, 1, 1, 1, 0.4, 0.3, 1, -2.8976, 3.8878, 3.07465, 0.264, 0,
+  -1.26, 1.73205, 1.41421, 1, 147.913, -1762.81, -647.376, 0.0668, 0, -0.0667, 2, 0.7, 26, 1.5, 4.23344,
+  9.08971, 21.8666, -1.40807, 0.383, 0, -2.69, -3.39, 0.25, 3, 0.5, 0.05, -93.6677, 15.5078, 0.032087,
+  43.7928, 0.113, 0.0218, 0, -25.6, 10, 2.667, 28, 1.1, -9.18607, -0.674457, 16.4405, -145.024, 0.254,
+  0.0976, 0, -12.9, 1, 0.55, 0.4, -0.855912, 1.48078, -0.850753, 1.63576, 0.284, 0, 0, -0.284, 1.54132,
+  1.4308, -1.52555, 0, 0, 0, 1.68783, 1.48481, -0.537066, 0.21, 0, -1.21, -0.471998, -0.271981, 1.94182,
+  0.165, 0, -1.17, -1.33969, -0.212383, 0.329822, 0.101, 0, -1.32, 0.617376, 0.665993, -1.6575, 0.0777, 0,
+  -1.08, 0.5, -0.989413, -1.41917, 0.857972, 0.118, 0, -0.618, 0.4, -0.771825, -0.747566, 1.30733, 0.0337,
+  0, -0.634, 0.5, -1.36004, 0.625854, -1.27882, 0.116, 0, -0.616, 0.2, -0.0600994, -0.495584, 0.023159,
+  0.0128, 0, -1.01, 4.47869, 2.29774, 6.58471, 0.079, 0, -2.08, 0.3, -1.3165, -1.543, 0.664053, 0.0381, 0,
+  -0.891, 0.9, 3.9, 4.36116, 13.7056, -2.68357, 0.0612, 0, -1.06, 1.7, 1.60244, -1.59832, -2.62364, 0.0437,
+  0, -1.04, -8.32587, 7.30337, 3.27989, 0.0747, 0, -2.07, 2.7, 0.205495, 0.022793, 0.936369, 0.0488, 0,
+  -0.319, 2.7, 0.834207, 0.149158, 0.440286, 0.0858, 0, -0.481, 3.1, 0.5, 2.9781, -0.0652607, -2.80313,
+  0.11, 0, -0.61, 0.9, 0.4, -1.69149, -1.97837, 1.98078, 0.0615, 0, -1.06, 0.126357, 0.122607, 1.22154,
+  0.185, 0, -1.18, 2.017, -0.541061, 0.593832, 0.451272, 0.0552, 0, -2.07, 2.6666666666666665, 28, 10, -8,
+  8, 27, 0.9056, 0, -14.5723, 4, 45.92, 16, -8, 8, 27, 1.5014, 0, -22.5015, 0.15, 0.2, 10, 1, 1, 1, 0.0883,
+  0, -9.799, 0.18, 1, 0.1, 1.1, 2.1, 0.0352, 0, -0.5752, 1, 0, 5, 0, 0.0154, 0, -0.0154, 1, -1, 0.3, 0.5,
+  1.2, 0.5, 0, 0, 0.1055, 0, -0.4055, 1, -1, 0.25, 0.4, 1, 0.5, 0, 0, 0.1578, 0, -0.4078, 1, 0, 0.05, 7.5,
+  1, 2.5, 0, 0, 0.1038, 0, -0.1538, 1, 0, -0.15, 0.474605099003371, 0, 0.0319, 0, 0, -0.0319, 1, 0, -0.25,
+  0.510310363079829, 0, 0.1316, 0, 0, -0.1316, 0.25, 3, 0.5, 0.05, -20, 0, 0, 15, 0.111, 0.021, 0, -24.8,
+  2.017, -0.9, 0, 0.5, 0.0553, 0, -2.0723, 9.81, 2, 2.5, 0, 0, 1.46, 0, 0, -1.46, 1, 1, 0, 0, 0, 0.1, 1, 0,
+  -0.05, -0.05, 2, 0, 0, 0, 1, 1, 1, 1, 2, 1, 0, 0, 1, 2, 0, 0, -1.06, 1, 2, 3, 1, 0.3, 0.5, 0, 0, 0, 0.4,
+  0, 0, 2, 0, 0, 0, 0, 1, 3, 1.5, 3, 0.04, 30000000, 10000, 1, 0, 0, 8, 5, 8.01, 8, 8, 8, 8, 0.471, 0,
+  -0.518, -1.31, -3.642, 1.4, 0.3, 0.1, 0.1, 0.4192, -1.6232, 4, 0.3, 0.6931471805599453, 0.9, 0.1, 0.1,
+  0.5077, -0.7184, 1.7, 0.5, 0.1, 0.1, 0.4701, -1.1633, 1, 0.1, 0.1, 0.111, -0.111, 0.1234, 0.5678,
+  0.9624236501192069, -0.9624236501192069, 0.9, -0.6013, 2, 0.5, -0.72, -0.64
 };
 
 typedef struct nrxi_dyn_entry { /* indices into nrxi_dyn_values; exponents -1 = none */
@@ -4212,96 +4099,97 @@ typedef struct nrxi_dyn_entry { /* indices into nrxi_dyn_values; exponents -1 = 
   nrx_status (*jac)(void *user, double t, const double *y, double *J);
 } nrxi_dyn_entry;
 
-#define NRXI_DYN_E(name, id, params, kind, n, np, ip, iy, ie, period) \
+#define NRXI_DYN_E(id, ...) NRXI_DYN_E_AS(#id, id, __VA_ARGS__)
+#define NRXI_DYN_E_AS(name, id, params, kind, n, np, ip, iy, ie, period) \
   {name, nrxi_dyn_eq_##id, params, kind, n, np, ip, iy, ie, period, nrxi_dyn_f_##id, nrxi_dyn_j_##id}
 static const nrxi_dyn_entry nrxi_dyn_entries[] = {
-  NRXI_DYN_E("Lorenz", Lorenz, "beta rho sigma", 0, 3, 3, 0, 3, 6, 1.5008),
-  NRXI_DYN_E("Rossler", Rossler, "a b c", 0, 3, 3, 9, 12, 15, 5.9086),
-  NRXI_DYN_E("Lorenz84", Lorenz84, "a b f g", 0, 3, 4, 18, 22, 25, 6.2586),
-  NRXI_DYN_E("Thomas", Thomas, "a b", 0, 3, 2, 28, 30, 33, 4.969),
-  NRXI_DYN_E("Halvorsen", Halvorsen, "a b", 0, 3, 2, 36, 38, 41, 1.4889),
-  NRXI_DYN_E("Chen", Chen, "a b c", 0, 3, 3, 44, 47, 50, 0.58689),
-  NRXI_DYN_E("ChenLee", ChenLee, "a b c", 0, 3, 3, 53, 56, 59, 2.8043),
-  NRXI_DYN_E("LuChen", LuChen, "a b c", 0, 3, 3, 62, 65, 68, 2.3385),
-  NRXI_DYN_E("Chua", Chua, "alpha beta m0 m1", 0, 3, 4, 71, 75, 78, 1.4235),
-  NRXI_DYN_E("Dadras", Dadras, "c e o p r", 0, 3, 5, 81, 86, 89, 3.2886),
-  NRXI_DYN_E("Duffing", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 92, 97, 100, 7.4496),
-  NRXI_DYN_E("ForcedVanDerPol", ForcedVanDerPol, "a mu w", 0, 3, 3, 103, 106, 109, 14.477),
-  NRXI_DYN_E("ForcedFitzHughNagumo", ForcedFitzHughNagumo, "a b curr f gamma omega", 0, 3, 6, 112, 118, 121,
+  NRXI_DYN_E(Lorenz, "beta rho sigma", 0, 3, 3, 0, 3, 6, 1.5008),
+  NRXI_DYN_E(Rossler, "a b c", 0, 3, 3, 9, 12, 15, 5.9086),
+  NRXI_DYN_E(Lorenz84, "a b f g", 0, 3, 4, 18, 22, 25, 6.2586),
+  NRXI_DYN_E(Thomas, "a b", 0, 3, 2, 28, 30, 33, 4.969),
+  NRXI_DYN_E(Halvorsen, "a b", 0, 3, 2, 36, 38, 41, 1.4889),
+  NRXI_DYN_E(Chen, "a b c", 0, 3, 3, 44, 47, 50, 0.58689),
+  NRXI_DYN_E(ChenLee, "a b c", 0, 3, 3, 53, 56, 59, 2.8043),
+  NRXI_DYN_E(LuChen, "a b c", 0, 3, 3, 62, 65, 68, 2.3385),
+  NRXI_DYN_E(Chua, "alpha beta m0 m1", 0, 3, 4, 71, 75, 78, 1.4235),
+  NRXI_DYN_E(Dadras, "c e o p r", 0, 3, 5, 81, 86, 89, 3.2886),
+  NRXI_DYN_E(Duffing, "alpha beta delta gamma omega", 0, 3, 5, 92, 97, 100, 7.4496),
+  NRXI_DYN_E(ForcedVanDerPol, "a mu w", 0, 3, 3, 103, 106, 109, 14.477),
+  NRXI_DYN_E(ForcedFitzHughNagumo, "a b curr f gamma omega", 0, 3, 6, 112, 118, 121,
       42.122),
-  NRXI_DYN_E("HenonHeiles", HenonHeiles, "lam", 0, 4, 1, 124, 125, 129, 6.37),
-  NRXI_DYN_E("NoseHoover", NoseHoover, "a", 0, 3, 1, 133, 134, 137, 5.8673),
-  NRXI_DYN_E("HastingsPowell", HastingsPowell, "a1 a2 b1 b2 d1 d2", 0, 3, 6, 140, 146, 149, 135.19),
-  NRXI_DYN_E("RabinovichFabrikant", RabinovichFabrikant, "a g", 0, 3, 2, 152, 154, 157, 2.3356),
-  NRXI_DYN_E("Rucklidge", Rucklidge, "a b", 0, 3, 2, 160, 162, 165, 6.0721),
-  NRXI_DYN_E("Aizawa", Aizawa, "a b c d e f", 0, 3, 6, 168, 174, 177, 2.5837),
-  NRXI_DYN_E("Arneodo", Arneodo, "a b c d", 0, 3, 4, 180, 184, 187, 3.1641),
-  NRXI_DYN_E("GenesioTesi", GenesioTesi, "a b c", 0, 3, 3, 190, 193, 196, 5.9431),
-  NRXI_DYN_E("Hadley", Hadley, "a b f g", 0, 3, 4, 199, 203, 206, 1.4541),
-  NRXI_DYN_E("RikitakeDynamo", RikitakeDynamo, "a mu", 0, 3, 2, 209, 211, 214, 5.8975),
-  NRXI_DYN_E("ShimizuMorioka", ShimizuMorioka, "a b", 0, 3, 2, 217, 219, 222, 12.038),
-  NRXI_DYN_E("NewtonLeipnik", NewtonLeipnik, "a b", 0, 3, 2, 225, 227, 230, 8.5095),
-  NRXI_DYN_E("BurkeShaw", BurkeShaw, "e n", 0, 3, 2, 233, 235, 238, 0.78333),
-  NRXI_DYN_E("MooreSpiegel", MooreSpiegel, "a b eps", 0, 3, 3, 241, 244, 247, 1.2887),
-  NRXI_DYN_E("Finance", Finance, "a b c", 0, 3, 3, 250, 253, 256, 9.8932),
-  NRXI_DYN_E("VallisElNino", VallisElNino, "b c p", 0, 3, 3, 259, 262, 265, 2.2087),
-  NRXI_DYN_E("WangSun", WangSun, "a b d e f q", 0, 3, 6, 268, 274, 277, 26.958),
-  NRXI_DYN_E("Sakarya", Sakarya, "a b c h p q r s", 0, 3, 8, 280, 288, 291, 4.9844),
-  NRXI_DYN_E("ArnoldBeltramiChildress", ArnoldBeltramiChildress, "a b c", 0, 3, 3, 294, 297, 300, 2.8508),
-  NRXI_DYN_E("LorenzStenflo", LorenzStenflo, "a b c d", 0, 4, 4, 303, 307, 311, 3.8877),
-  NRXI_DYN_E("HyperRossler", HyperRossler, "a b c d", 0, 4, 4, 315, 319, 323, 1.1157),
-  NRXI_DYN_E("HyperLorenz", HyperLorenz, "a b c d", 0, 4, 4, 327, 331, 335, 1.2775),
-  NRXI_DYN_E("NuclearQuadrupole", NuclearQuadrupole, "a b d", 0, 4, 3, 339, 342, 346, 6.0231),
-  NRXI_DYN_E("SprottA", SprottA, "", 0, 3, 0, 0, 350, 353, 6.3728),
-  NRXI_DYN_E("SprottB", SprottB, "", 0, 3, 0, 0, 356, 359, 11.05),
-  NRXI_DYN_E("SprottC", SprottC, "", 0, 3, 0, 0, 362, 365, 8.8852),
-  NRXI_DYN_E("SprottD", SprottD, "", 0, 3, 0, 0, 368, 371, 4.8333),
-  NRXI_DYN_E("SprottE", SprottE, "", 0, 3, 0, 0, 374, 377, 7.6275),
-  NRXI_DYN_E("SprottF", SprottF, "a", 0, 3, 1, 380, 381, 384, 19.244),
-  NRXI_DYN_E("SprottG", SprottG, "a", 0, 3, 1, 387, 388, 391, 8.7097),
-  NRXI_DYN_E("SprottH", SprottH, "a", 0, 3, 1, 394, 395, 398, 20.229),
-  NRXI_DYN_E("SprottI", SprottI, "a", 0, 3, 1, 401, 402, 405, 10.93),
-  NRXI_DYN_E("SprottJ", SprottJ, "", 0, 3, 0, 0, 408, 411, 4.836),
-  NRXI_DYN_E("SprottK", SprottK, "a", 0, 3, 1, 414, 415, 418, 7.006),
-  NRXI_DYN_E("SprottL", SprottL, "a b", 0, 3, 2, 421, 423, 426, 6.7262),
-  NRXI_DYN_E("SprottM", SprottM, "a", 0, 3, 1, 429, 430, 433, 5.3644),
-  NRXI_DYN_E("SprottN", SprottN, "", 0, 3, 0, 0, 436, 439, 4.8135),
-  NRXI_DYN_E("SprottO", SprottO, "a", 0, 3, 1, 442, 443, 446, 9.755),
-  NRXI_DYN_E("SprottP", SprottP, "a", 0, 3, 1, 449, 450, 453, 5.3414),
-  NRXI_DYN_E("SprottQ", SprottQ, "a b", 0, 3, 2, 456, 458, 461, 4.8443),
-  NRXI_DYN_E("SprottR", SprottR, "a b", 0, 3, 2, 464, 466, 469, 7.0133),
-  NRXI_DYN_E("SprottS", SprottS, "", 0, 3, 0, 0, 472, 475, 3.3505),
-  NRXI_DYN_E("SprottJerk", SprottJerk, "mu", 0, 3, 1, 478, 479, 482, 11.921),
-  NRXI_DYN_E("Lorenz63", Lorenz, "beta rho sigma", 0, 3, 3, 485, 488, 491, 0.75),
-  NRXI_DYN_E("LorenzWolf", Lorenz, "beta rho sigma", 0, 3, 3, 494, 497, 500, 0.5),
-  NRXI_DYN_E("Rossler10", Rossler, "a b c", 0, 3, 3, 503, 506, 509, 6.1),
-  NRXI_DYN_E("ThomasSprott", Thomas, "a b", 0, 3, 2, 512, 514, 517, 20.0),
-  NRXI_DYN_E("NoseHooverClassic", NoseHoover, "a", 0, 3, 1, 520, 521, 524, 6.3),
-  NRXI_DYN_E("DuffingSprott", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 527, 532, 535, 5.236),
-  NRXI_DYN_E("DuffingBroad", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 538, 543, 546, 6.283),
-  NRXI_DYN_E("Ueda", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 549, 554, 557, 6.283),
-  NRXI_DYN_E("HenonHeiles8", HenonHeiles, "lam", 0, 4, 1, 560, 561, 565, 6.28),
-  NRXI_DYN_E("HenonHeiles6", HenonHeiles, "lam", 0, 4, 1, 569, 570, 574, 6.28),
-  NRXI_DYN_E("HyperRossler79", HyperRossler, "a b c d", 0, 4, 4, 578, 582, 586, 6.0),
-  NRXI_DYN_E("SimplestJerk", SprottJerk, "mu", 0, 3, 1, 590, 591, 594, 12.0),
-  NRXI_DYN_E("DoublePendulum", DoublePendulum, "g", 0, 4, 1, 597, 598, 602, 1.5),
-  NRXI_DYN_E("HarmonicOscillator", HarmonicOscillator, "omega", 0, 2, 1, 606, 607, 609, 6.283185307179586),
-  NRXI_DYN_E("DampedOscillator", DampedOscillator, "gamma", 0, 2, 1, 611, 612, 614, 6.28),
-  NRXI_DYN_E("Pendulum", Pendulum, "", 0, 2, 0, 0, 616, 618, 8.35),
-  NRXI_DYN_E("LotkaVolterra", LotkaVolterra, "a b c d", 0, 2, 4, 620, 624, 626, 6.6),
-  NRXI_DYN_E("VanDerPol", VanDerPol, "mu", 0, 2, 1, 628, 629, 631, 6.663),
-  NRXI_DYN_E("RigidBody", RigidBody, "a b c", 0, 3, 3, 633, 636, 639, 10.0),
-  NRXI_DYN_E("Kepler", Kepler, "", 0, 4, 0, 0, 642, 646, 6.283185307179586),
-  NRXI_DYN_E("Brusselator", Brusselator, "a b", 0, 2, 2, 650, 652, -1, 7.16),
-  NRXI_DYN_E("Robertson", Robertson, "k1 k2 k3", 0, 3, 3, 654, 657, -1, 100000.0),
-  NRXI_DYN_E("Lorenz96", Lorenz96, "F n", 0, 5, 2, 660, 662, 667, 2.0),
-  NRXI_DYN_E("Henon", Henon, "a b", 1, 2, 2, 672, 674, 676, 1.0),
-  NRXI_DYN_E("Logistic", Logistic, "r", 1, 1, 1, 678, 679, 680, 1.0),
-  NRXI_DYN_E("Ikeda", Ikeda, "u", 1, 2, 1, 681, 682, 684, 1.0),
-  NRXI_DYN_E("Lozi", Lozi, "a b", 1, 2, 2, 686, 688, 690, 1.0),
-  NRXI_DYN_E("Chirikov", Chirikov, "k", 1, 2, 1, 692, 693, 695, 1.0),
-  NRXI_DYN_E("CatMap", CatMap, "", 1, 2, 0, 0, 697, 699, 1.0),
-  NRXI_DYN_E("Tinkerbell", Tinkerbell, "a b c d", 1, 2, 4, 701, 705, -1, 1.0)
+  NRXI_DYN_E(HenonHeiles, "lam", 0, 4, 1, 124, 125, 129, 6.37),
+  NRXI_DYN_E(NoseHoover, "a", 0, 3, 1, 133, 134, 137, 5.8673),
+  NRXI_DYN_E(HastingsPowell, "a1 a2 b1 b2 d1 d2", 0, 3, 6, 140, 146, 149, 135.19),
+  NRXI_DYN_E(RabinovichFabrikant, "a g", 0, 3, 2, 152, 154, 157, 2.3356),
+  NRXI_DYN_E(Rucklidge, "a b", 0, 3, 2, 160, 162, 165, 6.0721),
+  NRXI_DYN_E(Aizawa, "a b c d e f", 0, 3, 6, 168, 174, 177, 2.5837),
+  NRXI_DYN_E(Arneodo, "a b c d", 0, 3, 4, 180, 184, 187, 3.1641),
+  NRXI_DYN_E(GenesioTesi, "a b c", 0, 3, 3, 190, 193, 196, 5.9431),
+  NRXI_DYN_E(Hadley, "a b f g", 0, 3, 4, 199, 203, 206, 1.4541),
+  NRXI_DYN_E(RikitakeDynamo, "a mu", 0, 3, 2, 209, 211, 214, 5.8975),
+  NRXI_DYN_E(ShimizuMorioka, "a b", 0, 3, 2, 217, 219, 222, 12.038),
+  NRXI_DYN_E(NewtonLeipnik, "a b", 0, 3, 2, 225, 227, 230, 8.5095),
+  NRXI_DYN_E(BurkeShaw, "e n", 0, 3, 2, 233, 235, 238, 0.78333),
+  NRXI_DYN_E(MooreSpiegel, "a b eps", 0, 3, 3, 241, 244, 247, 1.2887),
+  NRXI_DYN_E(Finance, "a b c", 0, 3, 3, 250, 253, 256, 9.8932),
+  NRXI_DYN_E(VallisElNino, "b c p", 0, 3, 3, 259, 262, 265, 2.2087),
+  NRXI_DYN_E(WangSun, "a b d e f q", 0, 3, 6, 268, 274, 277, 26.958),
+  NRXI_DYN_E(Sakarya, "a b c h p q r s", 0, 3, 8, 280, 288, 291, 4.9844),
+  NRXI_DYN_E(ArnoldBeltramiChildress, "a b c", 0, 3, 3, 294, 297, 300, 2.8508),
+  NRXI_DYN_E(LorenzStenflo, "a b c d", 0, 4, 4, 303, 307, 311, 3.8877),
+  NRXI_DYN_E(HyperRossler, "a b c d", 0, 4, 4, 315, 319, 323, 1.1157),
+  NRXI_DYN_E(HyperLorenz, "a b c d", 0, 4, 4, 327, 331, 335, 1.2775),
+  NRXI_DYN_E(NuclearQuadrupole, "a b d", 0, 4, 3, 339, 342, 346, 6.0231),
+  NRXI_DYN_E(SprottA, "", 0, 3, 0, 0, 350, 353, 6.3728),
+  NRXI_DYN_E(SprottB, "", 0, 3, 0, 0, 356, 359, 11.05),
+  NRXI_DYN_E(SprottC, "", 0, 3, 0, 0, 362, 365, 8.8852),
+  NRXI_DYN_E(SprottD, "", 0, 3, 0, 0, 368, 371, 4.8333),
+  NRXI_DYN_E(SprottE, "", 0, 3, 0, 0, 374, 377, 7.6275),
+  NRXI_DYN_E(SprottF, "a", 0, 3, 1, 380, 381, 384, 19.244),
+  NRXI_DYN_E(SprottG, "a", 0, 3, 1, 387, 388, 391, 8.7097),
+  NRXI_DYN_E(SprottH, "a", 0, 3, 1, 394, 395, 398, 20.229),
+  NRXI_DYN_E(SprottI, "a", 0, 3, 1, 401, 402, 405, 10.93),
+  NRXI_DYN_E(SprottJ, "", 0, 3, 0, 0, 408, 411, 4.836),
+  NRXI_DYN_E(SprottK, "a", 0, 3, 1, 414, 415, 418, 7.006),
+  NRXI_DYN_E(SprottL, "a b", 0, 3, 2, 421, 423, 426, 6.7262),
+  NRXI_DYN_E(SprottM, "a", 0, 3, 1, 429, 430, 433, 5.3644),
+  NRXI_DYN_E(SprottN, "", 0, 3, 0, 0, 436, 439, 4.8135),
+  NRXI_DYN_E(SprottO, "a", 0, 3, 1, 442, 443, 446, 9.755),
+  NRXI_DYN_E(SprottP, "a", 0, 3, 1, 449, 450, 453, 5.3414),
+  NRXI_DYN_E(SprottQ, "a b", 0, 3, 2, 456, 458, 461, 4.8443),
+  NRXI_DYN_E(SprottR, "a b", 0, 3, 2, 464, 466, 469, 7.0133),
+  NRXI_DYN_E(SprottS, "", 0, 3, 0, 0, 472, 475, 3.3505),
+  NRXI_DYN_E(SprottJerk, "mu", 0, 3, 1, 478, 479, 482, 11.921),
+  NRXI_DYN_E_AS("Lorenz63", Lorenz, "beta rho sigma", 0, 3, 3, 485, 488, 491, 0.75),
+  NRXI_DYN_E_AS("LorenzWolf", Lorenz, "beta rho sigma", 0, 3, 3, 494, 497, 500, 0.5),
+  NRXI_DYN_E_AS("Rossler10", Rossler, "a b c", 0, 3, 3, 503, 506, 509, 6.1),
+  NRXI_DYN_E_AS("ThomasSprott", Thomas, "a b", 0, 3, 2, 512, 514, 517, 20.0),
+  NRXI_DYN_E_AS("NoseHooverClassic", NoseHoover, "a", 0, 3, 1, 520, 521, 524, 6.3),
+  NRXI_DYN_E_AS("DuffingSprott", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 527, 532, 535, 5.236),
+  NRXI_DYN_E_AS("DuffingBroad", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 538, 543, 546, 6.283),
+  NRXI_DYN_E_AS("Ueda", Duffing, "alpha beta delta gamma omega", 0, 3, 5, 549, 554, 557, 6.283),
+  NRXI_DYN_E_AS("HenonHeiles8", HenonHeiles, "lam", 0, 4, 1, 560, 561, 565, 6.28),
+  NRXI_DYN_E_AS("HenonHeiles6", HenonHeiles, "lam", 0, 4, 1, 569, 570, 574, 6.28),
+  NRXI_DYN_E_AS("HyperRossler79", HyperRossler, "a b c d", 0, 4, 4, 578, 582, 586, 6.0),
+  NRXI_DYN_E_AS("SimplestJerk", SprottJerk, "mu", 0, 3, 1, 590, 591, 594, 12.0),
+  NRXI_DYN_E(DoublePendulum, "g", 0, 4, 1, 597, 598, 602, 1.5),
+  NRXI_DYN_E(HarmonicOscillator, "omega", 0, 2, 1, 606, 607, 609, 6.283185307179586),
+  NRXI_DYN_E(DampedOscillator, "gamma", 0, 2, 1, 611, 612, 614, 6.28),
+  NRXI_DYN_E(Pendulum, "", 0, 2, 0, 0, 616, 618, 8.35),
+  NRXI_DYN_E(LotkaVolterra, "a b c d", 0, 2, 4, 620, 624, 626, 6.6),
+  NRXI_DYN_E(VanDerPol, "mu", 0, 2, 1, 628, 629, 631, 6.663),
+  NRXI_DYN_E(RigidBody, "a b c", 0, 3, 3, 633, 636, 639, 10.0),
+  NRXI_DYN_E(Kepler, "", 0, 4, 0, 0, 642, 646, 6.283185307179586),
+  NRXI_DYN_E(Brusselator, "a b", 0, 2, 2, 650, 652, -1, 7.16),
+  NRXI_DYN_E(Robertson, "k1 k2 k3", 0, 3, 3, 654, 657, -1, 100000.0),
+  NRXI_DYN_E(Lorenz96, "F n", 0, 5, 2, 660, 662, 667, 2.0),
+  NRXI_DYN_E(Henon, "a b", 1, 2, 2, 672, 674, 676, 1.0),
+  NRXI_DYN_E(Logistic, "r", 1, 1, 1, 678, 679, 680, 1.0),
+  NRXI_DYN_E(Ikeda, "u", 1, 2, 1, 681, 682, 684, 1.0),
+  NRXI_DYN_E(Lozi, "a b", 1, 2, 2, 686, 688, 690, 1.0),
+  NRXI_DYN_E(Chirikov, "k", 1, 2, 1, 692, 693, 695, 1.0),
+  NRXI_DYN_E(CatMap, "", 1, 2, 0, 0, 697, 699, 1.0),
+  NRXI_DYN_E(Tinkerbell, "a b c d", 1, 2, 4, 701, 705, -1, 1.0)
 };
 
 NRX_DEF size_t nrx_dyn_count(void) { return sizeof nrxi_dyn_entries / sizeof nrxi_dyn_entries[0]; }
@@ -4359,8 +4247,7 @@ NRX_DEF nrx_status nrx_dyn_find(const char *name, nrx_dyn_system *out)
     if (same > best) { best = same; near_hit = i; }
   }
   return nrxi_fail(NULL, NRX_E_ARG, "nrx_dyn_find: no system \"%s\"; the nearest of %zu names is \"%s\"",
-      name, nrx_dyn_count(),
-                     nrxi_dyn_entries[near_hit].name);
+      name, nrx_dyn_count(), nrxi_dyn_entries[near_hit].name);
 }
 
 NRX_DEF nrx_status nrx_dyn_lorenz96(double *params, size_t n, double forcing, nrx_vfield *out)
@@ -4408,7 +4295,7 @@ NRX_DEF nrx_status nrx_dyn_check_jacobian(const nrx_vfield *f, double t, const d
         "nrx_dyn_check_jacobian: needs a field with a Jacobian, a state and a place for the error");
   n = f->n;
   m = (double *)nrxi_alloc(NULL, 2 * n * n + 3 * n, sizeof(double));
-  if (!m) return nrxi_fail(NULL, NRX_E_NOMEM, "nrx_dyn_check_jacobian: out of memory");
+  if (!m) return nrxi_dyn_oom(NULL, "nrx_dyn_check_jacobian");
   J = m; D = J + n * n; a = D + n * n; b = a + n; w = b + n;
   st = f->jac(f->user, t, y, J);
   memcpy(w, y, n * sizeof(double));
@@ -4641,8 +4528,7 @@ static void nrxi_dyn_lyap_run(void *arg, size_t traj)
 }
 
 NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const nrx_dyn_lyapunov_desc *desc,
-    double *exponents,
-                  double *errors, nrx_dyn_lyapunov_info *info)
+    double *exponents, double *errors, nrx_dyn_lyapunov_info *info)
 {
   nrx_dyn_lyapunov_desc d = NRX_ZERO;
   nrxi_dyn_lyap_job w;
@@ -4652,9 +4538,8 @@ NRX_DEF nrx_status nrx_dyn_lyapunov(const nrx_vfield *f, const double *y0, const
   if (desc) d = *desc;
   if (info) memset(info, 0, sizeof *info);
   if (!f || !f->f || f->n == 0 || !y0 || !exponents || d.k > (f ? f->n : 0) || d.time < 0 || d.interval < 0
-      || d.transient < 0
-    || !nrxi_finite_f64(&d.time) || !nrxi_finite_f64(&d.interval) || !nrxi_finite_f64(&d.transient)
-        || (d.kind != NRX_DYN_FLOW && d.kind != NRX_DYN_MAP))
+      || d.transient < 0 || !nrxi_finite_f64(&d.time) || !nrxi_finite_f64(&d.interval)
+      || !nrxi_finite_f64(&d.transient) || (d.kind != NRX_DYN_FLOW && d.kind != NRX_DYN_MAP))
     return nrxi_fail(&d.env, NRX_E_ARG,
         "nrx_dyn_lyapunov: needs a field, a state, room for the exponents, k <= n and finite times");
   n = f->n;
@@ -4748,9 +4633,8 @@ done:
 }
 
 NRX_DEF nrx_status nrx_dyn_covariant(const nrx_vfield *f, int kind, const double *y0, double dt,
-    size_t before, size_t count,
-            size_t after, double *vectors, double *states, double *exponents,
-            const nrx_env *env)
+    size_t before, size_t count, size_t after, double *vectors, double *states, double *exponents,
+    const nrx_env *env)
 {
   size_t n, i, j, l, m, size, step, total = count + after;
   double *mem, *Rs, *r, *C, *growth;
@@ -4866,15 +4750,13 @@ NRX_DEF nrx_status nrx_dyn_embed(size_t n, const double *x, size_t m, size_t lag
 }
 
 NRX_DEF nrx_status nrx_dyn_divergence(size_t n, const double *x, size_t m, size_t lag, size_t theiler,
-    double eps, size_t kmax,
-                   double *S)
+    double eps, size_t kmax, double *S)
 {
   size_t span, rows, i, j, k, used;
   double *E, *sum, e2 = eps * eps;
   size_t *hits;
-  if (!x || !S || m == 0 || lag == 0 || !nrxi_mul_ok(m - 1, lag, &span) || span >= n
-      || n - span < kmax + theiler + 3 || eps < 0
-    || !nrxi_all_finite(x, n, NRX_F64))
+  if (!x || !S || m == 0 || lag == 0 || !nrxi_mul_ok(m - 1, lag, &span) || span >= n || n - span < kmax
+      + theiler + 3 || eps < 0 || !nrxi_all_finite(x, n, NRX_F64))
     return nrxi_fail(NULL, NRX_E_ARG,
         "nrx_dyn_divergence: %zu finite samples do not allow m = %zu, lag = %zu, theiler = %zu, kmax = %zu",
                          n, m, lag, theiler, kmax);
@@ -4952,9 +4834,9 @@ NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, 
   return NRX_OK;
 }
 
-/* Pairs by block of time (16 x 16) and half octave below R (0 .. 3; 4 is the rest). The grid lies over at most
- * three axes, cells sorted with the last axis fastest, so that three neighbours there are one run. Each axis has
- * `bits` of a key with the sample's number in the bits below; cell numbers 1 .. 2^bits - 2 leave room for +- 1. */
+/* Cells over at most three axes, sorted with the last axis fastest, where three neighbours are one run. A key
+ * holds `bits` for each axis, for cells 1 .. 2^bits - 2, and the sample's number. */
+#define NRXI_DYN_HALF (0.5 * 0.69314718055994530942) /* half an octave */
 enum { NRXI_DYN_BLOCKS = 16, NRXI_DYN_HALVES = 5, NRXI_DYN_SLOPES = 48, NRXI_DYN_FEWEST = 8 };
 typedef struct nrxi_dyn_grid {
   size_t n, d, axes, axis[3], bits, cells;
@@ -4986,7 +4868,7 @@ static void nrxi_dyn_grid_fill(nrxi_dyn_grid *g, const double *x, double R)
   g->start[g->cells] = g->n;
 }
 
-/* Points of the run of neighbour cells around cell c in row `row` of 3^(axes - 1): [*from, *to). */
+/* Points [*from, *to) of the run of cells in row `row` of 3^(axes - 1) around cell c. */
 static void nrxi_dyn_grid_run(const nrxi_dyn_grid *g, size_t c, size_t row, size_t *from, size_t *to)
 {
   uint64_t v = g->key[c], one = 1;
@@ -5005,9 +4887,11 @@ static void nrxi_dyn_grid_run(const nrxi_dyn_grid *g, size_t c, size_t row, size
   *from = g->start[end[0]]; *to = g->start[end[1]];
 }
 
-static void nrxi_dyn_grid_count(const nrxi_dyn_grid *g, double R, size_t theiler, double budget, double *count)
+/* Pairs by blocks of time [16][16] and half octave below R [5], the last for the rest. */
+static void nrxi_dyn_grid_count(const nrxi_dyn_grid *g, double R, size_t theiler, double budget,
+    double *count)
 {
-  size_t rows = g->axes == 1 ? 1 : g->axes == 2 ? 3 : 9, c, row, i, j, k, from, to, stride, d = g->d;
+  size_t rows = g->axes < 3 ? 2 * g->axes - 1 : 9, c, row, i, j, k, from, to, gap, stride, d = g->d;
   size_t block = (g->n + NRXI_DYN_BLOCKS - 1) / NRXI_DYN_BLOCKS;
   double work = 0, scale = 1 / (R * R);
   for (c = 0; c < g->cells; c++)
@@ -5030,8 +4914,8 @@ static void nrxi_dyn_grid_count(const nrxi_dyn_grid *g, double R, size_t theiler
           uint64_t bits;
           for (k = 0; k < d; k++) d2 += (p[k] - q[k]) * (p[k] - q[k]);
           d2 *= scale;
-          if (d2 >= 1 || (g->time[i] > g->time[j] ? g->time[i] - g->time[j] : g->time[j] - g->time[i]) <= theiler)
-            continue;
+          gap = g->time[i] > g->time[j] ? g->time[i] - g->time[j] : g->time[j] - g->time[i];
+          if (d2 >= 1 || gap <= theiler) continue;
           memcpy(&bits, &d2, sizeof bits); /* the exponent of the square counts half octaves */
           k = (size_t)(1022 - (bits >> 52));
           mine[g->time[j] / block * NRXI_DYN_HALVES + (k < 4 ? k : 4)] += 1;
@@ -5041,12 +4925,12 @@ static void nrxi_dyn_grid_count(const nrxi_dyn_grid *g, double R, size_t theiler
   }
 }
 
-/* Slopes nu [bins] with weights w = D - (mean over the half octave of 1 / (1/u + ln(r_max / r))) + E r: weighted
- * least squares in D and E for each u of a fine grid. terms: 3 all, 2 without u, 1 D alone. Returns chi square. */
-static double nrxi_dyn_dimension_fit(size_t bins, const double *nu, const double *w, int terms, double *D,
+/* Fits slopes nu [bins] by D - mean of 1 / (1/u + ln(r_max / r)) + E r, weights w: D and E for each u of a
+ * grid. terms: 3 all, 2 without u, 1 D alone. Returns chi square. */
+static double nrxi_dyn_d2_fit(size_t bins, const double *nu, const double *w, int terms, double *D,
     double *u_best)
 {
-  const double half = 0.5 * 0.69314718055994530942;
+  const double half = NRXI_DYN_HALF;
   double best = HUGE_VAL;
   size_t i, step;
   for (step = 0; step <= (terms == 3 ? 1000 : 0); step++) {
@@ -5067,8 +4951,8 @@ static double nrxi_dyn_dimension_fit(size_t bins, const double *nu, const double
   return best;
 }
 
-/* Local slopes of one grid's four half octaves, all blocks (leave = BLOCKS) or all but one. */
-static void nrxi_dyn_dimension_slopes(const double *count, size_t leave, double *nu, double *pairs)
+/* Slopes of one grid's half octaves, without the block `leave`. */
+static void nrxi_dyn_d2_slopes(const double *count, size_t leave, double *nu, double *pairs)
 {
   size_t a, b, k;
   double sum[NRXI_DYN_HALVES] = {0, 0, 0, 0, 0}, below;
@@ -5077,14 +4961,13 @@ static void nrxi_dyn_dimension_slopes(const double *count, size_t leave, double 
       for (k = 0; k < NRXI_DYN_HALVES && a != leave && b != leave; k++)
         sum[k] += count[(a * NRXI_DYN_BLOCKS + b) * NRXI_DYN_HALVES + k];
   for (below = sum[4], k = 4; k-- > 0; below += sum[k]) {
-    nu[k] = below > 0 ? log((below + sum[k]) / below) / (0.5 * 0.69314718055994530942) : 0.0;
+    nu[k] = below > 0 ? log((below + sum[k]) / below) / NRXI_DYN_HALF : 0.0;
     pairs[k] = below;
   }
 }
 
-/* Chooses the radii, fits, and takes the jackknife. var [bins]: squared errors of the slopes nu [B + 1][], whose
- * last row has all blocks. Leaves w in var. */
-static void nrxi_dyn_dimension_estimate(double (*nu)[NRXI_DYN_SLOPES], size_t B, double *var,
+/* Chooses the radii, fits, takes the jackknife; var [bins]: squared errors of nu[B], the slopes of all. */
+static void nrxi_dyn_d2_estimate(double (*nu)[NRXI_DYN_SLOPES], size_t B, const double *var,
     nrx_dyn_dimension_info *info)
 {
   size_t b, i, k, m = info->bins, from;
@@ -5092,15 +4975,16 @@ static void nrxi_dyn_dimension_estimate(double (*nu)[NRXI_DYN_SLOPES], size_t B,
   int terms;
   for (from = 0;; from++) { /* a fit that holds, from the widest range of radii on */
     for (i = from; i < m; i++) w[i] = 1 / var[i];
-    info->misfit = nrxi_dyn_dimension_fit(m - from, nu[B] + from, w + from, 3, &D, &u) / (double)(m - from - 3);
+    info->misfit = nrxi_dyn_d2_fit(m - from, nu[B] + from, w + from, 3, &D, &u)
+        / (double)(m - from - 3);
     if (info->misfit <= 1.5) break;
     if (m - from == NRXI_DYN_FEWEST || from == 4) { from = 0; break; }
   }
   for (i = 0; i < m; i++) w[i] = 1 / var[i];
-  for (k = 0; k < 50 && from == 0; k++) { /* none holds, as on a Cantor set: the variance of the scatter beside var */
+  for (k = 0; k < 50 && from == 0; k++) { /* none holds, as on a Cantor set: scatter is added to var */
     double mid = 0.5 * (lo + hi), chi;
     for (i = 0; i < m; i++) w[i] = 1 / (var[i] + (k ? mid : 0));
-    chi = nrxi_dyn_dimension_fit(m, nu[B], w, 3, &D, &u) / (double)(m - 3);
+    chi = nrxi_dyn_d2_fit(m, nu[B], w, 3, &D, &u) / (double)(m - 3);
     if (k == 0) info->misfit = chi;
     if (k == 0 && chi <= 1.5) break;
     if (chi > 1) lo = mid;
@@ -5114,20 +4998,23 @@ static void nrxi_dyn_dimension_estimate(double (*nu)[NRXI_DYN_SLOPES], size_t B,
     for (b = 0; b <= B; b++) nu[b][i - from] = nu[b][i];
   }
   info->bins = m -= from;
-  nrxi_dyn_dimension_fit(m, nu[B], w, 1, &info->plain, &u);
-  hi = nrxi_dyn_dimension_fit(m, nu[B], w, 2, &D, &u);
-  terms = hi - nrxi_dyn_dimension_fit(m, nu[B], w, 3, &info->dimension, &info->log_term) > 4 ? 3 : 2;
-  if (terms == 2) { info->dimension = D; info->log_term = 0; } /* no logarithm beyond two standard errors */
+  nrxi_dyn_d2_fit(m, nu[B], w, 1, &info->plain, &u);
+  hi = nrxi_dyn_d2_fit(m, nu[B], w, 2, &info->other, &u);
+  terms = hi - nrxi_dyn_d2_fit(m, nu[B], w, 3, &info->dimension, &info->log_term) > 4 ? 3 : 2;
+  if (terms == 2) { /* no logarithm beyond two standard errors */
+    D = info->other; info->other = info->dimension; info->dimension = D;
+    info->log_term = 0;
+  }
   for (k = 0; k < 2; k++) { /* errors: k = 1 of the plain slope */
     double blocks = 0, bins = 0, center = k ? info->plain : info->dimension;
     for (b = 0; b < B; b++) {
-      nrxi_dyn_dimension_fit(m, nu[b], w, k ? 1 : terms, &D, &u);
+      nrxi_dyn_d2_fit(m, nu[b], w, k ? 1 : terms, &D, &u);
       blocks += (D - center) * (D - center) * (double)(B - 1) / (double)B;
     }
     for (i = 0; i < m && lo > 0; i++) { /* scatter: one half octave left out */
       double keep = w[i];
       w[i] = 0;
-      nrxi_dyn_dimension_fit(m, nu[B], w, k ? 1 : terms, &D, &u);
+      nrxi_dyn_d2_fit(m, nu[B], w, k ? 1 : terms, &D, &u);
       w[i] = keep;
       bins += (D - center) * (D - center) * (double)(m - 1) / (double)m;
     }
@@ -5150,7 +5037,7 @@ NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const doubl
   if (!x || !info || n < 1000 || d == 0 || o.theiler > n / 2 || !nrxi_all_finite(x, n * d, NRX_F64)
       || !(o.r_max >= 0 && o.r_min >= 0))
     return nrxi_fail(&o.env, NRX_E_ARG,
-        "nrx_dyn_correlation_dimension: needs 1000 finite points, theiler at most half of them");
+        "nrx_dyn_correlation_dimension: needs 1000 finite points and theiler <= n / 2");
   memset(&g, 0, sizeof g);
   memset(info, 0, sizeof *info);
   g.n = n; g.d = d;
@@ -5178,7 +5065,7 @@ NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const doubl
   for (k = 0; k + 4 <= S && enough; k += 4, R *= 0.25) { /* two octaves at a time */
     nrxi_dyn_grid_fill(&g, x, R);
     nrxi_dyn_grid_count(&g, R, o.theiler, o.budget > 0 ? o.budget : 3e8, count);
-    for (b = 0; b <= B; b++) nrxi_dyn_dimension_slopes(count, b, nu[b] + k, pairs + k);
+    for (b = 0; b <= B; b++) nrxi_dyn_d2_slopes(count, b, nu[b] + k, pairs + k);
     for (i = k; i < k + 4 && enough; i++) {
       for (mean = 0, b = 0; b < B; b++) mean += nu[b][i] / B;
       for (w[i] = 0, b = 0; b < B; b++) w[i] += (nu[b][i] - mean) * (nu[b][i] - mean) * (B - 1) / B;
@@ -5197,7 +5084,7 @@ NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const doubl
     goto done;
   }
   st = NRX_OK;
-  nrxi_dyn_dimension_estimate(nu, B, w, info);
+  nrxi_dyn_d2_estimate(nu, B, w, info);
 done:
   nrxi_free(&o.env, g.key); nrxi_free(&o.env, g.start); nrxi_free(&o.env, g.time); nrxi_free(&o.env, g.z);
   nrxi_free(&o.env, count);
@@ -5286,9 +5173,7 @@ NRX_DEF nrx_status nrx_dyn_test01(size_t n, const double *x, size_t frequencies,
 }
 
 NRX_DEF nrx_status nrx_dyn_fixed_points(const nrx_vfield *f, int kind, const double *lo, const double *hi,
-    size_t tries,
-                    uint64_t seed, size_t max, double *points, double *eigenvalues, int *stable,
-                        size_t *count)
+    size_t tries, uint64_t seed, size_t max, double *points, double *eigenvalues, int *stable, size_t *count)
 {
   size_t n, i, j, t, it, *piv, work;
   double *mem, *y, *g, *J, *w, *ew, *wk;
@@ -5345,10 +5230,7 @@ static double nrxi_dyn_maximum(void *user, double t, const double *y)
 }
 
 NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const double *y0, double *param,
-    size_t np,
-            const double *values, size_t which, size_t skip, size_t keep,
-            double *out,
-            const nrx_env *env)
+    size_t np, const double *values, size_t which, size_t skip, size_t keep, double *out, const nrx_env *env)
 {
   size_t i, j, n, total;
   double *mem, nothing = HUGE_VAL - HUGE_VAL, speed;
@@ -5398,8 +5280,7 @@ NRX_DEF nrx_status nrx_dyn_orbit_diagram(const nrx_vfield *f, int kind, const do
 }
 
 NRX_DEF nrx_status nrx_dyn_recurrences(size_t n, size_t d, const double *x, double eps, size_t theiler,
-    size_t lmin,
-            nrx_dyn_recurrence *out)
+    size_t lmin, nrx_dyn_recurrence *out)
 {
   size_t i, k, run, points = 0, lined = 0, lines = 0, longest = 0, vlined = 0, vlines = 0, *hist;
   double e2 = eps * eps, cells = 0;
@@ -6114,8 +5995,7 @@ static void nrxi_dyn_fd(size_t n, size_t d, const double *t, double dt, const do
 
 /* Local polynomial fits: value and slope at every sample; windows are shifted, not shrunk, at the ends. */
 static nrx_status nrxi_dyn_savgol(size_t n, size_t d, const double *t, double dt, const double *x,
-    size_t window, size_t degree,
-                 double *dx, double *smooth, const nrx_env *env)
+    size_t window, size_t degree, double *dx, double *smooth, const nrx_env *env)
 {
   size_t i, j, k, half = window / 2, c = degree + 1, lw = nrxi_dyn_lstsq_work(window, c, window);
   double *m = (double *)nrxi_alloc(env, window * c + window * window + 2 * window + lw, sizeof(double)), *A,
@@ -7492,8 +7372,7 @@ NRX_DEF nrx_status nrx_dyn_model_field(const nrx_dyn_model *m, nrx_vfield *out)
 }
 
 NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_sindy_desc *desc, size_t nt,
-    const double *thresholds,
-                   double *rows, size_t *best)
+    const double *thresholds, double *rows, size_t *best)
 {
   nrx_dyn_sindy_desc d = NRX_ZERO;
   nrx_dyn_data train;
@@ -7547,8 +7426,7 @@ NRX_DEF nrx_status nrx_dyn_sindy_path(const nrx_dyn_data *data, const nrx_dyn_si
 }
 
 NRX_DEF nrx_status nrx_dyn_pde_find(size_t nt, size_t nx, const double *u, double dt, double dx, int periodic,
-    size_t power,
-                  size_t order, double threshold, double *coef, double *r2, const nrx_env *env)
+    size_t power, size_t order, double threshold, double *coef, double *r2, const nrx_env *env)
 {
   size_t p, i, j, a, k, edge = periodic ? 0 : 4, rows = 0, row;
   double *mem, *D, *col, node[9], w[7][9];
@@ -8046,8 +7924,7 @@ static void nrxi_dyn_audit_text(const nrx_dyn_auditor *a, const nrx_dyn_audit_re
   if (r->verdict == NRX_DYN_UNDECIDED) {
     NRXI_DYN_SAY("UNDECIDED at this noise. In this class "); NRXI_DYN_NUM(last->undecided + last->null, 0);
     NRXI_DYN_SAY(" combinations of terms are too small on the data to be told from noise: coefficients along "
-                 "them are not determined.\n"
-                 "Use a smaller class, less noise, or data that move further.\n");
+        "them are not determined.\n" "Use a smaller class, less noise, or data that move further.\n");
   } else if (r->verdict == NRX_DYN_OBSTRUCTED) {
     NRXI_DYN_SAY("NOT DISCOVERABLE from these data in this class. These combinations keep one value on all "
                  "samples:\n");
@@ -8400,9 +8277,7 @@ done:
 }
 
 NRX_DEF nrx_status nrx_dyn_first_integrals(const nrx_vfield *f, const double *lo, const double *hi,
-    int degree, size_t points,
-            uint64_t seed, size_t max, double *integrals, size_t *null,
-            double *ratio)
+    int degree, size_t points, uint64_t seed, size_t max, double *integrals, size_t *null, double *ratio)
 {
   nrx_dyn_library lib = NRX_ZERO;
   nrxi_dyn_terms w;
@@ -8647,8 +8522,7 @@ done:
 /* Residual of the exponentials alpha at the times t: b by least squares per state; res [n][m][2], returns its
  * square norm. */
 static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, const double *x, size_t r,
-    const double *alpha, double *P,
-                    double *modes, double *res, double *sum, double *col, const nrx_env *env)
+    const double *alpha, double *P, double *modes, double *res, double *sum, double *col, const nrx_env *env)
 {
   size_t i, j, k;
   nrx_status st = NRX_OK;
@@ -8678,8 +8552,7 @@ static nrx_status nrxi_dyn_opt_residual(size_t m, size_t n, const double *t, con
 }
 
 NRX_DEF nrx_status nrx_dyn_dmd_optimised(size_t m, size_t n, const double *t, const double *x, size_t r,
-    double *alpha, double *modes,
-            double *error, const nrx_env *env)
+    double *alpha, double *modes, double *error, const nrx_env *env)
 {
   size_t K = 2 * r, L = 2 * m * n, i, j, total;
   double *mem, *P, *res, *J, *col, *try_alpha, *step, *H, sum, next, norm = 0, lambda = 1.0;
@@ -8746,9 +8619,8 @@ NRX_DEF nrx_status nrx_dyn_havok(size_t n, const double *x, double dt, size_t de
   st = nrx_dyn_stream_create(&qr, q, env);
   if (st != NRX_OK) return st;
   st = nrx_dyn_stream_create(&ls, 2 * r - 1, env);
-  m = st == NRX_OK ? (double *)nrxi_alloc(env,
-      2 * q * q + q + 2 * rows * r + 2 * r + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r),
-          sizeof(double)) : NULL;
+  m = st == NRX_OK ? (double *)nrxi_alloc(env, 2 * q * q + q + 2 * rows * r + 2 * r + nrxi_dyn_svd_work(q, q)
+      + nrxi_dyn_lstsq_work(2 * r, r, r), sizeof(double)) : NULL;
   if (!m) { st = NRX_E_NOMEM; goto done; }
   U = m; Vt = U + q * q; work = Vt + q * q + q;
   v = work + nrxi_dyn_svd_work(q, q) + nrxi_dyn_lstsq_work(2 * r, r, r); dv = v + rows * r;
@@ -9052,8 +8924,7 @@ static void nrxi_dyn_rnn_step(const nrx_dyn_rnn *m, const nrxi_dyn_rnn_view *v, 
 
 /* The same step on lanes. u [U]: W2 z, or phi(z) for ALRNN. */
 NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v,
-    const nrxi_dyn_lane *z,
-            nrxi_dyn_lane *u, nrxi_dyn_lane *next)
+    const nrxi_dyn_lane *z, nrxi_dyn_lane *u, nrxi_dyn_lane *next)
 {
   size_t i, k;
   if (kind == NRX_DYN_ALRNN) {
@@ -9090,9 +8961,8 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_step(int kind, size_t M, size_t H, const nrxi_
 /* Pull-back of g through one step: gz is written, the parameter gradients d (on lanes, laid out as the
  * parameters) grow. */
 NRXI_DYN_BODY void nrxi_dyn_lanes_back(int kind, size_t M, size_t H, const nrxi_dyn_rnn_view *v,
-    nrxi_dyn_lane *d,
-            const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g,
-            nrxi_dyn_lane *gz)
+    nrxi_dyn_lane *d, const nrxi_dyn_lane *z, const nrxi_dyn_lane *u, const nrxi_dyn_lane *g,
+    nrxi_dyn_lane *gz)
 {
   nrxi_dyn_lane *dW1 = d + M, *dW2 = dW1 + (kind == NRX_DYN_ALRNN ? M * M : M * H);
   nrxi_dyn_lane *dh1 = dW2 + (kind == NRX_DYN_ALRNN ? 0 : M * H), *dh2 = dh1 + M;
@@ -9137,8 +9007,7 @@ static size_t nrxi_dyn_rnn_work(const nrx_dyn_rnn *m, size_t T)
 /* Losses [LANES] and, unless grad is NULL, the gradient of their sum, of the sequences start[0 .. count-1] of
  * x. */
 NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
-    size_t count,
-            double alpha, size_t tau, double *losses, double *grad, double *work)
+    size_t count, double alpha, size_t tau, double *losses, double *grad, double *work)
 {
   size_t M = m->M, N = m->N, U = m->kind == NRX_DYN_ALRNN ? M : m->H, t, i, j, l;
   nrxi_dyn_rnn_view v = nrxi_dyn_rnn_parts(m, m->params);
@@ -9182,39 +9051,19 @@ NRXI_DYN_BODY void nrxi_dyn_lanes_body(const nrx_dyn_rnn *m, size_t T, const dou
     grad[i] = s;
   }
 }
-static void nrxi_dyn_lanes_plain(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
-    size_t count,
-            double alpha, size_t tau, double *losses, double *grad, double *work)
-{
-  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
-}
+#define NRXI_DYN_LANES_FN(name) \
+  static void name(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start, size_t count, \
+      double alpha, size_t tau, double *losses, double *grad, double *work) \
+  { nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work); }
+NRXI_DYN_LANES_FN(nrxi_dyn_lanes_plain)
 #if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
-NRXI_AVX2 static void nrxi_dyn_lanes_avx2(const nrx_dyn_rnn *m, size_t T, const double *x,
-    const size_t *start, size_t count,
-            double alpha, size_t tau, double *losses, double *grad,
-            double *work)
-{
-  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
-}
-NRXI_AVX512 static void nrxi_dyn_lanes_avx512(const nrx_dyn_rnn *m, size_t T, const double *x,
-    const size_t *start,
-            size_t count, double alpha, size_t tau, double *losses,
-            double *grad, double *work)
-{
-  nrxi_dyn_lanes_body(m, T, x, start, count, alpha, tau, losses, grad, work);
-}
+NRXI_AVX2 NRXI_DYN_LANES_FN(nrxi_dyn_lanes_avx2)
+NRXI_AVX512 NRXI_DYN_LANES_FN(nrxi_dyn_lanes_avx512)
+#define NRXI_DYN_LANES_RUN \
+  (nrxi_cpu_avx512() ? nrxi_dyn_lanes_avx512 : nrxi_cpu_avx2() ? nrxi_dyn_lanes_avx2 : nrxi_dyn_lanes_plain)
+#else
+#define NRXI_DYN_LANES_RUN nrxi_dyn_lanes_plain
 #endif
-static void nrxi_dyn_lanes_run(const nrx_dyn_rnn *m, size_t T, const double *x, const size_t *start,
-    size_t count,
-            double alpha, size_t tau, double *losses, double *grad, double *work)
-{
-#if defined(NRXI_X86) && __FLT_EVAL_METHOD__ == 0
-  if (nrxi_cpu_avx512()) { nrxi_dyn_lanes_avx512(m, T, x, start, count, alpha, tau, losses, grad, work);
-    return; }
-  if (nrxi_cpu_avx2()) { nrxi_dyn_lanes_avx2(m, T, x, start, count, alpha, tau, losses, grad, work); return; }
-#endif
-  nrxi_dyn_lanes_plain(m, T, x, start, count, alpha, tau, losses, grad, work);
-}
 
 NRX_DEF void nrx_dyn_rnn_free(nrx_dyn_rnn *m)
 {
@@ -9234,7 +9083,7 @@ NRX_DEF nrx_status nrx_dyn_rnn_loss(const nrx_dyn_rnn *m, size_t T, const double
       "nrx_dyn_rnn_loss: needs a model and a sequence of at least two");
   w = (double *)nrxi_alloc(&m->env, nrxi_dyn_rnn_work(m, T), sizeof(double));
   if (!w) return nrxi_dyn_oom(&m->env, "nrx_dyn_rnn_loss");
-  nrxi_dyn_lanes_run(m, T, x, &start, 1, alpha, tau, loss, grad, w);
+  NRXI_DYN_LANES_RUN(m, T, x, &start, 1, alpha, tau, loss, grad, w);
   nrxi_free(&m->env, w);
   return NRX_OK;
 }
@@ -9354,7 +9203,7 @@ static void nrxi_dyn_rnn_job(void *arg, size_t group)
   nrxi_dyn_rnn_batch *w = (nrxi_dyn_rnn_batch *)arg;
   size_t first = group * NRXI_DYN_LANES, count = w->batch - first;
   if (count > NRXI_DYN_LANES) count = NRXI_DYN_LANES;
-  nrxi_dyn_lanes_run(w->m, w->T, w->x, w->start + first, count, w->alpha, w->tau, w->loss + first,
+  NRXI_DYN_LANES_RUN(w->m, w->T, w->x, w->start + first, count, w->alpha, w->tau, w->loss + first,
                      w->grad + group * w->m->np, w->work + group * w->stride);
 }
 
@@ -9438,8 +9287,7 @@ NRX_DEF nrx_status nrx_dyn_plrnn(size_t n, size_t N, const double *x, const nrx_
   r0 = d.rate > 0 ? d.rate : 1e-3;
   r1 = d.rate_end > 0 ? d.rate_end : 1e-5;
   if (!out || !x || N == 0 || M < N || M > 5000 || H > 20000 || n < d.sequence + 2 || d.sequence < 2
-      || d.kind < 0
-      || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M) || d.batch > 100000)
+      || d.kind < 0 || d.kind > NRX_DYN_ALRNN || (d.kind == NRX_DYN_ALRNN && H > M) || d.batch > 100000)
     return nrxi_fail(&d.env, NRX_E_ARG,
         "nrx_dyn_plrnn: needs more than %zu samples, latent >= %zu, hidden <= latent for ALRNN",
                      d.sequence, N);
@@ -10007,8 +9855,7 @@ NRX_DEF nrx_status nrx_dyn_skill(const nrx_dyn_system *s, const nrx_dyn_skill_de
   if (q.per_period == 0) q.per_period = 50;
   if (!(q.threshold > 0)) q.threshold = 0.4;
   if (!s || !out || !s->y0 || s->n == 0 || (s->kind != NRX_DYN_FLOW && s->kind != NRX_DYN_MAP)
-      || q.starts > 100000
-      || q.train > 10000000 || q.count > 10000000)
+      || q.starts > 100000 || q.train > 10000000 || q.count > 10000000)
     return nrxi_fail(&q.env, NRX_E_ARG, "nrx_dyn_skill: needs a flow or a map of the catalogue");
   d = s->n;
   rows = q.train + q.starts * q.count + 1;
@@ -10086,8 +9933,7 @@ NRX_DEF nrx_status nrx_dyn_eml_eval(const char *postfix, const double *vars, dou
 
 /* All trees by number of leaves; values that repeat on the probe points are kept once. */
 NRX_DEF nrx_status nrx_dyn_eml_search(size_t n, size_t d, const double *x, const double *y, size_t leaves,
-    double tolerance, char *text, size_t size,
-                   double *error, const nrx_env *env)
+    double tolerance, char *text, size_t size, double *error, const nrx_env *env)
 {
   enum { CAP = 200000, LIMIT = 12 };
   size_t level[LIMIT + 2], made = 0, L, i, j, k, best = 0, q = n < 24 ? n : 24, stride;
@@ -10230,16 +10076,14 @@ static void nrxi_dyn_refit_vae(nrxi_dyn_refit *p, size_t n, const double *x)
 }
 
 NRX_DEF nrx_status nrx_dyn_collapse(int kind, size_t samples, size_t generations, double keep, size_t runs,
-    uint64_t seed, double *variance,
-                  double *mean, double *expected, const nrx_env *env)
+    uint64_t seed, double *variance, double *mean, double *expected, const nrx_env *env)
 {
   double *x, *z, n = (double)samples, kappa, truth = kind == NRX_DYN_COLLAPSE_MIXTURE ? 4.25 : 1, grow, V = 0,
       U = 0;
   size_t r, g, i, d = kind == NRX_DYN_COLLAPSE_VAE ? 2 : 1, old = (size_t)(keep * n);
   nrx_status st = NRX_OK;
   if (!variance || !mean || samples < 4 || runs == 0 || !(keep >= 0) || keep > 1 || kind < 0
-      || kind > NRX_DYN_COLLAPSE_VAE
-      || samples > (size_t)-1 / 64)
+      || kind > NRX_DYN_COLLAPSE_VAE || samples > (size_t)-1 / 64)
     return nrxi_fail(env, NRX_E_ARG,
         "nrx_dyn_collapse: needs at least 4 samples, runs, 0 <= keep <= 1 and room");
   x = (double *)nrxi_alloc(env, 2 * d * samples, sizeof(double));

@@ -200,10 +200,71 @@ static void series(void)
     CHECK(nrx_dyn_divergence(200, x, 2, 1, 1, 0, 5, S) == NRX_E_NUMERIC);
 }
 
+/* A point of the Cantor set of two contractions l, m with weights p, 1 - p; its D2 solves p^2 l^-D + (1-p)^2 m^-D = 1. */
+static double cantor(nrx_rng *r, double p, double l, double m)
+{
+    double v = 0, s = 1;
+    int k;
+    for (k = 0; k < 40; k++)
+        if (nrx_rng_uniform(r) < p) s *= l;
+        else { v += s * (1 - m); s *= m; }
+    return v;
+}
+
+static void dimension(size_t n, size_t d, const double *p, size_t theiler, double want, double worst, int logarithm)
+{
+    nrx_dyn_dimension_desc o = NRX_ZERO;
+    nrx_dyn_dimension_info f;
+    size_t i;
+    o.theiler = theiler;
+    o.budget = n > 60000 ? 1e8 : 4e7;
+    memset(&f, 0, sizeof f);
+    CHECK(nrx_dyn_correlation_dimension(n, d, p, &o, &f) == NRX_OK && f.bins >= 8 && f.bins <= 48);
+    CHECK_NEAR(f.dimension, want, fmax(0.01, 3 * f.error));
+    CHECK(f.error > 0 && f.error < worst && f.plain_error > 0);
+    CHECK((f.log_term > 0) == logarithm && (logarithm ? f.other < f.dimension : f.other >= f.dimension));
+    if (logarithm) CHECK(f.plain < want - 0.1); /* what the extrapolation is for */
+    for (i = 1; i < f.bins; i++) CHECK_REL(f.radius[i] * sqrt(2.0), f.radius[i - 1], 1e-12);
+}
+
+/* Sets whose correlation dimension is known exactly: within 3 standard errors, which stay below 0.04. */
+static void correlation(void)
+{
+    nrx_dyn_dimension_info f;
+    nrx_dyn_dimension_desc o = NRX_ZERO;
+    double D = 0.5, *p = (double *)pts;
+    nrx_rng r;
+    size_t i;
+    nrx_rng_seed(&r, 11, 0);
+    for (i = 0; i < 60000; i++) x[i] = nrx_rng_uniform(&r);
+    dimension(60000, 1, x, 0, 1, 0.04, 0);
+    dimension(30000, 2, x, 0, 2, 0.04, 0);
+    for (i = 0; i < 30000; i++) { x[2 * i] = cantor(&r, 0.6, 0.35, 0.15); x[2 * i + 1] = nrx_rng_uniform(&r); }
+    for (i = 0; i < 100; i++) D -= (0.36 * pow(0.35, -D) + 0.16 * pow(0.15, -D) - 1) / (0.36 * 1.05 * pow(0.35, -D) + 0.16 * 1.9 * pow(0.15, -D));
+    dimension(30000, 2, x, 0, 1 + D, 0.04, 0);
+    for (x[0] = 0.3, i = 1; i < 60000; i++) x[i] = 4 * x[i - 1] * (1 - x[i - 1]);
+    dimension(60000, 1, x, 60, 1, 0.04, 1);
+    for (i = 0; i < 90000; i++) { double v = sin(0.5 * NRX_PI * nrx_rng_uniform(&r)); p[2 * i] = v * v; p[2 * i + 1] = nrx_rng_uniform(&r); }
+    dimension(90000, 2, p, 0, 2, 0.08, 1);
+    for (i = 0; i < 60000; i++) x[i] = nrx_rng_uniform(&r);
+    CHECK(nrx_dyn_correlation_dimension(999, 1, x, NULL, &f) == NRX_E_ARG);
+    CHECK(nrx_dyn_correlation_dimension(30000, 2, x, NULL, NULL) == NRX_E_ARG);
+    o.theiler = 20000;
+    CHECK(nrx_dyn_correlation_dimension(30000, 2, x, &o, &f) == NRX_E_ARG);
+    CHECK(nrx_dyn_correlation_dimension(1000, 2, x, NULL, &f) == NRX_E_NUMERIC); /* too few pairs */
+    x[77] = NAN;
+    CHECK(nrx_dyn_correlation_dimension(30000, 2, x, NULL, &f) == NRX_E_ARG);
+    for (i = 0; i < 2000; i++) x[i] = 3.5;
+    CHECK(nrx_dyn_correlation_dimension(2000, 1, x, NULL, &f) == NRX_E_NUMERIC);
+    for (i = 0; i < 4000; i++) x[i] = (double)(i % 2); /* two points, every distance 0 or 1 */
+    CHECK(nrx_dyn_correlation_dimension(4000, 1, x, NULL, &f) == NRX_E_NUMERIC);
+}
+
 int main(void)
 {
     catalogue();
     lyapunov();
     series();
+    correlation();
     return nrx_test_end();
 }
