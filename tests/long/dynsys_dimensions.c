@@ -84,7 +84,7 @@ int main(void)
         if (l96) CHECK_NEAR(info.sum, -(double)row[i].n, 1e-3 * (double)row[i].n);
     }
     correlation("Lorenz63", 0.1, 20000, 10, 0.5, 5, 2.06, 0.103);
-    /* Published, by extrapolation: 1.991 +- 0.065. The plain slope is 1.81 over these radii and rises to 1.90 at r = 0.05 only: printed, not held. */
+    /* The plain slope, printed, not held: dynsys_correlation.c extrapolates it to radius zero. */
     correlation("Rossler", 0.5, 20000, 10, 0.5, 5, 1.991, 0);
     correlation("Henon", 0, 30000, 2, 0.002, 0.2, 1.19, 0.0595);
     return nrx_test_end();
