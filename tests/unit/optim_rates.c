@@ -539,42 +539,103 @@ static void fixed_points(void)
         }
 }
 
-/* F_i(x) = a_i a_i' x - a_i b_i with a_i a multiple of a unit vector, |a_i|^2 <= L = 1: cocoercive on average; the b_i are those of x* plus
-   errors whose mean field at x* is zero. The rate 1/k of Cai, Alacaoglu, Diakonikolas 2023 is held as (E |F(x_k)|^2)^(1/2) <= 16 L |x_0 - x*| / (k + 4); the constant was not looked up.
-   The mean is over all problems, relative to each bound. */
-enum { COMPONENTS = 3 * Q };
-typedef struct { double a[COMPONENTS], b[COMPONENTS]; } rows;
+/* F_i(x) = (I - R_i)(x - s)/2 + c_i, R_i a rotation in each of the Q/2 planes: exactly 1-cocoercive, L = 1; the c_i sum to zero. The guarantees
+   of the header, with its constants: (E |F(x_k)|^2)^(1/2) <= L R (16/(k + 4) + (3/4)/((k + 2)(k + 3))) and, from which it follows, E V_k <= 3/4 L R^2
+   for V_k = h (k+2)(k+3)(k+4)/4 |F(x_k)|^2 + (k+2)(k+3) <F(x_k), x_k - x_0>. The means are over all problems, relative to each bound. */
+enum { COMPONENTS = 36 };
+typedef struct { double s[Q], turn[COMPONENTS][Q / 2], c[COMPONENTS][Q]; int count; } rows;
 static nrx_status row(void *user, size_t i, const void *x, void *fx)
 {
     const rows *p = (const rows *)user;
-    memset(fx, 0, Q * sizeof(double));
-    ((double *)fx)[i % Q] = p->a[i] * (p->a[i] * ((const double *)x)[i % Q] - p->b[i]);
+    int j;
+    for (j = 0; j < Q / 2; j++) {
+        const double a = ((const double *)x)[2 * j] - p->s[2 * j], b = ((const double *)x)[2 * j + 1] - p->s[2 * j + 1];
+        const double c = cos(p->turn[i][j]), d = sin(p->turn[i][j]);
+        ((double *)fx)[2 * j] = 0.5 * (a - c * a + d * b) + p->c[i][2 * j];
+        ((double *)fx)[2 * j + 1] = 0.5 * (b - d * a - c * b) + p->c[i][2 * j + 1];
+    }
     return NRX_OK;
 }
-static void variance_reduced(double *ratio)
+static void rows_draw(rows *p, int count, double about)
+{
+    int i, j;
+    p->count = count;
+    for (j = 0; j < Q; j++) p->s[j] = nrx_test_signed(&rnd);
+    for (i = 0; i < count; i++) for (j = 0; j < Q / 2; j++) p->turn[i][j] = about + (i % 2 ? 1 : -1) * 1.5 * nrx_test_uniform(&rnd);
+    for (j = 0; j < Q; j++) {
+        double mean = 0;
+        for (i = 0; i < count; i++) mean += p->c[i][j] = nrx_test_signed(&rnd);
+        for (i = 0; i < count; i++) p->c[i][j] -= mean / count;
+    }
+}
+static void rows_mean(rows *p, const double *x, double *F)
+{
+    double t[Q];
+    int i, j;
+    memset(F, 0, Q * sizeof *F);
+    for (i = 0; i < p->count; i++) { (void)row(p, (size_t)i, x, t); for (j = 0; j < Q; j++) F[j] += t[j] / p->count; }
+}
+static void variance_reduced(double *ratio, double *potential)
 {
     static const int length[6] = {1, 4, 16, 80, 400, 2000};
     rows p;
-    double s[Q], zero[Q] = {0};
+    double zero[Q] = {0}, R;
     int i, k;
-    for (i = 0; i < Q; i++) s[i] = nrx_test_signed(&rnd);
-    for (i = 0; i < COMPONENTS; i++) {
-        p.a[i] = 0.1 + 0.9 * nrx_test_uniform(&rnd);
-        p.b[i] = p.a[i] * s[i % Q];
-        if (i < Q) p.b[i] += 0.5 / p.a[i];
-        else if (i < 2 * Q) p.b[i] -= 0.5 / p.a[i];
-    }
+    rows_draw(&p, COMPONENTS, 0.3);
+    R = away(zero, p.s, Q);
     for (k = 0; k < 6; k++) {
+        const double n = length[k];
         nrx_solve_desc d = NRX_ZERO;
-        double x[Q] = {0}, F[Q] = {0}, t[Q];
-        size_t q;
+        double x[Q] = {0}, F[Q], V = 0;
         d.max_iter = (size_t)length[k]; d.tol = -1; d.seed = rnd.s;
         CHECK_ALWAYS(nrx_opt_vr_halpern(row, &p, COMPONENTS, Q, NRX_F64, 1.0, NULL, x, &d, NULL) == NRX_OK);
-        for (q = 0; q < COMPONENTS; q++) {
-            (void)row(&p, q, x, t);
-            for (i = 0; i < Q; i++) F[i] += t[i] / COMPONENTS;
+        rows_mean(&p, x, F);
+        for (i = 0; i < Q; i++) V += (n + 2) * (n + 3) * ((n + 4) / 16 * F[i] * F[i] + F[i] * x[i]);
+        ratio[k] += sq(away(F, zero, Q)) / sq(R * (16 / (n + 4) + 0.75 / ((n + 2) * (n + 3)))) / 100;
+        potential[k] += V / (0.75 * R * R) / 100;
+    }
+}
+
+/* Few components (all of them in each step, so nothing is random) and g = the box |x_i - 1/2| <= 1/4, in which g_k is recovered from two iterates:
+   V_k with F + g_k in place of F never grows from k = 1 on, V_1 <= 3/h |x_0 - x_1|^2 and the bound with its constant 14 holds at each k. */
+static void halpern_box(void)
+{
+    enum { STEPS = 24 };
+    const double h = 0.25;
+    rows p;
+    nrx_opt_reg rg = NRX_ZERO;
+    nrx_functional g;
+    double low[Q], high[Q], x[STEPS + 1][Q], want[Q] = {0}, F[Q], last = HUGE_VAL;
+    nrx_solve_desc d = NRX_ZERO;
+    int i, k;
+    rows_draw(&p, 7, 0.8);
+    for (i = 0; i < Q; i++) { low[i] = 0.25; high[i] = 0.75; x[0][i] = 2 * nrx_test_signed(&rnd); }
+    rg.kind = NRX_REG_BOX; rg.n = Q; rg.dtype = NRX_F64; rg.a = 0.25; rg.b = 0.75;
+    g = nrx_opt_functional(&rg);
+    for (k = 0; k < 20000; k++) { /* strongly monotone: the fixed point of the forward-backward map, by itself */
+        rows_mean(&p, want, F);
+        for (i = 0; i < Q; i++) want[i] = fmin(high[i], fmax(low[i], want[i] - 0.5 * F[i]));
+    }
+    for (k = 1; k <= STEPS; k++) {
+        nrx_solve_info info;
+        const double l = 2.0 / (k + 3), R = away(x[0], want, Q);
+        double V = 0, t[Q];
+        memcpy(x[k], x[0], sizeof x[0]);
+        d.max_iter = (size_t)k; d.tol = -1;
+        CHECK_ALWAYS(nrx_opt_vr_halpern(row, &p, 7, Q, NRX_F64, 1.0, &g, x[k], &d, &info) == NRX_OK);
+        rows_mean(&p, x[k - 1], F);
+        for (i = 0; i < Q; i++) t[i] = (l * x[0][i] + (1 - l) * x[k - 1][i] - x[k][i]) / h - F[i]; /* g_k */
+        rows_mean(&p, x[k], F);
+        for (i = 0; i < Q; i++) { /* it is in the normal cone of the box */
+            F[i] += t[i];
+            CHECK(x[k][i] >= low[i] && x[k][i] <= high[i] && (t[i] <= 1e-12 || x[k][i] == high[i]) && (t[i] >= -1e-12 || x[k][i] == low[i]));
+            V += (k + 2) * (k + 3) * (h * (k + 4) / 4 * F[i] * F[i] + F[i] * (x[k][i] - x[0][i]));
         }
-        ratio[k] += sq(away(F, zero, Q)) / sq(16 * away(zero, s, Q) / (length[k] + 4)) / 100;
+        if (k == 1) CHECK(V <= 3 / h * sq(away(x[0], x[1], Q)) * (1 + 1e-12));
+        CHECK(V <= last + 1e-10);
+        memset(t, 0, sizeof t);
+        CHECK(away(F, t, Q) <= R * (16.0 / (k + 4) + 14.0 / ((k + 2) * (k + 3))) * (1 + 1e-12));
+        last = V;
     }
 }
 
@@ -644,7 +705,7 @@ static void bicgstab(void)
 int main(void)
 {
     const double q = 9.0 / 11.0;
-    double spdhg[2] = {0}, final[2] = {0}, vr[6] = {0};
+    double spdhg[2] = {0}, final[2] = {0}, vr[6] = {0}, potential[6] = {0};
     int p;
     for (p = 0; p < 100; p++) {
         krylov(nrx_opt_cg, 0.01, 0, 1, q, 1);              /* condition 100: (10 - 1)/(10 + 1) in the energy norm */
@@ -667,11 +728,12 @@ int main(void)
         subgradient();
         levenberg();
         fixed_points();
-        variance_reduced(vr);
+        variance_reduced(vr, potential);
+        halpern_box();
         transport();
         bicgstab();
     }
     CHECK(spdhg[0] <= 1 && spdhg[1] <= 1 && final[0] < 0.01 && final[1] < 0.01);
-    for (p = 0; p < 6; p++) CHECK(vr[p] <= 1);
+    for (p = 0; p < 6; p++) CHECK(vr[p] <= 1 && potential[p] <= 1);
     return nrx_test_end();
 }
