@@ -568,20 +568,50 @@ static void rows_draw(rows *p, int count, double about)
         for (i = 0; i < count; i++) p->c[i][j] -= mean / count;
     }
 }
-static void rows_mean(rows *p, const double *x, double *F)
+static void rows_mean(const rows *p, const double *x, double *F)
 {
     double t[Q];
     int i, j;
     memset(F, 0, Q * sizeof *F);
-    for (i = 0; i < p->count; i++) { (void)row(p, (size_t)i, x, t); for (j = 0; j < Q; j++) F[j] += t[j] / p->count; }
+    for (i = 0; i < p->count; i++) { (void)row((void *)p, (size_t)i, x, t); for (j = 0; j < Q; j++) F[j] += t[j] / p->count; }
 }
-static void variance_reduced(double *ratio, double *potential)
+/* Without g the iterates give F~_k and so e_k: E |e_{k+1}|^2 <= (1 - p_{k+1}) (E |e_k|^2 + D_k/b), summed over 20 steps of all problems. */
+static void estimator(const rows *p, double *left, double *right)
+{
+    enum { STEPS = 22 };
+    double x[STEPS + 1][Q] = {{0}}, F[Q], t[Q], u[Q], was = 0;
+    int i, k, q;
+    for (k = 1; k <= STEPS; k++) {
+        nrx_solve_desc d = NRX_ZERO;
+        d.max_iter = (size_t)k; d.tol = -1; d.seed = rnd.s;
+        CHECK_ALWAYS(nrx_opt_vr_halpern(row, (void *)p, COMPONENTS, Q, NRX_F64, 1.0, NULL, x[k], &d, NULL) == NRX_OK);
+    }
+    for (k = 0; k < STEPS; k++) {
+        const double l = 2.0 / (k + 4), chance = k <= 7 ? 4.0 / (k + 4) : 4.0 / 11; /* sqrt 36 = 6 */
+        double e = 0, D = 0;
+        rows_mean(p, x[k], F);
+        for (i = 0; i < Q; i++) e += sq((l * x[0][i] + (1 - l) * x[k][i] - x[k + 1][i]) / 0.25 - F[i]);
+        if (k < 2) CHECK(e < 1e-25);
+        else {
+            for (q = 0; q < COMPONENTS; q++) {
+                (void)row((void *)p, (size_t)q, x[k], t);
+                (void)row((void *)p, (size_t)q, x[k - 1], u);
+                D += sq(away(t, u, Q)) / COMPONENTS;
+            }
+            *left += e;
+            *right += (1 - chance) * (was + D / 6);
+        }
+        was = e;
+    }
+}
+static void variance_reduced(double *ratio, double *potential, double *left, double *right)
 {
     static const int length[6] = {1, 4, 16, 80, 400, 2000};
     rows p;
     double zero[Q] = {0}, R;
     int i, k;
     rows_draw(&p, COMPONENTS, 0.3);
+    estimator(&p, left, right);
     R = away(zero, p.s, Q);
     for (k = 0; k < 6; k++) {
         const double n = length[k];
@@ -705,7 +735,7 @@ static void bicgstab(void)
 int main(void)
 {
     const double q = 9.0 / 11.0;
-    double spdhg[2] = {0}, final[2] = {0}, vr[6] = {0}, potential[6] = {0};
+    double spdhg[2] = {0}, final[2] = {0}, vr[6] = {0}, potential[6] = {0}, left = 0, right = 0;
     int p;
     for (p = 0; p < 100; p++) {
         krylov(nrx_opt_cg, 0.01, 0, 1, q, 1);              /* condition 100: (10 - 1)/(10 + 1) in the energy norm */
@@ -728,12 +758,13 @@ int main(void)
         subgradient();
         levenberg();
         fixed_points();
-        variance_reduced(vr, potential);
+        variance_reduced(vr, potential, &left, &right);
         halpern_box();
         transport();
         bicgstab();
     }
     CHECK(spdhg[0] <= 1 && spdhg[1] <= 1 && final[0] < 0.01 && final[1] < 0.01);
+    CHECK(left <= 1.2 * right && left >= 0.3 * right); /* a mean of 2000: four standard errors, at most */
     for (p = 0; p < 6; p++) CHECK(vr[p] <= 1 && potential[p] <= 1);
     return nrx_test_end();
 }
