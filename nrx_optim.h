@@ -875,7 +875,8 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
     const nrx_solve_desc *desc, nrx_solve_info *info);
 
 /* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from
-   `fn`; min 1/2 |r(x)|^2. Stop: |J^T r| relative. */
+   `fn`; min 1/2 |r(x)|^2. Damping: Nielsen's rule times |r| / |r_0|, so that convergence to r = 0 is quadratic
+   (Fan 2003). Stop: |J^T r| relative. */
 typedef nrx_status (*nrx_opt_residual_fn)(void *user, const double *x, double *r, double *J);
 NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x,
     const nrx_solve_desc *desc, nrx_solve_info *info);
@@ -8079,7 +8080,7 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
 {
     nrxi_solver s;
     size_t k, i, j, size;
-    double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0;
+    double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0, f0 = 0.0, damp;
     nrx_status status = nrxi_opt_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
     if (status != NRX_OK ||
         (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK)
@@ -8105,16 +8106,18 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
             for (j = 0; j < n; j++) if (H[j * n + j] > mu) mu = H[j * n + j];
             mu *= 1e-3;
             if (mu == 0.0) mu = 1e-3;
+            f0 = f;
         }
         s.info->residual = gn / g0;
         s.info->objective = f;
         if (gn <= s.d.tol * g0 || f == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
         for (;;) { /* shrink the region until the step decreases f */
             double gain, model = 0.0;
+            damp = mu * sqrt(f / f0);
             memcpy(L, H, n * n * sizeof *L);
-            for (j = 0; j < n; j++) { L[j * n + j] += mu; d[j] = -g[j]; }
+            for (j = 0; j < n; j++) { L[j * n + j] += damp; d[j] = -g[j]; }
             if (nrxi_cholesky(n, L, n) == NRX_OK && nrxi_cholesky_solve(n, L, n, d, 1) == NRX_OK) {
-                for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (mu * d[j] - g[j]); }
+                for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (damp * d[j] - g[j]); }
                 if (nrxi_vec_norm(n, NRX_F64, d) <= s.eps * nrxi_vec_norm(n, NRX_F64, x)) {
                     nrxi_solver_stop(&s, NRX_STOP_STALLED);
                     break;
