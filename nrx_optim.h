@@ -578,7 +578,7 @@ typedef struct nrx_opt_polar_desc {
        iterations */
     double lower;
     size_t max_iter;       /* 0 = 12 */
-    int    no_polish;      /* non-zero skips the last Newton-Schulz step, of a Gram matrix in doubled precision */
+    int    no_polish;      /* non-zero skips the last Newton-Schulz step (Gram matrix in doubled precision) */
     nrx_env env;
 } nrx_opt_polar_desc;
 
@@ -875,8 +875,8 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
     const nrx_solve_desc *desc, nrx_solve_info *info);
 
 /* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from
-   `fn`; min 1/2 |r(x)|^2. Damping: Nielsen's rule times |r| / |r_0|, so that convergence to r = 0 is quadratic
-   (Fan 2003). Stop: |J^T r| relative. */
+   `fn`; min 1/2 |r(x)|^2. Damping: Nielsen's rule times |r| / |r_0|, so that convergence to r = 0 is
+   quadratic (Fan 2003). Stop: |J^T r| relative. */
 typedef nrx_status (*nrx_opt_residual_fn)(void *user, const double *x, double *r, double *J);
 NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x,
     const nrx_solve_desc *desc, nrx_solve_info *info);
@@ -889,15 +889,16 @@ NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int
     const nrx_solve_desc *desc, nrx_solve_info *info);
 NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
     const nrx_solve_desc *desc, nrx_solve_info *info);
-/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: mean |F_i(x) - F_i(y)|^2 <= L <F(x) - F(y), x -
-   y>. Variance-reduced Halpern (Cai, Alacaoglu, Diakonikolas, ICLR 2024, algorithm 1, parameters as in their
-   published code): x_{k+1} = prox_{h g}(l x_0 + (1 - l) x_k - h F~_k), l = 2/(k+4), h = 1/(4 L); F~_k is F(x_k)
-   for k < 2, then with probability 4/(k+4), but not below 4/(sqrt m + 5), else F~_{k-1} with the change of
-   ceil(sqrt m) of the m components added; with m < 17 always F(x_k). component(user, i, x, fx) gives F_i(x);
-   lip = L; g by prox, may be NULL; desc.seed. For the element g_k of dg(x_k) that the prox gives,
+/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: mean |F_i(x) - F_i(y)|^2 <= L <F(x) - F(y), x
+   - y>. Variance-reduced Halpern (Cai, Alacaoglu, Diakonikolas, ICLR 2024, algorithm 1, parameters as in
+   their published code): x_{k+1} = prox_{h g}(l x_0 + (1 - l) x_k - h F~_k), l = 2/(k+4), h = 1/(4 L); F~_k
+   is F(x_k) for k < 2, then with probability 4/(k+4), but not below 4/(sqrt m + 5), else F~_{k-1} with the
+   change of ceil(sqrt m) of the m components added; with m < 17 always F(x_k). component(user, i, x, fx)
+   gives F_i(x); lip = L; g by prox, may be NULL; desc.seed. For the element g_k of dg(x_k) that the prox
+   gives,
      (E |F(x_k) + g_k|^2)^(1/2) <= L |x_0 - x*| (16/(k+4) + c/((k+2)(k+3))), c = 14, or 3/4 without g;
-   the proof is at the implementation. Residual: |F(x_k) + g_k|, F by its estimate; a stop by tol is confirmed
-   with F itself. */
+   the proof is at the implementation. Residual: |F(x_k) + g_k|, F by its estimate; a stop by tol is
+   confirmed with F itself. */
 typedef nrx_status (*nrx_opt_component_fn)(void *user, size_t i, const void *x, void *fx);
 NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
     int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
@@ -5712,11 +5713,11 @@ NRXI_FN size_t nrxi_opt_gemm_most(size_t m, size_t n)
 NRXI_FN size_t nrxi_opt_qdwh_work(size_t m, size_t n)
 {
     return nrxi_opt_max_size(2 * (m + n) * n, 3 * m * n) + m * n + 2 * n * n + n +
-           nrxi_opt_gemm_most(2 * m + n, n) + 64;
+           nrxi_opt_max_size(nrxi_opt_gemm_most(2 * m + n, n), nrxi_gemm_work_f32(m, n, n) / 2 + 1) + 64;
 }
 
-/* e = I - X^T X, both triangles, exact but for the last bit of 1: the Gram matrix of X cut to 26 bits is exact
-   in f64, the rest is small (after Ozaki et al. 2012). Returns |e|_F. cut: 3 m x n. */
+/* e = I - X^T X, both triangles, exact but for the last bit of 1: the Gram matrix of X cut to 26 bits is
+   exact in f64, the rest is small (after Ozaki et al. 2012). Returns |e|_F. cut: 3 m x n. */
 NRXI_FN double nrxi_opt_polar_defect(
     size_t m, size_t n, const double *x, double *cut, double *e, double *work, const nrx_env *env)
 {
@@ -5735,8 +5736,8 @@ NRXI_FN double nrxi_opt_polar_defect(
     return nrxi_vec_norm(n * n, NRX_F64, e);
 }
 
-/* The polish: X += X e / 2, e = I - X^T X with |e|_F = norm, which leaves 3/4 |e|^2. A small e needs its seven
-   digits of f32 only: the product is done in f32 (in `low`, m x n doubles). */
+/* The polish: X += X e / 2, e = I - X^T X with |e|_F = norm, which leaves 3/4 |e|^2. A small e needs its
+   seven digits of f32 only: the product is done in f32 (in `low`, m x n doubles). */
 NRXI_FN void nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *e, double norm, double *low,
     double *work, const nrx_env *env)
 {
@@ -5947,12 +5948,12 @@ NRXI_FN nrx_status nrxi_opt_qdwh_cholesky(size_t m, size_t n, const double *x, c
     return NRX_OK;
 }
 
-/* The same for all steps that are left (c <= 100 in each), at most `most`, until 1 - l^2 < 1e-10. But for the
-   last product, y = X S, they are among symmetric n x n matrices that commute: with f = b/c, g = a - b/c and
-   T = f I + g Z^-1, S is multiplied by T and the Gram matrix G by T^2, where
-   T^2 G = f^2 G + 2 f g/c (I - Z^-1) + g^2/c (Z^-1 - Z^-2). gram is lost. */
-NRXI_FN nrx_status nrxi_opt_qdwh_chain(size_t m, size_t n, const double *x, double *gram, double *l, size_t most,
-    size_t *steps, double *y, double *z, double *k, double *q, double *work, const nrx_env *env)
+/* The same for all steps that are left (c <= 100 in each), at most `most`, until 1 - l^2 < 1e-10. But for
+   the last product, y = X S, they are among symmetric n x n matrices that commute: with f = b/c, g = a -
+   b/c and T = f I + g Z^-1, S is multiplied by T and the Gram matrix G by T^2, where T^2 G = f^2 G + 2 f
+   g/c (I - Z^-1) + g^2/c (Z^-1 - Z^-2). gram is lost. */
+NRXI_FN nrx_status nrxi_opt_qdwh_chain(size_t m, size_t n, const double *x, double *gram, double *l,
+    size_t most, size_t *steps, double *y, double *z, double *k, double *q, double *work, const nrx_env *env)
 {
     double a, b, c, f, g, *s = k + n * n, *free_s = q + n * n, *inv, *swap;
     size_t i, j, step;
@@ -5967,7 +5968,8 @@ NRXI_FN nrx_status nrxi_opt_qdwh_chain(size_t m, size_t n, const double *x, doub
         for (i = 0; i < n * n; i++) z[i] = c * gram[i];
         for (i = 0; i < n; i++) z[i * n + i] += 1.0;
         if ((status = nrxi_opt_symmetric_inverse(n, z, q, y, inv, work, env)) != NRX_OK) return status;
-        if (more) nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 0, n, n, n, 1.0, inv, n, inv, n, 0.0, z, n, work, env);
+        if (more)
+            nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 0, n, n, n, 1.0, inv, n, inv, n, 0.0, z, n, work, env);
         for (i = 0; more && i < n; i++) {
             for (j = 0; j <= i; j++)
                 gram[i * n + j] = f * f * gram[i * n + j] - (2.0 * f - g) * g / c * inv[i * n + j] -
@@ -6008,7 +6010,8 @@ NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_po
             for (i = 0; i < n * n; i++) gram[i] = -gram[i]; /* l was no lower bound: go on */
             for (i = 0; i < n; i++) gram[i * n + i] += 1.0;
         } else {
-            if (last || (info->iterations > 0 && 1.0 - l <= 5.0 * eps && info->change <= cbrt(5.0 * eps))) break;
+            if (last || (info->iterations > 0 && 1.0 - l <= 5.0 * eps && info->change <= cbrt(5.0 * eps)))
+                break;
             if (!(l > 0.0 && l < 1e-6)) /* else c > 1e8, and the Gram matrix is of no use */
                 nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, x, n, x, n, 0.0, gram, n, gw, env);
         }
@@ -8266,20 +8269,21 @@ NRXI_FN int nrxi_opt_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void
 }
 
 /* Why the bound holds. r_k = F(x_k) + g_k; e_k = F~_k - F(x_k); D_k = mean |F_i(x_{k+1}) - F_i(x_k)|^2, at
-   least |d|^2 for d = F(x_{k+1}) - F(x_k); b = ceil(sqrt m) drawn with replacement; h = 1/(4 L). The step says
-   x_{k+1} - x_0 = (1 - l)(x_k - x_0) - h w and x_{k+1} - x_k = -l (x_k - x_0) - h w with w = r_{k+1} - d + e_k.
-   Put into <r_{k+1} - r_k, x_{k+1} - x_k> >= D_k/L (cocoercivity, monotone dg), times (k+2)(k+3)(k+4)/2 = B_k/l:
-   the potential V_k = h (k+2)(k+3)(k+4)/4 |r_k|^2 + (k+2)(k+3) <r_k, x_k - x_0>, using 2 <p, q> = |p|^2 + |q|^2
-   - |p - q|^2 for p = r_{k+1}, q = r_k, <p - q, d - e> <= |p - q|^2/2 + |d - e|^2/2, <p, d - e> <= |p|^2/4 +
-   |d - e|^2 and |d - e|^2 <= 2 D_k + 2 |e_k|^2, obeys
+   least |d|^2 for d = F(x_{k+1}) - F(x_k); b = ceil(sqrt m) drawn with replacement; h = 1/(4 L). The step
+   says x_{k+1} - x_0 = (1 - l)(x_k - x_0) - h w and x_{k+1} - x_k = -l (x_k - x_0) - h w with w = r_{k+1} -
+   d + e_k. Put into <r_{k+1} - r_k, x_{k+1} - x_k> >= D_k/L (cocoercivity, monotone dg), times
+   (k+2)(k+3)(k+4)/2 = B_k/l: the potential V_k = h (k+2)(k+3)(k+4)/4 |r_k|^2 + (k+2)(k+3) <r_k, x_k - x_0>,
+   using 2 <p, q> = |p|^2 + |q|^2 - |p - q|^2 for p = r_{k+1}, q = r_k, <p - q, d - e> <= |p - q|^2/2 + |d -
+   e|^2/2, <p, d - e> <= |p|^2/4 + |d - e|^2 and |d - e|^2 <= 2 D_k + 2 |e_k|^2, obeys
      V_{k+1} <= V_k + h s_k |e_k|^2 - h d_k D_k,  s_k, d_k = (k+3)(k+4)/2 times k + 6, 3 k + 2.
-   The estimator has E |e_{k+1}|^2 <= (1 - p_{k+1}) (E |e_k|^2 + D_k/b) and e_0 = e_1 = 0. So E [V_k + h m_k |e_k|^2]
-   falls for m_k = b d_{k-1}/(1 - p_k) if (1 - p_k)(s_k + b d_k) <= b d_{k-1} for k >= 2. For p_k = 4/(k+4), k <=
-   sqrt m + 1, this is b (3 k - 2) >= k (k + 6): true, as b >= max(k - 1, 5) for m >= 17. Beyond, with p =
-   4/(v + 5), v = sqrt m < k - 1, it follows from v (3 k^2 + 10 k - 8) >= (v + 1)(k + 4)(k + 6), true for k >= 6.
-   Start: with v = (x_0 - x_1)/h, V_1 <= 3 h |v|^2 (cocoercivity between x_0 and x_1), |v| <= L |x_0 - x*|
-   without g; else |v|^2 <= 8/7 |x_0 - x*|^2/h^2, the map being 8/15-averaged. End: <r_k, x_k - x_0> >= -|r_k|
-   |x_0 - x*|, so that a |r|^2 - B |r| R <= V_1 in mean square with a/B = h (k + 4)/4: |r| <= B R/a + V_1/(B R). */
+   The estimator has E |e_{k+1}|^2 <= (1 - p_{k+1}) (E |e_k|^2 + D_k/b) and e_0 = e_1 = 0. So E [V_k + h m_k
+   |e_k|^2] falls for m_k = b d_{k-1}/(1 - p_k) if (1 - p_k)(s_k + b d_k) <= b d_{k-1} for k >= 2. For p_k =
+   4/(k+4), k <= sqrt m + 1, this is b (3 k - 2) >= k (k + 6): true, as b >= max(k - 1, 5) for m >= 17.
+   Beyond, with p = 4/(u + 5), u = sqrt m < k - 1, it follows from u (3 k^2 + 10 k - 8) >= (u + 1)(k + 4)(k
+   + 6), true for k >= 6. Start: with v = (x_0 - x_1)/h, V_1 <= 3 h |v|^2 (cocoercivity between x_0 and
+   x_1), |v| <= L |x_0 - x*| without g; else |v|^2 <= 8/7 |x_0 - x*|^2/h^2, the map being 8/15-averaged.
+   End: <r_k, x_k - x_0> >= -|r_k| |x_0 - x*|, so that a |r|^2 - B |r| R <= V_1 in mean square with a/B = h
+   (k + 4)/4: |r| <= B R/a + V_1/(B R). */
 NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
     int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
