@@ -578,7 +578,7 @@ typedef struct nrx_opt_polar_desc {
        iterations */
     double lower;
     size_t max_iter;       /* 0 = 12 */
-    int    no_polish;      /* non-zero skips the last Newton-Schulz step in doubled precision */
+    int    no_polish;      /* non-zero skips the last Newton-Schulz step (Gram matrix in doubled precision) */
     nrx_env env;
 } nrx_opt_polar_desc;
 
@@ -591,10 +591,10 @@ typedef struct nrx_opt_polar_info {
 /* Polar decomposition A = U H by QDWH (Nakatsukasa, Bai, Gygi 2010, SIMAX 31(5); Nakatsukasa, Higham
    2013): U rows x cols with orthonormal columns (rows when rows < cols), H = sqrt(A^T A) cols x cols,
    symmetric (NULL = not wanted). At most 6 iterations for condition numbers up to 1e16; |U^T U - I|_2
-   below 1e-15 in f64 after the polish. Works in f64 inside. Cost in matrix products (measured at 512): 2.8
-   per Cholesky iteration, 5.3 per QR iteration by products (one, two for the ill-conditioned), 12 by
-   Householder reflections (the first at condition numbers beyond 1e8), 3.2 for the polish, 0.6 for the
-   bound of sigma_min. */
+   below 1e-15 in f64 after the polish. Works in f64 inside. Cost in matrix products (measured at 512): 3.2
+   per QR iteration by products (one, two for the ill-conditioned), 3.9 by Householder reflections (the first
+   at condition numbers beyond 1e8), 1.7 per Cholesky iteration with its share of the one product at their
+   end (2.1 without the polish), 2.6 for the polish, 1.3 for the scale and the bound of sigma_min. */
 NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void *a, void *u, void *h,
     const nrx_opt_polar_desc *desc, nrx_opt_polar_info *info);
 
@@ -875,7 +875,8 @@ NRX_DEF nrx_status nrx_opt_subgradient(const nrx_functional *f, const nrx_functi
     const nrx_solve_desc *desc, nrx_solve_info *info);
 
 /* Levenberg-Marquardt in f64: residuals r (m) and Jacobian J (m x n row-major, NULL when not wanted) from
-   `fn`; min 1/2 |r(x)|^2. Stop: |J^T r| relative. */
+   `fn`; min 1/2 |r(x)|^2. Damping: Nielsen's rule times |r| / |r_0|, so that convergence to r = 0 is
+   quadratic (Fan 2003). Stop: |J^T r| relative. */
 typedef nrx_status (*nrx_opt_residual_fn)(void *user, const double *x, double *r, double *J);
 NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t m, size_t n, double *x,
     const nrx_solve_desc *desc, nrx_solve_info *info);
@@ -888,11 +889,16 @@ NRX_DEF nrx_status nrx_opt_halpern(nrx_opt_map_fn map, void *user, size_t n, int
     const nrx_solve_desc *desc, nrx_solve_info *info);
 NRX_DEF nrx_status nrx_opt_anderson(nrx_opt_map_fn map, void *user, size_t n, int dtype, void *x,
     const nrx_solve_desc *desc, nrx_solve_info *info);
-/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: variance-reduced Halpern (Cai, Alacaoglu,
-   Diakonikolas 2023, algorithm 1): weight 2/(k+4), step 1/(4 L), ceil(sqrt m) of the m components a step,
-   all of them with probability 4/(k+5), but not below 4/(sqrt m + 5). component(user, i, x, fx) gives
-   F_i(x); lip = L; g by prox, may be NULL. desc.seed. Residual: |x - prox_g(x - eta F(x))| / eta with the
-   estimated F. */
+/* 0 in mean_i F_i(x) + dg(x), F_i on average 1/L-cocoercive: mean |F_i(x) - F_i(y)|^2 <= L <F(x) - F(y), x
+   - y>. Variance-reduced Halpern (Cai, Alacaoglu, Diakonikolas, ICLR 2024, algorithm 1, parameters as in
+   their published code): x_{k+1} = prox_{h g}(l x_0 + (1 - l) x_k - h F~_k), l = 2/(k+4), h = 1/(4 L); F~_k
+   is F(x_k) for k < 2, then with probability 4/(k+4), but not below 4/(sqrt m + 5), else F~_{k-1} with the
+   change of ceil(sqrt m) of the m components added; with m < 17 always F(x_k). component(user, i, x, fx)
+   gives F_i(x); lip = L; g by prox, may be NULL; desc.seed. For the element g_k of dg(x_k) that the prox
+   gives,
+     (E |F(x_k) + g_k|^2)^(1/2) <= L |x_0 - x*| (16/(k+4) + c/((k+2)(k+3))), c = 14, or 3/4 without g;
+   the proof is at the implementation. Residual: |F(x_k) + g_k|, F by its estimate; a stop by tol is
+   confirmed with F itself. */
 typedef nrx_status (*nrx_opt_component_fn)(void *user, size_t i, const void *x, void *fx);
 NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
     int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc,
@@ -5706,28 +5712,48 @@ NRXI_FN size_t nrxi_opt_gemm_most(size_t m, size_t n)
 /* Doubles of workspace of nrxi_opt_qdwh for m >= n. */
 NRXI_FN size_t nrxi_opt_qdwh_work(size_t m, size_t n)
 {
-    return 2 * (m + n) * n + m * n + 2 * n * n + n + nrxi_opt_gemm_most(m + n, n) + 64;
+    return nrxi_opt_max_size(2 * (m + n) * n, 3 * m * n) + m * n + 2 * n * n + n +
+           nrxi_opt_max_size(nrxi_opt_gemm_most(2 * m + n, n), nrxi_gemm_work_f32(m, n, n) / 2 + 1) + 64;
 }
 
-/* X^T X = I to the last bit: the Gram matrix of X cut to 26 bits is exact in f64, the rest is small (after
-   Ozaki et al. 2012). Returns |I - X^T X|_F as it was before: the step is right when that is below 1e-8. */
-NRXI_FN double nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *high, double *low, double *gram,
-    double *work, const nrx_env *env)
+/* e = I - X^T X, both triangles, exact but for the last bit of 1: the Gram matrix of X cut to 26 bits is
+   exact in f64, the rest is small (after Ozaki et al. 2012). Returns |e|_F. cut: 3 m x n. */
+NRXI_FN double nrxi_opt_polar_defect(
+    size_t m, size_t n, const double *x, double *cut, double *e, double *work, const nrx_env *env)
 {
+    const size_t mn = m * n;
+    double *low = cut + mn, *high = low + mn;
     size_t i;
-    for (i = 0; i < m * n; i++) {
+    for (i = 0; i < mn; i++) {
         high[i] = (double)(int32_t)(x[i] * 67108864.0) * (1.0 / 67108864.0);      /* |x| <= 1 */
         low[i] = x[i] - high[i];
     }
-    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -0.5, high, n, high, n, 0.0, gram, n, work, env);
-    for (i = 0; i < n; i++) gram[i * n + i] += 0.5;
-    for (i = 0; i < m * n; i++) high[i] += 0.5 * low[i];
-    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -0.5, high, n, low, n, 1.0, gram, n, work, env);
-    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -0.5, low, n, high, n, 1.0, gram, n, work, env);
-    nrxi_gemm_mirror_f64(n, gram, n);
-    memcpy(high, x, m * n * sizeof *x);
-    nrxi_gemm_f64(0, 0, m, n, n, 1.0, high, n, gram, n, 1.0, x, n, work, env);
-    return 2.0 * nrxi_vec_norm(n * n, NRX_F64, gram);
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, -1.0, high, n, high, n, 0.0, e, n, work, env);
+    for (i = 0; i < n; i++) e[i * n + i] += 1.0;
+    for (i = 0; i < mn; i++) cut[i] = high[i] += 0.5 * low[i]; /* [high; low]^T [low; high] */
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, 2 * m, -1.0, cut, n, low, n, 1.0, e, n, work, env);
+    nrxi_gemm_mirror_f64(n, e, n);
+    return nrxi_vec_norm(n * n, NRX_F64, e);
+}
+
+/* The polish: X += X e / 2, e = I - X^T X with |e|_F = norm, which leaves 3/4 |e|^2. A small e needs its
+   seven digits of f32 only: the product is done in f32 (in `low`, m x n doubles). */
+NRXI_FN void nrxi_opt_polar_polish(size_t m, size_t n, double *x, double *e, double norm, double *low,
+    double *work, const nrx_env *env)
+{
+    const size_t mn = m * n, nn = n * n;
+    double *copy = low;
+    size_t i;
+    if (norm < 1e-9) {
+        float *x32 = (float *)low, *e32 = x32 + mn, *y32 = e32 + nn;
+        for (i = 0; i < mn; i++) x32[i] = (float)x[i];
+        for (i = 0; i < nn; i++) e32[i] = (float)e[i];
+        nrxi_gemm_f32(0, 0, m, n, n, 0.5f, x32, n, e32, n, 0.0f, y32, n, (float *)work, env);
+        for (i = 0; i < mn; i++) x[i] += (double)y32[i];
+        return;
+    }
+    memcpy(copy, x, mn * sizeof *x);
+    nrxi_gemm_f64(0, 0, m, n, n, 0.5, copy, n, e, n, 1.0, x, n, work, env);
 }
 
 /* An upper bound of |G|_2, G symmetric (lower triangle): the smaller of |G|_inf and |G|_F. v: n. */
@@ -5893,65 +5919,129 @@ NRXI_FN nrx_status nrxi_opt_qdwh_products(size_t m, size_t n, const double *x, c
     return NRX_OK;
 }
 
-/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. An iteration near the end,
-   where |I - X^T X| = e is so small that its square is left to the polish, is X (3 I - X^T X) / 2. */
+/* v = A^-1, both triangles, A symmetric positive definite (lower triangle, overwritten). w: n x n; t: as
+   nrxi_opt_cholesky_inverse. */
+NRXI_FN nrx_status nrxi_opt_symmetric_inverse(
+    size_t n, double *a, double *w, double *t, double *v, double *work, const nrx_env *env)
+{
+    nrx_status status = nrxi_opt_cholesky_inverse(n, a, n, w, n, t, work, env);
+    if (status != NRX_OK) return status;
+    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_UPPER | NRXI_GEMM_B_LOWER, 1, 0, n, n, n, 1.0, w, n, w,
+        n, 0.0, v, n, work, env); /* W^T W */
+    nrxi_gemm_mirror_f64(n, v, n);
+    return NRX_OK;
+}
+
+/* y = one step of X by Cholesky, Z = I + c X^T X: (b/c) X + (a - b/c) X Z^-1. gram: X^T X (lower triangle);
+   z: n x n; k, q: (m + n) x n. */
+NRXI_FN nrx_status nrxi_opt_qdwh_cholesky(size_t m, size_t n, const double *x, const double *gram, double a,
+    double b, double c, double *y, double *z, double *k, double *q, double *work, const nrx_env *env)
+{
+    size_t i;
+    nrx_status status;
+    for (i = 0; i < n * n; i++) z[i] = c * gram[i];
+    for (i = 0; i < n; i++) z[i * n + i] += 1.0;
+    if ((status = nrxi_opt_cholesky_inverse(n, z, n, q, n, k, work, env)) != NRX_OK) return status;
+    nrxi_gemm_part_f64(NRXI_GEMM_B_UPPER, 0, 1, m, n, n, 1.0, x, n, q, n, 0.0, k, n, work, env);
+    memcpy(y, x, m * n * sizeof *x);
+    nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, n, n, a - b / c, k, n, q, n, b / c, y, n, work, env);
+    return NRX_OK;
+}
+
+/* The same for all steps that are left (c <= 100 in each), at most `most`, until 1 - l^2 < 1e-10. But for
+   the last product, y = X S, they are among symmetric n x n matrices that commute: with f = b/c, g = a -
+   b/c and T = f I + g Z^-1, S is multiplied by T and the Gram matrix G by T^2, where T^2 G = f^2 G + 2 f
+   g/c (I - Z^-1) + g^2/c (Z^-1 - Z^-2). gram is lost. */
+NRXI_FN nrx_status nrxi_opt_qdwh_chain(size_t m, size_t n, const double *x, double *gram, double *l,
+    size_t most, size_t *steps, double *y, double *z, double *k, double *q, double *work, const nrx_env *env)
+{
+    double a, b, c, f, g, *s = k + n * n, *free_s = q + n * n, *inv, *swap;
+    size_t i, j, step;
+    int more = 1;
+    nrx_status status;
+    for (step = 0; more; step++) {
+        nrxi_opt_qdwh_coefficients(l, &a, &b, &c);
+        more = step + 1 < most && 1.0 - *l * *l >= 1e-10;
+        f = b / c;
+        g = a - f;
+        inv = step == 0 ? s : k;
+        for (i = 0; i < n * n; i++) z[i] = c * gram[i];
+        for (i = 0; i < n; i++) z[i * n + i] += 1.0;
+        if ((status = nrxi_opt_symmetric_inverse(n, z, q, y, inv, work, env)) != NRX_OK) return status;
+        if (more)
+            nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 0, n, n, n, 1.0, inv, n, inv, n, 0.0, z, n, work, env);
+        for (i = 0; more && i < n; i++) {
+            for (j = 0; j <= i; j++)
+                gram[i * n + j] = f * f * gram[i * n + j] - (2.0 * f - g) * g / c * inv[i * n + j] -
+                                  g * g / c * z[i * n + j];
+            gram[i * n + i] += 2.0 * f * g / c;
+        }
+        for (i = 0; i < n * n; i++) inv[i] *= g;
+        for (i = 0; i < n; i++) inv[i * n + i] += f;
+        if (step > 0) {
+            nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 0, n, n, n, 1.0, inv, n, s, n, 0.0, free_s, n, work, env);
+            nrxi_gemm_mirror_f64(n, free_s, n);
+            swap = s; s = free_s; free_s = swap;
+        }
+    }
+    *steps = step;
+    nrxi_gemm_f64(0, 0, m, n, n, 1.0, x, n, s, n, 0.0, y, n, work, env);
+    return NRX_OK;
+}
+
+/* X (m x n, m >= n, |X|_2 <= 1) -> its polar factor, singular values in [l, 1]. */
 NRXI_FN nrx_status nrxi_opt_qdwh(size_t m, size_t n, double *x, const nrx_opt_polar_desc *d,
     nrx_opt_polar_info *info, double *work, const nrx_env *env)
 {
-    double *k = work, *q = k + (m + n) * n, *y = q + (m + n) * n, *z = y + m * n, *gram = z + n * n,
-           *v = gram + n * n, *gw = v + n, l = d->lower, a, b, c, e;
-    /* the polish squares what is left */
-    const double eps = 2.220446049250313e-16, close = d->no_polish ? 5.0 * eps : 3e-9;
+    double *k = work, *q = k + (m + n) * n, *y = k + nrxi_opt_max_size(2 * (m + n) * n, 3 * m * n),
+           *z = y + m * n, *gram = z + n * n, *v = gram + n * n, *gw = v + n, l = d->lower, a, b, c, e;
+    const double eps = 2.220446049250313e-16;
     double *result = x, *swap;
-    size_t i;
+    size_t i, steps;
     nrx_status status;
     for (;;) {
-        if (fabs(1.0 - l) <= close && info->iterations > 0) {
-            if (d->no_polish && info->change <= cbrt(5.0 * eps)) break;
-            /* else l was no lower bound: go on */
-            if (!d->no_polish && nrxi_opt_polar_polish(m, n, x, k, q, gram, gw, env) <= 1e-7) break;
+        const int last = info->iterations == d->max_iter;
+        if (!d->no_polish && (last || 1.0 - l * l < 1e-10)) {
+            e = nrxi_opt_polar_defect(m, n, x, k, gram, gw, env);
+            if (last || e < 2e-8) {
+                nrxi_opt_polar_polish(m, n, x, gram, e, k, gw, env);
+                break;
+            }
+            for (i = 0; i < n * n; i++) gram[i] = -gram[i]; /* l was no lower bound: go on */
+            for (i = 0; i < n; i++) gram[i * n + i] += 1.0;
+        } else {
+            if (last || (info->iterations > 0 && 1.0 - l <= 5.0 * eps && info->change <= cbrt(5.0 * eps)))
+                break;
+            if (!(l > 0.0 && l < 1e-6)) /* else c > 1e8, and the Gram matrix is of no use */
+                nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, x, n, x, n, 0.0, gram, n, gw, env);
         }
-        if (info->iterations == d->max_iter) {
-            if (!d->no_polish) (void)nrxi_opt_polar_polish(m, n, x, k, q, gram, gw, env);
-            break;
-        }
-        if (!(l > 0.0 && l < 1e-6)) /* then c > 1e8, and the Gram matrix is of no use */
-            nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 1, 0, n, n, m, 1.0, x, n, x, n, 0.0, gram, n, gw, env);
         if (!(l > 0.0)) { /* nothing is known: scale by a sharper bound of |X|_2, then find l */
-            e = nrxi_opt_symmetric_bound(n, gram, v) * (1.0 + 8.0 * eps);
-            for (i = 0; i < m * n; i++) x[i] *= 1.0 / sqrt(e);
-            for (i = 0; i < n * n; i++) gram[i] *= 1.0 / e;
+            e = 1.0 / (nrxi_opt_symmetric_bound(n, gram, v) * (1.0 + 8.0 * eps));
+            for (i = 0; i < n * n; i++) gram[i] *= e;
+            e = sqrt(e);
+            for (i = 0; i < m * n; i++) x[i] *= e;
             l = nrxi_opt_qdwh_lower(n, gram, z, q, k, v, gw, env);
         }
-        if (!(l < 1.0)) l = 1.0;
-        for (e = 0.0, i = 0; l > 0.9 && i < n; i++)
-            e += 2.0 * nrxi_la_dot(i, gram + i * n, gram + i * n) +
-                 (1.0 - gram[i * n + i]) * (1.0 - gram[i * n + i]);
-        if (!d->no_polish && l > 0.9 && e <= 64e-10) {
-            for (i = 0; i < n * n; i++) gram[i] *= -0.5;
-            for (i = 0; i < n; i++) gram[i * n + i] += 1.5;
-            nrxi_gemm_mirror_f64(n, gram, n);
-            nrxi_gemm_f64(0, 0, m, n, n, 1.0, x, n, gram, n, 0.0, y, n, gw, env);
-            l = 1.0 - 0.375 * e;
+        e = l;
+        steps = 1;
+        nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
+        if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
+            const double rc = sqrt(c), f = b / c, g = (a - f) / rc;
+            status = c < 1e8 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env)
+                             : NRX_E_NUMERIC;
+            if (status != NRX_OK) nrxi_opt_qdwh_householder(m, n, x, rc, y, k, z, q, gw, env);
+            for (i = 0; i < m * n; i++) y[i] = f * x[i] + g * y[i];
+            info->qr_steps++;
         } else {
-            nrxi_opt_qdwh_coefficients(&l, &a, &b, &c);
-            if (c > 100.0) { /* [sqrt(c) X; I] = [Q1; Q2] R, X = (b/c) X + (a - b/c)/sqrt(c) Q1 Q2^T */
-                const double rc = sqrt(c);
-                status = c < 1e8 ? nrxi_opt_qdwh_products(m, n, x, gram, rc, y, k, z, q, q + n * n, gw, env)
-                                 : NRX_E_NUMERIC;
-                if (status != NRX_OK) nrxi_opt_qdwh_householder(m, n, x, rc, y, k, z, q, gw, env);
-                for (i = 0; i < m * n; i++) y[i] = b / c * x[i] + (a - b / c) / rc * y[i];
-                info->qr_steps++;
-            } else { /* Z = I + c X^T X = L L^T, X = (b/c) X + (a - b/c) X Z^-1 */
-                for (i = 0; i < n * n; i++) z[i] = c * gram[i];
-                for (i = 0; i < n; i++) z[i * n + i] += 1.0;
-                if ((status = nrxi_opt_cholesky_inverse(n, z, n, q, n, k, gw, env)) != NRX_OK) return status;
-                nrxi_gemm_part_f64(NRXI_GEMM_B_UPPER, 0, 1, m, n, n, 1.0, x, n, q, n, 0.0, k, n, gw, env);
-                memcpy(y, x, m * n * sizeof *x);
-                nrxi_gemm_part_f64(NRXI_GEMM_B_LOWER, 0, 0, m, n, n, a - b / c, k, n, q, n, b / c, y, n, gw, env);
+            if (d->no_polish) status = nrxi_opt_qdwh_cholesky(m, n, x, gram, a, b, c, y, z, k, q, gw, env);
+            else {
+                l = e;
+                status = nrxi_opt_qdwh_chain(
+                    m, n, x, gram, &l, d->max_iter - info->iterations, &steps, y, z, k, q, gw, env);
             }
+            if (status != NRX_OK) return status;
         }
-        info->iterations++;
+        info->iterations += steps;
         info->change = nrxi_vec_dist(m * n, NRX_F64, x, y);
         if (!nrxi_finite_f64(&info->change)) return NRX_E_NUMERIC;
         swap = x; x = y; y = swap;
@@ -6014,8 +6104,8 @@ NRX_DEF nrx_status nrx_opt_polar(int dtype, size_t rows, size_t cols, const void
     work = hh + (h ? cols * cols : 0);
     nrxi_opt_to_f64(dtype, rows, cols, a, trans, 1.0, x);
     if (h) memcpy(copy, x, m * n * sizeof *x);
-    bound = nrxi_opt_two_norm_bound(m, n, x, work);
-    if (bound > 0.0) {
+    bound = d.lower > 0.0 ? nrxi_opt_two_norm_bound(m, n, x, work) : nrxi_la_max(m * n, x, 1);
+    if (bound > 0.0) { /* with lower = 0 the first Gram matrix gives a sharper bound */
         nrxi_opt_divide(m * n, x, bound);
         status = nrxi_opt_qdwh(m, n, x, &d, info, work, &d.env);
     }
@@ -6263,11 +6353,7 @@ NRXI_FN nrx_status nrxi_opt_freon_resolvent(size_t k, const double *l, double ga
     }
     nrxi_gemm_part_f64(NRXI_GEMM_LOWER, 0, 1, k, k, k, gamma, l, k, l, k, 0.0, stack, k, gw, env);
     for (i = 0; i < k; i++) stack[i * k + i] += 1.0;
-    if ((status = nrxi_opt_cholesky_inverse(k, stack, k, q, k, q + k * k, gw, env)) != NRX_OK) return status;
-    nrxi_gemm_part_f64(NRXI_GEMM_LOWER | NRXI_GEMM_A_UPPER | NRXI_GEMM_B_LOWER, 1, 0, k, k, k, 1.0, q, k, q,
-        k, 0.0, v, k, gw, env); /* V = W^T W */
-    nrxi_gemm_mirror_f64(k, v, k);
-    return NRX_OK;
+    return nrxi_opt_symmetric_inverse(k, stack, q, q + k * k, v, gw, env);
 }
 
 /* Scale of conventions power mean and sum, from sum sigma^q (or for q = 0 the mean log). */
@@ -7997,7 +8083,7 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
 {
     nrxi_solver s;
     size_t k, i, j, size;
-    double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0;
+    double *J, *r, *H, *g, *d, *xt, *L, f, ft = 0.0, mu = 0.0, nu = 2.0, gn, g0 = 0.0, f0 = 0.0, damp;
     nrx_status status = nrxi_opt_need("nrx_opt_levenberg", desc, fn && x ? x : NULL, "fn or x");
     if (status != NRX_OK ||
         (status = nrxi_solver_begin(&s, "nrx_opt_levenberg", NRX_F64, desc, info)) != NRX_OK)
@@ -8023,16 +8109,18 @@ NRX_DEF nrx_status nrx_opt_levenberg(nrx_opt_residual_fn fn, void *user, size_t 
             for (j = 0; j < n; j++) if (H[j * n + j] > mu) mu = H[j * n + j];
             mu *= 1e-3;
             if (mu == 0.0) mu = 1e-3;
+            f0 = f;
         }
         s.info->residual = gn / g0;
         s.info->objective = f;
         if (gn <= s.d.tol * g0 || f == 0.0) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
         for (;;) { /* shrink the region until the step decreases f */
             double gain, model = 0.0;
+            damp = mu * sqrt(f / f0);
             memcpy(L, H, n * n * sizeof *L);
-            for (j = 0; j < n; j++) { L[j * n + j] += mu; d[j] = -g[j]; }
+            for (j = 0; j < n; j++) { L[j * n + j] += damp; d[j] = -g[j]; }
             if (nrxi_cholesky(n, L, n) == NRX_OK && nrxi_cholesky_solve(n, L, n, d, 1) == NRX_OK) {
-                for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (mu * d[j] - g[j]); }
+                for (j = 0; j < n; j++) { xt[j] = x[j] + d[j]; model += 0.5 * d[j] * (damp * d[j] - g[j]); }
                 if (nrxi_vec_norm(n, NRX_F64, d) <= s.eps * nrxi_vec_norm(n, NRX_F64, x)) {
                     nrxi_solver_stop(&s, NRX_STOP_STALLED);
                     break;
@@ -8180,16 +8268,33 @@ NRXI_FN int nrxi_opt_vr_sum(nrxi_solver *s, nrx_opt_component_fn component, void
     return 0;
 }
 
+/* Why the bound holds. r_k = F(x_k) + g_k; e_k = F~_k - F(x_k); D_k = mean |F_i(x_{k+1}) - F_i(x_k)|^2, at
+   least |d|^2 for d = F(x_{k+1}) - F(x_k); b = ceil(sqrt m) drawn with replacement; h = 1/(4 L). The step
+   says x_{k+1} - x_0 = (1 - l)(x_k - x_0) - h w and x_{k+1} - x_k = -l (x_k - x_0) - h w with w = r_{k+1} -
+   d + e_k. Put into <r_{k+1} - r_k, x_{k+1} - x_k> >= D_k/L (cocoercivity, monotone dg), times
+   (k+2)(k+3)(k+4)/2 = B_k/l: the potential V_k = h (k+2)(k+3)(k+4)/4 |r_k|^2 + (k+2)(k+3) <r_k, x_k - x_0>,
+   using 2 <p, q> = |p|^2 + |q|^2 - |p - q|^2 for p = r_{k+1}, q = r_k, <p - q, d - e> <= |p - q|^2/2 + |d -
+   e|^2/2, <p, d - e> <= |p|^2/4 + |d - e|^2 and |d - e|^2 <= 2 D_k + 2 |e_k|^2, obeys
+     V_{k+1} <= V_k + h s_k |e_k|^2 - h d_k D_k,  s_k, d_k = (k+3)(k+4)/2 times k + 6, 3 k + 2.
+   The estimator has E |e_{k+1}|^2 <= (1 - p_{k+1}) (E |e_k|^2 + D_k/b) and e_0 = e_1 = 0. So E [V_k + h m_k
+   |e_k|^2] falls for m_k = b d_{k-1}/(1 - p_k) if (1 - p_k)(s_k + b d_k) <= b d_{k-1} for k >= 2. For p_k =
+   4/(k+4), k <= sqrt m + 1, this is b (3 k - 2) >= k (k + 6): true, as b >= max(k - 1, 5) for m >= 17.
+   Beyond, with p = 4/(u + 5), u = sqrt m < k - 1, it follows from u (3 k^2 + 10 k - 8) >= (u + 1)(k + 4)(k
+   + 6), true for k >= 6. Start: with v = (x_0 - x_1)/h, V_1 <= 3 h |v|^2 (cocoercivity between x_0 and
+   x_1), |v| <= L |x_0 - x*| without g; else |v|^2 <= 8/7 |x_0 - x*|^2/h^2, the map being 8/15-averaged.
+   End: <r_k, x_k - x_0> >= -|r_k| |x_0 - x*|, so that a |r|^2 - B |r| R <= V_1 in mean square with a/B = h
+   (k + 4)/4: |r| <= B R/a + V_1/(B R). */
 NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user, size_t components, size_t n,
     int dtype, double lip, const nrx_functional *g, void *x, const nrx_solve_desc *desc, nrx_solve_info *info)
 {
     nrxi_solver s;
     nrx_rng rng;
     size_t k, batch;
-    void *x0, *old, *F, *t;
+    void *x0, *old, *F, *t, *gk;
+    int full = 0;
     double eta, r, root = sqrt((double)components), p;
     nrx_status status = nrxi_opt_map_begin(
-        &s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 4, desc, info);
+        &s, "nrx_opt_vr_halpern", component && x && components > 0, n, dtype, 5, desc, info);
     if (status != NRX_OK) return status;
     if (!(lip > 0.0))
         s.status = nrxi_fail(
@@ -8200,30 +8305,51 @@ NRX_DEF nrx_status nrx_opt_vr_halpern(nrx_opt_component_fn component, void *user
     old = nrxi_solver_vector(&s, n);
     F = nrxi_solver_vector(&s, n);
     t = nrxi_solver_vector(&s, n);
+    gk = nrxi_solver_vector(&s, n);
     nrx_rng_seed(&rng, s.d.seed, 0);
     eta = s.d.step > 0.0 ? s.d.step : 0.25 / lip;
     batch = (size_t)ceil(root);
     nrxi_vec_copy(n, dtype, x, x0);
+    memset(gk, 0, n * nrxi_dtype_size(dtype));
     for (k = 0; k < s.d.max_iter; k++) {
         double lambda = 2.0 / (double)(k + 4);
-        p = (double)k <= root ? 4.0 / (double)(k + 5) : 4.0 / (root + 5.0);
-        if (k == 0 || p >= 1.0 || nrx_rng_uniform(&rng) < p) {
-            memset(F, 0, n * nrxi_dtype_size(dtype));
-            if (nrxi_opt_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F,
-                    1.0 / (double)components))
+        p = (double)k <= root + 1.0 ? 4.0 / (double)(k + 4) : 4.0 / (root + 5.0);
+        if (k < 2 || components < 17 || nrx_rng_uniform(&rng) < p) full = 1;
+        else {
+            full = 0;
+            if (nrxi_opt_vr_sum(
+                    &s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch))
                 break;
-        } else if (nrxi_opt_vr_sum(
-                       &s, component, user, 0, batch, components, &rng, n, x, old, t, F, 1.0 / (double)batch))
-            break;
-        nrxi_vec_copy(n, dtype, x, old);
-        nrxi_vec_lin(n, dtype, 1.0, x, -eta, F, t);
-        if (g && nrxi_solver_prox(&s, g, eta, t, t)) break;
-        r = nrxi_vec_dist(n, dtype, x, t) / eta;
+        }
+        for (;; full = 1) { /* a second time when the estimate says that x is good enough */
+            if (full) {
+                memset(F, 0, n * nrxi_dtype_size(dtype));
+                if (nrxi_opt_vr_sum(&s, component, user, 0, components, components, NULL, n, x, NULL, t, F,
+                        1.0 / (double)components))
+                    return nrxi_solver_end(&s);
+            }
+            if (g && k == 0) { /* no element of dg(x_0) is known: |x_0 - x_1| / h */
+                nrxi_vec_lin(n, dtype, 1.0, x, -eta, F, t);
+                if (nrxi_solver_prox(&s, g, eta, t, gk)) return nrxi_solver_end(&s);
+                r = nrxi_vec_dist(n, dtype, x, gk) / eta;
+            } else {
+                nrxi_vec_lin(n, dtype, 1.0, F, 1.0, gk, t);
+                r = nrxi_vec_norm(n, dtype, t);
+            }
+            if (full || !(r <= s.d.tol)) break;
+        }
         if (!nrxi_finite_f64(&r)) { nrxi_solver_stop(&s, NRX_STOP_NUMERIC); break; }
         s.info->residual = r;
-        nrxi_vec_lin(n, dtype, lambda, x0, 1.0 - lambda, t, x);
+        if (r <= s.d.tol) { nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
+        nrxi_vec_copy(n, dtype, x, old);
+        nrxi_vec_lin(n, dtype, lambda, x0, 1.0 - lambda, x, t);
+        nrxi_vec_axpy(n, dtype, -eta, F, t);
+        if (!g) nrxi_vec_copy(n, dtype, t, x);
+        else {
+            if (nrxi_solver_prox(&s, g, eta, t, x)) break;
+            nrxi_vec_lin(n, dtype, 1.0 / eta, t, -1.0 / eta, x, gk);
+        }
         if (nrxi_solver_report(&s, k + 1, r)) break;
-        if (r <= s.d.tol) { nrxi_vec_copy(n, dtype, t, x); nrxi_solver_stop(&s, NRX_STOP_TOL); break; }
     }
     return nrxi_solver_end(&s);
 }
