@@ -1355,7 +1355,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3488390786
+#define NRXI_GEMM_VERSION 1172243029
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -1388,9 +1388,11 @@ enum {
     NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
     NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
     NRXI_GEMM_STREAM_SUMS = 4096, /* stream: sums kept at a time */
-    NRXI_GEMM_LINE_BYTES = 32768, /* stream by lines: bytes of sums kept at a time */
-    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass */
-    NRXI_GEMM_DOT_BYTES = 32768, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_LINE_KC = 64,      /* stream by lines: rows of B read side by side */
+    NRXI_GEMM_LINE_BYTES = 65536, /* stream by lines: bytes of sums kept at a time */
+    NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass, at most */
+    NRXI_GEMM_DOT_BYTES = 65536, /* dot: bytes of the short operand brought into order */
+    NRXI_GEMM_DOT_ROWS = 6,      /* dot: rows of the long operand at a time */
     NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
     NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
     NRXI_GEMM_ROW_BYTES = 128
@@ -1428,8 +1430,8 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
 #define NRXI_GEMM_ROWS4(X, S) NRXI_GEMM_ROWS3(X, S) X(3, S)
 #define NRXI_GEMM_ROWS6(X, S) NRXI_GEMM_ROWS4(X, S) X(4, S) X(5, S)
 #define NRXI_GEMM_ROWS8(X, S) NRXI_GEMM_ROWS6(X, S) X(6, S) X(7, S)
-#define NRXI_GEMM_ROWS16(X, S)                                                                               \
-    NRXI_GEMM_ROWS8(X, S) X(8, S) X(9, S) X(10, S) X(11, S) X(12, S) X(13, S) X(14, S) X(15, S)
+#define NRXI_GEMM_ROWS12(X, S) NRXI_GEMM_ROWS8(X, S) X(8, S) X(9, S) X(10, S) X(11, S)
+#define NRXI_GEMM_ROWS16(X, S) NRXI_GEMM_ROWS12(X, S) X(12, S) X(13, S) X(14, S) X(15, S)
 #define NRXI_GEMM_INIT1(r, S) v x##r = zero; __builtin_prefetch(c + r * ldc, 1);
 #define NRXI_GEMM_INIT2(r, S) v y##r = zero; __builtin_prefetch(c + r * ldc + 2 * lanes - 1, 1);
 #define NRXI_GEMM_STEP1(r, S)                                  \
@@ -1483,16 +1485,48 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
         ROWS(NRXI_GEMM_STORE1, S)                                                                         \
         ROWS(NRXI_GEMM_STORE2, S)                                                                         \
     }
-/* The four tiles of an instruction set: 0 whole, 1 half the rows, 2 half the columns, 3 both; and sums[i*2 +
-   j] = sum_p x_i[p] y_j[p] over 4 rows x and 2 rows y, lanes folded in order. */
-#define NRXI_GEMM_DOT1(i, S)                                             \
-    {                                                                    \
-        const v t = *(const vu *)(x[i] + p);                             \
-        x##i = NRXI_GEMM_FMA_##S(t, b0, x##i);                           \
-        y##i = NRXI_GEMM_FMA_##S(t, b1, y##i);                           \
+/* Scalar products of six rows x of the long operand with V columns-vectors y: a vector holds 16 bytes of each
+   of its columns, so that 16 bytes of a row meet them all and no lane is idle. k is a multiple of those 16
+   bytes' terms; the terms of one column are left unfolded: sums[row][column][term % (16 bytes)]. While a row
+   is used, the one `ahead` elements further is fetched. */
+#define NRXI_GEMM_DOTINIT1(r, S) v w##r = zero;
+#define NRXI_GEMM_DOTINIT2(r, S) NRXI_GEMM_DOTINIT1(r, S) v x##r = zero;
+#define NRXI_GEMM_DOTINIT3(r, S) NRXI_GEMM_DOTINIT2(r, S) v y##r = zero;
+#define NRXI_GEMM_DOTINIT4(r, S) NRXI_GEMM_DOTINIT3(r, S) v z##r = zero;
+#define NRXI_GEMM_DOTADD1(r, S) w##r = NRXI_GEMM_FMA_##S(t, *(const vu *)y, w##r);
+#define NRXI_GEMM_DOTADD2(r, S)                                                                              \
+    NRXI_GEMM_DOTADD1(r, S) x##r = NRXI_GEMM_FMA_##S(t, *(const vu *)(y + lanes), x##r);
+#define NRXI_GEMM_DOTADD3(r, S)                                                                              \
+    NRXI_GEMM_DOTADD2(r, S) y##r = NRXI_GEMM_FMA_##S(t, *(const vu *)(y + 2 * lanes), y##r);
+#define NRXI_GEMM_DOTADD4(r, S)                                                                              \
+    NRXI_GEMM_DOTADD3(r, S) z##r = NRXI_GEMM_FMA_##S(t, *(const vu *)(y + 3 * lanes), z##r);
+#define NRXI_GEMM_DOTEND1(r, S) *(vu *)sums = w##r; sums += lanes;
+#define NRXI_GEMM_DOTEND2(r, S) NRXI_GEMM_DOTEND1(r, S) *(vu *)sums = x##r; sums += lanes;
+#define NRXI_GEMM_DOTEND3(r, S) NRXI_GEMM_DOTEND2(r, S) *(vu *)sums = y##r; sums += lanes;
+#define NRXI_GEMM_DOTEND4(r, S) NRXI_GEMM_DOTEND3(r, S) *(vu *)sums = z##r; sums += lanes;
+#define NRXI_GEMM_DOTSTEP(r, S, V) { const v t = NRXI_GEMM_QUAD_##S(x[r] + p); NRXI_GEMM_DOTADD##V(r, S) }
+#define NRXI_GEMM_DOTFETCH(r, S) __builtin_prefetch(x[r] + (p + ahead), 0, 2);
+#define NRXI_GEMM_DOT(set, target, elem, F, vec, V, S)                                                       \
+    target NRXI_FN void nrxi_gemm_dot##V##_##set##_##F(size_t k, const elem *const *x, const elem *y,        \
+                                                       size_t ahead, elem *sums)                             \
+    {                                                                                                        \
+        typedef vec v;                                                                                       \
+        typedef vec##u vu;                                                                                   \
+        enum { lanes = sizeof(v) / sizeof(elem), step = 16 / sizeof(elem) };                                 \
+        const v zero = {0};                                                                                  \
+        size_t p;                                                                                            \
+        NRXI_GEMM_ROWS6(NRXI_GEMM_DOTINIT##V, S)                                                             \
+        for (p = 0; p < k; p += step, y += V * lanes) {                                                      \
+            if (p % (4 * step) == 0) { NRXI_GEMM_ROWS6(NRXI_GEMM_DOTFETCH, S) }                              \
+            NRXI_GEMM_DOTSTEP(0, S, V)                                                                       \
+            NRXI_GEMM_DOTSTEP(1, S, V)                                                                       \
+            NRXI_GEMM_DOTSTEP(2, S, V)                                                                       \
+            NRXI_GEMM_DOTSTEP(3, S, V)                                                                       \
+            NRXI_GEMM_DOTSTEP(4, S, V)                                                                       \
+            NRXI_GEMM_DOTSTEP(5, S, V)                                                                       \
+        }                                                                                                    \
+        NRXI_GEMM_ROWS6(NRXI_GEMM_DOTEND##V, S)                                                              \
     }
-#define NRXI_GEMM_DOTINIT(i, S) v x##i = zero, y##i = zero;
-#define NRXI_GEMM_DOTSTORE(i, S) *(vu *)lane[2 * i] = x##i; *(vu *)lane[2 * i + 1] = y##i;
 /* A tile of one vector of columns; a: panel of `rows`. While line p of B is used, the one at next + p*brs is
    fetched. */
 #define NRXI_GEMM_LINE(name, target, elem, vec, ROWS, rows, S)                                               \
@@ -1511,61 +1545,51 @@ NRXI_FN void nrxi_gemm_jobs(int serial, const nrx_env *env, size_t chunks,
         }                                                                                                    \
         ROWS(NRXI_GEMM_STORE1, S)                                                                            \
     }
-#define NRXI_GEMM_KIT(set, target, elem, F, part, vec, ROWS, HALF, S)                                        \
+/* The kernels of an instruction set: four tiles (0 whole, 1 half the rows, 2 half the columns, 3 both) and
+   two for scalar products. */
+#define NRXI_GEMM_KIT(set, target, elem, F, vec, ROWS, HALF, S)                                              \
+    NRXI_GEMM_DOT(set, target, elem, F, vec, 1, S)                                                           \
+    NRXI_GEMM_DOT(set, target, elem, F, vec, 2, S)                                                           \
     NRXI_GEMM_TILE2(nrxi_gemm_tile_##set##_##F, target, elem, vec, ROWS, S)                                  \
     NRXI_GEMM_TILE2(nrxi_gemm_tile1_##set##_##F, target, elem, vec, HALF, S)                                 \
     NRXI_GEMM_TILE1(nrxi_gemm_tile2_##set##_##F, target, elem, vec, ROWS, S)                                 \
-    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)                                 \
-    target NRXI_FN void nrxi_gemm_dot_##set##_##F(size_t k, const elem *const x[4], const elem *const y[2],  \
-                                                  elem sums[8])                                              \
-    {                                                                                                        \
-        typedef vec v;                                                                                       \
-        typedef vec##u vu;                                                                                   \
-        enum { lanes = sizeof(v) / sizeof(elem) };                                                           \
-        const v zero = {0};                                                                                  \
-        elem lane[8][lanes], s;                                                                              \
-        size_t p, q, i;                                                                                      \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTINIT, S)                                                                \
-        for (p = 0; p + lanes <= k; p += lanes) {                                                            \
-            const v b0 = *(const vu *)(y[0] + p), b1 = *(const vu *)(y[1] + p);                              \
-            NRXI_GEMM_ROWS4(NRXI_GEMM_DOT1, S)                                                               \
-        }                                                                                                    \
-        NRXI_GEMM_ROWS4(NRXI_GEMM_DOTSTORE, S)                                                               \
-        for (i = 0; i < 8; i++) {                                                                            \
-            part sum = *(const part##u *)lane[i];                                                            \
-            for (q = sizeof(part) / sizeof(elem); q < lanes; q += sizeof(part) / sizeof(elem))               \
-                sum += (part) * (const part##u *)(lane[i] + q);                                              \
-            for (s = sum[0], q = 1; q < sizeof(part) / sizeof(elem); q++) s += sum[q];                       \
-            for (q = p; q < k; q++) s += x[i / 2][q] * y[i % 2][q];                                          \
-            sums[i] = s;                                                                                     \
-        }                                                                                                    \
-    }
+    NRXI_GEMM_TILE1(nrxi_gemm_tile3_##set##_##F, target, elem, vec, HALF, S)
 #if defined(NRXI_VEC)
 #define NRXI_GEMM_SPLAT_F32X4(s) {s, s, s, s}
 #define NRXI_GEMM_SPLAT_F64X2(s) {s, s}
+#define NRXI_GEMM_QUAD_F32X4(x) *(const nrxi_f32x4u *)(x)
+#define NRXI_GEMM_QUAD_F64X2(x) *(const nrxi_f64x2u *)(x)
 #define NRXI_GEMM_FMA_F32X4(a, b, c) ((a) * (b) + (c))
 #define NRXI_GEMM_FMA_F64X2(a, b, c) ((a) * (b) + (c))
-NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
-NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
+NRXI_GEMM_KIT(v16, , float, f32, nrxi_f32x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X4)
+NRXI_GEMM_KIT(v16, , double, f64, nrxi_f64x2, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X2)
 #endif
 #if defined(NRXI_X86)
 #define NRXI_GEMM_SPLAT_F32X8(s) (nrxi_f32x8)_mm256_set1_ps(s)
 #define NRXI_GEMM_SPLAT_F64X4(s) (nrxi_f64x4)_mm256_set1_pd(s)
 #define NRXI_GEMM_SPLAT_F32X16(s) (nrxi_f32x16)_mm512_set1_ps(s)
 #define NRXI_GEMM_SPLAT_F64X8(s) (nrxi_f64x8)_mm512_set1_pd(s)
+#define NRXI_GEMM_QUAD_F32X8(x) (nrxi_f32x8)_mm256_broadcast_ps((const __m128 *)(x))
+#define NRXI_GEMM_QUAD_F64X4(x) (nrxi_f64x4)_mm256_broadcast_pd((const __m128d *)(x))
+#define NRXI_GEMM_QUAD_F32X16(x) (nrxi_f32x16)_mm512_maskz_broadcast_f32x4((__mmask16)-1, _mm_loadu_ps(x))
+#define NRXI_GEMM_QUAD_F64X8(x) (nrxi_f64x8)_mm512_maskz_broadcast_f64x2((__mmask8)-1, _mm_loadu_pd(x))
 #define NRXI_GEMM_FMA_F32X8(a, b, c) (nrxi_f32x8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c))
 #define NRXI_GEMM_FMA_F64X4(a, b, c) (nrxi_f64x4)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define NRXI_GEMM_FMA_F32X16(a, b, c) (nrxi_f32x16)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #define NRXI_GEMM_FMA_F64X8(a, b, c) (nrxi_f64x8)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
-NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x4, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
-NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x2, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x4, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
-              F32X16)
-NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x2, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4,
-              F64X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, float, f32, nrxi_f32x8, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F32X8)
+NRXI_GEMM_KIT(avx2, NRXI_AVX2, double, f64, nrxi_f64x4, NRXI_GEMM_ROWS6, NRXI_GEMM_ROWS3, F64X4)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, float, f32, nrxi_f32x16, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F32X16)
+NRXI_GEMM_KIT(avx512, NRXI_AVX512, double, f64, nrxi_f64x8, NRXI_GEMM_ROWS8, NRXI_GEMM_ROWS4, F64X8)
+NRXI_GEMM_DOT(avx512, NRXI_AVX512, float, f32, nrxi_f32x16, 3, F32X16)
+NRXI_GEMM_DOT(avx512, NRXI_AVX512, float, f32, nrxi_f32x16, 4, F32X16)
+NRXI_GEMM_DOT(avx512, NRXI_AVX512, double, f64, nrxi_f64x8, 3, F64X8)
+NRXI_GEMM_DOT(avx512, NRXI_AVX512, double, f64, nrxi_f64x8, 4, F64X8)
 NRXI_GEMM_LINE(nrxi_gemm_line8_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS8, 8, F32X16)
+NRXI_GEMM_LINE(nrxi_gemm_line12_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS12, 12, F32X16)
 NRXI_GEMM_LINE(nrxi_gemm_line16_f32, NRXI_AVX512, float, nrxi_f32x16, NRXI_GEMM_ROWS16, 16, F32X16)
 NRXI_GEMM_LINE(nrxi_gemm_line8_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS8, 8, F64X8)
+NRXI_GEMM_LINE(nrxi_gemm_line12_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS12, 12, F64X8)
 NRXI_GEMM_LINE(nrxi_gemm_line16_f64, NRXI_AVX512, double, nrxi_f64x8, NRXI_GEMM_ROWS16, 16, F64X8)
 #endif
 
@@ -1645,9 +1669,10 @@ typedef struct nrxi_gemm_call_f64 {
     size_t ars, acs, brs, bcs, crs, ccs;
     double alpha, beta;
     nrxi_gemm_tile_fn_f64 tile[4];  /* whole, half the rows, half the columns, both */
-    void (*dot)(size_t k, const double *const x[4], const double *const y[2], double sums[8]);
-    void (*line[2])(size_t k, const double *a, const double *b, size_t brs, const double *next, double alpha,
-                    double beta, double *c, size_t ldc); /* 8 and 16 rows; or NULL */
+    void (*dot[4])(size_t k, const double *const *x, const double *y, size_t ahead, double *sums);
+    size_t dots, dot_cols;         /* dot: the largest number of vectors, columns in each */
+    void (*line[3])(size_t k, const double *a, const double *b, size_t brs, const double *next, double alpha,
+                    double beta, double *c, size_t ldc); /* 8, 12 and 16 rows; or NULL */
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
@@ -1662,23 +1687,29 @@ typedef struct nrxi_gemm_call_f64 {
     g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
     g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
     g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
-    g->dot = nrxi_gemm_dot_##set##_##F;
+    g->dot[0] = nrxi_gemm_dot1_##set##_##F;               \
+    g->dot[1] = nrxi_gemm_dot2_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f64(nrxi_gemm_call_f64 *g)
 {
-    g->dot = NULL;
-    g->line[0] = g->line[1] = NULL;
 #if defined(NRXI_VEC)
+    g->dots = 2;
+    g->dot_cols = 1;
     g->mr = 6;
     g->nr = 32 / sizeof(double);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
         NRXI_GEMM_TAKE(avx512, f64)
         g->line[0] = nrxi_gemm_line8_f64;
-        g->line[1] = nrxi_gemm_line16_f64;
+        g->line[1] = nrxi_gemm_line12_f64;
+        g->line[2] = nrxi_gemm_line16_f64;
+        g->dot[2] = nrxi_gemm_dot3_avx512_f64;
+        g->dot[3] = nrxi_gemm_dot4_avx512_f64;
+        g->dots = g->dot_cols = 4;
         g->mr = 8;
         g->nr = 128 / sizeof(double);
     } else if (nrxi_cpu_avx2()) {
         NRXI_GEMM_TAKE(avx2, f64)
+        g->dot_cols = 2;
         g->nr = 64 / sizeof(double);
     } else
 #endif
@@ -1699,11 +1730,12 @@ NRXI_FN void nrxi_gemm_pack_f64(size_t k, size_t count, size_t full, const doubl
                                 double *out)
 {
     size_t i = 0, p;
-    if (xs == 1 && count == full) {
+    if (xs == 1) {
         for (p = 0; p < k; p++, x += ps, out += full) {
-            for (i = 0; i + NRXI_GEMM_TURN_F64 <= full; i += NRXI_GEMM_TURN_F64)
+            for (i = 0; i + NRXI_GEMM_TURN_F64 <= count; i += NRXI_GEMM_TURN_F64)
                 memcpy(out + i, x + i, NRXI_GEMM_TURN_F64 * sizeof *x);
-            for (; i < full; i++) out[i] = x[i];
+            for (; i < count; i++) out[i] = x[i];
+            for (; i < full; i++) out[i] = 0;
         }
         return;
     }
@@ -1855,63 +1887,101 @@ NRXI_FN void nrxi_gemm_stream_job_f64(void *arg, size_t chunk)
     nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* The same with all rows of C in registers: every line of B is used once, and called for four lines ahead
-   in its row (the last four of a range: in the rows to come). */
+/* The same with all rows of C in registers: every cache line of B is used once, and called for 16 lines ahead
+   in its row (the last 16 of a range: in the rows to come). Ranges begin at cache lines of B, and the rows of
+   sums lie some lines more than a power of two apart, else they would share cache sets. */
 NRXI_FN void nrxi_gemm_line_job_f64(void *arg, size_t chunk)
 {
+    enum { line = 64 / sizeof(double), ahead = 16 * line };
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double t[NRXI_GEMM_LINE_BYTES / sizeof(double)], few[NRXI_GEMM_STREAM_KC * 16],
-        wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(double)];
-    size_t rows = g->m > 8 ? 16 : 8, lanes = g->nh, ahead = 4 * lanes, j0 = chunk * g->width, j, p, kc;
-    size_t count = nrxi_gemm_min(g->n - j0, g->width);
+    double room[NRXI_GEMM_LINE_BYTES / sizeof(double) + 49 * line], few[NRXI_GEMM_LINE_KC * 16],
+        wide[NRXI_GEMM_LINE_KC * line], *t = room + (64 - (uintptr_t)room % 64) / sizeof(double);
+    size_t kind = g->m <= 8 ? 0 : g->m <= 12 ? 1 : 2, rows = 8 + 4 * kind, ts = g->width + 3 * line, j, p, kc;
+    size_t skew = (uintptr_t)g->b % 64 / sizeof(double), j0 = chunk ? chunk * g->width - skew : 0, cols;
+    size_t count = (chunk + 1) * g->width >= g->n ? g->n - j0 : (chunk + 1) * g->width - skew - j0;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_STREAM_KC);
+        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_LINE_KC);
         nrxi_gemm_pack_f64(kc, g->m, rows, g->a + p * g->acs, g->ars, g->acs, few);
-        for (j = 0; j < count; j += lanes) {
+        for (j = 0; j < count; j += cols) {
             const double *b = g->b + p * g->brs + j0 + j, *next = b;
             size_t brs = g->brs;
             if (j + ahead < count) next = b + ahead;
             else if (count > ahead && g->k - p >= 2 * kc) next = b + kc * brs - (count - ahead);
-            if (count - j < lanes) {
-                nrxi_gemm_pack_f64(kc, count - j, lanes, b, 1, brs, wide);
+            cols = nrxi_gemm_min(count - j, j + chunk ? (size_t)line : line - skew);
+            if (cols < line) {
+                nrxi_gemm_pack_f64(kc, cols, line, b, 1, brs, wide);
                 next = b = wide;
-                brs = lanes;
+                brs = line;
             }
-            g->line[rows == 16](kc, few, b, brs, next, g->alpha, p ? (double)1 : (double)0, t + j, g->width);
+            g->line[kind](kc, few, b, brs, next, g->alpha, p ? (double)1 : (double)0, t + j, ts);
         }
     }
-    nrxi_gemm_merge_f64(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+    nrxi_gemm_merge_f64(g, g->m, count, t, ts, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
-   rows of A at a time. */
+/* y[j] = alpha times the sum of the j-th 16 bytes of x, j < cols, and for some j more up to a whole number of
+   16 bytes of y. */
+NRXI_FN void nrxi_gemm_fold_f64(size_t cols, const double *x, double alpha, double *y)
+{
+    enum { step = NRXI_GEMM_TURN_F64 };
+    double turned[step * step];
+    size_t j, e, i;
+    for (j = 0; j < cols; j += step) {
+        nrxi_gemm_turn_f64(step, x + j * step, step, turned, step);
+        for (e = 0; e < step; e++) {
+            double s = turned[e];
+            for (i = 1; i < step; i++) s += turned[i * step + e];
+            y[j + e] = alpha * s;
+        }
+    }
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products of B's columns, six at a
+   time, with the rows of A, brought into the order of the kernel. */
 NRXI_FN void nrxi_gemm_dot_job_f64(void *arg, size_t chunk)
 {
+    enum { step = 16 / sizeof(double), high = NRXI_GEMM_DOT_ROWS, ts = NRXI_GEMM_SKINNY + step };
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
-    double few[NRXI_GEMM_DOT_BYTES / sizeof(double)], sums[8];
-    const double *x[4], *y[2];
-    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
-    size_t i, j, p, kc, q;
-    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(double) / g->m);
+    double room[NRXI_GEMM_DOT_BYTES / sizeof(double) + 8 * step], sums[high * ts * step] = {0}, t[high * ts],
+        *few = room + (64 - (uintptr_t)room % 64) / sizeof(double);
+    const double *x[high], *a;
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), most = g->dots * g->dot_cols,
+           all = nrxi_gemm_round(g->m, g->dot_cols), limit, i, j, p, kc, whole, q, r, e, cols, count;
+    limit = nrxi_gemm_min(NRXI_GEMM_DOT_KC, NRXI_GEMM_DOT_BYTES / sizeof(double) / all / 16 * 16);
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, step);
-        if (g->acs != 1)
-            for (i = 0; i < g->m; i++)
-                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
-        for (j = j0; j < j1; j += 4) {
-            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
-            for (i = 0; i < g->m; i += 2) {
-                for (q = 0; q < 2; q++) {
-                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
-                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
-                }
-                g->dot(kc, x, y, sums);
-                for (q = 0; q < 8; q++)
-                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        double *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
-                               s = g->alpha * sums[q];
-                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
-                    }
+        kc = nrxi_gemm_min(g->k - p, limit);
+        whole = kc / step * step;
+        for (i = 0; i < all; i += most) { /* few: for `most` columns, 16 bytes of each after 16 bytes */
+            cols = nrxi_gemm_min(all - i, most);
+            count = nrxi_gemm_min(g->m - i, cols);
+            for (q = 0; q < whole; q += step) {
+                double *out = few + i * whole + q * cols;
+                a = g->a + i * g->ars + (p + q) * g->acs;
+                j = g->ars == 1 ? nrxi_gemm_turn_f64(count, a, g->acs, out, step) : 0;
+                for (; j < cols; j++)
+                    for (e = 0; e < step; e++) out[j * step + e] = j < count ? a[j * g->ars + e * g->acs] : 0;
+            }
+        }
+        for (j = j0; j < j1; j += high) {
+            size_t ahead = j + 2 * high <= g->n ? high * g->bcs : 0;
+            for (r = 0; r < high; r++) x[r] = g->b + nrxi_gemm_min(j + r, j1 - 1) * g->bcs + p;
+            for (i = 0; i < all; i += most) {
+                cols = nrxi_gemm_min(all - i, most);
+                count = nrxi_gemm_min(g->m - i, cols);
+                g->dot[cols / g->dot_cols - 1](whole, x, few + i * whole, i ? 0 : ahead, sums);
+                for (r = 0; r < high; r++)
+                    nrxi_gemm_fold_f64(cols, sums + r * cols * step, g->alpha, t + r * ts + i);
+            }
+            for (r = 0; r < high && j + r < j1; r++) {
+                double *c = g->c + (j + r) * g->ccs, *now = t + r * ts;
+                for (e = whole; e < kc; e++)
+                    for (i = 0; i < g->m; i++)
+                        now[i] += g->alpha * x[r][e] * g->a[i * g->ars + (p + e) * g->acs];
+                if (p == 0 && g->beta == 0)
+                    for (i = 0; i < g->m; i++) c[i * g->crs] = now[i];
+                else
+                    for (i = 0; i < g->m; i++)
+                        c[i * g->crs] = now[i] + (p ? c[i * g->crs] : g->beta * c[i * g->crs]);
             }
         }
     }
@@ -1929,7 +1999,7 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
         o.crs = g->ccs; o.ccs = g->crs;
     }
     if (o.n < 64 || (double)o.n * (double)o.k < 4096.0) return 0;
-    if (o.bcs == 1 && o.line[0] && o.m > 4) {
+    if (o.bcs == 1 && o.line[0]) {
         o.width = NRXI_GEMM_LINE_BYTES / sizeof(double) / (o.m > 8 ? 16 : 8);
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_line_job_f64, &o);
         return 1;
@@ -1941,8 +2011,8 @@ NRXI_FN int nrxi_gemm_skinny_f64(nrxi_gemm_call_f64 *g, const nrx_env *env)
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
-    if (g->m > g->n && o.m > 4 && o.m <= o.nr) return 0; /* one pass of the direct way reads A as well */
-    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    o.width = nrxi_gemm_max(524288 / nrxi_gemm_min(o.k, 16384), (o.n + 7) / 8);
+    o.width = nrxi_gemm_round(o.width, NRXI_GEMM_DOT_ROWS);
     nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f64, &o);
     return 1;
 }
@@ -2198,9 +2268,10 @@ typedef struct nrxi_gemm_call_f32 {
     size_t ars, acs, brs, bcs, crs, ccs;
     float alpha, beta;
     nrxi_gemm_tile_fn_f32 tile[4];  /* whole, half the rows, half the columns, both */
-    void (*dot)(size_t k, const float *const x[4], const float *const y[2], float sums[8]);
-    void (*line[2])(size_t k, const float *a, const float *b, size_t brs, const float *next, float alpha,
-                    float beta, float *c, size_t ldc); /* 8 and 16 rows; or NULL */
+    void (*dot[4])(size_t k, const float *const *x, const float *y, size_t ahead, float *sums);
+    size_t dots, dot_cols;         /* dot: the largest number of vectors, columns in each */
+    void (*line[3])(size_t k, const float *a, const float *b, size_t brs, const float *next, float alpha,
+                    float beta, float *c, size_t ldc); /* 8, 12 and 16 rows; or NULL */
     size_t mr, nr, mh, nh;         /* rows and columns of the whole tile and of its halves */
     size_t width, height;          /* direct: columns and rows of a chunk; skinny: columns */
     int serial;                    /* inside a job already: no threads */
@@ -2215,23 +2286,29 @@ typedef struct nrxi_gemm_call_f32 {
     g->tile[1] = nrxi_gemm_tile1_##set##_##F;             \
     g->tile[2] = nrxi_gemm_tile2_##set##_##F;             \
     g->tile[3] = nrxi_gemm_tile3_##set##_##F;             \
-    g->dot = nrxi_gemm_dot_##set##_##F;
+    g->dot[0] = nrxi_gemm_dot1_##set##_##F;               \
+    g->dot[1] = nrxi_gemm_dot2_##set##_##F;
 NRXI_FN void nrxi_gemm_choose_f32(nrxi_gemm_call_f32 *g)
 {
-    g->dot = NULL;
-    g->line[0] = g->line[1] = NULL;
 #if defined(NRXI_VEC)
+    g->dots = 2;
+    g->dot_cols = 1;
     g->mr = 6;
     g->nr = 32 / sizeof(float);
 #if defined(NRXI_X86)
     if (nrxi_cpu_avx512()) {
         NRXI_GEMM_TAKE(avx512, f32)
         g->line[0] = nrxi_gemm_line8_f32;
-        g->line[1] = nrxi_gemm_line16_f32;
+        g->line[1] = nrxi_gemm_line12_f32;
+        g->line[2] = nrxi_gemm_line16_f32;
+        g->dot[2] = nrxi_gemm_dot3_avx512_f32;
+        g->dot[3] = nrxi_gemm_dot4_avx512_f32;
+        g->dots = g->dot_cols = 4;
         g->mr = 8;
         g->nr = 128 / sizeof(float);
     } else if (nrxi_cpu_avx2()) {
         NRXI_GEMM_TAKE(avx2, f32)
+        g->dot_cols = 2;
         g->nr = 64 / sizeof(float);
     } else
 #endif
@@ -2252,11 +2329,12 @@ NRXI_FN void nrxi_gemm_pack_f32(size_t k, size_t count, size_t full, const float
                                 float *out)
 {
     size_t i = 0, p;
-    if (xs == 1 && count == full) {
+    if (xs == 1) {
         for (p = 0; p < k; p++, x += ps, out += full) {
-            for (i = 0; i + NRXI_GEMM_TURN_F32 <= full; i += NRXI_GEMM_TURN_F32)
+            for (i = 0; i + NRXI_GEMM_TURN_F32 <= count; i += NRXI_GEMM_TURN_F32)
                 memcpy(out + i, x + i, NRXI_GEMM_TURN_F32 * sizeof *x);
-            for (; i < full; i++) out[i] = x[i];
+            for (; i < count; i++) out[i] = x[i];
+            for (; i < full; i++) out[i] = 0;
         }
         return;
     }
@@ -2408,63 +2486,101 @@ NRXI_FN void nrxi_gemm_stream_job_f32(void *arg, size_t chunk)
     nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
 }
 
-/* The same with all rows of C in registers: every line of B is used once, and called for four lines ahead
-   in its row (the last four of a range: in the rows to come). */
+/* The same with all rows of C in registers: every cache line of B is used once, and called for 16 lines ahead
+   in its row (the last 16 of a range: in the rows to come). Ranges begin at cache lines of B, and the rows of
+   sums lie some lines more than a power of two apart, else they would share cache sets. */
 NRXI_FN void nrxi_gemm_line_job_f32(void *arg, size_t chunk)
 {
+    enum { line = 64 / sizeof(float), ahead = 16 * line };
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float t[NRXI_GEMM_LINE_BYTES / sizeof(float)], few[NRXI_GEMM_STREAM_KC * 16],
-        wide[NRXI_GEMM_STREAM_KC * NRXI_GEMM_ROW_BYTES / sizeof(float)];
-    size_t rows = g->m > 8 ? 16 : 8, lanes = g->nh, ahead = 4 * lanes, j0 = chunk * g->width, j, p, kc;
-    size_t count = nrxi_gemm_min(g->n - j0, g->width);
+    float room[NRXI_GEMM_LINE_BYTES / sizeof(float) + 49 * line], few[NRXI_GEMM_LINE_KC * 16],
+        wide[NRXI_GEMM_LINE_KC * line], *t = room + (64 - (uintptr_t)room % 64) / sizeof(float);
+    size_t kind = g->m <= 8 ? 0 : g->m <= 12 ? 1 : 2, rows = 8 + 4 * kind, ts = g->width + 3 * line, j, p, kc;
+    size_t skew = (uintptr_t)g->b % 64 / sizeof(float), j0 = chunk ? chunk * g->width - skew : 0, cols;
+    size_t count = (chunk + 1) * g->width >= g->n ? g->n - j0 : (chunk + 1) * g->width - skew - j0;
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_STREAM_KC);
+        kc = nrxi_gemm_min(g->k - p, NRXI_GEMM_LINE_KC);
         nrxi_gemm_pack_f32(kc, g->m, rows, g->a + p * g->acs, g->ars, g->acs, few);
-        for (j = 0; j < count; j += lanes) {
+        for (j = 0; j < count; j += cols) {
             const float *b = g->b + p * g->brs + j0 + j, *next = b;
             size_t brs = g->brs;
             if (j + ahead < count) next = b + ahead;
             else if (count > ahead && g->k - p >= 2 * kc) next = b + kc * brs - (count - ahead);
-            if (count - j < lanes) {
-                nrxi_gemm_pack_f32(kc, count - j, lanes, b, 1, brs, wide);
+            cols = nrxi_gemm_min(count - j, j + chunk ? (size_t)line : line - skew);
+            if (cols < line) {
+                nrxi_gemm_pack_f32(kc, cols, line, b, 1, brs, wide);
                 next = b = wide;
-                brs = lanes;
+                brs = line;
             }
-            g->line[rows == 16](kc, few, b, brs, next, g->alpha, p ? (float)1 : (float)0, t + j, g->width);
+            g->line[kind](kc, few, b, brs, next, g->alpha, p ? (float)1 : (float)0, t + j, ts);
         }
     }
-    nrxi_gemm_merge_f32(g, g->m, count, t, g->width, g->beta, g->c + j0 * g->ccs);
+    nrxi_gemm_merge_f32(g, g->m, count, t, ts, g->beta, g->c + j0 * g->ccs);
 }
 
-/* B's rows follow each other in memory (brs 1): entries of C are scalar products, four columns of B with two
-   rows of A at a time. */
+/* y[j] = alpha times the sum of the j-th 16 bytes of x, j < cols, and for some j more up to a whole number of
+   16 bytes of y. */
+NRXI_FN void nrxi_gemm_fold_f32(size_t cols, const float *x, float alpha, float *y)
+{
+    enum { step = NRXI_GEMM_TURN_F32 };
+    float turned[step * step];
+    size_t j, e, i;
+    for (j = 0; j < cols; j += step) {
+        nrxi_gemm_turn_f32(step, x + j * step, step, turned, step);
+        for (e = 0; e < step; e++) {
+            float s = turned[e];
+            for (i = 1; i < step; i++) s += turned[i * step + e];
+            y[j + e] = alpha * s;
+        }
+    }
+}
+
+/* B's rows follow each other in memory (brs 1): entries of C are scalar products of B's columns, six at a
+   time, with the rows of A, brought into the order of the kernel. */
 NRXI_FN void nrxi_gemm_dot_job_f32(void *arg, size_t chunk)
 {
+    enum { step = 16 / sizeof(float), high = NRXI_GEMM_DOT_ROWS, ts = NRXI_GEMM_SKINNY + step };
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
-    float few[NRXI_GEMM_DOT_BYTES / sizeof(float)], sums[8];
-    const float *x[4], *y[2];
-    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), step = NRXI_GEMM_DOT_KC;
-    size_t i, j, p, kc, q;
-    if (g->acs != 1) step = nrxi_gemm_min(step, NRXI_GEMM_DOT_BYTES / sizeof(float) / g->m);
+    float room[NRXI_GEMM_DOT_BYTES / sizeof(float) + 8 * step], sums[high * ts * step] = {0}, t[high * ts],
+        *few = room + (64 - (uintptr_t)room % 64) / sizeof(float);
+    const float *x[high], *a;
+    size_t j0 = chunk * g->width, j1 = nrxi_gemm_min(g->n, j0 + g->width), most = g->dots * g->dot_cols,
+           all = nrxi_gemm_round(g->m, g->dot_cols), limit, i, j, p, kc, whole, q, r, e, cols, count;
+    limit = nrxi_gemm_min(NRXI_GEMM_DOT_KC, NRXI_GEMM_DOT_BYTES / sizeof(float) / all / 16 * 16);
     for (p = 0; p < g->k; p += kc) {
-        kc = nrxi_gemm_min(g->k - p, step);
-        if (g->acs != 1)
-            for (i = 0; i < g->m; i++)
-                for (q = 0; q < kc; q++) few[i * step + q] = g->a[i * g->ars + (p + q) * g->acs];
-        for (j = j0; j < j1; j += 4) {
-            for (q = 0; q < 4; q++) x[q] = g->b + nrxi_gemm_min(j + q, j1 - 1) * g->bcs + p;
-            for (i = 0; i < g->m; i += 2) {
-                for (q = 0; q < 2; q++) {
-                    size_t row = nrxi_gemm_min(i + q, g->m - 1);
-                    y[q] = g->acs == 1 ? g->a + row * g->ars + p : few + row * step;
-                }
-                g->dot(kc, x, y, sums);
-                for (q = 0; q < 8; q++)
-                    if (j + q / 2 < j1 && i + q % 2 < g->m) {
-                        float *at = g->c + (i + q % 2) * g->crs + (j + q / 2) * g->ccs,
-                               s = g->alpha * sums[q];
-                        *at = p ? *at + s : g->beta == 0 ? s : s + g->beta * *at;
-                    }
+        kc = nrxi_gemm_min(g->k - p, limit);
+        whole = kc / step * step;
+        for (i = 0; i < all; i += most) { /* few: for `most` columns, 16 bytes of each after 16 bytes */
+            cols = nrxi_gemm_min(all - i, most);
+            count = nrxi_gemm_min(g->m - i, cols);
+            for (q = 0; q < whole; q += step) {
+                float *out = few + i * whole + q * cols;
+                a = g->a + i * g->ars + (p + q) * g->acs;
+                j = g->ars == 1 ? nrxi_gemm_turn_f32(count, a, g->acs, out, step) : 0;
+                for (; j < cols; j++)
+                    for (e = 0; e < step; e++) out[j * step + e] = j < count ? a[j * g->ars + e * g->acs] : 0;
+            }
+        }
+        for (j = j0; j < j1; j += high) {
+            size_t ahead = j + 2 * high <= g->n ? high * g->bcs : 0;
+            for (r = 0; r < high; r++) x[r] = g->b + nrxi_gemm_min(j + r, j1 - 1) * g->bcs + p;
+            for (i = 0; i < all; i += most) {
+                cols = nrxi_gemm_min(all - i, most);
+                count = nrxi_gemm_min(g->m - i, cols);
+                g->dot[cols / g->dot_cols - 1](whole, x, few + i * whole, i ? 0 : ahead, sums);
+                for (r = 0; r < high; r++)
+                    nrxi_gemm_fold_f32(cols, sums + r * cols * step, g->alpha, t + r * ts + i);
+            }
+            for (r = 0; r < high && j + r < j1; r++) {
+                float *c = g->c + (j + r) * g->ccs, *now = t + r * ts;
+                for (e = whole; e < kc; e++)
+                    for (i = 0; i < g->m; i++)
+                        now[i] += g->alpha * x[r][e] * g->a[i * g->ars + (p + e) * g->acs];
+                if (p == 0 && g->beta == 0)
+                    for (i = 0; i < g->m; i++) c[i * g->crs] = now[i];
+                else
+                    for (i = 0; i < g->m; i++)
+                        c[i * g->crs] = now[i] + (p ? c[i * g->crs] : g->beta * c[i * g->crs]);
             }
         }
     }
@@ -2482,7 +2598,7 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
         o.crs = g->ccs; o.ccs = g->crs;
     }
     if (o.n < 64 || (float)o.n * (float)o.k < 4096.0) return 0;
-    if (o.bcs == 1 && o.line[0] && o.m > 4) {
+    if (o.bcs == 1 && o.line[0]) {
         o.width = NRXI_GEMM_LINE_BYTES / sizeof(float) / (o.m > 8 ? 16 : 8);
         nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_line_job_f32, &o);
         return 1;
@@ -2494,8 +2610,8 @@ NRXI_FN int nrxi_gemm_skinny_f32(nrxi_gemm_call_f32 *g, const nrx_env *env)
         return 1;
     }
     if (o.brs != 1 || o.k < 32) return 0;
-    if (g->m > g->n && o.m > 4 && o.m <= o.nr) return 0; /* one pass of the direct way reads A as well */
-    o.width = nrxi_gemm_round(524288 / nrxi_gemm_min(o.k, 16384), 4);
+    o.width = nrxi_gemm_max(524288 / nrxi_gemm_min(o.k, 16384), (o.n + 7) / 8);
+    o.width = nrxi_gemm_round(o.width, NRXI_GEMM_DOT_ROWS);
     nrxi_gemm_jobs(g->serial, env, (o.n + o.width - 1) / o.width, nrxi_gemm_dot_job_f32, &o);
     return 1;
 }
@@ -2722,7 +2838,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3488390786
+#elif NRXI_GEMM_VERSION != 1172243029
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
