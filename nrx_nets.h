@@ -1,6 +1,5 @@
 /* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes
-   learned with
-   them
+   learned with them
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    DO THIS in one .c or .cpp file of your program (and include the header plainly elsewhere):
@@ -22,8 +21,7 @@
  *      int i;
  *      for (i = 0; i < 64 * 64; i++) image[i] = i % 64 < 32 ? 0.0f : 1.0f;   // an edge
  *      if (nrx_net_icnn(NULL, &net) != NRX_OK) return 1;                     // an input-convex network
- *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;
-     // as a regularizer on 64 x 64 images
+ *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;  // as a regularizer
  *      if (r.eval(r.user, image, &value, gradient) != NRX_OK) return 1;
  *      nrx_net_certify(net, 64, 64, &proof);
  *      printf("R(image) = %g; %s\n", value, proof.text);
@@ -34,45 +32,37 @@
  * <<< example
 
    WHAT IT DOES
-   - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and
-     image size and owns the workspace; on it run forward, backward,
-         tangent (directional derivative) and the backward
-     of the tangent, which gives gradient penalties, Hessian-vector products and score matching exactly,
-         without a tape.
+   - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes
+     batch and image size and owns the workspace; on it run forward, backward, tangent (directional
+     derivative) and the backward of the tangent, which gives gradient penalties, Hessian-vector products and
+     score matching exactly, without a tape.
    - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus,
-       bounds the
-     Lipschitz constants, or names the layer and the entry that spoil the proof.
-   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial,
-       score and proximal matching,
-     supervised, bilevel); reconstruction with steps from the certificate; posterior samples;
-         tiles and volumes.
-   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (
-       nothing in them is ever executed),
-     C arrays out.
+     bounds the Lipschitz constants, or names the layer and the entry that spoil the proof; nrx_net_bounds
+     does so over a box, with bounds of the outputs.
+   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial, score and proximal
+     matching, supervised, bilevel); reconstruction with steps from the certificate; posterior samples; tiles
+     and volumes.
+   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (nothing in them is ever
+     executed), C arrays out.
 
    WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch
-   statistics in
-   training (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
+   statistics in training (batch norm uses its stored statistics and can be folded), recurrent layers,
+   attention.
 
    CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have
-   h = 1.
-   A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All
-   lengths are
-   in elements, workspace sizes in bytes.
+   h = 1. A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample.
+   All lengths are in elements, workspace sizes in bytes.
 
    ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG).
-   Builders return
-   the number of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and
-   nrx_net_status.
+   Builders return the number of the new node, or -1; the first error is kept and returned by
+   nrx_net_plan_create and nrx_net_status.
 
    MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates
    nothing.
    THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it.
-   Results do
-   not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
+   Results do not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
    DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE
-   inference
-   gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
+   inference gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
 
    CONFIGURATION (define before the implementation)
      NRX_MALLOC, NRX_REALLOC, NRX_FREE   all or none: the default allocator
@@ -767,13 +757,13 @@ typedef struct nrx_net_box {
     nrx_env env;
 } nrx_net_box;
 
-/* What holds for every x in a box: lower <= net(x) <= upper (f64, of the output's size; either may be NULL), and
-   report (may be NULL) with the constants of nrx_net_certify over the box alone: a Lipschitz constant never above
-   the global one, convexity and moduli where slopes and products are bounded. Affine forms in x for the values
-   (zonotopes), intervals for the Jacobian; exact for affine networks. For small networks: 3 n + 5 numbers per live
-   neuron and as many operations per weight, n the size of x. Bounds are rounded outward in f64; an f32 run adds
-   its own 1e-6. Fourier, operator, group-norm and grid-sampling layers give NRX_E_UNSUPPORTED, bounds that
-   overflow NRX_E_RANGE. */
+/* What holds for every x in a box: lower <= net(x) <= upper (f64, of the output's size; either may be NULL),
+   and report (may be NULL) with the constants of nrx_net_certify over the box alone: a Lipschitz constant
+   never above the global one, convexity and moduli where slopes and products are bounded. Affine forms in x
+   for the values (zonotopes), intervals for the Jacobian; exact for affine networks. For small networks: 3 n
+   + 5 numbers per live neuron and as many operations per weight, n the size of x. Bounds are rounded outward
+   in f64; an f32 run adds its own 1e-6. Fourier, operator, group-norm and grid-sampling layers give
+   NRX_E_UNSUPPORTED, bounds that overflow NRX_E_RANGE. */
 NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t width, const nrx_net_box *box,
     double *lower, double *upper, nrx_net_report *report);
 
@@ -6532,15 +6522,15 @@ NRXI_FN nrxi_net_proof nrxi_net_proof_linear(nrxi_net_proof z, double norm, doub
      z       in  c + sum_j G_j xi_j +- e   an affine form (zonotopes: Singh et al., NeurIPS 2018)
      dz/dx_j in  J_j +- K_j                all elements of the generalised gradient over the box
      z       in  m +- s                    an interval, met with the range of the form
-   Linear layers act on c, m, G, J by their matrix and on e, s, K by its absolute values; a function becomes a line
-   plus an error on z's interval. Everything is summed in f64. A computed sum of k products is off by at most
-   g sum |w||v|, g = k u/(1 - k u), u = 2^-53 (Higham 2002, section 3.1): this is added to e, s and K as they are
-   formed, which stands for directed rounding. libm is trusted to 64 ulp. */
+   Linear layers act on c, m, G, J by their matrix and on e, s, K by its absolute values; a function becomes a
+   line plus an error on z's interval. Everything is summed in f64. A computed sum of k products is off by at
+   most g sum |w||v|, g = k u/(1 - k u), u = 2^-53 (Higham 2002, section 3.1): this is added to e, s and K as
+   they are formed, which stands for directed rounding. libm is trusted to 64 ulp. */
 
 /* A row of numbers: c, m, G[n], J[n] | e, s, K[n] | |c| + sum |G|. */
 typedef struct nrxi_net_forms {
     const nrx_net_plan *p;
-    size_t   n, width;              /* columns: the numbers of x, or 0 for intervals alone; doubles in a row */
+    size_t   n, width;              /* columns (the numbers of x; 0: intervals alone); doubles in a row */
     double **row;                   /* of each node, NULL when no longer needed */
     nrxi_net_act_bounds *local;     /* what each node's function does over the box */
     double  *peak;                  /* largest |z| of each node */
@@ -6549,12 +6539,14 @@ typedef struct nrxi_net_forms {
 typedef struct nrxi_net_term { size_t at; double w; int slot; } nrxi_net_term;
 
 /* The terms of number `out` of linear node i, and its constant; 0 = the kind is not one of these. */
-NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi_net_term *t, double *constant)
+NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi_net_term *t,
+    double *constant)
 {
     const nrxi_net_layer *l = p->net->layer + i;
     const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i, *b = l->in[1] < 0 ? a : p->map + l->in[1];
     const float *w = nrxi_net_weight(p, l, 0), *bias = nrxi_net_weight(p, l, 1);
-    size_t area = o->h * o->w, from = a->h * a->w, c = out / area, y = out % area / o->w, x = out % o->w, k, j, q, n = 0;
+    size_t area = o->h * o->w, from = a->h * a->w, c = out / area, y = out % area / o->w, x = out % o->w;
+    size_t k, j, q, n = 0;
     *constant = 0;
 #define NRXI_NET_TERM(index, weight, which) (t[n].at = (index), t[n].w = (weight), t[n].slot = (which), n++)
     switch (l->kind) {
@@ -6565,8 +6557,10 @@ NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi
                 for (j = 0; j < l->kw; j++) {
                     size_t sy, sx, dy = k * l->dilation, dx = j * l->dilation;
                     if (l->kind == NRXI_NET_CONV) {
-                        sy = nrxi_net_pad_index((ptrdiff_t)(y * l->stride + dy) - (ptrdiff_t)l->pad_y, a->h, l->padding);
-                        sx = nrxi_net_pad_index((ptrdiff_t)(x * l->stride + dx) - (ptrdiff_t)l->pad_x, a->w, l->padding);
+                        sy = nrxi_net_pad_index((ptrdiff_t)(y * l->stride + dy) - (ptrdiff_t)l->pad_y, a->h,
+                            l->padding);
+                        sx = nrxi_net_pad_index((ptrdiff_t)(x * l->stride + dx) - (ptrdiff_t)l->pad_x, a->w,
+                            l->padding);
                         if (sy < a->h && sx < a->w)
                             NRXI_NET_TERM(q * from + sy * a->w + sx,
                                 (double)w[((c * cin + q - first) * l->kh + k) * l->kw + j], 0);
@@ -6574,7 +6568,8 @@ NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi
                     }
                     if (y + l->pad_y < dy || x + l->pad_x < dx) continue;
                     sy = y + l->pad_y - dy; sx = x + l->pad_x - dx;
-                    if (sy % l->stride || sx % l->stride || sy / l->stride >= a->h || sx / l->stride >= a->w) continue;
+                    if (sy % l->stride || sx % l->stride || sy / l->stride >= a->h || sx / l->stride >= a->w)
+                        continue;
                     NRXI_NET_TERM(q * from + sy / l->stride * a->w + sx / l->stride,
                         (double)w[((q * cout + c % cout) * l->kh + k) * l->kw + j], 0);
                 }
@@ -6588,7 +6583,8 @@ NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi
     case NRXI_NET_BIAS: NRXI_NET_TERM(out, 1, 0); *constant = (double)w[c]; break;
     case NRXI_NET_ADD:
         NRXI_NET_TERM(out, (double)(float)l->a, 0);
-        if (l->in[1] >= 0) NRXI_NET_TERM(b->size == o->size ? out : b->c == o->c && b->h * b->w == 1 ? c : out % area,
+        if (l->in[1] >= 0) NRXI_NET_TERM(b->size == o->size ? out : b->c == o->c && b->h * b->w == 1 ? c : out
+            % area,
             (double)(float)l->b, 1);
         break;
     case NRXI_NET_GAIN: NRXI_NET_TERM(out, (double)w[l->first ? c : 0], 0); break;
@@ -6607,7 +6603,8 @@ NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi
     case NRXI_NET_SUM: case NRXI_NET_MEAN:
         for (k = 0; k < a->size; k++) NRXI_NET_TERM(k, l->kind == NRXI_NET_SUM ? 1 : 1 / (double)a->size, 0);
         break;
-    case NRXI_NET_SPATIAL_MEAN: for (k = 0; k < from; k++) NRXI_NET_TERM(c * from + k, 1 / (double)from, 0); break;
+    case NRXI_NET_SPATIAL_MEAN: for (k = 0; k < from; k++) NRXI_NET_TERM(c * from + k, 1 / (double)from, 0);
+        break;
     case NRXI_NET_RESIZE: {
         size_t r[2], s[2];
         float fr, fs;
@@ -6702,12 +6699,14 @@ NRXI_FN double nrxi_net_profile_at(const nrxi_net_profile *q, double t, double *
     }
     case NRX_NET_RELU: a = 0; /* fall through */
     case NRX_NET_LEAKY_RELU: *slope = t > 0 ? 1 : a; return t > 0 ? t : a * t;
-    case NRX_NET_SMOOTH_RELU: *slope = t <= 0 ? 0 : t < a ? t / a : 1; return t <= 0 ? 0 : t < a ? t * t / (2 * a) : t - a / 2;
+    case NRX_NET_SMOOTH_RELU: *slope = t <= 0 ? 0 : t < a ? t / a : 1;
+        return t <= 0 ? 0 : t < a ? t * t / (2 * a) : t - a / 2;
     case NRX_NET_SOFTPLUS: case NRX_NET_SOFTPLUS0:
         if (q->kind == NRX_NET_SOFTPLUS0) a = 1;
         e = exp(-fabs(a * t));
         *slope = t > 0 ? 1 / (1 + e) : e / (1 + e);
-        return ((t > 0 ? a * t : 0) + log1p(e)) / a - (q->kind == NRX_NET_SOFTPLUS0 ? 0.69314718055994531 : 0);
+        return ((t > 0 ? a * t : 0) + log1p(e)) / a - (q->kind == NRX_NET_SOFTPLUS0 ? 0.69314718055994531 :
+            0);
     case NRX_NET_ELU: e = t > 0 ? 0 : expm1(t); *slope = t > 0 ? 1 : a * (e + 1); return t > 0 ? t : a * e;
     case NRX_NET_CELU: e = t > 0 ? 0 : expm1(t / a); *slope = t > 0 ? 1 : e + 1; return t > 0 ? t : a * e;
     case NRX_NET_SILU: case NRX_NET_SIGMOID:
@@ -6721,10 +6720,12 @@ NRXI_FN double nrxi_net_profile_at(const nrxi_net_profile *q, double t, double *
         *slope = s + t * 0.39894228040143268 * exp(-0.5 * t * t);
         return t * s;
     case NRX_NET_SINE: *slope = a * cos(a * t); return sin(a * t);
-    case NRX_NET_HUBER: u = fabs(t); *slope = t > a ? 1 : t < -a ? -1 : t / a; return u <= a ? t * t / (2 * a) : u - a / 2;
+    case NRX_NET_HUBER: u = fabs(t); *slope = t > a ? 1 : t < -a ? -1 : t / a;
+        return u <= a ? t * t / (2 * a) : u - a / 2;
     case NRX_NET_ABS: *slope = t > 0 ? 1 : -1; return fabs(t);
     case NRX_NET_SQUARE: *slope = 2 * t; return t * t;
-    case NRX_NET_LOGCOSH: u = fabs(a * t); *slope = tanh(a * t); return (u + log1p(exp(-2 * u)) - 0.69314718055994531) / a;
+    case NRX_NET_LOGCOSH: u = fabs(a * t); *slope = tanh(a * t);
+        return (u + log1p(exp(-2 * u)) - 0.69314718055994531) / a;
     case NRX_NET_LOG_STUDENT: *slope = a * t / (1 + a * t * t); return 0.5 * log1p(a * t * t);
     case NRX_NET_EXP: *slope = exp(t); return *slope;
     case NRX_NET_IDENTITY: *slope = 1; return t;
@@ -6766,13 +6767,15 @@ NRXI_FN nrxi_net_profile nrxi_net_profile_of(const nrx_net_plan *p, const nrxi_n
         q.knot = nrxi_net_weight(p, l, 0) + c * l->knots;
         q.knots = l->knots;
         for (k = 0; k < q.knots; k++) {
-            double slope = k ? ((double)q.knot[k] - (double)q.knot[k - 1]) * (double)(q.knots - 1) / (2 * q.a) : 0;
+            double slope = k ? ((double)q.knot[k] - (double)q.knot[k - 1]) * (double)(q.knots - 1) / (2 * q.a)
+                : 0;
             top = nrxi_net_max2(top, fabs((double)q.knot[k]));
             if (k && slope < low) low = slope;
             if (k && slope > high) high = slope;
         }
         q.all.d1_min = q.all.d2_min = low; q.all.d1_max = q.all.d2_max = high;
-        if (l->adjoint) { q.all.d1_min = -HUGE_VAL; q.all.d1_max = HUGE_VAL; q.curve = nrxi_net_max2(-low, high); }
+        if (l->adjoint) { q.all.d1_min = -HUGE_VAL; q.all.d1_max = HUGE_VAL;
+            q.curve = nrxi_net_max2(-low, high); }
         else { q.all.d2_min = -HUGE_VAL; q.all.d2_max = HUGE_VAL; }
         q.scale = top * (1 + q.a * (double)q.knots) + q.a * nrxi_net_max2(-low, high);
     }
@@ -6780,10 +6783,11 @@ NRXI_FN nrxi_net_profile nrxi_net_profile_of(const nrx_net_plan *p, const nrxi_n
 }
 
 /* f(t) in slope*t + middle +- error, in [lo, hi], with f' in [d1_min, d1_max], for t in [l, u]. */
-typedef struct nrxi_net_chord { double slope, middle, error, lo, hi, d1_min, d1_max; int kink; } nrxi_net_chord;
+typedef struct nrxi_net_chord { double slope, middle, error, lo, hi, d1_min, d1_max; int kink; }
+    nrxi_net_chord;
 
-/* Between two neighbours of a grid of step h a function with |f''| <= D stays within D h^2/8 of its chord, and
-   its slope within D h/2 of those at the ends; kinks are put into the grid. */
+/* Between two neighbours of a grid of step h a function with |f''| <= D stays within D h^2/8 of its chord,
+   and its slope within D h/2 of those at the ends; kinks are put into the grid. */
 NRXI_FN nrxi_net_chord nrxi_net_chord_over(const nrxi_net_profile *q, double l, double u)
 {
     nrxi_net_chord o;
@@ -6791,9 +6795,11 @@ NRXI_FN nrxi_net_chord nrxi_net_chord_over(const nrxi_net_profile *q, double l, 
         g_max = -HUGE_VAL, fl, fu, bow, off;
     size_t k, extra = 0, cells;
     memset(&o, 0, sizeof o);
-    cells = curve > 0 ? 16 + (size_t)(4 * sqrt(nrxi_net_max2(0, width * curve) < 900 ? width * curve : 900)) : 1;
+    cells = curve > 0 ? 16 + (size_t)(4 * sqrt(nrxi_net_max2(0, width * curve) < 900 ? width * curve : 900)) :
+        1;
     step = width / (double)cells;
-    if (q->kind == NRX_NET_RELU || q->kind == NRX_NET_LEAKY_RELU || q->kind == NRX_NET_ABS || q->kind == NRX_NET_ELU) extra = 1;
+    if (q->kind == NRX_NET_RELU || q->kind == NRX_NET_LEAKY_RELU || q->kind == NRX_NET_ABS || q->kind ==
+        NRX_NET_ELU) extra = 1;
     else if (q->kind == NRX_NET_CLIP) extra = 2;
     else if (q->kind == -2) extra = q->knots;
     fl = nrxi_net_profile_at(q, l, &d);
@@ -6822,7 +6828,8 @@ NRXI_FN nrxi_net_chord nrxi_net_chord_over(const nrxi_net_profile *q, double l, 
     }
     step *= 1 + 1e-12;
     off = nrxi_net_max2(fabs(l), fabs(u)); /* rounding: of f, of the line, and of t where f is steep */
-    off = 1.5e-14 * (nrxi_net_max2(fabs(o.lo), fabs(o.hi)) + off * (fabs(o.slope) + nrxi_net_max2(fabs(o.d1_min),
+    off = 1.5e-14 * (nrxi_net_max2(fabs(o.lo), fabs(o.hi)) + off * (fabs(o.slope) +
+        nrxi_net_max2(fabs(o.d1_min),
         fabs(o.d1_max)) + curve * (step + 1e-15 * off)) + q->scale);
     if (q->all.d1_min == q->all.d1_max) off = 0; /* the identity */
     if (o.kink) { o.d1_min = q->all.d1_min; o.d1_max = q->all.d1_max; }
@@ -6865,7 +6872,8 @@ NRXI_FN void nrxi_net_form_function(nrxi_net_forms *f, size_t i)
         for (j = 0; j < n; j++) {
             double slope = z[2 + n + j], around = z[4 + 2 * n + j];
             y[2 + n + j] = mid * slope;
-            radius[2 + j] = ((fabs(mid) + half) * around + (half + 4e-16 * fabs(mid)) * fabs(slope)) * (1 + 1e-15);
+            radius[2 + j] = ((fabs(mid) + half) * around + (half + 4e-16 * fabs(mid)) * fabs(slope)) * (1 +
+                1e-15);
         }
         nrxi_net_form_interval(n, o.lo, o.hi, y);
         nrxi_net_form_close(n, 1e-15, y);
@@ -6887,7 +6895,8 @@ NRXI_FN void nrxi_net_form_product(size_t n, const double *u, const double *v, d
     y[0] -= um * vm;
     radius[0] += us * vs + 1e-15 * fabs(um * vm);
     for (j = 0; j < n; j++) /* form_add has |um| K_v + |vm| K_u already */
-        radius[2 + j] += us * (fabs(v[2 + n + j]) + v[4 + 2 * n + j]) + vs * (fabs(u[2 + n + j]) + u[4 + 2 * n + j]);
+        radius[2 + j] += us * (fabs(v[2 + n + j]) + v[4 + 2 * n + j]) +
+            vs * (fabs(u[2 + n + j]) + u[4 + 2 * n + j]);
     lo = fabs(um) * vs + fabs(vm) * us + us * vs;
     hi = um * vm + lo;
     lo = um * vm - lo;
@@ -6896,7 +6905,8 @@ NRXI_FN void nrxi_net_form_product(size_t n, const double *u, const double *v, d
 }
 
 /* Row y = maximum of `count` rows: that of one which is never below the others, else what covers all. */
-NRXI_FN void nrxi_net_form_max(const nrxi_net_forms *f, const double *row, const nrxi_net_term *t, size_t count, double *y)
+NRXI_FN void nrxi_net_form_max(const nrxi_net_forms *f, const double *row, const nrxi_net_term *t,
+    size_t count, double *y)
 {
     size_t n = f->n, k, j, best = 0;
     double lo = -HUGE_VAL, hi = -HUGE_VAL, rest = -HUGE_VAL;
@@ -6910,7 +6920,8 @@ NRXI_FN void nrxi_net_form_max(const nrxi_net_forms *f, const double *row, const
         const double *z = row + t[k].at * f->width;
         if (k != best) rest = nrxi_net_max2(rest, z[1] + z[3 + 2 * n]);
     }
-    if (lo - 1e-15 * fabs(lo) > rest + 1e-15 * fabs(rest)) { memcpy(y, row + t[best].at * f->width, f->width * sizeof *y); return; }
+    if (lo - 1e-15 * fabs(lo) > rest + 1e-15 * fabs(rest)) { memcpy(y, row + t[best].at * f->width,
+        f->width * sizeof *y); return; }
     for (j = 0; j < n; j++) {
         double a = HUGE_VAL, b = -HUGE_VAL;
         for (k = 0; k < count; k++) {
@@ -6934,7 +6945,8 @@ NRXI_FN nrx_status nrxi_net_form_node(nrxi_net_forms *f, size_t i, nrxi_net_term
     const nrxi_net_layer *l = p->net->layer + i;
     size_t k, j, n = f->n, count;
     double constant;
-    if (l->kind == NRXI_NET_ACT || l->kind == NRXI_NET_RIDGE || l->kind == NRXI_NET_SPLINE) nrxi_net_form_function(f, i);
+    if (l->kind == NRXI_NET_ACT || l->kind == NRXI_NET_RIDGE || l->kind == NRXI_NET_SPLINE)
+        nrxi_net_form_function(f, i);
     else
         for (k = 0; k < p->map[i].size; k++) {
             double *y = f->row[i] + k * f->width, g;
@@ -6944,9 +6956,11 @@ NRXI_FN nrx_status nrxi_net_form_node(nrxi_net_forms *f, size_t i, nrxi_net_term
             }
             count = nrxi_net_row_of(p, i, k, t, &constant);
             if (count == 0 && l->kind != NRXI_NET_CONV && l->kind != NRXI_NET_CONVT) return NRX_E_UNSUPPORTED;
-            if (l->kind == NRXI_NET_MAXPOOL) { nrxi_net_form_max(f, f->row[l->in[0]], t, count, y); continue; }
+            if (l->kind == NRXI_NET_MAXPOOL) { nrxi_net_form_max(f, f->row[l->in[0]], t, count, y); continue;
+                }
             g = 1.2e-16 * (double)(count + 4); /* 1.2e-16 > u/(1 - k u) up to k = 6e14 */
-            for (j = 0; j < count; j++) nrxi_net_form_add(n, t[j].w, g, f->row[l->in[t[j].slot]] + t[j].at * f->width, y);
+            for (j = 0; j < count; j++) nrxi_net_form_add(n, t[j].w, g,
+                f->row[l->in[t[j].slot]] + t[j].at * f->width, y);
             y[0] += constant;
             y[1] += constant;
             nrxi_net_form_close(n, g, y);
@@ -7263,7 +7277,8 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
     return nrxi_net_prove(net, height, width, NULL, report, "nrx_net_certify");
 }
 
-NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t width, const nrx_net_box *box, double *lower,
+NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t width, const nrx_net_box *box,
+    double *lower,
     double *upper, nrx_net_report *report)
 {
     nrx_net_plan p;
@@ -7312,12 +7327,14 @@ NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t widt
     for (i = 0; s == NRX_OK && i <= (size_t)p.output; i++) {
         const nrxi_net_layer *l = net->layer + i;
         if (i && i != (size_t)p.output && last[i] == 0) continue; /* nobody reads it */
-        f.row[i] = nrxi_mul_ok(p.map[i].size, f.width, &k) ? (double *)nrxi_calloc(&p.env, k, sizeof(double)) : NULL;
+        f.row[i] = nrxi_mul_ok(p.map[i].size, f.width, &k) ? (double *)nrxi_calloc(&p.env, k, sizeof(double))
+            : NULL;
         if (!f.row[i]) { s = NRX_E_NOMEM; break; }
         for (k = 0; i == 0 && k < size; k++) {
             double *z = f.row[0] + k * f.width;
             if (box->lower) nrxi_net_form_interval(f.n, (double)box->lower[k], (double)box->upper[k], z);
-            else nrxi_net_form_interval(f.n, (double)box->centre[k] - box->radius, (double)box->centre[k] + box->radius, z);
+            else nrxi_net_form_interval(f.n, (double)box->centre[k] - box->radius,
+                (double)box->centre[k] + box->radius, z);
             z[0] = z[1];
             if (f.n) { z[2 + k] = z[3 + 2 * f.n]; z[2 + f.n + k] = 1; }
             else z[2] = z[3];
@@ -7332,7 +7349,8 @@ NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t widt
             f.row[l->in[k]] = NULL;
         }
     }
-    if (s == NRX_E_NOMEM) (void)nrxi_fail(&p.env, s, "nrx_net_bounds: no memory for %zu numbers each of %zu", f.width, most);
+    if (s == NRX_E_NOMEM) (void)nrxi_fail(&p.env, s, "nrx_net_bounds: no memory for %zu numbers each of %zu",
+        f.width, most);
     if (s == NRX_OK) {
         const double *z = f.row[p.output];
         double lip = f.n ? nrxi_net_form_lip(&f, z, p.map[p.output].size) : HUGE_VAL;
@@ -7722,6 +7740,7 @@ NRXI_FN int nrxi_net_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc
     if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
         nrxi_net_join(name, sizeof name, prefix, "smooth", 0);
         v.channels = d.smooth_channels;
+        v.weights = d.zero_mean ? NRX_NET_W_ZERO_MEAN : NRX_NET_W_FREE;
         smooth = nrx_net_activation(n, nrx_net_conv2d(n, x, &v), NRX_NET_SILU, 0, 0);
     }
     v.channels = w.channels = d.channels;
@@ -11814,14 +11833,9 @@ NRXI_IMPL_END
 
    ---- licence: your choice of ----
    MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
-   associated
-   documentation files, to deal in the software without restriction, including without limitation the rights
-   to use,
-      copy,
-   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is",
-   without
-      warranty
-   of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other
-   liability.
+   associated documentation files, to deal in the software without restriction, including without limitation
+   the rights to use, copy, modify, merge, publish, distribute, sublicense and/or sell copies of it. The
+   software is provided "as is", without warranty of any kind, express or implied; in no event shall the
+   authors be liable for any claim, damages or other liability.
    Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
 */
