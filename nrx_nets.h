@@ -808,7 +808,7 @@ typedef struct nrx_net_icnn_desc {
     int    activation;       /* NRX_NET_*; 0 = leaky ReLU; convex and non-decreasing, or nothing is proven */
     double activation_a;
     int    padding;
-    int    zero_mean;        /* zero-mean filters on x */
+    int    zero_mean;        /* zero-mean filters on x (of the smooth layer where there is one) */
     int    sum;              /* output is the sum instead of the mean of the last feature map */
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
@@ -6972,13 +6972,14 @@ NRXI_FN nrx_status nrxi_net_form_node(nrxi_net_forms *f, size_t i, nrxi_net_term
     return nrxi_finite_f64(f->peak + i) ? NRX_OK : NRX_E_RANGE;
 }
 
-/* Bound of the Lipschitz constant from the Jacobian's box, |J| + |K|; f32 copies for the matrix norm. */
+/* Bound of the Lipschitz constant from the Jacobian's box, |J| + |K|; f32 copies for the matrix norm; -1 without
+   memory. */
 NRXI_FN double nrxi_net_form_lip(const nrxi_net_forms *f, const double *row, size_t m)
 {
     size_t n = f->n, k, j;
     float *w = (float *)nrxi_alloc(&f->p->env, m * n, sizeof *w);
     double rest = 0, one = 0;
-    if (!w) return HUGE_VAL;
+    if (!w) return -1;
     for (k = 0; k < m; k++)
         for (j = 0; j < n; j++) {
             double v = row[k * f->width + 2 + n + j], r = row[k * f->width + 4 + 2 * n + j];
@@ -7359,7 +7360,8 @@ NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t widt
             if (lower) lower[i] = m - r;
             if (upper) upper[i] = m + r;
         }
-        s = nrxi_net_prove(net, p.map[0].h, p.map[0].w, &f, report ? report : &local, "nrx_net_bounds");
+        if (lip < 0) s = nrxi_fail(&p.env, NRX_E_NOMEM, "nrx_net_bounds: no memory for the Jacobian");
+        else s = nrxi_net_prove(net, p.map[0].h, p.map[0].w, &f, report ? report : &local, "nrx_net_bounds");
         if (report && s == NRX_OK && lip < report->lip) { report->lip = lip; nrxi_net_report_text(report); }
     }
     for (i = 0; f.row && i < net->layers; i++) nrxi_free(&p.env, f.row[i]);

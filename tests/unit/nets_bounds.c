@@ -9,7 +9,7 @@
 #include "nrx_nets.h"
 #include "../nrx_test.h"
 #ifndef POINTS
-#define POINTS 425 /* per box */
+#define POINTS 425 /* per box, 102,000 in all */
 #endif
 
 static nrx_test_rng rng = {4242};
@@ -355,8 +355,29 @@ static void refusals(void)
     nrx_net_free(net);
 }
 
+#if defined(NRX_TEST_ALLOC)
+static void memory(void)
+{
+    nrx_test_heap heap;
+    nrx_net *net = NULL;
+    nrx_net_icnn_desc d = NRX_ZERO;
+    nrx_net_box box = NRX_ZERO;
+    nrx_net_report r;
+    float x[25] = {0};
+    double low, up;
+    d.layers = 2; d.channels = 2; d.kernel = 3;
+    CHECK(nrx_net_icnn(&d, &net) == NRX_OK);
+    box.centre = x; box.radius = 1;
+    NRX_TEST_EACH_ALLOC(box.env, heap, nrx_net_bounds(net, 5, 5, &box, &low, &up, &r), (void)0);
+    nrx_net_free(net);
+}
+#endif
+
 int main(void)
 {
+#if defined(NRX_TEST_ALLOC)
+    memory();
+#endif
     one_number();
     every_function();
     every_layer();

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT-0 OR Unlicense
-   run: alloc
    Calls that the other cases leave out, each against a closed form or an evaluation written here: the operator layer, unit-norm and
    unit-spectral weights, a plan in memory of exactly the size that was asked for, an inner node as output, L1 and proximal losses, the prior behind a
    learned proximal map, the two-scalar refit, files on disk, the C array, weights by name under a prefix. */
