@@ -201,6 +201,43 @@ static void exact_memory(void)
     nrx_net_free(net);
 }
 
+/* A whole CRR or WCRR denoising at 128 x 128 in one pool of 512 KiB: the functional's memory, data, image and gradient; nothing is allocated. */
+static void small_machine(void)
+{
+    enum { SIDE = 128, PIXELS = SIDE * SIDE, POOL = 512 * 1024 };
+    static float pool_floats[POOL / sizeof(float) + 16];
+    float *pool = pool_floats + (64 - (uintptr_t)pool_floats % 64) % 64 / sizeof(float), *y = pool, *x = y + PIXELS, *g = x + PIXELS;
+    int weak, k;
+    for (weak = 0; weak < 2; weak++) {
+        nrx_net *net = NULL;
+        nrx_net_functional_desc d = NRX_ZERO;
+        nrx_net_report proof;
+        nrx_functional f;
+        double first = 0, norm = 0, value;
+        size_t i;
+        CHECK((weak ? nrx_net_wcrr(NULL, &net) : nrx_net_crr(NULL, &net)) == NRX_OK);
+        d.memory = g + PIXELS;
+        d.memory_size = POOL - 3 * PIXELS * sizeof(float);
+        CHECK(nrx_net_certify(net, SIDE, SIDE, &proof) == NRX_OK && (proof.rho > 0) == weak);
+        d.weight = weak ? 0.5 / proof.rho : 1; /* the energy is strongly convex */
+        d.env.alloc = nothing;
+        CHECK(nrx_net_functional(net, SIDE, SIDE, &d, &f) == NRX_OK && f.rho < 1);
+        for (i = 0; i < PIXELS; i++) x[i] = y[i] = (i % SIDE < 50 ? 0.2f : 0.7f) + (float)(0.1 * nrx_test_signed(&rng));
+        for (k = 0; k < 60; k++) {
+            CHECK(f.eval(f.user, x, &value, g) == NRX_OK);
+            for (i = 0, norm = 0; i < PIXELS; i++) {
+                double e = (double)g[i] + (double)x[i] - (double)y[i];
+                norm += e * e;
+                x[i] -= (float)(e / (1 + f.lip));
+            }
+            if (k == 0) first = norm;
+        }
+        CHECK(first > 0 && norm < 1e-6 * first);
+        nrx_net_functional_free(&f);
+        nrx_net_free(net);
+    }
+}
+
 /* ---- losses with a known answer ---- */
 
 static nrx_status two_values(void *user, nrx_rng *r, size_t n, float *clean)
@@ -363,6 +400,7 @@ int main(void)
     operators();
     constraints();
     exact_memory();
+    small_machine();
     losses();
     prior();
     refit();
