@@ -1,6 +1,5 @@
 /* nrx_nets.h - v0.1.0 - convex and weakly convex networks, and the regularizers, denoisers and schemes
-   learned with
-   them
+   learned with them
    SPDX-License-Identifier: MIT-0 OR Unlicense
 
    DO THIS in one .c or .cpp file of your program (and include the header plainly elsewhere):
@@ -22,8 +21,7 @@
  *      int i;
  *      for (i = 0; i < 64 * 64; i++) image[i] = i % 64 < 32 ? 0.0f : 1.0f;   // an edge
  *      if (nrx_net_icnn(NULL, &net) != NRX_OK) return 1;                     // an input-convex network
- *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;
-     // as a regularizer on 64 x 64 images
+ *      if (nrx_net_functional(net, 64, 64, NULL, &r) != NRX_OK) return 1;  // as a regularizer
  *      if (r.eval(r.user, image, &value, gradient) != NRX_OK) return 1;
  *      nrx_net_certify(net, 64, 64, &proof);
  *      printf("R(image) = %g; %s\n", value, proof.text);
@@ -34,45 +32,37 @@
  * <<< example
 
    WHAT IT DOES
-   - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes batch and
-     image size and owns the workspace; on it run forward, backward,
-         tangent (directional derivative) and the backward
-     of the tangent, which gives gradient penalties, Hessian-vector products and score matching exactly,
-         without a tape.
+   - The engine: a network is a static graph of layers with all parameters in one float array. A plan fixes
+     batch and image size and owns the workspace; on it run forward, backward, tangent (directional
+     derivative) and the backward of the tangent, which gives gradient penalties, Hessian-vector products and
+     score matching exactly, without a tape.
    - Certificates: nrx_net_certify walks the graph and proves convex, or weakly convex with its modulus,
-       bounds the
-     Lipschitz constants, or names the layer and the entry that spoil the proof.
-   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial,
-       score and proximal matching,
-     supervised, bilevel); reconstruction with steps from the certificate; posterior samples;
-         tiles and volumes.
-   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (
-       nothing in them is ever executed),
-     C arrays out.
+     bounds the Lipschitz constants, or names the layer and the entry that spoil the proof; nrx_net_bounds
+     does so over a box, with bounds of the outputs.
+   - Ready-made regularizers, denoisers and unrolled schemes; their training (adversarial, score and proximal
+     matching, supervised, bilevel); reconstruction with steps from the certificate; posterior samples; tiles
+     and volumes.
+   - Checkpoints: safetensors in and out, PyTorch .pt/.pth state dictionaries in (nothing in them is ever
+     executed), C arrays out.
 
    WHAT IT DOES NOT DO   GPUs, f64 or int8 networks, 3-D convolutions (volumes go slice by slice), batch
-   statistics in
-   training (batch norm uses its stored statistics and can be folded), recurrent layers, attention.
+   statistics in training (batch norm uses its stored statistics and can be folded), recurrent layers,
+   attention.
 
    CONVENTIONS   Feature maps are f32 [n][c][h][w], row-major, cross-correlation as in PyTorch; 1-D data have
-   h = 1.
-   A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample. All
-   lengths are
-   in elements, workspace sizes in bytes.
+   h = 1. A dense layer flattens [c][h][w]. A regularizer is a network whose output is one number per sample.
+   All lengths are in elements, workspace sizes in bytes.
 
    ERRORS   Every call that can fail returns nrx_status and logs one line (nrx_env.log, else NRX_LOG).
-   Builders return
-   the number of the new node, or -1; the first error is kept and returned by nrx_net_plan_create and
-   nrx_net_status.
+   Builders return the number of the new node, or -1; the first error is kept and returned by
+   nrx_net_plan_create and nrx_net_status.
 
    MEMORY   Networks and plans allocate at creation only; with nrx_net_plan_desc.memory a plan allocates
    nothing.
    THREADS   One thread per plan; any number of plans may share one network as long as nobody trains it.
-   Results do
-   not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
+   Results do not depend on the number of threads that nrx_env.parallel_for or OpenMP uses inside.
    DETERMINISM   The same build on the same kind of processor gives the same bits; under NRX_REPRODUCIBLE
-   inference
-   gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
+   inference gives the same bits everywhere. All randomness comes from the seeds in the descriptors.
 
    CONFIGURATION (define before the implementation)
      NRX_MALLOC, NRX_REALLOC, NRX_FREE   all or none: the default allocator
@@ -759,6 +749,24 @@ typedef struct nrx_net_report {
    convolutions. */
 NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t width, nrx_net_report *report);
 
+typedef struct nrx_net_box {
+    const float *lower, *upper; /* [channels][height][width]: lower <= x <= upper; or both NULL and */
+    const float *centre;     /* centre - radius <= x <= centre + radius */
+    double radius;
+    int    interval;         /* 1 = intervals alone: five numbers per neuron, wider bounds */
+    nrx_env env;
+} nrx_net_box;
+
+/* What holds for every x in a box: lower <= net(x) <= upper (f64, of the output's size; either may be NULL),
+   and report (may be NULL) with the constants of nrx_net_certify over the box alone: a Lipschitz constant
+   never above the global one, convexity and moduli where slopes and products are bounded. Affine forms in x
+   for the values (zonotopes), intervals for the Jacobian; exact for affine networks. For small networks: 3 n
+   + 5 numbers per live neuron and as many operations per weight, n the size of x. Bounds are rounded outward
+   in f64; an f32 run adds its own 1e-6. Fourier, operator, group-norm and grid-sampling layers give
+   NRX_E_UNSUPPORTED, bounds that overflow NRX_E_RANGE. */
+NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t width, const nrx_net_box *box,
+    double *lower, double *upper, nrx_net_report *report);
+
 /* ==== regularizers ==== */
 
 typedef struct nrx_net_functional_desc {
@@ -800,7 +808,7 @@ typedef struct nrx_net_icnn_desc {
     int    activation;       /* NRX_NET_*; 0 = leaky ReLU; convex and non-decreasing, or nothing is proven */
     double activation_a;
     int    padding;
-    int    zero_mean;        /* zero-mean filters on x */
+    int    zero_mean;        /* zero-mean filters on x (of the smooth layer where there is one) */
     int    sum;              /* output is the sum instead of the mean of the last feature map */
     double quadratic;        /* > 0: + softplus(q) |x|^2, starting at this weight: strong convexity */
     size_t filter_bank;      /* > 0: + softplus(p) sum_i |U_i x|_1 with this many banks of 32 filters 7 x 7 */
@@ -6509,8 +6517,485 @@ NRXI_FN nrxi_net_proof nrxi_net_proof_linear(nrxi_net_proof z, double norm, doub
     return o;
 }
 
+/* ---- bounds over a box ----
+   Over the box x = x0 + r xi, |xi_j| <= 1, each number z of each node carries
+     z       in  c + sum_j G_j xi_j +- e   an affine form (zonotopes: Singh et al., NeurIPS 2018)
+     dz/dx_j in  J_j +- K_j                all elements of the generalised gradient over the box
+     z       in  m +- s                    an interval, met with the range of the form
+   Linear layers act on c, m, G, J by their matrix and on e, s, K by its absolute values; a function becomes a
+   line plus an error on z's interval. Everything is summed in f64. A computed sum of k products is off by at
+   most g sum |w||v|, g = k u/(1 - k u), u = 2^-53 (Higham 2002, section 3.1): this is added to e, s and K as
+   they are formed, which stands for directed rounding. libm is trusted to 64 ulp. */
+
+/* A row of numbers: c, m, G[n], J[n] | e, s, K[n] | |c| + sum |G|. */
+typedef struct nrxi_net_forms {
+    const nrx_net_plan *p;
+    size_t   n, width;              /* columns (the numbers of x; 0: intervals alone); doubles in a row */
+    double **row;                   /* of each node, NULL when no longer needed */
+    nrxi_net_act_bounds *local;     /* what each node's function does over the box */
+    double  *peak;                  /* largest |z| of each node */
+} nrxi_net_forms;
+
+typedef struct nrxi_net_term { size_t at; double w; int slot; } nrxi_net_term;
+
+/* The terms of number `out` of linear node i, and its constant; 0 = the kind is not one of these. */
+NRXI_FN size_t nrxi_net_row_of(const nrx_net_plan *p, size_t i, size_t out, nrxi_net_term *t,
+    double *constant)
+{
+    const nrxi_net_layer *l = p->net->layer + i;
+    const nrxi_net_map *a = p->map + l->in[0], *o = p->map + i, *b = l->in[1] < 0 ? a : p->map + l->in[1];
+    const float *w = nrxi_net_weight(p, l, 0), *bias = nrxi_net_weight(p, l, 1);
+    size_t area = o->h * o->w, from = a->h * a->w, c = out / area, y = out % area / o->w, x = out % o->w;
+    size_t k, j, q, n = 0;
+    *constant = 0;
+#define NRXI_NET_TERM(index, weight, which) (t[n].at = (index), t[n].w = (weight), t[n].slot = (which), n++)
+    switch (l->kind) {
+    case NRXI_NET_CONV: case NRXI_NET_CONVT: {
+        size_t cin = a->c / l->groups, cout = o->c / l->groups, first = c / cout * cin;
+        for (q = first; q < first + cin; q++)
+            for (k = 0; k < l->kh; k++)
+                for (j = 0; j < l->kw; j++) {
+                    size_t sy, sx, dy = k * l->dilation, dx = j * l->dilation;
+                    if (l->kind == NRXI_NET_CONV) {
+                        sy = nrxi_net_pad_index((ptrdiff_t)(y * l->stride + dy) - (ptrdiff_t)l->pad_y, a->h,
+                            l->padding);
+                        sx = nrxi_net_pad_index((ptrdiff_t)(x * l->stride + dx) - (ptrdiff_t)l->pad_x, a->w,
+                            l->padding);
+                        if (sy < a->h && sx < a->w)
+                            NRXI_NET_TERM(q * from + sy * a->w + sx,
+                                (double)w[((c * cin + q - first) * l->kh + k) * l->kw + j], 0);
+                        continue;
+                    }
+                    if (y + l->pad_y < dy || x + l->pad_x < dx) continue;
+                    sy = y + l->pad_y - dy; sx = x + l->pad_x - dx;
+                    if (sy % l->stride || sx % l->stride || sy / l->stride >= a->h || sx / l->stride >= a->w)
+                        continue;
+                    NRXI_NET_TERM(q * from + sy / l->stride * a->w + sx / l->stride,
+                        (double)w[((q * cout + c % cout) * l->kh + k) * l->kw + j], 0);
+                }
+        if (bias) *constant = (double)bias[c];
+        break;
+    }
+    case NRXI_NET_DENSE:
+        for (k = 0; k < a->size; k++) NRXI_NET_TERM(k, (double)w[out * a->size + k], 0);
+        if (bias) *constant = (double)bias[out];
+        break;
+    case NRXI_NET_BIAS: NRXI_NET_TERM(out, 1, 0); *constant = (double)w[c]; break;
+    case NRXI_NET_ADD:
+        NRXI_NET_TERM(out, (double)(float)l->a, 0);
+        if (l->in[1] >= 0) NRXI_NET_TERM(b->size == o->size ? out : b->c == o->c && b->h * b->w == 1 ? c : out
+            % area,
+            (double)(float)l->b, 1);
+        break;
+    case NRXI_NET_GAIN: NRXI_NET_TERM(out, (double)w[l->first ? c : 0], 0); break;
+    case NRXI_NET_BATCHNORM:
+        NRXI_NET_TERM(out, (double)nrxi_net_batchnorm_gain(p, l, c), 0);
+        *constant = (double)bias[c] - t[0].w * (double)nrxi_net_weight(p, l, 2)[c];
+        break;
+    case NRXI_NET_CONCAT: NRXI_NET_TERM(out < a->size ? out : out - a->size, 1, out >= a->size); break;
+    case NRXI_NET_SLICE: NRXI_NET_TERM(out + l->first * area, 1, 0); break;
+    case NRXI_NET_AVGPOOL: case NRXI_NET_MAXPOOL:
+        for (k = 0; k < l->first; k++)
+            for (j = 0; j < l->first; j++)
+                NRXI_NET_TERM(c * from + (y * l->first + k) * a->w + x * l->first + j,
+                    1 / (double)(l->first * l->first), 0);
+        break;
+    case NRXI_NET_SUM: case NRXI_NET_MEAN:
+        for (k = 0; k < a->size; k++) NRXI_NET_TERM(k, l->kind == NRXI_NET_SUM ? 1 : 1 / (double)a->size, 0);
+        break;
+    case NRXI_NET_SPATIAL_MEAN: for (k = 0; k < from; k++) NRXI_NET_TERM(c * from + k, 1 / (double)from, 0);
+        break;
+    case NRXI_NET_RESIZE: {
+        size_t r[2], s[2];
+        float fr, fs;
+        if (!l->adjoint) { NRXI_NET_TERM(c * from + y / l->first * a->w + x / l->first, 1, 0); break; }
+        nrxi_net_bilinear(y, l->first, a->h, r, r + 1, &fr);
+        nrxi_net_bilinear(x, l->first, a->w, s, s + 1, &fs);
+        for (k = 0; k < 4; k++) NRXI_NET_TERM(c * from + r[k / 2] * a->w + s[k % 2],
+            (k / 2 ? (double)fr : 1 - (double)fr) * (k % 2 ? (double)fs : 1 - (double)fs), 0);
+        break;
+    }
+    default: break;
+    }
+#undef NRXI_NET_TERM
+    return n;
+}
+
+/* o += w z for one row; g: the rounding of the whole sum. */
+NRXI_FN void nrxi_net_form_add(size_t n, double w, double g, const double *z, double *o)
+{
+    double size = fabs(w);
+    const double *radius = z + 2 + 2 * n;
+    size_t j;
+    for (j = 0; j < 2 + 2 * n; j++) o[j] += w * z[j];
+    o += 2 + 2 * n;
+    o[0] += size * (radius[0] + g * radius[2 + n]);
+    o[1] += size * (radius[1] + g * fabs(z[1]));
+    for (j = 0; j < n; j++) o[2 + j] += size * (radius[2 + j] + g * fabs(z[2 + n + j]));
+}
+
+NRXI_FN void nrxi_net_form_interval(size_t n, double lo, double hi, double *z)
+{
+    z[1] = 0.5 * lo + 0.5 * hi;
+    z[3 + 2 * n] = nrxi_net_max2(hi - z[1], z[1] - lo) * (1 + 1e-15) + 1e-15 * fabs(z[1]);
+}
+
+/* A row is complete: the rounding of its radii, its size, and its interval met with the range of the form. */
+NRXI_FN void nrxi_net_form_close(size_t n, double g, double *z)
+{
+    double *radius = z + 2 + 2 * n, reach, lo, hi;
+    size_t j;
+    for (j = 0, reach = 0; j < n; j++) reach += fabs(z[2 + j]);
+    radius[2 + n] = (fabs(z[0]) + reach) * (1 + 2 * g);
+    for (j = 0; j < 2 + n; j++) radius[j] = radius[j] * (1 + 2 * g) + 1e-290; /* 1e-290: underflow */
+    radius[0] += 1e-15 * radius[2 + n];
+    radius[1] += 1e-15 * fabs(z[1]);
+    reach = (reach + radius[0]) * (1 + 1e-15 + (double)n * 2.3e-16);
+    lo = nrxi_net_max2(z[0] - reach - 1e-15 * fabs(z[0]), z[1] - radius[1] - 1e-15 * fabs(z[1]));
+    hi = -nrxi_net_max2(-z[0] - reach - 1e-15 * fabs(z[0]), -z[1] - radius[1] - 1e-15 * fabs(z[1]));
+    nrxi_net_form_interval(n, lo, hi, z);
+}
+
+/* ---- a pointwise function over an interval ---- */
+
+typedef struct nrxi_net_profile {
+    int    kind;                /* NRX_NET_*; -1 = ridge, -2 = spline, -3 = integral of a spline */
+    double a, b, alpha;         /* ridge: s, kappa, alpha; spline: range */
+    double rho;
+    const float *knot;
+    size_t knots;
+    double curve;               /* |f''| <= curve between kinks */
+    nrxi_net_act_bounds all;    /* over the real line */
+    double scale;               /* numbers that f(t) is made from, for its rounding */
+} nrxi_net_profile;
+
+/* f(t) and its slope in f64. */
+NRXI_FN double nrxi_net_profile_at(const nrxi_net_profile *q, double t, double *slope)
+{
+    double a = q->a, s, e, u;
+    switch (q->kind) {
+    case -1:
+        s = a * t; u = q->b * s;
+        s = s > 1 ? 1 : s < -1 ? -1 : s; u = u > 1 ? 1 : u < -1 ? -1 : u;
+        *slope = q->alpha / a * (u - q->rho * s);
+        return q->alpha / (a * a) * (u * (q->b * a * t - 0.5 * u) / q->b - q->rho * s * (a * t - 0.5 * s));
+    case -2: case -3: {
+        double step = 2 * a / (double)(q->knots - 1), sum = 0, at0 = 0, f0;
+        size_t k = 0, k0 = 0, j;
+        for (j = 0; j < 2; j++) { /* the cell of 0, then that of t */
+            f0 = ((j ? t : 0) + a) / step;
+            k = f0 >= (double)(q->knots - 1) ? q->knots - 2 : f0 > 0 ? (size_t)f0 : 0;
+            e = f0 - (double)k;
+            u = (double)q->knot[k + 1] - (double)q->knot[k];
+            s = e * ((double)q->knot[k] + 0.5 * e * u);
+            if (j == 0) { k0 = k; at0 = s; }
+        }
+        *slope = u / step;
+        if (q->kind == -2) return (double)q->knot[k] + e * u;
+        *slope = (double)q->knot[k] + e * u;
+        for (j = k0; j < k; j++) sum += 0.5 * ((double)q->knot[j] + (double)q->knot[j + 1]);
+        for (j = k; j < k0; j++) sum -= 0.5 * ((double)q->knot[j] + (double)q->knot[j + 1]);
+        return (sum + s - at0) * step;
+    }
+    case NRX_NET_RELU: a = 0; /* fall through */
+    case NRX_NET_LEAKY_RELU: *slope = t > 0 ? 1 : a; return t > 0 ? t : a * t;
+    case NRX_NET_SMOOTH_RELU: *slope = t <= 0 ? 0 : t < a ? t / a : 1;
+        return t <= 0 ? 0 : t < a ? t * t / (2 * a) : t - a / 2;
+    case NRX_NET_SOFTPLUS: case NRX_NET_SOFTPLUS0:
+        if (q->kind == NRX_NET_SOFTPLUS0) a = 1;
+        e = exp(-fabs(a * t));
+        *slope = t > 0 ? 1 / (1 + e) : e / (1 + e);
+        return ((t > 0 ? a * t : 0) + log1p(e)) / a - (q->kind == NRX_NET_SOFTPLUS0 ? 0.69314718055994531 :
+            0);
+    case NRX_NET_ELU: e = t > 0 ? 0 : expm1(t); *slope = t > 0 ? 1 : a * (e + 1); return t > 0 ? t : a * e;
+    case NRX_NET_CELU: e = t > 0 ? 0 : expm1(t / a); *slope = t > 0 ? 1 : e + 1; return t > 0 ? t : a * e;
+    case NRX_NET_SILU: case NRX_NET_SIGMOID:
+        e = exp(-fabs(t));
+        s = t > 0 ? 1 / (1 + e) : e / (1 + e);
+        *slope = q->kind == NRX_NET_SIGMOID ? s * (1 - s) : s * (1 + t * (1 - s));
+        return q->kind == NRX_NET_SIGMOID ? s : t * s;
+    case NRX_NET_TANH: s = tanh(t); *slope = 1 - s * s; return s;
+    case NRX_NET_GELU:
+        s = 0.5 * (1 + erf(t * 0.70710678118654752));
+        *slope = s + t * 0.39894228040143268 * exp(-0.5 * t * t);
+        return t * s;
+    case NRX_NET_SINE: *slope = a * cos(a * t); return sin(a * t);
+    case NRX_NET_HUBER: u = fabs(t); *slope = t > a ? 1 : t < -a ? -1 : t / a;
+        return u <= a ? t * t / (2 * a) : u - a / 2;
+    case NRX_NET_ABS: *slope = t > 0 ? 1 : -1; return fabs(t);
+    case NRX_NET_SQUARE: *slope = 2 * t; return t * t;
+    case NRX_NET_LOGCOSH: u = fabs(a * t); *slope = tanh(a * t);
+        return (u + log1p(exp(-2 * u)) - 0.69314718055994531) / a;
+    case NRX_NET_LOG_STUDENT: *slope = a * t / (1 + a * t * t); return 0.5 * log1p(a * t * t);
+    case NRX_NET_EXP: *slope = exp(t); return *slope;
+    case NRX_NET_IDENTITY: *slope = 1; return t;
+    default: *slope = t > a && t < q->b ? 1 : 0; return t < a ? a : t > q->b ? q->b : t;
+    }
+}
+
+/* The function of channel c of node l. */
+NRXI_FN nrxi_net_profile nrxi_net_profile_of(const nrx_net_plan *p, const nrxi_net_layer *l, size_t c)
+{
+    nrxi_net_profile q;
+    size_t k;
+    memset(&q, 0, sizeof q);
+    q.a = l->a; q.b = l->b; q.scale = 1;
+    if (l->kind == NRXI_NET_ACT) {
+        q.kind = l->act;
+        q.all = nrxi_net_act_range(l->act, l->a);
+        q.curve = nrxi_net_max2(fabs(q.all.d2_min), fabs(q.all.d2_max));
+        if (nrxi_net_act_is_flat(q.kind)) q.curve = 0;
+        if (q.kind == NRX_NET_ELU) q.curve = l->a;
+        if (q.kind == NRX_NET_CLIP) q.scale = fabs(l->a) + fabs(l->b);
+        if (q.kind == NRX_NET_LOGCOSH) q.scale = 1 + 1 / l->a;
+        if (q.kind == NRX_NET_SINE) q.scale = 1 + l->a;
+    } else if (l->kind == NRXI_NET_RIDGE) {
+        q.kind = -1;
+        q.a = exp((double)nrxi_net_weight(p, l, 0)[c]);
+        q.b = exp((double)nrxi_net_weight(p, l, 1)[c]);
+        q.alpha = exp((double)nrxi_net_weight(p, l, 2)[0]);
+        q.rho = l->a;
+        q.curve = q.alpha * (q.b + q.rho);
+        q.all.d1_max = q.alpha / q.a * (1 + q.rho);
+        q.all.d1_min = -q.all.d1_max;
+        q.all.d2_min = -q.alpha * q.rho;
+        q.all.d2_max = q.curve;
+        q.scale = q.alpha / (q.a * q.a) * (1 + 1 / q.b);
+    } else {
+        double low = HUGE_VAL, high = -HUGE_VAL, top = 0;
+        q.kind = l->adjoint ? -3 : -2;
+        q.knot = nrxi_net_weight(p, l, 0) + c * l->knots;
+        q.knots = l->knots;
+        for (k = 0; k < q.knots; k++) {
+            double slope = k ? ((double)q.knot[k] - (double)q.knot[k - 1]) * (double)(q.knots - 1) / (2 * q.a)
+                : 0;
+            top = nrxi_net_max2(top, fabs((double)q.knot[k]));
+            if (k && slope < low) low = slope;
+            if (k && slope > high) high = slope;
+        }
+        q.all.d1_min = q.all.d2_min = low; q.all.d1_max = q.all.d2_max = high;
+        if (l->adjoint) { q.all.d1_min = -HUGE_VAL; q.all.d1_max = HUGE_VAL;
+            q.curve = nrxi_net_max2(-low, high); }
+        else { q.all.d2_min = -HUGE_VAL; q.all.d2_max = HUGE_VAL; }
+        q.scale = top * (1 + q.a * (double)q.knots) + q.a * nrxi_net_max2(-low, high);
+    }
+    return q;
+}
+
+/* f(t) in slope*t + middle +- error, in [lo, hi], with f' in [d1_min, d1_max], for t in [l, u]. */
+typedef struct nrxi_net_chord { double slope, middle, error, lo, hi, d1_min, d1_max; int kink; }
+    nrxi_net_chord;
+
+/* Between two neighbours of a grid of step h a function with |f''| <= D stays within D h^2/8 of its chord,
+   and its slope within D h/2 of those at the ends; kinks are put into the grid. */
+NRXI_FN nrxi_net_chord nrxi_net_chord_over(const nrxi_net_profile *q, double l, double u)
+{
+    nrxi_net_chord o;
+    double curve = q->kind == NRX_NET_EXP ? exp(u) : q->curve, width = u - l, step, d, f, g, g_min = HUGE_VAL,
+        g_max = -HUGE_VAL, fl, fu, bow, off;
+    size_t k, extra = 0, cells;
+    memset(&o, 0, sizeof o);
+    cells = curve > 0 ? 16 + (size_t)(4 * sqrt(nrxi_net_max2(0, width * curve) < 900 ? width * curve : 900)) :
+        1;
+    step = width / (double)cells;
+    if (q->kind == NRX_NET_RELU || q->kind == NRX_NET_LEAKY_RELU || q->kind == NRX_NET_ABS || q->kind ==
+        NRX_NET_ELU) extra = 1;
+    else if (q->kind == NRX_NET_CLIP) extra = 2;
+    else if (q->kind == -2) extra = q->knots;
+    fl = nrxi_net_profile_at(q, l, &d);
+    fu = nrxi_net_profile_at(q, u, &d);
+    o.lo = o.d1_min = HUGE_VAL;
+    o.hi = o.d1_max = -HUGE_VAL;
+    o.slope = width > 0 ? (fu - fl) / width : d;
+    if (o.slope > q->all.d1_max || !nrxi_finite_f64(&o.slope)) o.slope = d;
+    if (o.slope < q->all.d1_min) o.slope = d;
+    for (k = 0; k <= cells + extra; k++) {
+        double t = k < cells ? l + (double)k * step : u;
+        if (k > cells) { /* kinks */
+            t = q->kind == NRX_NET_CLIP ? k == cells + 1 ? q->a : q->b
+                : q->kind == -2 ? q->a * (2 * (double)(k - cells - 1) / (double)(q->knots - 1) - 1) : 0;
+            if (t < l || t > u) continue;
+            o.kink = 1;
+        }
+        f = nrxi_net_profile_at(q, t, &d);
+        g = f - o.slope * t;
+        if (g < g_min) g_min = g;
+        if (g > g_max) g_max = g;
+        if (f < o.lo) o.lo = f;
+        if (f > o.hi) o.hi = f;
+        if (d < o.d1_min) o.d1_min = d;
+        if (d > o.d1_max) o.d1_max = d;
+    }
+    step *= 1 + 1e-12;
+    off = nrxi_net_max2(fabs(l), fabs(u)); /* rounding: of f, of the line, and of t where f is steep */
+    off = 1.5e-14 * (nrxi_net_max2(fabs(o.lo), fabs(o.hi)) + off * (fabs(o.slope) +
+        nrxi_net_max2(fabs(o.d1_min),
+        fabs(o.d1_max)) + curve * (step + 1e-15 * off)) + q->scale);
+    if (q->all.d1_min == q->all.d1_max) off = 0; /* the identity */
+    if (o.kink) { o.d1_min = q->all.d1_min; o.d1_max = q->all.d1_max; }
+    else if (q->all.d2_min < 0) { o.d1_min -= curve * step / 2; o.d1_max += curve * step / 2; }
+    bow = curve * step * step / 8;
+    if (!o.kink && bow > (o.d1_max - o.d1_min) * step / 4) bow = (o.d1_max - o.d1_min) * step / 4;
+    if (o.d1_min < 0 && o.d1_max > 0) { o.lo -= bow; o.hi += bow; }
+    d = 1.5e-14 * (nrxi_net_max2(fabs(o.d1_min), fabs(o.d1_max)) + curve * nrxi_net_max2(fabs(l), fabs(u))
+        + (q->all.d1_min == q->all.d1_max ? 0 : q->scale * (q->kind == -1 ? q->a : 1)));
+    o.d1_min = nrxi_net_max2(o.d1_min - d, q->all.d1_min);
+    o.d1_max = o.d1_max + d < q->all.d1_max ? o.d1_max + d : q->all.d1_max;
+    o.middle = 0.5 * g_min + 0.5 * g_max;
+    o.error = (0.5 * (g_max - g_min) + bow) * (1 + 1e-14) + off;
+    o.lo -= off;
+    o.hi += off;
+    return o;
+}
+
+/* y = f(z) row by row. */
+NRXI_FN void nrxi_net_form_function(nrxi_net_forms *f, size_t i)
+{
+    const nrxi_net_layer *l = f->p->net->layer + i;
+    const nrxi_net_map *map = f->p->map + i;
+    nrxi_net_act_bounds *b = f->local + i;
+    nrxi_net_profile q;
+    size_t n = f->n, k, j, area = map->h * map->w;
+    int kink = 0;
+    for (k = 0; k < map->size; k++) {
+        const double *z = f->row[l->in[0]] + k * f->width;
+        double *y = f->row[i] + k * f->width, *radius = y + 2 + 2 * n, mid, half;
+        nrxi_net_chord o;
+        if (k % area == 0) q = nrxi_net_profile_of(f->p, l, k / area);
+        if (k == 0) { *b = q.all; b->d1_min = HUGE_VAL; b->d1_max = -HUGE_VAL; }
+        o = nrxi_net_chord_over(&q, z[1] - z[3 + 2 * n], z[1] + z[3 + 2 * n]);
+        nrxi_net_form_add(n, o.slope, 1e-15, z, y);
+        y[0] += o.middle;
+        radius[0] += o.error;
+        mid = 0.5 * (o.d1_min + o.d1_max);
+        half = (0.5 * (o.d1_max - o.d1_min)) * (1 + 1e-15) + (o.d1_max > o.d1_min ? 1e-15 * fabs(mid) : 0);
+        for (j = 0; j < n; j++) {
+            double slope = z[2 + n + j], around = z[4 + 2 * n + j];
+            y[2 + n + j] = mid * slope;
+            radius[2 + j] = ((fabs(mid) + half) * around + (half + 4e-16 * fabs(mid)) * fabs(slope)) * (1 +
+                1e-15);
+        }
+        nrxi_net_form_interval(n, o.lo, o.hi, y);
+        nrxi_net_form_close(n, 1e-15, y);
+        if (o.d1_min < b->d1_min) b->d1_min = o.d1_min;
+        if (o.d1_max > b->d1_max) b->d1_max = o.d1_max;
+        kink |= o.kink;
+    }
+    if (l->kind == NRXI_NET_ACT && nrxi_net_act_is_flat(l->act) && !kink) b->d2_min = b->d2_max = 0;
+    if (l->kind == NRXI_NET_ACT && l->act == NRX_NET_EXP) { b->d2_min = b->d1_min; b->d2_max = b->d1_max; }
+}
+
+/* Row y = product of rows u and v: u v = u0 v + v0 u - u0 v0 + (u - u0)(v - v0). */
+NRXI_FN void nrxi_net_form_product(size_t n, const double *u, const double *v, double *y)
+{
+    double um = u[1], us = u[3 + 2 * n], vm = v[1], vs = v[3 + 2 * n], *radius = y + 2 + 2 * n, lo, hi;
+    size_t j;
+    nrxi_net_form_add(n, um, 4e-16, v, y);
+    nrxi_net_form_add(n, vm, 4e-16, u, y);
+    y[0] -= um * vm;
+    radius[0] += us * vs + 1e-15 * fabs(um * vm);
+    for (j = 0; j < n; j++) /* form_add has |um| K_v + |vm| K_u already */
+        radius[2 + j] += us * (fabs(v[2 + n + j]) + v[4 + 2 * n + j]) +
+            vs * (fabs(u[2 + n + j]) + u[4 + 2 * n + j]);
+    lo = fabs(um) * vs + fabs(vm) * us + us * vs;
+    hi = um * vm + lo;
+    lo = um * vm - lo;
+    nrxi_net_form_interval(n, lo, hi, y);
+    nrxi_net_form_close(n, 4e-16, y);
+}
+
+/* Row y = maximum of `count` rows: that of one which is never below the others, else what covers all. */
+NRXI_FN void nrxi_net_form_max(const nrxi_net_forms *f, const double *row, const nrxi_net_term *t,
+    size_t count, double *y)
+{
+    size_t n = f->n, k, j, best = 0;
+    double lo = -HUGE_VAL, hi = -HUGE_VAL, rest = -HUGE_VAL;
+    for (k = 0; k < count; k++) {
+        const double *z = row + t[k].at * f->width;
+        double low = z[1] - z[3 + 2 * n];
+        if (low > lo) { lo = low; best = k; }
+        hi = nrxi_net_max2(hi, z[1] + z[3 + 2 * n]);
+    }
+    for (k = 0; k < count; k++) {
+        const double *z = row + t[k].at * f->width;
+        if (k != best) rest = nrxi_net_max2(rest, z[1] + z[3 + 2 * n]);
+    }
+    if (lo - 1e-15 * fabs(lo) > rest + 1e-15 * fabs(rest)) { memcpy(y, row + t[best].at * f->width,
+        f->width * sizeof *y); return; }
+    for (j = 0; j < n; j++) {
+        double a = HUGE_VAL, b = -HUGE_VAL;
+        for (k = 0; k < count; k++) {
+            const double *z = row + t[k].at * f->width;
+            a = -nrxi_net_max2(-a, z[4 + 2 * n + j] - z[2 + n + j]);
+            b = nrxi_net_max2(b, z[2 + n + j] + z[4 + 2 * n + j]);
+        }
+        y[2 + n + j] = 0.5 * (a + b);
+        y[4 + 2 * n + j] = 0.5 * (b - a) + 1e-15 * (fabs(a) + fabs(b));
+    }
+    nrxi_net_form_interval(n, lo, hi, y);
+    y[0] = y[1];
+    y[2 + 2 * n] = y[3 + 2 * n];
+    nrxi_net_form_close(n, 1e-15, y);
+}
+
+/* Forms of node i from those of its inputs. */
+NRXI_FN nrx_status nrxi_net_form_node(nrxi_net_forms *f, size_t i, nrxi_net_term *t)
+{
+    const nrx_net_plan *p = f->p;
+    const nrxi_net_layer *l = p->net->layer + i;
+    size_t k, j, n = f->n, count;
+    double constant;
+    if (l->kind == NRXI_NET_ACT || l->kind == NRXI_NET_RIDGE || l->kind == NRXI_NET_SPLINE)
+        nrxi_net_form_function(f, i);
+    else
+        for (k = 0; k < p->map[i].size; k++) {
+            double *y = f->row[i] + k * f->width, g;
+            if (l->kind == NRXI_NET_MUL) {
+                nrxi_net_form_product(n, f->row[l->in[0]] + k * f->width, f->row[l->in[1]] + k * f->width, y);
+                continue;
+            }
+            count = nrxi_net_row_of(p, i, k, t, &constant);
+            if (count == 0 && l->kind != NRXI_NET_CONV && l->kind != NRXI_NET_CONVT) return NRX_E_UNSUPPORTED;
+            if (l->kind == NRXI_NET_MAXPOOL) { nrxi_net_form_max(f, f->row[l->in[0]], t, count, y); continue;
+                }
+            g = 1.2e-16 * (double)(count + 4); /* 1.2e-16 > u/(1 - k u) up to k = 6e14 */
+            for (j = 0; j < count; j++) nrxi_net_form_add(n, t[j].w, g,
+                f->row[l->in[t[j].slot]] + t[j].at * f->width, y);
+            y[0] += constant;
+            y[1] += constant;
+            nrxi_net_form_close(n, g, y);
+        }
+    for (k = 0; k < p->map[i].size; k++) {
+        const double *y = f->row[i] + k * f->width;
+        f->peak[i] = nrxi_net_max2(f->peak[i], fabs(y[1]) + y[3 + 2 * n]);
+    }
+    return nrxi_finite_f64(f->peak + i) ? NRX_OK : NRX_E_RANGE;
+}
+
+/* Bound of the Lipschitz constant from the Jacobian's box, |J| + |K|; f32 copies for the matrix norm; -1 without
+   memory. */
+NRXI_FN double nrxi_net_form_lip(const nrxi_net_forms *f, const double *row, size_t m)
+{
+    size_t n = f->n, k, j;
+    float *w = (float *)nrxi_alloc(&f->p->env, m * n, sizeof *w);
+    double rest = 0, one = 0;
+    if (!w) return -1;
+    for (k = 0; k < m; k++)
+        for (j = 0; j < n; j++) {
+            double v = row[k * f->width + 2 + n + j], r = row[k * f->width + 4 + 2 * n + j];
+            w[k * n + j] = (float)v;
+            one += (fabs(v) + r) * (fabs(v) + r);
+            r += fabs(v - (double)w[k * n + j]);
+            rest += r * r;
+        }
+    rest = nrxi_net_matrix_norm(&f->p->env, w, m, n) + sqrt(rest);
+    nrxi_free(&f->p->env, w);
+    return (rest < sqrt(one) ? rest : sqrt(one)) * (1 + 1e-12);
+}
+
+/* box: what is known over a box, or NULL. */
 NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof *proof, double *work,
-    int sized, nrx_net_report *r)
+    int sized, const nrxi_net_forms *box, nrx_net_report *r)
 {
     const nrxi_net_layer *l = p->net->layer + i, *before = p->net->layer + l->in[0];
     const nrxi_net_map *o = p->map + i, *a = p->map + l->in[0];
@@ -6542,7 +7027,7 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
         break;
     }
     case NRXI_NET_ACT:
-        b = nrxi_net_act_range(l->act, l->a);
+        b = box ? box->local[i] : nrxi_net_act_range(l->act, l->a);
         *out = nrxi_net_proof_pointwise(z, b);
         if (l->act == NRX_NET_SQUARE && l->in[0] == 0) out->strong = 2;
         if (l->act == NRX_NET_SQUARE && z.smooth == 0) out->up = 0;
@@ -6575,8 +7060,9 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
         b.d1_min = -big; b.d1_max = big; b.d2_min = low; b.d2_max = top;
         if (l->kind == NRXI_NET_SPLINE && !l->adjoint) { b.d1_min = low; b.d1_max = top; b.d2_min = -big;
             b.d2_max = big; }
+        if (box) { b.d1_min = box->local[i].d1_min; b.d1_max = box->local[i].d1_max; }
         *out = nrxi_net_proof_pointwise(z, b);
-        if (z.smooth == 0 && z.up == 0 && z.down == 0 && b.d1_max == big) { /* of affine maps */
+        if (z.smooth == 0 && z.up == 0 && z.down == 0 && b.d2_max < big) { /* of affine maps */
             double l2 = nrxi_net_times(z.lip, z.lip);
             out->up = nrxi_net_times(nrxi_net_max2(-low, 0), l2);
             out->down = nrxi_net_times(nrxi_net_max2(top, 0), l2);
@@ -6640,10 +7126,16 @@ NRXI_FN nrx_status nrxi_net_prove_node(nrx_net_plan *p, size_t i, nrxi_net_proof
         break;
     }
     case NRXI_NET_GRID: case NRXI_NET_MUL:
-        /* (uv)'' needs bounds on u and v themselves: only squares could be proven, use the activation for
-           those */
+        /* (uv)'' needs bounds on u and v themselves, which only a box has; for squares use the activation */
         out->lip = out->smooth = out->up = out->down = big;
         if (z.lip == 0 && y.lip == 0) out->lip = out->smooth = out->up = out->down = 0;
+        else if (box && l->kind == NRXI_NET_MUL) {
+            top = box->peak[l->in[0]]; low = box->peak[l->in[1]];
+            out->lip = nrxi_net_times(top, y.lip) + nrxi_net_times(low, z.lip);
+            out->smooth = nrxi_net_times(top, y.smooth) + nrxi_net_times(low, z.smooth)
+                + 2 * nrxi_net_times(z.lip, y.lip);
+            out->up = out->down = out->smooth;
+        }
         nrxi_net_blame(r, l, i, 0, 0);
         break;
     case NRXI_NET_CONCAT:
@@ -6713,7 +7205,8 @@ NRXI_FN void nrxi_net_report_text(nrx_net_report *r)
     *t.at = 0;
 }
 
-NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t width, nrx_net_report *report)
+NRXI_FN nrx_status nrxi_net_prove(const nrx_net *net, size_t height, size_t width, const nrxi_net_forms *box,
+    nrx_net_report *report, const char *who)
 {
     nrx_net_plan p;
     nrx_net_plan_desc d;
@@ -6723,7 +7216,7 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
     nrx_status s;
     size_t i, k, widest = 1;
     int sized = height > 0 && width > 0;
-    if (!net || !report) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "nrx_net_certify: %s is NULL",
+    if (!net || !report) return nrxi_fail(net ? &net->env : NULL, NRX_E_ARG, "%s: %s is NULL", who,
         net ? "report" : "net");
     memset(report, 0, sizeof *report);
     report->node = -1;
@@ -6740,7 +7233,7 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
                 report->value = (double)net->theta[q->offset + k];
                 nrxi_net_name(report->layer, sizeof report->layer, q->name, "", 0);
                 nrxi_net_name(report->text, sizeof report->text, "refused: a parameter is not finite", "", 0);
-                return nrxi_fail(&net->env, NRX_E_NUMERIC, "nrx_net_certify: %s[%zu] = %g is not finite",
+                return nrxi_fail(&net->env, NRX_E_NUMERIC, "%s: %s[%zu] = %g is not finite", who,
                     q->name, k, report->value);
             }
     memset(&d, 0, sizeof d);
@@ -6749,7 +7242,7 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
     d.width = sized ? width : 64;
     for (i = 1; !sized && i < net->layers; i++) /* a dense layer on the input has one size only */
         if (net->layer[i].kind == NRXI_NET_DENSE && net->layer[i].in[0] == 0) d.height = d.width = 1;
-    s = nrxi_net_plan_measure(net, &d, &p, &arrays, "nrx_net_certify");
+    s = nrxi_net_plan_measure(net, &d, &p, &arrays, who);
     if (s != NRX_OK) { nrxi_free(&p.env, arrays); return s; }
     for (i = 0; i < net->params; i++) if (widest < net->param[i].rows) widest = net->param[i].rows;
     for (i = 0; i < net->layers; i++) if (widest < net->layer[i].channels) widest = net->layer[i].channels;
@@ -6760,7 +7253,7 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
         nrxi_net_refresh(&p);
         proof[0].lip = 1;
         for (i = 1; s == NRX_OK && i <= (size_t)p.output; i++) s = nrxi_net_prove_node(&p, i, proof, work,
-            sized, report);
+            sized, box, report);
         out = proof + p.output;
         report->lip = out->lip;
         report->lip_gradient = out->smooth;
@@ -6777,7 +7270,105 @@ NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t wid
     nrxi_free(&net->env, work);
     nrxi_free(&net->env, p.weff);
     nrxi_free(&p.env, arrays);
-    return s == NRX_OK ? s : nrxi_fail(&net->env, s, "nrx_net_certify: %s", nrx_status_string(s));
+    return s == NRX_OK ? s : nrxi_fail(&net->env, s, "%s: %s", who, nrx_status_string(s));
+}
+
+NRX_DEF nrx_status nrx_net_certify(const nrx_net *net, size_t height, size_t width, nrx_net_report *report)
+{
+    return nrxi_net_prove(net, height, width, NULL, report, "nrx_net_certify");
+}
+
+NRX_DEF nrx_status nrx_net_bounds(const nrx_net *net, size_t height, size_t width, const nrx_net_box *box,
+    double *lower,
+    double *upper, nrx_net_report *report)
+{
+    nrx_net_plan p;
+    nrx_net_plan_desc d = NRX_ZERO;
+    nrx_net_report local;
+    nrxi_net_forms f;
+    nrxi_net_term *t = NULL;
+    size_t *last = NULL, i, k, most = 4, size = 0;
+    void *arrays = NULL;
+    nrx_status s;
+    if (!net || !box || (!box->lower != !box->upper) || (!box->lower && !box->centre))
+        return nrxi_fail(box ? &box->env : NULL, NRX_E_ARG, "nrx_net_bounds: %s", !net ? "net is NULL" : !box
+            ? "box is NULL" : "a box is lower and upper, or centre and radius");
+    d.height = height; d.width = width; d.env = box->env;
+    s = nrxi_net_plan_measure(net, &d, &p, &arrays, "nrx_net_bounds");
+    memset(&f, 0, sizeof f);
+    f.p = &p;
+    if (s == NRX_OK) size = p.map[0].size;
+    for (i = 0; i < size; i++) { /* not a number fails too */
+        double lo = box->lower ? (double)box->lower[i] : (double)box->centre[i] - box->radius,
+            hi = box->lower ? (double)box->upper[i] : (double)box->centre[i] + box->radius;
+        if (!(lo <= hi) || !nrxi_finite_f64(&lo) || !nrxi_finite_f64(&hi)) {
+            s = nrxi_fail(&p.env, NRX_E_ARG, "nrx_net_bounds: the box is [%g, %g] at number %zu", lo, hi, i);
+            break;
+        }
+    }
+    if (s != NRX_OK) { nrxi_free(&p.env, arrays); return s; }
+    f.n = box->interval ? 0 : size;
+    f.width = 5 + 3 * f.n;
+    for (i = 0; i < net->layers; i++) {
+        const nrxi_net_layer *l = net->layer + i;
+        size_t from = l->in[0] < 0 ? 0 : p.map[l->in[0]].size;
+        if (l->kind == NRXI_NET_CONV || l->kind == NRXI_NET_CONVT) from = p.map[l->in[0]].c * l->kh * l->kw;
+        if (most < from) most = from;
+    }
+    t = (nrxi_net_term *)nrxi_alloc(&p.env, most, sizeof *t);
+    last = (size_t *)nrxi_calloc(&p.env, net->layers, sizeof *last);
+    f.row = (double **)nrxi_calloc(&p.env, net->layers, sizeof *f.row);
+    f.peak = (double *)nrxi_calloc(&p.env, net->layers, sizeof *f.peak);
+    f.local = (nrxi_net_act_bounds *)nrxi_calloc(&p.env, net->layers, sizeof *f.local);
+    p.weff = (float *)nrxi_alloc(&p.env, net->count + 1, sizeof(float));
+    if (!t || !last || !f.row || !f.peak || !f.local || !p.weff) s = NRX_E_NOMEM;
+    else nrxi_net_refresh(&p);
+    for (i = 0; s == NRX_OK && i <= (size_t)p.output; i++)
+        for (k = 0; k < 2; k++) if (net->layer[i].in[k] >= 0) last[net->layer[i].in[k]] = i;
+    for (i = 0; s == NRX_OK && i <= (size_t)p.output; i++) {
+        const nrxi_net_layer *l = net->layer + i;
+        if (i && i != (size_t)p.output && last[i] == 0) continue; /* nobody reads it */
+        f.row[i] = nrxi_mul_ok(p.map[i].size, f.width, &k) ? (double *)nrxi_calloc(&p.env, k, sizeof(double))
+            : NULL;
+        if (!f.row[i]) { s = NRX_E_NOMEM; break; }
+        for (k = 0; i == 0 && k < size; k++) {
+            double *z = f.row[0] + k * f.width;
+            if (box->lower) nrxi_net_form_interval(f.n, (double)box->lower[k], (double)box->upper[k], z);
+            else nrxi_net_form_interval(f.n, (double)box->centre[k] - box->radius,
+                (double)box->centre[k] + box->radius, z);
+            z[0] = z[1];
+            if (f.n) { z[2 + k] = z[3 + 2 * f.n]; z[2 + f.n + k] = 1; }
+            else z[2] = z[3];
+            nrxi_net_form_close(f.n, 4e-16, z);
+        }
+        if (i) s = nrxi_net_form_node(&f, i, t);
+        if (s != NRX_OK) (void)nrxi_fail(&p.env, s, s == NRX_E_RANGE
+            ? "nrx_net_bounds: the bounds overflow at layer %s (node %zu)"
+            : "nrx_net_bounds: nothing is known of layer %s (node %zu)", l->name, i);
+        for (k = 0; k < 2; k++) if (l->in[k] >= 0 && last[l->in[k]] == i && f.row[l->in[k]]) {
+            nrxi_free(&p.env, f.row[l->in[k]]);
+            f.row[l->in[k]] = NULL;
+        }
+    }
+    if (s == NRX_E_NOMEM) (void)nrxi_fail(&p.env, s, "nrx_net_bounds: no memory for %zu numbers each of %zu",
+        f.width, most);
+    if (s == NRX_OK) {
+        const double *z = f.row[p.output];
+        double lip = f.n ? nrxi_net_form_lip(&f, z, p.map[p.output].size) : HUGE_VAL;
+        for (i = 0; i < p.map[p.output].size; i++) {
+            double m = z[i * f.width + 1], r = z[i * f.width + 3 + 2 * f.n] + 1e-15 * fabs(m);
+            if (lower) lower[i] = m - r;
+            if (upper) upper[i] = m + r;
+        }
+        if (lip < 0) s = nrxi_fail(&p.env, NRX_E_NOMEM, "nrx_net_bounds: no memory for the Jacobian");
+        else s = nrxi_net_prove(net, p.map[0].h, p.map[0].w, &f, report ? report : &local, "nrx_net_bounds");
+        if (report && s == NRX_OK && lip < report->lip) { report->lip = lip; nrxi_net_report_text(report); }
+    }
+    for (i = 0; f.row && i < net->layers; i++) nrxi_free(&p.env, f.row[i]);
+    nrxi_free(&p.env, t); nrxi_free(&p.env, last); nrxi_free(&p.env, f.row);
+    nrxi_free(&p.env, f.peak); nrxi_free(&p.env, f.local); nrxi_free(&p.env, p.weff);
+    nrxi_free(&p.env, arrays);
+    return s;
 }
 
 /* ---- regularizers as functionals ---- */
@@ -7151,6 +7742,7 @@ NRXI_FN int nrxi_net_icnn_nodes(nrx_net *n, int x, const nrx_net_icnn_desc *desc
     if (d.smooth_channels) { /* x -> SiLU(conv x): convex after smooth is weakly convex */
         nrxi_net_join(name, sizeof name, prefix, "smooth", 0);
         v.channels = d.smooth_channels;
+        v.weights = d.zero_mean ? NRX_NET_W_ZERO_MEAN : NRX_NET_W_FREE;
         smooth = nrx_net_activation(n, nrx_net_conv2d(n, x, &v), NRX_NET_SILU, 0, 0);
     }
     v.channels = w.channels = d.channels;
@@ -11243,14 +11835,9 @@ NRXI_IMPL_END
 
    ---- licence: your choice of ----
    MIT-0. Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
-   associated
-   documentation files, to deal in the software without restriction, including without limitation the rights
-   to use,
-      copy,
-   modify, merge, publish, distribute, sublicense and/or sell copies of it. The software is provided "as is",
-   without
-      warranty
-   of any kind, express or implied; in no event shall the authors be liable for any claim, damages or other
-   liability.
+   associated documentation files, to deal in the software without restriction, including without limitation
+   the rights to use, copy, modify, merge, publish, distribute, sublicense and/or sell copies of it. The
+   software is provided "as is", without warranty of any kind, express or implied; in no event shall the
+   authors be liable for any claim, damages or other liability.
    Public domain (unlicense.org). This is free and unencumbered software released into the public domain.
 */

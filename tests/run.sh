@@ -282,7 +282,7 @@ $cc -std=c99 -O1 -Wall -Wextra -Werror -I"$root" example.c -o example -lm
 [ -s printed ] || { echo "the example prints nothing"; exit 1; }
 # what the header says itself, besides the blocks it shares with the others
 awk '/^\/\* >>> nrx / { shared = 1 } !shared { lines++; bytes += length(\$0) + 1 } /^\/\* <<< nrx / { shared = 0 }
-     END { if (lines > 10000 || bytes > 435000) { print "$h has", lines, "lines and", bytes, "bytes of its own: more than 10000 or 435000"; exit 1 } }' "$root/$h"
+     END { if (lines > 10000 || bytes > 465000) { print "$h has", lines, "lines and", bytes, "bytes of its own: more than 10000 or 465000"; exit 1 } }' "$root/$h"
 E
     done
     add docs/README <<E
