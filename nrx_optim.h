@@ -1355,7 +1355,7 @@ NRXI_FN int nrxi_progress(const nrx_env *env, size_t done, size_t total, double 
 NRXI_IMPL_BEGIN
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 1172243029
+#define NRXI_GEMM_VERSION 922408078
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -1391,7 +1391,11 @@ enum {
     NRXI_GEMM_LINE_KC = 64,      /* stream by lines: rows of B read side by side */
     NRXI_GEMM_LINE_BYTES = 65536, /* stream by lines: bytes of sums kept at a time */
     NRXI_GEMM_DOT_KC = 2048,     /* dot: terms per pass, at most */
-    NRXI_GEMM_DOT_BYTES = 65536, /* dot: bytes of the short operand brought into order */
+#if defined(NRXI_X86)
+    NRXI_GEMM_DOT_BYTES = 65536, /* dot: bytes of the short operand brought into order, on the stack */
+#else
+    NRXI_GEMM_DOT_BYTES = 16384, /* WebAssembly and musl's threads have small stacks */
+#endif
     NRXI_GEMM_DOT_ROWS = 6,      /* dot: rows of the long operand at a time */
     NRXI_GEMM_SKINNY = 16,       /* stream, dot: rows or columns of C, at most */
     NRXI_GEMM_MR = 8,            /* rows, and bytes per row, of the largest tile of any kernel */
@@ -2838,7 +2842,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 1172243029
+#elif NRXI_GEMM_VERSION != 922408078
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
