@@ -1920,7 +1920,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 922408078
+#define NRXI_GEMM_VERSION 3173643170
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -1949,6 +1949,7 @@ enum {
     NRXI_GEMM_PACK_KC = 512,     /* packed: terms per pass; panels of B come from the L2 cache */
     NRXI_GEMM_SUPER = 3072,      /* packed: rows (and columns) at a time; bounds the workspace */
     NRXI_GEMM_MC = 96,           /* packed: rows of a chunk: its part of A stays in the L2 cache */
+    NRXI_GEMM_MC_LONG = 256,     /* packed: the same in f64 when C has 1024 rows or more */
     NRXI_GEMM_NC = 512,          /* packed: columns of a chunk */
     NRXI_GEMM_STREAM_KC = 32,    /* stream: rows of B read side by side */
     NRXI_GEMM_STREAM_FAR = 8,    /* stream: the same when B is too large for the caches */
@@ -2634,14 +2635,15 @@ NRXI_FN void nrxi_gemm_block_job_f64(void *arg, size_t chunk)
 
 NRXI_FN void nrxi_gemm_packed_f64(nrxi_gemm_call_f64 *g, double *work, const nrx_env *env)
 {
-    size_t down, across;
+    size_t down, across, most;
     g->pb = work;
     for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
         g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
         g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
         for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
             g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
-            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
+            most = sizeof(double) == 8 && g->rows >= 1024 ? NRXI_GEMM_MC_LONG : NRXI_GEMM_MC;
+            g->mc = nrxi_gemm_round(g->rows / ((g->rows + most - 1) / most) + 1, g->mr);
             down = (g->rows + g->mc - 1) / g->mc;
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
@@ -3233,14 +3235,15 @@ NRXI_FN void nrxi_gemm_block_job_f32(void *arg, size_t chunk)
 
 NRXI_FN void nrxi_gemm_packed_f32(nrxi_gemm_call_f32 *g, float *work, const nrx_env *env)
 {
-    size_t down, across;
+    size_t down, across, most;
     g->pb = work;
     for (g->j0 = 0; g->j0 < g->n; g->j0 += g->cols) {
         g->cols = nrxi_gemm_min(g->n - g->j0, NRXI_GEMM_SUPER);
         g->nc = nrxi_gemm_round(g->cols / ((g->cols + NRXI_GEMM_NC - 1) / NRXI_GEMM_NC) + 1, g->nr);
         for (g->i0 = 0; g->i0 < g->m; g->i0 += g->rows) {
             g->rows = nrxi_gemm_min(g->m - g->i0, NRXI_GEMM_SUPER);
-            g->mc = nrxi_gemm_round(g->rows / ((g->rows + NRXI_GEMM_MC - 1) / NRXI_GEMM_MC) + 1, g->mr);
+            most = sizeof(float) == 8 && g->rows >= 1024 ? NRXI_GEMM_MC_LONG : NRXI_GEMM_MC;
+            g->mc = nrxi_gemm_round(g->rows / ((g->rows + most - 1) / most) + 1, g->mr);
             down = (g->rows + g->mc - 1) / g->mc;
             across = (g->cols + g->nc - 1) / g->nc;
             for (g->p0 = 0; g->p0 < g->k; g->p0 += g->kc) {
@@ -3407,7 +3410,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 922408078
+#elif NRXI_GEMM_VERSION != 3173643170
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
