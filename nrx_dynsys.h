@@ -645,9 +645,10 @@ NRX_DEF nrx_status nrx_dyn_correlation_sum(size_t n, size_t d, const double *x, 
  * leaves a density like an inverse square root, whose square just fails to be integrable: C(r) = A r^D
  * (B - ln r), to first order exact for the logistic map at r = 4. The slopes of half octaves of r are fitted
  * by D - 1 / (B - ln r) + E r: E r is the first order of an edge, the logarithm stays if it lowers chi square
- * by 4 (too few points do not show it: see `other`). Weights and errors by the jackknife over 16 blocks of time; if not even radii below r_max / 4 fit
- * (misfit above 1.5: lacunar sets), the variance of the scatter is added. Other powers bias it (density
- * x^-1/3: 1.05 for 1). Grids for each two octaves: 1e6 points take seconds. Noise shows as slopes near d. */
+ * by 4 (too few points do not show it: see `other`). Weights and errors by the jackknife over 16 blocks of
+ * time; if not even radii below r_max / 4 fit (misfit above 1.5: lacunar sets), the variance of the scatter is
+ * added. Other powers bias it (density x^-1/3: 1.05 for 1). Grids for each two octaves: 1e6 points take
+ * seconds. Noise shows as slopes near d. */
 typedef struct nrx_dyn_dimension_desc {
   size_t theiler;      /* pairs at most this many samples apart are left out */
   double r_max, r_min; /* 0 = a tenth of the spread (root of the summed variances); as far as pairs go */
