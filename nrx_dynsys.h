@@ -5068,8 +5068,8 @@ NRX_DEF nrx_status nrx_dyn_correlation_dimension(size_t n, size_t d, const doubl
     nrxi_dyn_grid_count(&g, R, o.theiler, o.budget > 0 ? o.budget : 3e8, count);
     for (b = 0; b <= B; b++) nrxi_dyn_d2_slopes(count, b, nu[b] + k, pairs + k);
     for (i = k; i < k + 4 && enough; i++) {
-      for (mean = 0, b = 0; b < B; b++) mean += nu[b][i] / B;
-      for (w[i] = 0, b = 0; b < B; b++) w[i] += (nu[b][i] - mean) * (nu[b][i] - mean) * (B - 1) / B;
+      for (mean = 0, b = 0; b < B; b++) mean += nu[b][i] / (double)B;
+      for (w[i] = 0, b = 0; b < B; b++) w[i] += (nu[b][i] - mean) * (nu[b][i] - mean) * (1 - 1 / (double)B);
       info->radius[i] = R * pow(2, -0.5 * (double)(i - k));
       info->slope[i] = nu[B][i];
       info->slope_error[i] = sqrt(w[i]);

@@ -1940,7 +1940,7 @@ NRXI_VFUNCTIONS(double, f64)
 /* <<< nrx math (implementation) */
 /* >>> nrx gemm (implementation) */
 #ifndef NRXI_GEMM_VERSION
-#define NRXI_GEMM_VERSION 3173643170
+#define NRXI_GEMM_VERSION 1720457238
 /* C = alpha op(A) op(B) + beta C, row-major. Both operands are seen through two strides, so that a transpose
    is a swap of strides. A register tile of mr x nr entries of C is summed over some hundred terms by
    one of the `tile` kernels, the only code that differs between instruction sets, then scaled into C. Tiles
@@ -2485,7 +2485,7 @@ NRXI_FN void nrxi_gemm_line_job_f64(void *arg, size_t chunk)
     enum { line = 64 / sizeof(double), ahead = 16 * line };
     const nrxi_gemm_call_f64 *g = (const nrxi_gemm_call_f64 *)arg;
     double room[NRXI_GEMM_LINE_BYTES / sizeof(double) + 49 * line], few[NRXI_GEMM_LINE_KC * 16],
-        wide[NRXI_GEMM_LINE_KC * line], *t = room + (64 - (uintptr_t)room % 64) / sizeof(double);
+        wide[NRXI_GEMM_LINE_KC * (size_t)line], *t = room + (64 - (uintptr_t)room % 64) / sizeof(double);
     size_t kind = g->m <= 8 ? 0 : g->m <= 12 ? 1 : 2, rows = 8 + 4 * kind, ts = g->width + 3 * line, j, p, kc;
     size_t skew = (uintptr_t)g->b % 64 / sizeof(double), j0 = chunk ? chunk * g->width - skew : 0, cols;
     size_t count = (chunk + 1) * g->width >= g->n ? g->n - j0 : (chunk + 1) * g->width - skew - j0;
@@ -3085,7 +3085,7 @@ NRXI_FN void nrxi_gemm_line_job_f32(void *arg, size_t chunk)
     enum { line = 64 / sizeof(float), ahead = 16 * line };
     const nrxi_gemm_call_f32 *g = (const nrxi_gemm_call_f32 *)arg;
     float room[NRXI_GEMM_LINE_BYTES / sizeof(float) + 49 * line], few[NRXI_GEMM_LINE_KC * 16],
-        wide[NRXI_GEMM_LINE_KC * line], *t = room + (64 - (uintptr_t)room % 64) / sizeof(float);
+        wide[NRXI_GEMM_LINE_KC * (size_t)line], *t = room + (64 - (uintptr_t)room % 64) / sizeof(float);
     size_t kind = g->m <= 8 ? 0 : g->m <= 12 ? 1 : 2, rows = 8 + 4 * kind, ts = g->width + 3 * line, j, p, kc;
     size_t skew = (uintptr_t)g->b % 64 / sizeof(float), j0 = chunk ? chunk * g->width - skew : 0, cols;
     size_t count = (chunk + 1) * g->width >= g->n ? g->n - j0 : (chunk + 1) * g->width - skew - j0;
@@ -3430,7 +3430,7 @@ NRXI_FN void nrxi_gemm_batch_f32(int ta, int tb, size_t m, size_t n, size_t k, f
     nrxi_parallel(env, (batch + all.group - 1) / all.group, nrxi_gemm_batch_job_f32, &all);
 }
 /* <<< twin */
-#elif NRXI_GEMM_VERSION != 3173643170
+#elif NRXI_GEMM_VERSION != 1720457238
 #error "nrx: headers with different versions of the gemm block are mixed in one translation unit"
 #endif
 /* <<< nrx gemm (implementation) */
