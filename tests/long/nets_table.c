@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT-0 OR Unlicense
    Learned reconstruction of 48 x 48 phantoms, everything trained from scratch, in one table.
-     nets_table run LOG [tier1|tier2|extra|all]   appends every number to LOG; a second run continues where the first stopped
+     nets_table run LOG [tier1|tier2|extra|all [METHODS]]   appends every number to LOG; a second run continues where the first
+                                stopped; METHODS, "CRR,WCRR": these alone
      nets_table report LOG                        prints the tables from LOG and checks the claims
      nets_table                                   tier 1 and its tables, nothing kept
    The protocol, fixed before the numbers were seen:
@@ -13,8 +14,12 @@
      search in log2 space for everybody: at most 16 trials of (weight) or (weight, scale), factors 4, 2, sqrt 2 and, for
      one parameter, 2^(1/4), no edges, with the iterations of the test. Learned methods: two learning rates, r and 2r, in
      the first setting (sparse, 5 %, texture .04), each with its own search. Test images are only ever measured.
-   - CRR, WCRR and LPN are trained as denoisers of white noise with standard deviation .05 and .02 in the settings of 5 %
-     and 2 %. Changed after a first run, in which all were trained at .05: see nets_table.txt.
+   - CRR, WCRR (32 filters of 7 x 7, 6000 steps) and LPN are trained as denoisers of white noise with standard deviation
+     .05 and .02 in the settings of 5 % and 2 %; CRR and WCRR also with half as much again, the better one on the validation
+     images of each setting is kept. Changed after earlier runs: see nets_table.txt.
+   - ACR, ACNCR and AWCR are critics with mirrored and renewed negatives (see critic_pairs); "AR mirr." is the same for an
+     unconstrained network, AR the same network trained as published. U-Net: 6000 steps. Both were changed on validation
+     images after a first run: see nets_table.txt.
    - x >= 0 for all: in the solver where there is one, by clipping the output where there is none (FBP, Gauss, U-Net,
      LPD). Every variational method starts at FBP; TV (isotropic, primal-dual, 400 iterations) at zero, its energy being
      convex. PSNR with the range of the reference image, SSIM of Wang et al. with range 1. "best" is the iterate nearest
@@ -36,15 +41,15 @@
 #include <time.h>
 
 enum { N = 48, VIEWS = 24, BINS = 71, TRAIN = 200, VAL = 6, TEST = 20, AREA = N * N, DATA = VIEWS * BINS, SEEDS = 3 };
-enum { M_FBP, M_GAUSS, M_TV, M_CRR, M_WCRR, M_ACR, M_ACNCR, M_AWCR, M_AR, M_UNET, M_LPD, M_LPN, METHODS };
+enum { M_FBP, M_GAUSS, M_TV, M_CRR, M_WCRR, M_ACR, M_ACNCR, M_AWCR, M_AR, M_UNET, M_LPD, M_LPN, M_ARM, METHODS };
 enum { SETTINGS = 12, TRIALS = 16, ITERATIONS = 400, CRITIC_ITERATIONS = 250 };
 static const char *const names[METHODS] = {"FBP", "Gauss", "TV", "CRR", "WCRR", "ACR", "ACNCR", "AWCR", "AR", "U-Net",
-                                           "LPD", "LPN-PnP"};
+                                           "LPD", "LPN-PnP", "AR mirr."};
 static const char *const kinds[3] = {"textured .04", "textured .12", "piecewise-constant ellipses"};
 /* how many of (weight, scale) a method has, where the search starts, and the first learning rate */
-static const int dims[METHODS] = {0, 1, 1, 2, 2, 1, 1, 1, 1, 0, 0, 2};
-static const double first_weight[METHODS] = {1, 1e-3, 1e-3, 0.08, 0.04, 1, 1, 1, 1, 1, 1, 0.05};
-static const double first_rate[METHODS] = {0, 0, 0, 3e-3, 3e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3};
+static const int dims[METHODS] = {0, 1, 1, 2, 2, 1, 1, 1, 1, 0, 0, 2, 1};
+static const double first_weight[METHODS] = {1, 1e-3, 1e-3, 0.08, 0.04, 1, 1, 1, 1, 1, 1, 0.05, 1};
+static const double first_rate[METHODS] = {0, 0, 0, 3e-3, 3e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3};
 
 static float train[SEEDS][TRAIN * AREA], val[VAL * AREA], test[SEEDS][TEST * AREA], val_y[VAL * DATA];
 static nrx_ct_geometry geo;
@@ -52,6 +57,7 @@ static nrx_linop raw, op, start_op;
 static double op_norm, noise_level;
 static int setting_now = -1, kind_now = -1; /* setting = kind*4 + angle*2 + level */
 static FILE *log_file;
+static const char *only; /* names of methods, or NULL for all */
 
 /* what LOG holds */
 static double res[SETTINGS][METHODS][SEEDS * TEST], res_best[SETTINGS][METHODS][SEEDS * TEST];
@@ -60,6 +66,7 @@ static size_t have[SETTINGS][METHODS][SEEDS];
 static unsigned char seen[SETTINGS][METHODS][SEEDS * TEST];
 static double chosen[SETTINGS][METHODS][2], val_psnr[SETTINGS][METHODS], rates[METHODS];
 static int is_chosen[SETTINGS][METHODS];
+static double level[SETTINGS][METHODS]; /* training noise of ridge regularizers, in noise levels of the scan; 0 = not chosen: 1 */
 static char proof[SETTINGS][METHODS][120];
 
 static double now(void) { return (double)clock() / CLOCKS_PER_SEC; }
@@ -302,15 +309,42 @@ static nrx_status data_pairs(void *user, nrx_rng *r, size_t n, float *clean, flo
     return NRX_OK;
 }
 
+/* Negatives of a critic. A critic that only ever sees FBP learns the way from FBP to the images and leads past them; so
+   a negative n of the image x is replaced by its mirror image 2x - n half of the time (for a convex R this asks for
+   curvature across the images instead of a slope), and from the second round on half of the negatives are
+   reconstructions that the critic of the round before led to. AR alone is trained as published, on FBP after ten Landweber steps. */
+enum { ROUNDS = 3, POOL = 64 };
+static float pool_clean[ROUNDS * POOL * AREA], pool_noisy[ROUNDS * POOL * AREA];
+static size_t pool_size;
+
+static nrx_status critic_pairs(void *user, nrx_rng *r, size_t n, float *clean, float *noisy)
+{
+    size_t i, k;
+    (void)user;
+    for (i = 0; i < n; i++, clean += AREA, noisy += AREA) {
+        if (pool_size && nrx_rng_u32(r) & 1) {
+            size_t at = (size_t)nrx_rng_below(r, (uint32_t)pool_size);
+            memcpy(clean, pool_clean + at * AREA, AREA * sizeof(float));
+            memcpy(noisy, pool_noisy + at * AREA, AREA * sizeof(float));
+        } else (void)image_pairs(NULL, r, 1, clean, noisy);
+        if (nrx_rng_u32(r) & 1) for (k = 0; k < AREA; k++) noisy[k] = 2 * clean[k] - noisy[k];
+    }
+    return NRX_OK;
+}
+static double critic_weight(void);
+static void pool_fill(int m, const nrx_net *net, nrx_rng *r); /* below, with the reconstructions */
+
 static void train_critic(int m, size_t s, double rate, nrx_net **net)
 {
     nrx_net_icnn_desc d = NRX_ZERO, image;
     nrx_net_unrolled_desc u = NRX_ZERO;
     nrx_net_train_desc t = NRX_ZERO;
+    nrx_rng r;
+    int round;
     /* zero-mean filters on x: without them, on 3 validation images, ACR ended 1.3 to 2 dB below its best iterate */
     d.layers = 2; d.channels = 8; d.seed = s; d.zero_mean = 1; d.activation = NRX_NET_SMOOTH_RELU; d.activation_a = 0.05;
-    d.unconstrained = m == M_AR;
-    d.quadratic = m == M_AR ? 0 : 1e-4;
+    d.unconstrained = m == M_AR || m == M_ARM;
+    d.quadratic = d.unconstrained ? 0 : 1e-4;
     d.filter_bank = m == M_ACR ? 1 : 0;
     if (m == M_AWCR) (void)nrx_net_iwcnn(&d, net);
     else if (m == M_ACNCR) {
@@ -319,10 +353,18 @@ static void train_critic(int m, size_t s, double rate, nrx_net **net)
         u.op = &op; u.height = N; u.width = N; u.data_height = VIEWS; u.data_width = BINS;
         (void)nrx_net_acncr(&u, &d, &image, net);
     } else (void)nrx_net_icnn(&d, net);
-    t.loss = NRX_NET_LOSS_CRITIC; t.data.pairs = image_pairs; t.data.user = &train_seed; t.height = N; t.width = N;
-    t.batch = 2; t.steps = 1000; t.rate = rate; t.beta1 = 0.5; t.clip = 10; t.seed = s + 1;
-    t.two_sided = m != M_AWCR && m != M_AR;
-    if (!*net || nrx_net_train(*net, &t, NULL) != NRX_OK) exit(1);
+    if (!*net) exit(1);
+    t.loss = NRX_NET_LOSS_CRITIC; t.data.pairs = m == M_AR ? image_pairs : critic_pairs; t.data.user = &train_seed; t.height = N; t.width = N;
+    t.batch = 2; t.steps = 1000; t.beta1 = 0.5; t.clip = 10; /* slopes up to one: the slope at an image is to vanish */
+    pool_size = 0;
+    nrx_rng_seed(&r, 300 + s, 0);
+    for (round = 0; round < ROUNDS; round++) {
+        t.seed = s + 1 + 10 * (uint64_t)round;
+        t.rate = rate / (1 + round);
+        if (nrx_net_train(*net, &t, NULL) != NRX_OK) exit(1);
+        if (m == M_AR) break;
+        if (round + 1 < ROUNDS) pool_fill(m, *net, &r);
+    }
 }
 
 static void train_supervised(int m, size_t s, double rate, nrx_net **net)
@@ -336,7 +378,7 @@ static void train_supervised(int m, size_t s, double rate, nrx_net **net)
     if (m == M_UNET) (void)nrx_net_unet(&c, net);
     else (void)nrx_net_lpd(&u, net);
     t.predict = NRX_NET_PREDICT_OUTPUT; t.data.pairs = m == M_UNET ? image_pairs : data_pairs;
-    t.batch = 4; t.steps = m == M_UNET ? 2500 : 1500; t.rate = rate; t.seed = s + 1; t.clip = 1;
+    t.batch = 4; t.steps = m == M_UNET ? 6000 : 1500; t.rate = rate; t.seed = s + 1; t.clip = 1;
     t.height = m == M_UNET ? N : VIEWS; t.width = m == M_UNET ? N : BINS;
     if (!*net || nrx_net_train(*net, &t, NULL) != NRX_OK) exit(1);
 }
@@ -356,6 +398,8 @@ static void train_lpn(size_t s, double rate, nrx_net **net)
     if (nrx_net_train(*net, &t, NULL) != NRX_OK) exit(1);
 }
 
+static double level_of(int m) { return level[setting_now][m] > 0 ? level[setting_now][m] : 1; }
+
 static nrx_net *train_method(int m, size_t s, double rate, double *took)
 {
     nrx_net *net = NULL;
@@ -364,8 +408,8 @@ static nrx_net *train_method(int m, size_t s, double rate, double *took)
     if (m == M_CRR || m == M_WCRR) {
         nrx_net_crr_desc d = NRX_ZERO;
         nrx_net_train_desc t = NRX_ZERO;
-        d.seed = s; d.sigma = noise_level;
-        t.seed = s + 1; t.rate = rate; t.sigma_max = noise_level;
+        d.seed = s; d.sigma = noise_level * level_of(m); d.filters = 32; d.kernel = 7;
+        t.seed = s + 1; t.rate = rate; t.sigma_max = d.sigma; t.steps = 6000;
         if ((m == M_CRR ? nrx_net_crr(&d, &net) : nrx_net_wcrr(&d, &net)) != NRX_OK) exit(1);
         if (nrx_net_train_scores(net, train[s], TRAIN, N, N, &t, NULL) != NRX_OK) exit(1);
     } else if (m == M_UNET || m == M_LPD) train_supervised(m, s, rate, &net);
@@ -377,7 +421,7 @@ static nrx_net *train_method(int m, size_t s, double rate, double *took)
 
 /* Networks stay while they may be asked for again. Ridge regularizers and LPN see images only: one for each kind of
    phantom, noise level, seed and rate serves two settings; the others belong to one setting. */
-static struct { nrx_net *net; int m, place; size_t s; double rate, took; } kept[24];
+static struct { nrx_net *net; int m, place; size_t s; double rate, level, took; } kept[24];
 static int images_only(int m) { return m == M_CRR || m == M_WCRR || m == M_LPN; }
 static int place_of(int m) { return images_only(m) ? 100 + kind_now * 2 + setting_now % 2 : setting_now; }
 static int is_past(int m, int place) { return images_only(m) ? (place - 100) / 2 != kind_now : place != setting_now; }
@@ -388,7 +432,8 @@ static nrx_net *network(int m, size_t s, double rate, double *took)
     *took = 0;
     if (m <= M_TV) return NULL;
     for (i = 0; i < 24; i++)
-        if (kept[i].net && kept[i].m == m && kept[i].place == place && kept[i].s == s && kept[i].rate == rate) {
+        if (kept[i].net && kept[i].m == m && kept[i].place == place && kept[i].s == s && kept[i].rate == rate
+            && kept[i].level == level_of(m)) {
             *took = kept[i].took;
             return kept[i].net;
         }
@@ -398,7 +443,7 @@ static nrx_net *network(int m, size_t s, double rate, double *took)
     }
     nrx_net_free(kept[at].net);
     kept[at].net = train_method(m, s, rate, took);
-    kept[at].m = m; kept[at].place = place; kept[at].s = s; kept[at].rate = rate; kept[at].took = *took;
+    kept[at].m = m; kept[at].place = place; kept[at].s = s; kept[at].rate = rate; kept[at].level = level_of(m); kept[at].took = *took;
     printf("  %s, seed %lu, rate %g: trained in %.1f s\n", names[m], (unsigned long)s, rate, *took);
     fflush(stdout);
     return kept[at].net;
@@ -406,6 +451,7 @@ static nrx_net *network(int m, size_t s, double rate, double *took)
 
 /* ---- reconstruction ---- */
 
+static size_t critic_iterations = CRITIC_ITERATIONS;
 typedef struct session { int m; nrx_functional f; nrx_net_plan *plan; double iterations, stopped, runs; } session;
 
 static void session_open(session *w, int m, const nrx_net *net, size_t s)
@@ -415,7 +461,7 @@ static void session_open(session *w, int m, const nrx_net *net, size_t s)
     w->m = m;
     if (m == M_GAUSS) gauss_fit(s);
     if (!net) return;
-    if (m >= M_CRR && m <= M_AR) { if (nrx_net_functional(net, N, N, NULL, &w->f) != NRX_OK) exit(1); return; }
+    if ((m >= M_CRR && m <= M_AR) || m == M_ARM) { if (nrx_net_functional(net, N, N, NULL, &w->f) != NRX_OK) exit(1); return; }
     pd.height = m == M_LPD ? VIEWS : N; pd.width = m == M_LPD ? BINS : N;
     pd.mode = m == M_LPN ? NRX_NET_GRADIENT : NRX_NET_INFER;
     if (nrx_net_plan_create(net, &pd, &w->plan) != NRX_OK) exit(1);
@@ -487,7 +533,7 @@ static double reconstruct(session *w, const double p[2], const float *y, float *
         nrx_net_recon_desc d = NRX_ZERO;
         nrx_net_recon_info info;
         (void)nrx_net_functional_rescale(&w->f, p[0], p[1]);
-        d.max_iter = w->m == M_CRR || w->m == M_WCRR ? ITERATIONS : CRITIC_ITERATIONS;
+        d.max_iter = w->m == M_CRR || w->m == M_WCRR ? ITERATIONS : critic_iterations;
         d.nonnegative = 1;
         d.tol = 1e-5;
         if (w->f.lip == 0) d.method = NRX_SOLVE_NMAPG;
@@ -500,6 +546,26 @@ static double reconstruct(session *w, const double p[2], const float *y, float *
     }
     for (i = 0; i < AREA; i++) if (x[i] < 0) x[i] = 0;
     return best;
+}
+
+/* Adds POOL reconstructions of training images, at weights within a factor of two of critic_weight and cut off after 50
+   to 250 iterations. */
+static void pool_fill(int m, const nrx_net *net, nrx_rng *r)
+{
+    session w;
+    double at_one = critic_weight(), p[2];
+    float y[DATA];
+    size_t i;
+    session_open(&w, m, net, train_seed);
+    for (i = 0; i < POOL; i++, pool_size++) {
+        draw(r, pool_clean + pool_size * AREA);
+        scan(pool_clean + pool_size * AREA, nrx_rng_u64(r), y);
+        p[0] = at_one * pow(2, 2 * nrx_rng_uniform(r) - 1); p[1] = 1;
+        critic_iterations = (size_t)(50 * pow(5, nrx_rng_uniform(r)));
+        (void)reconstruct(&w, p, y, pool_noisy + pool_size * AREA, NULL);
+    }
+    critic_iterations = CRITIC_ITERATIONS;
+    session_close(&w);
 }
 
 /* ---- choices on the validation images ---- */
@@ -567,7 +633,7 @@ static double choose_at(int m, double rate, double p[2], double *took)
     session w;
     nrx_net *net = network(m, 0, rate, took);
     double top;
-    p[0] = m >= M_ACR && m <= M_AR ? critic_weight() : first_weight[m];
+    p[0] = (m >= M_ACR && m <= M_AR) || m == M_ARM ? critic_weight() : first_weight[m];
     p[1] = 1;
     session_open(&w, m, net, 0);
     top = search(&w, dims[m], p);
@@ -585,22 +651,38 @@ static void chose(int m, const double p[2], double top)
     fflush(log_file);
 }
 
-static void choose(int m)
+static void choose_rate(int m) /* of two, in the first setting */
 {
     double p[2], q[2], a, b, took;
-    if (rates[m] == 0 && first_rate[m] > 0) {
-        int back = setting_now;
-        enter(0);
-        a = choose_at(m, first_rate[m], p, &took);
-        b = choose_at(m, 2 * first_rate[m], q, &took);
-        rates[m] = b > a ? 2 * first_rate[m] : first_rate[m];
-        fprintf(log_file, "rate %d %.9g %.4f %.4f\n", m, rates[m], a, b);
-        chose(m, b > a ? q : p, b > a ? b : a);
-        enter(back);
-    }
+    int back = setting_now;
+    enter(0);
+    a = choose_at(m, first_rate[m], p, &took);
+    b = choose_at(m, 2 * first_rate[m], q, &took);
+    rates[m] = b > a ? 2 * first_rate[m] : first_rate[m];
+    fprintf(log_file, "rate %d %.9g %.4f %.4f\n", m, rates[m], a, b);
+    chose(m, b > a ? q : p, b > a ? b : a);
+    enter(back);
+}
+static void choose_level(int m) /* training noise: that of the scan, or half as much again */
+{
+    double p[2], v, took, top = is_chosen[setting_now][m] ? val_psnr[setting_now][m] : choose_at(m, rates[m], p, &took);
+    if (!is_chosen[setting_now][m]) chose(m, p, top);
+    level[setting_now][m] = 1.5;
+    v = choose_at(m, rates[m], p, &took);
+    if (v > top) chose(m, p, v);
+    else level[setting_now][m] = 1;
+    fprintf(log_file, "level %d %d %g %.4f %.4f\n", setting_now, m, level[setting_now][m], top, v);
+    fflush(log_file);
+}
+static void choose(int m)
+{
+    double p[2], top, took;
+    int ridge = m == M_CRR || m == M_WCRR;
+    if (rates[m] == 0 && first_rate[m] > 0) choose_rate(m);
+    if (ridge && level[setting_now][m] == 0) choose_level(m);
     if (is_chosen[setting_now][m]) return;
-    a = choose_at(m, rates[m], p, &took);
-    chose(m, p, a);
+    top = choose_at(m, rates[m], p, &took);
+    chose(m, p, top);
 }
 
 /* ---- the run ---- */
@@ -619,7 +701,7 @@ static void measure(int m, size_t s)
     nrx_net *net;
     float y[DATA], x[AREA];
     size_t i;
-    if (have[setting_now][m][s] >= TEST) return;
+    if (have[setting_now][m][s] >= TEST || (only && !strstr(only, names[m]))) return;
     choose(m);
     net = network(m, s, rates[m], &took);
     session_open(&w, m, net, s);
@@ -659,10 +741,10 @@ static void tier1(void)
 }
 static void others(int g, size_t s)
 {
-    static const int order[7] = {M_ACR, M_AR, M_LPD, M_UNET, M_AWCR, M_LPN, M_ACNCR};
+    static const int order[8] = {M_ACR, M_AR, M_ARM, M_AWCR, M_LPN, M_ACNCR, M_LPD, M_UNET};
     int k;
     enter(g);
-    for (k = 0; k < 7; k++) measure(order[k], s);
+    for (k = 0; k < 8; k++) measure(order[k], s);
 }
 static void run(const char *what)
 {
@@ -691,6 +773,8 @@ static void load(const char *path)
         } else if (sscanf(line, "choice %d %d %lf %lf %lf", &g, &m, &a, &b, &c) == 5) {
             if (g < 0 || g >= SETTINGS || m < 0 || m >= METHODS) continue;
             chosen[g][m][0] = a; chosen[g][m][1] = b; val_psnr[g][m] = c; is_chosen[g][m] = 1;
+        } else if (sscanf(line, "level %d %d %lf", &g, &m, &a) == 3) {
+            if (g >= 0 && g < SETTINGS && m >= 0 && m < METHODS) level[g][m] = a;
         } else if (sscanf(line, "rate %d %lf %lf %lf", &m, &a, &b, &c) == 4) {
             if (m >= 0 && m < METHODS) rates[m] = a;
         } else if (strncmp(line, "proof ", 6) == 0 && sscanf(line + 6, "%d %d", &g, &m) == 2 && g >= 0 && g < SETTINGS && m >= 0 && m < METHODS) {
@@ -813,13 +897,14 @@ int main(int argc, char **argv)
         return report();
     }
     if (argc < 3 || (strcmp(argv[1], "run") && strcmp(argv[1], "report"))) {
-        printf("usage: nets_table run LOG [tier1|tier2|extra|all]\n       nets_table report LOG\n");
+        printf("usage: nets_table run LOG [tier1|tier2|extra|all [METHODS]]\n       nets_table report LOG\n");
         return 2;
     }
     load(argv[2]);
     if (argv[1][2] == 'p') return report();
     log_file = fopen(argv[2], "a");
     if (!log_file) { printf("nets_table: cannot append to %s\n", argv[2]); return 1; }
+    if (argc > 4) only = argv[4];
     run(argc > 3 ? argv[3] : "tier1");
     fclose(log_file);
     return 0;
