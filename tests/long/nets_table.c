@@ -314,7 +314,7 @@ static nrx_status data_pairs(void *user, nrx_rng *r, size_t n, float *clean, flo
    curvature across the images instead of a slope), and from the second round on half of the negatives are
    reconstructions that the critic of the round before led to. AR alone is trained as published, on FBP after ten Landweber steps. */
 enum { ROUNDS = 3, POOL = 64 };
-static float pool_clean[ROUNDS * POOL * AREA], pool_noisy[ROUNDS * POOL * AREA];
+static float pool_clean[(ROUNDS - 1) * POOL * AREA], pool_noisy[(ROUNDS - 1) * POOL * AREA];
 static size_t pool_size;
 
 static nrx_status critic_pairs(void *user, nrx_rng *r, size_t n, float *clean, float *noisy)
